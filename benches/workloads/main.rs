@@ -1,0 +1,25 @@
+//! Training steps of common models, timed: `cargo bench --bench workloads -- NAME --threads N [--seconds S] [--profile]`.
+//!
+//! Prints one line, `workload framework threads dtype median_ms min_ms n steps_per_s peak_rss_mb final_loss` and
+//! `key=value` extras, in the same format for every library that is compared. `--profile` adds where the time of a step
+//! goes, by operation. Without a name, all workloads run for a moment each.
+
+mod measure;
+mod mlp;
+
+use demotic::Result;
+use measure::Options;
+
+const WORKLOADS: [(&str, fn(&Options) -> Result<()>); 2] = [("mlp_tabular", mlp::tabular), ("mlp_mnist", mlp::mnist)];
+
+fn main() -> Result<()> {
+    let options = Options::from_args(std::env::args().skip(1))?;
+    let run = || match &options.workload {
+        Some(name) => match WORKLOADS.iter().find(|(known, _)| known == name) {
+            Some((_, workload)) => workload(&options),
+            None => Err(measure::usage(&format!("there is no workload `{name}`"))),
+        },
+        None => WORKLOADS.iter().try_for_each(|(name, workload)| workload(&options.named(name))),
+    };
+    demotic::parallel::with_threads(options.threads, run)?
+}

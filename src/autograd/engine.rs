@@ -1,0 +1,444 @@
+//! The backward pass: from outputs to inputs, through the recorded graph.
+//!
+//! Nodes are visited in descending order of their numbers, so that a node's gradient is complete when its turn
+//! comes. The engine does what the rules of single operations leave out: it adds up gradients that arrive over
+//! several paths (in place where it owns the memory), sums gradients of broadcast inputs back to their shape, skips
+//! inputs that need no gradient, and frees each part of the graph as soon as it is used.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::gradients::{Gradients, NodeMap};
+use super::node::{Node, NodeId, Rule, drop_rule, node_of};
+use super::recording;
+use crate::error::{Error, Result};
+use crate::tensor::kernels::{self, map::binary_in_place};
+use crate::tensor::{Tensor, dtype::with_float};
+
+/// Nodes in descending order.
+struct Latest(Arc<Node>);
+
+impl PartialEq for Latest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+impl Eq for Latest {}
+impl PartialOrd for Latest {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Latest {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.id.cmp(&other.0.id)
+    }
+}
+
+/// Which nodes a pass is about.
+enum Goal {
+    /// All leaves that can be reached.
+    Leaves,
+    /// All leaves, and these nodes, behind which the pass does not go on.
+    LeavesUpTo(NodeMap<()>),
+    /// These nodes (`true`), and those on the way to them (`false`).
+    Only(NodeMap<bool>),
+}
+
+struct Pass {
+    goal: Goal,
+    /// Whether the graph stays usable.
+    retain: bool,
+    /// Gradients of nodes whose turn has not come, as far as they have arrived.
+    pending: NodeMap<Tensor>,
+    queue: BinaryHeap<Latest>,
+    found: NodeMap<(Arc<Node>, Tensor)>,
+}
+
+impl Pass {
+    fn new(goal: Goal, retain: bool) -> Self {
+        Self { goal, retain, pending: NodeMap::default(), queue: BinaryHeap::new(), found: NodeMap::default() }
+    }
+
+    fn wants(&self, id: NodeId) -> bool {
+        match &self.goal {
+            Goal::Leaves | Goal::LeavesUpTo(_) => true,
+            Goal::Only(needed) => needed.contains_key(&id),
+        }
+    }
+
+    /// Adds a gradient for `node`, which came from operation `op`.
+    fn give(&mut self, op: &'static str, node: &Arc<Node>, grad: Tensor) -> Result<()> {
+        if !self.wants(node.id) {
+            return Ok(());
+        }
+        let grad = fit(op, node, grad)?;
+        match self.pending.entry(node.id) {
+            std::collections::hash_map::Entry::Vacant(slot) => {
+                slot.insert(grad);
+                self.queue.push(Latest(node.clone()));
+            }
+            std::collections::hash_map::Entry::Occupied(mut slot) => add_to(slot.get_mut(), &grad)?,
+        }
+        Ok(())
+    }
+
+    fn run(mut self) -> Result<NodeMap<(Arc<Node>, Tensor)>> {
+        while let Some(Latest(node)) = self.queue.pop() {
+            let Some(grad) = self.pending.remove(&node.id) else { continue };
+            let (wanted, go_on) = match &self.goal {
+                Goal::Leaves => (node.is_leaf(), true),
+                Goal::LeavesUpTo(stop) => {
+                    let stop = stop.contains_key(&node.id);
+                    (stop || node.is_leaf(), !stop)
+                }
+                Goal::Only(needed) => (needed.get(&node.id) == Some(&true), true),
+            };
+            if go_on && !node.is_leaf() {
+                self.propagate(&node, &grad)?;
+            }
+            if wanted {
+                self.found.insert(node.id, (node, grad));
+            }
+        }
+        Ok(self.found)
+    }
+
+    fn propagate(&mut self, node: &Arc<Node>, grad: &Tensor) -> Result<()> {
+        let _timer = crate::profile::backward(node.name);
+        if self.retain {
+            return node.with_rule(|rule| self.apply(node, rule, grad)).unwrap_or_else(|| Err(freed(node)));
+        }
+        let Some(rule) = node.take_rule() else { return Err(freed(node)) };
+        let result = self.apply(node, &rule, grad);
+        drop_rule(rule);
+        result
+    }
+
+    fn apply(&mut self, node: &Arc<Node>, rule: &Rule, grad: &Tensor) -> Result<()> {
+        // While gradients are being recorded, a kept output has to know where it came from.
+        let link = |kept: &Option<Tensor>| {
+            kept.as_ref().map(|y| {
+                let y = y.with_layout(*y.layout());
+                if recording::is_enabled() { y.with_node(Some(node.clone())) } else { y }
+            })
+        };
+        match rule {
+            Rule::Edges { edges, output } => {
+                let output = link(output);
+                for edge in edges {
+                    if !self.wants(edge.input.id) {
+                        continue;
+                    }
+                    let input_grad = (edge.vjp)(grad, output.as_ref().unwrap_or(grad))?;
+                    self.give(node.name, &edge.input, input_grad)?;
+                }
+                Ok(())
+            }
+            Rule::Function(call) => {
+                let output = link(&call.output);
+                call.backward(output.as_ref(), grad, &mut Sink { pass: self, op: node.name, inputs: call.inputs() })
+            }
+        }
+    }
+}
+
+fn freed(node: &Node) -> Error {
+    Error::gradient("backward", format!("the graph behind `{}` was freed by an earlier backward pass", node.name))
+        .with_help("call backward_retain() the first time, or compute the loss again")
+}
+
+/// Where a [`Function`](super::Function) puts the gradients of its inputs.
+pub struct Sink<'p, 'i> {
+    pass: &'p mut Pass,
+    op: &'static str,
+    inputs: &'i [Tensor],
+}
+
+impl std::fmt::Debug for Sink<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sink({}, {} inputs)", self.op, self.inputs.len())
+    }
+}
+
+impl Sink<'_, '_> {
+    /// Whether anyone needs the gradient of input `i`.
+    #[must_use]
+    pub fn wants(&self, i: usize) -> bool {
+        self.inputs.get(i).and_then(super::node::id_of).is_some_and(|id| self.pass.wants(id))
+    }
+
+    /// Adds to the gradient of input `i`. It may have the broadcast shape. Ignored if nobody needs it.
+    ///
+    /// # Errors
+    /// If the shape or the type does not fit the input.
+    pub fn give(&mut self, i: usize, grad: Tensor) -> Result<()> {
+        match self.inputs.get(i).and_then(node_of) {
+            Some(node) => self.pass.give(self.op, &node, grad),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Brings a gradient to the shape of the node it belongs to.
+fn fit(op: &'static str, node: &Node, grad: Tensor) -> Result<Tensor> {
+    if grad.dtype() != node.dtype {
+        let message = format!("its backward gave a {} gradient for a {} input", grad.dtype(), node.dtype);
+        return Err(Error::gradient(op, message));
+    }
+    if grad.shape() == &*node.shape {
+        return Ok(grad);
+    }
+    if crate::tensor::layout::broadcast(&node.shape, grad.shape()).as_deref() != Some(grad.shape()) {
+        let message = format!("its backward gave a gradient of shape {:?} for {:?}", grad.shape(), node.shape);
+        return Err(Error::gradient(op, message));
+    }
+    grad.sum_to(&node.shape)
+}
+
+/// `sum += term`, in place if nothing else can see `sum` and nothing is being recorded.
+pub(crate) fn add_to(sum: &mut Tensor, term: &Tensor) -> Result<()> {
+    let in_place = sum.is_owned() && term.is_contiguous() && sum.shape() == term.shape() && sum.dtype() == term.dtype();
+    if in_place && !recording::is_enabled() {
+        with_float!(sum.dtype(), T => {
+            binary_in_place(kernels::ops::Add, sum.data_mut::<T>(), term.data::<T>());
+            return Ok(());
+        }, else ());
+    }
+    *sum = sum.add(term)?;
+    Ok(())
+}
+
+/// Options of [`grad`].
+#[derive(Debug, Clone, Default)]
+pub struct GradOptions {
+    /// Record the computation of the gradients, so that they can be differentiated themselves.
+    pub create_graph: bool,
+    /// Keep the graph for further passes. `create_graph` implies it.
+    pub retain_graph: bool,
+    /// Return zeros for inputs that the outputs do not depend on, instead of an error.
+    pub allow_unused: bool,
+    /// The gradients of the outputs. Without them, every output must be a single number, and its gradient is 1.
+    pub grad_outputs: Option<Vec<Tensor>>,
+}
+
+/// The gradients of the (weighted) sum of `outputs` with respect to `inputs`, which may be any tracked tensors, not
+/// only leaves.
+///
+/// # Errors
+/// If an output or input is not tracked, an input has no influence (see [`GradOptions::allow_unused`]), the
+/// shapes of `grad_outputs` do not fit, or the graph was already freed.
+///
+/// The second derivative of x³ at 2:
+///
+/// ```
+/// use demotic::{autograd::{grad, GradOptions}, tensor};
+///
+/// let x = tensor![2.0].tracked()?;
+/// let y = x.powf(3.0).sum();
+/// let first = grad(&[&y], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+/// let second = grad(&[&first[0].sum()], &[&x], GradOptions::default())?;
+/// assert_eq!(second[0].item()?, 12.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[track_caller]
+pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Result<Vec<Tensor>> {
+    let grads = output_gradients(outputs, options.grad_outputs.as_deref())?;
+    let mut targets = Vec::with_capacity(inputs.len());
+    for (i, input) in inputs.iter().enumerate() {
+        targets.push(node_of(input).ok_or_else(|| {
+            Error::gradient("grad", format!("input {i} is not tracked")).with_help("track it with tracked() before using it")
+        })?);
+    }
+    let roots: Vec<_> = grads.iter().map(|(node, _)| node.clone()).collect();
+    let mut pass = Pass::new(Goal::Only(needed(&roots, &targets)), options.retain_graph || options.create_graph);
+    let found = recording::with(options.create_graph, || {
+        for (node, grad) in grads {
+            pass.give("grad", &node, grad)?;
+        }
+        pass.run()
+    })?;
+    let unused = |i: usize, x: &Tensor| match options.allow_unused {
+        true => Ok(x.zeros_like()),
+        false => Err(Error::gradient("grad", format!("the outputs do not depend on input {i}"))
+            .with_help("set allow_unused to get zeros for it")),
+    };
+    let mut result = Vec::with_capacity(inputs.len());
+    for (i, (input, target)) in inputs.iter().zip(&targets).enumerate() {
+        result.push(match found.get(&target.id) {
+            Some((_, grad)) => grad.clone(),
+            None => unused(i, input)?,
+        });
+    }
+    Ok(result)
+}
+
+/// The nodes of outputs with the gradients to start from.
+#[track_caller]
+fn output_gradients(outputs: &[&Tensor], grads: Option<&[Tensor]>) -> Result<Vec<(Arc<Node>, Tensor)>> {
+    if grads.is_some_and(|grads| grads.len() != outputs.len()) {
+        let n = grads.map_or(0, <[_]>::len);
+        return Err(Error::argument("grad", format!("{n} gradients for {} outputs", outputs.len())));
+    }
+    let mut pairs = Vec::with_capacity(outputs.len());
+    for (i, output) in outputs.iter().enumerate() {
+        let Some(node) = node_of(output) else {
+            let message = "there is nothing to differentiate: the output was not computed from tracked tensors";
+            return Err(Error::gradient("backward", message)
+                .with_help("parameters are tracked unless frozen, other tensors by tracked(); no_grad and predict record nothing"));
+        };
+        let grad = match grads {
+            Some(grads) if grads[i].shape() == output.shape() => grads[i].clone(),
+            Some(grads) => {
+                let message = format!("a gradient of shape {:?} for an output of {:?}", grads[i].shape(), output.shape());
+                return Err(Error::shape("grad", message));
+            }
+            None if output.numel() == 1 => output.ones_like(),
+            None => {
+                let message = format!("the output has shape {:?}, expected a single number", output.shape());
+                return Err(Error::shape("backward", message).with_help("reduce the loss first, for example with mean()"));
+            }
+        };
+        pairs.push((node, grad));
+    }
+    Ok(pairs)
+}
+
+/// The nodes between `roots` and `targets`, found without recursion.
+fn needed(roots: &[Arc<Node>], targets: &[Arc<Node>]) -> NodeMap<bool> {
+    // Everything that can be reached, inputs of each node included.
+    let mut reached: NodeMap<Vec<NodeId>> = NodeMap::default();
+    let mut stack = roots.to_vec();
+    while let Some(node) = stack.pop() {
+        if reached.contains_key(&node.id) {
+            continue;
+        }
+        let mut inputs = Vec::new();
+        node.with_rule(|rule| {
+            rule.inputs(&mut |input| {
+                inputs.push(input.id);
+                stack.push(input.clone());
+            });
+        });
+        reached.insert(node.id, inputs);
+    }
+    // Inputs have smaller numbers, so in ascending order they are decided before what was computed from them.
+    let mut order: Vec<_> = reached.keys().copied().collect();
+    order.sort_unstable();
+    let mut needed: NodeMap<bool> = NodeMap::default();
+    for id in order {
+        if targets.iter().any(|target| target.id == id) {
+            needed.insert(id, true);
+        } else if reached[&id].iter().any(|input| needed.contains_key(input)) {
+            needed.insert(id, false);
+        }
+    }
+    needed
+}
+
+/// Runs `f` on stand-ins for `inputs`, and hands the gradients that `grad` gives them on to the sink. Gradients of
+/// leaves that `f` uses besides its inputs go to those leaves.
+pub(crate) fn local_gradients(
+    inputs: &[Tensor],
+    grad: &Tensor,
+    sink: &mut Sink<'_, '_>,
+    f: impl FnOnce(&[Tensor]) -> Result<Tensor>,
+) -> Result<()> {
+    let create_graph = recording::is_enabled();
+    let (mut stand_ins, mut stop, mut places) = (Vec::new(), NodeMap::default(), NodeMap::default());
+    for (i, input) in inputs.iter().enumerate() {
+        let stand_in = match (input.is_tracked(), create_graph) {
+            (false, _) => input.clone(),
+            (true, false) => input.tracked()?,
+            (true, true) => input.alias(),
+        };
+        if let Some(node) = node_of(&stand_in).filter(|_| input.is_tracked()) {
+            stop.insert(node.id, ());
+            places.insert(node.id, i);
+        }
+        stand_ins.push(stand_in);
+    }
+    let output = recording::with(true, || f(&stand_ins))?;
+    let Some(root) = node_of(&output) else { return Ok(()) };
+    let mut pass = Pass::new(Goal::LeavesUpTo(stop), create_graph);
+    pass.give(sink.op, &root, grad.clone())?;
+    for (id, (node, grad)) in pass.run()? {
+        match places.get(&id) {
+            Some(i) => sink.give(*i, grad)?,
+            None => sink.pass.give(sink.op, &node, grad)?,
+        }
+    }
+    Ok(())
+}
+
+impl Tensor {
+    #[track_caller]
+    fn run_backward(&self, retain: bool) -> Result<Gradients> {
+        let mut pass = Pass::new(Goal::Leaves, retain);
+        let found = recording::with(false, || {
+            for (node, grad) in output_gradients(&[self], None)? {
+                pass.give("backward", &node, grad)?;
+            }
+            pass.run()
+        })?;
+        Ok(Gradients::new(found.into_iter().map(|(id, (_, grad))| (id, grad)).collect()))
+    }
+
+    /// The gradients of this single number with respect to every tracked tensor it was computed from.
+    ///
+    /// The recorded graph is freed on the way; see [`backward_retain`](Self::backward_retain).
+    ///
+    /// # Errors
+    /// If the tensor is not a single number, was not computed from tracked tensors, or its graph is already freed.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let w = tensor![3.0].tracked()?;
+    /// let loss = (&w * 2.0).square().sum();
+    /// assert_eq!(loss.backward()?.wrt(&w)?.item()?, 24.0);
+    /// assert!(loss.backward().is_err());
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn backward(&self) -> Result<Gradients> {
+        self.run_backward(false)
+    }
+
+    /// The same, keeping the graph for another pass.
+    ///
+    /// # Errors
+    /// As for [`backward`](Self::backward).
+    #[track_caller]
+    pub fn backward_retain(&self) -> Result<Gradients> {
+        self.run_backward(true)
+    }
+
+    /// The same values as a new tracked tensor: operations on it are recorded, and gradients with respect to it can
+    /// be asked for. What it was computed from is forgotten.
+    ///
+    /// # Errors
+    /// If the element type is not `F32` or `F64`.
+    #[doc(alias = "requires_grad")]
+    #[track_caller]
+    pub fn tracked(&self) -> Result<Tensor> {
+        self.expect_float("tracked", "a tensor with gradients")?;
+        let values = self.detach();
+        let node = Node::leaf(&values);
+        Ok(values.with_node(Some(node)))
+    }
+
+    /// Whether operations on this tensor are recorded.
+    #[doc(alias = "requires_grad")]
+    #[must_use]
+    pub fn is_tracked(&self) -> bool {
+        self.node().is_some()
+    }
+
+    /// The same values, without what they were computed from.
+    #[must_use]
+    pub fn detach(&self) -> Tensor {
+        self.with_layout(*self.layout())
+    }
+}

@@ -1,0 +1,220 @@
+//! Operations whose forward and backward are written as one unit: fused operations and those of users.
+
+use std::sync::Arc;
+
+use super::engine::{Sink, local_gradients};
+use super::node::{Node, Rule, is_recorded, node_of};
+use super::recording;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// An operation with a hand-written gradient.
+///
+/// Most operations are made of others and need none of this: their gradients follow. A `Function` is for
+/// those that are faster, or more exact, when forward and backward are written as a whole.
+///
+/// [`custom`] does the same with two closures.
+pub trait Function: Send + Sync + 'static {
+    /// The operation's name in errors and profiles.
+    fn name(&self) -> &'static str;
+
+    /// Computes the result. What the backward pass needs besides inputs and output may be kept in `self`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the inputs.
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor>;
+
+    /// Passes the gradient on: for each input that [`sink.wants`](Sink::wants), gives its gradient to the sink.
+    ///
+    /// # Errors
+    /// Those of the operations it uses.
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()>;
+
+    /// Whether `backward` looks at the output. If not, it is not kept in memory.
+    fn keeps_output(&self) -> bool {
+        false
+    }
+
+    /// How gradients of this function's gradient are found.
+    fn second_order(&self) -> SecondOrder {
+        SecondOrder::Backward
+    }
+
+    /// The same operation made of differentiable ones; needed with [`SecondOrder::Composite`].
+    ///
+    /// # Errors
+    /// Those of the operations it uses.
+    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let _ = inputs;
+        Err(no_second_order(self.name()))
+    }
+}
+
+/// How gradients of a [`Function`]'s gradient are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondOrder {
+    /// `backward` itself is made of tensor operations, and is recorded.
+    Backward,
+    /// Through [`Function::composite`].
+    Composite,
+    /// They are not: asking for them is an error.
+    None,
+}
+
+fn no_second_order(name: &str) -> Error {
+    Error::gradient(name, "the gradient of this operation cannot be differentiated again")
+        .with_help("make its backward of tensor operations, or give it a composite form")
+}
+
+/// What the backward pass of a [`Function`] may look at.
+#[derive(Debug)]
+pub struct Saved<'a> {
+    name: &'static str,
+    inputs: &'a [Tensor],
+    output: Option<&'a Tensor>,
+}
+
+impl Saved<'_> {
+    /// The inputs of the forward pass.
+    #[must_use]
+    pub fn inputs(&self) -> &[Tensor] {
+        self.inputs
+    }
+
+    /// The output of the forward pass.
+    ///
+    /// # Errors
+    /// If the function did not ask to keep it.
+    pub fn output(&self) -> Result<&Tensor> {
+        self.output
+            .ok_or_else(|| Error::gradient(self.name, "backward uses the output, but keeps_output() is false"))
+    }
+}
+
+/// A recorded call of a [`Function`].
+pub(crate) struct Call {
+    function: Box<dyn Function>,
+    inputs: Vec<Tensor>,
+    pub(crate) output: Option<Tensor>,
+}
+
+impl Call {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Arc<Node>> {
+        self.inputs.iter().filter_map(node_of)
+    }
+
+    pub(crate) fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    /// Runs the backward pass of the function. `output` is the kept output, recorded if this pass is.
+    pub(crate) fn backward(&self, output: Option<&Tensor>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let saved = Saved { name: self.function.name(), inputs: &self.inputs, output };
+        match self.function.second_order() {
+            SecondOrder::None if recording::is_enabled() => Err(no_second_order(saved.name)),
+            SecondOrder::Composite if recording::is_enabled() => {
+                local_gradients(&self.inputs, grad, sink, |inputs| self.function.composite(inputs))
+            }
+            _ => self.function.backward(&saved, grad, sink),
+        }
+    }
+}
+
+/// Runs a [`Function`] and records it.
+///
+/// # Errors
+/// Those of its forward pass.
+#[track_caller]
+pub fn apply<F: Function>(mut function: F, inputs: &[&Tensor]) -> Result<Tensor> {
+    let _timer = crate::profile::op(function.name());
+    let output = recording::with(false, || function.forward(inputs))?;
+    Ok(attach(function, inputs, output, is_recorded(inputs)))
+}
+
+/// Makes `output` the recorded result of `function`.
+pub(crate) fn attach<F: Function>(function: F, inputs: &[&Tensor], output: Tensor, recorded: bool) -> Tensor {
+    let output = output.detach();
+    if !recorded || !output.dtype().is_differentiable() {
+        return output;
+    }
+    let name = function.name();
+    let kept = function.keeps_output().then(|| output.clone());
+    let inputs = inputs.iter().map(|x| (*x).clone()).collect();
+    let call = Call { function: Box::new(function), inputs, output: kept };
+    let node = Node::op(name, &output, Rule::Function(call));
+    output.with_node(Some(node))
+}
+
+/// An operation of your own, from two closures.
+///
+/// `forward` computes the result from the inputs; `backward` gets the gradient of the result, the inputs and
+/// the result, and returns the gradient of each input (`None` where there is none). Gradients of gradients
+/// work if `backward` is made of tensor operations.
+///
+/// # Errors
+/// Those of `forward`. During the backward pass: those of `backward`, and gradients of a wrong number or shape.
+///
+/// ```
+/// use demotic::{autograd, tensor, Tensor};
+///
+/// fn cube(x: &Tensor) -> demotic::Result<Tensor> {
+///     autograd::custom(
+///         "cube",
+///         &[x],
+///         |inputs| inputs[0].mul(&inputs[0].square()),
+///         |grad, inputs, _output| Ok(vec![Some(grad.mul(&(inputs[0].square() * 3.0))?)]),
+///     )
+/// }
+///
+/// let x = tensor![2.0].tracked()?;
+/// let grads = cube(&x)?.sum().backward()?;
+/// assert_eq!(grads.wrt(&x)?.item()?, 12.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[track_caller]
+pub fn custom(
+    name: &'static str,
+    inputs: &[&Tensor],
+    forward: impl Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+    backward: impl Fn(&Tensor, &[Tensor], &Tensor) -> Result<Vec<Option<Tensor>>> + Send + Sync + 'static,
+) -> Result<Tensor> {
+    apply(Custom { name, forward, backward }, inputs)
+}
+
+struct Custom<F, B> {
+    name: &'static str,
+    forward: F,
+    backward: B,
+}
+
+impl<F, B> Function for Custom<F, B>
+where
+    F: Fn(&[&Tensor]) -> Result<Tensor> + Send + Sync + 'static,
+    B: Fn(&Tensor, &[Tensor], &Tensor) -> Result<Vec<Option<Tensor>>> + Send + Sync + 'static,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        (self.forward)(inputs)
+    }
+
+    fn keeps_output(&self) -> bool {
+        true
+    }
+
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let grads = (self.backward)(grad, saved.inputs(), saved.output()?)?;
+        if grads.len() != saved.inputs().len() {
+            let (got, want) = (grads.len(), saved.inputs().len());
+            return Err(Error::gradient(self.name, format!("backward returned {got} gradients for {want} inputs")));
+        }
+        for (i, grad) in grads.into_iter().enumerate() {
+            if let Some(grad) = grad {
+                sink.give(i, grad)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The result of a backward pass.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::node::{NodeId, id_of};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// A map keyed by node, with a hash that costs nothing: the numbers are already distinct.
+pub(crate) type NodeMap<V> = HashMap<NodeId, V, BuildHasherDefault<NodeHasher>>;
+
+#[derive(Default)]
+pub(crate) struct NodeHasher(u64);
+
+impl Hasher for NodeHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.write_u64(u64::from(*b)));
+    }
+    fn write_u64(&mut self, n: u64) {
+        // The table takes its bucket from the low bits and its tag from the high ones: a multiplication fills both.
+        self.0 = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// The gradients of a loss with respect to the tracked tensors it was computed from.
+///
+/// Returned by [`Tensor::backward`]; optimizers take it in
+/// [`step`](crate::optimizers::Optimizer::step). There is nothing to reset between steps: every backward pass
+/// returns a new one.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let w = tensor![1.0, 2.0].tracked()?;
+/// let loss = w.square().sum();
+/// let grads = loss.backward()?;
+/// assert_eq!(grads.wrt(&w)?.to_vec::<f32>()?, [2.0, 4.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Gradients {
+    map: NodeMap<Tensor>,
+}
+
+impl Gradients {
+    pub(crate) fn new(map: NodeMap<Tensor>) -> Self {
+        Self { map }
+    }
+
+    /// The gradient with respect to a tracked tensor or parameter, or `None` if the loss does not depend on it.
+    #[must_use]
+    pub fn get(&self, leaf: &Tensor) -> Option<&Tensor> {
+        self.map.get(&id_of(leaf)?)
+    }
+
+    /// The gradient with respect to a tracked tensor or parameter.
+    ///
+    /// # Errors
+    /// If there is none: the tensor is not tracked, or the loss does not depend on it.
+    #[track_caller]
+    pub fn wrt(&self, leaf: &Tensor) -> Result<&Tensor> {
+        match id_of(leaf) {
+            None => Err(Error::gradient("wrt", "the tensor is not tracked").with_help("track it with tracked()")),
+            Some(id) => self.map.get(&id).ok_or_else(|| {
+                Error::gradient("wrt", "the loss does not depend on this tensor")
+                    .with_help("only tensors made with tracked() and parameters have gradients here; for others use autograd::grad")
+            }),
+        }
+    }
+
+    /// Replaces the gradient of one tensor, for example with a clipped one.
+    ///
+    /// # Errors
+    /// If the tensor has no gradient here, or one of another shape or type.
+    #[track_caller]
+    pub fn set(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
+        let old = self.wrt(leaf)?;
+        if old.shape() != grad.shape() || old.dtype() != grad.dtype() {
+            let (shape, dtype) = (grad.shape(), grad.dtype());
+            let message = format!("a {dtype} gradient of shape {shape:?} for {:?} of {}", old.shape(), old.dtype());
+            return Err(Error::shape("set", message));
+        }
+        if let Some(id) = id_of(leaf) {
+            self.map.insert(id, grad.detach());
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients of another backward pass, for batches that are worked through in parts.
+    ///
+    /// # Errors
+    /// If the two have gradients of different types for the same tensor.
+    #[track_caller]
+    pub fn accumulate(&mut self, other: Gradients) -> Result<()> {
+        for (id, grad) in other.map {
+            match self.map.entry(id) {
+                std::collections::hash_map::Entry::Vacant(slot) => {
+                    slot.insert(grad);
+                }
+                std::collections::hash_map::Entry::Occupied(mut slot) => {
+                    super::no_grad(|| super::engine::add_to(slot.get_mut(), &grad))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a function to every gradient.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub fn update(&mut self, mut f: impl FnMut(&mut Tensor) -> Result<()>) -> Result<()> {
+        super::no_grad(|| self.map.values_mut().try_for_each(&mut f))
+    }
+
+    /// All gradients, in the order in which their tensors were made.
+    pub fn iter(&self) -> impl Iterator<Item = &Tensor> {
+        let mut entries: Vec<_> = self.map.iter().collect();
+        entries.sort_by_key(|(id, _)| **id);
+        entries.into_iter().map(|(_, grad)| grad)
+    }
+
+    /// How many tensors have a gradient.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there are no gradients at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+}

@@ -1,0 +1,29 @@
+//! Gradients, by recording what is computed.
+//!
+//! Operations on a [tracked](crate::Tensor::tracked) tensor are recorded; [`backward`](crate::Tensor::backward) walks the
+//! record from the loss to the tracked tensors and returns their [`Gradients`].
+//!
+//! - [`grad`] differentiates anything by anything, and its results again (`create_graph`).
+//! - [`no_grad`] switches recording off.
+//! - [`custom`] and [`Function`] add operations with gradients of your own.
+//! - [`checkpoint`] trades computing time for memory.
+//! - [`gradcheck`] compares gradients with finite differences.
+
+mod checkpoint;
+mod check;
+mod engine;
+mod function;
+mod gradients;
+mod node;
+pub(crate) mod ops;
+mod recording;
+
+pub use check::{gradcheck, gradgradcheck};
+pub use checkpoint::checkpoint;
+pub use engine::{GradOptions, Sink, grad};
+pub use function::{Function, Saved, SecondOrder, apply, custom};
+pub use gradients::Gradients;
+pub use recording::{is_enabled as is_recording, no_grad};
+
+pub(crate) use node::record;
+pub(crate) use recording::pause as pause_recording;

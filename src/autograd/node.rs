@@ -1,0 +1,210 @@
+//! The recorded graph: one node for each tracked tensor, with the rule that carries gradients on to its inputs.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::function::Call;
+use super::recording;
+use crate::error::Result;
+use crate::tensor::layout::Dims;
+use crate::tensor::{DType, Tensor};
+
+/// Identifies a tracked tensor. Later tensors have larger numbers, so a tensor's number is larger than those of
+/// everything it was computed from: descending order of numbers is an order for the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NodeId(u64);
+
+impl NodeId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A vector-Jacobian product: from the gradient of an operation's output, and that output (if the rule asked for
+/// it), to the gradient of one input.
+pub(crate) type Vjp = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync>;
+
+/// One input of a recorded operation.
+pub(crate) struct Edge {
+    pub(crate) input: Arc<Node>,
+    pub(crate) vjp: Vjp,
+}
+
+/// How an operation's gradient goes on to its inputs.
+pub(crate) enum Rule {
+    /// Each tracked input has a closure of its own. The output is kept if one of them asks for it.
+    Edges { edges: Vec<Edge>, output: Option<Tensor> },
+    /// One function handles all inputs.
+    Function(Call),
+}
+
+impl Rule {
+    /// The nodes of the tracked inputs.
+    pub(crate) fn inputs(&self, f: &mut dyn FnMut(&Arc<Node>)) {
+        match self {
+            Rule::Edges { edges, .. } => edges.iter().for_each(|edge| f(&edge.input)),
+            Rule::Function(call) => call.nodes().for_each(|node| f(&node)),
+        }
+    }
+}
+
+enum Kind {
+    /// A variable: a parameter or an input that gradients are wanted for.
+    Leaf,
+    /// The result of an operation. The rule is gone once a backward pass has used it up.
+    Op(Mutex<Option<Rule>>),
+}
+
+/// What autograd knows about a tracked tensor.
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) name: &'static str,
+    pub(crate) shape: Dims,
+    pub(crate) dtype: DType,
+    kind: Kind,
+}
+
+impl Node {
+    pub(crate) fn leaf(tensor: &Tensor) -> Arc<Self> {
+        Arc::new(Self::new("leaf", tensor, Kind::Leaf))
+    }
+
+    pub(crate) fn op(name: &'static str, output: &Tensor, rule: Rule) -> Arc<Self> {
+        Arc::new(Self::new(name, output, Kind::Op(Mutex::new(Some(rule)))))
+    }
+
+    fn new(name: &'static str, tensor: &Tensor, kind: Kind) -> Self {
+        Self { id: NodeId::next(), name, shape: tensor.layout().shape, dtype: tensor.dtype(), kind }
+    }
+
+    pub(crate) fn is_leaf(&self) -> bool {
+        matches!(self.kind, Kind::Leaf)
+    }
+
+    /// The rule, for looking at it. `None` for leaves and for graphs that were freed.
+    pub(crate) fn with_rule<R>(&self, f: impl FnOnce(&Rule) -> R) -> Option<R> {
+        match &self.kind {
+            Kind::Leaf => None,
+            Kind::Op(rule) => rule.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(f),
+        }
+    }
+
+    /// Takes the rule out: after this the node's part of the graph is freed.
+    pub(crate) fn take_rule(&self) -> Option<Rule> {
+        match &self.kind {
+            Kind::Leaf => None,
+            Kind::Op(rule) => rule.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({} #{} {:?} {})", self.name, self.id.0, self.shape, self.dtype)
+    }
+}
+
+/// A graph can be a million operations deep. Dropping it node by node, each from within the last, would overflow
+/// the stack; instead, the outermost drop collects the rules of nodes that die with it and frees them in a loop.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let Kind::Op(rule) = &mut self.kind else { return };
+        if let Some(rule) = rule.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            drop_rule(rule);
+        }
+    }
+}
+
+/// Drops a rule and every rule that only it kept alive, without recursion.
+pub(crate) fn drop_rule(rule: Rule) {
+    thread_local! {
+        static PENDING: std::cell::RefCell<Option<Vec<Rule>>> = const { std::cell::RefCell::new(None) };
+    }
+    // A drop further out on this thread is already at work: leave the rule to it.
+    let mut rule = Some(rule);
+    let nested = PENDING.try_with(|pending| match pending.borrow_mut().as_mut() {
+        Some(list) => {
+            list.extend(rule.take());
+            true
+        }
+        None => false,
+    });
+    if nested != Ok(false) {
+        return;
+    }
+    let _ = PENDING.try_with(|pending| *pending.borrow_mut() = Some(Vec::new()));
+    while let Some(next) = rule {
+        drop(next);
+        rule = PENDING.try_with(|pending| pending.borrow_mut().as_mut().and_then(Vec::pop)).ok().flatten();
+    }
+    let _ = PENDING.try_with(|pending| *pending.borrow_mut() = None);
+}
+
+/// The node of a tracked tensor.
+pub(crate) fn node_of(tensor: &Tensor) -> Option<Arc<Node>> {
+    let node: Arc<dyn Any + Send + Sync> = tensor.node()?.clone();
+    node.downcast().ok()
+}
+
+/// The identity of a tracked tensor, without touching the reference count.
+pub(crate) fn id_of(tensor: &Tensor) -> Option<NodeId> {
+    tensor.node()?.downcast_ref::<Node>().map(|node| node.id)
+}
+
+/// Collects the gradient rules of one operation; see [`record`].
+pub(crate) struct Tape {
+    edges: Vec<Edge>,
+    keep_output: bool,
+}
+
+impl Tape {
+    /// The gradient with respect to `input` is `vjp(g)`, `g` being the gradient of the output. It may have the
+    /// broadcast shape: the engine sums it to the input's.
+    pub(crate) fn edge(&mut self, input: &Tensor, vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) {
+        if let Some(input) = node_of(input) {
+            self.edges.push(Edge { input, vjp: Box::new(move |grad, _| vjp(grad)) });
+        }
+    }
+
+    /// The same for a gradient that is best computed from the operation's output: `vjp(g, y)`.
+    pub(crate) fn edge_with_output(
+        &mut self,
+        input: &Tensor,
+        vjp: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+    ) {
+        if let Some(input) = node_of(input) {
+            self.edges.push(Edge { input, vjp: Box::new(vjp) });
+            self.keep_output = true;
+        }
+    }
+}
+
+/// Whether an operation on these inputs has to be recorded.
+#[inline]
+pub(crate) fn is_recorded(inputs: &[&Tensor]) -> bool {
+    inputs.iter().any(|x| x.node().is_some()) && recording::is_enabled()
+}
+
+/// Makes `output` the recorded result of operation `name` on `inputs`. `rules` says how its gradient goes on; it
+/// is called only if one of the inputs is tracked.
+///
+/// A rule must not capture the output itself, which would then keep itself alive; it is handed in.
+#[inline]
+pub(crate) fn record(
+    name: &'static str,
+    output: Tensor,
+    inputs: &[&Tensor],
+    rules: impl FnOnce(&mut Tape),
+) -> Tensor {
+    if !is_recorded(inputs) || !output.dtype().is_differentiable() {
+        return output;
+    }
+    let mut tape = Tape { edges: Vec::with_capacity(inputs.len()), keep_output: false };
+    rules(&mut tape);
+    let kept = tape.keep_output.then(|| output.with_layout(*output.layout()));
+    let node = Node::op(name, &output, Rule::Edges { edges: tape.edges, output: kept });
+    output.with_node(Some(node))
+}

@@ -1,0 +1,199 @@
+//! Activation functions. Integers and truth values become `F32`.
+//!
+//! Each gradient is one pass over the gradient of the result and one saved tensor; see [`fused`].
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+use super::{fused, scalars, unary, unary_by_output};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use crate::tensor::kernels::ops;
+
+/// `√(2/π)`.
+const SQRT_2_OVER_PI: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+
+impl Tensor {
+    /// `max(0, x)`; NaN stays. Gradient: `g` where `x > 0`, else 0.
+    #[must_use]
+    pub fn relu(&self) -> Tensor {
+        let vjp = fused(ops::ReluGrad, |g, y| g.masked_fill(&y.le_scalar(0.0), 0.0));
+        unary_by_output("relu", self, ops::Relu, vjp)
+    }
+
+    /// `min(max(0, x), 6)`. Gradient: `g` where `0 < x < 6`, else 0.
+    #[must_use]
+    pub fn relu6(&self) -> Tensor {
+        hardtanh("relu6", self, 0.0, 6.0)
+    }
+
+    /// `x` where it is positive, else `slope · x`. Gradient: `g` or `slope · g`, the latter at 0.
+    #[must_use]
+    pub fn leaky_relu(&self, slope: f64) -> Tensor {
+        let vjp = fused(scalars!(LeakyReluGrad { slope }), move |g, x| {
+            x.gt_scalar(0.0).where_(g, &g.mul_scalar(slope))
+        });
+        unary("leaky_relu", self, scalars!(LeakyRelu { slope }), vjp)
+    }
+
+    /// `x` where it is positive, else `alpha (eˣ − 1)`. Gradient: `g` or `g · alpha eˣ`.
+    #[must_use]
+    pub fn elu(&self, alpha: f64) -> Tensor {
+        let vjp = fused(scalars!(EluGrad { alpha }), move |g, x| elu_vjp(g, x, alpha));
+        unary("elu", self, scalars!(Elu { alpha }), vjp)
+    }
+
+    /// [`elu`](Self::elu), scaled so that it keeps mean 0 and variance 1 of what passes through many layers (Klambauer et
+    /// al., *Self-normalizing neural networks*, 2017): `1.0507 · elu(x, 1.67326)`. Gradient: that of `elu`, scaled.
+    #[must_use]
+    pub fn selu(&self) -> Tensor {
+        let vjp = fused(ops::SeluGrad, |g, x| elu_vjp(&g.mul_scalar(ops::SELU_SCALE), x, ops::SELU_ALPHA));
+        unary("selu", self, ops::Selu, vjp)
+    }
+
+    /// `x Φ(x)`, where `Φ` is the distribution function of the standard normal (Hendrycks and Gimpel, *Gaussian error
+    /// linear units*, 2016). Gradient: `g (Φ(x) + x φ(x))`, where `φ` is the density.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let y = tensor![-1.0, 0.0, 1.0].gelu().to_vec::<f32>()?;
+    /// assert!((y[0] + 0.158_655).abs() < 1e-6 && y[1] == 0.0 && (y[2] - 0.841_345).abs() < 1e-6);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn gelu(&self) -> Tensor {
+        let vjp = fused(ops::GeluGrad, |g, x| {
+            let cdf = x.mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0).mul_scalar(0.5);
+            let density = x.square().mul_scalar(-0.5).exp().mul_scalar(0.5 * SQRT_2_OVER_PI);
+            g.mul(&cdf.add(&x.mul(&density)?)?)
+        });
+        unary("gelu", self, ops::Gelu, vjp)
+    }
+
+    /// The approximation of [`gelu`](Self::gelu) that GPT-2 and others were trained with: `x/2 · (1 + tanh(u))` with
+    /// `u = √(2/π) (x + 0.044715 x³)`. Gradient: `g/2 · (1 + tanh(u) + x (1 − tanh²(u)) u')`.
+    #[must_use]
+    pub fn gelu_tanh(&self) -> Tensor {
+        let vjp = fused(ops::GeluTanhGrad, |g, x| {
+            let (scale, cubic) = (ops::GELU_TANH_SCALE, ops::GELU_TANH_CUBIC);
+            let t = x.add(&x.powf(3.0).mul_scalar(cubic))?.mul_scalar(scale).tanh();
+            let slope = x.square().mul_scalar(3.0 * cubic).add_scalar(1.0).mul_scalar(scale);
+            let rise = x.mul(&t.square().rsub_scalar(1.0))?.mul(&slope)?;
+            g.mul(&t.add(&rise)?.add_scalar(1.0).mul_scalar(0.5))
+        });
+        unary("gelu_tanh", self, ops::GeluTanh, vjp)
+    }
+
+    /// `x σ(x)`, where `σ` is the [`sigmoid`](Self::sigmoid). Gradient: `g σ(x) (1 + x (1 − σ(x)))`.
+    #[doc(alias = "swish")]
+    #[must_use]
+    pub fn silu(&self) -> Tensor {
+        let vjp = fused(ops::SiluGrad, |g, x| {
+            let s = x.sigmoid();
+            g.mul(&x.mul(&s.rsub_scalar(1.0))?.add_scalar(1.0).mul(&s)?)
+        });
+        unary("silu", self, ops::Silu, vjp)
+    }
+
+    /// `x tanh(ln(1 + eˣ))` (Misra, *Mish*, 2019). Gradient: `g (t + x σ(x) (1 − t²))` with `t = tanh(ln(1 + eˣ))`.
+    #[must_use]
+    pub fn mish(&self) -> Tensor {
+        let vjp = fused(ops::MishGrad, |g, x| {
+            let t = softplus(x, 1.0, 20.0).tanh();
+            g.mul(&x.mul(&x.sigmoid())?.mul(&t.square().rsub_scalar(1.0))?.add(&t)?)
+        });
+        unary("mish", self, ops::Mish, vjp)
+    }
+
+    /// `ln(1 + exp(beta · x)) / beta`, a smooth form of ReLU; `x` itself where `beta · x` is above `threshold`, where
+    /// the two agree. The usual values are 1 and 20. Gradient: `g σ(beta · x)`, or `g` above the threshold.
+    ///
+    /// # Errors
+    /// If `beta` is not a positive number, or `threshold` is NaN.
+    #[track_caller]
+    pub fn softplus(&self, beta: f64, threshold: f64) -> Result<Tensor> {
+        if !(beta > 0.0 && beta.is_finite()) {
+            return Err(Error::argument("softplus", format!("beta is {beta}, expected a positive number")));
+        }
+        if threshold.is_nan() {
+            return Err(Error::argument("softplus", "threshold is NaN").with_help("the usual value is 20"));
+        }
+        Ok(softplus(self, beta, threshold))
+    }
+
+    /// `x / (1 + |x|)`. Gradient: `g / (1 + |x|)²`.
+    #[must_use]
+    pub fn softsign(&self) -> Tensor {
+        let vjp = fused(ops::SoftsignGrad, |g, x| g.div(&x.abs().add_scalar(1.0).square()));
+        unary("softsign", self, ops::Softsign, vjp)
+    }
+
+    /// `min(max(x, lo), hi)`; the usual bounds are −1 and 1. Gradient: `g` strictly between the bounds, else 0.
+    ///
+    /// # Errors
+    /// If `lo` is above `hi`, or one of them is NaN.
+    #[track_caller]
+    pub fn hardtanh(&self, lo: f64, hi: f64) -> Result<Tensor> {
+        if lo <= hi {
+            return Ok(hardtanh("hardtanh", self, lo, hi));
+        }
+        Err(Error::argument("hardtanh", format!("the lower bound {lo} is not below the upper bound {hi}")))
+    }
+
+    /// `x · min(max(x + 3, 0), 6) / 6` (Howard et al., *Searching for MobileNetV3*, 2019). Gradient: `g (x/3 + 1/2)`
+    /// where `−3 < x < 3`, 0 below and `g` above.
+    #[must_use]
+    pub fn hardswish(&self) -> Tensor {
+        let vjp = fused(ops::HardswishGrad, |g, x| {
+            let middle = g.mul(&x.div_scalar(3.0).add_scalar(0.5))?;
+            x.ge_scalar(3.0).where_(g, &middle)?.masked_fill(&x.le_scalar(-3.0), 0.0)
+        });
+        unary("hardswish", self, ops::Hardswish, vjp)
+    }
+
+    /// `min(max(x + 3, 0), 6) / 6`. Gradient: `g / 6` where `−3 < x < 3`, else 0.
+    #[must_use]
+    pub fn hardsigmoid(&self) -> Tensor {
+        let vjp = fused(ops::HardsigmoidGrad, |g, x| {
+            let inside = x.gt_scalar(-3.0).logical_and(&x.lt_scalar(3.0))?;
+            g.div_scalar(6.0).masked_fill(&inside.logical_not()?, 0.0)
+        });
+        unary("hardsigmoid", self, ops::Hardsigmoid, vjp)
+    }
+
+    /// `1 / (1 + e⁻ˣ)`. Gradient: `g y (1 − y)` with the result `y`.
+    #[must_use]
+    pub fn sigmoid(&self) -> Tensor {
+        let vjp = fused(ops::SigmoidGrad, |g, y| g.mul(y)?.mul(&y.rsub_scalar(1.0)));
+        unary_by_output("sigmoid", self, ops::Sigmoid, vjp)
+    }
+
+    /// `ln(sigmoid(x))`, without the overflow that its two steps would suffer. Gradient: `g σ(−x)`.
+    #[must_use]
+    pub fn log_sigmoid(&self) -> Tensor {
+        let vjp = fused(ops::LogSigmoidGrad, |g, x| g.mul(&x.neg().sigmoid()));
+        unary("log_sigmoid", self, ops::LogSigmoid, vjp)
+    }
+}
+
+/// `g` for positive `x`, else `g · alpha eˣ`.
+fn elu_vjp(g: &Tensor, x: &Tensor, alpha: f64) -> Result<Tensor> {
+    // The exponential of what is not taken must not overflow: its gradient would be 0 · ∞.
+    let slope = x.clamp_max(0.0).exp().mul_scalar(alpha);
+    x.gt_scalar(0.0).where_(g, &g.mul(&slope)?)
+}
+
+fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Tensor {
+    let vjp = fused(scalars!(SoftplusGrad { beta, threshold }), move |g, x| {
+        let z = x.mul_scalar(beta);
+        z.gt_scalar(threshold).where_(g, &g.mul(&z.sigmoid())?)
+    });
+    unary("softplus", x, scalars!(Softplus { beta, threshold }), vjp)
+}
+
+fn hardtanh(name: &'static str, x: &Tensor, lo: f64, hi: f64) -> Tensor {
+    let vjp = fused(scalars!(HardtanhGrad { lo, hi }), move |g, x| {
+        g.masked_fill(&x.le_scalar(lo).logical_or(&x.ge_scalar(hi))?, 0.0)
+    });
+    unary(name, x, scalars!(Hardtanh { lo, hi }), vjp)
+}

@@ -1,0 +1,268 @@
+//! Addition, subtraction, multiplication, division and their operators.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::{Pair, record, scalars, unary, unary_linear};
+use crate::error::Result;
+use crate::tensor::kernels::map::{self, Unary};
+use crate::tensor::kernels::ops;
+use crate::tensor::{DType, Tensor};
+
+impl Tensor {
+    /// `a + b`, element by element. Gradient: `g` for both.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast. This holds for all operations on two tensors.
+    #[track_caller]
+    pub fn add(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("add");
+        let out = Pair::new("add", self, other)?.run_number(ops::Add);
+        Ok(record("add", out, &[self, other], |tape| {
+            tape.edge(self, |g| Ok(g.clone()));
+            tape.edge(other, |g| Ok(g.clone()));
+        }))
+    }
+
+    /// `a − b`, element by element. Gradients: `g` and `−g`.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn sub(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("sub");
+        let out = Pair::new("sub", self, other)?.run_number(ops::Sub);
+        Ok(record("sub", out, &[self, other], |tape| {
+            tape.edge(self, |g| Ok(g.clone()));
+            tape.edge(other, |g| Ok(g.neg()));
+        }))
+    }
+
+    /// `a · b`, element by element (for the matrix product see [`matmul`](Self::matmul)). Gradients: `g · b` and
+    /// `g · a`.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn mul(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("mul");
+        let out = Pair::new("mul", self, other)?.run_number(ops::Mul);
+        Ok(record("mul", out, &[self, other], |tape| {
+            let (a, b) = (self.clone(), other.clone());
+            tape.edge(self, move |g| g.mul(&b));
+            tape.edge(other, move |g| g.mul(&a));
+        }))
+    }
+
+    /// `a / b`, element by element. Integers are divided as `F32`. Gradients: `g / b` and `−g · a / b²`.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn div(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("div");
+        let out = Pair::new("div", self, other)?.run_float(ops::Div);
+        Ok(record("div", out, &[self, other], |tape| {
+            let (a, b) = (self.clone(), other.clone());
+            let divisor = b.clone();
+            tape.edge(self, move |g| g.div(&divisor));
+            tape.edge(other, move |g| Ok(g.mul(&a)?.div(&b.square())?.neg()));
+        }))
+    }
+
+    /// `−x`. Integers wrap around. Gradient: `−g`.
+    #[must_use]
+    pub fn neg(&self) -> Tensor {
+        if !self.dtype().is_float() {
+            return integer_map(self, ops::MulScalar(-1));
+        }
+        unary_linear("neg", self, ops::Neg, |g| Ok(g.neg()))
+    }
+
+    /// `x²`, as `F32` for integers. Gradient: `2 x · g`.
+    #[must_use]
+    pub fn square(&self) -> Tensor {
+        unary("square", self, ops::Square, |g, x| g.mul(&x.mul_scalar(2.0)))
+    }
+
+    /// `x + c` for every element, as `F32` for integers. Gradient: `g`.
+    #[must_use]
+    pub fn add_scalar(&self, c: f64) -> Tensor {
+        unary_linear("add_scalar", self, scalars!(AddScalar(c)), |g| Ok(g.clone()))
+    }
+
+    /// `c · x` for every element, as `F32` for integers. Gradient: `c · g`.
+    #[must_use]
+    pub fn mul_scalar(&self, c: f64) -> Tensor {
+        unary_linear("mul_scalar", self, scalars!(MulScalar(c)), move |g| Ok(g.mul_scalar(c)))
+    }
+
+    /// `x / c` for every element, as `F32` for integers. Gradient: `g / c`.
+    #[must_use]
+    pub fn div_scalar(&self, c: f64) -> Tensor {
+        unary_linear("div_scalar", self, scalars!(DivScalar(c)), move |g| Ok(g.div_scalar(c)))
+    }
+
+    /// `c − x` for every element, as `F32` for integers. Gradient: `−g`.
+    #[must_use]
+    pub fn rsub_scalar(&self, c: f64) -> Tensor {
+        unary_linear("rsub_scalar", self, scalars!(RSubScalar(c)), |g| Ok(g.neg()))
+    }
+
+    /// `c / x` for every element, as `F32` for integers. Gradient: `−c · g / x²`.
+    #[must_use]
+    pub fn rdiv_scalar(&self, c: f64) -> Tensor {
+        unary("rdiv_scalar", self, scalars!(RDivScalar(c)), move |g, x| g.mul(&x.square().rdiv_scalar(-c)))
+    }
+}
+
+/// Applies a kernel to integers; truth values and `U8` become `I64` first.
+fn integer_map(x: &Tensor, op: impl Unary<i64>) -> Tensor {
+    let x = x.packed().cast(DType::I64);
+    Tensor::build::<i64>(x.shape(), |out| map::unary(op, x.data(), out))
+}
+
+/// `tensor ∘ tensor`, owned or borrowed; a failed operand is passed on, so that `(&a * &b + &c)?` works.
+macro_rules! tensor_operators {
+    ($($Trait:ident $method:ident;)*) => {$(
+        tensor_operators!(@impl $Trait $method, &Tensor, &Tensor);
+        tensor_operators!(@impl $Trait $method, &Tensor, Tensor);
+        tensor_operators!(@impl $Trait $method, Tensor, &Tensor);
+        tensor_operators!(@impl $Trait $method, Tensor, Tensor);
+
+        impl $Trait<&Tensor> for Result<Tensor> {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $method(self, other: &Tensor) -> Result<Tensor> {
+                Tensor::$method(&self?, other)
+            }
+        }
+        impl $Trait<Tensor> for Result<Tensor> {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $method(self, other: Tensor) -> Result<Tensor> {
+                Tensor::$method(&self?, &other)
+            }
+        }
+        impl $Trait<Result<Tensor>> for &Tensor {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $method(self, other: Result<Tensor>) -> Result<Tensor> {
+                Tensor::$method(self, &other?)
+            }
+        }
+        impl $Trait<Result<Tensor>> for Tensor {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $method(self, other: Result<Tensor>) -> Result<Tensor> {
+                Tensor::$method(&self, &other?)
+            }
+        }
+    )*};
+    (@impl $Trait:ident $method:ident, $A:ty, $B:ty) => {
+        impl $Trait<$B> for $A {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $method(self, other: $B) -> Result<Tensor> {
+                #[allow(clippy::needless_borrow)]
+                Tensor::$method(&self, &other)
+            }
+        }
+    };
+}
+
+tensor_operators! {
+    Add add;
+    Sub sub;
+    Mul mul;
+    Div div;
+}
+
+/// `tensor ∘ number` and `number ∘ tensor`. Whole numbers keep integer tensors integer (except in a division), fractions
+/// make them `F32`.
+macro_rules! scalar_operators {
+    ($($Trait:ident $method:ident, |$x:ident, $c:ident| $float:expr, $integer:expr, reversed $rfloat:expr, $rinteger:expr;)*) => {$(
+        scalar_operators!(@impl $Trait $method f64 f32, |$x, $c| $float, |$x, $c| $rfloat);
+        scalar_operators!(@impl $Trait $method i64 i32, |$x, $c| {
+            if $x.dtype().is_float() { let $c = $c as f64; $float } else { $integer }
+        }, |$x, $c| {
+            if $x.dtype().is_float() { let $c = $c as f64; $rfloat } else { $rinteger }
+        });
+    )*};
+    (@impl $Trait:ident $method:ident $Wide:ident $Narrow:ident, |$x:ident, $c:ident| $value:expr, |$y:ident, $d:ident| $reversed:expr) => {
+        impl $Trait<$Wide> for &Tensor {
+            type Output = Tensor;
+            fn $method(self, $c: $Wide) -> Tensor {
+                let $x = self;
+                $value
+            }
+        }
+        impl $Trait<&Tensor> for $Wide {
+            type Output = Tensor;
+            fn $method(self, $y: &Tensor) -> Tensor {
+                let $d = self;
+                $reversed
+            }
+        }
+        impl $Trait<$Wide> for Tensor {
+            type Output = Tensor;
+            fn $method(self, c: $Wide) -> Tensor {
+                $Trait::$method(&self, c)
+            }
+        }
+        impl $Trait<Tensor> for $Wide {
+            type Output = Tensor;
+            fn $method(self, x: Tensor) -> Tensor {
+                $Trait::$method(self, &x)
+            }
+        }
+        impl $Trait<$Narrow> for &Tensor {
+            type Output = Tensor;
+            fn $method(self, c: $Narrow) -> Tensor {
+                $Trait::$method(self, $Wide::from(c))
+            }
+        }
+        impl $Trait<$Narrow> for Tensor {
+            type Output = Tensor;
+            fn $method(self, c: $Narrow) -> Tensor {
+                $Trait::$method(&self, $Wide::from(c))
+            }
+        }
+        impl $Trait<&Tensor> for $Narrow {
+            type Output = Tensor;
+            fn $method(self, x: &Tensor) -> Tensor {
+                $Trait::$method($Wide::from(self), x)
+            }
+        }
+        impl $Trait<Tensor> for $Narrow {
+            type Output = Tensor;
+            fn $method(self, x: Tensor) -> Tensor {
+                $Trait::$method($Wide::from(self), &x)
+            }
+        }
+    };
+}
+
+scalar_operators! {
+    Add add, |x, c| x.add_scalar(c), integer_map(x, ops::AddScalar(c)),
+        reversed x.add_scalar(c), integer_map(x, ops::AddScalar(c));
+    Sub sub, |x, c| x.add_scalar(-c), integer_map(x, ops::AddScalar(c.wrapping_neg())),
+        reversed x.rsub_scalar(c), integer_map(x, ops::RSubScalar(c));
+    Mul mul, |x, c| x.mul_scalar(c), integer_map(x, ops::MulScalar(c)),
+        reversed x.mul_scalar(c), integer_map(x, ops::MulScalar(c));
+    Div div, |x, c| x.div_scalar(c), x.div_scalar(c as f64),
+        reversed x.rdiv_scalar(c), x.rdiv_scalar(c as f64);
+}
+
+impl Neg for &Tensor {
+    type Output = Tensor;
+    fn neg(self) -> Tensor {
+        Tensor::neg(self)
+    }
+}
+
+impl Neg for Tensor {
+    type Output = Tensor;
+    fn neg(self) -> Tensor {
+        Tensor::neg(&self)
+    }
+}

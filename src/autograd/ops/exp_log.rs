@@ -1,0 +1,62 @@
+//! Exponentials and logarithms. Integers and truth values become `F32`.
+
+use std::f64::consts::{LN_2, LN_10};
+
+use super::{unary, unary_by_output};
+use crate::tensor::Tensor;
+use crate::tensor::kernels::ops;
+
+impl Tensor {
+    /// `eˣ`. Gradient: `g · eˣ`.
+    #[must_use]
+    pub fn exp(&self) -> Tensor {
+        unary_by_output("exp", self, ops::Exp, |g, y| g.mul(y))
+    }
+
+    /// `2ˣ`. Gradient: `g · 2ˣ · ln 2`.
+    #[must_use]
+    pub fn exp2(&self) -> Tensor {
+        unary_by_output("exp2", self, ops::Exp2, |g, y| g.mul(&y.mul_scalar(LN_2)))
+    }
+
+    /// `eˣ − 1`, accurate near zero. Gradient: `g · eˣ`.
+    #[must_use]
+    pub fn expm1(&self) -> Tensor {
+        unary_by_output("expm1", self, ops::Expm1, |g, y| g.mul(&y.add_scalar(1.0)))
+    }
+
+    /// The natural logarithm; −∞ for 0 and NaN below. Gradient: `g / x`.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![1.0, 0.0, -1.0].log().to_vec::<f32>()?;
+    /// assert_eq!(x[..2], [0.0, f32::NEG_INFINITY]);
+    /// assert!(x[2].is_nan());
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "ln")]
+    #[must_use]
+    pub fn log(&self) -> Tensor {
+        unary("log", self, ops::Log, |g, x| g.div(x))
+    }
+
+    /// The logarithm to base 2. Gradient: `g / (x ln 2)`.
+    #[must_use]
+    pub fn log2(&self) -> Tensor {
+        unary("log2", self, ops::Log2, |g, x| g.div(&x.mul_scalar(LN_2)))
+    }
+
+    /// The logarithm to base 10. Gradient: `g / (x ln 10)`.
+    #[must_use]
+    pub fn log10(&self) -> Tensor {
+        unary("log10", self, ops::Log10, |g, x| g.div(&x.mul_scalar(LN_10)))
+    }
+
+    /// `ln(1 + x)`, accurate near zero. Gradient: `g / (1 + x)`.
+    #[doc(alias = "ln_1p")]
+    #[must_use]
+    pub fn log1p(&self) -> Tensor {
+        unary("log1p", self, ops::Log1p, |g, x| g.div(&x.add_scalar(1.0)))
+    }
+}

@@ -1,0 +1,87 @@
+//! The larger and the smaller of two numbers, and bounds.
+
+use super::arithmetic::integer_map;
+use super::{Pair, fused, record, scalars, unary};
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::tensor::kernels::ops;
+
+impl Tensor {
+    /// The larger one of `a` and `b`, element by element; NaN if there is one. Integers stay integers. Gradient: `g` for
+    /// the larger one, half of it for each if they are equal.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("maximum");
+        let out = Pair::new("maximum", self, other)?.run_number(ops::Max);
+        Ok(record("maximum", out, &[self, other], |tape| {
+            let (a, b) = (self.detach(), other.detach());
+            tape.edge(self, move |g| shared(g, &a, &b));
+            let (a, b) = (self.detach(), other.detach());
+            tape.edge(other, move |g| shared(g, &b, &a));
+        }))
+    }
+
+    /// The smaller one of `a` and `b`, element by element; NaN if there is one. Integers stay integers. Gradient: `g` for
+    /// the smaller one, half of it for each if they are equal.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("minimum");
+        let out = Pair::new("minimum", self, other)?.run_number(ops::Min);
+        Ok(record("minimum", out, &[self, other], |tape| {
+            let (a, b) = (self.detach(), other.detach());
+            tape.edge(self, move |g| shared(g, &b, &a));
+            let (a, b) = (self.detach(), other.detach());
+            tape.edge(other, move |g| shared(g, &a, &b));
+        }))
+    }
+
+    /// `min(max(x, lo), hi)` with bounds that may be left out; NaN stays, and a bound that is NaN is none. If `lo` is
+    /// above `hi`, everything becomes `hi`. Integers stay integers if the bounds are whole, else become `F32`.
+    /// Gradient: `g` between the bounds and at them, else 0.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![-2.0, 0.5, 2.0];
+    /// assert_eq!(x.clamp(Some(-1.0), Some(1.0)).to_vec::<f32>()?, [-1.0, 0.5, 1.0]);
+    /// assert_eq!(x.clamp(None, Some(1.0)).to_vec::<f32>()?, [-2.0, 0.5, 1.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "clip")]
+    #[must_use]
+    pub fn clamp(&self, lo: Option<f64>, hi: Option<f64>) -> Tensor {
+        let bound = |bound: Option<f64>, none: f64| bound.filter(|c| !c.is_nan()).unwrap_or(none);
+        let (lo, hi) = (bound(lo, f64::NEG_INFINITY), bound(hi, f64::INFINITY));
+        if !self.dtype().is_float() && lo == lo.trunc() && hi == hi.trunc() {
+            // The conversion saturates, which leaves every integer within an infinite bound.
+            return integer_map(&integer_map(self, ops::MaxScalar(lo as i64)), ops::MinScalar(hi as i64));
+        }
+        let vjp = fused(scalars!(ClampGrad { lo, hi }), move |g, x| {
+            g.masked_fill(&x.lt_scalar(lo).logical_or(&x.gt_scalar(hi))?, 0.0)
+        });
+        unary("clamp", self, scalars!(Clamp { lo, hi }), vjp)
+    }
+
+    /// The larger one of `x` and `lo`; see [`clamp`](Self::clamp).
+    #[must_use]
+    pub fn clamp_min(&self, lo: f64) -> Tensor {
+        self.clamp(Some(lo), None)
+    }
+
+    /// The smaller one of `x` and `hi`; see [`clamp`](Self::clamp).
+    #[must_use]
+    pub fn clamp_max(&self, hi: f64) -> Tensor {
+        self.clamp(None, Some(hi))
+    }
+}
+
+/// What goes to `a` of the gradient of the larger one of `a` and `b`.
+fn shared(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    Tensor::where_(&a.eq(b)?, &g.mul_scalar(0.5), g)?.masked_fill(&a.lt(b)?, 0.0)
+}

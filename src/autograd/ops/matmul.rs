@@ -1,0 +1,235 @@
+//! Matrix products.
+
+use num_traits::{One, Zero};
+
+use super::record;
+use crate::autograd::function::{Function, Saved, apply};
+use crate::autograd::Sink;
+use crate::error::{Error, Result};
+use crate::tensor::create::check_shape;
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
+use crate::tensor::layout::{Dims, Layout, broadcast, expand_strides};
+use crate::tensor::{Float, Tensor};
+
+impl Tensor {
+    /// The matrix product of the last two dimensions; leading ones broadcast as batches.
+    ///
+    /// `[.., m, k] × [.., k, n]` gives `[.., m, n]`. A vector on the left counts as a row, one on the right as a column,
+    /// and the dimension is dropped from the result; two vectors give their inner product, a scalar.
+    ///
+    /// Gradients: `g · bᵀ` and `aᵀ · g`.
+    ///
+    /// # Errors
+    /// If the inner sizes differ, the batches do not broadcast, an operand is a scalar, or the types differ.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// let x = tensor![1.0, -1.0];
+    /// assert_eq!(a.matmul(&x)?.to_vec::<f32>()?, [-1.0, -1.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("matmul");
+        check_matmul(self, other)?;
+        let row = if self.rank() == 1 { Some(self.unsqueeze(0)?) } else { None };
+        let column = if other.rank() == 1 { Some(other.unsqueeze(1)?) } else { None };
+        let mut out = product(row.as_ref().unwrap_or(self), column.as_ref().unwrap_or(other))?;
+        if row.is_some() {
+            out = out.squeeze(-2)?;
+        }
+        if column.is_some() {
+            out = out.squeeze(-1)?;
+        }
+        Ok(out)
+    }
+
+    /// `x · wᵀ + b`, the linear layer as one operation: `[.., in] × [out, in] + [out]` gives `[.., out]`.
+    ///
+    /// Gradients: `g · w`, `gᵀ · x` and the sum of `g` over all rows.
+    ///
+    /// # Errors
+    /// If the sizes do not fit or the types differ.
+    #[track_caller]
+    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        match bias {
+            Some(bias) => apply(Linear, &[self, weight, bias]),
+            None => apply(Linear, &[self, weight]),
+        }
+    }
+}
+
+#[track_caller]
+fn check_types(name: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+    a.expect_float(name, "the left operand")?;
+    b.expect_dtype(name, "the right operand", a.dtype())
+}
+
+#[track_caller]
+fn check_matmul(a: &Tensor, b: &Tensor) -> Result<()> {
+    check_types("matmul", a, b)?;
+    let shapes = || format!("{:?} × {:?}", a.shape(), b.shape());
+    if a.rank() == 0 || b.rank() == 0 {
+        return Err(Error::shape("matmul", format!("{}: a scalar is not a matrix", shapes()))
+            .with_help("multiply by a scalar with `*`"));
+    }
+    let inner = (a.shape()[a.rank() - 1], b.shape()[b.rank().saturating_sub(2)]);
+    if inner.0 != inner.1 {
+        let e = Error::shape("matmul", format!("inner sizes differ, {} ({} ≠ {})", shapes(), inner.0, inner.1));
+        let transposed = b.rank() >= 2 && b.shape()[b.rank() - 1] == inner.0;
+        return Err(if transposed { e.with_help("the second operand fits transposed: b.t()") } else { e });
+    }
+    Ok(())
+}
+
+/// The product of operands with at least two dimensions, whose inner sizes agree.
+#[track_caller]
+fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let batch_of = |x: &Tensor| Dims::collect(x.shape()[..x.rank() - 2].iter().copied());
+    let (batch_a, batch_b) = (batch_of(a), batch_of(b));
+    let Some(batch) = broadcast(&batch_a, &batch_b) else {
+        let message = format!("the batches of {:?} × {:?} do not broadcast", a.shape(), b.shape());
+        return Err(Error::shape("matmul", message));
+    };
+    let mut shape = batch;
+    shape.push(a.shape()[a.rank() - 2]);
+    shape.push(b.shape()[b.rank() - 1]);
+    check_shape("matmul", &shape, a.dtype())?;
+    let out = with_float!(a.dtype(), T => run::<T>(a, b, &batch, &shape), else Tensor::stale(a.dtype(), &shape));
+    Ok(record("matmul", out, &[a, b], |tape| {
+        let (x, y) = (a.clone(), b.clone());
+        tape.edge(a, move |g| g.matmul(&y.t()));
+        // A matrix that a whole batch was multiplied by: one product over all rows instead of one per batch, summed.
+        let shared = y_is_shared(a, b);
+        tape.edge(b, move |g| match shared {
+            true => rows(&x)?.t().matmul(&rows(g)?),
+            false => x.t().matmul(g),
+        });
+    }))
+}
+
+fn y_is_shared(a: &Tensor, b: &Tensor) -> bool {
+    b.rank() == 2 && a.rank() > 2
+}
+
+/// All leading dimensions as one.
+fn rows(x: &Tensor) -> Result<Tensor> {
+    let columns = x.shape()[x.rank() - 1];
+    let rows: usize = x.shape()[..x.rank() - 1].iter().product();
+    x.reshape([rows, columns])
+}
+
+/// The last two dimensions as a matrix.
+fn matrix<'a, T: Float>(x: &'a Tensor, offset: usize) -> MatRef<'a, T> {
+    let (shape, strides, i) = (x.shape(), x.strides(), x.rank() - 2);
+    MatRef {
+        data: x.data::<T>().get(offset..).unwrap_or_default(),
+        rows: shape[i],
+        cols: shape[i + 1],
+        row_stride: strides[i],
+        col_stride: strides[i + 1],
+    }
+}
+
+fn run<T: Float + Gemm>(a: &Tensor, b: &Tensor, batch: &[usize], shape: &[usize]) -> Tensor {
+    let (m, n) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+    let count: usize = batch.iter().product();
+    Tensor::build::<T>(shape, |out| {
+        if count == 1 {
+            return gemm(T::one(), matrix(a, 0), matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
+        }
+        if y_is_shared(a, b) && a.is_contiguous() {
+            let k = a.shape()[a.rank() - 1];
+            let tall = MatRef { data: a.data::<T>(), rows: count * m, cols: k, row_stride: k, col_stride: 1 };
+            return gemm(T::one(), tall, matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
+        }
+        let offsets = |x: &Tensor| {
+            let own = Layout::strided(
+                Dims::collect(x.shape()[..x.rank() - 2].iter().copied()),
+                Dims::collect(x.strides()[..x.rank() - 2].iter().copied()),
+                0,
+            );
+            expand_strides(&own, batch).unwrap_or(Dims::filled(0, batch.len()))
+        };
+        let (strides_a, strides_b) = (offsets(a), offsets(b));
+        let offset = |i: usize, strides: &[usize]| {
+            let mut rest = i;
+            let mut offset = 0;
+            for (size, stride) in batch.iter().zip(strides).rev() {
+                offset += rest % size * stride;
+                rest /= size;
+            }
+            offset
+        };
+        gemm_batch(
+            count,
+            T::one(),
+            |i| matrix(a, offset(i, &strides_a)),
+            |i| matrix(b, offset(i, &strides_b)),
+            T::zero(),
+            out,
+            m * n,
+            n,
+            Epilogue::NONE,
+        );
+    })
+}
+
+/// `x · wᵀ + b` in one pass over the result.
+struct Linear;
+
+impl Function for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2));
+        check_types("linear", x, weight)?;
+        let (&[outputs, features], true) = (weight.shape(), x.rank() > 0) else {
+            let message = format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), weight.shape());
+            return Err(Error::shape("linear", message));
+        };
+        let given = x.shape()[x.rank() - 1];
+        if given != features {
+            let message = format!("the input {:?} has {given} features, the layer takes {features}", x.shape());
+            return Err(Error::shape("linear", message)
+                .with_help("Linear::new(in, out) takes the number of input features first"));
+        }
+        if let Some(bias) = bias {
+            bias.expect_dtype("linear", "the bias", x.dtype())?;
+            if bias.shape() != [outputs] {
+                let message = format!("a bias of shape {:?} for {outputs} outputs", bias.shape());
+                return Err(Error::shape("linear", message));
+            }
+        }
+        let mut shape = x.layout().shape;
+        shape[x.rank() - 1] = outputs;
+        check_shape("linear", &shape, x.dtype())?;
+        // Two dimensions may have any strides; more are flattened to rows.
+        let flat = if x.rank() == 2 { x.detach() } else { rows(&x.packed())? };
+        let bias = bias.map(|b| b.packed());
+        Ok(with_float!(x.dtype(), T => Tensor::build::<T>(&shape, |out| {
+            let epilogue = Epilogue { bias: bias.as_ref().map(|b| b.data::<T>()), relu: false };
+            gemm(T::one(), matrix(&flat, 0), matrix(&weight.t(), 0), T::zero(), out, outputs, epilogue);
+        }), else x.detach()))
+    }
+
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let (x, weight) = (&saved.inputs()[0], &saved.inputs()[1]);
+        if sink.wants(0) {
+            sink.give(0, grad.matmul(weight)?)?;
+        }
+        if sink.wants(1) {
+            sink.give(1, rows(grad)?.t().matmul(&rows(x)?)?)?;
+        }
+        if sink.wants(2) {
+            sink.give(2, rows(grad)?.sum_dims(&[0], false)?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,182 @@
+//! Every operation on tensors: its checks, its computation and its gradient on one screen, a file for each family.
+//!
+//! `docs/adding_an_op.md` walks through one. The functions here are what the families share: they check and align
+//! the operands, run a kernel on the right element type, and record the gradient.
+
+mod arithmetic;
+mod cast;
+mod dropout;
+mod matmul;
+mod reduce;
+mod shape;
+mod sum;
+
+use super::record;
+use crate::error::{Error, Result};
+use crate::tensor::kernels::map::{self, Binary, Unary};
+use crate::tensor::layout::{Dims, broadcast, expand_strides};
+use crate::tensor::{DType, Tensor};
+
+/// A function of one number that comes in `f32` and in `f64`.
+///
+/// Kernels without scalars serve as they are; those that hold one are a pair, made by [`scalars!`].
+pub(crate) trait FloatOp: Copy + Send + Sync {
+    fn single(self) -> impl Unary<f32>;
+    fn double(self) -> impl Unary<f64>;
+}
+
+impl<O: Unary<f32> + Unary<f64>> FloatOp for O {
+    fn single(self) -> impl Unary<f32> {
+        self
+    }
+    fn double(self) -> impl Unary<f64> {
+        self
+    }
+}
+
+impl<S: Unary<f32>, D: Unary<f64>> FloatOp for (S, D) {
+    fn single(self) -> impl Unary<f32> {
+        self.0
+    }
+    fn double(self) -> impl Unary<f64> {
+        self.1
+    }
+}
+
+/// A kernel that holds scalars, in both precisions: `scalars!(MulScalar(c))`, `scalars!(Clamp { lo, hi })`.
+macro_rules! scalars {
+    ($op:ident($c:expr)) => {
+        ($crate::tensor::kernels::ops::$op($c as f32), $crate::tensor::kernels::ops::$op($c))
+    };
+    ($op:ident { $($field:ident),* }) => {
+        (
+            $crate::tensor::kernels::ops::$op { $($field: $field as f32),* },
+            $crate::tensor::kernels::ops::$op { $($field),* },
+        )
+    };
+}
+pub(crate) use scalars;
+
+/// Applies a kernel to each element. 16-bit types are computed in `F32` and rounded back; integers and truth values
+/// become `F32`, as in PyTorch.
+pub(crate) fn map(x: &Tensor, op: impl FloatOp) -> Tensor {
+    let packed = x.packed();
+    match x.dtype() {
+        DType::F32 => Tensor::build::<f32>(x.shape(), |out| map::unary(op.single(), packed.data(), out)),
+        DType::F64 => Tensor::build::<f64>(x.shape(), |out| map::unary(op.double(), packed.data(), out)),
+        DType::F16 | DType::BF16 => map(&x.cast(DType::F32), op).cast(x.dtype()),
+        DType::I64 | DType::U8 | DType::Bool => map(&x.cast(DType::F32), op),
+    }
+}
+
+/// A function of one number, with the gradient `g ↦ vjp(g, x)`.
+pub(crate) fn unary(
+    name: &'static str,
+    x: &Tensor,
+    op: impl FloatOp,
+    vjp: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Tensor {
+    let _timer = crate::profile::op(name);
+    record(name, map(x, op), &[x], |tape| {
+        let input = x.clone();
+        tape.edge(x, move |g| vjp(g, &input));
+    })
+}
+
+/// A function of one number whose gradient does not depend on that number: `g ↦ vjp(g)`. The input is not kept.
+pub(crate) fn unary_linear(
+    name: &'static str,
+    x: &Tensor,
+    op: impl FloatOp,
+    vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Tensor {
+    let _timer = crate::profile::op(name);
+    record(name, map(x, op), &[x], |tape| tape.edge(x, vjp))
+}
+
+/// A function of one number whose gradient is best computed from its result: `g ↦ vjp(g, y)`. The input is not kept.
+pub(crate) fn unary_by_output(
+    name: &'static str,
+    x: &Tensor,
+    op: impl FloatOp,
+    vjp: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> Tensor {
+    let _timer = crate::profile::op(name);
+    record(name, map(x, op), &[x], |tape| tape.edge_with_output(x, vjp))
+}
+
+/// Two operands that were checked to fit, and the shape of the result.
+pub(crate) struct Pair<'a> {
+    a: &'a Tensor,
+    b: &'a Tensor,
+    shape: Dims,
+    strides: [Dims; 2],
+}
+
+impl<'a> Pair<'a> {
+    /// Checks that the types are equal and that the shapes broadcast.
+    #[track_caller]
+    pub(crate) fn new(name: &'static str, a: &'a Tensor, b: &'a Tensor) -> Result<Self> {
+        if a.dtype() != b.dtype() {
+            let (a, b) = (a.dtype(), b.dtype());
+            return Err(Error::dtype(name, format!("operands of types {a} and {b}"))
+                .with_help(format!("types are never converted silently: use to_dtype(DType::{a:?}) on the second")));
+        }
+        let fit = || {
+            let shape = broadcast(a.shape(), b.shape())?;
+            Some((shape, [expand_strides(a.layout(), &shape)?, expand_strides(b.layout(), &shape)?]))
+        };
+        let Some((shape, strides)) = fit() else {
+            let message = format!("shapes {:?} and {:?} do not broadcast", a.shape(), b.shape());
+            return Err(Error::shape(name, message)
+                .with_help("counted from the last, dimensions must be equal, or one of them 1 or absent"));
+        };
+        crate::tensor::create::check_shape(name, &shape, a.dtype())?;
+        Ok(Self { a, b, shape, strides })
+    }
+
+    /// Runs a kernel on operands of type `T`.
+    pub(crate) fn run<T, U, O>(&self, op: O) -> Tensor
+    where
+        T: crate::tensor::Element,
+        U: crate::tensor::Element,
+        O: Binary<T, U>,
+    {
+        let [a, b] = &self.strides;
+        Tensor::build::<U>(&self.shape, |out| {
+            map::binary(op, &self.shape, self.a.strided::<T>(a), self.b.strided::<T>(b), out);
+        })
+    }
+
+    /// Runs a kernel for floating-point numbers; 16-bit types are computed in `F32` and rounded back, integers and
+    /// truth values become `F32`.
+    pub(crate) fn run_float<O: Binary<f32> + Binary<f64>>(&self, op: O) -> Tensor {
+        match self.a.dtype() {
+            DType::F32 => self.run::<f32, f32, O>(op),
+            DType::F64 => self.run::<f64, f64, O>(op),
+            dtype => {
+                let (a, b) = (self.a.cast(DType::F32), self.b.cast(DType::F32));
+                let strides = [a.layout(), b.layout()].map(|l| expand_strides(l, &self.shape).unwrap_or(Dims::EMPTY));
+                let out = Pair { a: &a, b: &b, shape: self.shape, strides }.run::<f32, f32, O>(op);
+                if dtype.is_float() { out.cast(dtype) } else { out }
+            }
+        }
+    }
+
+    /// The same, but integers stay integers (arithmetic wraps around). Truth values count as `I64` numbers.
+    pub(crate) fn run_number<O>(&self, op: O) -> Tensor
+    where
+        O: Binary<f32> + Binary<f64> + Binary<i64> + Binary<u8>,
+    {
+        match self.a.dtype() {
+            DType::I64 => self.run::<i64, i64, O>(op),
+            DType::U8 => self.run::<u8, u8, O>(op),
+            DType::Bool => {
+                let (a, b) = (self.a.cast(DType::I64), self.b.cast(DType::I64));
+                let strides = [a.layout(), b.layout()].map(|l| expand_strides(l, &self.shape).unwrap_or(Dims::EMPTY));
+                Pair { a: &a, b: &b, shape: self.shape, strides }.run::<i64, i64, O>(op)
+            }
+            _ => self.run_float(op),
+        }
+    }
+}

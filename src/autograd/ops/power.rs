@@ -1,0 +1,73 @@
+//! Powers and roots.
+
+use super::{Pair, fused, record, scalars, unary, unary_by_output};
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::tensor::kernels::ops;
+
+impl Tensor {
+    /// `xᵖ` with the same exponent for every element, as `F32` for integers. `0⁰` is 1; fractional powers of negative
+    /// numbers are NaN. Gradient: `g · p xᵖ⁻¹`.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![1.0, 2.0, 3.0].tracked()?;
+    /// let y = x.powf(3.0);
+    /// assert_eq!(y.to_vec::<f32>()?, [1.0, 8.0, 27.0]);
+    /// assert_eq!(y.sum().backward()?.wrt(&x)?.to_vec::<f32>()?, [3.0, 12.0, 27.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn powf(&self, exponent: f64) -> Tensor {
+        unary("powf", self, scalars!(PowScalar(exponent)), move |g, x| {
+            // The derivative of a constant; by the formula it would be 0 · ∞ at 0.
+            if exponent == 0.0 {
+                return Ok(g.zeros_like());
+            }
+            g.mul(&x.powf(exponent - 1.0).mul_scalar(exponent))
+        })
+    }
+
+    /// `aᵇ`, element by element. Integers stay integers: they wrap around, and negative powers are truncated towards
+    /// zero. Gradients: `g · b aᵇ⁻¹` and `g · aᵇ ln a`; both are 0 where a power of 0 does not change.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn pow(&self, exponent: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("pow");
+        let out = Pair::new("pow", self, exponent)?.run_number(ops::Pow);
+        Ok(record("pow", out, &[self, exponent], |tape| {
+            let (a, b) = (self.clone(), exponent.clone());
+            tape.edge(self, move |g| {
+                let constant = a.ne_scalar(0.0).logical_not()?.logical_and(&b.eq_scalar(0.0))?;
+                g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
+            });
+            let (a, b) = (self.clone(), exponent.clone());
+            tape.edge_with_output(exponent, move |g, y| {
+                let constant = a.eq_scalar(0.0).logical_and(&b.ge_scalar(0.0))?;
+                g.mul(y)?.mul(&a.masked_fill(&constant, 1.0)?.log())
+            });
+        }))
+    }
+
+    /// `√x`, NaN below 0. Gradient: `g / (2√x)`.
+    #[must_use]
+    pub fn sqrt(&self) -> Tensor {
+        unary_by_output("sqrt", self, ops::Sqrt, fused(ops::SqrtGrad, |g, y| g.div(&y.mul_scalar(2.0))))
+    }
+
+    /// `1 / √x`. Gradient: `−g / (2x√x)`.
+    #[must_use]
+    pub fn rsqrt(&self) -> Tensor {
+        unary_by_output("rsqrt", self, ops::Rsqrt, |g, y| g.mul(&y.powf(3.0).mul_scalar(-0.5)))
+    }
+
+    /// `1 / x`. Gradient: `−g / x²`.
+    #[doc(alias = "recip")]
+    #[must_use]
+    pub fn reciprocal(&self) -> Tensor {
+        unary_by_output("reciprocal", self, ops::Reciprocal, |g, y| g.mul(&y.square().neg()))
+    }
+}

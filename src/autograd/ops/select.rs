@@ -1,0 +1,84 @@
+//! Choices made by truth values.
+
+use super::record;
+use crate::error::{Error, Result};
+use crate::tensor::create::check_shape;
+use crate::tensor::dtype::with_element;
+use crate::tensor::kernels::{map, ops};
+use crate::tensor::layout::{Dims, broadcast, expand_strides};
+use crate::tensor::{DType, Element, Tensor};
+
+impl Tensor {
+    /// `a` where this tensor of truth values holds, else `b`; all three broadcast. Gradients: `g` where each was taken,
+    /// else 0.
+    ///
+    /// # Errors
+    /// If this tensor is not made of truth values, the types of `a` and `b` differ, or the shapes do not broadcast.
+    ///
+    /// ```
+    /// use demotic::{Tensor, tensor};
+    ///
+    /// let x = tensor![-1.0, 2.0];
+    /// let y = x.gt_scalar(0.0).where_(&x, &Tensor::scalar(0.0))?;
+    /// assert_eq!(y.to_vec::<f32>()?, [0.0, 2.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "where")]
+    #[track_caller]
+    pub fn where_(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("where");
+        let out = choose("where", self, a, b)?;
+        Ok(record("where", out, &[a, b], |tape| {
+            let condition = self.clone();
+            tape.edge(a, move |g| g.masked_fill(&condition.logical_not()?, 0.0));
+            let condition = self.clone();
+            tape.edge(b, move |g| g.masked_fill(&condition, 0.0));
+        }))
+    }
+
+    /// `value` where `mask` holds, else `x`; both broadcast. Gradient: `g` where the mask does not hold, else 0.
+    ///
+    /// # Errors
+    /// If the mask is not made of truth values, the shapes do not broadcast, or an integer type has no such value.
+    #[track_caller]
+    pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Result<Tensor> {
+        let _timer = crate::profile::op("masked_fill");
+        let fill = with_element!(self.dtype(), T => {
+            let element = T::from_f64(value);
+            if !self.dtype().is_float() && element.to_f64() != value {
+                return Err(Error::argument("masked_fill", format!("{value} is not a value of type {}", self.dtype())));
+            }
+            Tensor::build::<T>(&[], |out| out[0] = element)
+        });
+        Ok(record("masked_fill", choose("masked_fill", mask, &fill, self)?, &[self], |tape| {
+            let mask = mask.clone();
+            tape.edge(self, move |g| g.masked_fill(&mask, 0.0));
+        }))
+    }
+}
+
+#[track_caller]
+fn choose(name: &'static str, condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    condition.expect_dtype(name, "the condition", DType::Bool)?;
+    b.expect_dtype(name, "the second choice", a.dtype())?;
+    let layouts = [condition.layout(), a.layout(), b.layout()];
+    let fit = || {
+        let shape = broadcast(condition.shape(), &broadcast(a.shape(), b.shape())?)?;
+        let [c, a, b] = layouts.map(|layout| expand_strides(layout, &shape));
+        Some((shape, [c?, a?, b?]))
+    };
+    let Some((shape, strides)) = fit() else {
+        let (c, a, b) = (condition.shape(), a.shape(), b.shape());
+        return Err(Error::shape(name, format!("shapes {c:?} (condition), {a:?} and {b:?} do not broadcast"))
+            .with_help("counted from the last, dimensions must be equal, or 1 or absent"));
+    };
+    check_shape(name, &shape, a.dtype())?;
+    Ok(with_element!(a.dtype(), T => run::<T>(condition, a, b, &shape, &strides)))
+}
+
+fn run<T: Element>(condition: &Tensor, a: &Tensor, b: &Tensor, shape: &Dims, strides: &[Dims; 3]) -> Tensor {
+    let [c, x, y] = strides;
+    Tensor::build::<T>(shape, |out| {
+        map::ternary(ops::Where, shape, condition.strided::<bool>(c), a.strided::<T>(x), b.strided::<T>(y), out);
+    })
+}

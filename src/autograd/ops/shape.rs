@@ -1,0 +1,290 @@
+//! Other views of the same elements: reshaping, transposing, broadcasting, adding and removing dimensions.
+
+use super::record;
+use crate::error::{Error, Result};
+use crate::tensor::create::check_shape;
+use crate::tensor::layout::{Dims, Layout, dim_index, expand_strides, reshape_strides, row_major};
+use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
+
+impl Tensor {
+    /// The same elements with another shape of the same size, in row-major order. One size may be -1, for as many as are
+    /// left. A view if the strides allow it, as they do for contiguous tensors; a copy otherwise. Gradient: reshaped back.
+    ///
+    /// # Errors
+    /// If the number of elements differs, or does not determine the size that is -1.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[1, 2, 3], [4, 5, 6]];
+    /// assert_eq!(x.reshape([3, 2])?.shape(), [3, 2]);
+    /// assert_eq!(x.reshape([-1])?.shape(), [6]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "view")]
+    #[track_caller]
+    pub fn reshape(&self, shape: impl NewShape) -> Result<Tensor> {
+        let (sizes, count) = shape.signed_sizes();
+        if count > MAX_DIMS {
+            return Err(Error::shape("reshape", format!("{count} dimensions, at most {MAX_DIMS} are supported")));
+        }
+        Ok(reshape("reshape", self, new_sizes("reshape", self, &sizes[..count])?))
+    }
+
+    /// The dimensions from `start` to `end`, both included, as one. `flatten(0, -1)` makes a vector of any tensor.
+    /// Gradient: reshaped back.
+    ///
+    /// # Errors
+    /// If a dimension is out of range, or `start` comes after `end`.
+    ///
+    /// ```
+    /// use demotic::Tensor;
+    ///
+    /// let images = Tensor::zeros([8, 3, 4, 4])?;
+    /// assert_eq!(images.flatten(1, -1)?.shape(), [8, 48]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
+        if self.rank() == 0 && [-1, 0].contains(&start) && [-1, 0].contains(&end) {
+            return Ok(reshape("flatten", self, Dims::filled(1, 1)));
+        }
+        let (from, to) = (dim_index("flatten", start, self.rank())?, dim_index("flatten", end, self.rank())?);
+        if from > to {
+            let message = format!("from dimension {start} to {end} of {:?}, which comes before it", self.shape());
+            return Err(Error::index("flatten", message));
+        }
+        let old = self.shape();
+        let merged = old[from..=to].iter().product();
+        let sizes = old[..from].iter().copied().chain([merged]).chain(old[to + 1..].iter().copied());
+        Ok(reshape("flatten", self, Dims::collect(sizes)))
+    }
+
+    /// One dimension as several, of the given sizes, of which one may be -1. Gradient: reshaped back.
+    ///
+    /// # Errors
+    /// If `dim` is out of range, the sizes do not fit, or there would be too many dimensions.
+    ///
+    /// ```
+    /// use demotic::Tensor;
+    ///
+    /// let heads = Tensor::zeros([2, 5, 64])?.unflatten(-1, [8, -1])?;
+    /// assert_eq!(heads.shape(), [2, 5, 8, 8]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn unflatten(&self, dim: isize, sizes: impl NewShape) -> Result<Tensor> {
+        let at = dim_index("unflatten", dim, self.rank())?;
+        let (sizes, count) = sizes.signed_sizes();
+        let rank = self.rank() - 1 + count;
+        if rank > MAX_DIMS {
+            return Err(Error::shape("unflatten", format!("{rank} dimensions, at most {MAX_DIMS} are supported")));
+        }
+        // The one dimension by itself is what the sizes have to fit.
+        let one = self.with_layout(Layout::new(Dims::filled(self.shape()[at], 1)));
+        let parts = new_sizes("unflatten", &one, &sizes[..count])?;
+        let old = self.shape();
+        let sizes = old[..at].iter().chain(parts.iter()).chain(&old[at + 1..]);
+        Ok(reshape("unflatten", self, Dims::collect(sizes.copied())))
+    }
+
+    /// A view without any dimension of size 1. Gradient: with them.
+    #[doc(alias = "squeeze")]
+    #[must_use]
+    pub fn squeeze_all(&self) -> Tensor {
+        reshape("squeeze_all", self, Dims::collect(self.shape().iter().copied().filter(|n| *n != 1)))
+    }
+
+    /// A view with the dimensions in another order: dimension `i` of the result is dimension `order[i]` of this one.
+    /// Gradient: permuted back.
+    ///
+    /// # Errors
+    /// If `order` does not name every dimension once.
+    #[track_caller]
+    pub fn permute(&self, order: &[isize]) -> Result<Tensor> {
+        if order.len() != self.rank() {
+            let message = format!("{} dimensions named for a tensor of shape {:?}", order.len(), self.shape());
+            return Err(Error::index("permute", message).with_help("name every dimension once"));
+        }
+        let mut axes = Dims::EMPTY;
+        for &dim in order {
+            let axis = dim_index("permute", dim, self.rank())?;
+            if axes.contains(&axis) {
+                return Err(Error::index("permute", format!("dimension {dim} is named twice")));
+            }
+            axes.push(axis);
+        }
+        Ok(permute(self, axes))
+    }
+
+    /// The view behind `permute`, not recorded.
+    pub(crate) fn permuted(&self, axes: &[usize]) -> Tensor {
+        let layout = self.layout();
+        let pick = |from: &Dims| Dims::collect(axes.iter().map(|i| from[*i]));
+        self.with_layout(Layout::strided(pick(&layout.shape), pick(&layout.strides), layout.offset))
+    }
+
+    /// A view with two dimensions exchanged. Gradient: exchanged back.
+    ///
+    /// # Errors
+    /// If a dimension is out of range.
+    #[doc(alias = "swapaxes")]
+    #[doc(alias = "swapdims")]
+    #[track_caller]
+    pub fn transpose(&self, a: isize, b: isize) -> Result<Tensor> {
+        let (a, b) = (dim_index("transpose", a, self.rank())?, dim_index("transpose", b, self.rank())?);
+        let mut axes = Dims::collect(0..self.rank());
+        axes.swap(a, b);
+        Ok(permute(self, axes))
+    }
+
+    /// A view with dimension `from` moved to position `to`, the others keeping their order. Gradient: moved back.
+    ///
+    /// # Errors
+    /// If a dimension is out of range.
+    #[doc(alias = "moveaxis")]
+    #[track_caller]
+    pub fn movedim(&self, from: isize, to: isize) -> Result<Tensor> {
+        let (from, to) = (dim_index("movedim", from, self.rank())?, dim_index("movedim", to, self.rank())?);
+        let mut axes = Dims::collect(0..self.rank());
+        axes.remove(from);
+        axes.insert(to, from);
+        Ok(permute(self, axes))
+    }
+
+    /// The transpose of a matrix, or of every matrix of a batch: the last two dimensions exchanged. Tensors with fewer
+    /// dimensions stay as they are.
+    #[must_use]
+    pub fn t(&self) -> Tensor {
+        let mut axes = Dims::collect(0..self.rank());
+        if let Some(i) = self.rank().checked_sub(2) {
+            axes.swap(i, i + 1);
+        }
+        permute(self, axes)
+    }
+
+    /// A view of `shape` in which dimensions of size 1, and missing leading ones, are repeated (NumPy's rule).
+    /// Gradient: summed over the repetitions.
+    ///
+    /// # Errors
+    /// If the shape is not one that this one broadcasts to.
+    #[doc(alias = "expand")]
+    #[track_caller]
+    pub fn broadcast_to(&self, shape: impl Shape) -> Result<Tensor> {
+        let (dims, count) = shape.with_sizes(|sizes| (Dims::from_slice(sizes), sizes.len()));
+        let Some(dims) = dims else {
+            return Err(Error::shape("broadcast_to", format!("{count} dimensions, at most {MAX_DIMS} are supported")));
+        };
+        let dims = check_shape("broadcast_to", &dims, self.dtype())?;
+        let Some(strides) = expand_strides(self.layout(), &dims) else {
+            let message = format!("shape {:?} does not broadcast to {dims:?}", self.shape());
+            return Err(Error::shape("broadcast_to", message));
+        };
+        let view = self.with_layout(Layout::strided(dims, strides, self.layout().offset));
+        // The engine sums the gradient to the input's shape.
+        Ok(record("broadcast_to", view, &[self], |tape| tape.edge(self, |g| Ok(g.clone()))))
+    }
+
+    /// The same elements, contiguous in memory: a copy if this is a strided view, itself otherwise.
+    #[must_use]
+    pub fn contiguous(&self) -> Tensor {
+        if self.is_contiguous() {
+            return self.clone();
+        }
+        record("contiguous", self.packed(), &[self], |tape| tape.edge(self, |g| Ok(g.clone())))
+    }
+
+    /// The same tensor as a new result in the recorded graph.
+    pub(crate) fn alias(&self) -> Tensor {
+        record("alias", self.detach(), &[self], |tape| tape.edge(self, |g| Ok(g.clone())))
+    }
+}
+
+/// The sizes of a new shape, with what stands for -1 filled in.
+#[track_caller]
+fn new_sizes(name: &'static str, x: &Tensor, sizes: &[isize]) -> Result<Dims> {
+    if let Some(size) = sizes.iter().find(|n| **n < -1) {
+        return Err(Error::shape(name, format!("a size of {size} in {sizes:?}")));
+    }
+    let mut dims = Dims::collect(sizes.iter().map(|n| usize::try_from(*n).unwrap_or(1)));
+    let known = check_shape(name, &dims, x.dtype())?.iter().product::<usize>();
+    let (old, n) = (x.shape(), x.numel());
+    let mut open = (0..sizes.len()).filter(|i| sizes[*i] == -1);
+    let first = open.next();
+    if open.next().is_some() {
+        return Err(Error::shape(name, format!("more than one size of {sizes:?} is -1")));
+    }
+    match first {
+        Some(_) if known == 0 => {
+            Err(Error::shape(name, format!("{old:?} has {n} elements, which leaves the -1 in {sizes:?} open")))
+        }
+        Some(_) if n % known != 0 => {
+            Err(Error::shape(name, format!("{old:?} has {n} elements, not a multiple of {known} as {sizes:?} needs")))
+        }
+        None if n != known => Err(Error::shape(name, format!("{old:?} has {n} elements, {sizes:?} has {known}"))),
+        Some(at) => {
+            dims[at] = n / known;
+            Ok(dims)
+        }
+        None => Ok(dims),
+    }
+}
+
+/// The elements with another shape of the same size.
+pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Tensor {
+    let (source, strides) = match reshape_strides(x.layout(), &shape) {
+        Some(strides) => (x.detach(), strides),
+        None => (x.packed(), row_major(&shape)),
+    };
+    let view = source.with_layout(Layout::strided(shape, strides, source.layout().offset));
+    record(name, view, &[x], |tape| {
+        let old = x.layout().shape;
+        tape.edge(x, move |g| Ok(reshape("reshape", g, old)));
+    })
+}
+
+fn permute(x: &Tensor, axes: Dims) -> Tensor {
+    record("permute", x.permuted(&axes), &[x], |tape| {
+        let mut back = Dims::filled(0, axes.len());
+        axes.iter().enumerate().for_each(|(i, axis)| back[*axis] = i);
+        tape.edge(x, move |g| Ok(permute(g, back)));
+    })
+}
+
+impl Tensor {
+    /// A view with a new dimension of size 1 at position `dim` of the result. Gradient: without it.
+    ///
+    /// # Errors
+    /// If `dim` is out of range, or there are too many dimensions already.
+    #[track_caller]
+    pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
+        let at = dim_index("unsqueeze", dim, self.rank() + 1)?;
+        if self.rank() == MAX_DIMS {
+            return Err(Error::shape("unsqueeze", format!("{:?} has as many dimensions as a tensor can have", self.shape())));
+        }
+        let (mut shape, mut strides) = (self.layout().shape, self.layout().strides);
+        let stride = if at < self.rank() { shape[at] * strides[at] } else { 1 };
+        shape.insert(at, 1);
+        strides.insert(at, stride);
+        let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));
+        Ok(record("unsqueeze", view, &[self], |tape| tape.edge(self, move |g| g.squeeze(at as isize))))
+    }
+
+    /// A view without dimension `dim`, which must have size 1. Gradient: with it.
+    ///
+    /// # Errors
+    /// If `dim` is out of range or has another size.
+    #[track_caller]
+    pub fn squeeze(&self, dim: isize) -> Result<Tensor> {
+        let at = dim_index("squeeze", dim, self.rank())?;
+        if self.shape()[at] != 1 {
+            let message = format!("dimension {dim} of {:?} has size {}, expected 1", self.shape(), self.shape()[at]);
+            return Err(Error::shape("squeeze", message));
+        }
+        let (mut shape, mut strides) = (self.layout().shape, self.layout().strides);
+        shape.remove(at);
+        strides.remove(at);
+        let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));
+        Ok(record("squeeze", view, &[self], |tape| tape.edge(self, move |g| g.unsqueeze(at as isize))))
+    }
+}

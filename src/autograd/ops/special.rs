@@ -1,0 +1,26 @@
+//! The error function.
+
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+use super::unary;
+use crate::tensor::Tensor;
+use crate::tensor::kernels::ops;
+
+impl Tensor {
+    /// The error function, `2/√π · ∫₀ˣ exp(−t²) dt`, as `F32` for integers. Gradient: `g · 2/√π · exp(−x²)`.
+    #[must_use]
+    pub fn erf(&self) -> Tensor {
+        unary("erf", self, ops::Erf, |g, x| g.mul(&slope(x)))
+    }
+
+    /// `1 − erf(x)`, accurate where that is small. Gradient: `−g · 2/√π · exp(−x²)`.
+    #[must_use]
+    pub fn erfc(&self) -> Tensor {
+        unary("erfc", self, ops::Erfc, |g, x| g.mul(&slope(x).neg()))
+    }
+}
+
+/// The derivative of the error function.
+fn slope(x: &Tensor) -> Tensor {
+    x.square().neg().exp().mul_scalar(FRAC_2_SQRT_PI)
+}

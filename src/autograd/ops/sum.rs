@@ -1,0 +1,133 @@
+//! Sums over any set of dimensions, and what is made of them: the mean, and the logarithm of a sum of exponentials.
+
+use super::record;
+use super::reduce::Reduction;
+use crate::error::Result;
+use crate::tensor::kernels::reduce;
+use crate::tensor::layout::MAX_DIMS;
+use crate::tensor::{DType, Tensor};
+
+impl Tensor {
+    /// The sum of all elements, 0 of none; integers and truth values give an `I64`. Gradient: `g` for every element.
+    #[must_use]
+    pub fn sum(&self) -> Tensor {
+        sum(self, &Reduction::all(self))
+    }
+
+    /// The sum over some dimensions (none stands for all). With `keepdim` they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice. This holds for all reductions over some dimensions.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_eq!(x.sum_dims(&[0], false)?.to_vec::<f32>()?, [4.0, 6.0]);
+    /// assert_eq!(x.sum_dims(&[-1], true)?.shape(), [2, 1]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sum_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(sum(self, &Reduction::new("sum", self, dims, keepdim)?))
+    }
+
+    /// Sums the dimensions along which a tensor of `shape` was broadcast to this one's.
+    pub(crate) fn sum_to(&self, shape: &[usize]) -> Result<Tensor> {
+        let missing = self.rank() - shape.len();
+        let mut reduced = [false; MAX_DIMS];
+        for i in 0..self.rank() {
+            reduced[i] = i < missing || (shape[i - missing] == 1 && self.shape()[i] != 1);
+        }
+        sum(self, &Reduction::over(self, reduced, true)).reshape(shape)
+    }
+
+    /// The mean of all elements, `Σ x / n`, as `F32` for integers; NaN of none. Gradient: `g / n` for every element.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// assert_eq!(tensor![1.0, 2.0, 6.0].mean().item()?, 3.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn mean(&self) -> Tensor {
+        mean(self, &Reduction::all(self))
+    }
+
+    /// The [mean](Self::mean) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn mean_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(mean(self, &Reduction::new("mean", self, dims, keepdim)?))
+    }
+}
+
+pub(super) fn sum(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("sum");
+    let out = match x.dtype() {
+        DType::I64 => r.run::<i64, _>(x, reduce::Sum),
+        DType::U8 => r.run::<u8, _>(x, reduce::Sum),
+        DType::Bool => r.run::<bool, _>(x, reduce::Sum),
+        _ => r.run_float(x, reduce::Sum),
+    };
+    record("sum", out, &[x], |tape| {
+        let (kept, full) = (r.kept, x.layout().shape);
+        tape.edge(x, move |g| g.reshape(&*kept)?.broadcast_to(&*full));
+    })
+}
+
+pub(super) fn mean(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("mean");
+    record("mean", r.run_float(x, reduce::Mean), &[x], |tape| {
+        let (kept, full, count) = (r.kept, x.layout().shape, r.count(x) as f64);
+        tape.edge(x, move |g| g.div_scalar(count).reshape(&*kept)?.broadcast_to(&*full));
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor;
+
+    #[test]
+    fn nothing_has_a_sum_but_no_mean() {
+        let nothing = Tensor::zeros([2, 0]).unwrap();
+        assert_eq!(nothing.sum().item().unwrap(), 0.0);
+        assert!(nothing.mean().item().unwrap().is_nan());
+        assert_eq!(nothing.sum_dims(&[1], true).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0]);
+        assert!(nothing.mean_dims(&[1], false).unwrap().to_f64_vec().iter().all(|x| x.is_nan()));
+        assert_eq!(nothing.mean_dims(&[0], false).unwrap().shape(), [0]);
+        let x = Tensor::zeros([0, 3]).unwrap().tracked().unwrap();
+        assert_eq!(x.mean().backward().unwrap().wrt(&x).unwrap().shape(), [0, 3]);
+    }
+
+    #[test]
+    fn integers_keep_their_sum_and_get_a_real_mean() {
+        let x = Tensor::from_nested([[i64::MAX, 1], [2, 4]]).unwrap();
+        assert_eq!(x.sum_dims(&[1], false).unwrap().to_vec::<i64>().unwrap(), [i64::MIN, 6]);
+        assert_eq!(Tensor::from_nested([200u8, 100]).unwrap().sum().to_vec::<i64>().unwrap(), [300]);
+        assert_eq!(Tensor::from_nested([true, true, false]).unwrap().sum().to_vec::<i64>().unwrap(), [2]);
+        let mean = Tensor::from_nested([1u8, 2]).unwrap().mean();
+        assert_eq!((mean.dtype(), mean.item().unwrap()), (DType::F32, 1.5));
+    }
+
+    #[test]
+    fn halves_are_added_in_single_precision() {
+        let x = Tensor::full_dtype([3000], 1.0, DType::BF16).unwrap();
+        let sum = x.sum();
+        assert_eq!((sum.dtype(), sum.item().unwrap()), (DType::BF16, 3008.0));
+        assert_eq!(x.mean().item().unwrap(), 1.0);
+    }
+
+    #[test]
+    fn dimensions_are_checked() {
+        let x = tensor![[1.0, 2.0]];
+        let e = x.sum_dims(&[0, -2], false).unwrap_err();
+        assert_eq!(e.message(), "sum: dimension -2 is named twice");
+        let e = x.mean_dims(&[2], false).unwrap_err();
+        assert_eq!(e.message(), "mean: dimension 2 is out of range for 2 dimensions (-2 ..= 1)");
+    }
+}

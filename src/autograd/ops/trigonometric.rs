@@ -1,0 +1,111 @@
+//! Trigonometric and hyperbolic functions and their inverses. Angles are in radians; integers and truth values become
+//! `F32`.
+
+use super::{Pair, fused, record, unary, unary_by_output};
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::tensor::kernels::ops;
+
+impl Tensor {
+    /// `sin x`. Gradient: `g · cos x`.
+    #[must_use]
+    pub fn sin(&self) -> Tensor {
+        unary("sin", self, ops::Sin, |g, x| g.mul(&x.cos()))
+    }
+
+    /// `cos x`. Gradient: `−g · sin x`.
+    #[must_use]
+    pub fn cos(&self) -> Tensor {
+        unary("cos", self, ops::Cos, |g, x| g.mul(&x.sin().neg()))
+    }
+
+    /// `tan x`. Gradient: `g (1 + tan² x)`.
+    #[must_use]
+    pub fn tan(&self) -> Tensor {
+        unary_by_output("tan", self, ops::Tan, |g, y| g.mul(&y.square().add_scalar(1.0)))
+    }
+
+    /// The angle in [−π/2, π/2] whose sine is `x`; NaN outside of [−1, 1]. Gradient: `g / √(1 − x²)`.
+    #[doc(alias = "arcsin")]
+    #[must_use]
+    pub fn asin(&self) -> Tensor {
+        unary("asin", self, ops::Asin, |g, x| g.mul(&one_minus_square(x)?.rsqrt()))
+    }
+
+    /// The angle in [0, π] whose cosine is `x`; NaN outside of [−1, 1]. Gradient: `−g / √(1 − x²)`.
+    #[doc(alias = "arccos")]
+    #[must_use]
+    pub fn acos(&self) -> Tensor {
+        unary("acos", self, ops::Acos, |g, x| g.mul(&one_minus_square(x)?.rsqrt().neg()))
+    }
+
+    /// The angle in (−π/2, π/2) whose tangent is `x`. Gradient: `g / (1 + x²)`.
+    #[doc(alias = "arctan")]
+    #[must_use]
+    pub fn atan(&self) -> Tensor {
+        unary("atan", self, ops::Atan, |g, x| g.div(&x.square().add_scalar(1.0)))
+    }
+
+    /// The angle of the point `(x, y)` seen from the origin, in [−π, π], where `y` is this tensor. Gradients:
+    /// `g x / (x² + y²)` for `y` and `−g y / (x² + y²)` for `x`.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[doc(alias = "arctan2")]
+    #[track_caller]
+    pub fn atan2(&self, x: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("atan2");
+        let out = Pair::new("atan2", self, x)?.run_float(ops::Atan2);
+        Ok(record("atan2", out, &[self, x], |tape| {
+            let (a, b) = (self.clone(), x.clone());
+            tape.edge(self, move |g| g.mul(&b)?.div(&a.square().add(&b.square())?));
+            let (a, b) = (self.clone(), x.clone());
+            tape.edge(x, move |g| g.mul(&a.neg())?.div(&a.square().add(&b.square())?));
+        }))
+    }
+
+    /// The hyperbolic sine, `(eˣ − e⁻ˣ) / 2`. Gradient: `g · cosh x`.
+    #[must_use]
+    pub fn sinh(&self) -> Tensor {
+        unary("sinh", self, ops::Sinh, |g, x| g.mul(&x.cosh()))
+    }
+
+    /// The hyperbolic cosine, `(eˣ + e⁻ˣ) / 2`. Gradient: `g · sinh x`.
+    #[must_use]
+    pub fn cosh(&self) -> Tensor {
+        unary("cosh", self, ops::Cosh, |g, x| g.mul(&x.sinh()))
+    }
+
+    /// The hyperbolic tangent, `(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`. Gradient: `g (1 − tanh² x)`.
+    #[must_use]
+    pub fn tanh(&self) -> Tensor {
+        let vjp = fused(ops::TanhGrad, |g, y| g.mul(&y.square().rsub_scalar(1.0)));
+        unary_by_output("tanh", self, ops::Tanh, vjp)
+    }
+
+    /// The inverse hyperbolic sine. Gradient: `g / √(x² + 1)`.
+    #[doc(alias = "arcsinh")]
+    #[must_use]
+    pub fn asinh(&self) -> Tensor {
+        unary("asinh", self, ops::Asinh, |g, x| g.mul(&x.square().add_scalar(1.0).rsqrt()))
+    }
+
+    /// The inverse hyperbolic cosine; NaN below 1. Gradient: `g / √(x² − 1)`.
+    #[doc(alias = "arccosh")]
+    #[must_use]
+    pub fn acosh(&self) -> Tensor {
+        unary("acosh", self, ops::Acosh, |g, x| g.mul(&one_minus_square(x)?.neg().rsqrt()))
+    }
+
+    /// The inverse hyperbolic tangent; ±∞ for ±1 and NaN beyond. Gradient: `g / (1 − x²)`.
+    #[doc(alias = "arctanh")]
+    #[must_use]
+    pub fn atanh(&self) -> Tensor {
+        unary("atanh", self, ops::Atanh, |g, x| g.div(&one_minus_square(x)?))
+    }
+}
+
+/// `1 − x²` as `(1 − x)(1 + x)`, which keeps its digits near ±1.
+fn one_minus_square(x: &Tensor) -> Result<Tensor> {
+    x.rsub_scalar(1.0).mul(&x.add_scalar(1.0))
+}

@@ -1,0 +1,52 @@
+//! From files to batches: tables, preprocessing, datasets, cross-validation.
+//!
+//! ```text
+//! Table ── split ──▶ training table ── Preprocessor::fit ──▶ Preprocessor
+//!             └────▶ test table              │
+//!                        └──────── transform ┴──▶ TensorDataset ── batches ──▶ (x, y)
+//! ```
+//!
+//! What preprocessing learns (means, categories, medians), it learns from the training part alone: split the table
+//! first, [fit](Preprocessor::fit) on one part, transform both.
+//!
+//! ```
+//! use demotic::data::{Column, Dataset, Preprocessor, Table};
+//! use demotic::Rng;
+//!
+//! let mut rng = Rng::seed(0);
+//! let houses = Table::from_columns([
+//!     ("area", Column::from([100.0, 120.0, 150.0, 80.0, 95.0])),
+//!     ("district", Column::from(["north", "south", "south", "north", "east"])),
+//!     ("price", Column::from([200.0, 250.0, 350.0, 160.0, 190.0])),
+//! ])?;
+//! let (train, test) = houses.split(0.8, &mut rng)?;
+//! let prep = Preprocessor::fit(&train, "price")?;
+//! let (train, test) = (prep.transform(&train)?, prep.transform(&test)?);
+//! for batch in train.batches(2).shuffle(&mut rng) {
+//!     let (x, y) = batch?;
+//!     assert_eq!(x.shape(), [2, prep.num_features()]);
+//!     assert_eq!(y.shape(), [2, 1]);
+//! }
+//! assert_eq!(test.len(), 1);
+//! # Ok::<(), demotic::Error>(())
+//! ```
+//!
+//! Images, token streams and whatever else yields batches implement [`Dataset`].
+
+mod batches;
+mod column;
+mod csv;
+mod dataset;
+mod describe;
+mod display;
+mod preprocess;
+mod split;
+mod table;
+
+pub use batches::Batches;
+pub use column::{Column, ColumnKind, Value};
+pub use csv::CsvOptions;
+pub use dataset::{Dataset, TensorDataset};
+pub use preprocess::{Impute, Preprocessor, PreprocessorBuilder, Scaling, Unseen};
+pub use split::{Fold, Folds, KFold};
+pub use table::Table;

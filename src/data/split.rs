@@ -1,0 +1,302 @@
+//! Which rows are for training and which for testing.
+
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+
+/// How many of `n` rows go into the first part.
+#[track_caller]
+fn first_part(n: usize, fraction: f64) -> Result<usize> {
+    if !(fraction > 0.0 && fraction < 1.0) {
+        let message = format!("the fraction is {fraction}, expected a number between 0 and 1");
+        return Err(Error::argument("split", message).with_help("0.8 puts 80 % of the rows into the first part"));
+    }
+    if n < 2 {
+        return Err(Error::argument("split", format!("{n} row{} cannot be divided into two parts", if n == 1 { "" } else { "s" })));
+    }
+    Ok(((n as f64 * fraction).round() as usize).clamp(1, n - 1))
+}
+
+/// Divides `0 .. n` at random.
+#[track_caller]
+pub(super) fn shuffled(n: usize, fraction: f64, rng: &mut Rng) -> Result<(Vec<usize>, Vec<usize>)> {
+    let count = first_part(n, fraction)?;
+    let mut first = rng.permutation(n);
+    let second = first.split_off(count);
+    Ok((first, second))
+}
+
+/// The same with every class in the same proportion on both sides. `describe` names a class in errors.
+#[track_caller]
+pub(super) fn stratified(
+    labels: &[usize],
+    fraction: f64,
+    rng: &mut Rng,
+    describe: impl Fn(usize) -> String,
+) -> Result<(Vec<usize>, Vec<usize>)> {
+    let total = first_part(labels.len(), fraction)?;
+    let mut counts = vec![0usize; labels.iter().max().map_or(0, |max| max + 1)];
+    labels.iter().for_each(|label| counts[*label] += 1);
+    if let Some(label) = counts.iter().position(|count| *count == 1) {
+        let message = format!("{} occurs in one row only, which cannot be on both sides", describe(label));
+        return Err(Error::argument("split_stratified", message).with_help("leave that row out, or use split()"));
+    }
+
+    // Whole rows first; what is left over goes to the classes that lost most by rounding down.
+    let share = |label: usize| counts[label] as f64 * fraction;
+    let most = |label: usize| counts[label].saturating_sub(1);
+    let mut quota: Vec<usize> = (0..counts.len()).map(|c| (share(c) as usize).max(1).min(most(c))).collect();
+    let mut by_loss: Vec<usize> = (0..counts.len()).collect();
+    by_loss.sort_by(|a, b| share(*b).fract().total_cmp(&share(*a).fract()));
+    let mut left = total.saturating_sub(quota.iter().sum());
+    for label in by_loss {
+        if left > 0 && quota[label] < most(label) {
+            quota[label] += 1;
+            left -= 1;
+        }
+    }
+
+    Ok(rng.permutation(labels.len()).into_iter().partition(|row| {
+        let open = quota[labels[*row]] > 0;
+        quota[labels[*row]] -= usize::from(open);
+        open
+    }))
+}
+
+/// Divides rows into `k` parts, each of which is the test part once, for cross-validation.
+///
+/// Anything learnt from data belongs inside the loop, preprocessing too:
+///
+/// ```
+/// use demotic::data::{Column, Dataset, KFold, Preprocessor, Table};
+/// use demotic::Rng;
+///
+/// # let table = Table::from_columns([
+/// #     ("area", Column::from([100.0, 120.0, 150.0, 80.0])),
+/// #     ("price", Column::from([200.0, 250.0, 350.0, 160.0])),
+/// # ])?;
+/// let mut rng = Rng::seed(0);
+/// for fold in KFold::new(2).shuffle(&mut rng).split(table.num_rows())? {
+///     let (train, test) = (table.rows(&fold.train)?, table.rows(&fold.test)?);
+///     let prep = Preprocessor::fit(&train, "price")?;
+///     assert_eq!(prep.transform(&test)?.len(), 2);
+/// }
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct KFold {
+    k: usize,
+    rng: Option<Rng>,
+}
+
+/// One way to divide the rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// The rows to train on.
+    pub train: Vec<usize>,
+    /// The rows to test on.
+    pub test: Vec<usize>,
+}
+
+impl KFold {
+    /// `k` folds of neighbouring rows.
+    #[must_use]
+    pub fn new(k: usize) -> Self {
+        Self { k, rng: None }
+    }
+
+    /// Puts the rows into a random order first.
+    #[must_use]
+    pub fn shuffle(mut self, rng: &mut Rng) -> Self {
+        self.rng = Some(rng.split());
+        self
+    }
+
+    /// The folds of `n` rows. Their sizes differ by one at most, and every row is in exactly one test part.
+    ///
+    /// # Errors
+    /// If `k` is less than 2 or more than `n`.
+    #[track_caller]
+    pub fn split(&self, n: usize) -> Result<Folds> {
+        self.check(n)?;
+        let order = self.order(n);
+        // The first n % k parts have one row more.
+        let (size, larger) = (n / self.k, n % self.k);
+        let part = |i: usize| match i < larger * (size + 1) {
+            true => i / (size + 1),
+            false => larger + (i - larger * (size + 1)) / size,
+        };
+        Ok(Folds { k: self.k, next: 0, rows: order.into_iter().enumerate().map(|(i, row)| (row, part(i))).collect() })
+    }
+
+    /// The same with every class spread evenly over the folds; `labels` has the class of each row, as
+    /// [`Table::factorize`](crate::data::Table::factorize) gives it. The counts of a class in two folds differ by one at
+    /// most, so a class with fewer than `k` rows is absent from some.
+    ///
+    /// # Errors
+    /// If `k` is less than 2 or more than the number of rows.
+    #[track_caller]
+    #[doc(alias = "StratifiedKFold")]
+    pub fn split_stratified(&self, labels: &[usize]) -> Result<Folds> {
+        self.check(labels.len())?;
+        let order = self.order(labels.len());
+        // Rows are dealt out class by class; going on where the last class ended keeps the folds of equal size.
+        let mut by_class = order.clone();
+        by_class.sort_by_key(|row| labels[*row]);
+        let mut part = vec![0; labels.len()];
+        by_class.iter().enumerate().for_each(|(i, row)| part[*row] = i % self.k);
+        Ok(Folds { k: self.k, next: 0, rows: order.into_iter().map(|row| (row, part[row])).collect() })
+    }
+
+    #[track_caller]
+    fn check(&self, n: usize) -> Result<()> {
+        if self.k < 2 {
+            let message = format!("k is {}, expected at least 2 folds", self.k);
+            return Err(Error::argument("KFold", message));
+        }
+        if self.k > n {
+            let message = format!("k is {}, more than the {n} rows there are", self.k);
+            return Err(Error::argument("KFold", message).with_help("every fold needs a row to test on"));
+        }
+        Ok(())
+    }
+
+    fn order(&self, n: usize) -> Vec<usize> {
+        match &self.rng {
+            Some(rng) => rng.clone().permutation(n),
+            None => (0..n).collect(),
+        }
+    }
+}
+
+/// The folds of a [`KFold`], one after the other.
+#[derive(Debug, Clone)]
+pub struct Folds {
+    k: usize,
+    next: usize,
+    /// The rows in order, each with the fold in which it is tested.
+    rows: Vec<(usize, usize)>,
+}
+
+impl Iterator for Folds {
+    type Item = Fold;
+
+    fn next(&mut self) -> Option<Fold> {
+        if self.next == self.k {
+            return None;
+        }
+        let (test, train): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(_, part)| *part == self.next);
+        self.next += 1;
+        let rows = |pairs: Vec<(usize, usize)>| pairs.into_iter().map(|(row, _)| row).collect();
+        Some(Fold { train: rows(train), test: rows(test) })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.k - self.next, Some(self.k - self.next))
+    }
+}
+
+impl ExactSizeIterator for Folds {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sorted(parts: &[&[usize]]) -> Vec<usize> {
+        let mut all = parts.concat();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn without_shuffling_folds_are_neighbours() {
+        let folds: Vec<Fold> = KFold::new(3).split(7).unwrap().collect();
+        assert_eq!(folds[0], Fold { test: vec![0, 1, 2], train: vec![3, 4, 5, 6] });
+        assert_eq!(folds[1], Fold { test: vec![3, 4], train: vec![0, 1, 2, 5, 6] });
+        assert_eq!(folds[2], Fold { test: vec![5, 6], train: vec![0, 1, 2, 3, 4] });
+    }
+
+    #[test]
+    fn shuffled_folds_are_random_and_repeatable() {
+        let folds = |seed| KFold::new(5).shuffle(&mut Rng::seed(seed)).split(50).unwrap().collect::<Vec<_>>();
+        assert_eq!(folds(1), folds(1));
+        assert_ne!(folds(1), folds(2));
+        assert_ne!(folds(1), KFold::new(5).split(50).unwrap().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn impossible_folds_are_errors() {
+        let message = |k, n| KFold::new(k).split(n).unwrap_err().message();
+        assert_eq!(message(1, 10), "KFold: k is 1, expected at least 2 folds");
+        assert_eq!(message(0, 10), "KFold: k is 0, expected at least 2 folds");
+        assert_eq!(message(11, 10), "KFold: k is 11, more than the 10 rows there are");
+        assert_eq!(message(usize::MAX, 0), format!("KFold: k is {}, more than the 0 rows there are", usize::MAX));
+        assert!(KFold::new(3).split_stratified(&[0, 1]).is_err());
+    }
+
+    #[test]
+    fn impossible_splits_are_errors() {
+        let mut rng = Rng::seed(0);
+        let mut message = |n, fraction| shuffled(n, fraction, &mut rng).unwrap_err().message();
+        assert_eq!(message(10, 0.0), "split: the fraction is 0, expected a number between 0 and 1");
+        assert_eq!(message(10, 1.0), "split: the fraction is 1, expected a number between 0 and 1");
+        assert_eq!(message(10, f64::NAN), "split: the fraction is NaN, expected a number between 0 and 1");
+        assert_eq!(message(1, 0.5), "split: 1 row cannot be divided into two parts");
+        let e = stratified(&[0, 0, 1], 0.5, &mut rng, |label| format!("class {label}")).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "split_stratified: class 1 occurs in one row only, which cannot be on both sides"
+        );
+    }
+
+    #[test]
+    fn sizes_are_rounded_and_never_zero() {
+        let mut rng = Rng::seed(0);
+        for (n, fraction, expected) in [(10, 0.8, 8), (100, 0.29, 29), (3, 0.01, 1), (3, 0.99, 2), (2, 0.5, 1)] {
+            assert_eq!(shuffled(n, fraction, &mut rng).unwrap().0.len(), expected, "{fraction} of {n}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_somewhere_once(n in 2usize..200, fraction in 0.01..0.99, seed: u64) {
+            let (a, b) = shuffled(n, fraction, &mut Rng::seed(seed)).unwrap();
+            prop_assert_eq!(sorted(&[&a, &b]), (0..n).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn strata_keep_their_proportions(counts in prop::collection::vec(2usize..60, 1..6), fraction in 0.1..0.9, seed: u64) {
+            let labels: Vec<usize> = counts.iter().enumerate().flat_map(|(c, n)| vec![c; *n]).collect();
+            let (a, b) = stratified(&labels, fraction, &mut Rng::seed(seed), |_| String::new()).unwrap();
+            prop_assert_eq!(sorted(&[&a, &b]), (0..labels.len()).collect::<Vec<_>>());
+            for (class, count) in counts.iter().enumerate() {
+                let got = a.iter().filter(|row| labels[**row] == class).count();
+                prop_assert!((got as f64 - *count as f64 * fraction).abs() <= 1.0);
+                prop_assert!(got >= 1 && got < *count);
+            }
+        }
+
+        #[test]
+        fn folds_cover_everything_evenly(n in 2usize..100, k in 2usize..12, classes in 1usize..5, seed: u64) {
+            prop_assume!(k <= n);
+            let mut rng = Rng::seed(seed);
+            let labels: Vec<usize> = (0..n).map(|_| rng.below(classes)).collect();
+            let kfold = KFold::new(k).shuffle(&mut rng);
+            for (folds, stratified) in [(kfold.split(n).unwrap(), false), (kfold.split_stratified(&labels).unwrap(), true)] {
+                prop_assert_eq!(folds.len(), k);
+                let folds: Vec<Fold> = folds.collect();
+                let tests: Vec<&[usize]> = folds.iter().map(|fold| fold.test.as_slice()).collect();
+                prop_assert_eq!(sorted(&tests), (0..n).collect::<Vec<_>>());
+                for fold in &folds {
+                    prop_assert_eq!(sorted(&[&fold.train, &fold.test]), (0..n).collect::<Vec<_>>());
+                    prop_assert!(fold.test.len() == n / k || fold.test.len() == n / k + 1);
+                    for class in 0..if stratified { classes } else { 0 } {
+                        let all = labels.iter().filter(|label| **label == class).count();
+                        let here = fold.test.iter().filter(|row| labels[**row] == class).count();
+                        prop_assert!(here == all / k || here == all.div_ceil(k));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! One error type, whose message teaches.
+//!
+//! An [`Error`] says which operation failed, what it was given, where in the model and on which line of
+//! the caller's program, and, where there is a usual mistake behind it, what to do:
+//!
+//! ```text
+//! matmul: inner sizes differ, [32, 784] × [128, 10] (784 ≠ 128)
+//!   in layer `head.fc2`, at src/main.rs:14
+//!   help: Linear::new(in, out) takes the number of input features first
+//! ```
+//!
+//! Match on [`Error::kind`] to react to a class of errors; show the error to a person otherwise.
+
+use std::fmt;
+use std::panic::Location;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The class of an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The shapes of the operands do not fit the operation, or each other.
+    Shape,
+    /// The element types of the operands do not fit the operation, or each other.
+    DType,
+    /// An index, a dimension or a range lies outside of what it points into.
+    Index,
+    /// An option has a value that makes no sense, such as a dropout probability of 1.5.
+    Argument,
+    /// A gradient was asked for that does not exist, or no longer exists.
+    Gradient,
+    /// The parameters of a model do not match those that were given for it.
+    Parameter,
+    /// A computation left the range of numbers, for example a loss that became NaN.
+    Numeric,
+    /// The file system refused.
+    Io,
+    /// The contents of a file or a text are not what they should be.
+    Format,
+    /// Something was used before it was ready, or after it was over.
+    State,
+}
+
+/// Why an operation failed. See the [module page](self).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    op: String,
+    message: String,
+    layer: String,
+    location: &'static Location<'static>,
+    help: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $kind:ident;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        #[must_use]
+        pub fn $name(op: impl Into<String>, message: impl Into<String>) -> Self {
+            Self::new(ErrorKind::$kind, op, message)
+        }
+    )*};
+}
+
+impl Error {
+    /// An error of the given kind. `op` is the operation's name, `message` what is wrong with which values.
+    #[track_caller]
+    #[must_use]
+    pub fn new(kind: ErrorKind, op: impl Into<String>, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            op: op.into(),
+            message: message.into(),
+            layer: String::new(),
+            location: Location::caller(),
+            help: None,
+            source: None,
+        }))
+    }
+
+    constructors! {
+        /// Shapes that do not fit.
+        shape => Shape;
+        /// Element types that do not fit.
+        dtype => DType;
+        /// An index or a dimension out of range.
+        index => Index;
+        /// An impossible option.
+        argument => Argument;
+        /// A gradient that does not exist.
+        gradient => Gradient;
+        /// Parameters that do not match the model.
+        parameter => Parameter;
+        /// A number out of range, or not a number.
+        numeric => Numeric;
+        /// Malformed contents.
+        format => Format;
+        /// Used too early or too late.
+        state => State;
+    }
+
+    /// A failure of the file system, with the path it was about.
+    #[track_caller]
+    #[must_use]
+    pub fn io(op: impl Into<String>, path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, op, format!("{}: {source}", path.display())).with_source(source)
+    }
+
+    /// Adds a line of advice.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says in which layer the error arose. Called from the inside out, the names add up to a path:
+    /// `fc2`, then `head`, gives `head.fc2`. The line that the error points to becomes the caller's.
+    #[track_caller]
+    #[must_use]
+    pub fn in_layer(mut self, name: impl fmt::Display) -> Self {
+        let inner = &mut self.0;
+        inner.location = Location::caller();
+        inner.layer = if inner.layer.is_empty() { name.to_string() } else { format!("{name}.{}", inner.layer) };
+        self
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, for example `matmul`.
+    #[must_use]
+    pub fn op(&self) -> &str {
+        &self.0.op
+    }
+
+    /// The path of the layer in which it failed, if it failed in one.
+    #[must_use]
+    pub fn layer(&self) -> Option<&str> {
+        (!self.0.layer.is_empty()).then_some(self.0.layer.as_str())
+    }
+
+    /// The advice, if there is any.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
+    /// What is wrong, on one line: without layer, place and advice.
+    #[must_use]
+    pub fn message(&self) -> String {
+        format!("{}: {}", self.0.op, self.0.message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let e = &self.0;
+        write!(f, "{}: {}\n  ", e.op, e.message)?;
+        if !e.layer.is_empty() {
+            write!(f, "in layer `{}`, ", e.layer)?;
+        }
+        write!(f, "at {}:{}", e.location.file(), e.location.line())?;
+        if let Some(help) = &e.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The same text as `Display`, so that `fn main() -> Result<()>` prints something readable.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|e| &**e as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// Says in which layer a result went wrong.
+pub trait InLayer {
+    /// Adds the name of a layer to the front of the error's layer path.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let fc = Linear::new(3, 2, &mut rng)?;
+    /// let e = fc.predict(&Tensor::ones([1, 4])?).in_layer("fc").in_layer("head").unwrap_err();
+    /// assert_eq!(e.layer(), Some("head.fc"));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use = "the error is returned, not handled"]
+    #[track_caller]
+    fn in_layer(self, name: impl fmt::Display) -> Self;
+}
+
+impl<T> InLayer for Result<T> {
+    #[track_caller]
+    fn in_layer(self, name: impl fmt::Display) -> Self {
+        match self {
+            Ok(value) => Ok(value),
+            Err(e) => Err(e.in_layer(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_has_op_layer_place_and_help() {
+        let e = Error::shape("matmul", "inner sizes differ, [32, 784] × [128, 10] (784 ≠ 128)")
+            .with_help("Linear::new(in, out) takes the number of input features first")
+            .in_layer("fc2")
+            .in_layer("head");
+        let line = line!() - 1;
+        assert_eq!(
+            e.to_string(),
+            format!(
+                "matmul: inner sizes differ, [32, 784] × [128, 10] (784 ≠ 128)\n  \
+                 in layer `head.fc2`, at {}:{line}\n  \
+                 help: Linear::new(in, out) takes the number of input features first",
+                file!()
+            )
+        );
+    }
+}

@@ -1,0 +1,216 @@
+//! Opening files with errors that name them, and replacing files as a whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Opens a file for reading. A directory is an error here, not at the first read.
+#[track_caller]
+pub(crate) fn open(op: &'static str, path: &Path) -> Result<File> {
+    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+        true => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        false => Ok(file),
+    });
+    match opened {
+        Ok(file) => Ok(file),
+        Err(e) => Err(Error::io(op, path, e)),
+    }
+}
+
+/// Writes a file so that at every moment, and after any failure, `path` holds either its earlier contents or all of
+/// the new ones.
+///
+/// `write` fills a temporary file beside the target, which is flushed to the disk and then renamed. An existing file
+/// keeps its permissions, a symbolic link stays and its target is replaced. What is not a regular file (a pipe, a
+/// device) is written to directly. The folder must exist.
+///
+/// # Errors
+/// If the file system refuses, if the existing file is read-only, or with the error that `write` returns; the
+/// temporary file is then removed.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("results.json");
+/// demotic::io::write_atomically(&path, |out| out.write_all(b"{\"rmse\": 0.5}"))?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "{\"rmse\": 0.5}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[track_caller]
+pub fn write_atomically(path: impl AsRef<Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    replace("write_atomically", path.as_ref(), write)
+}
+
+/// The same on behalf of another operation.
+#[track_caller]
+pub(crate) fn replace(
+    op: &'static str,
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    match try_replace(path, write) {
+        Ok(()) => Ok(()),
+        Err(e) => Err(Error::io(op, path, e)),
+    }
+}
+
+fn try_replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let earlier = match fs::metadata(path) {
+        Ok(earlier) if earlier.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        Ok(earlier) if !earlier.is_file() => return write_through(OpenOptions::new().write(true).open(path)?, write),
+        Ok(earlier) if earlier.permissions().readonly() => return Err(io::ErrorKind::PermissionDenied.into()),
+        Ok(earlier) => Some(earlier),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        Err(e) => return Err(e),
+    };
+    // Renaming onto a symbolic link would replace the link.
+    let target = if earlier.is_some() { fs::canonicalize(path)? } else { path.to_path_buf() };
+    let folder = match target.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => return Err(io::ErrorKind::IsADirectory.into()),
+    };
+    let mut temporary = Temporary::create(folder)?;
+    if let Some(earlier) = earlier {
+        temporary.file.set_permissions(earlier.permissions())?;
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, &temporary.file);
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    temporary.file.sync_all()?;
+    fs::rename(&temporary.path, &target)?;
+    temporary.renamed = true;
+    // The new name reaches the disk with the folder. Not every system can open or flush one; the file itself is safe.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+fn write_through(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    out.flush()
+}
+
+/// A new file that is removed again unless it was renamed.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+    renamed: bool,
+}
+
+impl Temporary {
+    fn create(folder: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            // A name of its own, not one derived from the target's, which may be as long as names can be.
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!(".demotic-{}-{count}.tmp", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok(Self { path, file, renamed: false }),
+                // Left behind by a process of the same number that was killed.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // Nothing more can be done about a file that cannot be removed.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_made_and_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for text in ["first, longer", "second"] {
+            write_atomically(&path, |out| out.write_all(text.as_bytes())).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(names(folder.path()), ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_failure_leaves_the_earlier_file_whole_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "earlier").unwrap();
+        let e = replace("save", &path, |out| {
+            out.write_all(&[0; 1 << 20])?;
+            Err(io::ErrorKind::StorageFull.into())
+        })
+        .unwrap_err();
+        assert_eq!(e.kind(), crate::ErrorKind::Io);
+        assert_eq!(e.message(), format!("save: {}: no storage space", path.display()));
+        let panic = std::panic::catch_unwind(|| replace("save", &path, |_| panic!("while writing")));
+        assert!(panic.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "earlier");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn impossible_targets_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &Path| replace("save", path, |out| out.write_all(b"x")).unwrap_err().message();
+        let missing = folder.path().join("no").join("a");
+        assert_eq!(
+            write(&missing),
+            format!("save: {}: No such file or directory (os error 2)", missing.display())
+        );
+        assert_eq!(write(folder.path()), format!("save: {}: is a directory", folder.path().display()));
+        write(Path::new(""));
+        write(Path::new("/"));
+        let read_only = folder.path().join("read-only");
+        fs::write(&read_only, "earlier").unwrap();
+        let mut permissions = fs::metadata(&read_only).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&read_only, permissions).unwrap();
+        assert_eq!(write(&read_only), format!("save: {}: permission denied", read_only.display()));
+        assert_eq!(fs::read_to_string(&read_only).unwrap(), "earlier");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay_and_devices_are_not_replaced() {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "earlier").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&file, &link).unwrap();
+        write_atomically(&link, |out| out.write_all(b"new")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+
+        write_atomically("/dev/null", |out| out.write_all(b"gone")).unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn a_name_of_the_greatest_length_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n".repeat(255));
+        write_atomically(&path, |out| out.write_all(b"x")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+    }
+}

@@ -1,0 +1,72 @@
+//! The activations as layers, for use in a [`Sequential`](super::Sequential).
+
+use super::layer::{Layer, Mode};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// A layer without parameters that applies an operation of the same name.
+macro_rules! activations {
+    ($($(#[$doc:meta])* $Name:ident => |$x:ident| $y:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq)]
+        pub struct $Name;
+        crate::module!($Name {});
+        impl Layer for $Name {
+            #[track_caller]
+            fn forward(&self, $x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+                Ok($y)
+            }
+        }
+    )*};
+}
+
+/// The same with options.
+macro_rules! activations_with_options {
+    ($($(#[$doc:meta])* $Name:ident { $($(#[$field_doc:meta])* $field:ident: $Type:ty = $default:expr),* } => |$op:ident, $x:ident| $y:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct $Name {
+            $($(#[$field_doc])* pub $field: $Type,)*
+        }
+        crate::module!($Name {}, plain { $($field),* });
+        impl Default for $Name {
+            fn default() -> Self {
+                Self { $($field: $default),* }
+            }
+        }
+        impl Layer for $Name {
+            #[track_caller]
+            fn forward(&self, $x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+                let $op = self;
+                $y
+            }
+        }
+    )*};
+}
+
+activations! {
+    /// [`Tensor::relu`] as a layer.
+    Relu => |x| x.relu();
+    /// [`Tensor::selu`] as a layer.
+    Selu => |x| x.selu();
+    /// [`Tensor::gelu`] (exact) as a layer.
+    Gelu => |x| x.gelu();
+    /// [`Tensor::gelu_tanh`], the approximation that GPT-2 uses, as a layer.
+    GeluTanh => |x| x.gelu_tanh();
+    /// [`Tensor::silu`] as a layer.
+    Silu => |x| x.silu();
+    /// [`Tensor::mish`] as a layer.
+    Mish => |x| x.mish();
+    /// [`Tensor::softsign`] as a layer.
+    Softsign => |x| x.softsign();
+    /// [`Tensor::hardswish`] as a layer.
+    Hardswish => |x| x.hardswish();
+    /// [`Tensor::hardsigmoid`] as a layer.
+    Hardsigmoid => |x| x.hardsigmoid();
+    /// [`Tensor::sigmoid`] as a layer.
+    Sigmoid => |x| x.sigmoid();
+    /// [`Tensor::log_sigmoid`] as a layer.
+    LogSigmoid => |x| x.log_sigmoid();
+    /// [`Tensor::tanh`] as a layer.
+    Tanh => |x| x.tanh();
+}

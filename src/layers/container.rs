@@ -1,0 +1,149 @@
+//! Layers made of layers.
+
+use std::fmt;
+
+use super::layer::{Layer, Mode};
+use super::module::{Module, Visitor, VisitorMut};
+use super::summary;
+use crate::error::{InLayer, Result};
+use crate::tensor::Tensor;
+
+/// Layers applied one after the other, named by their positions: `0.weight`, `0.bias`, `2.weight` …
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let model = sequential![Linear::new(8, 64, &mut rng)?, Relu, Linear::new(64, 1, &mut rng)?];
+/// assert_eq!(model.predict(&Tensor::zeros([5, 8])?)?.shape(), [5, 1]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Sequential {
+    layers: Vec<Box<dyn Layer>>,
+}
+
+impl Sequential {
+    /// Without any layer: the output is the input.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with one more layer at the end.
+    #[must_use]
+    pub fn with(mut self, layer: impl Layer + 'static) -> Self {
+        self.push(layer);
+        self
+    }
+
+    /// Adds a layer at the end.
+    pub fn push(&mut self, layer: impl Layer + 'static) {
+        self.layers.push(Box::new(layer));
+    }
+
+    /// The number of layers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Whether there are no layers.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The layers in order.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Layer> {
+        self.layers.iter().map(|layer| &**layer)
+    }
+}
+
+impl Module for Sequential {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        self.layers.visit(visitor);
+    }
+    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+        self.layers.visit_mut(visitor);
+    }
+}
+
+impl Layer for Sequential {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let scope = summary::enter(i);
+            x = layer.forward(&x, mode).in_layer(i)?;
+            scope.output(&x);
+        }
+        Ok(x)
+    }
+}
+
+impl fmt::Debug for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.layers).finish()
+    }
+}
+
+/// A [`Sequential`](crate::layers::Sequential) of the layers given.
+#[macro_export]
+macro_rules! sequential {
+    ($($layer:expr),* $(,)?) => {
+        $crate::layers::Sequential::new()$(.with($layer))*
+    };
+}
+
+/// `x + inner(x)` (He et al., *Deep residual learning*, 2015), with an optional projection of `x` where the shapes
+/// differ. The parameters are named `inner.…` and `shortcut.…`.
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let block = Residual::new(sequential![Linear::new(8, 8, &mut rng)?, Relu]);
+/// assert_eq!(block.predict(&Tensor::zeros([5, 8])?)?.shape(), [5, 8]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Residual {
+    inner: Box<dyn Layer>,
+    shortcut: Option<Box<dyn Layer>>,
+}
+
+crate::module!(Residual { inner, shortcut });
+
+impl Residual {
+    /// Adds the input of `inner` to its output.
+    #[must_use]
+    pub fn new(inner: impl Layer + 'static) -> Self {
+        Self { inner: Box::new(inner), shortcut: None }
+    }
+
+    /// Sends the input through `shortcut` before it is added.
+    #[must_use]
+    pub fn with_shortcut(mut self, shortcut: impl Layer + 'static) -> Self {
+        self.shortcut = Some(Box::new(shortcut));
+        self
+    }
+}
+
+impl Layer for Residual {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let scope = summary::enter("inner");
+        let y = self.inner.forward(x, mode).in_layer("inner")?;
+        scope.output(&y);
+        match &self.shortcut {
+            Some(shortcut) => {
+                let scope = summary::enter("shortcut");
+                let x = shortcut.forward(x, mode).in_layer("shortcut")?;
+                scope.output(&x);
+                y.add(&x)
+            }
+            None => y.add(x),
+        }
+    }
+}

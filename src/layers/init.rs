@@ -1,0 +1,262 @@
+//! Initial values of parameters.
+
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// How to choose initial values.
+///
+/// The variance-preserving schemes take the number of inputs and outputs of a unit from the shape: a weight
+/// `[out, in, k…]` has `fan_in = in · k…` and `fan_out = out · k…`, `k…` being the size of a convolution's kernel.
+///
+/// ```
+/// use demotic::layers::Init;
+/// use demotic::Rng;
+///
+/// let weight = Init::kaiming_normal().tensor(&[64, 128], &mut Rng::seed(0))?;
+/// assert_eq!(weight.shape(), [64, 128]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Init {
+    /// The same value everywhere.
+    Constant(f64),
+    /// Evenly distributed in `[low, high)`.
+    Uniform {
+        /// The lower bound.
+        low: f64,
+        /// The upper bound.
+        high: f64,
+    },
+    /// Normally distributed (Gaussian).
+    Normal {
+        /// The mean.
+        mean: f64,
+        /// The standard deviation.
+        std: f64,
+    },
+    /// Normally distributed, drawn again where a value falls outside of `[low, high]`.
+    TruncatedNormal {
+        /// The mean before truncation.
+        mean: f64,
+        /// The standard deviation before truncation.
+        std: f64,
+        /// The lower bound.
+        low: f64,
+        /// The upper bound.
+        high: f64,
+    },
+    /// Uniform with variance `gain² · 2 / (fan_in + fan_out)` (Glorot and Bengio, 2010).
+    XavierUniform {
+        /// A factor for the activation that follows; see [`Gain`].
+        gain: f64,
+    },
+    /// Normal with variance `gain² · 2 / (fan_in + fan_out)` (Glorot and Bengio, 2010).
+    XavierNormal {
+        /// A factor for the activation that follows; see [`Gain`].
+        gain: f64,
+    },
+    /// Uniform with variance `gain² / fan` (He et al., 2015).
+    KaimingUniform {
+        /// A factor for the activation that follows; see [`Gain`].
+        gain: f64,
+        /// Which fan to preserve the variance of.
+        fan: Fan,
+    },
+    /// Normal with variance `gain² / fan` (He et al., 2015).
+    KaimingNormal {
+        /// A factor for the activation that follows; see [`Gain`].
+        gain: f64,
+        /// Which fan to preserve the variance of.
+        fan: Fan,
+    },
+    /// Rows or columns, whichever are fewer, that are orthogonal and of length `gain` (Saxe et al., 2013).
+    Orthogonal {
+        /// The length of the rows or columns.
+        gain: f64,
+    },
+}
+
+/// Which direction a Kaiming initialiser keeps the variance of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fan {
+    /// That of the outputs of the forward pass.
+    In,
+    /// That of the gradients of the backward pass.
+    Out,
+}
+
+/// The factor by which an activation shrinks the scale of its input, inverted: PyTorch's `calculate_gain`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Gain {
+    /// No activation, a convolution, or a sigmoid: 1.
+    Linear,
+    /// 5/3.
+    Tanh,
+    /// √2.
+    Relu,
+    /// √(2 / (1 + slope²)).
+    LeakyRelu(f64),
+    /// 3/4.
+    Selu,
+}
+
+impl Gain {
+    /// The factor.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Self::Linear => 1.0,
+            Self::Tanh => 5.0 / 3.0,
+            Self::Relu => std::f64::consts::SQRT_2,
+            Self::LeakyRelu(slope) => (2.0 / (1.0 + slope * slope)).sqrt(),
+            Self::Selu => 0.75,
+        }
+    }
+}
+
+impl Init {
+    /// Zero everywhere.
+    pub const ZEROS: Self = Self::Constant(0.0);
+    /// One everywhere.
+    pub const ONES: Self = Self::Constant(1.0);
+
+    /// [`XavierUniform`](Self::XavierUniform) with gain 1.
+    #[must_use]
+    pub fn xavier_uniform() -> Self {
+        Self::XavierUniform { gain: 1.0 }
+    }
+
+    /// [`XavierNormal`](Self::XavierNormal) with gain 1.
+    #[must_use]
+    pub fn xavier_normal() -> Self {
+        Self::XavierNormal { gain: 1.0 }
+    }
+
+    /// [`KaimingUniform`](Self::KaimingUniform) for layers followed by ReLU.
+    #[must_use]
+    pub fn kaiming_uniform() -> Self {
+        Self::KaimingUniform { gain: Gain::Relu.value(), fan: Fan::In }
+    }
+
+    /// [`KaimingNormal`](Self::KaimingNormal) for layers followed by ReLU.
+    #[must_use]
+    pub fn kaiming_normal() -> Self {
+        Self::KaimingNormal { gain: Gain::Relu.value(), fan: Fan::In }
+    }
+
+    /// [`Orthogonal`](Self::Orthogonal) with gain 1.
+    #[must_use]
+    pub fn orthogonal() -> Self {
+        Self::Orthogonal { gain: 1.0 }
+    }
+
+    /// Uniform in `±√(3/fan_in) · gain` with gain `1/√3`, that is in `±1/√fan_in`: what PyTorch starts linear and
+    /// convolutional layers with.
+    pub(crate) fn pytorch_default(fan_in: usize) -> Self {
+        let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
+        Self::Uniform { low: -bound, high: bound }
+    }
+
+    /// A tensor of type `F32` with values chosen this way.
+    ///
+    /// # Errors
+    /// If an option makes no sense, or the scheme needs at least two dimensions and the shape has fewer.
+    #[track_caller]
+    pub fn tensor(self, shape: &[usize], rng: &mut Rng) -> Result<Tensor> {
+        let uniform = |std: f64, rng: &mut Rng| {
+            let bound = 3f64.sqrt() * std;
+            Tensor::uniform(shape, -bound, bound, rng)
+        };
+        match self {
+            Self::Constant(value) => Tensor::full(shape, value),
+            Self::Uniform { low, high } => Tensor::uniform(shape, low, high, rng),
+            Self::Normal { mean, std } => Tensor::normal(shape, mean, std, rng),
+            Self::TruncatedNormal { mean, std, low, high } => truncated_normal(shape, mean, std, [low, high], rng),
+            Self::XavierUniform { gain } => uniform(xavier_std(shape, gain)?, rng),
+            Self::XavierNormal { gain } => Tensor::normal(shape, 0.0, xavier_std(shape, gain)?, rng),
+            Self::KaimingUniform { gain, fan } => uniform(kaiming_std(shape, gain, fan)?, rng),
+            Self::KaimingNormal { gain, fan } => Tensor::normal(shape, 0.0, kaiming_std(shape, gain, fan)?, rng),
+            Self::Orthogonal { gain } => orthogonal(shape, gain, rng),
+        }
+    }
+}
+
+/// The numbers of inputs and outputs of one unit.
+#[track_caller]
+fn fans(shape: &[usize]) -> Result<[f64; 2]> {
+    let &[outputs, inputs, ref kernel @ ..] = shape else {
+        let message = format!("shape {shape:?} has no numbers of inputs and outputs");
+        return Err(Error::shape("init", message)
+            .with_help("use this scheme for weights of two or more dimensions, and a constant for biases"));
+    };
+    let kernel = kernel.iter().map(|n| *n as f64).product::<f64>();
+    Ok([inputs as f64 * kernel, outputs as f64 * kernel])
+}
+
+#[track_caller]
+fn xavier_std(shape: &[usize], gain: f64) -> Result<f64> {
+    let [fan_in, fan_out] = fans(shape)?;
+    Ok(gain * (2.0 / (fan_in + fan_out).max(1.0)).sqrt())
+}
+
+#[track_caller]
+fn kaiming_std(shape: &[usize], gain: f64, fan: Fan) -> Result<f64> {
+    let [fan_in, fan_out] = fans(shape)?;
+    let fan = if fan == Fan::In { fan_in } else { fan_out };
+    Ok(gain / fan.max(1.0).sqrt())
+}
+
+#[track_caller]
+fn truncated_normal(shape: &[usize], mean: f64, std: f64, [low, high]: [f64; 2], rng: &mut Rng) -> Result<Tensor> {
+    let possible = mean.is_finite() && std > 0.0 && std.is_finite() && low < high && !low.is_nan() && !high.is_nan();
+    // Beyond about five deviations hardly anything is drawn, and drawing again would not end.
+    let distance = (low - mean).max(mean - high) / std;
+    if !possible || distance > 5.0 {
+        let message = format!("no normal distribution with mean {mean} and std {std} between {low} and {high}");
+        return Err(Error::argument("truncated_normal", message));
+    }
+    let mut out = Tensor::zeros(shape)?;
+    for x in out.as_mut_slice::<f32>()? {
+        *x = loop {
+            let value = mean + std * rng.normal();
+            if (low..=high).contains(&value) {
+                break value as f32;
+            }
+        };
+    }
+    Ok(out)
+}
+
+/// Orthogonalises normally distributed rows one after the other (modified Gram-Schmidt, twice for accuracy), which
+/// gives a uniformly distributed orthogonal matrix.
+#[track_caller]
+fn orthogonal(shape: &[usize], gain: f64, rng: &mut Rng) -> Result<Tensor> {
+    fans(shape)?;
+    let mut out = Tensor::zeros(shape)?;
+    let (rows, columns) = (shape[0], shape[1..].iter().product::<usize>());
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while vectors.len() < count {
+        let mut v: Vec<f64> = (0..length).map(|_| rng.normal()).collect();
+        for _ in 0..2 {
+            for u in &vectors {
+                let dot: f64 = u.iter().zip(&v).map(|(u, v)| u * v).sum();
+                v.iter_mut().zip(u).for_each(|(v, u)| *v -= dot * u);
+            }
+        }
+        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        // A vector in the span of the others has no direction of its own left: draw another one.
+        if norm > 1e-6 {
+            v.iter_mut().for_each(|x| *x /= norm);
+            vectors.push(v);
+        }
+    }
+    for (i, x) in out.as_mut_slice::<f32>()?.iter_mut().enumerate() {
+        let (row, column) = (i / columns, i % columns);
+        let (k, j) = if rows <= columns { (row, column) } else { (column, row) };
+        *x = (gain * vectors[k][j]) as f32;
+    }
+    Ok(out)
+}

@@ -1,0 +1,42 @@
+//! Layers that only change the shape.
+
+use super::layer::{Layer, Mode};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Joins all dimensions from `start` on into one. By default the first dimension, which counts the examples, is kept:
+/// `[n, c, h, w]` becomes `[n, c·h·w]`.
+#[derive(Debug, Clone)]
+pub struct Flatten {
+    start: isize,
+    end: isize,
+}
+
+crate::module!(Flatten {}, plain { start, end });
+
+impl Flatten {
+    /// Joins everything but the first dimension.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { start: 1, end: -1 }
+    }
+
+    /// Joins the dimensions from `start` to `end`, both included; negative numbers count from the end.
+    #[must_use]
+    pub fn dims(start: isize, end: isize) -> Self {
+        Self { start, end }
+    }
+}
+
+impl Default for Flatten {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Layer for Flatten {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        x.flatten(self.start, self.end)
+    }
+}

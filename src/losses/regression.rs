@@ -1,0 +1,181 @@
+//! Losses of numbers.
+
+use super::{Loss, Reduction, check_pair};
+use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// The mean squared error, `mean((ŷ − y)²)`. Both tensors have the same shape.
+///
+/// # Errors
+/// If shapes or types differ, or there are no examples.
+///
+/// ```
+/// use demotic::{losses, tensor};
+///
+/// let loss = losses::mse(&tensor![1.0, 2.0], &tensor![1.0, 4.0])?;
+/// assert_eq!(loss.item()?, 2.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[track_caller]
+pub fn mse(prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+    Mse::new().loss(prediction, target)
+}
+
+/// The mean absolute error, `mean(|ŷ − y|)`. Both tensors have the same shape.
+///
+/// # Errors
+/// If shapes or types differ, or there are no examples.
+#[doc(alias = "l1_loss")]
+#[track_caller]
+pub fn mae(prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+    Mae::new().loss(prediction, target)
+}
+
+/// The mean Huber loss: `½ d²` for differences up to `delta`, `delta · (|d| − ½ delta)` beyond (Huber, 1964).
+///
+/// # Errors
+/// If shapes or types differ, there are no examples, or `delta` is not positive.
+#[track_caller]
+pub fn huber(prediction: &Tensor, target: &Tensor, delta: f64) -> Result<Tensor> {
+    Huber::new(delta)?.loss(prediction, target)
+}
+
+/// [`mse`] with options.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Mse {
+    reduction: Reduction,
+}
+
+impl Mse {
+    /// The mean over all elements.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another reduction.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl Loss for Mse {
+    #[track_caller]
+    fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        check_pair("mse", prediction, target)?;
+        let scale = match self.reduction {
+            Reduction::Mean => 1.0 / prediction.numel() as f64,
+            Reduction::Sum => 1.0,
+            Reduction::None => return Ok(prediction.sub(target)?.square()),
+        };
+        apply(SquaredError { scale, difference: None }, &[prediction, target])
+    }
+}
+
+/// `scale · Σ (a − b)²`: the difference is computed once, and is all that the gradient needs.
+struct SquaredError {
+    scale: f64,
+    difference: Option<Tensor>,
+}
+
+impl Function for SquaredError {
+    fn name(&self) -> &'static str {
+        "mse"
+    }
+
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let difference = inputs[0].sub(inputs[1])?;
+        let sum = difference.sum_of_squares();
+        self.difference = Some(difference.detach());
+        Ok(sum.mul_scalar(self.scale))
+    }
+
+    fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let Some(difference) = &self.difference else { return Ok(()) };
+        let slope = difference.mul_scalar(2.0 * self.scale * grad.item()?);
+        if sink.wants(1) {
+            sink.give(1, slope.neg())?;
+        }
+        sink.give(0, slope)
+    }
+
+    fn second_order(&self) -> SecondOrder {
+        SecondOrder::Composite
+    }
+
+    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        Ok(inputs[0].sub(&inputs[1])?.square().sum().mul_scalar(self.scale))
+    }
+}
+
+/// [`mae`] with options.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Mae {
+    reduction: Reduction,
+}
+
+impl Mae {
+    /// The mean over all elements.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another reduction.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl Loss for Mae {
+    #[track_caller]
+    fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        check_pair("mae", prediction, target)?;
+        Ok(self.reduction.apply(&prediction.sub(target)?.abs()))
+    }
+}
+
+/// [`huber`] with options.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Huber {
+    delta: f64,
+    reduction: Reduction,
+}
+
+impl Huber {
+    /// The mean over all elements; differences beyond `delta` count linearly.
+    ///
+    /// # Errors
+    /// If `delta` is not positive.
+    #[track_caller]
+    pub fn new(delta: f64) -> Result<Self> {
+        if !(delta > 0.0 && delta.is_finite()) {
+            return Err(Error::argument("huber", format!("delta is {delta}, expected a positive number")));
+        }
+        Ok(Self { delta, reduction: Reduction::Mean })
+    }
+
+    /// Another reduction.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl Loss for Huber {
+    #[track_caller]
+    fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        check_pair("huber", prediction, target)?;
+        let distance = prediction.sub(target)?.abs();
+        // With c = min(|d|, δ), both branches are c · (|d| − ½ c).
+        let near = distance.clamp_max(self.delta);
+        let losses = near.mul(&distance.sub(&near.mul_scalar(0.5))?)?;
+        Ok(self.reduction.apply(&losses))
+    }
+}

@@ -1,0 +1,99 @@
+//! AdaGrad.
+
+use super::options::{not_negative, positive};
+use super::stepper::{Step, Stepper, UpdateRule};
+use crate::error::Result;
+use crate::layers::Param;
+use crate::tensor::kernels::optim;
+use crate::tensor::{Tensor, dtype::with_float};
+
+/// AdaGrad (Duchi et al., 2011): gradients divided by the root of the sum of all their squares so far.
+///
+/// With gradient `g`, plus `weight_decay · p` if there is one, at step `t`:
+///
+/// ```text
+/// s ← s + g²
+/// p ← p − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps)
+/// ```
+///
+/// The options of all optimizers are those of [`Stepper`].
+///
+/// ```
+/// use demotic::optimizers::AdaGrad;
+///
+/// let opt = AdaGrad::new(0.01).lr_decay(1e-4).initial_accumulator_value(0.1);
+/// ```
+pub type AdaGrad = Stepper<AdaGradRule>;
+
+/// The update rule of [`AdaGrad`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdaGradRule {
+    lr_decay: f64,
+    initial_accumulator_value: f64,
+    eps: f64,
+}
+
+impl AdaGrad {
+    /// The optimizer with the given learning rate; PyTorch's default is 0.01.
+    #[must_use]
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with_rule(AdaGradRule { lr_decay: 0.0, initial_accumulator_value: 0.0, eps: 1e-10 }, learning_rate)
+    }
+
+    /// How fast the learning rate falls by itself, at least 0. Default 0.
+    #[must_use]
+    pub fn lr_decay(mut self, lr_decay: f64) -> Self {
+        self.rule.lr_decay = lr_decay;
+        self
+    }
+
+    /// What the sum of squares begins with, at least 0. Default 0.
+    #[must_use]
+    pub fn initial_accumulator_value(mut self, value: f64) -> Self {
+        self.rule.initial_accumulator_value = value;
+        self
+    }
+
+    /// Added to the denominator, above 0. Default 1e-10.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.rule.eps = eps;
+        self
+    }
+}
+
+impl UpdateRule for AdaGradRule {
+    fn name(&self) -> &'static str {
+        "AdaGrad"
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        not_negative("AdaGrad", "lr_decay", self.lr_decay)?;
+        not_negative("AdaGrad", "initial_accumulator_value", self.initial_accumulator_value)?;
+        positive("AdaGrad", "eps", self.eps)
+    }
+
+    fn state_names(&self) -> &'static [&'static str] {
+        &["sum"]
+    }
+
+    fn initial_state(&self) -> f64 {
+        self.initial_accumulator_value
+    }
+
+    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        let [sum] = state else { return Ok(()) };
+        let rule = optim::AdaGrad {
+            lr: step.learning_rate,
+            lr_decay: self.lr_decay,
+            eps: self.eps,
+            weight_decay: step.weight_decay,
+            step: step.number,
+        };
+        with_float!(param.dtype(), T => {
+            optim::adagrad(rule, param.as_mut_slice()?, grad.data(), sum.data_mut());
+        }, else ());
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Limits for gradients, against steps that are far too large.
+//!
+//! Optimizers clip by themselves if asked to: `Adam::new(1e-3).clip_norm(1.0)`. These functions are for loops that
+//! want to see the norm, or that accumulate gradients first.
+
+use super::options::positive;
+use crate::autograd::Gradients;
+use crate::error::{Error, Result};
+use crate::tensor::kernels::map::unary_in_place;
+use crate::tensor::kernels::{ops, reduce};
+use crate::tensor::{Element, Tensor, dtype::with_float};
+
+/// Brings every element of every gradient into `-limit ..= limit`. NaN stays.
+///
+/// # Errors
+/// If the limit is not a finite number above 0.
+///
+/// ```
+/// use demotic::{optimizers::clip, tensor};
+///
+/// let x = tensor![3.0, -0.2].tracked()?;
+/// let mut grads = x.square().sum().backward()?;
+/// clip::by_value(&mut grads, 1.0)?;
+/// assert_eq!(grads.wrt(&x)?.to_vec::<f32>()?, [1.0, -0.4]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[doc(alias = "clip_grad_value_")]
+#[track_caller]
+pub fn by_value(grads: &mut Gradients, limit: f64) -> Result<()> {
+    positive("clip::by_value", "the limit", limit)?;
+    apply(Limit::Value(limit), grads)
+}
+
+/// Scales all gradients together so that their norm, the root of the sum of all squares, is at most `max_norm`, and
+/// returns what it was before.
+///
+/// The direction of the step stays the same. As in PyTorch, the factor is `max_norm / (norm + 1e-6)` if that is
+/// below 1.
+///
+/// # Errors
+/// If `max_norm` is not a finite number above 0, or the norm is NaN or infinite. The gradients are unchanged then.
+///
+/// ```
+/// use demotic::{optimizers::clip, tensor};
+///
+/// let x = tensor![3.0, 4.0].tracked()?;
+/// let mut grads = x.square().sum().backward()?;
+/// assert_eq!(clip::by_norm(&mut grads, 1.0)?, 10.0);
+/// assert!((clip::norm(&grads, 2.0)? - 1.0).abs() < 1e-6);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[doc(alias = "clip_grad_norm_")]
+#[track_caller]
+pub fn by_norm(grads: &mut Gradients, max_norm: f64) -> Result<f64> {
+    by_p_norm(grads, max_norm, 2.0)
+}
+
+/// The same for the `p`-norm, `(Σ |g|ᵖ)^(1/p)`; for an infinite `p`, the largest absolute value.
+///
+/// # Errors
+/// As for [`by_norm`]; and if `p` is not above 0.
+#[track_caller]
+pub fn by_p_norm(grads: &mut Gradients, max_norm: f64, p: f64) -> Result<f64> {
+    positive("clip::by_norm", "max_norm", max_norm)?;
+    let total = norm(grads, p)?;
+    if !total.is_finite() {
+        return Err(Error::numeric("clip::by_norm", format!("the norm of the gradients is {total}")).with_help(
+            "lower the learning rate; look for a division by zero, log(0), or NaN in the data",
+        ));
+    }
+    if let Some(limit) = Limit::for_norm(total, max_norm) {
+        apply(limit, grads)?;
+    }
+    Ok(total)
+}
+
+/// The `p`-norm of all gradients together: `(Σ |g|ᵖ)^(1/p)`; for an infinite `p`, the largest absolute value.
+///
+/// # Errors
+/// If `p` is not above 0.
+#[track_caller]
+pub fn norm(grads: &Gradients, p: f64) -> Result<f64> {
+    if p.is_nan() || p <= 0.0 {
+        return Err(Error::argument("clip::norm", format!("p is {p}, expected a number above 0")));
+    }
+    let mut total = Norm::new(p);
+    grads.iter().for_each(|grad| total.add(&grad.packed()));
+    Ok(total.value())
+}
+
+fn apply(limit: Limit, grads: &mut Gradients) -> Result<()> {
+    grads.update(|grad| {
+        limit.apply(grad);
+        Ok(())
+    })
+}
+
+/// A change to each element of a gradient.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limit {
+    /// To the nearest number between minus and plus this.
+    Value(f64),
+    /// To this multiple.
+    Scale(f64),
+}
+
+impl Limit {
+    /// What brings a norm down to `max_norm`, if it has to be.
+    pub(super) fn for_norm(norm: f64, max_norm: f64) -> Option<Self> {
+        let scale = max_norm / (norm + 1e-6);
+        (scale < 1.0).then_some(Self::Scale(scale))
+    }
+
+    pub(super) fn apply(self, grad: &mut Tensor) {
+        with_float!(grad.dtype(), T => {
+            let grad = grad.data_mut::<T>();
+            match self {
+                Self::Value(limit) => {
+                    let limit = T::from_f64(limit);
+                    unary_in_place(ops::Clamp { lo: -limit, hi: limit }, grad);
+                }
+                Self::Scale(scale) => unary_in_place(ops::MulScalar(T::from_f64(scale)), grad),
+            }
+        }, else ());
+    }
+}
+
+/// The `p`-norm of several tensors together.
+#[derive(Debug)]
+pub(super) struct Norm {
+    p: f64,
+    /// `Σ |x|ᵖ`, or the largest `|x|`.
+    total: f64,
+}
+
+impl Norm {
+    pub(super) fn new(p: f64) -> Self {
+        Self { p, total: 0.0 }
+    }
+
+    /// Counts in the elements of a contiguous tensor.
+    pub(super) fn add(&mut self, x: &Tensor) {
+        let norm = norm_of(x, self.p);
+        if self.p.is_infinite() {
+            // The comparison is false for NaN, which has to win.
+            self.total = if norm <= self.total { self.total } else { norm };
+        } else {
+            self.total += norm.powf(self.p);
+        }
+    }
+
+    pub(super) fn value(&self) -> f64 {
+        if self.p.is_infinite() { self.total } else { self.total.powf(self.p.recip()) }
+    }
+}
+
+/// The `p`-norm of a contiguous tensor.
+fn norm_of(x: &Tensor, p: f64) -> f64 {
+    with_float!(x.dtype(), T => {
+        let x = x.data::<T>();
+        let mut norm = [T::default()];
+        reduce::norm(p, x, 1, x.len(), 1, &mut norm);
+        if norm[0].is_finite() { norm[0].to_f64() } else { scaled_norm(x, p) }
+    }, else 0.0)
+}
+
+/// The norm of elements whose powers may be too large for their type.
+fn scaled_norm<T: Element>(x: &[T], p: f64) -> f64 {
+    let magnitudes = || x.iter().map(|x| x.to_f64().abs());
+    let largest = magnitudes().fold(0.0, |a, b| if b <= a { a } else { b });
+    if !largest.is_finite() || p.is_infinite() {
+        return largest;
+    }
+    largest * magnitudes().map(|x| (x / largest).powf(p)).sum::<f64>().powf(p.recip())
+}
+
+/// Whether all elements of a contiguous tensor are finite.
+pub(super) fn is_finite(x: &Tensor) -> bool {
+    with_float!(x.dtype(), T => {
+        let x = x.data::<T>();
+        let mut sum = [T::default()];
+        reduce::reduce(reduce::SumAbs, x, 1, x.len(), 1, &mut sum);
+        // One pass at full speed. A sum that is not finite may still be of finite numbers.
+        sum[0].is_finite() || x.iter().all(|x| x.is_finite())
+    }, else true)
+}

@@ -1,0 +1,43 @@
+//! Options for some of the parameters.
+
+/// Parameters that are treated differently, chosen by path.
+///
+/// If several groups match a parameter, each setting is taken from the last one that has it.
+///
+/// ```
+/// use demotic::optimizers::{AdamW, Group};
+///
+/// // Fine-tuning: a tenth of the rate for the encoder, and no decay of biases, the encoder's included.
+/// let opt = AdamW::new(1e-3)
+///     .group(Group::new("encoder.*").learning_rate_scale(0.1))
+///     .group(Group::new("*.bias").weight_decay(0.0));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub(super) pattern: String,
+    pub(super) learning_rate_scale: Option<f64>,
+    pub(super) weight_decay: Option<f64>,
+}
+
+impl Group {
+    /// The parameters whose path matches `pattern`, in which `*` stands for any text: `encoder.*`, `*.bias`.
+    /// A pattern that matches none is an error at the first step.
+    #[must_use]
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self { pattern: pattern.into(), learning_rate_scale: None, weight_decay: None }
+    }
+
+    /// The group's learning rate, as a multiple of the optimizer's. So it follows every schedule.
+    #[must_use]
+    pub fn learning_rate_scale(mut self, scale: f64) -> Self {
+        self.learning_rate_scale = Some(scale);
+        self
+    }
+
+    /// The group's weight decay, instead of the optimizer's.
+    #[must_use]
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = Some(weight_decay);
+        self
+    }
+}

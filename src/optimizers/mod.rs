@@ -1,0 +1,108 @@
+//! Optimizers: from gradients to better parameters.
+//!
+//! ```
+//! use demotic::layers::Param;
+//! use demotic::optimizers::{Adam, Optimizer};
+//! use demotic::tensor;
+//!
+//! // The smallest x² lies at 0.
+//! let mut x = Param::new(tensor![1.0])?;
+//! let mut opt = Adam::new(0.1);
+//! for _ in 0..200 {
+//!     let loss = x.square().sum();
+//!     opt.step(&mut x, &loss.backward()?)?;
+//! }
+//! assert!(x.item()?.abs() < 1e-3);
+//! # Ok::<(), demotic::Error>(())
+//! ```
+//!
+//! | | for |
+//! |---|---|
+//! | [`Sgd`] | the plain method, with momentum and Nesterov's variant |
+//! | [`Adam`] | the usual first choice: steps of about the learning rate, whatever the scale of the gradient |
+//! | [`AdamW`] | Adam with a weight decay that works as intended; transformers |
+//! | [`RmsProp`] | recurrent networks, reinforcement learning |
+//! | [`AdaGrad`] | sparse features |
+//!
+//! Formulas, option names and defaults are PyTorch's. What they have in common (parameter groups, weight decay,
+//! clipping, checks, state) is part of [`Stepper`], which turns any [`UpdateRule`] into an [`Optimizer`].
+//!
+//! **Options are checked when they are first used**: `Adam::new(f64::NAN)` gives an optimizer whose
+//! [`step`](Optimizer::step) returns an error. So constructors need no `?`.
+//!
+//! [`clip`] limits gradients, [`schedule`] changes the learning rate during training.
+
+mod adagrad;
+mod adam;
+pub mod clip;
+mod group;
+mod options;
+mod rmsprop;
+pub mod schedule;
+mod sgd;
+mod state;
+mod stepper;
+
+use crate::autograd::Gradients;
+use crate::error::Result;
+use crate::layers::Module;
+
+pub use adagrad::{AdaGrad, AdaGradRule};
+pub use adam::{Adam, AdamRule, AdamW};
+pub use group::Group;
+pub use rmsprop::{RmsProp, RmsPropRule};
+pub use sgd::{Sgd, SgdRule};
+pub use state::{OptimizerState, ParameterState};
+pub use stepper::{Step, Stepper, UpdateRule};
+
+/// Changes the parameters of a model so that its loss falls.
+pub trait Optimizer: Send + Sync {
+    /// Changes every trainable parameter of `model` in place, as its gradient suggests.
+    ///
+    /// State such as momentum belongs to the path of a parameter, so an optimizer serves one model, or its clones one
+    /// after the other. Nothing is changed if an error is returned.
+    ///
+    /// # Errors
+    /// If an option makes no sense, a trainable parameter has no gradient, or a gradient is NaN or infinite.
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()>;
+
+    /// The learning rate, as [`set_learning_rate`](Self::set_learning_rate) left it.
+    fn learning_rate(&self) -> f64;
+
+    /// Sets the learning rate of the steps to come. It is checked by the next [`step`](Self::step).
+    fn set_learning_rate(&mut self, learning_rate: f64);
+
+    /// Everything that further steps depend on besides the options, for saving it.
+    fn state(&self) -> OptimizerState;
+
+    /// Goes on from a saved state: with the same options, further steps are those of the run that was saved.
+    ///
+    /// # Errors
+    /// If the state is that of another kind of optimizer, or of one with other options. Nothing is changed then.
+    #[track_caller]
+    fn load_state(&mut self, state: OptimizerState) -> Result<()>;
+}
+
+impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        (**self).step(model, grads)
+    }
+    fn learning_rate(&self) -> f64 {
+        (**self).learning_rate()
+    }
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        (**self).set_learning_rate(learning_rate);
+    }
+    fn state(&self) -> OptimizerState {
+        (**self).state()
+    }
+    #[track_caller]
+    fn load_state(&mut self, state: OptimizerState) -> Result<()> {
+        (**self).load_state(state)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Stochastic gradient descent.
+
+use super::options::{below_one, fraction};
+use super::stepper::{Step, Stepper, UpdateRule};
+use crate::error::{Error, Result};
+use crate::layers::Param;
+use crate::tensor::kernels::optim;
+use crate::tensor::{Tensor, dtype::with_float};
+
+/// Stochastic gradient descent, with momentum (Polyak, 1964) in Nesterov's form (1983) if wanted.
+///
+/// With gradient `g`, plus `weight_decay · p` if there is one, and velocity `v`, which is `g` at the first step:
+///
+/// ```text
+/// v ← momentum · v + (1 − dampening) · g
+/// p ← p − lr · v                      or, with Nesterov,  p − lr · (g + momentum · v)
+/// ```
+///
+/// The options of all optimizers are those of [`Stepper`].
+///
+/// ```
+/// use demotic::optimizers::Sgd;
+///
+/// let plain = Sgd::new(0.1);
+/// let opt = Sgd::new(0.01).momentum(0.9).nesterov(true).weight_decay(1e-4).clip_norm(1.0);
+/// ```
+pub type Sgd = Stepper<SgdRule>;
+
+/// The update rule of [`Sgd`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SgdRule {
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool,
+}
+
+impl Sgd {
+    /// Gradient descent with the given learning rate, without momentum.
+    #[must_use]
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with_rule(SgdRule { momentum: 0.0, dampening: 0.0, nesterov: false }, learning_rate)
+    }
+
+    /// How much of its velocity a parameter keeps from step to step: at least 0, less than 1. Default 0.
+    #[must_use]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.rule.momentum = momentum;
+        self
+    }
+
+    /// How much of each gradient is kept out of the velocity: 0 to 1. Default 0. The first gradient enters in full.
+    #[must_use]
+    pub fn dampening(mut self, dampening: f64) -> Self {
+        self.rule.dampening = dampening;
+        self
+    }
+
+    /// Whether to look ahead along the velocity. Needs momentum, and no dampening. Default false.
+    #[must_use]
+    pub fn nesterov(mut self, nesterov: bool) -> Self {
+        self.rule.nesterov = nesterov;
+        self
+    }
+}
+
+impl UpdateRule for SgdRule {
+    fn name(&self) -> &'static str {
+        "Sgd"
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        below_one("Sgd", "momentum", self.momentum)?;
+        fraction("Sgd", "dampening", self.dampening)?;
+        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
+            let message = format!("nesterov with momentum {} and dampening {}", self.momentum, self.dampening);
+            return Err(Error::argument("Sgd", message).with_help("it needs momentum, such as 0.9, and no dampening"));
+        }
+        Ok(())
+    }
+
+    fn state_names(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
+    }
+
+    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        let rule = optim::Sgd {
+            lr: step.learning_rate,
+            momentum: self.momentum,
+            dampening: self.dampening,
+            weight_decay: step.weight_decay,
+            nesterov: self.nesterov,
+            first: step.number == 1,
+        };
+        with_float!(param.dtype(), T => {
+            let velocity = state.first_mut().map(Tensor::data_mut::<T>);
+            optim::sgd(rule, param.as_mut_slice()?, grad.data(), velocity);
+        }, else ());
+        Ok(())
+    }
+}

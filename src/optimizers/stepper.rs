@@ -1,0 +1,424 @@
+//! What all optimizers have in common.
+
+use super::Optimizer;
+use super::clip::{self, Limit, Norm};
+use super::group::Group;
+use super::options::{not_negative, positive};
+use super::state::{Entries, Entry, OptimizerState, ParameterState};
+use crate::autograd::Gradients;
+use crate::error::{Error, Result};
+use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut, matches};
+use crate::tensor::Tensor;
+
+/// How one parameter changes with its gradient: the part in which optimizers differ.
+///
+/// With a rule of your own, [`Stepper::with_rule`] makes an optimizer that has groups, clipping, checks and state like all
+/// others. The sign of the gradient alone:
+///
+/// ```
+/// use demotic::layers::Param;
+/// use demotic::optimizers::{Optimizer, Step, Stepper, UpdateRule};
+/// use demotic::{Result, Tensor, tensor};
+///
+/// struct SignSgd;
+///
+/// impl UpdateRule for SignSgd {
+///     fn name(&self) -> &'static str {
+///         "SignSgd"
+///     }
+///
+///     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, _: &mut [Tensor]) -> Result<()> {
+///         for (p, g) in param.as_mut_slice::<f32>()?.iter_mut().zip(grad.as_slice::<f32>()?) {
+///             *p -= step.learning_rate as f32 * g.signum();
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut x = Param::new(tensor![1.0, -2.0])?;
+/// let grads = x.square().sum().backward()?;
+/// Stepper::with_rule(SignSgd, 0.5).step(&mut x, &grads)?;
+/// assert_eq!(x.to_vec::<f32>()?, [0.5, -1.5]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub trait UpdateRule: Send + Sync {
+    /// The name of the optimizer in errors, profiles and saved states.
+    fn name(&self) -> &'static str;
+
+    /// Says whether the options make sense. Called before each step.
+    ///
+    /// # Errors
+    /// If they do not.
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The names of the tensors to remember for each parameter. They have its shape and type.
+    fn state_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The value that these tensors are filled with at first.
+    fn initial_state(&self) -> f64 {
+        0.0
+    }
+
+    /// Changes `param` in place. `grad` is contiguous, of the parameter's shape and type, and clipped; `state` has the
+    /// tensors of [`state_names`](Self::state_names).
+    ///
+    /// # Errors
+    /// Those of the operations that it uses.
+    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()>;
+}
+
+/// The settings for one parameter at one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// How often the parameter has been changed, this time included: 1 at first.
+    pub number: u64,
+    /// The learning rate, with the scale of the parameter's group.
+    pub learning_rate: f64,
+    /// The weight decay of the parameter's group or, if it has none, of the optimizer.
+    pub weight_decay: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Clip {
+    Value(f64),
+    Norm(f64),
+}
+
+/// An optimizer with the update rule `R`. The methods here are the options of all optimizers.
+///
+/// [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the others are names for this type with their rules.
+#[derive(Debug, Clone)]
+pub struct Stepper<R> {
+    pub(super) rule: R,
+    learning_rate: f64,
+    weight_decay: f64,
+    groups: Vec<Group>,
+    clip: Option<Clip>,
+    maximize: bool,
+    allow_unused: bool,
+    check_finite: bool,
+    entries: Entries,
+    /// Whether groups were added, or a state loaded, that no model was compared with yet.
+    unchecked: bool,
+}
+
+/// Options.
+impl<R: UpdateRule> Stepper<R> {
+    /// An optimizer with a rule of your own.
+    #[must_use]
+    pub fn with_rule(rule: R, learning_rate: f64) -> Self {
+        Self {
+            rule,
+            learning_rate,
+            weight_decay: 0.0,
+            groups: Vec::new(),
+            clip: None,
+            maximize: false,
+            allow_unused: false,
+            check_finite: true,
+            entries: Entries::default(),
+            unchecked: false,
+        }
+    }
+
+    /// How strongly parameters are pulled towards zero, at least 0: `weight_decay · p` is added to the gradient (in
+    /// [`AdamW`](super::AdamW), it is applied to the parameter itself). Default 0; of `AdamW`, 0.01.
+    #[must_use]
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Other settings for some of the parameters.
+    #[must_use]
+    pub fn group(mut self, group: Group) -> Self {
+        self.entries.iter_mut().for_each(|entry| entry.join(&group));
+        self.groups.push(group);
+        self.unchecked = true;
+        self
+    }
+
+    /// No weight decay for parameters whose path matches `pattern`; short for a [`Group`].
+    #[must_use]
+    pub fn no_decay(self, pattern: impl Into<String>) -> Self {
+        self.group(Group::new(pattern).weight_decay(0.0))
+    }
+
+    /// Scales the gradients of the model's parameters together so that the root of the sum of their squares is at most
+    /// `max_norm`, as [`clip::by_norm`] does. Replaces [`clip_value`](Self::clip_value).
+    #[must_use]
+    pub fn clip_norm(mut self, max_norm: f64) -> Self {
+        self.clip = Some(Clip::Norm(max_norm));
+        self
+    }
+
+    /// Brings every element of the gradients into `-limit ..= limit`, as [`clip::by_value`] does. Replaces
+    /// [`clip_norm`](Self::clip_norm).
+    #[must_use]
+    pub fn clip_value(mut self, limit: f64) -> Self {
+        self.clip = Some(Clip::Value(limit));
+        self
+    }
+
+    /// Whether to look for the largest value of the loss instead of the smallest. Default false.
+    #[must_use]
+    pub fn maximize(mut self, maximize: bool) -> Self {
+        self.maximize = maximize;
+        self
+    }
+
+    /// Passes over trainable parameters that the loss does not depend on. Without this, they are an error: usually,
+    /// a part of the model was forgotten.
+    #[must_use]
+    pub fn allow_unused(mut self) -> Self {
+        self.allow_unused = true;
+        self
+    }
+
+    /// Whether a gradient with NaN or infinite values is an error, which leaves the model as it was. Default true; the
+    /// check costs one more pass over the gradients.
+    #[must_use]
+    pub fn check_finite(mut self, check: bool) -> Self {
+        self.check_finite = check;
+        self
+    }
+}
+
+impl<R: UpdateRule> Optimizer for Stepper<R> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        let _timer = crate::profile::op(self.rule.name());
+        self.check_options()?;
+        let limit = self.survey(model, grads)?;
+        self.update(model, grads, limit)
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate;
+    }
+
+    fn state(&self) -> OptimizerState {
+        let names = self.rule.state_names();
+        let parameters = self.entries.iter().filter(|entry| entry.steps > 0).map(|entry| {
+            let tensors = names.iter().map(|name| name.to_string()).zip(entry.tensors.iter().cloned()).collect();
+            (entry.path.clone(), ParameterState { steps: entry.steps, tensors })
+        });
+        OptimizerState {
+            optimizer: self.rule.name().to_string(),
+            learning_rate: self.learning_rate,
+            parameters: parameters.collect(),
+        }
+    }
+
+    #[track_caller]
+    fn load_state(&mut self, state: OptimizerState) -> Result<()> {
+        let (name, names) = (self.rule.name(), self.rule.state_names());
+        if state.optimizer != name {
+            let message = format!("the state is of the optimizer `{}`", state.optimizer);
+            return Err(Error::state(name, message));
+        }
+        let mut entries = Entries::default();
+        for (path, mut saved) in state.parameters {
+            let mut entry = Entry::new(&path, &self.groups);
+            entry.steps = saved.steps;
+            entry.tensors = names.iter().filter_map(|name| saved.tensors.remove(*name)).collect();
+            if entry.tensors.len() != names.len() || !saved.tensors.is_empty() {
+                let message = format!("the state of {} does not have just the tensors {names:?}", quoted(&path));
+                return Err(Error::state(name, message).with_help("was it saved with other options?"));
+            }
+            entries.add(entry);
+        }
+        (self.entries, self.learning_rate, self.unchecked) = (entries, state.learning_rate, true);
+        Ok(())
+    }
+}
+
+/// What is wrong with a model or its gradients. An error made of it names the line that called the optimizer.
+enum Problem {
+    SamePath(String),
+    Misfit(String),
+    NotFinite(String),
+}
+
+/// The parts of a step.
+impl<R: UpdateRule> Stepper<R> {
+    #[track_caller]
+    fn check_options(&self) -> Result<()> {
+        let name = self.rule.name();
+        self.rule.check()?;
+        not_negative(name, "the learning rate", self.learning_rate)?;
+        not_negative(name, "weight_decay", self.weight_decay)?;
+        match self.clip {
+            Some(Clip::Norm(max_norm)) => positive(name, "clip_norm", max_norm)?,
+            Some(Clip::Value(limit)) => positive(name, "clip_value", limit)?,
+            None => (),
+        }
+        for group in &self.groups {
+            not_negative(name, "learning_rate_scale of a group", group.learning_rate_scale.unwrap_or(0.0))?;
+            not_negative(name, "weight_decay of a group", group.weight_decay.unwrap_or(0.0))?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the step can be done, before anything is changed. Returns how gradients are to be clipped.
+    #[track_caller]
+    fn survey(&mut self, model: &dyn Module, grads: &Gradients) -> Result<Option<Limit>> {
+        let names = self.rule.state_names();
+        let mut total = Norm::new(2.0);
+        let (mut missing, mut problem) = (Vec::new(), None);
+        self.entries.start_pass();
+        let mut on_slot = |path: &str, slot: Slot<'_>| {
+            let Slot::Param(param) = slot else { return };
+            let place = self.entries.find(path).unwrap_or_else(|| {
+                self.unchecked = true;
+                self.entries.add(Entry::new(path, &self.groups))
+            });
+            if !self.entries.mark(place) {
+                problem = Some(Problem::SamePath(path.to_string()));
+            }
+            if !param.is_trainable() {
+                return;
+            }
+            let Some(grad) = grads.get(param) else {
+                missing.push(path.to_string());
+                return;
+            };
+            let entry = self.entries.get_mut(place);
+            if entry.steps > 0 && !fits(&entry.tensors, names.len(), param) {
+                problem = Some(Problem::Misfit(path.to_string()));
+            }
+            let grad = grad.packed();
+            if self.check_finite && !clip::is_finite(&grad) {
+                problem = Some(Problem::NotFinite(path.to_string()));
+            }
+            if let Some(Clip::Norm(_)) = self.clip {
+                total.add(&grad);
+            }
+        };
+        model.visit(&mut Visitor::new(&mut on_slot));
+        if !missing.is_empty() && !self.allow_unused {
+            return Err(self.no_gradient(&missing));
+        }
+        if let Some(problem) = problem {
+            return Err(self.explain(problem));
+        }
+        if self.unchecked {
+            self.check_paths()?;
+        }
+        Ok(match self.clip {
+            Some(Clip::Value(limit)) => Some(Limit::Value(limit)),
+            Some(Clip::Norm(max_norm)) => Limit::for_norm(total.value(), max_norm),
+            None => None,
+        })
+    }
+
+    fn update(&mut self, model: &mut dyn Module, grads: &Gradients, limit: Option<Limit>) -> Result<()> {
+        let mut result = Ok(());
+        self.entries.start_pass();
+        let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+            let SlotMut::Param(param) = slot else { return };
+            let (Some(grad), Some(place)) = (grads.get(param), self.entries.find(path)) else { return };
+            let mut grad = grad.packed();
+            if let Some(limit) = limit {
+                limit.apply(&mut grad);
+            }
+            if self.maximize {
+                grad = grad.neg();
+            }
+            let entry = self.entries.get_mut(place);
+            if entry.steps == 0 {
+                let initial = self.rule.initial_state();
+                entry.tensors = self.rule.state_names().iter().map(|_| param.full_like(initial)).collect();
+            }
+            entry.steps = entry.steps.saturating_add(1);
+            let step = Step {
+                number: entry.steps,
+                learning_rate: self.learning_rate * entry.learning_rate_scale,
+                weight_decay: entry.weight_decay.unwrap_or(self.weight_decay),
+            };
+            if result.is_ok() {
+                result = self.rule.update(&step, param, &grad, &mut entry.tensors);
+            }
+        };
+        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        result
+    }
+
+    /// Every group should have a member, and every saved state a parameter.
+    #[track_caller]
+    fn check_paths(&mut self) -> Result<()> {
+        let name = self.rule.name();
+        let all = || self.entries.iter().filter(|entry| self.entries.is_seen(entry));
+        let list = || all().map(|entry| entry.path.as_str()).collect::<Vec<_>>().join(", ");
+        for group in &self.groups {
+            if !all().any(|entry| matches(&group.pattern, &entry.path)) {
+                let message = format!("no parameter matches the group `{}`", group.pattern);
+                return Err(Error::parameter(name, message).with_help(format!("the parameters are {}", list())));
+            }
+        }
+        if let Some(entry) = self.entries.iter().find(|entry| !self.entries.is_seen(entry)) {
+            let message = format!("there is a state for {}, which is not in the model", quoted(&entry.path));
+            return Err(Error::parameter(name, message).with_help(format!(
+                "an optimizer serves one model, or its clones; the parameters of this one are {}",
+                list()
+            )));
+        }
+        self.unchecked = false;
+        Ok(())
+    }
+
+    #[track_caller]
+    fn no_gradient(&self, missing: &[String]) -> Error {
+        const SHOWN: usize = 5;
+        let mut names = missing.iter().take(SHOWN).map(|path| quoted(path)).collect::<Vec<_>>().join(", ");
+        if missing.len() > SHOWN {
+            names += &format!(" and {} more", missing.len() - SHOWN);
+        }
+        let message = format!("the loss does not depend on {names}");
+        Error::gradient(self.rule.name(), message).with_help(
+            "compute the loss with the model that the optimizer gets, and use all of it; or freeze what is not to be \
+             trained; or pass over it with .allow_unused()",
+        )
+    }
+
+    #[track_caller]
+    fn explain(&self, problem: Problem) -> Error {
+        let name = self.rule.name();
+        match problem {
+            Problem::SamePath(path) => Error::parameter(name, format!("two parameters are called {}", quoted(&path)))
+                .with_help("in Module::visit, every field needs a name of its own"),
+            Problem::Misfit(path) => {
+                let message = format!("the optimizer's state does not fit the shape and type of {}", quoted(&path));
+                Error::state(name, message).with_help(
+                    "an optimizer serves one model, or its clones, and keeps its options once it has taken a step",
+                )
+            }
+            Problem::NotFinite(path) => {
+                let message = format!("the gradient of {} has NaN or infinite values", quoted(&path));
+                Error::numeric(name, message).with_help(
+                    "lower the learning rate, or clip the gradients; look for a division by zero, log(0), or NaN in \
+                     the data. The model is unchanged",
+                )
+            }
+        }
+    }
+}
+
+/// Whether remembered tensors are as many as there should be, and of the parameter's shape and type.
+fn fits(tensors: &[Tensor], expected: usize, param: &Param) -> bool {
+    tensors.len() == expected && tensors.iter().all(|x| x.shape() == param.shape() && x.dtype() == param.dtype())
+}
+
+/// The name of a parameter. The path to the root, which is a parameter itself then, is empty.
+fn quoted(path: &str) -> String {
+    if path.is_empty() { "the parameter".to_string() } else { format!("`{path}`") }
+}

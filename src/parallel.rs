@@ -1,0 +1,73 @@
+//! Work on several cores, with results that do not depend on how many there are.
+//!
+//! Every helper here splits work into **fixed blocks**: the block boundaries depend on the size of the
+//! problem, never on the number of threads, and partial results are combined in block order. The same
+//! program therefore produces the same bits on one core and on sixty-four.
+//!
+//! Work of a single block runs on the calling thread without touching the thread pool, so small models
+//! never pay for a hand-over.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// The number of threads that a large operation started here may use.
+#[must_use]
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Runs `f` with a pool of exactly `n` threads.
+///
+/// The results are the same for every `n`; only the time differs. Outside such a scope the global rayon
+/// pool is used, whose size follows `RAYON_NUM_THREADS`, or else the number of cores.
+///
+/// # Errors
+/// If `n` is 0, or the operating system refuses to start the threads.
+///
+/// ```
+/// let n = demotic::parallel::with_threads(2, demotic::parallel::threads)?;
+/// assert_eq!(n, 2);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[track_caller]
+pub fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> Result<R> {
+    if n == 0 {
+        return Err(Error::argument("with_threads", "the number of threads is 0, expected at least 1"));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
+    match pool {
+        Ok(pool) => Ok(pool.install(f)),
+        Err(e) => Err(Error::state("with_threads", format!("cannot start {n} threads: {e}"))),
+    }
+}
+
+/// Calls `f(start, block)` for each block of `block` elements of `out` (the last may be shorter).
+pub(crate) fn for_blocks<T: Send>(out: &mut [T], block: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    let block = block.max(1);
+    if out.len() <= block || threads() == 1 {
+        for (i, chunk) in out.chunks_mut(block).enumerate() {
+            f(i * block, chunk);
+        }
+    } else {
+        out.par_chunks_mut(block).enumerate().for_each(|(i, chunk)| f(i * block, chunk));
+    }
+}
+
+/// Calls `f(i)` for every `i < n`, each as a task of its own.
+pub(crate) fn for_tasks(n: usize, f: impl Fn(usize) + Sync + Send) {
+    if n <= 1 || threads() == 1 {
+        (0..n).for_each(f);
+    } else {
+        (0..n).into_par_iter().for_each(f);
+    }
+}
+
+/// Maps every `i < n` to a value and returns the values in order.
+pub(crate) fn map_tasks<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
+    if n <= 1 || threads() == 1 {
+        (0..n).map(f).collect()
+    } else {
+        (0..n).into_par_iter().map(f).collect()
+    }
+}

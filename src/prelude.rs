@@ -1,0 +1,14 @@
+//! What most programs need: `use demotic::prelude::*;`
+
+pub use crate::autograd::no_grad;
+pub use crate::data::{Dataset, KFold, Preprocessor, Table};
+pub use crate::error::{Error, ErrorKind, InLayer, Result};
+pub use crate::io::SaveLoad;
+pub use crate::layers::*;
+pub use crate::losses::{self, Loss, Reduction};
+pub use crate::optimizers::{self, Adam, AdamW, Optimizer, Sgd};
+pub use crate::regularizers;
+pub use crate::rng::Rng;
+pub use crate::tensor::{DType, Tensor};
+pub use crate::train::{EarlyStopping, Trainer, metrics};
+pub use crate::{module, sequential, tensor};

@@ -1,0 +1,96 @@
+//! Random numbers from an explicit generator.
+//!
+//! Nothing in this crate draws from a hidden global generator: whatever needs randomness (initialisers,
+//! shuffles, dropout, sampling) takes a `&mut Rng`. A seed therefore fixes a whole run, and the state can be
+//! saved and restored with `serde`.
+
+use rand::Rng as _;
+use rand::SeedableRng;
+use rand_distr::Distribution;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+
+/// A seedable, splittable, serialisable generator (xoshiro256++; Blackman and Vigna, 2019).
+///
+/// ```
+/// use demotic::Rng;
+///
+/// let mut a = Rng::seed(7);
+/// let mut b = Rng::seed(7);
+/// assert_eq!(a.uniform(), b.uniform());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rng(Xoshiro256PlusPlus);
+
+impl Rng {
+    /// The generator that belongs to `seed`. Equal seeds give equal sequences, on every machine.
+    #[must_use]
+    pub fn seed(seed: u64) -> Self {
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+    }
+
+    /// A new generator whose sequence is independent of what this one returns from now on.
+    ///
+    /// Give one to each part of a program that may draw a varying number of values, so that they do not
+    /// disturb each other.
+    #[must_use]
+    pub fn split(&mut self) -> Self {
+        Self::seed(self.next_u64())
+    }
+
+    /// 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A uniform number in `[0, 1)`, with 53 random bits.
+    pub fn uniform(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// A uniform number in `[0, 1)` with 24 random bits, as exact as `f32` can hold.
+    pub(crate) fn uniform_f32(&mut self) -> f32 {
+        (self.next_u64() >> 40) as f32 * (1.0 / (1u32 << 24) as f32)
+    }
+
+    /// A number from the standard normal distribution (mean 0, variance 1).
+    pub fn normal(&mut self) -> f64 {
+        rand_distr::StandardNormal.sample(&mut self.0)
+    }
+
+    /// `true` with probability `p` (values outside of 0 ..= 1 act like the nearest bound).
+    pub fn bernoulli(&mut self, p: f64) -> bool {
+        self.uniform() < p
+    }
+
+    /// A uniform integer below `n`, without bias; 0 if `n` is 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        // Lemire's method: the high half of a 128-bit product, rejecting the few low halves that would
+        // favour some values.
+        let n = n as u64;
+        if n == 0 {
+            return 0;
+        }
+        let reject = n.wrapping_neg() % n;
+        loop {
+            let product = u128::from(self.next_u64()) * u128::from(n);
+            if product as u64 >= reject {
+                return (product >> 64) as usize;
+            }
+        }
+    }
+
+    /// Puts the items into a random order (Fisher and Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
+
+    /// The numbers `0 .. n` in a random order.
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..n).collect();
+        self.shuffle(&mut order);
+        order
+    }
+}

@@ -1,0 +1,375 @@
+//! Making tensors: from values, from patterns, from random numbers.
+
+use half::{bf16, f16};
+use num_traits::AsPrimitive;
+
+use super::dtype::{DType, Element, with_element};
+use super::layout::{Dims, Layout, MAX_DIMS, Shape, plural};
+use super::storage::Storage;
+use super::{Tensor, kernels};
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+
+/// Checks a shape that comes from outside: few enough dimensions, a count that memory could hold.
+#[track_caller]
+pub(crate) fn check_shape(op: &'static str, shape: &[usize], dtype: DType) -> Result<Dims> {
+    let Some(dims) = Dims::from_slice(shape) else {
+        return Err(Error::shape(op, format!("{} dimensions, at most {MAX_DIMS} are supported", shape.len())));
+    };
+    let bytes = shape.iter().filter(|n| **n != 0).try_fold(dtype.size(), |bytes, n| bytes.checked_mul(*n));
+    match bytes {
+        Some(bytes) if bytes <= isize::MAX as usize / 2 => Ok(dims),
+        _ => Err(too_large(op, shape, dtype)),
+    }
+}
+
+#[track_caller]
+fn too_large(op: &'static str, shape: &[usize], dtype: DType) -> Error {
+    Error::shape(op, format!("a tensor of shape {shape:?} and type {dtype} does not fit into memory"))
+}
+
+/// A tensor whose elements are unspecified, to be overwritten at once. For results that can be larger than their
+/// operands: an error if they do not fit into memory.
+#[track_caller]
+pub(crate) fn stale(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+    let layout = Layout::new(check_shape(op, shape, dtype)?);
+    match Storage::try_stale(dtype, layout.len()) {
+        Some(storage) => Ok(Tensor { storage, layout, node: None }),
+        None => Err(too_large(op, shape, dtype)),
+    }
+}
+
+#[track_caller]
+fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+    let layout = Layout::new(check_shape(op, shape, dtype)?);
+    let storage = Storage::zeroed(dtype, layout.len()).ok_or_else(|| too_large(op, shape, dtype))?;
+    Ok(Tensor { storage, layout, node: None })
+}
+
+/// A zeroed tensor that `fill` then overwrites in order.
+#[track_caller]
+fn filled<T: Element>(op: &'static str, shape: &[usize], mut next: impl FnMut(usize) -> T) -> Result<Tensor> {
+    let mut out = zeros(op, shape, T::DTYPE)?;
+    out.data_mut::<T>().iter_mut().enumerate().for_each(|(i, x)| *x = next(i));
+    Ok(out)
+}
+
+impl Tensor {
+    /// Zeros of type `F32`.
+    ///
+    /// # Errors
+    /// If the shape has too many dimensions or does not fit into memory.
+    #[track_caller]
+    pub fn zeros(shape: impl Shape) -> Result<Self> {
+        shape.with_sizes(|shape| zeros("zeros", shape, DType::F32))
+    }
+
+    /// Ones of type `F32`.
+    ///
+    /// # Errors
+    /// As for [`zeros`](Self::zeros).
+    #[track_caller]
+    pub fn ones(shape: impl Shape) -> Result<Self> {
+        shape.with_sizes(|shape| filled("ones", shape, |_| 1f32))
+    }
+
+    /// The same value everywhere, of type `F32`.
+    ///
+    /// # Errors
+    /// As for [`zeros`](Self::zeros).
+    #[track_caller]
+    pub fn full(shape: impl Shape, value: f64) -> Result<Self> {
+        shape.with_sizes(|shape| filled("full", shape, |_| value as f32))
+    }
+
+    /// The same value everywhere, of any type. The value is rounded to the type as [`Element::from_f64`] says.
+    ///
+    /// # Errors
+    /// As for [`zeros`](Self::zeros).
+    ///
+    /// ```
+    /// use demotic::{DType, Tensor};
+    ///
+    /// let mask = Tensor::full_dtype([2, 2], 1.0, DType::Bool)?;
+    /// assert_eq!(mask.to_vec::<bool>()?, [true; 4]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn full_dtype(shape: impl Shape, value: f64, dtype: DType) -> Result<Self> {
+        shape.with_sizes(|shape| with_element!(dtype, T => filled("full", shape, |_| T::from_f64(value))))
+    }
+
+    /// A tensor of shape and type of this one, with the same value everywhere.
+    #[must_use]
+    pub fn full_like(&self, value: f64) -> Self {
+        with_element!(self.dtype(), T => Self::build::<T>(self.shape(), |out| out.fill(T::from_f64(value))))
+    }
+
+    /// Zeros with shape and type of this tensor.
+    #[must_use]
+    pub fn zeros_like(&self) -> Self {
+        self.full_like(0.0)
+    }
+
+    /// Ones with shape and type of this tensor.
+    #[must_use]
+    pub fn ones_like(&self) -> Self {
+        self.full_like(1.0)
+    }
+
+    /// A tensor without dimensions that holds one value, of type `F32`.
+    #[must_use]
+    pub fn scalar(value: f64) -> Self {
+        Self::build::<f32>(&[], |out| out[0] = value as f32)
+    }
+
+    /// The values `start`, `start + step`, … up to but not including `end`, of type `F32`.
+    ///
+    /// # Errors
+    /// If `step` is zero or points away from `end`, or a bound is not finite.
+    #[track_caller]
+    pub fn arange_step(start: f64, end: f64, step: f64) -> Result<Self> {
+        let count = (end - start) / step;
+        if !count.is_finite() || count < 0.0 {
+            return Err(Error::argument("arange", format!("no way from {start} to {end} in steps of {step}")));
+        }
+        filled("arange", &[count.ceil() as usize], |i| (start + i as f64 * step) as f32)
+    }
+
+    /// The whole numbers `0 .. n` as indices, of type `I64`.
+    ///
+    /// # Errors
+    /// If they do not fit into memory.
+    #[track_caller]
+    pub fn arange(n: usize) -> Result<Self> {
+        filled("arange", &[n], |i| i as i64)
+    }
+
+    /// `n` values from `start` to `end`, both included, at equal distances, of type `F32`.
+    ///
+    /// # Errors
+    /// If they do not fit into memory.
+    #[track_caller]
+    pub fn linspace(start: f64, end: f64, n: usize) -> Result<Self> {
+        let step = if n > 1 { (end - start) / (n - 1) as f64 } else { 0.0 };
+        // Counting from the nearer end makes the values symmetric and the last one exact.
+        filled("linspace", &[n], |i| {
+            let x = if i < n.div_ceil(2) { start + step * i as f64 } else { end - step * (n - 1 - i) as f64 };
+            x as f32
+        })
+    }
+
+    /// The `n`×`n` identity matrix, of type `F32`.
+    ///
+    /// # Errors
+    /// If it does not fit into memory.
+    #[track_caller]
+    pub fn eye(n: usize) -> Result<Self> {
+        let mut out = zeros("eye", &[n, n], DType::F32)?;
+        out.data_mut::<f32>().iter_mut().step_by(n + 1).for_each(|x| *x = 1.0);
+        Ok(out)
+    }
+
+    /// The elements of a vector in row-major order.
+    ///
+    /// The tensor has the vector's element type. Mind that a bare literal such as `vec![1.0, 2.0]` is `f64`:
+    /// write `vec![1.0f32, 2.0]`, or use [`tensor!`](crate::tensor!), which always makes `F32`.
+    ///
+    /// # Errors
+    /// If the number of elements is not the product of the sizes.
+    #[track_caller]
+    pub fn from_vec<T: Element>(data: Vec<T>, shape: impl Shape) -> Result<Self> {
+        Self::from_slice(&data, shape)
+    }
+
+    /// A copy of a slice's elements in row-major order; see [`from_vec`](Self::from_vec).
+    ///
+    /// # Errors
+    /// If the number of elements is not the product of the sizes.
+    #[track_caller]
+    pub fn from_slice<T: Element>(data: &[T], shape: impl Shape) -> Result<Self> {
+        shape.with_sizes(|shape| {
+            let dims = check_shape("from_slice", shape, T::DTYPE)?;
+            let len: usize = dims.iter().product();
+            if len != data.len() {
+                let (have, s) = (data.len(), plural(data.len()));
+                let message = format!("{have} element{s} for shape {shape:?}, which has {len}");
+                return Err(Error::shape("from_slice", message));
+            }
+            Ok(Self::build::<T>(shape, |out| out.copy_from_slice(data)))
+        })
+    }
+
+    /// A tensor from nested arrays, vectors or slices: `[[1.0, 2.0], [3.0, 4.0]]`, of the items' type.
+    ///
+    /// # Errors
+    /// If the rows have different lengths.
+    #[track_caller]
+    pub fn from_nested<N: Nested>(values: N) -> Result<Self>
+    where
+        N::Item: Element,
+    {
+        let (mut shape, mut data) = (Vec::new(), Vec::new());
+        values.shape(&mut shape);
+        values.collect(&mut data);
+        let expected: usize = shape.iter().product();
+        if !values.fits(&shape) || data.len() != expected {
+            let message = format!("the rows have different lengths (the first ones give shape {shape:?})");
+            return Err(Error::shape("from_nested", message));
+        }
+        Self::from_slice(&data, shape)
+    }
+
+    /// What [`tensor!`](crate::tensor!) expands to.
+    #[doc(hidden)]
+    pub fn from_literal<N: Nested, const LEN: usize>(values: [N; LEN]) -> Self
+    where
+        N::Item: AsPrimitive<f32>,
+    {
+        const { assert!(N::RANK < MAX_DIMS, "tensor! takes at most 8 levels of brackets") };
+        let (mut shape, mut data) = (Vec::new(), Vec::new());
+        values.shape(&mut shape);
+        values.collect(&mut data);
+        Self::build::<f32>(&shape, |out| {
+            out.iter_mut().zip(&data).for_each(|(out, x)| *out = x.as_());
+        })
+    }
+
+    /// Numbers drawn evenly from `[low, high)`, of type `F32`.
+    ///
+    /// # Errors
+    /// If the bounds are not finite or in the wrong order, or the shape does not fit into memory.
+    #[track_caller]
+    pub fn uniform(shape: impl Shape, low: f64, high: f64, rng: &mut Rng) -> Result<Self> {
+        if !(low <= high && low.is_finite() && high.is_finite()) {
+            return Err(Error::argument("uniform", format!("no values between {low} and {high}")));
+        }
+        let (low, width) = (low as f32, (high - low) as f32);
+        shape.with_sizes(|shape| filled("uniform", shape, |_| low + width * rng.uniform_f32()))
+    }
+
+    /// Numbers drawn from the normal distribution, of type `F32`.
+    ///
+    /// # Errors
+    /// If the standard deviation is negative or not finite, or the shape does not fit into memory.
+    #[track_caller]
+    pub fn normal(shape: impl Shape, mean: f64, std: f64, rng: &mut Rng) -> Result<Self> {
+        if !(std >= 0.0 && std.is_finite() && mean.is_finite()) {
+            return Err(Error::argument("normal", format!("no normal distribution with mean {mean} and std {std}")));
+        }
+        shape.with_sizes(|shape| filled("normal", shape, |_| (mean + std * rng.normal()) as f32))
+    }
+
+    /// Ones with probability `p`, zeros otherwise, of type `F32`.
+    ///
+    /// # Errors
+    /// If `p` is not a probability, or the shape does not fit into memory.
+    #[track_caller]
+    pub fn bernoulli(shape: impl Shape, p: f64, rng: &mut Rng) -> Result<Self> {
+        if !(0.0..=1.0).contains(&p) {
+            return Err(Error::argument("bernoulli", format!("p is {p}, expected a probability from 0 to 1")));
+        }
+        shape.with_sizes(|shape| filled("bernoulli", shape, |_| f32::from(u8::from(rng.bernoulli(p)))))
+    }
+
+    /// The numbers `0 .. n` in a random order, of type `I64`.
+    ///
+    /// # Errors
+    /// If they do not fit into memory.
+    #[track_caller]
+    pub fn permutation(n: usize, rng: &mut Rng) -> Result<Self> {
+        let mut out = Self::arange(n)?;
+        rng.shuffle(out.data_mut::<i64>());
+        Ok(out)
+    }
+}
+
+/// Numbers in nested arrays, vectors or slices, as deep as the tensor has dimensions.
+pub trait Nested {
+    /// The type of a single number.
+    type Item: Copy;
+    /// How many levels of nesting there are.
+    const RANK: usize;
+
+    /// Appends the sizes, taking the first row of each level as the model of the others.
+    fn shape(&self, sizes: &mut Vec<usize>);
+    /// Whether every row has the sizes given.
+    fn fits(&self, sizes: &[usize]) -> bool;
+    /// Appends all numbers in row-major order.
+    fn collect(&self, items: &mut Vec<Self::Item>);
+}
+
+macro_rules! nested_numbers {
+    ($($t:ty)*) => {$(
+        impl Nested for $t {
+            type Item = $t;
+            const RANK: usize = 0;
+            fn shape(&self, _: &mut Vec<usize>) {}
+            fn fits(&self, sizes: &[usize]) -> bool { sizes.is_empty() }
+            fn collect(&self, items: &mut Vec<$t>) { items.push(*self); }
+        }
+    )*};
+}
+
+nested_numbers!(f32 f64 bf16 f16 i8 i16 i32 i64 isize u8 u16 u32 u64 usize bool);
+
+macro_rules! nested_rows {
+    ($([$($generics:tt)*] $rows:ty;)*) => {$(
+        impl<$($generics)*> Nested for $rows {
+            type Item = N::Item;
+            const RANK: usize = N::RANK + 1;
+            fn shape(&self, sizes: &mut Vec<usize>) {
+                sizes.push(self.len());
+                match self.first() {
+                    Some(row) => row.shape(sizes),
+                    None => sizes.resize(sizes.len() + N::RANK, 0),
+                }
+            }
+            fn fits(&self, sizes: &[usize]) -> bool {
+                sizes.split_first().is_some_and(|(n, rest)| self.len() == *n && self.iter().all(|row| row.fits(rest)))
+            }
+            fn collect(&self, items: &mut Vec<N::Item>) {
+                self.iter().for_each(|row| row.collect(items));
+            }
+        }
+    )*};
+}
+
+nested_rows! {
+    [N: Nested, const LEN: usize] [N; LEN];
+    [N: Nested] Vec<N>;
+    [N: Nested] &[N];
+}
+
+/// A tensor from numbers in brackets, always of type `F32`.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let vector = tensor![1, 2, 3];
+/// let matrix = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!(vector.shape(), [3]);
+/// assert_eq!(matrix.shape(), [2, 2]);
+/// ```
+///
+/// For other element types, use [`Tensor::from_nested`]: `Tensor::from_nested([0i64, 2, 1])`.
+#[macro_export]
+macro_rules! tensor {
+    ($($value:expr),* $(,)?) => {
+        $crate::Tensor::from_literal([$($value),*])
+    };
+}
+
+impl Tensor {
+    /// The elements converted to another type, without recording: the forward half of
+    /// [`to_dtype`](Self::to_dtype).
+    pub(crate) fn cast(&self, dtype: DType) -> Self {
+        if dtype == self.dtype() {
+            return self.with_layout(self.layout);
+        }
+        let x = self.packed();
+        with_element!(self.dtype(), From => with_element!(dtype, To => {
+            Self::build::<To>(self.shape(), |out| kernels::copy::cast::<From, To>(x.data(), out))
+        }))
+    }
+}

@@ -1,0 +1,136 @@
+//! Gathering strided elements, and conversion between types.
+
+use half::{bf16, f16};
+
+use crate::parallel;
+
+use super::map::{Unary, along_first, unary};
+use super::simd::Isa;
+use super::walk::{Plan, Strided, for_rows, gather};
+use super::{Elem, GRAIN};
+
+/// Rows and columns of the squares in which a transposed operand is copied: each touches few enough cache lines and
+/// pages that all of them stay at hand.
+const TILE: usize = 32;
+
+/// Copies the elements of a strided operand one after the other into `out`.
+pub(crate) fn copy_strided<T: Elem>(shape: &[usize], x: Strided<'_, T>, out: &mut [T]) {
+    if out.is_empty() {
+        return;
+    }
+    let Some(plan) = Plan::new(shape, [x.strides]) else {
+        return along_first(shape, out, |i, shape, out| copy_strided(shape, x.at(i), out));
+    };
+    if plan.is_contiguous(0) {
+        return parallel::for_blocks(out, GRAIN, |start, out| out.copy_from_slice(&x.data[start..][..out.len()]));
+    }
+    let (inner, stride) = (plan.inner(), plan.strides(0).first().copied().unwrap_or(0));
+    if stride > 1 && plan.strides(0).get(1) == Some(&1) {
+        return copy_transposed(&plan, x.data, out);
+    }
+    let rows = (GRAIN / inner.max(1)).max(1);
+    parallel::for_blocks(out, rows * inner, |start, out| {
+        for_rows(&plan, start / inner, out, |offset, row| {
+            let from = &x.data[offset..];
+            match stride {
+                1 => row.copy_from_slice(&from[..row.len()]),
+                0 => row.fill(from[0]),
+                _ => gather(from, stride, row),
+            }
+        });
+    });
+}
+
+/// Copies matrices whose columns are contiguous: the innermost dimension is strided, the one around it is not.
+fn copy_transposed<T: Elem>(plan: &Plan<1>, data: &[T], out: &mut [T]) {
+    let (columns, rows) = (plan.sizes()[0], plan.sizes()[1]);
+    let stride = plan.strides(0)[0];
+    // A band of rows of one matrix is what a task copies.
+    let band = (GRAIN / columns).next_multiple_of(TILE).min(rows);
+    for (matrix, out) in out.chunks_mut(rows * columns).enumerate() {
+        let data = &data[plan.offset_of_matrix(matrix)..];
+        parallel::for_blocks(out, band * columns, |start, out| {
+            transpose(&data[start / columns..], stride, columns, out);
+        });
+    }
+}
+
+/// `out[i, j] = data[i + j · stride]`, for rows of `columns` elements.
+fn transpose<T: Elem>(data: &[T], stride: usize, columns: usize, out: &mut [T]) {
+    for (band, out) in out.chunks_mut(TILE * columns).enumerate() {
+        let height = out.len() / columns;
+        for left in (0..columns).step_by(TILE) {
+            let width = TILE.min(columns - left);
+            for j in left..left + width {
+                let column = &data[band * TILE + j * stride..][..height];
+                for (i, &x) in column.iter().enumerate() {
+                    out[i * columns + j] = x;
+                }
+            }
+        }
+    }
+}
+
+/// The conversion of one element type to another: to integers by truncation towards zero and saturation (NaN becomes
+/// 0), to `bool` by `x ≠ 0`, to smaller floating-point types by rounding.
+pub(crate) trait CastTo<U: Elem>: Elem {
+    fn cast(self) -> U;
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cast;
+
+impl<T: CastTo<U>, U: Elem> Unary<T, U> for Cast {
+    #[inline(always)]
+    fn apply<I: Isa>(self, x: T) -> U {
+        x.cast()
+    }
+}
+
+/// `out = x`, converted.
+pub(crate) fn cast<A: CastTo<B>, B: Elem>(x: &[A], out: &mut [B]) {
+    unary(Cast, x, out);
+}
+
+macro_rules! casts {
+    ($($from:ty as |$x:ident| { $($to:ty => $value:expr),* $(,)? })*) => {$($(
+        impl CastTo<$to> for $from {
+            #[inline(always)]
+            fn cast(self) -> $to {
+                let $x = self;
+                $value
+            }
+        }
+    )*)*};
+}
+
+casts! {
+    f32 as |x| {
+        f32 => x, f64 => f64::from(x), bf16 => bf16::from_f32(x), f16 => f16::from_f32(x), i64 => x as i64, u8 => x as u8,
+        bool => x != 0.0,
+    }
+    f64 as |x| {
+        f32 => x as f32, f64 => x, bf16 => bf16::from_f64(x), f16 => f16::from_f64(x), i64 => x as i64, u8 => x as u8,
+        bool => x != 0.0,
+    }
+    bf16 as |x| {
+        f32 => x.to_f32(), f64 => x.to_f64(), bf16 => x, f16 => f16::from_f32(x.to_f32()), i64 => x.to_f32() as i64,
+        u8 => x.to_f32() as u8, bool => x.to_f32() != 0.0,
+    }
+    f16 as |x| {
+        f32 => x.to_f32(), f64 => x.to_f64(), bf16 => bf16::from_f32(x.to_f32()), f16 => x, i64 => x.to_f32() as i64,
+        u8 => x.to_f32() as u8, bool => x.to_f32() != 0.0,
+    }
+    i64 as |x| {
+        f32 => x as f32, f64 => x as f64, bf16 => bf16::from_f64(x as f64), f16 => f16::from_f64(x as f64), i64 => x,
+        u8 => x.clamp(0, 255) as u8, bool => x != 0,
+    }
+    u8 as |x| {
+        f32 => f32::from(x), f64 => f64::from(x), bf16 => bf16::from_f32(f32::from(x)), f16 => f16::from_f32(f32::from(x)),
+        i64 => i64::from(x), u8 => x, bool => x != 0,
+    }
+    bool as |x| {
+        f32 => f32::from(u8::from(x)), f64 => f64::from(u8::from(x)), bf16 => bf16::from_f32(f32::from(u8::from(x))),
+        f16 => f16::from_f32(f32::from(u8::from(x))), i64 => i64::from(x), u8 => u8::from(x), bool => x,
+    }
+}

@@ -1,0 +1,46 @@
+//! The loops that do the work: over slices and strides, knowing nothing of tensors.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`simd`] | which instruction set to run on, decided once at run time |
+//! | [`math`] | elementary functions that vectorise, with stated accuracy |
+//! | [`map`] | element by element, with broadcasting |
+//! | [`ops`] | the operations that [`map`] applies |
+//! | [`reduce`], [`scan`], [`sort`] | along one dimension of three |
+//! | [`copy`] | gathering strided elements, conversion between types |
+//! | [`index`] | joining, placing, reversing, going by tables of indices |
+//! | [`softmax`], [`optim`] | fused loops of training |
+//! | [`gemm`] | matrix products |
+//!
+//! Three rules hold everywhere. An element's value depends neither on the number of threads nor on its place in a
+//! block or a vector register. Lengths that do not fit each other are a mistake of the caller, found by a debug
+//! assertion; in release builds the loops stop at the shorter one. And everything is safe code, except the step
+//! into functions compiled for an instruction set that was just found to be present.
+
+pub(crate) mod copy;
+pub(crate) mod gemm;
+pub(crate) mod index;
+pub(crate) mod map;
+pub(crate) mod math;
+pub(crate) mod ops;
+pub(crate) mod optim;
+pub(crate) mod reduce;
+pub(crate) mod scan;
+pub(crate) mod simd;
+pub(crate) mod softmax;
+pub(crate) mod sort;
+mod split;
+mod walk;
+
+pub(crate) use math::Real;
+pub(crate) use walk::Strided;
+
+/// What a kernel needs of its elements: to copy them, and something to fill a buffer with.
+pub(crate) trait Elem: Copy + Default + Send + Sync + 'static {}
+impl<T: Copy + Default + Send + Sync + 'static> Elem for T {}
+
+/// Elements per task of a loop that does one cheap operation (an addition, a comparison) for each.
+///
+/// Handing work to another thread takes 15 to 30 µs from a thread outside of the pool; this many elements take about
+/// as long. Costlier loops divide it by how much longer they take per element.
+pub(crate) const GRAIN: usize = 1 << 16;

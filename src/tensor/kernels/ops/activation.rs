@@ -1,0 +1,89 @@
+//! Activations. Their names, defaults and values at the kinks are PyTorch's.
+
+use super::super::map::Unary;
+use super::super::math::Real;
+use super::super::simd::Isa;
+
+/// The scale of SELU (Klambauer et al., 2017).
+pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+/// The α of SELU.
+pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+/// √(2/π), of the tanh form of GELU.
+pub(super) const GELU_TANH_SCALE: f64 = 0.797_884_560_802_865_4;
+/// The cubic coefficient of the tanh form of GELU (Hendrycks and Gimpel, 2016).
+pub(super) const GELU_TANH_CUBIC: f64 = 0.044_715;
+
+/// The distribution function of the standard normal, `Φ(x)`.
+#[inline(always)]
+pub(super) fn normal_cdf<I: Isa, T: Real>(x: T) -> T {
+    let half = T::from_f64(0.5);
+    half + half * (x * T::FRAC_1_SQRT_2()).erf_on::<I>()
+}
+
+/// `tanh(softplus(x))` as the fraction `n / (n + 2)`, given by `n` and `eˣ`, for `x` up to 20.
+///
+/// With `e = eˣ`, `softplus(x) = log(1 + e)` and `tanh(log(u)) = (u² - 1) / (u² + 1)`: no logarithm is needed.
+#[inline(always)]
+pub(super) fn tanh_softplus<I: Isa, T: Real>(x: T) -> (T, T) {
+    let limit = T::from_f64(20.0);
+    let e = (if x > limit { limit } else { x }).exp_on::<I>();
+    (e * (e + T::from_f64(2.0)), e)
+}
+
+real_unary! {
+    /// `max(0, x)`; NaN stays.
+    Relu 1 => |_, x| if x <= T::zero() { T::zero() } else { x };
+    /// `x`, or `slope · x` where that is negative.
+    LeakyRelu { slope } 1 => |op, x| if x > T::zero() { x } else { x * op.slope };
+    /// `x`, or `alpha (eˣ - 1)` where `x` is negative (Clevert et al., 2015).
+    Elu { alpha } 4 => |op, x| if x > T::zero() { x } else { op.alpha * x.expm1_on::<I>() };
+    /// ELU scaled so that it preserves mean and variance (Klambauer et al., 2017).
+    Selu 4 => |_, x| {
+        let negative = T::from_f64(SELU_ALPHA) * x.expm1_on::<I>();
+        T::from_f64(SELU_SCALE) * if x > T::zero() { x } else { negative }
+    };
+    /// `x Φ(x)` (Hendrycks and Gimpel, 2016).
+    Gelu 4 => |_, x| x * normal_cdf::<I, T>(x);
+    /// GELU with `Φ` approximated by `tanh`.
+    GeluTanh 4 => |_, x| {
+        let inner = T::from_f64(GELU_TANH_SCALE) * (x + T::from_f64(GELU_TANH_CUBIC) * x * x * x);
+        T::from_f64(0.5) * x * (T::one() + inner.tanh_on::<I>())
+    };
+    /// `x · sigmoid(x)`, also called swish.
+    Silu 4 => |_, x| x * x.sigmoid_on::<I>();
+    /// `x · tanh(softplus(x))` (Misra, 2019).
+    Mish 4 => |_, x| {
+        let (n, _) = tanh_softplus::<I, T>(x);
+        x * (n / (n + T::from_f64(2.0)))
+    };
+    /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above the threshold.
+    Softplus { beta, threshold } 8 => |op, x| {
+        let z = x * op.beta;
+        if z > op.threshold { x } else { z.exp_on::<I>().ln_1p_on::<I>() / op.beta }
+    };
+    /// `x / (1 + |x|)`.
+    Softsign 2 => |_, x| x / (T::one() + x.abs());
+    /// `min(max(x, lo), hi)`; NaN stays.
+    Hardtanh { lo, hi } 1 => |op, x| {
+        let x = if x < op.lo { op.lo } else { x };
+        if x > op.hi { op.hi } else { x }
+    };
+    /// `x · min(max(x + 3, 0), 6) / 6` (Howard et al., 2019).
+    Hardswish 2 => |_, x| x * relu6(x + T::from_f64(3.0)) / T::from_f64(6.0);
+    /// `min(max(x + 3, 0), 6) / 6`.
+    Hardsigmoid 2 => |_, x| relu6(x + T::from_f64(3.0)) / T::from_f64(6.0);
+    /// `1 / (1 + e⁻ˣ)`.
+    Sigmoid 4 => |_, x| x.sigmoid_on::<I>();
+    /// `log(sigmoid(x))`, without overflow.
+    LogSigmoid 8 => |_, x| {
+        let negative_part = if x > T::zero() { T::zero() } else { x };
+        negative_part - (-x.abs()).exp_on::<I>().ln_1p_on::<I>()
+    };
+}
+
+#[inline(always)]
+fn relu6<T: Real>(x: T) -> T {
+    let x = if x < T::zero() { T::zero() } else { x };
+    let six = T::from_f64(6.0);
+    if x > six { six } else { x }
+}

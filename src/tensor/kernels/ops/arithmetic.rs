@@ -1,0 +1,137 @@
+//! Arithmetic of two operands, and the numbers that it works on.
+
+use super::super::map::Binary;
+use super::super::math::Real;
+use super::super::simd::Isa;
+use super::super::Elem;
+
+/// The types with arithmetic: `f32`, `f64`, `i64` and `u8`.
+///
+/// Integers wrap around; dividing one by zero gives zero.
+pub(crate) trait Number: Elem + PartialOrd {
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    /// The quotient, of integers truncated towards zero.
+    fn over(self, other: Self) -> Self;
+    /// The remainder with the sign of the divisor.
+    fn modulo(self, other: Self) -> Self;
+    /// The power. Negative powers of integers are truncated towards zero: ±1 for ±1, else 0.
+    fn power<I: Isa>(self, exponent: Self) -> Self;
+    fn is_nan(self) -> bool;
+}
+
+macro_rules! real_numbers {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self { self + other }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self { self - other }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self { self * other }
+            #[inline(always)]
+            fn over(self, other: Self) -> Self { self / other }
+            #[inline(always)]
+            fn modulo(self, other: Self) -> Self {
+                let r = self % other;
+                if r != 0.0 && (r < 0.0) != (other < 0.0) { r + other } else { r }
+            }
+            #[inline(always)]
+            fn power<I: Isa>(self, exponent: Self) -> Self { self.pow_on::<I>(exponent) }
+            #[inline(always)]
+            fn is_nan(self) -> bool { <$t>::is_nan(self) }
+        }
+    )*};
+}
+real_numbers!(f32, f64);
+
+macro_rules! integers {
+    ($($t:ty),*) => {$(
+        impl Number for $t {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self { self.wrapping_add(other) }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self { self.wrapping_sub(other) }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self { self.wrapping_mul(other) }
+            #[inline(always)]
+            fn over(self, other: Self) -> Self { if other == 0 { 0 } else { self.wrapping_div(other) } }
+            #[inline(always)]
+            #[allow(unused_comparisons)]
+            fn modulo(self, other: Self) -> Self {
+                if other == 0 {
+                    return 0;
+                }
+                let r = self.wrapping_rem(other);
+                if r != 0 && (r < 0) != (other < 0) { r.wrapping_add(other) } else { r }
+            }
+            #[inline(always)]
+            #[allow(unused_comparisons)]
+            fn power<I: Isa>(self, mut exponent: Self) -> Self {
+                if exponent < 0 {
+                    let odd = exponent % 2 != 0;
+                    return if self == 1 || (self.wrapping_add(1) == 0 && !odd) {
+                        1
+                    } else if self.wrapping_add(1) == 0 {
+                        self
+                    } else {
+                        0
+                    };
+                }
+                let (mut base, mut power): (Self, Self) = (self, 1);
+                while exponent != 0 {
+                    if exponent % 2 != 0 {
+                        power = power.wrapping_mul(base);
+                    }
+                    base = base.wrapping_mul(base);
+                    exponent /= 2;
+                }
+                power
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool { false }
+        }
+    )*};
+}
+integers!(i64, u8);
+
+/// Operations on every [`Number`]: `Name cost => |a, b| value;`.
+macro_rules! number_binary {
+    ($($(#[$doc:meta])* $name:ident $cost:literal => |$a:ident, $b:ident| $value:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) struct $name;
+        impl<T: Number> Binary<T> for $name {
+            const COST: usize = $cost;
+            #[inline(always)]
+            fn apply<I: Isa>(self, $a: T, $b: T) -> T {
+                $value
+            }
+        }
+    )*};
+}
+
+number_binary! {
+    /// `a + b`.
+    Add 1 => |a, b| a.plus(b);
+    /// `a - b`.
+    Sub 1 => |a, b| a.minus(b);
+    /// `a · b`.
+    Mul 1 => |a, b| a.times(b);
+    /// `a / b`. Integers truncate towards zero; by zero, they give zero.
+    Div 2 => |a, b| a.over(b);
+    /// The remainder of `a / b` with the sign of `b`, as PyTorch's `remainder`.
+    Rem 8 => |a, b| a.modulo(b);
+    /// `aᵇ`.
+    Pow 8 => |a, b| a.power::<I>(b);
+    /// The smaller one, or NaN if there is one.
+    Min 1 => |a, b| if a < b || a.is_nan() { a } else { b };
+    /// The larger one, or NaN if there is one.
+    Max 1 => |a, b| if a > b || a.is_nan() { a } else { b };
+}
+
+real_binary! {
+    /// The angle of the point `(x = b, y = a)`, in (-π, π].
+    Atan2 8 => |_, a, b| a.atan2_on::<I>(b);
+}

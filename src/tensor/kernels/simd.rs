@@ -1,0 +1,188 @@
+//! Which instruction set to run on, decided once at run time.
+//!
+//! A loop is written once, as plain Rust in [`Kernel::run`], and compiled once for each instruction set: everything
+//! in it is inlined into a function that has the set enabled, and vectorised there by the compiler. [`dispatch`]
+//! calls the best one that the machine has.
+
+#![allow(unsafe_code)]
+
+use super::Real;
+
+/// An instruction set, as seen by the arithmetic that is compiled for it.
+pub(crate) trait Isa: Copy + Send + Sync + 'static {
+    /// Whether the set has fused multiply-add.
+    const FMA: bool;
+
+    /// `a · b + c`, rounded once where the hardware can, twice elsewhere.
+    #[inline(always)]
+    fn mul_add<T: Real>(a: T, b: T, c: T) -> T {
+        // Without the instruction, `mul_add` is a call into a slow library routine.
+        if Self::FMA { a.mul_add(b, c) } else { a * b + c }
+    }
+}
+
+/// What every processor of the target has: SSE2 on x86-64, NEON on 64-bit ARM.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+/// 256-bit vectors with fused multiply-add.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2;
+
+/// 512-bit vectors (the F, BW, DQ and VL parts).
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512;
+
+impl Isa for Portable {
+    const FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Isa for Avx2 {
+    const FMA: bool = true;
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Isa for Avx512 {
+    const FMA: bool = true;
+}
+
+/// A loop, with everything that it works on.
+pub(crate) trait Kernel {
+    type Output;
+
+    /// The loop itself. Implementations are `#[inline(always)]`, as is everything that they call for each element.
+    fn run<I: Isa>(self) -> Self::Output;
+}
+
+/// The instruction sets that loops are compiled for, from the narrowest to the widest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Level {
+    Portable = 1,
+    #[cfg(target_arch = "x86_64")]
+    Avx2 = 2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512 = 3,
+}
+
+/// Runs a loop on the widest instruction set of the machine.
+#[inline]
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    match level() {
+        Level::Portable => kernel.run::<Portable>(),
+        // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { run_avx2(kernel) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { run_avx512(kernel) },
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512>()
+}
+
+/// The widest instruction set of the machine.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline]
+pub(crate) fn level() -> Level {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+    #[cfg(test)]
+    if let Some(level) = tests::FORCED.get() {
+        return level;
+    }
+    // Every thread finds the same value, so it does not matter who is first, or if several are.
+    match LEVEL.load(Ordering::Relaxed) {
+        1 => Level::Portable,
+        2 => Level::Avx2,
+        3 => Level::Avx512,
+        _ => {
+            let level = detect();
+            LEVEL.store(level as u8, Ordering::Relaxed);
+            level
+        }
+    }
+}
+
+/// The only instruction set, on other processors and in Miri.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+#[inline]
+pub(crate) fn level() -> Level {
+    Level::Portable
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cold]
+fn detect() -> Level {
+    macro_rules! has {
+        ($($feature:tt)*) => { $(is_x86_feature_detected!($feature))&&* };
+    }
+    if !has!("avx2" "fma" "bmi1" "bmi2" "lzcnt" "popcnt" "f16c") {
+        Level::Portable
+    } else if !has!("avx512f" "avx512bw" "avx512dq" "avx512vl") {
+        Level::Avx2
+    } else {
+        Level::Avx512
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    thread_local! {
+        /// Overrides what was detected, on one thread.
+        pub(super) static FORCED: std::cell::Cell<Option<Level>> = const { std::cell::Cell::new(None) };
+    }
+
+    /// Calls `f` once for each instruction set of the machine. Loops that `f` runs on its own thread use it.
+    pub(crate) fn on_each_level(mut f: impl FnMut(Level)) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        for level in [Level::Portable, Level::Avx2, Level::Avx512] {
+            if level <= detect() {
+                FORCED.set(Some(level));
+                f(level);
+                FORCED.set(None);
+            }
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        f(Level::Portable);
+    }
+
+    struct WhichIsa;
+
+    impl Kernel for WhichIsa {
+        type Output = bool;
+        #[inline(always)]
+        fn run<I: Isa>(self) -> bool {
+            I::FMA
+        }
+    }
+
+    #[test]
+    fn dispatch_follows_the_level() {
+        let mut seen = Vec::new();
+        on_each_level(|level| {
+            seen.push(level);
+            let fma = level != Level::Portable || Portable::FMA;
+            assert_eq!(dispatch(WhichIsa), fma);
+        });
+        assert_eq!(seen.first(), Some(&Level::Portable));
+        assert_eq!(seen.last(), Some(&level()));
+    }
+}

@@ -1,0 +1,88 @@
+//! Several slices of one length, split and worked on in parallel.
+
+use crate::parallel;
+
+/// Slices of one length that are split together: one slice, or a tuple of them, optional ones included.
+pub(super) trait Split: Send + Sized {
+    fn len(&self) -> usize;
+    fn split(self, at: usize) -> (Self, Self);
+}
+
+impl<T: Sync> Split for &[T] {
+    fn len(&self) -> usize {
+        <[T]>::len(self)
+    }
+    fn split(self, at: usize) -> (Self, Self) {
+        self.split_at(at.min(Split::len(&self)))
+    }
+}
+
+impl<T: Send> Split for &mut [T] {
+    fn len(&self) -> usize {
+        <[T]>::len(self)
+    }
+    fn split(self, at: usize) -> (Self, Self) {
+        let at = at.min(Split::len(&self));
+        self.split_at_mut(at)
+    }
+}
+
+/// Contiguous rows, split between rows.
+#[derive(Clone, Copy)]
+pub(super) struct RowsOf<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) cols: usize,
+}
+
+impl<T: Sync> Split for RowsOf<'_, T> {
+    fn len(&self) -> usize {
+        self.data.len().checked_div(self.cols).unwrap_or(usize::MAX)
+    }
+    fn split(self, at: usize) -> (Self, Self) {
+        let (a, b) = self.data.split_at(at.saturating_mul(self.cols).min(self.data.len()));
+        (Self { data: a, ..self }, Self { data: b, ..self })
+    }
+}
+
+/// `None` is as long as anything.
+impl<S: Split> Split for Option<S> {
+    fn len(&self) -> usize {
+        self.as_ref().map_or(usize::MAX, Split::len)
+    }
+    fn split(self, at: usize) -> (Self, Self) {
+        self.map(|slice| slice.split(at)).unzip()
+    }
+}
+
+macro_rules! tuples {
+    ($(($($S:ident $s:ident $t:ident),*))*) => {$(
+        impl<$($S: Split),*> Split for ($($S,)*) {
+            fn len(&self) -> usize {
+                let ($($s,)*) = self;
+                usize::MAX$(.min($s.len()))*
+            }
+            fn split(self, at: usize) -> (Self, Self) {
+                let ($($s,)*) = self;
+                $(let ($s, $t) = $s.split(at);)*
+                (($($s,)*), ($($t,)*))
+            }
+        }
+    )*};
+}
+tuples! {
+    (A a a2, B b b2)
+    (A a a2, B b b2, C c c2)
+    (A a a2, B b b2, C c c2, D d d2)
+    (A a a2, B b b2, C c c2, D d d2, E e e2)
+}
+
+/// Calls `f` for parts of about `block` elements each. The elements must be independent of each other: where the
+/// boundaries fall is not fixed.
+pub(super) fn for_parts<S: Split>(slices: S, block: usize, f: &(impl Fn(S) + Sync)) {
+    if slices.len() <= block || parallel::threads() == 1 {
+        return f(slices);
+    }
+    let middle = (slices.len() / 2).next_multiple_of(block.max(1));
+    let (a, b) = slices.split(middle);
+    rayon::join(|| for_parts(a, block, f), || for_parts(b, block, f));
+}

@@ -1,0 +1,208 @@
+//! Tensors: arrays of numbers with any number of dimensions up to [`MAX_DIMS`].
+//!
+//! [`Tensor`] is the one type that everything in this crate works on. It has no type parameters; the
+//! [element type](DType) and the shape are values, checked when an operation runs.
+
+mod convert;
+pub(crate) mod create;
+mod display;
+pub(crate) mod dtype;
+pub mod index;
+#[allow(unsafe_code)]
+pub(crate) mod kernels;
+pub(crate) mod layout;
+mod serde;
+pub(crate) mod storage;
+
+use std::any::Any;
+use std::sync::Arc;
+
+pub use create::Nested;
+pub use dtype::{DType, Element, Float};
+pub use layout::{MAX_DIMS, NewShape, Shape};
+
+use layout::{Dims, Layout};
+use storage::Storage;
+
+/// What the autograd layer attaches to a tensor. Tensors carry it along and never look inside.
+pub(crate) type Node = Arc<dyn Any + Send + Sync>;
+
+/// An array of numbers, with a shape and an [element type](DType).
+///
+/// A `Tensor` is a cheap handle: cloning one, slicing or transposing it shares the elements. Elements are never
+/// changed behind a handle's back; what is written to is copied first if anyone else can see it.
+///
+/// ```
+/// use demotic::{tensor, Tensor};
+///
+/// let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// let b = Tensor::eye(2)?;
+/// assert_eq!((&a + &b)?.to_vec::<f32>()?, [2.0, 2.0, 3.0, 5.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// Operations follow PyTorch in name and meaning. Negative dimensions count from the end, shapes broadcast as in
+/// NumPy, and operations on tensors with gradients are recorded (see [`crate::autograd`]). An operation that
+/// can fail returns a [`Result`](crate::Result); one that cannot returns the tensor itself.
+#[derive(Clone)]
+pub struct Tensor {
+    storage: Storage,
+    layout: Layout,
+    node: Option<Node>,
+}
+
+impl Tensor {
+    /// The sizes of the dimensions; empty for a scalar.
+    #[must_use]
+    #[inline]
+    pub fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    /// The number of dimensions.
+    #[must_use]
+    #[inline]
+    pub fn rank(&self) -> usize {
+        self.layout.shape.len()
+    }
+
+    /// The number of elements: the product of the sizes, 1 for a scalar.
+    #[must_use]
+    #[inline]
+    pub fn numel(&self) -> usize {
+        self.layout.len()
+    }
+
+    /// Whether there are no elements because some dimension has size 0.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numel() == 0
+    }
+
+    /// The size of one dimension; negative numbers count from the end.
+    ///
+    /// # Errors
+    /// If there is no such dimension.
+    #[track_caller]
+    pub fn size(&self, dim: isize) -> crate::Result<usize> {
+        Ok(self.shape()[layout::dim_index("size", dim, self.rank())?])
+    }
+
+    /// The element type.
+    #[must_use]
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        self.storage.dtype()
+    }
+
+    /// How many elements apart neighbours along each dimension lie in memory; 0 along broadcast dimensions.
+    #[must_use]
+    pub fn strides(&self) -> &[usize] {
+        &self.layout.strides
+    }
+
+    /// Whether the elements lie in memory one after the other, the last dimension fastest.
+    #[must_use]
+    #[inline]
+    pub fn is_contiguous(&self) -> bool {
+        self.layout.contiguous
+    }
+
+    /// Whether two tensors are views of the same memory.
+    #[must_use]
+    pub fn shares_storage(&self, other: &Tensor) -> bool {
+        self.storage.is_same(&other.storage)
+    }
+}
+
+/// What the rest of the crate builds on.
+impl Tensor {
+    /// A tensor whose elements are unspecified, to be overwritten at once. The shape must be known to be possible.
+    pub(crate) fn stale(dtype: DType, shape: &[usize]) -> Self {
+        let layout = Layout::new(Dims::collect(shape.iter().copied()));
+        Self { storage: Storage::stale(dtype, layout.len()), layout, node: None }
+    }
+
+    /// A contiguous tensor made by filling a fresh buffer.
+    pub(crate) fn build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Self {
+        let mut out = Self::stale(T::DTYPE, shape);
+        fill(out.data_mut());
+        out
+    }
+
+    /// The same for a computation that can fail.
+    pub(crate) fn try_build<T: Element>(
+        shape: &[usize],
+        fill: impl FnOnce(&mut [T]) -> crate::Result<()>,
+    ) -> crate::Result<Self> {
+        let mut out = Self::stale(T::DTYPE, shape);
+        fill(out.data_mut())?;
+        Ok(out)
+    }
+
+    #[inline]
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Another view of the same elements, not recorded. The layout must stay within the storage.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Self {
+        Self { storage: self.storage.clone(), layout, node: None }
+    }
+
+    #[inline]
+    pub(crate) fn node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
+    pub(crate) fn with_node(mut self, node: Option<Node>) -> Self {
+        self.node = node;
+        self
+    }
+
+    /// The elements that the view can reach, from its first on. In row-major order if it is contiguous.
+    #[inline]
+    pub(crate) fn data<T: Element>(&self) -> &[T] {
+        let start = self.layout.offset;
+        if self.layout.len() == 0 {
+            return &[];
+        }
+        &self.storage.slice()[start..start + self.layout.extent()]
+    }
+
+    /// The elements for writing, in row-major order. Copies them first if they are shared or strided.
+    pub(crate) fn data_mut<T: Element>(&mut self) -> &mut [T] {
+        if !self.layout.contiguous || !self.storage.is_unique() {
+            let copy = self.packed_copy();
+            (self.storage, self.layout) = (copy.storage, copy.layout);
+        }
+        let (start, len) = (self.layout.offset, self.layout.len());
+        let elements = self.storage.slice_mut().unwrap_or_default();
+        if len == 0 { &mut [] } else { &mut elements[start..start + len] }
+    }
+
+    /// Whether writing to the elements needs no copy.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.layout.contiguous && self.storage.is_unique()
+    }
+
+    /// The same elements, contiguous in memory: itself, or a copy. Not recorded.
+    pub(crate) fn packed(&self) -> Self {
+        if self.layout.contiguous { self.with_layout(self.layout) } else { self.packed_copy() }
+    }
+
+    fn packed_copy(&self) -> Self {
+        dtype::with_element!(self.dtype(), T => Self::build::<T>(self.shape(), |out| {
+            if self.layout.contiguous {
+                out.copy_from_slice(self.data());
+            } else {
+                kernels::copy::copy_strided(self.shape(), kernels::Strided { data: self.data(), strides: self.strides() }, out);
+            }
+        }))
+    }
+
+    /// The elements as an operand of a kernel, broadcast to `shape` (which they must be able to).
+    pub(crate) fn strided<'a, T: Element>(&'a self, strides: &'a [usize]) -> kernels::Strided<'a, T> {
+        kernels::Strided { data: self.data(), strides }
+    }
+}

@@ -1,0 +1,375 @@
+//! Memory of tensors: aligned, shared by reference count, copied only on write, recycled through a pool.
+//!
+//! A block is one allocation: a 64-byte [`Header`] and, behind it, the elements, aligned to 64 bytes. A dropped
+//! block goes into a pool of size classes instead of back to the system, because the first touch of fresh
+//! memory costs more than most of the arithmetic done on it. Small blocks wait in a list of their thread, so
+//! that taking one needs no lock; large ones in a list that all threads share.
+//!
+//! Blocks are zeroed when the system hands them out and keep old values when they are recycled, so their bytes
+//! are always initialised; every element type but `bool` allows any bit pattern, and `bool` blocks are cleared.
+
+#![allow(unsafe_code)]
+
+use std::alloc;
+use std::cell::RefCell;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+
+use super::dtype::{DType, Element};
+use crate::memory::Stats;
+
+/// The alignment of the elements: a cache line, and a full AVX-512 register.
+const ALIGN: usize = 64;
+
+/// Blocks of up to this capacity are kept per thread; larger ones are shared, where the lock does not matter.
+const THREAD_LOCAL_BYTES: usize = 1 << 20;
+
+/// How many bytes the pools may keep beyond the largest amount that was ever in use.
+const SLACK_BYTES: usize = 64 << 20;
+
+/// Four size classes for each power of two, from 64 bytes up: at most a fifth of a block is unused.
+const CLASSES: usize = 4 * (usize::BITS as usize - 6);
+
+#[repr(C, align(64))]
+struct Header {
+    refs: AtomicUsize,
+    /// Bytes behind the header, a size class.
+    capacity: usize,
+    /// Bytes in use.
+    len: usize,
+    dtype: DType,
+}
+
+const HEADER: usize = size_of::<Header>();
+const _: () = assert!(HEADER == ALIGN && align_of::<Header>() == ALIGN);
+
+/// A shared block of elements of one type.
+pub(crate) struct Storage(NonNull<Header>);
+
+// SAFETY: like `Arc<[T]>` of plain numbers: the count is atomic, elements are written only through `&mut` while
+// the count is one, and all element types are `Send + Sync`.
+unsafe impl Send for Storage {}
+// SAFETY: as above.
+unsafe impl Sync for Storage {}
+
+/// The index of the smallest size class that holds `bytes`, and its size. `None` if no address space could.
+fn size_class(bytes: usize) -> Option<(usize, usize)> {
+    let bytes = bytes.max(ALIGN);
+    if bytes > isize::MAX as usize / 2 {
+        return None;
+    }
+    // With 2^e the largest power of two below `bytes`, the classes are 2^e · (5, 6, 7, 8) / 4.
+    let e = (bytes - 1).ilog2() as usize;
+    let quarter = (1usize << e) / 4;
+    let step = (bytes - (1 << e)).div_ceil(quarter);
+    Some(if bytes == ALIGN { (0, ALIGN) } else { (4 * (e - 6) + step, (1 << e) + step * quarter) })
+}
+
+type Block = NonNull<Header>;
+
+/// Unused blocks by size class.
+struct Pool {
+    classes: Vec<Vec<Block>>,
+}
+
+// SAFETY: a block in a pool has no other owner.
+unsafe impl Send for Pool {}
+
+impl Pool {
+    const fn new() -> Self {
+        Self { classes: Vec::new() }
+    }
+
+    fn take(&mut self, class: usize) -> Option<Block> {
+        self.classes.get_mut(class)?.pop()
+    }
+
+    fn put(&mut self, class: usize, block: Block) {
+        if self.classes.is_empty() {
+            self.classes.resize_with(CLASSES, Vec::new);
+        }
+        self.classes[class].push(block);
+    }
+
+    fn clear(&mut self) {
+        for block in self.classes.drain(..).flatten() {
+            free(block);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+thread_local! {
+    static LOCAL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
+}
+static SHARED: Mutex<Pool> = Mutex::new(Pool::new());
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static POOLED: AtomicUsize = AtomicUsize::new(0);
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+static FRESH: AtomicU64 = AtomicU64::new(0);
+
+fn with_pool<R>(capacity: usize, f: impl FnOnce(&mut Pool) -> R) -> Option<R> {
+    if capacity <= THREAD_LOCAL_BYTES {
+        // Not there any more while a thread ends.
+        LOCAL.try_with(|pool| f(&mut pool.borrow_mut())).ok()
+    } else {
+        Some(f(&mut SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+    }
+}
+
+fn block_layout(capacity: usize) -> Option<alloc::Layout> {
+    alloc::Layout::from_size_align(HEADER.checked_add(capacity)?, ALIGN).ok()
+}
+
+/// A zeroed block from the system, or `None` if it has no memory left.
+fn fresh(capacity: usize) -> Option<Block> {
+    let layout = block_layout(capacity)?;
+    // SAFETY: the layout has a size of at least HEADER.
+    let block = NonNull::new(unsafe { alloc::alloc_zeroed(layout) })?.cast::<Header>();
+    // SAFETY: the block is large enough and aligned for a header, and nobody else knows it yet.
+    unsafe { block.write(Header { refs: AtomicUsize::new(1), capacity, len: 0, dtype: DType::U8 }) };
+    FRESH.fetch_add(1, Ordering::Relaxed);
+    Some(block)
+}
+
+/// Returns an unused block to the system.
+fn free(block: Block) {
+    // SAFETY: blocks come from `fresh`, and the caller owns this one alone.
+    let capacity = unsafe { block.as_ref() }.capacity;
+    POOLED.fetch_sub(capacity, Ordering::Relaxed);
+    if let Some(layout) = block_layout(capacity) {
+        // SAFETY: allocated in `fresh` with this same layout.
+        unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
+    }
+}
+
+pub(crate) fn stats() -> Stats {
+    Stats {
+        current_bytes: IN_USE.load(Ordering::Relaxed),
+        peak_bytes: PEAK.load(Ordering::Relaxed),
+        pooled_bytes: POOLED.load(Ordering::Relaxed),
+        blocks_taken: TAKEN.load(Ordering::Relaxed),
+        blocks_allocated: FRESH.load(Ordering::Relaxed),
+    }
+}
+
+pub(crate) fn reset_peak() {
+    PEAK.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
+pub(crate) fn release() {
+    with_pool(0, Pool::clear);
+    with_pool(usize::MAX, Pool::clear);
+}
+
+impl Storage {
+    /// Room for `len` elements with unspecified (but valid) values, or `None` if there is not enough memory.
+    /// The flag tells whether they are known to be zero.
+    fn acquire(dtype: DType, len: usize) -> Option<(Self, bool)> {
+        let bytes = len.checked_mul(dtype.size())?;
+        let (class, capacity) = size_class(bytes)?;
+        let (mut block, zero) = match with_pool(capacity, |pool| pool.take(class)).flatten() {
+            Some(block) => {
+                POOLED.fetch_sub(capacity, Ordering::Relaxed);
+                (block, false)
+            }
+            None => (fresh(capacity)?, true),
+        };
+        // SAFETY: a block from the pool or the system has no other owner.
+        let header = unsafe { block.as_mut() };
+        *header.refs.get_mut() = 1;
+        (header.len, header.dtype) = (bytes, dtype);
+        let now = IN_USE.fetch_add(capacity, Ordering::Relaxed) + capacity;
+        if now > PEAK.load(Ordering::Relaxed) {
+            PEAK.fetch_max(now, Ordering::Relaxed);
+        }
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+        let mut storage = Self(block);
+        if dtype == DType::Bool && !zero {
+            storage.clear();
+        }
+        Some((storage, zero))
+    }
+
+    /// Room for `len` elements whose values do not matter because all of them are about to be written.
+    /// Running out of memory ends the program, as it does for a `Vec`.
+    pub(crate) fn stale(dtype: DType, len: usize) -> Self {
+        match Self::try_stale(dtype, len) {
+            Some(storage) => storage,
+            None => alloc::handle_alloc_error(
+                alloc::Layout::array::<u64>(len).unwrap_or(alloc::Layout::new::<u64>()),
+            ),
+        }
+    }
+
+    /// The same, or `None` if there is not enough memory.
+    pub(crate) fn try_stale(dtype: DType, len: usize) -> Option<Self> {
+        Some(Self::acquire(dtype, len)?.0)
+    }
+
+    /// `len` zeros (`false` for `bool`), or `None` if there is not enough memory.
+    pub(crate) fn zeroed(dtype: DType, len: usize) -> Option<Self> {
+        let (mut storage, zero) = Self::acquire(dtype, len)?;
+        if !zero {
+            storage.clear();
+        }
+        Some(storage)
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: a `Storage` keeps its block alive, and only `acquire` and `drop` write to the header, both
+        // while nobody else refers to it.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn elements(&self) -> *mut u8 {
+        // SAFETY: every block is HEADER + capacity bytes long.
+        unsafe { self.0.as_ptr().cast::<u8>().add(HEADER) }
+    }
+
+    fn clear(&mut self) {
+        // SAFETY: only called from `acquire` and `zeroed`, before the storage is shared; `len ≤ capacity`.
+        unsafe { self.elements().write_bytes(0, self.header().len) };
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.header().dtype
+    }
+
+    /// The elements. `T` must be the type that the storage was made for.
+    #[inline]
+    pub(crate) fn slice<T: Element>(&self) -> &[T] {
+        assert_eq!(T::DTYPE, self.dtype(), "element type of a storage");
+        // SAFETY: the type is checked; `len` bytes behind the header are initialised, aligned to 64 bytes, and not
+        // written to while they are shared (`slice_mut` needs a count of one and `&mut self`).
+        unsafe { std::slice::from_raw_parts(self.elements().cast::<T>(), self.header().len / size_of::<T>()) }
+    }
+
+    /// The elements for writing, if no other tensor shares them.
+    #[inline]
+    pub(crate) fn slice_mut<T: Element>(&mut self) -> Option<&mut [T]> {
+        assert_eq!(T::DTYPE, self.dtype(), "element type of a storage");
+        if !self.is_unique() {
+            return None;
+        }
+        let len = self.header().len / size_of::<T>();
+        // SAFETY: as in `slice`, and `&mut self` with a count of one means that there is no other way to these bytes.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.elements().cast::<T>(), len) })
+    }
+
+    /// Whether this is the only handle on the block.
+    pub(crate) fn is_unique(&self) -> bool {
+        // Acquire: what other handles did before they were dropped has happened before we write.
+        self.header().refs.load(Ordering::Acquire) == 1
+    }
+
+    /// Whether both are handles on the same block.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Clone for Storage {
+    fn clone(&self) -> Self {
+        let refs = self.header().refs.fetch_add(1, Ordering::Relaxed);
+        // A count that overflows would free memory in use. It takes 2^63 leaked handles to get there.
+        if refs > isize::MAX as usize {
+            std::process::abort();
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        if self.header().refs.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        let capacity = self.header().capacity;
+        IN_USE.fetch_sub(capacity, Ordering::Relaxed);
+        let pooled = POOLED.fetch_add(capacity, Ordering::Relaxed) + capacity;
+        let room = pooled <= PEAK.load(Ordering::Relaxed) + SLACK_BYTES;
+        let kept = room
+            && size_class(capacity)
+                .is_some_and(|(class, _)| with_pool(capacity, |pool| pool.put(class, self.0)).is_some());
+        if !kept {
+            free(self.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_classes_hold_what_they_are_chosen_for() {
+        let mut last = 0;
+        for bytes in 0..5000 {
+            let (class, capacity) = size_class(bytes).unwrap();
+            assert!(capacity >= bytes && capacity <= bytes.max(ALIGN) * 5 / 4 + 1, "{bytes}: {capacity}");
+            assert_eq!(size_class(capacity), Some((class, capacity)));
+            assert!(class >= last && class <= last + 1, "{bytes}: class {class} after {last}");
+            last = class;
+        }
+        assert!(size_class(isize::MAX as usize / 2).unwrap().0 < CLASSES);
+        assert_eq!(size_class(usize::MAX), None);
+    }
+
+    #[test]
+    fn shared_blocks_are_not_writable_and_survive_other_handles() {
+        let mut a = Storage::zeroed(DType::F32, 10).unwrap();
+        a.slice_mut::<f32>().unwrap()[3] = 7.0;
+        let b = a.clone();
+        assert!(a.slice_mut::<f32>().is_none());
+        assert!(a.is_same(&b));
+        drop(a);
+        assert_eq!(b.slice::<f32>()[3], 7.0);
+        assert!(b.is_unique());
+    }
+
+    #[test]
+    fn recycled_blocks_are_aligned_zeroed_on_request_and_valid_booleans() {
+        for len in [0, 1, 63, 64, 65, 1000] {
+            let mut bytes = Storage::stale(DType::U8, len);
+            bytes.slice_mut::<u8>().unwrap().fill(0xff);
+            drop(bytes);
+            let bools = Storage::stale(DType::Bool, len);
+            assert!(bools.slice::<bool>().iter().all(|b| !b));
+            assert_eq!(bools.elements().addr() % ALIGN, 0);
+            drop(bools);
+            let mut bytes = Storage::stale(DType::U8, len);
+            bytes.slice_mut::<u8>().unwrap().fill(0xff);
+            drop(bytes);
+            assert!(Storage::zeroed(DType::F32, len / 4).unwrap().slice::<f32>().iter().all(|x| *x == 0.0));
+        }
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        assert!(Storage::zeroed(DType::F64, usize::MAX).is_none());
+        assert!(Storage::zeroed(DType::F64, usize::MAX / 8).is_none());
+    }
+
+    #[test]
+    fn handles_can_be_dropped_on_other_threads() {
+        let a = Storage::zeroed(DType::F32, 100).unwrap();
+        let handles: Vec<_> = (0..4)
+            .map(|_| {
+                let a = a.clone();
+                std::thread::spawn(move || a.slice::<f32>().len())
+            })
+            .collect();
+        drop(a);
+        assert!(handles.into_iter().all(|h| h.join().unwrap() == 100));
+    }
+}

@@ -1,0 +1,146 @@
+//! Stopping when there is no improvement any more.
+
+use crate::error::{Error, Result};
+use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::tensor::Tensor;
+
+/// The values of all parameters and buffers of a model, in the order of its fields.
+///
+/// Taking a snapshot copies nothing: the values are shared until training changes the model's.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    values: Vec<Tensor>,
+}
+
+impl Snapshot {
+    /// The present values of a model.
+    #[must_use]
+    pub fn of<M: Module + ?Sized>(model: &M) -> Self {
+        let mut values = Vec::new();
+        let mut keep = |_: &str, slot: Slot<'_>| {
+            values.push(match slot {
+                Slot::Param(param) => param.detach(),
+                Slot::Buffer(buffer) => buffer.get(),
+            });
+        };
+        model.visit(&mut Visitor::new(&mut keep));
+        Self { values }
+    }
+
+    /// Gives a model the values back.
+    ///
+    /// # Errors
+    /// If the snapshot is of a model of another structure.
+    #[track_caller]
+    pub fn restore<M: Module + ?Sized>(&self, model: &mut M) -> Result<()> {
+        let mut values = self.values.iter();
+        let mut result = Ok(());
+        let mut restore = |path: &str, slot: SlotMut<'_>| {
+            let done = match (slot, values.next()) {
+                (SlotMut::Param(param), Some(value)) => param.set(value),
+                (SlotMut::Buffer(buffer), Some(value)) => buffer.set(value),
+                (_, None) => Err(Error::parameter("restore", format!("the snapshot has no value for `{path}`"))),
+            };
+            if result.is_ok() {
+                result = done;
+            }
+        };
+        model.visit_mut(&mut VisitorMut::new(&mut restore));
+        result
+    }
+}
+
+/// Whether to go on training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// The value is the best so far.
+    Improved,
+    /// It is not, but there is patience left.
+    Waiting,
+    /// There has been no improvement for too long.
+    Stop,
+}
+
+/// Stops training when a value, usually the validation loss, has not improved for some epochs, and remembers the best
+/// parameters. Works in the [`Trainer`](super::Trainer) and in a loop of your own.
+///
+/// ```
+/// use demotic::train::{EarlyStopping, Verdict};
+///
+/// let mut stopping = EarlyStopping::new(2);
+/// assert_eq!(stopping.update(1.0), Verdict::Improved);
+/// assert_eq!(stopping.update(1.1), Verdict::Waiting);
+/// assert_eq!(stopping.update(1.2), Verdict::Stop);
+/// ```
+#[derive(Debug, Clone)]
+pub struct EarlyStopping {
+    patience: usize,
+    min_delta: f64,
+    maximize: bool,
+    best: Option<f64>,
+    waited: usize,
+    snapshot: Option<Snapshot>,
+}
+
+impl EarlyStopping {
+    /// Stops when `patience` values in a row have brought no improvement. Smaller values are better.
+    #[must_use]
+    pub fn new(patience: usize) -> Self {
+        Self { patience, min_delta: 0.0, maximize: false, best: None, waited: 0, snapshot: None }
+    }
+
+    /// Only changes by more than `delta` count as improvements.
+    #[must_use]
+    pub fn min_delta(mut self, delta: f64) -> Self {
+        self.min_delta = delta.abs();
+        self
+    }
+
+    /// Larger values are better.
+    #[must_use]
+    pub fn maximize(mut self) -> Self {
+        self.maximize = true;
+        self
+    }
+
+    /// Takes the next value. NaN never counts as an improvement.
+    pub fn update(&mut self, value: f64) -> Verdict {
+        let improved = match self.best {
+            None => !value.is_nan(),
+            Some(best) if self.maximize => value > best + self.min_delta,
+            Some(best) => value < best - self.min_delta,
+        };
+        if improved {
+            self.best = Some(value);
+            self.waited = 0;
+            return Verdict::Improved;
+        }
+        self.waited += 1;
+        if self.waited >= self.patience { Verdict::Stop } else { Verdict::Waiting }
+    }
+
+    /// Takes the next value, and remembers the model's parameters if it is the best.
+    pub fn update_with<M: Module + ?Sized>(&mut self, value: f64, model: &M) -> Verdict {
+        let verdict = self.update(value);
+        if verdict == Verdict::Improved {
+            self.snapshot = Some(Snapshot::of(model));
+        }
+        verdict
+    }
+
+    /// The best value so far.
+    #[must_use]
+    pub fn best(&self) -> Option<f64> {
+        self.best
+    }
+
+    /// Gives the model the parameters of the best value. Without any, it stays as it is.
+    ///
+    /// # Errors
+    /// If the model is of another structure than the one remembered.
+    #[track_caller]
+    pub fn restore_best<M: Module + ?Sized>(&self, model: &mut M) -> Result<()> {
+        self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.restore(model))
+    }
+}

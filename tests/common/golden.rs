@@ -1,0 +1,329 @@
+//! Reads the reference numbers of `tests/golden` and compares with them; `tests/golden/README.md` explains the files
+//! and the metric.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use demotic::autograd::{self, GradOptions};
+use demotic::{DType, Result, Tensor};
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// The element types of the two reference runs, with the names that the files give them.
+pub const RUNS: [(DType, &str); 2] = [(DType::F32, "f32"), (DType::F64, "f64")];
+
+/// The elements of one stored tensor.
+#[derive(Debug, Clone, PartialEq)]
+enum Elements {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    I64(Vec<i64>),
+    Bool(Vec<bool>),
+}
+
+/// One stored tensor.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    shape: Vec<usize>,
+    elements: Elements,
+}
+
+impl Stored {
+    fn read(view: &safetensors::tensor::TensorView<'_>) -> Self {
+        fn words<const N: usize, T>(bytes: &[u8], parse: fn([u8; N]) -> T) -> Vec<T> {
+            bytes.chunks_exact(N).map(|word| parse(word.try_into().unwrap())).collect()
+        }
+        let bytes = view.data();
+        let elements = match view.dtype() {
+            safetensors::Dtype::F32 => Elements::F32(words(bytes, f32::from_le_bytes)),
+            safetensors::Dtype::F64 => Elements::F64(words(bytes, f64::from_le_bytes)),
+            safetensors::Dtype::I64 => Elements::I64(words(bytes, i64::from_le_bytes)),
+            safetensors::Dtype::BOOL => Elements::Bool(bytes.iter().map(|b| *b != 0).collect()),
+            other => panic!("no golden file has elements of type {other:?}"),
+        };
+        Self { shape: view.shape().to_vec(), elements }
+    }
+
+    /// The stored numbers; floats become `dtype`, which is exact for what the files store as f32.
+    pub fn tensor(&self, dtype: DType) -> Tensor {
+        let shape = self.shape.as_slice();
+        match &self.elements {
+            Elements::F32(x) if dtype == DType::F64 => {
+                Tensor::from_vec(x.iter().map(|x| f64::from(*x)).collect(), shape).unwrap()
+            }
+            Elements::F32(x) => Tensor::from_slice(x, shape).unwrap(),
+            Elements::F64(x) => Tensor::from_slice(x, shape).unwrap(),
+            Elements::I64(x) => Tensor::from_slice(x, shape).unwrap(),
+            Elements::Bool(x) => Tensor::from_slice(x, shape).unwrap(),
+        }
+    }
+
+    /// The stored numbers, whatever they are.
+    pub fn to_f64_vec(&self) -> Vec<f64> {
+        match &self.elements {
+            Elements::F32(x) => x.iter().map(|x| f64::from(*x)).collect(),
+            Elements::F64(x) => x.clone(),
+            Elements::I64(x) => x.iter().map(|x| *x as f64).collect(),
+            Elements::Bool(x) => x.iter().map(|x| f64::from(u8::from(*x))).collect(),
+        }
+    }
+
+    /// Part `index` of the first dimension.
+    pub fn row(&self, index: usize) -> Self {
+        fn part<T: Clone>(x: &[T], rows: usize, index: usize) -> Vec<T> {
+            let len = x.len() / rows;
+            x[index * len..(index + 1) * len].to_vec()
+        }
+        let rows = self.shape[0];
+        let elements = match &self.elements {
+            Elements::F32(x) => Elements::F32(part(x, rows, index)),
+            Elements::F64(x) => Elements::F64(part(x, rows, index)),
+            Elements::I64(x) => Elements::I64(part(x, rows, index)),
+            Elements::Bool(x) => Elements::Bool(part(x, rows, index)),
+        };
+        Self { shape: self.shape[1..].to_vec(), elements }
+    }
+
+    fn dtype(&self) -> DType {
+        match self.elements {
+            Elements::F32(_) => DType::F32,
+            Elements::F64(_) => DType::F64,
+            Elements::I64(_) => DType::I64,
+            Elements::Bool(_) => DType::Bool,
+        }
+    }
+
+    /// What is wrong with `got`, if anything.
+    pub fn mismatch(&self, got: &Tensor, floor: f64, signed_zero: bool) -> Option<String> {
+        if got.shape() != self.shape || got.dtype() != self.dtype() {
+            let (shape, dtype) = (got.shape(), got.dtype());
+            return Some(format!("got {dtype} {shape:?}, expected {} {:?}", self.dtype(), self.shape));
+        }
+        let (got, want) = (got.to_f64_vec(), self.to_f64_vec());
+        let agree = |(got, want): (&f64, &f64)| {
+            let zeros = !signed_zero || *want != 0.0 || got.is_sign_negative() == want.is_sign_negative();
+            zeros && close(*got, *want, floor, self.dtype())
+        };
+        let wrong = got.iter().zip(&want).filter(|pair| !agree(*pair)).count();
+        let first = got.iter().zip(&want).position(|pair| !agree(pair))?;
+        Some(format!(
+            "element {first} of {:?}: got {:e}, expected {:e} ({wrong} of {} elements differ)",
+            self.shape,
+            got[first],
+            want[first],
+            got.len(),
+        ))
+    }
+}
+
+/// The metric of `tests/golden/README.md`. Types that are not floats must be equal.
+fn close(got: f64, want: f64, floor: f64, dtype: DType) -> bool {
+    let (tolerance, tiny) = match dtype {
+        DType::F32 => (1e-5, f64::from(f32::MIN_POSITIVE)),
+        DType::F64 => (1e-12, f64::MIN_POSITIVE),
+        _ => return got == want,
+    };
+    let same = got == want || got.is_nan() && want.is_nan();
+    same || want.is_finite() && (got - want).abs() <= tolerance * want.abs().max(floor) + tiny
+}
+
+/// One case of a family.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Case {
+    pub id: String,
+    pub op: String,
+    #[serde(default)]
+    inputs: usize,
+    #[serde(default)]
+    outputs: usize,
+    #[serde(default)]
+    signed_zero: bool,
+    floors: HashMap<String, f64>,
+    pub attrs: Value,
+    /// What only some families have.
+    #[serde(flatten)]
+    pub more: HashMap<String, Value>,
+}
+
+impl Case {
+    /// The attribute `name`. `null` is `None`.
+    #[track_caller]
+    pub fn attr<T: DeserializeOwned>(&self, name: &str) -> T {
+        let value = self.attrs.get(name).cloned().unwrap_or(Value::Null);
+        serde_json::from_value(value).unwrap_or_else(|e| panic!("{}: attribute {name}: {e}", self.id))
+    }
+
+    /// The attribute `name`, or `default` where the case does not set it.
+    #[track_caller]
+    pub fn attr_or<T: DeserializeOwned>(&self, name: &str, default: T) -> T {
+        if self.attrs.get(name).is_some() { self.attr(name) } else { default }
+    }
+
+    /// A number that JSON cannot hold is stored as text: `inf`.
+    #[track_caller]
+    pub fn text_number(&self, name: &str) -> f64 {
+        self.attr::<String>(name).parse().unwrap()
+    }
+
+    /// The floor of one of the case's tensors.
+    pub fn floor(&self, name: &str) -> f64 {
+        self.floors.get(name).copied().unwrap_or(0.0)
+    }
+}
+
+/// One data file.
+#[derive(Debug)]
+pub struct Family {
+    pub cases: Vec<Case>,
+    tensors: HashMap<String, Stored>,
+}
+
+impl Family {
+    pub fn load(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.safetensors"));
+        let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        let cases = metadata.metadata().as_ref().and_then(|m| m.get("cases")).expect("a golden file lists its cases");
+        let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+        assert!(!cases.is_empty(), "{name} has no cases");
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.tensors().iter().map(|(name, view)| (name.clone(), Stored::read(view))).collect();
+        Self { cases, tensors }
+    }
+
+    pub fn find(&self, name: &str) -> Option<&Stored> {
+        self.tensors.get(name)
+    }
+
+    #[track_caller]
+    pub fn stored(&self, name: &str) -> &Stored {
+        self.find(name).unwrap_or_else(|| panic!("the golden file has no tensor {name}"))
+    }
+}
+
+/// The same tensor as a view with gaps and reversed strides, to catch what only works on contiguous elements. The gaps
+/// hold values that would show up in any result.
+fn as_strided_view(x: &Tensor) -> Tensor {
+    let reversed: Vec<isize> = (0..x.rank() as isize).rev().collect();
+    let turned = x.permute(&reversed).unwrap().contiguous();
+    let gaps = if x.dtype() == DType::Bool { turned.clone() } else { turned.full_like(77.0) };
+    let pairs = Tensor::stack(&[&turned, &gaps], -1).unwrap();
+    pairs.select(-1, 0).unwrap().permute(&reversed).unwrap()
+}
+
+/// What a family's cases are compared with: makes outputs of a case's inputs, and panics on an op that it does not know.
+///
+/// It may replace inputs that it copies, such as the weights of a layer, by the copies: the gradients are taken with
+/// respect to what it leaves there.
+pub type Compute<'a> = &'a dyn Fn(&Case, &mut [Tensor]) -> Result<Vec<Tensor>>;
+
+/// Compares every case of a family with what `compute` makes of its inputs: in both element types, with contiguous and
+/// with strided inputs, recorded and not, and its gradients with and without a graph of their own.
+#[track_caller]
+pub fn check(family: &str, compute: Compute<'_>) {
+    let family = Family::load(family);
+    let mut failures = Failures::default();
+    for case in &family.cases {
+        for (dtype, suffix) in RUNS {
+            for strided in [false, true] {
+                let place = format!("{} {suffix}{}", case.id, if strided { " strided" } else { "" });
+                let run = Run { family: &family, case, dtype, suffix };
+                if let Err(e) = run.compare(compute, strided, |what| failures.add(&place, what)) {
+                    failures.add(&place, e.to_string());
+                }
+            }
+        }
+    }
+    failures.finish(family.cases.len());
+}
+
+/// One of the two runs of a case.
+struct Run<'a> {
+    family: &'a Family,
+    case: &'a Case,
+    dtype: DType,
+    suffix: &'static str,
+}
+
+impl Run<'_> {
+    fn compare(&self, compute: Compute<'_>, strided: bool, mut fail: impl FnMut(String)) -> Result<()> {
+        let case = self.case;
+        let mut plain = self.inputs(strided);
+        // Only what has a reference gradient is tracked: class weights and the like are not.
+        let wanted: Vec<_> = (0..case.inputs).map(|i| self.reference(&format!("grad.{i}"))).collect();
+        let mut inputs = plain.clone();
+        for (x, _) in inputs.iter_mut().zip(&wanted).filter(|(_, want)| want.is_some()) {
+            *x = x.tracked()?;
+        }
+
+        let outputs = compute(case, &mut inputs)?;
+        for (kind, outputs) in [("", &outputs), (" not recorded", &compute(case, &mut plain)?)] {
+            if outputs.len() != case.outputs {
+                fail(format!("got {} outputs{kind}, expected {}", outputs.len(), case.outputs));
+                return Ok(());
+            }
+            for (k, output) in outputs.iter().enumerate() {
+                let name = format!("out.{k}");
+                let want = self.reference(&name).expect("every output is stored");
+                if let Some(what) = want.mismatch(output, case.floor(&name), case.signed_zero) {
+                    fail(format!("{name}{kind}, {what}"));
+                }
+            }
+        }
+
+        let leaves: Vec<_> = inputs.iter().zip(&wanted).filter(|(_, want)| want.is_some()).map(|(x, _)| x).collect();
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let up = |k: usize| self.family.find(&format!("{}.up.{k}", case.id)).map(|up| up.tensor(self.dtype));
+        let (outputs, ups): (Vec<_>, Vec<_>) =
+            outputs.iter().enumerate().filter_map(|(k, output)| Some((output, up(k)?))).unzip();
+        for (kind, create_graph) in [(" with a graph", true), ("", false)] {
+            let options = GradOptions { create_graph, grad_outputs: Some(ups.clone()), ..Default::default() };
+            let grads = autograd::grad(&outputs, &leaves, options)?;
+            let wanted = wanted.iter().enumerate().filter_map(|(i, want)| Some((i, (*want)?)));
+            for ((i, want), grad) in wanted.zip(&grads) {
+                let name = format!("grad.{i}");
+                if let Some(what) = want.mismatch(grad, case.floor(&name), false) {
+                    fail(format!("{name}{kind}, {what}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn inputs(&self, strided: bool) -> Vec<Tensor> {
+        let input = |i| self.family.stored(&format!("{}.in.{i}", self.case.id)).tensor(self.dtype);
+        (0..self.case.inputs).map(input).map(|x| if strided { as_strided_view(&x) } else { x }).collect()
+    }
+
+    /// The reference of an output or a gradient.
+    fn reference(&self, name: &str) -> Option<&Stored> {
+        let id = &self.case.id;
+        self.family.find(&format!("{id}.{name}.{}", self.suffix)).or_else(|| self.family.find(&format!("{id}.{name}")))
+    }
+}
+
+/// Collects what is wrong, so that one run shows all of it.
+#[derive(Debug, Default)]
+pub struct Failures {
+    text: String,
+    count: usize,
+}
+
+impl Failures {
+    pub fn add(&mut self, place: &str, what: impl AsRef<str>) {
+        self.count += 1;
+        let _ = writeln!(self.text, "{place}: {}", what.as_ref());
+    }
+
+    #[track_caller]
+    pub fn finish(self, cases: usize) {
+        assert!(self.count == 0, "{} failures in {cases} cases\n{}", self.count, self.text);
+    }
+}

@@ -1,0 +1,159 @@
+"""Losses with every option, and the gradient of predictions and of float targets."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from recorder import int_values, ints, normal, uniform, values
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def simplex(rows, classes, *rest):
+    """Probabilities over dimension 1, none of them small."""
+
+    def draw(rng):
+        p = rng.uniform(0.2, 1.0, (rows, classes, *rest))
+        return (p / p.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    return draw
+
+
+def cases(f):
+    def regression(op, run, label="", prediction=normal(4, 3, scale=2.0), target=normal(4, 3), **attrs):
+        for reduction in REDUCTIONS:
+            f.case(op, f"{label}{reduction}", run, [prediction, target], reduction=reduction, **attrs)
+
+    regression("mse", F.mse_loss)
+    regression("mse", F.mse_loss, label="scalar_", prediction=normal(), target=normal())
+    regression("mae", F.l1_loss)
+    regression("mae", F.l1_loss, label="ties_", prediction=values(1.0, -2.0, 0.0), target=values(1.0, -2.5, -0.0))
+    for delta in (1.0, 0.5, 2.5):
+        regression("huber", F.huber_loss, label=f"delta{delta}_", delta=delta)
+    regression(
+        "huber",
+        F.huber_loss,
+        label="kinks_",
+        prediction=values(1.0, -1.0, 0.0, 3.0, -3.0, 0.5),
+        target=values(0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        delta=1.0,
+    )
+
+    def cross_entropy(label, logits, target, weight=None, **attrs):
+        def run(x, t, *w, **attrs):
+            return F.cross_entropy(x, t, weight=w[0] if w else None, **attrs)
+
+        draws = [logits, target] + ([weight] if weight else [])
+        for reduction in REDUCTIONS:
+            f.case("cross_entropy", f"{label}_{reduction}", run, draws, fixed=(2,), reduction=reduction, **attrs)
+
+    logits, classes, weight = normal(6, 4, scale=2.0), ints(0, 4, 6), uniform(0.2, 2.0, 4)
+    some_ignored = int_values(0, 3, 2, 1, 2, 0)
+    cross_entropy("indices", logits, classes)
+    cross_entropy("large", values(1000.0, 999.0, -1000.0, 50.0, -50.0, 0.0, shape=(2, 3)), int_values(1, 0))
+    cross_entropy("one_class", normal(3, 1), int_values(0, 0, 0))
+    cross_entropy("vector", normal(4), lambda rng: np.array(2, dtype=np.int64))
+    cross_entropy("positions", normal(2, 4, 3), ints(0, 4, 2, 3))
+    cross_entropy("positions_weight", normal(2, 4, 3), ints(0, 4, 2, 3), weight, label_smoothing=0.1)
+    cross_entropy("smoothing", logits, classes, label_smoothing=0.1)
+    cross_entropy("smoothing1", logits, classes, label_smoothing=1.0)
+    cross_entropy("weight", logits, classes, weight)
+    cross_entropy("weight_smoothing", logits, classes, weight, label_smoothing=0.2)
+    cross_entropy("ignore", logits, some_ignored, ignore_index=2)
+    cross_entropy("ignore_default", logits, int_values(0, -100, 2, 1, -100, 0))
+    cross_entropy("ignore_weight_smoothing", logits, some_ignored, weight, ignore_index=2, label_smoothing=0.2)
+    cross_entropy("all_ignored", normal(2, 3), int_values(-100, -100))
+    cross_entropy("probabilities", logits, simplex(6, 4))
+    cross_entropy("probabilities_positions", normal(2, 4, 3), simplex(2, 4, 3))
+    cross_entropy("probabilities_weight", logits, simplex(6, 4), weight)
+    cross_entropy("probabilities_smoothing", logits, simplex(6, 4), label_smoothing=0.1)
+    cross_entropy("probabilities_weight_smoothing", logits, simplex(6, 4), weight, label_smoothing=0.1)
+
+    probability, label01 = uniform(0.02, 0.98, 4, 3), lambda rng: rng.integers(0, 2, (4, 3)).astype(np.float32)
+    soft = uniform(0.0, 1.0, 4, 3)
+    per_column, per_element = uniform(0.2, 3.0, 3), uniform(0.2, 3.0, 4, 3)
+
+    def bce(label, prediction, target, weight=None):
+        def run(p, t, *w, reduction):
+            return F.binary_cross_entropy(p, t, weight=w[0] if w else None, reduction=reduction)
+
+        for reduction in REDUCTIONS:
+            f.case(
+                "bce",
+                f"{label}_{reduction}",
+                run,
+                [prediction, target] + ([weight] if weight else []),
+                fixed=(1, 2),
+                reduction=reduction,
+            )
+
+    bce("labels", probability, label01)
+    bce("soft", probability, soft)
+    bce("weight", probability, label01, per_element)
+    bce("weight_columns", probability, label01, per_column)
+    bce("edges", values(0.0, 1.0, 0.0, 1.0), values(0.0, 1.0, 1.0, 0.0))
+
+    def bce_with_logits(label, prediction, target, weight=None, pos_weight=None):
+        """Inputs after the target: `weight` if has_weight, then `pos_weight` if has_pos_weight."""
+
+        def run(x, t, *w, reduction, has_weight, has_pos_weight):
+            return F.binary_cross_entropy_with_logits(
+                x,
+                t,
+                weight=w[0] if has_weight else None,
+                pos_weight=w[-1] if has_pos_weight else None,
+                reduction=reduction,
+            )
+
+        draws = [prediction, target] + [w for w in (weight, pos_weight) if w]
+        for reduction in REDUCTIONS:
+            f.case(
+                "bce_with_logits",
+                f"{label}_{reduction}",
+                run,
+                draws,
+                fixed=(1, 2, 3),
+                reduction=reduction,
+                has_weight=weight is not None,
+                has_pos_weight=pos_weight is not None,
+            )
+
+    bce_with_logits("labels", normal(4, 3, scale=3.0), label01)
+    bce_with_logits("soft", normal(4, 3, scale=3.0), soft)
+    bce_with_logits("wide", values(-80.0, -30.0, -5.0, 0.0, 5.0, 30.0, 80.0), values(0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0))
+    bce_with_logits("weight", normal(4, 3, scale=3.0), label01, weight=per_element)
+    bce_with_logits("pos_weight", normal(4, 3, scale=3.0), label01, pos_weight=per_column)
+    bce_with_logits("both_weights", normal(4, 3, scale=3.0), soft, weight=per_column, pos_weight=per_column)
+
+    # H(y, p) = -Σ y·log p over the classes of a row: no PyTorch function, so the closed form. A term with y = 0 is 0,
+    # at p = 0 too, and so is its gradient.
+    def from_probabilities(label, probabilities, target):
+        for reduction in REDUCTIONS:
+            case = {
+                "id": f"cross_entropy_from_probabilities/{label}_{reduction}",
+                "op": "cross_entropy_from_probabilities",
+                "inputs": 2,
+                "outputs": 1,
+                "attrs": {"reduction": reduction},
+            }
+            rng = f.rng(case["id"])
+            p32, y32 = probabilities(rng), target(rng)
+            up = np.asarray(rng.uniform(0.5, 2.0, p32.shape[:1] if reduction == "none" else ()), dtype=np.float32)
+            results = []
+            for dtype in (np.float32, np.float64):
+                p, y, u = p32.astype(dtype), y32.astype(dtype), up.astype(dtype)
+                safe = np.where(y == 0, dtype(1), p)
+                rows = -(y * np.log(safe)).sum(axis=1)
+                out = {"mean": rows.mean(), "sum": rows.sum(), "none": rows}[reduction]
+                factor = u[:, None] if reduction == "none" else u / dtype(len(rows) if reduction == "mean" else 1)
+                results.append((np.asarray(out, dtype=dtype), np.asarray(-y / safe * factor, dtype=dtype)))
+            (o32, g32), (o64, g64) = results
+            f.record(case, {"in.0": p32, "in.1": y32, "up.0": up}, **{"out.0": (o32, o64), "grad.0": (g32, g64)})
+
+    from_probabilities("soft", simplex(5, 4), simplex(5, 4))
+    from_probabilities("one_hot", simplex(4, 3), lambda rng: np.eye(3, dtype=np.float32)[rng.integers(0, 3, 4)])
+    from_probabilities(
+        "certain",
+        values(1.0, 0.0, 0.0, 0.0, 0.25, 0.75, shape=(2, 3)),
+        values(1.0, 0.0, 0.0, 0.0, 0.5, 0.5, shape=(2, 3)),
+    )

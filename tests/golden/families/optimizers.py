@@ -1,0 +1,118 @@
+"""Fifty steps of each optimizer on one small network, and gradient clipping."""
+
+import numpy as np
+import torch
+
+from recorder import DTYPES, normal
+
+STEPS = 50
+KEPT = (1, 2, 10, 50)
+SETTINGS = {
+    "SGD": [
+        {"lr": 0.1},
+        {"lr": 0.05, "momentum": 0.9},
+        {"lr": 0.05, "momentum": 0.9, "dampening": 0.3},
+        {"lr": 0.05, "momentum": 0.9, "nesterov": True},
+        {"lr": 0.1, "weight_decay": 0.01},
+        {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.02},
+        {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
+    ],
+    "Adam": [
+        {"lr": 0.01},
+        {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4},
+        {"lr": 0.01, "weight_decay": 0.05},
+        {"lr": 0.05, "amsgrad": True},
+        {"lr": 0.02, "betas": (0.5, 0.9), "eps": 1e-6, "weight_decay": 0.01, "amsgrad": True},
+    ],
+    "AdamW": [
+        {"lr": 0.01},
+        {"lr": 0.01, "weight_decay": 0.0},
+        {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-4, "weight_decay": 0.3},
+        {"lr": 0.05, "amsgrad": True},
+    ],
+    "RMSprop": [
+        {"lr": 0.01},
+        {"lr": 0.005, "alpha": 0.9, "eps": 1e-4},
+        {"lr": 0.002, "momentum": 0.9},
+        {"lr": 0.005, "centered": True},
+        {"lr": 0.002, "alpha": 0.95, "momentum": 0.5, "centered": True, "weight_decay": 0.01},
+    ],
+    "Adagrad": [
+        {"lr": 0.05},
+        {"lr": 0.1, "lr_decay": 0.05},
+        {"lr": 0.05, "weight_decay": 0.02},
+        {"lr": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-4, "lr_decay": 0.01},
+    ],
+}
+
+
+def cases(f):
+    rng = f.rng("problem")
+    # Linear(3, 4), tanh, Linear(4, 2); mean squared error on eight rows. Shared by every case.
+    shapes = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
+    start = {name: normal(*shape, scale=0.6)(rng) for name, shape in shapes.items()}
+    x, y = normal(8, 3)(rng), normal(8, 2)(rng)
+    for name, array in {"x": x, "y": y, **start}.items():
+        f.put(f"problem.{name}", array)
+
+    def train(dtype, optimizer, settings, clip):
+        p = [torch.tensor(a, dtype=dtype, requires_grad=True) for a in start.values()]
+        tx, ty = torch.from_numpy(x).to(dtype), torch.from_numpy(y).to(dtype)
+        opt = getattr(torch.optim, optimizer)(p, foreach=False, **settings)
+        kept, losses = {name: [] for name in shapes}, []
+        for step in range(1, STEPS + 1):
+            hidden = torch.tanh(torch.nn.functional.linear(tx, p[0], p[1]))
+            loss = torch.nn.functional.mse_loss(torch.nn.functional.linear(hidden, p[2], p[3]), ty)
+            opt.zero_grad()
+            loss.backward()
+            if "clip_norm" in clip:
+                torch.nn.utils.clip_grad_norm_(p, clip["clip_norm"])
+            if "clip_value" in clip:
+                torch.nn.utils.clip_grad_value_(p, clip["clip_value"])
+            opt.step()
+            losses.append(loss.item())
+            if step in KEPT:
+                for name, t in zip(shapes, p):
+                    kept[name].append(t.detach().numpy().copy())
+        arrays = {f"param.{name}": np.stack(history) for name, history in kept.items()}
+        return arrays | {"losses": np.array(losses, dtype=arrays["param.0.bias"].dtype)}
+
+    def case(optimizer, settings, clip={}):
+        label = "_".join(f"{k}{v}".replace(" ", "") for k, v in {**settings, **clip}.items())
+        runs = {name: train(dtype, optimizer, settings, clip) for name, dtype in DTYPES.items()}
+        pairs = {name: (runs["f32"][name], runs["f64"][name]) for name in runs["f32"]}
+        f.record({"id": f"{optimizer}/{label}", "op": optimizer, "steps": KEPT, "attrs": {**settings, **clip}}, **pairs)
+
+    for optimizer, all_settings in SETTINGS.items():
+        for settings in all_settings:
+            case(optimizer, settings)
+    case("SGD", {"lr": 0.2}, {"clip_norm": 0.1})
+    case("SGD", {"lr": 0.2}, {"clip_value": 0.02})
+    case("Adam", {"lr": 0.01}, {"clip_norm": 0.3})
+
+    grads = [normal(3, 4)(rng), normal(5)(rng), normal()(rng)]
+
+    def clipped(op, label, attrs, run):
+        results = []
+        for dtype in DTYPES.values():
+            p = [torch.zeros(g.shape, dtype=dtype, requires_grad=True) for g in grads]
+            for t, g in zip(p, grads):
+                t.grad = torch.from_numpy(np.array(g)).to(dtype)
+            norm = run(p)
+            arrays = {f"grad.{i}": t.grad.numpy() for i, t in enumerate(p)}
+            results.append(arrays if norm is None else arrays | {"norm": norm.numpy()})
+        f.record(
+            {"id": f"{op}/{label}", "op": op, "attrs": attrs},
+            {f"in.{i}": g for i, g in enumerate(grads)},
+            **{name: (results[0][name], results[1][name]) for name in results[0]},
+        )
+
+    for max_norm, norm_type in ((1.0, 2.0), (0.01, 2.0), (1000.0, 2.0), (0.5, 1.0), (0.5, float("inf"))):
+        clipped(
+            "clip_norm",
+            f"{max_norm}_p{norm_type}",
+            {"max_norm": max_norm, "norm_type": str(norm_type)},
+            lambda p: torch.nn.utils.clip_grad_norm_(p, max_norm, norm_type),
+        )
+    for limit in (0.5, 1000.0):
+        clipped("clip_value", f"{limit}", {"value": limit}, lambda p: torch.nn.utils.clip_grad_value_(p, limit))

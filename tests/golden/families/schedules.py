@@ -1,0 +1,60 @@
+"""The learning rate that ReduceLROnPlateau leaves after each value of a fixed sequence."""
+
+import numpy as np
+import torch
+
+NAN, INF = float("nan"), float("inf")
+DEFAULTS = {
+    "mode": "min",
+    "factor": 0.1,
+    "patience": 10,
+    "threshold": 1e-4,
+    "threshold_mode": "rel",
+    "cooldown": 0,
+    "min_lr": 0.0,
+    "eps": 1e-8,
+}
+SETTINGS = {
+    "defaults": {},
+    "patience0": {"patience": 0, "factor": 0.5},
+    "patience2": {"patience": 2, "factor": 0.5},
+    "cooldown": {"patience": 1, "factor": 0.5, "cooldown": 3},
+    "min_lr": {"patience": 1, "factor": 0.3, "min_lr": 0.002},
+    "min_lr_above": {"patience": 0, "factor": 0.5, "min_lr": 0.2},
+    "relative_threshold": {"patience": 2, "factor": 0.5, "threshold": 0.05},
+    "absolute_threshold": {"patience": 2, "factor": 0.5, "threshold": 0.05, "threshold_mode": "abs"},
+    "max": {"patience": 2, "factor": 0.5, "mode": "max"},
+    "max_absolute": {"patience": 2, "factor": 0.5, "mode": "max", "threshold": 0.05, "threshold_mode": "abs"},
+    "eps": {"patience": 0, "factor": 0.5, "eps": 0.01},
+}
+
+
+def cases(f):
+    rng = f.rng("sequences")
+    epochs = np.arange(60)
+    sequences = {
+        # Falls, then only wanders; falls on again; NaN and infinity on the way.
+        "plateaus": np.concatenate(
+            [np.exp(-epochs[:15] / 4), np.exp(-15 / 4) + 0.02 * rng.uniform(-1, 1, 30), 0.01 * np.exp(-epochs[:15] / 4)]
+        ),
+        "constant": np.full(30, 0.5),
+        "negative": -1.0 - 0.1 * np.sqrt(epochs[:40]) + 0.15 * rng.uniform(-1, 1, 40),
+        "not_finite": np.array([1.0, 0.9, NAN, 0.8, NAN, NAN, NAN, 0.7, INF, INF, INF, 0.6, -INF, 0.5, 0.5, 0.5]),
+    }
+    for sequence, metrics in sequences.items():
+        f.put(f"sequence.{sequence}", metrics)
+        for label, settings in SETTINGS.items():
+            options = {**DEFAULTS, **settings}
+            # The learning rate is an f64 number in PyTorch, whatever the parameters are.
+            opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(opt, **options)
+            trace = []
+            for value in metrics:
+                schedule.step(float(value))
+                trace.append(opt.param_groups[0]["lr"])
+            case = {
+                "id": f"ReduceLROnPlateau/{sequence}_{label}",
+                "op": "ReduceLROnPlateau",
+                "attrs": {"lr": 0.1, "sequence": sequence, **options},
+            }
+            f.record(case, {"lr": np.array(trace)})

@@ -1,0 +1,50 @@
+"""Writes the reference numbers of the tests `tests/golden_*.rs`.
+
+    python make_golden.py [FAMILY ...]      # needs PyTorch and NumPy; see README.md
+
+Without arguments every family is written.
+"""
+
+import importlib
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+
+import torch
+
+from recorder import Family
+
+FAMILIES = [
+    "unary",
+    "binary",
+    "activations",
+    "reductions",
+    "matmul",
+    "shape_index",
+    "layers",
+    "losses",
+    "optimizers",
+    "schedules",
+    "initializers",
+]
+
+
+def main():
+    # One thread: a fixed order of summation.
+    torch.set_num_threads(1)
+    folder = pathlib.Path(__file__).resolve().parent
+    total = 0
+    for name in sys.argv[1:] or FAMILIES:
+        family = Family(name)
+        importlib.import_module(f"families.{name}").cases(family)
+        path = family.write(folder)
+        size = path.stat().st_size
+        total += size
+        floored = sum(1 for c in family.cases if c["floors"])
+        print(f"{name:12} {len(family.cases):4} cases, {floored:3} with a floor, {size / 1024:7.1f} KiB")
+    print(f"{'':12} {total / 1024:.1f} KiB")
+
+
+if __name__ == "__main__":
+    main()

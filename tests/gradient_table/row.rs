@@ -1,0 +1,161 @@
+//! One row of the table, and what is checked for it.
+
+use demotic::autograd::{GradOptions, grad, gradcheck, gradgradcheck};
+use demotic::{DType, Result, Tensor, profile};
+
+/// A function of tensors, to be differentiated by all of them.
+pub type Function = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+
+/// One operation at one point.
+pub struct Row {
+    names: Vec<&'static str>,
+    f: Function,
+    inputs: Vec<Tensor>,
+    broadcast: bool,
+}
+
+impl Row {
+    /// `name` is what the operation is recorded as. `f` gets the inputs in `F64`; what is not to be differentiated, it
+    /// captures. Keep the inputs small (about ten elements), irregular, and away from kinks.
+    pub fn new<const N: usize>(
+        name: &'static str,
+        f: impl Fn(&[Tensor]) -> Result<Tensor> + 'static,
+        inputs: [Tensor; N],
+    ) -> Self {
+        let inputs = inputs.map(|x| x.to_dtype(DType::F64)).to_vec();
+        Self { names: vec![name], f: Box::new(f), inputs, broadcast: true }
+    }
+
+    /// Another operation that `f` is made of, or that its backward pass records.
+    pub fn covers(mut self, name: &'static str) -> Self {
+        self.names.push(name);
+        self
+    }
+
+    /// For functions that have a kink or a pole where elements are equal.
+    pub fn not_broadcast(mut self) -> Self {
+        self.broadcast = false;
+        self
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.names.iter().copied()
+    }
+
+    /// What is wrong with the gradients.
+    pub fn failures(&self) -> Vec<String> {
+        let (f, inputs) = (&self.f, self.inputs.as_slice());
+        let mut failures = Vec::new();
+        let mut note = |situation: &str, result: Result<()>| {
+            failures.extend(result.err().map(|e| format!("{} ({situation}): {e}", self.names[0])));
+        };
+
+        note("as it is", first_and_second_order(f, inputs));
+        note("both forms of the gradient", both_forms_agree(f, inputs));
+        note("names", self.records_what_it_says());
+        note("the result used twice", first_and_second_order(&|x: &[Tensor]| f(x)?.mul(&f(x)?), inputs));
+        if inputs.len() > 1 && inputs.iter().all(|x| x.shape() == inputs[0].shape()) {
+            let same = |x: &[Tensor]| f(&vec![x[0].clone(); inputs.len()]);
+            note("one tensor for all inputs", first_and_second_order(&same, &inputs[..1]));
+        }
+        if self.broadcast {
+            let (shapes, small) = (shapes(inputs), inputs.iter().map(narrow).collect::<Vec<_>>());
+            let wide = |x: &[Tensor]| f(&each(x, |i, x| x.broadcast_to(&shapes[i]))?);
+            note("broadcast views", first_and_second_order(&wide, &small));
+        }
+        let scattered: Vec<_> = inputs.iter().map(scatter).collect();
+        let strided = |x: &[Tensor]| f(&each(x, |_, x| gather(x))?);
+        note("strided views", first_and_second_order(&strided, &scattered));
+        failures
+    }
+
+    /// Runs the backward pass, and that of the gradients, and looks for the names that the row claims to be about.
+    fn records_what_it_says(&self) -> Result<()> {
+        let mut result = Ok(());
+        let report = profile::record(|| {
+            result = gradients(&self.f, &self.inputs, true).and_then(|(inputs, grads)| {
+                let tracked: Vec<_> = grads.iter().filter(|g| g.is_tracked()).map(Tensor::sum).collect();
+                let (outputs, inputs): (Vec<_>, Vec<_>) = (tracked.iter().collect(), inputs.iter().collect());
+                grad(&outputs, &inputs, GradOptions { allow_unused: true, ..Default::default() }).map(|_| ())
+            });
+        });
+        result?;
+        for name in &self.names {
+            let ran = report.rows().iter().any(|(row, ..)| row.strip_suffix(".backward") == Some(name));
+            if !ran {
+                return Err(demotic::Error::state(*name, "no such operation was recorded"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn first_and_second_order(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<()> {
+    gradcheck(f, inputs)?;
+    gradgradcheck(f, inputs)
+}
+
+/// The gradients of an irregularly weighted sum, and the leaves that they belong to.
+fn gradients(
+    f: &dyn Fn(&[Tensor]) -> Result<Tensor>,
+    inputs: &[Tensor],
+    create_graph: bool,
+) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    let inputs: Vec<Tensor> = inputs.iter().map(Tensor::tracked).collect::<Result<_>>()?;
+    let y = f(&inputs)?;
+    let loss = y.mul(&spread(y.shape(), 0.5, 1.5))?.sum();
+    let leaves: Vec<&Tensor> = inputs.iter().collect();
+    let grads = grad(&[&loss], &leaves, GradOptions { create_graph, allow_unused: true, ..Default::default() })?;
+    Ok((inputs, grads))
+}
+
+/// Operations may compute a gradient in one way, and in another when it is to be differentiated itself.
+fn both_forms_agree(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Result<()> {
+    let (_, fused) = gradients(f, inputs, false)?;
+    let (_, composite) = gradients(f, inputs, true)?;
+    for (i, (a, b)) in fused.iter().zip(&composite).enumerate() {
+        for (k, (a, b)) in a.to_f64_vec().iter().zip(b.to_f64_vec()).enumerate() {
+            if (a - b).abs() > 1e-12 * b.abs().max(1.0) || a.is_nan() != b.is_nan() {
+                let message = format!("input {i}, element {k}: {a}, but {b} with create_graph");
+                return Err(demotic::Error::gradient("grad", message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn each(x: &[Tensor], f: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Vec<Tensor>> {
+    x.iter().enumerate().map(|(i, x)| f(i, x)).collect()
+}
+
+fn shapes(x: &[Tensor]) -> Vec<Vec<usize>> {
+    x.iter().map(|x| x.shape().to_vec()).collect()
+}
+
+/// The first part of the first dimension that has several.
+fn narrow(x: &Tensor) -> Tensor {
+    let mut shape = x.shape().to_vec();
+    let Some(dim) = shape.iter().position(|n| *n > 1) else { return x.clone() };
+    let keep: usize = shape[dim + 1..].iter().product();
+    shape[dim] = 1;
+    Tensor::from_slice(&x.to_f64_vec()[..keep], shape).unwrap()
+}
+
+/// The elements in reversed order of dimensions.
+fn scatter(x: &Tensor) -> Tensor {
+    let reversed: Vec<isize> = (0..x.rank() as isize).rev().collect();
+    x.permute(&reversed).unwrap().contiguous()
+}
+
+/// A strided view that looks like what was scattered.
+fn gather(x: &Tensor) -> Result<Tensor> {
+    let reversed: Vec<isize> = (0..x.rank() as isize).rev().collect();
+    x.permute(&reversed)
+}
+
+/// Irregular values in the range from `low` to `high`, of type `F64`, the same for the same shape.
+pub fn spread(shape: &[usize], low: f64, high: f64) -> Tensor {
+    let n: usize = shape.iter().product();
+    let values = (0..n).map(|i| low + (high - low) * (0.618_033_988_75 * (i + 1) as f64).fract()).collect();
+    Tensor::from_vec::<f64>(values, shape).unwrap()
+}

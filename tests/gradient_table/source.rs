@@ -1,0 +1,101 @@
+//! Finds the names of all differentiable operations in the source files.
+//!
+//! An operation is recorded by a function that takes its name first: `record` itself, or one that passes a name on to
+//! such a function. Fused operations say it in `fn name(&self) -> &'static str`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Where operations live.
+const FOLDERS: [&str; 3] = ["src/autograd/ops", "src/layers", "src/losses"];
+
+/// The names of all operations that are recorded in the source files.
+pub fn recorded_operations() -> BTreeSet<String> {
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
+    }
+    assert!(!files.is_empty(), "no source files in {FOLDERS:?}");
+
+    let mut names: BTreeSet<String> = files.iter().flat_map(|source| function_names(source)).collect();
+    let mut recorders = BTreeSet::from(["record".to_owned()]);
+    loop {
+        let calls: Vec<Call> = files.iter().flat_map(|source| calls(source, &recorders)).collect();
+        let known = recorders.len();
+        for call in calls {
+            match call {
+                Call::Literal(name) => drop(names.insert(name)),
+                Call::PassedOn(by) => drop(recorders.insert(by)),
+            }
+        }
+        if recorders.len() == known {
+            return names;
+        }
+    }
+}
+
+/// All Rust files below a folder, without comments and unit tests.
+fn read(folder: &Path, files: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            read(&path, files);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            files.push(lines.join("\n"));
+        }
+    }
+}
+
+enum Call {
+    /// A call with this name.
+    Literal(String),
+    /// A call with a name that this function was given.
+    PassedOn(String),
+}
+
+/// The calls of functions that record.
+fn calls(source: &str, recorders: &BTreeSet<String>) -> Vec<Call> {
+    let mut calls = Vec::new();
+    for recorder in recorders {
+        for (at, _) in source.match_indices(&format!("{recorder}(")) {
+            let before = source[..at].trim_end();
+            let is_other_name = source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+            if is_other_name || before.ends_with("fn") || source[..at].ends_with("profile::") {
+                continue;
+            }
+            let argument = source[at + recorder.len() + 1..].trim_start();
+            if let Some(name) = literal(argument) {
+                calls.push(Call::Literal(name));
+            } else if argument.starts_with("name") {
+                calls.extend(enclosing_function(before).map(Call::PassedOn));
+            }
+        }
+    }
+    calls
+}
+
+/// The string that `text` starts with.
+fn literal(text: &str) -> Option<String> {
+    Some(text.strip_prefix('"')?.split('"').next()?.to_owned())
+}
+
+/// The function that is being defined last in `text`.
+fn enclosing_function(text: &str) -> Option<String> {
+    let (_, rest) = text.rsplit_once("fn ")?;
+    Some(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+}
+
+/// What the functions called `name` can answer.
+fn function_names(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (_, rest) in source.match_indices("fn name(&self) -> &'static str").map(|(at, s)| source.split_at(at + s.len())) {
+        let body = rest.split('}').next().unwrap_or_default();
+        let strings: Vec<String> = body.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+        assert!(!strings.is_empty(), "the name of an operation must be written out in `fn name`: {body}");
+        names.extend(strings);
+    }
+    names
+}
