@@ -172,10 +172,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &Path| replace("save", path, |out| out.write_all(b"x")).unwrap_err().message();
         let missing = folder.path().join("no").join("a");
-        assert_eq!(
-            write(&missing),
-            format!("save: {}: No such file or directory (os error 2)", missing.display())
-        );
+        assert_eq!(write(&missing), format!("save: {}: No such file or directory (os error 2)", missing.display()));
         assert_eq!(write(folder.path()), format!("save: {}: is a directory", folder.path().display()));
         write(Path::new(""));
         write(Path::new("/"));

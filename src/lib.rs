@@ -4,9 +4,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod autograd;
+pub mod data;
 pub mod error;
+mod files;
+pub mod io;
 pub mod layers;
-// pub mod losses;
+pub mod losses;
+pub mod models;
+pub mod optimizers;
+pub mod prelude;
+pub mod regularizers;
+pub mod train;
 pub mod memory;
 pub mod parallel;
 pub mod profile;

@@ -1,7 +1,7 @@
 //! What most programs need: `use demotic::prelude::*;`
 
 pub use crate::autograd::no_grad;
-pub use crate::data::{Dataset, KFold, Preprocessor, Table};
+pub use crate::data::{Dataset, KFold, Preprocessor, Table, TensorDataset};
 pub use crate::error::{Error, ErrorKind, InLayer, Result};
 pub use crate::io::SaveLoad;
 pub use crate::layers::*;

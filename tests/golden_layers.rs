@@ -56,9 +56,7 @@ fn build(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Layer>> {
             Box::new(sequential![w.linear()?, Gelu, w.linear_without_bias()?, Softmax::new(-1)])
         }
         ("Residual", "mlp") => Box::new(Residual::new(sequential![w.linear()?, Tanh, w.linear()?])),
-        ("Residual", "nested") => {
-            Box::new(Residual::new(sequential![w.linear()?, Residual::new(w.linear()?), Relu]))
-        }
+        ("Residual", "nested") => Box::new(Residual::new(sequential![w.linear()?, Residual::new(w.linear()?), Relu])),
         _ => activation(case),
     })
 }

@@ -3,7 +3,9 @@
 #[path = "common/golden.rs"]
 mod golden;
 
-use demotic::losses::{Bce, BceWithLogits, CrossEntropy, CrossEntropyFromProbabilities, Huber, Loss, Mae, Mse, Reduction};
+use demotic::losses::{
+    Bce, BceWithLogits, CrossEntropy, CrossEntropyFromProbabilities, Huber, Loss, Mae, Mse, Reduction,
+};
 use demotic::{Result, Tensor};
 use golden::Case;
 
@@ -24,7 +26,8 @@ fn loss(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Loss>> {
         "mae" => Box::new(Mae::new().reduction(reduction)),
         "huber" => Box::new(Huber::new(case.attr("delta"))?.reduction(reduction)),
         "cross_entropy" => {
-            let mut loss = CrossEntropy::new().reduction(reduction).label_smoothing(case.attr_or("label_smoothing", 0.0))?;
+            let mut loss =
+                CrossEntropy::new().reduction(reduction).label_smoothing(case.attr_or("label_smoothing", 0.0))?;
             if let Some(index) = case.attr("ignore_index") {
                 loss = loss.ignore_index(index);
             }

@@ -27,7 +27,7 @@ fn compute(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
         "topk" => pair(x.topk(case.attr("k"), dim(), case.attr("largest"))?),
         _ => {
             let dims = case.attr::<Vec<isize>>("dims");
-            vec![if dims.is_empty() { over_all(case, x) } else { over_dims(case, x, &dims, keepdim())? }]
+            vec![if dims.is_empty() { over_all(case, x)? } else { over_dims(case, x, &dims, keepdim())? }]
         }
     })
 }
@@ -36,32 +36,32 @@ fn pair((values, indices): (Tensor, Tensor)) -> Vec<Tensor> {
     vec![values, indices]
 }
 
-fn over_all(case: &Case, x: &Tensor) -> Tensor {
-    match case.op.as_str() {
+fn over_all(case: &Case, x: &Tensor) -> Result<Tensor> {
+    Ok(match case.op.as_str() {
         "sum" => x.sum(),
         "mean" => x.mean(),
         "var" => x.var(case.attr("correction")),
         "std" => x.std(case.attr("correction")),
         "logsumexp" => x.logsumexp(),
-        "amax" => x.max(),
-        "amin" => x.min(),
+        "amax" => x.max()?,
+        "amin" => x.min()?,
         "prod" => x.prod(),
         "any" => x.any(),
         "all" => x.all(),
         "norm" => x.norm(case.text_number("p")),
         op => panic!("{}: no op {op}", case.id),
-    }
+    })
 }
 
 fn over_dims(case: &Case, x: &Tensor, dims: &[isize], keepdim: bool) -> Result<Tensor> {
     match case.op.as_str() {
         "sum" => x.sum_dims(dims, keepdim),
         "mean" => x.mean_dims(dims, keepdim),
-        "var" => x.var_dims(dims, keepdim, case.attr("correction")),
-        "std" => x.std_dims(dims, keepdim, case.attr("correction")),
+        "var" => x.var_dims(dims, case.attr("correction"), keepdim),
+        "std" => x.std_dims(dims, case.attr("correction"), keepdim),
         "logsumexp" => x.logsumexp_dims(dims, keepdim),
-        "amax" => x.max_dims(dims, keepdim),
-        "amin" => x.min_dims(dims, keepdim),
+        "amax" => x.amax(dims, keepdim),
+        "amin" => x.amin(dims, keepdim),
         "prod" => x.prod_dims(dims, keepdim),
         "any" => x.any_dims(dims, keepdim),
         "all" => x.all_dims(dims, keepdim),
@@ -74,7 +74,7 @@ fn extreme_index(case: &Case, x: &Tensor) -> Result<Tensor> {
     let keepdim = case.attr("keepdim");
     match (case.op.as_str(), case.attr::<Option<isize>>("dim")) {
         ("argmax", None) => x.argmax(),
-        ("argmin", None) => x.argmin(),
+        (_, None) => x.argmin(),
         ("argmax", Some(dim)) => x.argmax_dim(dim, keepdim),
         (_, Some(dim)) => x.argmin_dim(dim, keepdim),
     }

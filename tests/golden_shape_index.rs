@@ -3,6 +3,7 @@
 #[path = "common/golden.rs"]
 mod golden;
 
+use demotic::tensor::index::Step;
 use demotic::{Result, Tensor};
 use golden::Case;
 
@@ -26,12 +27,19 @@ fn compute(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         "flip" => x.flip(&case.attr::<Vec<isize>>("dims")),
         "roll" => x.roll(&case.attr::<Vec<isize>>("shifts"), &case.attr::<Vec<isize>>("dims")),
         "pad" => x.pad(&case.attr::<Vec<(isize, isize)>>("pads"), case.attr("value")),
+        "pad_reflect" => x.pad_reflect(&case.attr::<Vec<(isize, isize)>>("pads")),
+        "pad_replicate" => x.pad_replicate(&case.attr::<Vec<(isize, isize)>>("pads")),
+        "pad_circular" => x.pad_circular(&case.attr::<Vec<(isize, isize)>>("pads")),
         "repeat" => x.repeat(&case.attr::<Vec<usize>>("times")),
         "expand" => x.broadcast_to(case.attr::<Vec<usize>>("shape")),
         "squeeze" => x.squeeze(dim()),
         "unsqueeze" => x.unsqueeze(dim()),
         "narrow" => x.narrow(dim(), case.attr("start"), case.attr("length")),
         "select" => x.select(dim(), case.attr("index")),
+        "slice" => {
+            let places = case.attr::<isize>("start")..case.attr::<isize>("stop");
+            x.slice(dim(), Step(places, case.attr("step")))
+        }
         "cat" => Tensor::cat(&all, dim()),
         "stack" => Tensor::stack(&all, dim()),
         "gather" => x.gather(dim(), &inputs[1]),

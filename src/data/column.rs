@@ -36,13 +36,20 @@ pub enum ColumnKind {
     Text,
 }
 
-/// `number` or `text`.
-impl fmt::Display for ColumnKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ColumnKind {
+    /// `number` or `text`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Number => "number",
             Self::Text => "text",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ColumnKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -109,9 +116,7 @@ impl Column {
     pub fn texts(&self) -> Option<impl ExactSizeIterator<Item = Option<&str>>> {
         match &self.0 {
             Values::Numbers(_) => None,
-            Values::Texts { codes, texts } => {
-                Some(codes.iter().map(|code| texts.get(*code).map(String::as_str)))
-            }
+            Values::Texts { codes, texts } => Some(codes.iter().map(|code| texts.get(*code).map(String::as_str))),
         }
     }
 

@@ -11,7 +11,10 @@ fn first_part(n: usize, fraction: f64) -> Result<usize> {
         return Err(Error::argument("split", message).with_help("0.8 puts 80 % of the rows into the first part"));
     }
     if n < 2 {
-        return Err(Error::argument("split", format!("{n} row{} cannot be divided into two parts", if n == 1 { "" } else { "s" })));
+        return Err(Error::argument(
+            "split",
+            format!("{n} row{} cannot be divided into two parts", if n == 1 { "" } else { "s" }),
+        ));
     }
     Ok(((n as f64 * fraction).round() as usize).clamp(1, n - 1))
 }
@@ -200,7 +203,7 @@ impl ExactSizeIterator for Folds {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::prelude::{prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
     fn sorted(parts: &[&[usize]]) -> Vec<usize> {
         let mut all = parts.concat();
@@ -243,10 +246,7 @@ mod tests {
         assert_eq!(message(10, f64::NAN), "split: the fraction is NaN, expected a number between 0 and 1");
         assert_eq!(message(1, 0.5), "split: 1 row cannot be divided into two parts");
         let e = stratified(&[0, 0, 1], 0.5, &mut rng, |label| format!("class {label}")).unwrap_err();
-        assert_eq!(
-            e.message(),
-            "split_stratified: class 1 occurs in one row only, which cannot be on both sides"
-        );
+        assert_eq!(e.message(), "split_stratified: class 1 occurs in one row only, which cannot be on both sides");
     }
 
     #[test]

@@ -70,3 +70,45 @@ activations! {
     /// [`Tensor::tanh`] as a layer.
     Tanh => |x| x.tanh();
 }
+
+activations_with_options! {
+    /// [`Tensor::leaky_relu`] as a layer.
+    LeakyRelu {
+        /// The slope for negative inputs.
+        slope: f64 = 0.01
+    } => |op, x| Ok(x.leaky_relu(op.slope));
+    /// [`Tensor::elu`] as a layer.
+    Elu {
+        /// The negative of the limit for large negative inputs.
+        alpha: f64 = 1.0
+    } => |op, x| Ok(x.elu(op.alpha));
+    /// [`Tensor::softplus`] as a layer.
+    Softplus {
+        /// The steepness.
+        beta: f64 = 1.0,
+        /// The input times `beta` from which on the function is the identity.
+        threshold: f64 = 20.0
+    } => |op, x| x.softplus(op.beta, op.threshold);
+    /// [`Tensor::hardtanh`] as a layer.
+    Hardtanh {
+        /// The lower limit.
+        lo: f64 = -1.0,
+        /// The upper limit.
+        hi: f64 = 1.0
+    } => |op, x| x.hardtanh(op.lo, op.hi);
+    /// [`Tensor::softmax`] as a layer.
+    Softmax {
+        /// The dimension whose elements add up to 1; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.softmax(op.dim);
+    /// [`Tensor::log_softmax`] as a layer.
+    LogSoftmax {
+        /// The dimension whose exponentials add up to 1; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.log_softmax(op.dim);
+    /// [`Tensor::glu`] as a layer.
+    Glu {
+        /// The dimension that is halved; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.glu(op.dim);
+}

@@ -3,7 +3,7 @@
 //! A model is a plain struct of parameters and other layers. [`module!`](crate::module!) names its fields, [`Layer`] says
 //! what it computes. Nothing is hidden: a clone is a copy, and dropping the struct drops the model.
 
-// mod activation;
+mod activation;
 mod container;
 mod dropout;
 mod init;
@@ -11,11 +11,11 @@ mod layer;
 mod linear;
 mod module;
 mod param;
-// mod shape;
+mod shape;
 mod share;
 mod summary;
 
-// pub use activation::*;
+pub use activation::*;
 pub use container::{Residual, Sequential};
 pub use dropout::Dropout;
 pub use init::{Fan, Gain, Init};
@@ -23,7 +23,7 @@ pub use layer::{CloneLayer, Layer, Mode};
 pub use linear::Linear;
 pub use module::{Module, ModuleExt, Slot, SlotMut, Visitor, VisitorMut};
 pub use param::{Buffer, Param};
-// pub use shape::Flatten;
+pub use shape::Flatten;
 pub use share::{checkpointed, share};
 pub use summary::{LayerExt, Row, Summary};
 

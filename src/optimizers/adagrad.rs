@@ -92,7 +92,7 @@ impl UpdateRule for AdaGradRule {
             step: step.number,
         };
         with_float!(param.dtype(), T => {
-            optim::adagrad(rule, param.as_mut_slice()?, grad.data(), sum.data_mut());
+            optim::adagrad(rule, param.as_mut_slice::<T>()?, grad.data(), sum.data_mut());
         }, else ());
         Ok(())
     }

@@ -108,7 +108,7 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         };
         with_float!(param.dtype(), T => {
             let v_max = v_max.first_mut().map(Tensor::data_mut::<T>);
-            optim::adam(rule, param.as_mut_slice()?, grad.data(), m.data_mut(), v.data_mut(), v_max);
+            optim::adam(rule, param.as_mut_slice::<T>()?, grad.data(), m.data_mut(), v.data_mut(), v_max);
         }, else ());
         Ok(())
     }

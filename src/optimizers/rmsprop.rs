@@ -108,7 +108,7 @@ impl UpdateRule for RmsPropRule {
         with_float!(param.dtype(), T => {
             let mean = mean.first_mut().map(Tensor::data_mut::<T>);
             let velocity = velocity.first_mut().map(Tensor::data_mut::<T>);
-            optim::rmsprop(rule, param.as_mut_slice()?, grad.data(), square.data_mut(), mean, velocity);
+            optim::rmsprop(rule, param.as_mut_slice::<T>()?, grad.data(), square.data_mut(), mean, velocity);
         }, else ());
         Ok(())
     }

@@ -94,7 +94,7 @@ impl UpdateRule for SgdRule {
         };
         with_float!(param.dtype(), T => {
             let velocity = state.first_mut().map(Tensor::data_mut::<T>);
-            optim::sgd(rule, param.as_mut_slice()?, grad.data(), velocity);
+            optim::sgd(rule, param.as_mut_slice::<T>()?, grad.data(), velocity);
         }, else ());
         Ok(())
     }

@@ -278,12 +278,12 @@ impl<R: UpdateRule> Stepper<R> {
         self.entries.start_pass();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             let Slot::Param(param) = slot else { return };
-            let place = self.entries.find(path).unwrap_or_else(|| {
-                self.unchecked = true;
-                self.entries.add(Entry::new(path, &self.groups))
-            });
+            let place = match self.entries.find(path) {
+                Some(place) => place,
+                None => self.entries.add(Entry::new(path, &self.groups)),
+            };
             if !self.entries.mark(place) {
-                problem = Some(Problem::SamePath(path.to_string()));
+                problem.get_or_insert_with(|| Problem::SamePath(path.to_string()));
             }
             if !param.is_trainable() {
                 return;
@@ -294,11 +294,11 @@ impl<R: UpdateRule> Stepper<R> {
             };
             let entry = self.entries.get_mut(place);
             if entry.steps > 0 && !fits(&entry.tensors, names.len(), param) {
-                problem = Some(Problem::Misfit(path.to_string()));
+                problem.get_or_insert_with(|| Problem::Misfit(path.to_string()));
             }
             let grad = grad.packed();
             if self.check_finite && !clip::is_finite(&grad) {
-                problem = Some(Problem::NotFinite(path.to_string()));
+                problem.get_or_insert_with(|| Problem::NotFinite(path.to_string()));
             }
             if let Some(Clip::Norm(_)) = self.clip {
                 total.add(&grad);

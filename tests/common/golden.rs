@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The element types of the two reference runs, with the names that the files give them.
-pub const RUNS: [(DType, &str); 2] = [(DType::F32, "f32"), (DType::F64, "f64")];
+pub(crate) const RUNS: [(DType, &str); 2] = [(DType::F32, "f32"), (DType::F64, "f64")];
 
 /// The elements of one stored tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ enum Elements {
 
 /// One stored tensor.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub(crate) struct Stored {
     shape: Vec<usize>,
     elements: Elements,
 }
@@ -50,7 +50,7 @@ impl Stored {
     }
 
     /// The stored numbers; floats become `dtype`, which is exact for what the files store as f32.
-    pub fn tensor(&self, dtype: DType) -> Tensor {
+    pub(crate) fn tensor(&self, dtype: DType) -> Tensor {
         let shape = self.shape.as_slice();
         match &self.elements {
             Elements::F32(x) if dtype == DType::F64 => {
@@ -64,7 +64,7 @@ impl Stored {
     }
 
     /// The stored numbers, whatever they are.
-    pub fn to_f64_vec(&self) -> Vec<f64> {
+    pub(crate) fn to_f64_vec(&self) -> Vec<f64> {
         match &self.elements {
             Elements::F32(x) => x.iter().map(|x| f64::from(*x)).collect(),
             Elements::F64(x) => x.clone(),
@@ -74,7 +74,7 @@ impl Stored {
     }
 
     /// Part `index` of the first dimension.
-    pub fn row(&self, index: usize) -> Self {
+    pub(crate) fn row(&self, index: usize) -> Self {
         fn part<T: Clone>(x: &[T], rows: usize, index: usize) -> Vec<T> {
             let len = x.len() / rows;
             x[index * len..(index + 1) * len].to_vec()
@@ -99,7 +99,7 @@ impl Stored {
     }
 
     /// What is wrong with `got`, if anything.
-    pub fn mismatch(&self, got: &Tensor, floor: f64, signed_zero: bool) -> Option<String> {
+    pub(crate) fn mismatch(&self, got: &Tensor, floor: f64, signed_zero: bool) -> Option<String> {
         if got.shape() != self.shape || got.dtype() != self.dtype() {
             let (shape, dtype) = (got.shape(), got.dtype());
             return Some(format!("got {dtype} {shape:?}, expected {} {:?}", self.dtype(), self.shape));
@@ -134,9 +134,9 @@ fn close(got: f64, want: f64, floor: f64, dtype: DType) -> bool {
 
 /// One case of a family.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Case {
-    pub id: String,
-    pub op: String,
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) op: String,
     #[serde(default)]
     inputs: usize,
     #[serde(default)]
@@ -144,47 +144,47 @@ pub struct Case {
     #[serde(default)]
     signed_zero: bool,
     floors: HashMap<String, f64>,
-    pub attrs: Value,
+    pub(crate) attrs: Value,
     /// What only some families have.
     #[serde(flatten)]
-    pub more: HashMap<String, Value>,
+    pub(crate) more: HashMap<String, Value>,
 }
 
 impl Case {
     /// The attribute `name`. `null` is `None`.
     #[track_caller]
-    pub fn attr<T: DeserializeOwned>(&self, name: &str) -> T {
+    pub(crate) fn attr<T: DeserializeOwned>(&self, name: &str) -> T {
         let value = self.attrs.get(name).cloned().unwrap_or(Value::Null);
         serde_json::from_value(value).unwrap_or_else(|e| panic!("{}: attribute {name}: {e}", self.id))
     }
 
     /// The attribute `name`, or `default` where the case does not set it.
     #[track_caller]
-    pub fn attr_or<T: DeserializeOwned>(&self, name: &str, default: T) -> T {
+    pub(crate) fn attr_or<T: DeserializeOwned>(&self, name: &str, default: T) -> T {
         if self.attrs.get(name).is_some() { self.attr(name) } else { default }
     }
 
     /// A number that JSON cannot hold is stored as text: `inf`.
     #[track_caller]
-    pub fn text_number(&self, name: &str) -> f64 {
+    pub(crate) fn text_number(&self, name: &str) -> f64 {
         self.attr::<String>(name).parse().unwrap()
     }
 
     /// The floor of one of the case's tensors.
-    pub fn floor(&self, name: &str) -> f64 {
+    pub(crate) fn floor(&self, name: &str) -> f64 {
         self.floors.get(name).copied().unwrap_or(0.0)
     }
 }
 
 /// One data file.
 #[derive(Debug)]
-pub struct Family {
-    pub cases: Vec<Case>,
+pub(crate) struct Family {
+    pub(crate) cases: Vec<Case>,
     tensors: HashMap<String, Stored>,
 }
 
 impl Family {
-    pub fn load(name: &str) -> Self {
+    pub(crate) fn load(name: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.safetensors"));
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -196,12 +196,12 @@ impl Family {
         Self { cases, tensors }
     }
 
-    pub fn find(&self, name: &str) -> Option<&Stored> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Stored> {
         self.tensors.get(name)
     }
 
     #[track_caller]
-    pub fn stored(&self, name: &str) -> &Stored {
+    pub(crate) fn stored(&self, name: &str) -> &Stored {
         self.find(name).unwrap_or_else(|| panic!("the golden file has no tensor {name}"))
     }
 }
@@ -220,12 +220,12 @@ fn as_strided_view(x: &Tensor) -> Tensor {
 ///
 /// It may replace inputs that it copies, such as the weights of a layer, by the copies: the gradients are taken with
 /// respect to what it leaves there.
-pub type Compute<'a> = &'a dyn Fn(&Case, &mut [Tensor]) -> Result<Vec<Tensor>>;
+pub(crate) type Compute<'a> = &'a dyn Fn(&Case, &mut [Tensor]) -> Result<Vec<Tensor>>;
 
 /// Compares every case of a family with what `compute` makes of its inputs: in both element types, with contiguous and
 /// with strided inputs, recorded and not, and its gradients with and without a graph of their own.
 #[track_caller]
-pub fn check(family: &str, compute: Compute<'_>) {
+pub(crate) fn check(family: &str, compute: Compute<'_>) {
     let family = Family::load(family);
     let mut failures = Failures::default();
     for case in &family.cases {
@@ -311,19 +311,19 @@ impl Run<'_> {
 
 /// Collects what is wrong, so that one run shows all of it.
 #[derive(Debug, Default)]
-pub struct Failures {
+pub(crate) struct Failures {
     text: String,
     count: usize,
 }
 
 impl Failures {
-    pub fn add(&mut self, place: &str, what: impl AsRef<str>) {
+    pub(crate) fn add(&mut self, place: &str, what: impl AsRef<str>) {
         self.count += 1;
         let _ = writeln!(self.text, "{place}: {}", what.as_ref());
     }
 
     #[track_caller]
-    pub fn finish(self, cases: usize) {
+    pub(crate) fn finish(self, cases: usize) {
         assert!(self.count == 0, "{} failures in {cases} cases\n{}", self.count, self.text);
     }
 }

@@ -4,10 +4,10 @@ use demotic::autograd::{GradOptions, grad, gradcheck, gradgradcheck};
 use demotic::{DType, Result, Tensor, profile};
 
 /// A function of tensors, to be differentiated by all of them.
-pub type Function = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+pub(crate) type Function = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
 
 /// One operation at one point.
-pub struct Row {
+pub(crate) struct Row {
     names: Vec<&'static str>,
     f: Function,
     inputs: Vec<Tensor>,
@@ -17,7 +17,7 @@ pub struct Row {
 impl Row {
     /// `name` is what the operation is recorded as. `f` gets the inputs in `F64`; what is not to be differentiated, it
     /// captures. Keep the inputs small (about ten elements), irregular, and away from kinks.
-    pub fn new<const N: usize>(
+    pub(crate) fn new<const N: usize>(
         name: &'static str,
         f: impl Fn(&[Tensor]) -> Result<Tensor> + 'static,
         inputs: [Tensor; N],
@@ -27,23 +27,23 @@ impl Row {
     }
 
     /// Another operation that `f` is made of, or that its backward pass records.
-    pub fn covers(mut self, name: &'static str) -> Self {
+    pub(crate) fn covers(mut self, name: &'static str) -> Self {
         self.names.push(name);
         self
     }
 
     /// For functions that have a kink or a pole where elements are equal.
-    pub fn not_broadcast(mut self) -> Self {
+    pub(crate) fn not_broadcast(mut self) -> Self {
         self.broadcast = false;
         self
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.names.iter().copied()
     }
 
     /// What is wrong with the gradients.
-    pub fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<String> {
         let (f, inputs) = (&self.f, self.inputs.as_slice());
         let mut failures = Vec::new();
         let mut note = |situation: &str, result: Result<()>| {
@@ -141,20 +141,26 @@ fn narrow(x: &Tensor) -> Tensor {
     Tensor::from_slice(&x.to_f64_vec()[..keep], shape).unwrap()
 }
 
-/// The elements in reversed order of dimensions.
+/// The elements in reversed order of dimensions, each followed by one that must not show up.
 fn scatter(x: &Tensor) -> Tensor {
-    let reversed: Vec<isize> = (0..x.rank() as isize).rev().collect();
-    x.permute(&reversed).unwrap().contiguous()
+    let turned = reversed(x).unwrap();
+    let values = turned.to_f64_vec().iter().flat_map(|x| [*x, -77.0]).collect();
+    let shape: Vec<usize> = turned.shape().iter().copied().chain([2]).collect();
+    Tensor::from_vec::<f64>(values, shape).unwrap()
 }
 
-/// A strided view that looks like what was scattered.
+/// A view with gaps that looks like what was scattered.
 fn gather(x: &Tensor) -> Result<Tensor> {
-    let reversed: Vec<isize> = (0..x.rank() as isize).rev().collect();
-    x.permute(&reversed)
+    reversed(&x.select(-1, 0)?)
+}
+
+fn reversed(x: &Tensor) -> Result<Tensor> {
+    let order: Vec<isize> = (0..x.rank() as isize).rev().collect();
+    x.permute(&order)
 }
 
 /// Irregular values in the range from `low` to `high`, of type `F64`, the same for the same shape.
-pub fn spread(shape: &[usize], low: f64, high: f64) -> Tensor {
+pub(crate) fn spread(shape: &[usize], low: f64, high: f64) -> Tensor {
     let n: usize = shape.iter().product();
     let values = (0..n).map(|i| low + (high - low) * (0.618_033_988_75 * (i + 1) as f64).fract()).collect();
     Tensor::from_vec::<f64>(values, shape).unwrap()

@@ -29,9 +29,8 @@ impl Tensor {
     /// `x` where it is positive, else `slope · x`. Gradient: `g` or `slope · g`, the latter at 0.
     #[must_use]
     pub fn leaky_relu(&self, slope: f64) -> Tensor {
-        let vjp = fused(scalars!(LeakyReluGrad { slope }), move |g, x| {
-            x.gt_scalar(0.0).where_(g, &g.mul_scalar(slope))
-        });
+        let vjp =
+            fused(scalars!(LeakyReluGrad { slope }), move |g, x| x.gt_scalar(0.0).where_(g, &g.mul_scalar(slope)));
         unary("leaky_relu", self, scalars!(LeakyRelu { slope }), vjp)
     }
 
@@ -180,7 +179,7 @@ impl Tensor {
 fn elu_vjp(g: &Tensor, x: &Tensor, alpha: f64) -> Result<Tensor> {
     // The exponential of what is not taken must not overflow: its gradient would be 0 · ∞.
     let slope = x.clamp_max(0.0).exp().mul_scalar(alpha);
-    x.gt_scalar(0.0).where_(g, &g.mul(&slope)?)
+    x.le_scalar(0.0).where_(&g.mul(&slope)?, g)
 }
 
 fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Tensor {

@@ -116,7 +116,7 @@ impl Tensor {
 }
 
 /// Applies a kernel to integers; truth values and `U8` become `I64` first.
-fn integer_map(x: &Tensor, op: impl Unary<i64>) -> Tensor {
+pub(super) fn integer_map(x: &Tensor, op: impl Unary<i64>) -> Tensor {
     let x = x.packed().cast(DType::I64);
     Tensor::build::<i64>(x.shape(), |out| map::unary(op, x.data(), out))
 }
@@ -178,65 +178,41 @@ tensor_operators! {
 }
 
 /// `tensor ∘ number` and `number ∘ tensor`. Whole numbers keep integer tensors integer (except in a division), fractions
-/// make them `F32`.
+/// make them `F32`. One type of each kind: with `f32` as well as `f64`, the type of `(&x * 2.0).sum()` would be unknown.
 macro_rules! scalar_operators {
     ($($Trait:ident $method:ident, |$x:ident, $c:ident| $float:expr, $integer:expr, reversed $rfloat:expr, $rinteger:expr;)*) => {$(
-        scalar_operators!(@impl $Trait $method f64 f32, |$x, $c| $float, |$x, $c| $rfloat);
-        scalar_operators!(@impl $Trait $method i64 i32, |$x, $c| {
+        scalar_operators!(@impl $Trait $method f64, |$x, $c| $float, |$x, $c| $rfloat);
+        scalar_operators!(@impl $Trait $method i64, |$x, $c| {
             if $x.dtype().is_float() { let $c = $c as f64; $float } else { $integer }
         }, |$x, $c| {
             if $x.dtype().is_float() { let $c = $c as f64; $rfloat } else { $rinteger }
         });
     )*};
-    (@impl $Trait:ident $method:ident $Wide:ident $Narrow:ident, |$x:ident, $c:ident| $value:expr, |$y:ident, $d:ident| $reversed:expr) => {
-        impl $Trait<$Wide> for &Tensor {
+    (@impl $Trait:ident $method:ident $Number:ident, |$x:ident, $c:ident| $value:expr, |$y:ident, $d:ident| $reversed:expr) => {
+        impl $Trait<$Number> for &Tensor {
             type Output = Tensor;
-            fn $method(self, $c: $Wide) -> Tensor {
+            fn $method(self, $c: $Number) -> Tensor {
                 let $x = self;
                 $value
             }
         }
-        impl $Trait<&Tensor> for $Wide {
+        impl $Trait<&Tensor> for $Number {
             type Output = Tensor;
             fn $method(self, $y: &Tensor) -> Tensor {
                 let $d = self;
                 $reversed
             }
         }
-        impl $Trait<$Wide> for Tensor {
+        impl $Trait<$Number> for Tensor {
             type Output = Tensor;
-            fn $method(self, c: $Wide) -> Tensor {
+            fn $method(self, c: $Number) -> Tensor {
                 $Trait::$method(&self, c)
             }
         }
-        impl $Trait<Tensor> for $Wide {
+        impl $Trait<Tensor> for $Number {
             type Output = Tensor;
             fn $method(self, x: Tensor) -> Tensor {
                 $Trait::$method(self, &x)
-            }
-        }
-        impl $Trait<$Narrow> for &Tensor {
-            type Output = Tensor;
-            fn $method(self, c: $Narrow) -> Tensor {
-                $Trait::$method(self, $Wide::from(c))
-            }
-        }
-        impl $Trait<$Narrow> for Tensor {
-            type Output = Tensor;
-            fn $method(self, c: $Narrow) -> Tensor {
-                $Trait::$method(&self, $Wide::from(c))
-            }
-        }
-        impl $Trait<&Tensor> for $Narrow {
-            type Output = Tensor;
-            fn $method(self, x: &Tensor) -> Tensor {
-                $Trait::$method($Wide::from(self), x)
-            }
-        }
-        impl $Trait<Tensor> for $Narrow {
-            type Output = Tensor;
-            fn $method(self, x: Tensor) -> Tensor {
-                $Trait::$method($Wide::from(self), &x)
             }
         }
     };

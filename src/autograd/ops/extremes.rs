@@ -43,7 +43,7 @@ impl Tensor {
 
     /// `min(max(x, lo), hi)` with bounds that may be left out; NaN stays, and a bound that is NaN is none. If `lo` is
     /// above `hi`, everything becomes `hi`. Integers stay integers if the bounds are whole, else become `F32`.
-    /// Gradient: `g` between the bounds and at them, else 0.
+    /// Gradient: `g` strictly between the bounds, else 0.
     ///
     /// ```
     /// use demotic::tensor;
@@ -56,14 +56,17 @@ impl Tensor {
     #[doc(alias = "clip")]
     #[must_use]
     pub fn clamp(&self, lo: Option<f64>, hi: Option<f64>) -> Tensor {
-        let bound = |bound: Option<f64>, none: f64| bound.filter(|c| !c.is_nan()).unwrap_or(none);
-        let (lo, hi) = (bound(lo, f64::NEG_INFINITY), bound(hi, f64::INFINITY));
-        if !self.dtype().is_float() && lo == lo.trunc() && hi == hi.trunc() {
+        let whole = |bound: Option<f64>| bound.is_none_or(|c| c == c.trunc());
+        if !self.dtype().is_float() && whole(lo) && whole(hi) {
             // The conversion saturates, which leaves every integer within an infinite bound.
-            return integer_map(&integer_map(self, ops::MaxScalar(lo as i64)), ops::MinScalar(hi as i64));
+            let (lo, hi) = (lo.unwrap_or(f64::NEG_INFINITY) as i64, hi.unwrap_or(f64::INFINITY) as i64);
+            return integer_map(&integer_map(self, ops::MaxScalar(lo)), ops::MinScalar(hi));
         }
+        // To the kernels, NaN is no bound.
+        let (lo, hi) = (lo.unwrap_or(f64::NAN), hi.unwrap_or(f64::NAN));
         let vjp = fused(scalars!(ClampGrad { lo, hi }), move |g, x| {
-            g.masked_fill(&x.lt_scalar(lo).logical_or(&x.gt_scalar(hi))?, 0.0)
+            let outside = x.le_scalar(lo).logical_or(&x.ge_scalar(hi))?.logical_or(&x.is_nan())?;
+            g.masked_fill(&outside, 0.0)
         });
         unary("clamp", self, scalars!(Clamp { lo, hi }), vjp)
     }

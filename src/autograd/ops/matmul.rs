@@ -3,10 +3,10 @@
 use num_traits::{One, Zero};
 
 use super::record;
-use crate::autograd::function::{Function, Saved, apply};
 use crate::autograd::Sink;
+use crate::autograd::function::{Function, Saved, apply};
 use crate::error::{Error, Result};
-use crate::tensor::create::check_shape;
+use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
 use crate::tensor::layout::{Dims, Layout, broadcast, expand_strides};
@@ -31,6 +31,9 @@ impl Tensor {
     /// assert_eq!(a.matmul(&x)?.to_vec::<f32>()?, [-1.0, -1.0]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
+    #[doc(alias = "mm")]
+    #[doc(alias = "bmm")]
+    #[doc(alias = "mv")]
     #[track_caller]
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("matmul");
@@ -45,6 +48,35 @@ impl Tensor {
             out = out.squeeze(-1)?;
         }
         Ok(out)
+    }
+
+    /// The inner product of two vectors, a scalar. Gradients: `g · b` and `g · a`.
+    ///
+    /// # Errors
+    /// If the operands are not two vectors of one length, or the types differ.
+    #[doc(alias = "inner")]
+    #[doc(alias = "vdot")]
+    #[track_caller]
+    pub fn dot(&self, other: &Tensor) -> Result<Tensor> {
+        if self.rank() != 1 || self.shape() != other.shape() {
+            let message = format!("{:?} · {:?}, expected two vectors of one length", self.shape(), other.shape());
+            return Err(Error::shape("dot", message));
+        }
+        self.matmul(other)
+    }
+
+    /// All products of the elements of two vectors: `[m]` and `[n]` give `[m, n]`. Gradients: `g · b` and `gᵀ · a`.
+    ///
+    /// # Errors
+    /// If the operands are not vectors, the types differ, or the result is too large.
+    #[doc(alias = "ger")]
+    #[track_caller]
+    pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
+        if self.rank() != 1 || other.rank() != 1 {
+            let message = format!("{:?} and {:?}, expected two vectors", self.shape(), other.shape());
+            return Err(Error::shape("outer", message));
+        }
+        self.unsqueeze(1)?.mul(&other.unsqueeze(0)?)
     }
 
     /// `x · wᵀ + b`, the linear layer as one operation: `[.., in] × [out, in] + [out]` gives `[.., out]`.
@@ -97,8 +129,8 @@ fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let mut shape = batch;
     shape.push(a.shape()[a.rank() - 2]);
     shape.push(b.shape()[b.rank() - 1]);
-    check_shape("matmul", &shape, a.dtype())?;
-    let out = with_float!(a.dtype(), T => run::<T>(a, b, &batch, &shape), else Tensor::stale(a.dtype(), &shape));
+    let mut out = stale("matmul", &shape, a.dtype())?;
+    with_float!(a.dtype(), T => run::<T>(a, b, &batch, out.data_mut()), else ());
     Ok(record("matmul", out, &[a, b], |tape| {
         let (x, y) = (a.clone(), b.clone());
         tape.edge(a, move |g| g.matmul(&y.t()));
@@ -134,48 +166,46 @@ fn matrix<'a, T: Float>(x: &'a Tensor, offset: usize) -> MatRef<'a, T> {
     }
 }
 
-fn run<T: Float + Gemm>(a: &Tensor, b: &Tensor, batch: &[usize], shape: &[usize]) -> Tensor {
-    let (m, n) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+fn run<T: Float + Gemm>(a: &Tensor, b: &Tensor, batch: &[usize], out: &mut [T]) {
+    let (m, n) = (a.shape()[a.rank() - 2], b.shape()[b.rank() - 1]);
     let count: usize = batch.iter().product();
-    Tensor::build::<T>(shape, |out| {
-        if count == 1 {
-            return gemm(T::one(), matrix(a, 0), matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
-        }
-        if y_is_shared(a, b) && a.is_contiguous() {
-            let k = a.shape()[a.rank() - 1];
-            let tall = MatRef { data: a.data::<T>(), rows: count * m, cols: k, row_stride: k, col_stride: 1 };
-            return gemm(T::one(), tall, matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
-        }
-        let offsets = |x: &Tensor| {
-            let own = Layout::strided(
-                Dims::collect(x.shape()[..x.rank() - 2].iter().copied()),
-                Dims::collect(x.strides()[..x.rank() - 2].iter().copied()),
-                0,
-            );
-            expand_strides(&own, batch).unwrap_or(Dims::filled(0, batch.len()))
-        };
-        let (strides_a, strides_b) = (offsets(a), offsets(b));
-        let offset = |i: usize, strides: &[usize]| {
-            let mut rest = i;
-            let mut offset = 0;
-            for (size, stride) in batch.iter().zip(strides).rev() {
-                offset += rest % size * stride;
-                rest /= size;
-            }
-            offset
-        };
-        gemm_batch(
-            count,
-            T::one(),
-            |i| matrix(a, offset(i, &strides_a)),
-            |i| matrix(b, offset(i, &strides_b)),
-            T::zero(),
-            out,
-            m * n,
-            n,
-            Epilogue::NONE,
+    if count == 1 {
+        return gemm(T::one(), matrix(a, 0), matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
+    }
+    if y_is_shared(a, b) && a.is_contiguous() {
+        let k = a.shape()[a.rank() - 1];
+        let tall = MatRef { data: a.data::<T>(), rows: count * m, cols: k, row_stride: k, col_stride: 1 };
+        return gemm(T::one(), tall, matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
+    }
+    let offsets = |x: &Tensor| {
+        let own = Layout::strided(
+            Dims::collect(x.shape()[..x.rank() - 2].iter().copied()),
+            Dims::collect(x.strides()[..x.rank() - 2].iter().copied()),
+            0,
         );
-    })
+        expand_strides(&own, batch).unwrap_or(Dims::filled(0, batch.len()))
+    };
+    let (strides_a, strides_b) = (offsets(a), offsets(b));
+    let offset = |i: usize, strides: &[usize]| {
+        let mut rest = i;
+        let mut offset = 0;
+        for (size, stride) in batch.iter().zip(strides).rev() {
+            offset += rest % size * stride;
+            rest /= size;
+        }
+        offset
+    };
+    gemm_batch(
+        count,
+        T::one(),
+        |i| matrix(a, offset(i, &strides_a)),
+        |i| matrix(b, offset(i, &strides_b)),
+        T::zero(),
+        out,
+        m * n,
+        n,
+        Epilogue::NONE,
+    );
 }
 
 /// `x · wᵀ + b` in one pass over the result.
@@ -191,7 +221,8 @@ impl Function for Linear {
         let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2));
         check_types("linear", x, weight)?;
         let (&[outputs, features], true) = (weight.shape(), x.rank() > 0) else {
-            let message = format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), weight.shape());
+            let message =
+                format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), weight.shape());
             return Err(Error::shape("linear", message));
         };
         let given = x.shape()[x.rank() - 1];

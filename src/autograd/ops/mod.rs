@@ -3,15 +3,36 @@
 //! `docs/adding_an_op.md` walks through one. The functions here are what the families share: they check and align
 //! the operands, run a kernel on the right element type, and record the gradient.
 
+mod activation;
 mod arithmetic;
 mod cast;
+mod compare;
+mod count;
 mod dropout;
+mod einsum;
+mod exp_log;
+mod extremes;
+mod gather;
+mod join;
 mod matmul;
+mod max_min;
+mod moments;
+mod norm;
+mod power;
 mod reduce;
+mod rounding;
+mod scan;
+mod select;
 mod shape;
+mod slice;
+mod softmax;
+mod sort;
+mod special;
 mod sum;
+mod triangle;
+mod trigonometric;
 
-use super::record;
+use super::{record, recording};
 use crate::error::{Error, Result};
 use crate::tensor::kernels::map::{self, Binary, Unary};
 use crate::tensor::layout::{Dims, broadcast, expand_strides};
@@ -39,6 +60,30 @@ impl<S: Unary<f32>, D: Unary<f64>> FloatOp for (S, D) {
         self.0
     }
     fn double(self) -> impl Unary<f64> {
+        self.1
+    }
+}
+
+/// A function of two numbers that comes in `f32` and in `f64`; see [`FloatOp`].
+pub(crate) trait FloatBinary: Copy + Send + Sync {
+    fn single(self) -> impl Binary<f32>;
+    fn double(self) -> impl Binary<f64>;
+}
+
+impl<O: Binary<f32> + Binary<f64>> FloatBinary for O {
+    fn single(self) -> impl Binary<f32> {
+        self
+    }
+    fn double(self) -> impl Binary<f64> {
+        self
+    }
+}
+
+impl<S: Binary<f32>, D: Binary<f64>> FloatBinary for (S, D) {
+    fn single(self) -> impl Binary<f32> {
+        self.0
+    }
+    fn double(self) -> impl Binary<f64> {
         self.1
     }
 }
@@ -105,6 +150,23 @@ pub(crate) fn unary_by_output(
     record(name, map(x, op), &[x], |tape| tape.edge_with_output(x, vjp))
 }
 
+/// A gradient `g ↦ vjp(g, saved)` in two forms: `fused` is faster but cannot be differentiated; `composite` is made of
+/// differentiable operations, and serves while gradients are themselves recorded.
+pub(crate) fn two_forms(
+    fused: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+    composite: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static {
+    move |g, saved| if recording::is_enabled() { composite(g, saved) } else { fused(g, saved) }
+}
+
+/// The same where the fused form is a kernel of two numbers, to be run in one pass over the gradient and what was saved.
+pub(crate) fn fused(
+    kernel: impl FloatBinary + 'static,
+    composite: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
+) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static {
+    two_forms(move |g, saved| Ok(Pair::new("backward", g, saved)?.run_float(kernel)), composite)
+}
+
 /// Two operands that were checked to fit, and the shape of the result.
 pub(crate) struct Pair<'a> {
     a: &'a Tensor,
@@ -135,6 +197,23 @@ impl<'a> Pair<'a> {
         Ok(Self { a, b, shape, strides })
     }
 
+    /// A tensor and a number of the same type, as a tensor without dimensions.
+    pub(crate) fn with_scalar(x: &'a Tensor, c: &'a Tensor) -> Self {
+        let (shape, strides) = (x.layout().shape, x.layout().strides);
+        Self { a: x, b: c, shape, strides: [strides, Dims::filled(0, shape.len())] }
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.a.dtype()
+    }
+
+    /// Hands both operands to `f`, converted to another type.
+    pub(crate) fn converted(&self, dtype: DType, f: impl FnOnce(Pair<'_>) -> Tensor) -> Tensor {
+        let (a, b) = (self.a.cast(dtype), self.b.cast(dtype));
+        let strides = [&a, &b].map(|x| expand_strides(x.layout(), &self.shape).unwrap_or(Dims::EMPTY));
+        f(Pair { a: &a, b: &b, shape: self.shape, strides })
+    }
+
     /// Runs a kernel on operands of type `T`.
     pub(crate) fn run<T, U, O>(&self, op: O) -> Tensor
     where
@@ -150,14 +229,12 @@ impl<'a> Pair<'a> {
 
     /// Runs a kernel for floating-point numbers; 16-bit types are computed in `F32` and rounded back, integers and
     /// truth values become `F32`.
-    pub(crate) fn run_float<O: Binary<f32> + Binary<f64>>(&self, op: O) -> Tensor {
-        match self.a.dtype() {
-            DType::F32 => self.run::<f32, f32, O>(op),
-            DType::F64 => self.run::<f64, f64, O>(op),
+    pub(crate) fn run_float(&self, op: impl FloatBinary) -> Tensor {
+        match self.dtype() {
+            DType::F32 => self.run::<f32, f32, _>(op.single()),
+            DType::F64 => self.run::<f64, f64, _>(op.double()),
             dtype => {
-                let (a, b) = (self.a.cast(DType::F32), self.b.cast(DType::F32));
-                let strides = [a.layout(), b.layout()].map(|l| expand_strides(l, &self.shape).unwrap_or(Dims::EMPTY));
-                let out = Pair { a: &a, b: &b, shape: self.shape, strides }.run::<f32, f32, O>(op);
+                let out = self.converted(DType::F32, |pair| pair.run::<f32, f32, _>(op.single()));
                 if dtype.is_float() { out.cast(dtype) } else { out }
             }
         }
@@ -168,14 +245,10 @@ impl<'a> Pair<'a> {
     where
         O: Binary<f32> + Binary<f64> + Binary<i64> + Binary<u8>,
     {
-        match self.a.dtype() {
+        match self.dtype() {
             DType::I64 => self.run::<i64, i64, O>(op),
             DType::U8 => self.run::<u8, u8, O>(op),
-            DType::Bool => {
-                let (a, b) = (self.a.cast(DType::I64), self.b.cast(DType::I64));
-                let strides = [a.layout(), b.layout()].map(|l| expand_strides(l, &self.shape).unwrap_or(Dims::EMPTY));
-                Pair { a: &a, b: &b, shape: self.shape, strides }.run::<i64, i64, O>(op)
-            }
+            DType::Bool => self.converted(DType::I64, |pair| pair.run::<i64, i64, O>(op)),
             _ => self.run_float(op),
         }
     }

@@ -41,7 +41,7 @@ impl Tensor {
         Ok(record("pow", out, &[self, exponent], |tape| {
             let (a, b) = (self.clone(), exponent.clone());
             tape.edge(self, move |g| {
-                let constant = a.ne_scalar(0.0).logical_not()?.logical_and(&b.eq_scalar(0.0))?;
+                let constant = a.eq_scalar(0.0).logical_and(&b.eq_scalar(0.0))?;
                 g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
             });
             let (a, b) = (self.clone(), exponent.clone());

@@ -1,5 +1,6 @@
 //! What all reductions share: which dimensions they go over, and how a kernel gets at the elements.
 
+use super::sum::sum;
 use crate::error::Result;
 use crate::tensor::kernels::reduce::{Reduce, reduce};
 use crate::tensor::layout::{Dims, MAX_DIMS, dim_set};
@@ -55,6 +56,14 @@ impl Reduction {
         let moved = x.permuted(&order).packed();
         let len = self.count(x);
         (moved, [product(&self.shape), len, 1])
+    }
+
+    /// How an extreme `y` (with the dimensions kept) grows with each element of `x`: by an equal share of those that are
+    /// it. Constant, so not recorded.
+    pub(super) fn shares(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        let extreme = x.detach().eq(&y.detach())?.cast(x.dtype());
+        let count = sum(&extreme, &Self::over(x, self.reduced, true));
+        extreme.div(&count)
     }
 
     /// Runs a kernel on elements of type `T`.

@@ -43,6 +43,11 @@ impl Tensor {
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Result<Tensor> {
         let _timer = crate::profile::op("masked_fill");
+        mask.expect_dtype("masked_fill", "the mask", DType::Bool)?;
+        if broadcast(mask.shape(), self.shape()).is_none() {
+            let message = format!("a mask of shape {:?} does not broadcast with {:?}", mask.shape(), self.shape());
+            return Err(Error::shape("masked_fill", message));
+        }
         let fill = with_element!(self.dtype(), T => {
             let element = T::from_f64(value);
             if !self.dtype().is_float() && element.to_f64() != value {

@@ -260,7 +260,10 @@ impl Tensor {
     pub fn unsqueeze(&self, dim: isize) -> Result<Tensor> {
         let at = dim_index("unsqueeze", dim, self.rank() + 1)?;
         if self.rank() == MAX_DIMS {
-            return Err(Error::shape("unsqueeze", format!("{:?} has as many dimensions as a tensor can have", self.shape())));
+            return Err(Error::shape(
+                "unsqueeze",
+                format!("{:?} has as many dimensions as a tensor can have", self.shape()),
+            ));
         }
         let (mut shape, mut strides) = (self.layout().shape, self.layout().strides);
         let stride = if at < self.rank() { shape[at] * strides[at] } else { 1 };

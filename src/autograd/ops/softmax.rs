@@ -3,7 +3,7 @@
 use super::{record, two_forms};
 use crate::error::{Error, Result};
 use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::softmax;
+use crate::tensor::kernels::{Real, softmax as kernels};
 use crate::tensor::layout::{Dims, dim_index};
 use crate::tensor::{DType, Tensor};
 
@@ -23,25 +23,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
-        let axis = dim_index("softmax", dim, self.rank())?;
-        let _timer = crate::profile::op("softmax");
-        let out = along(axis, [self], |[x], cols| {
-            with_float!(x.dtype(), T => Tensor::build::<T>(x.shape(), |out| softmax::softmax(x.data::<T>(), cols, out)), else x)
-        });
-        Ok(record("softmax", out, &[self], |tape| {
-            let fused = move |g: &Tensor, y: &Tensor| {
-                Ok(along(axis, [g, y], |[g, y], cols| {
-                    with_float!(y.dtype(), T => Tensor::build::<T>(y.shape(), |out| {
-                        softmax::softmax_backward(g.data::<T>(), y.data::<T>(), cols, out);
-                    }), else y)
-                }))
-            };
-            let composite = move |g: &Tensor, y: &Tensor| {
-                let mean = g.mul(y)?.sum_dims(&[axis as isize], true)?;
-                y.mul(&g.sub(&mean)?)
-            };
-            tape.edge_with_output(self, two_forms(fused, composite));
-        }))
+        normalize("softmax", self, dim, Softmax)
     }
 
     /// `x − ln Σ eˣ` along one dimension: the logarithm of [`softmax`](Self::softmax), exact also where that is too small
@@ -51,26 +33,7 @@ impl Tensor {
     /// If there is no such dimension.
     #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
-        let axis = dim_index("log_softmax", dim, self.rank())?;
-        let _timer = crate::profile::op("log_softmax");
-        let out = along(axis, [self], |[x], cols| {
-            with_float!(x.dtype(), T => Tensor::build::<T>(x.shape(), |out| {
-                softmax::log_softmax(x.data::<T>(), cols, out);
-            }), else x)
-        });
-        Ok(record("log_softmax", out, &[self], |tape| {
-            let fused = move |g: &Tensor, y: &Tensor| {
-                Ok(along(axis, [g, y], |[g, y], cols| {
-                    with_float!(y.dtype(), T => Tensor::build::<T>(y.shape(), |out| {
-                        softmax::log_softmax_backward(g.data::<T>(), y.data::<T>(), cols, out);
-                    }), else y)
-                }))
-            };
-            let composite = move |g: &Tensor, y: &Tensor| {
-                g.sub(&y.exp().mul(&g.sum_dims(&[axis as isize], true)?)?)
-            };
-            tape.edge_with_output(self, two_forms(fused, composite));
-        }))
+        normalize("log_softmax", self, dim, LogSoftmax)
     }
 
     /// A gated linear unit (Dauphin et al., 2017): the first half along a dimension, times the
@@ -90,15 +53,77 @@ impl Tensor {
     }
 }
 
-/// Runs `f` on rows along a dimension: it gets the operands contiguous and with that dimension last, in `F32` or `F64`,
-/// and its size.
+/// A function of rows of numbers, with kernels for contiguous rows of `cols` elements.
+trait RowFunction: Copy + Send + Sync + 'static {
+    fn forward<T: Real>(self, x: &[T], cols: usize, out: &mut [T]);
+    /// The gradient from that of the result and the result.
+    fn backward<T: Real>(self, g: &[T], y: &[T], cols: usize, out: &mut [T]);
+    /// The same made of differentiable operations.
+    fn composite(self, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor>;
+}
+
+#[derive(Clone, Copy)]
+struct Softmax;
+
+impl RowFunction for Softmax {
+    fn forward<T: Real>(self, x: &[T], cols: usize, out: &mut [T]) {
+        kernels::softmax(x, cols, out);
+    }
+
+    fn backward<T: Real>(self, g: &[T], y: &[T], cols: usize, out: &mut [T]) {
+        kernels::softmax_backward(g, y, cols, out);
+    }
+
+    fn composite(self, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
+        y.mul(&g.sub(&g.mul(y)?.sum_dims(&[dim], true)?)?)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct LogSoftmax;
+
+impl RowFunction for LogSoftmax {
+    fn forward<T: Real>(self, x: &[T], cols: usize, out: &mut [T]) {
+        kernels::log_softmax(x, cols, out);
+    }
+
+    fn backward<T: Real>(self, g: &[T], y: &[T], cols: usize, out: &mut [T]) {
+        kernels::log_softmax_backward(g, y, cols, out);
+    }
+
+    fn composite(self, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
+        g.sub(&y.exp().mul(&g.sum_dims(&[dim], true)?)?)
+    }
+}
+
+#[track_caller]
+fn normalize(name: &'static str, x: &Tensor, dim: isize, f: impl RowFunction) -> Result<Tensor> {
+    let axis = dim_index(name, dim, x.rank())?;
+    let _timer = crate::profile::op(name);
+    let computed = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let out = along(
+        axis,
+        [&x.cast(computed)],
+        |[x], cols| with_float!(computed, T => Tensor::build::<T>(x.shape(), |out| f.forward(x.data::<T>(), cols, out)), else x),
+    );
+    let out = if x.dtype().is_float() { out.cast(x.dtype()) } else { out };
+    Ok(record(name, out, &[x], |tape| {
+        let fused = move |g: &Tensor, y: &Tensor| {
+            Ok(along(axis, [g, y], |[g, y], cols| {
+                with_float!(y.dtype(), T => Tensor::build::<T>(y.shape(), |out| {
+                    f.backward(g.data::<T>(), y.data(), cols, out);
+                }), else y)
+            }))
+        };
+        tape.edge_with_output(x, two_forms(fused, move |g, y| f.composite(g, y, axis as isize)));
+    }))
+}
+
+/// Runs `f` on operands of one shape, which it gets contiguous and with dimension `axis` last, and the size of that.
 fn along<const N: usize>(axis: usize, operands: [&Tensor; N], f: impl FnOnce([Tensor; N], usize) -> Tensor) -> Tensor {
-    let Some(first) = operands.first() else { return Tensor::scalar(0.0) };
-    let (dtype, rank, cols) = (first.dtype(), first.rank(), first.shape()[axis]);
+    let shape = operands.first().map_or(Dims::EMPTY, |x| x.layout().shape);
     // Two dimensions exchanged: the same once more brings them back.
-    let mut axes = Dims::collect(0..rank);
-    axes.swap(axis, rank - 1);
-    let computed = if dtype == DType::F64 { dtype } else { DType::F32 };
-    let out = f(operands.map(|x| x.permuted(&axes).packed().cast(computed)), cols).permuted(&axes).packed();
-    if dtype.is_float() { out.cast(dtype) } else { out }
+    let mut axes = Dims::collect(0..shape.len());
+    axes.swap(axis, shape.len() - 1);
+    f(operands.map(|x| x.permuted(&axes).packed()), shape[axis]).permuted(&axes).packed()
 }

@@ -32,6 +32,11 @@ impl Tensor {
         Ok(sum(self, &Reduction::new("sum", self, dims, keepdim)?))
     }
 
+    /// `Σ x²` of all elements, not recorded: for losses and norms that have gradients of their own.
+    pub(crate) fn sum_of_squares(&self) -> Tensor {
+        Reduction::all(self).run_float(self, reduce::SumSquares)
+    }
+
     /// Sums the dimensions along which a tensor of `shape` was broadcast to this one's.
     pub(crate) fn sum_to(&self, shape: &[usize]) -> Result<Tensor> {
         let missing = self.rank() - shape.len();
@@ -63,6 +68,31 @@ impl Tensor {
     pub fn mean_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
         Ok(mean(self, &Reduction::new("mean", self, dims, keepdim)?))
     }
+
+    /// `log Σ eˣ` over all elements, without overflow, as `F32` for integers; -∞ of none.
+    /// Gradient: `g · eˣ / Σ eˣ`, the softmax.
+    #[must_use]
+    pub fn logsumexp(&self) -> Tensor {
+        logsumexp(self, &Reduction::all(self))
+    }
+
+    /// The [logarithm of the sum of exponentials](Self::logsumexp) over some dimensions (none stands for all). With
+    /// `keepdim` they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[1000.0, 1000.0], [0.0, 0.0]];
+    /// assert_eq!(x.logsumexp_dims(&[1], false)?.to_vec::<f32>()?, [1000.0 + 2f32.ln(), 2f32.ln()]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn logsumexp_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(logsumexp(self, &Reduction::new("logsumexp", self, dims, keepdim)?))
+    }
 }
 
 pub(super) fn sum(x: &Tensor, r: &Reduction) -> Tensor {
@@ -87,6 +117,18 @@ pub(super) fn mean(x: &Tensor, r: &Reduction) -> Tensor {
     })
 }
 
+fn logsumexp(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("logsumexp");
+    record("logsumexp", r.run_float(x, reduce::LogSumExp), &[x], |tape| {
+        let (input, kept) = (x.clone(), r.kept);
+        tape.edge_with_output(x, move |g, y| {
+            // Where everything is -∞, so is the result: any finite number in its place makes the softmax 0, not NaN.
+            let y = y.masked_fill(&y.eq_scalar(f64::NEG_INFINITY), 0.0)?.reshape(&*kept)?;
+            input.sub(&y)?.exp().mul(&g.reshape(&*kept)?)
+        });
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +139,7 @@ mod tests {
         let nothing = Tensor::zeros([2, 0]).unwrap();
         assert_eq!(nothing.sum().item().unwrap(), 0.0);
         assert!(nothing.mean().item().unwrap().is_nan());
+        assert_eq!(nothing.logsumexp().item().unwrap(), f64::NEG_INFINITY);
         assert_eq!(nothing.sum_dims(&[1], true).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0]);
         assert!(nothing.mean_dims(&[1], false).unwrap().to_f64_vec().iter().all(|x| x.is_nan()));
         assert_eq!(nothing.mean_dims(&[0], false).unwrap().shape(), [0]);
@@ -123,11 +166,23 @@ mod tests {
     }
 
     #[test]
+    fn logsumexp_at_the_edges() {
+        let inf = f64::INFINITY;
+        let x = Tensor::from_nested([[-inf, -inf], [-inf, 2.0], [inf, 0.0]]).unwrap().tracked().unwrap();
+        let y = x.logsumexp_dims(&[-1], false).unwrap();
+        assert_eq!(y.to_vec::<f64>().unwrap(), [-inf, 2.0, inf]);
+        let grads = y.sum().backward().unwrap();
+        assert_eq!(grads.wrt(&x).unwrap().to_f64_vec()[..4], [0.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
     fn dimensions_are_checked() {
         let x = tensor![[1.0, 2.0]];
         let e = x.sum_dims(&[0, -2], false).unwrap_err();
         assert_eq!(e.message(), "sum: dimension -2 is named twice");
         let e = x.mean_dims(&[2], false).unwrap_err();
         assert_eq!(e.message(), "mean: dimension 2 is out of range for 2 dimensions (-2 ..= 1)");
+        let e = Tensor::scalar(1.0).logsumexp_dims(&[0], false).unwrap_err();
+        assert_eq!(e.message(), "logsumexp: dimension 0 of a scalar, which has none");
     }
 }

@@ -94,7 +94,7 @@ impl Tensor {
     #[doc(alias = "arccosh")]
     #[must_use]
     pub fn acosh(&self) -> Tensor {
-        unary("acosh", self, ops::Acosh, |g, x| g.mul(&one_minus_square(x)?.neg().rsqrt()))
+        unary("acosh", self, ops::Acosh, |g, x| g.mul(&x.add_scalar(-1.0).mul(&x.add_scalar(1.0))?.rsqrt()))
     }
 
     /// The inverse hyperbolic tangent; ±∞ for ±1 and NaN beyond. Gradient: `g / (1 − x²)`.

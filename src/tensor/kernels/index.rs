@@ -5,7 +5,7 @@
 use crate::parallel;
 
 use super::ops::Number;
-use super::walk::{Plan, Strided, row_offsets};
+use super::walk::{Plan, row_offsets};
 use super::{Elem, GRAIN};
 
 /// One operand of [`join`]: rows of `width` elements, `stride` apart.
@@ -46,11 +46,18 @@ pub(crate) struct Place<'a> {
     pub(crate) offset: usize,
 }
 
+fn fill<T: Elem>(value: T, out: &mut [T]) {
+    parallel::for_blocks(out, GRAIN, |_, out| out.fill(value));
+}
+
 /// Writes the elements of `x` to their place in `out`, after filling `out` with `background`, if there is one.
 pub(crate) fn place<T: Elem>(x: &[T], at: Place<'_>, background: Option<T>, out: &mut [T]) {
     let plan = Plan::new(at.shape, [at.strides]);
     let Some(plan) = plan.filter(|_| !x.is_empty()) else {
-        return background.map_or((), |value| parallel::for_blocks(out, GRAIN, |_, out| out.fill(value)));
+        if let Some(value) = background {
+            fill(value, out);
+        }
+        return;
     };
     let (sizes, strides) = (plan.sizes(), plan.strides(0));
     // Parts of `out` that each hold one step along the outermost dimension, if it falls into such parts.
@@ -72,7 +79,9 @@ pub(crate) fn place<T: Elem>(x: &[T], at: Place<'_>, background: Option<T>, out:
         }
     };
     let Some(slab) = slab else {
-        background.map_or((), |value| parallel::for_blocks(out, GRAIN, |_, out| out.fill(value)));
+        if let Some(value) = background {
+            fill(value, out);
+        }
         return write(0, rows, 0, out);
     };
     let first = at.offset / slab;
@@ -189,13 +198,7 @@ pub(crate) fn gather<T: Elem>(x: &[T], along: Along<'_>, index: &[i64], out: &mu
 }
 
 /// `out[i, index[i, j, k], k]` becomes `f` of itself and `source[i, j, k]`, in the order of the source.
-pub(crate) fn scatter<T: Elem>(
-    source: &[T],
-    along: Along<'_>,
-    index: &[i64],
-    out: &mut [T],
-    f: impl Fn(T, T) -> T,
-) {
+pub(crate) fn scatter<T: Elem>(source: &[T], along: Along<'_>, index: &[i64], out: &mut [T], f: impl Fn(T, T) -> T) {
     let Some(plan) = Plan::new(along.shape, [along.strides]).filter(|_| !source.is_empty()) else { return };
     let (inner, step) = (plan.inner(), plan.strides(0).first().copied().unwrap_or(0));
     let rows = source.chunks(inner).zip(index.chunks(inner)).zip(row_offsets(&plan, 0));
@@ -215,13 +218,7 @@ pub(crate) enum Triangle {
 }
 
 /// Matrices of `rows` × `columns` with zeros beyond a diagonal, which is itself kept.
-pub(crate) fn triangle<T: Elem>(
-    x: &[T],
-    [rows, columns]: [usize; 2],
-    side: Triangle,
-    diagonal: isize,
-    out: &mut [T],
-) {
+pub(crate) fn triangle<T: Elem>(x: &[T], [rows, columns]: [usize; 2], side: Triangle, diagonal: isize, out: &mut [T]) {
     parallel::for_blocks(out, columns * GRAIN.div_ceil(columns.max(1)), |start, out| {
         for (i, (out, x)) in out.chunks_mut(columns).zip(x[start..].chunks(columns)).enumerate() {
             let row = (start / columns + i) % rows;

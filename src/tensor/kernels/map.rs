@@ -69,15 +69,14 @@ pub(crate) fn binary<T: Elem, U: Elem, O: Binary<T, U>>(
     b: Strided<'_, T>,
     out: &mut [U],
 ) {
+    if a.is_contiguous(shape) && b.is_contiguous(shape) {
+        let f = |start: usize, out: &mut [U]| binary_block(op, &a.data[start..], &b.data[start..], out);
+        return parallel::for_blocks(out, GRAIN / O::COST, f);
+    }
     let Some(plan) = Plan::new(shape, [a.strides, b.strides]) else {
         return along_first(shape, out, |i, shape, out| binary(op, shape, a.at(i), b.at(i), out));
     };
-    let block = plan.block(GRAIN / O::COST);
-    if plan.is_contiguous(0) && plan.is_contiguous(1) {
-        let f = |start: usize, out: &mut [U]| binary_block(op, &a.data[start..], &b.data[start..], out);
-        return parallel::for_blocks(out, block, f);
-    }
-    parallel::for_blocks(out, block, |start, out| {
+    parallel::for_blocks(out, plan.block(GRAIN / O::COST), |start, out| {
         let (mut a, mut b) = (Operand::new(&plan, 0, a.data), Operand::new(&plan, 1, b.data));
         let gathers = a.gathers(&plan, 0) || b.gathers(&plan, 1);
         plan.for_pieces(start, out, gathers, |pos, out| {

@@ -6,7 +6,7 @@
 //! | [`math`] | elementary functions that vectorise, with stated accuracy |
 //! | [`map`] | element by element, with broadcasting |
 //! | [`ops`] | the operations that [`map`] applies |
-//! | [`reduce`], [`scan`], [`sort`] | along one dimension of three |
+//! | [`reduce`], [`scan`], [`recurrence`], [`sort`] | along one dimension of three |
 //! | [`copy`] | gathering strided elements, conversion between types |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`optim`] | fused loops of training |
@@ -24,6 +24,7 @@ pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod ops;
 pub(crate) mod optim;
+pub(crate) mod recurrence;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod simd;

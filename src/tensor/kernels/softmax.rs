@@ -6,9 +6,15 @@ use super::simd::{Isa, Kernel, dispatch};
 use super::split::{RowsOf, for_parts};
 use super::{GRAIN, Real};
 
-/// Elements that are worked on side by side. Few, since rows are often as short as the number of classes; what a row
-/// has beyond a multiple is padded.
+/// Elements that are worked on side by side: neighbours in a row, or, where rows are short, one element each of as many
+/// rows.
 const LANES: usize = 16;
+
+/// The longest rows that are worked on together, having been turned into columns first. At least [`LANES`].
+const SHORT: usize = 32;
+
+/// As many rows as there are lanes, column by column.
+type Columns<T> = [[T; LANES]; SHORT];
 
 /// How much longer than an addition an element takes, roughly.
 const COST: usize = 4;
@@ -88,9 +94,16 @@ pub(crate) fn cross_entropy_backward<T: Real>(
     });
 }
 
-/// What happens to one row.
+/// What happens to a row.
 trait RowRule: Copy + Send + Sync {
+    /// Whether there is a second input.
+    const TWO: bool;
+
+    /// One row of at least [`LANES`] elements.
     fn row<I: Isa, T: Real>(self, a: &[T], b: &[T], out: &mut [T]);
+
+    /// Short rows, column by column, in place.
+    fn columns<I: Isa, T: Real>(self, a: &mut [[T; LANES]], b: &[[T; LANES]]);
 }
 
 fn for_rows<T: Real>(rule: impl RowRule, a: &[T], b: &[T], cols: usize, out: &mut [T]) {
@@ -113,27 +126,107 @@ impl<T: Real, R: RowRule> Kernel for Rows<'_, T, R> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        for (i, out) in self.out.chunks_exact_mut(self.cols).enumerate() {
-            let row = i * self.cols..(i + 1) * self.cols;
-            self.rule.row::<I, T>(&self.a[row.clone()], &self.b[row], out);
+        let cols = self.cols;
+        if cols > SHORT {
+            for (i, out) in self.out.chunks_exact_mut(cols).enumerate() {
+                let row = i * cols..(i + 1) * cols;
+                self.rule.row::<I, T>(&self.a[row.clone()], &self.b[row], out);
+            }
+            return;
+        }
+        let (mut a, mut b) = ([[T::zero(); LANES]; SHORT], [[T::zero(); LANES]; SHORT]);
+        for (i, out) in self.out.chunks_mut(LANES * cols).enumerate() {
+            let group = i * LANES * cols..i * LANES * cols + out.len();
+            load_columns(&self.a[group.clone()], cols, &mut a);
+            if R::TWO {
+                load_columns(&self.b[group], cols, &mut b);
+            }
+            self.rule.columns::<I, T>(&mut a[..cols], &b[..cols]);
+            store_columns(&a, cols, out);
         }
     }
+}
+
+/// Turns up to [`LANES`] rows into columns. Lanes without a row keep what they have.
+#[inline(always)]
+fn load_columns<T: Real>(x: &[T], cols: usize, columns: &mut Columns<T>) {
+    if x.len() == LANES * cols {
+        for (j, column) in columns.iter_mut().enumerate().take(cols) {
+            for (lane, value) in column.iter_mut().enumerate() {
+                *value = x[lane * cols + j];
+            }
+        }
+    } else {
+        for (lane, row) in x.chunks_exact(cols).enumerate().take(LANES) {
+            for (column, &x) in columns.iter_mut().zip(row) {
+                column[lane] = x;
+            }
+        }
+    }
+}
+
+/// Turns columns back into rows.
+#[inline(always)]
+fn store_columns<T: Real>(columns: &Columns<T>, cols: usize, out: &mut [T]) {
+    for (lane, row) in out.chunks_exact_mut(cols).enumerate().take(LANES) {
+        for (out, column) in row.iter_mut().zip(columns) {
+            *out = column[lane];
+        }
+    }
+}
+
+/// Applies `f` lane by lane.
+#[inline(always)]
+fn lanes<T: Real>(f: impl Fn(usize) -> T) -> [T; LANES] {
+    let mut result = [T::zero(); LANES];
+    for (lane, result) in result.iter_mut().enumerate() {
+        *result = f(lane);
+    }
+    result
+}
+
+/// The largest number of each row, -∞ if there is none.
+#[inline(always)]
+fn max_of_columns<T: Real>(x: &[[T; LANES]]) -> [T; LANES] {
+    x.iter().fold([T::neg_infinity(); LANES], |max, x| lanes(|i| if x[i] > max[i] { x[i] } else { max[i] }))
+}
+
+/// Replaces `x` by `e^(x - shift)`, and returns the sum of each row.
+#[inline(always)]
+fn exp_columns<I: Isa, T: Real>(x: &mut [[T; LANES]], shift: &[T; LANES]) -> [T; LANES] {
+    let mut sum = [T::zero(); LANES];
+    for x in x {
+        *x = lanes(|i| (x[i] - shift[i]).exp_on::<I>());
+        sum = lanes(|i| sum[i] + x[i]);
+    }
+    sum
+}
+
+/// The same sums, without keeping their terms.
+#[inline(always)]
+fn sum_exp_columns<I: Isa, T: Real>(x: &[[T; LANES]], shift: &[T; LANES]) -> [T; LANES] {
+    x.iter().fold([T::zero(); LANES], |sum, x| lanes(|i| sum[i] + (x[i] - shift[i]).exp_on::<I>()))
 }
 
 #[derive(Clone, Copy)]
 struct Softmax;
 
 impl RowRule for Softmax {
+    const TWO: bool = false;
+
     #[inline(always)]
     fn row<I: Isa, T: Real>(self, x: &[T], _: &[T], out: &mut [T]) {
-        let max = max_of(x);
-        let mut sum = [T::zero(); LANES];
-        map(x, x, out, T::neg_infinity(), |lane, x, _| {
-            let e = (x - max).exp_on::<I>();
-            sum[lane] += e;
-            e
-        });
-        scale(out, T::one() / total(sum));
+        let sum = exp_row::<I, T>(x, max_of(x), out);
+        scale(out, T::one() / sum);
+    }
+
+    #[inline(always)]
+    fn columns<I: Isa, T: Real>(self, x: &mut [[T; LANES]], _: &[[T; LANES]]) {
+        let sum = exp_columns::<I, T>(x, &max_of_columns(x));
+        let factor = lanes(|i| T::one() / sum[i]);
+        for x in x {
+            *x = lanes(|i| x[i] * factor[i]);
+        }
     }
 }
 
@@ -141,6 +234,8 @@ impl RowRule for Softmax {
 struct LogSoftmax;
 
 impl RowRule for LogSoftmax {
+    const TWO: bool = false;
+
     #[inline(always)]
     fn row<I: Isa, T: Real>(self, x: &[T], _: &[T], out: &mut [T]) {
         let max = max_of(x);
@@ -149,17 +244,38 @@ impl RowRule for LogSoftmax {
             *out = (x - max) - log_sum;
         }
     }
+
+    #[inline(always)]
+    fn columns<I: Isa, T: Real>(self, x: &mut [[T; LANES]], _: &[[T; LANES]]) {
+        let max = max_of_columns(x);
+        let sum = sum_exp_columns::<I, T>(x, &max);
+        let log_sum = lanes(|i| sum[i].ln_on::<I>());
+        for x in x {
+            *x = lanes(|i| (x[i] - max[i]) - log_sum[i]);
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
 struct SoftmaxGrad;
 
 impl RowRule for SoftmaxGrad {
+    const TWO: bool = true;
+
     #[inline(always)]
     fn row<I: Isa, T: Real>(self, g: &[T], y: &[T], out: &mut [T]) {
-        let dot = fold(g, y, T::zero(), |sum, g, y| I::mul_add(g, y, sum));
+        let dot = fold(g, y, |sum, g, y| I::mul_add(g, y, sum));
         for ((out, &g), &y) in out.iter_mut().zip(g).zip(y) {
             *out = y * (g - dot);
+        }
+    }
+
+    #[inline(always)]
+    fn columns<I: Isa, T: Real>(self, g: &mut [[T; LANES]], y: &[[T; LANES]]) {
+        let none = [T::zero(); LANES];
+        let dot = g.iter().zip(y).fold(none, |sum, (g, y)| lanes(|i| I::mul_add(g[i], y[i], sum[i])));
+        for (g, y) in g.iter_mut().zip(y) {
+            *g = lanes(|i| y[i] * (g[i] - dot[i]));
         }
     }
 }
@@ -168,10 +284,22 @@ impl RowRule for SoftmaxGrad {
 struct LogSoftmaxGrad;
 
 impl RowRule for LogSoftmaxGrad {
+    const TWO: bool = true;
+
     #[inline(always)]
     fn row<I: Isa, T: Real>(self, g: &[T], y: &[T], out: &mut [T]) {
-        let sum = fold(g, g, T::zero(), |sum, g, _| sum + g);
-        map(g, y, out, T::zero(), |_, g, y| g - y.exp_on::<I>() * sum);
+        let sum = fold(g, g, |sum, g, _| sum + g);
+        for ((out, &g), &y) in out.iter_mut().zip(g).zip(y) {
+            *out = g - y.exp_on::<I>() * sum;
+        }
+    }
+
+    #[inline(always)]
+    fn columns<I: Isa, T: Real>(self, g: &mut [[T; LANES]], y: &[[T; LANES]]) {
+        let sum = g.iter().fold([T::zero(); LANES], |sum, g| lanes(|i| sum[i] + g[i]));
+        for (g, y) in g.iter_mut().zip(y) {
+            *g = lanes(|i| g[i] - y[i].exp_on::<I>() * sum[i]);
+        }
     }
 }
 
@@ -200,7 +328,7 @@ impl<T: Real> Criterion<'_, T> {
     /// `Σ w`.
     #[inline(always)]
     fn total_weight(&self) -> T {
-        self.weights.map_or(T::from_f64(self.cols as f64), |w| fold(w, w, T::zero(), |sum, w, _| sum + w))
+        self.weights.map_or(T::from_f64(self.cols as f64), |w| fold(w, w, |sum, w, _| sum + w))
     }
 }
 
@@ -216,27 +344,52 @@ impl<T: Real> Kernel for CrossEntropy<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self) {
+    fn run<I: Isa>(mut self) {
+        let cols = self.criterion.cols;
+        let totals = (self.criterion.share(), self.criterion.total_weight());
+        let rows = self.targets.len();
+        if cols > SHORT {
+            for row in 0..rows {
+                let x = &self.logits[row * cols..][..cols];
+                let max = max_of(x);
+                let log_sum = sum_exp::<I, T>(x, max).ln_on::<I>();
+                self.finish(row, max, log_sum, totals);
+            }
+            return;
+        }
+        let mut x = [[T::zero(); LANES]; SHORT];
+        for first in (0..rows).step_by(LANES) {
+            let count = LANES.min(rows - first);
+            load_columns(&self.logits[first * cols..][..count * cols], cols, &mut x);
+            let max = max_of_columns(&x[..cols]);
+            let sum = sum_exp_columns::<I, T>(&x[..cols], &max);
+            let log_sum = lanes(|i| sum[i].ln_on::<I>());
+            for lane in 0..count {
+                self.finish(first + lane, max[lane], log_sum[lane], totals);
+            }
+        }
+    }
+}
+
+impl<T: Real> CrossEntropy<'_, T> {
+    /// Stores the results of a row, given `max x` and `log Σ e^(x - max)`.
+    #[inline(always)]
+    fn finish(&mut self, row: usize, max: T, log_sum: T, (share, total_weight): (T, T)) {
         let Criterion { label_smoothing, weights, cols } = self.criterion;
-        let (share, total_weight) = (self.criterion.share(), self.criterion.total_weight());
-        for (i, &target) in self.targets.iter().enumerate() {
-            let x = &self.logits[i * cols..][..cols];
-            let max = max_of(x);
-            let log_sum = sum_exp::<I, T>(x, max).ln_on::<I>();
-            self.lse[i] = max + log_sum;
-            self.losses[i] = T::zero();
-            if let Some((class, weight)) = self.criterion.target(target) {
-                let surprise = weight * (log_sum - (x[class] - max));
-                self.losses[i] = surprise;
-                if label_smoothing > T::zero() {
-                    // Σ w (log_sum - (x - max)), the differences first so that large logits cancel.
-                    let sum = match weights {
-                        Some(w) => fold(x, w, T::zero(), |sum, x, w| sum + w * (x - max)),
-                        None => fold(x, x, T::zero(), |sum, x, _| sum + (x - max)),
-                    };
-                    let smooth = share * (log_sum * total_weight - sum);
-                    self.losses[i] = (T::one() - label_smoothing) * surprise + smooth;
-                }
+        let x = &self.logits[row * cols..][..cols];
+        self.lse[row] = max + log_sum;
+        self.losses[row] = T::zero();
+        if let Some((class, weight)) = self.criterion.target(self.targets[row]) {
+            let surprise = weight * (log_sum - (x[class] - max));
+            self.losses[row] = surprise;
+            if label_smoothing > T::zero() {
+                // Σ w (log_sum - (x - max)), the differences first so that large logits cancel.
+                let sum = match weights {
+                    Some(w) => fold(x, w, |sum, x, w| sum + w * (x - max)),
+                    None => fold(x, x, |sum, x, _| sum + (x - max)),
+                };
+                let smooth = share * (log_sum * total_weight - sum);
+                self.losses[row] = (T::one() - label_smoothing) * surprise + smooth;
             }
         }
     }
@@ -256,102 +409,126 @@ impl<T: Real> Kernel for CrossEntropyGrad<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Criterion { label_smoothing, weights, cols } = self.criterion;
-        let (share, total_weight) = (self.criterion.share(), self.criterion.total_weight());
-        for (i, grad) in self.grad.chunks_exact_mut(cols).enumerate() {
-            let Some((class, weight)) = self.criterion.target(self.targets[i]) else {
-                grad.fill(T::zero());
-                continue;
-            };
-            let x = &self.logits[i * cols..][..cols];
-            let (lse, row_scale) = (self.lse[i], self.row_scale[i]);
-            let mut sum = [T::zero(); LANES];
-            map(x, x, grad, T::neg_infinity(), |lane, x, _| {
-                let e = (x - lse).exp_on::<I>();
-                sum[lane] += e;
-                e
-            });
-            // The probabilities add up to 1 but for the rounding of `lse`, which this takes out again.
-            let on_target = (T::one() - label_smoothing) * weight;
-            scale(grad, row_scale * (on_target + share * total_weight) / total(sum));
-            grad[class] = grad[class] - row_scale * on_target;
-            if label_smoothing > T::zero() {
-                match weights {
-                    Some(w) => grad.iter_mut().zip(w).for_each(|(grad, &w)| *grad = *grad - row_scale * share * w),
-                    None => grad.iter_mut().for_each(|grad| *grad = *grad - row_scale * share),
-                }
+        let cols = self.criterion.cols;
+        let totals = (self.criterion.share(), self.criterion.total_weight());
+        if cols > SHORT {
+            for (i, grad) in self.grad.chunks_exact_mut(cols).enumerate() {
+                let sum = exp_row::<I, T>(&self.logits[i * cols..][..cols], self.lse[i], grad);
+                self.criterion.finish_grad(self.targets[i], self.row_scale[i], sum, totals, grad);
+            }
+            return;
+        }
+        let mut x = [[T::zero(); LANES]; SHORT];
+        let mut lse = [T::zero(); LANES];
+        for (i, grad) in self.grad.chunks_mut(LANES * cols).enumerate() {
+            let first = i * LANES;
+            load_columns(&self.logits[first * cols..][..grad.len()], cols, &mut x);
+            for (lane, &value) in lse.iter_mut().zip(&self.lse[first..]) {
+                *lane = value;
+            }
+            let sum = exp_columns::<I, T>(&mut x[..cols], &lse);
+            store_columns(&x, cols, grad);
+            for (lane, grad) in grad.chunks_exact_mut(cols).enumerate() {
+                let row = first + lane;
+                self.criterion.finish_grad(self.targets[row], self.row_scale[row], sum[lane], totals, grad);
             }
         }
     }
 }
 
-/// `out = f(lane, a, b)`, in chunks of [`LANES`]; the last one is padded with `pad`.
-#[inline(always)]
-fn map<T: Real>(a: &[T], b: &[T], out: &mut [T], pad: T, mut f: impl FnMut(usize, T, T) -> T) {
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    let (out_chunks, out_rest) = out.as_chunks_mut::<LANES>();
-    for ((a, b), out) in a_chunks.iter().zip(b_chunks).zip(out_chunks) {
-        for lane in 0..LANES {
-            out[lane] = f(lane, a[lane], b[lane]);
+impl<T: Real> Criterion<'_, T> {
+    /// Turns `e^(x - lse)`, which add up to `sum`, into the gradient of a row.
+    #[inline(always)]
+    fn finish_grad(&self, target: i64, row_scale: T, sum: T, (share, total_weight): (T, T), grad: &mut [T]) {
+        let Some((class, weight)) = self.target(target) else {
+            return grad.fill(T::zero());
+        };
+        // The probabilities add up to 1 but for the rounding of `lse`, which this takes out again.
+        let on_target = (T::one() - self.label_smoothing) * weight;
+        let smooth = if self.label_smoothing > T::zero() { share * total_weight } else { T::zero() };
+        scale(grad, row_scale * (on_target + smooth) / sum);
+        grad[class] = grad[class] - row_scale * on_target;
+        if self.label_smoothing > T::zero() {
+            match self.weights {
+                Some(w) => grad.iter_mut().zip(w).for_each(|(grad, &w)| *grad = *grad - row_scale * share * w),
+                None => grad.iter_mut().for_each(|grad| *grad = *grad - row_scale * share),
+            }
         }
-    }
-    if !out_rest.is_empty() {
-        let (a, b) = (padded(a_rest, pad), padded(b_rest, pad));
-        let mut last = [pad; LANES];
-        for lane in 0..LANES {
-            last[lane] = f(lane, a[lane], b[lane]);
-        }
-        out_rest.copy_from_slice(&last[..out_rest.len()]);
     }
 }
 
-/// Reduces pairs in [`LANES`] lanes, and adds the lanes up.
+/// The chunks of a row of at least [`LANES`] elements, and the last [`LANES`] elements again, unless they are a chunk:
+/// the chunks, the last ones, and how many of those were in a chunk.
 #[inline(always)]
-fn fold<T: Real>(a: &[T], b: &[T], start: T, f: impl Fn(T, T, T) -> T) -> T {
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [start; LANES];
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] = f(lanes[lane], a[lane], b[lane]);
-        }
+fn overlapping<T>(x: &[T]) -> (&[[T; LANES]], Option<(&[T; LANES], usize)>) {
+    let (chunks, rest) = x.as_chunks();
+    (chunks, x.last_chunk().filter(|_| !rest.is_empty()).map(|last| (last, LANES - rest.len())))
+}
+
+/// `out = e^(x - shift)`, and the sum of it.
+#[inline(always)]
+fn exp_row<I: Isa, T: Real>(x: &[T], shift: T, out: &mut [T]) -> T {
+    let mut sum = [T::zero(); LANES];
+    let (chunks, last) = overlapping(x);
+    for (x, out) in chunks.iter().zip(out.as_chunks_mut().0) {
+        exp_chunk::<I, T>(x, shift, out, &mut sum, 0);
     }
-    for ((lane, &a), &b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
-        *lane = f(*lane, a, b);
+    if let (Some((x, skip)), Some(out)) = (last, out.last_chunk_mut()) {
+        exp_chunk::<I, T>(x, shift, out, &mut sum, skip);
     }
-    total(lanes)
+    total(sum)
+}
+
+/// `Σ e^(x - shift)`.
+#[inline(always)]
+fn sum_exp<I: Isa, T: Real>(x: &[T], shift: T) -> T {
+    let mut sum = [T::zero(); LANES];
+    let mut terms = [T::zero(); LANES];
+    let (chunks, last) = overlapping(x);
+    for x in chunks {
+        exp_chunk::<I, T>(x, shift, &mut terms, &mut sum, 0);
+    }
+    if let Some((x, skip)) = last {
+        exp_chunk::<I, T>(x, shift, &mut terms, &mut sum, skip);
+    }
+    total(sum)
+}
+
+/// One chunk of both; the first `skip` elements do not count for the sum.
+#[inline(always)]
+fn exp_chunk<I: Isa, T: Real>(x: &[T; LANES], shift: T, out: &mut [T; LANES], sum: &mut [T; LANES], skip: usize) {
+    for i in 0..LANES {
+        out[i] = (x[i] - shift).exp_on::<I>();
+        sum[i] += if i >= skip { out[i] } else { T::zero() };
+    }
 }
 
 /// The largest element that is a number, -∞ if there is none.
 #[inline(always)]
 fn max_of<T: Real>(x: &[T]) -> T {
     let larger = |a: T, b: T| if b > a { b } else { a };
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut lanes = padded(rest, T::neg_infinity());
-    for chunk in chunks {
-        for lane in 0..LANES {
-            lanes[lane] = larger(lanes[lane], chunk[lane]);
-        }
+    let mut max = [T::neg_infinity(); LANES];
+    let (chunks, last) = overlapping(x);
+    for x in chunks {
+        max = lanes(|i| larger(max[i], x[i]));
     }
-    pairwise(lanes, larger)
+    if let Some((x, _)) = last {
+        max = lanes(|i| larger(max[i], x[i]));
+    }
+    pairwise(max, larger)
 }
 
-/// `Σ e^(x - max)`.
+/// Reduces pairs in [`LANES`] lanes, and adds the lanes up.
 #[inline(always)]
-fn sum_exp<I: Isa, T: Real>(x: &[T], max: T) -> T {
+fn fold<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) -> T {
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     let mut sum = [T::zero(); LANES];
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            sum[lane] += (chunk[lane] - max).exp_on::<I>();
-        }
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        sum = lanes(|i| f(sum[i], a[i], b[i]));
     }
-    if !rest.is_empty() {
-        let chunk = padded(rest, T::neg_infinity());
-        for lane in 0..LANES {
-            sum[lane] += (chunk[lane] - max).exp_on::<I>();
-        }
+    for ((sum, &a), &b) in sum.iter_mut().zip(a_rest).zip(b_rest) {
+        *sum = f(*sum, a, b);
     }
     total(sum)
 }
@@ -378,11 +555,4 @@ fn pairwise<T: Real>(mut lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
         width /= 2;
     }
     lanes[0]
-}
-
-#[inline(always)]
-fn padded<T: Real>(x: &[T], pad: T) -> [T; LANES] {
-    let mut chunk = [pad; LANES];
-    chunk[..x.len()].copy_from_slice(x);
-    chunk
 }

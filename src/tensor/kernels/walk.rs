@@ -9,6 +9,18 @@ pub(crate) struct Strided<'a, T> {
     pub(crate) strides: &'a [usize],
 }
 
+impl<T> Strided<'_, T> {
+    /// Whether the elements of the shape lie one after the other.
+    pub(super) fn is_contiguous(&self, shape: &[usize]) -> bool {
+        let mut expected = 1;
+        shape.iter().zip(self.strides).rev().all(|(&size, &stride)| {
+            let fits = stride == expected || size == 1;
+            expected = expected.saturating_mul(size);
+            fits
+        })
+    }
+}
+
 /// The most dimensions that a [`Plan`] can have, after neighbours were merged.
 const MAX_RANK: usize = 8;
 

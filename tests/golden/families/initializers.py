@@ -41,7 +41,7 @@ def cases(f):
     sample("constant", lambda t, val: nn.init.constant_(t, val), val=0.3)
     sample("uniform", lambda t, a, b: nn.init.uniform_(t, a, b), a=-0.5, b=2.0)
     sample("normal", lambda t, mean, std: nn.init.normal_(t, mean, std), mean=1.0, std=0.5)
-    for mean, std, a, b in ((0.0, 1.0, -2.0, 2.0), (0.5, 0.2, 0.3, 1.5)):
+    for mean, std, a, b in ((0.0, 1.0, -2.0, 2.0), (0.5, 0.2, 0.3, 0.8)):
         sample(
             "truncated_normal",
             lambda t, mean, std, a, b: nn.init.trunc_normal_(t, mean, std, a, b),

@@ -1,4 +1,4 @@
-"""The learning rate that ReduceLROnPlateau leaves after each value of a fixed sequence."""
+"""Learning rates: what ReduceLROnPlateau leaves after each value of a fixed sequence, and curves over the steps."""
 
 import numpy as np
 import torch
@@ -29,6 +29,22 @@ SETTINGS = {
 }
 
 
+# Rate 0.1, for steps 0 to 30. Cosine annealing ends after its period here; PyTorch's goes up again.
+CURVES = {
+    "StepLR/every7": ("StepLR", {"step_size": 7, "gamma": 0.3}),
+    "StepLR/every1": ("StepLR", {"step_size": 1, "gamma": 0.9}),
+    "CosineAnnealingLR/to_zero": ("CosineAnnealingLR", {"T_max": 30}),
+    "CosineAnnealingLR/floor": ("CosineAnnealingLR", {"T_max": 30, "eta_min": 0.002}),
+    # A warm-up of ten steps: from a tenth of the rate, by a tenth each.
+    "LinearLR/warm_up": ("LinearLR", {"start_factor": 0.1, "total_iters": 9}),
+}
+
+
+def optimizer():
+    # The learning rate is an f64 number in PyTorch, whatever the parameters are.
+    return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+
+
 def cases(f):
     rng = f.rng("sequences")
     epochs = np.arange(60)
@@ -45,8 +61,7 @@ def cases(f):
         f.put(f"sequence.{sequence}", metrics)
         for label, settings in SETTINGS.items():
             options = {**DEFAULTS, **settings}
-            # The learning rate is an f64 number in PyTorch, whatever the parameters are.
-            opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+            opt = optimizer()
             schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(opt, **options)
             trace = []
             for value in metrics:
@@ -58,3 +73,13 @@ def cases(f):
                 "attrs": {"lr": 0.1, "sequence": sequence, **options},
             }
             f.record(case, {"lr": np.array(trace)})
+
+    for case_id, (op, attrs) in CURVES.items():
+        opt = optimizer()
+        schedule = getattr(torch.optim.lr_scheduler, op)(opt, **attrs)
+        trace = []
+        for _ in range(31):
+            trace.append(opt.param_groups[0]["lr"])
+            opt.step()
+            schedule.step()
+        f.record({"id": case_id, "op": op, "attrs": {"lr": 0.1, **attrs}}, {"lr": np.array(trace)})

@@ -1,6 +1,35 @@
-//! Products of strided matrices, with the bias and the activation that usually follow.
+//! Products of matrices in any layout, with the bias and the rectifier that often follow.
+//!
+//! An element of the result is the same sum in the same order however the work is divided, so it does not depend on
+//! the number of threads. Which of three ways computes it depends on the shape alone:
+//!
+//! - [`few`]: at most four rows or columns. Limited by memory: each operand is read once, in place.
+//! - [`blocked`]: everything else. Strips of the operands, packed where that pays, are multiplied tile by tile in
+//!   registers (the scheme of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+//! - `matrixmultiply`, for large products on processors that [`unit`] has no vectors for.
 
-/// A strided view of a matrix: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
+mod blocked;
+mod few;
+mod pack;
+mod portable;
+mod product;
+mod scratch;
+mod simd;
+mod split;
+mod tile;
+mod unit;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use unit::Gemm;
+
+use few::Few;
+use product::Product;
+
+/// A strided view of a matrix: element `(i, j)` is `data[i * row_stride + j * col_stride]`. Strides may be 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MatRef<'a, T> {
     pub(crate) data: &'a [T],
@@ -10,7 +39,16 @@ pub(crate) struct MatRef<'a, T> {
     pub(crate) col_stride: usize,
 }
 
-/// What happens to each finished element of the result before it is stored: `+ bias[column]`, then `max(0, ·)`.
+impl<T> MatRef<'_, T> {
+    /// The same matrix, where strides that are never used are 1, for which the kernels are at their best.
+    fn plain(self) -> Self {
+        let used = |len: usize, stride: usize| if len > 1 { stride } else { 1 };
+        Self { row_stride: used(self.rows, self.row_stride), col_stride: used(self.cols, self.col_stride), ..self }
+    }
+}
+
+/// What happens to each element of the product before it is stored: `+ bias[column]`, then `max(0, ·)`, which keeps
+/// NaNs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Epilogue<'a, T> {
     pub(crate) bias: Option<&'a [T]>,
@@ -18,70 +56,16 @@ pub(crate) struct Epilogue<'a, T> {
 }
 
 impl<T> Epilogue<'_, T> {
-    /// Stores the product as it is.
+    /// Nothing happens.
     pub(crate) const NONE: Self = Self { bias: None, relu: false };
 }
 
-/// An element type that has a matrix product: `f32` and `f64`.
-pub(crate) trait Gemm: num_traits::Float + Send + Sync + 'static {
-    /// # Safety
-    /// The pointers and strides must describe matrices of m × k, k × n and m × n that lie within their buffers,
-    /// and `c` must be free of other references.
-    #[expect(clippy::too_many_arguments)]
-    unsafe fn raw(
-        shape: (usize, usize, usize),
-        alpha: Self,
-        a: *const Self,
-        a_strides: (isize, isize),
-        b: *const Self,
-        b_strides: (isize, isize),
-        beta: Self,
-        c: *mut Self,
-        c_row_stride: isize,
-    );
-}
-
-macro_rules! through_matrixmultiply {
-    ($t:ty, $f:path) => {
-        impl Gemm for $t {
-            unsafe fn raw(
-                (m, k, n): (usize, usize, usize),
-                alpha: Self,
-                a: *const Self,
-                (rsa, csa): (isize, isize),
-                b: *const Self,
-                (rsb, csb): (isize, isize),
-                beta: Self,
-                c: *mut Self,
-                c_row_stride: isize,
-            ) {
-                // SAFETY: the caller vouches for the pointers and strides.
-                unsafe { $f(m, k, n, alpha, a, rsa, csa, b, rsb, csb, beta, c, c_row_stride, 1) }
-            }
-        }
-    };
-}
-through_matrixmultiply!(f32, matrixmultiply::sgemm);
-through_matrixmultiply!(f64, matrixmultiply::dgemm);
-
-/// The number of elements from the first to the last of a strided matrix, or `None` if that overflows.
-fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Option<usize> {
-    if rows == 0 || cols == 0 {
-        return Some(0);
-    }
-    (rows - 1).checked_mul(row_stride)?.checked_add((cols - 1).checked_mul(col_stride)?)?.checked_add(1)
-}
-
-impl<T> MatRef<'_, T> {
-    fn fits(&self) -> bool {
-        extent(self.rows, self.cols, self.row_stride, self.col_stride).is_some_and(|n| n <= self.data.len())
-    }
-}
-
-/// `c = alpha · a·b + beta · c`, then the epilogue. `c` is row-major with unit column stride.
+/// `c = alpha · a·b + beta · c`, then the epilogue. `c` is row-major, its rows `c_row_stride` apart.
 ///
-/// With `beta == 0`, `c` is not read, so stale NaNs do not leak. Shapes are the caller's business: operands that do
-/// not fit each other or their buffers leave `c` as it is.
+/// With `beta == 0`, `c` is not read: stale NaNs do not leak. Large products use several threads.
+///
+/// The caller has compared the shapes. Should operands not fit each other or their slices all the same, `c` is left
+/// as it is.
 pub(crate) fn gemm<T: Gemm>(
     alpha: T,
     a: MatRef<'_, T>,
@@ -91,44 +75,27 @@ pub(crate) fn gemm<T: Gemm>(
     c_row_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
-    let (m, k, n) = (a.rows, a.cols, b.cols);
-    let fits = a.fits()
-        && b.fits()
-        && b.rows == k
-        && (c_row_stride >= n || m <= 1)
-        && extent(m, n, c_row_stride, 1).is_some_and(|need| need <= c.len())
-        && epilogue.bias.is_none_or(|bias| bias.len() == n);
+    let (a, b) = (a.plain(), b.plain());
+    let fits = fits(a, b, c.len(), c_row_stride, epilogue);
     debug_assert!(fits, "gemm: operands that do not fit");
-    if !fits || m == 0 || n == 0 {
+    if !fits || a.rows == 0 || b.cols == 0 {
         return;
     }
-    // SAFETY: `fits` has just shown that every index the strides can produce lies within its slice.
+    let product = Product { alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride, epilogue };
+    // SAFETY: the operands fit, and `c` is borrowed until the end of this function.
     unsafe {
-        T::raw(
-            (m, k, n),
-            alpha,
-            a.data.as_ptr(),
-            (a.row_stride as isize, a.col_stride as isize),
-            b.data.as_ptr(),
-            (b.row_stride as isize, b.col_stride as isize),
-            beta,
-            c.as_mut_ptr(),
-            c_row_stride as isize,
-        );
-    }
-    for row in c.chunks_mut(c_row_stride.max(n)).take(m) {
-        let row = &mut row[..n];
-        if let Some(bias) = epilogue.bias {
-            row.iter_mut().zip(bias).for_each(|(c, &b)| *c = *c + b);
-        }
-        if epilogue.relu {
-            row.iter_mut().filter(|c| **c < T::zero()).for_each(|c| *c = T::zero());
+        match Few::new(&product) {
+            Some(few) => split::few(&few),
+            None => split::blocked(&product),
         }
     }
 }
 
-/// `batch` products of the same shape, `c[i] = alpha · a(i)·b(i) + beta · c[i]`, with `c[i]` at `i * c_batch_stride`.
-#[expect(clippy::too_many_arguments)]
+/// `batch` products of the same shape: `c[i] = alpha · a(i)·b(i) + beta · c[i]`, then the epilogue, where `c[i]` begins
+/// at `i * c_batch_stride`. The results must not overlap.
+///
+/// Small products share the threads; large ones take turns and use all of them.
+#[expect(clippy::too_many_arguments, reason = "those of `gemm`, which are the field's")]
 pub(crate) fn gemm_batch<'a, T: Gemm>(
     batch: usize,
     alpha: T,
@@ -140,7 +107,31 @@ pub(crate) fn gemm_batch<'a, T: Gemm>(
     c_row_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
-    for (i, c) in c.chunks_mut(c_batch_stride.max(1)).take(batch).enumerate() {
-        gemm(alpha, a(i), b(i), beta, c, c_row_stride, epilogue);
+    let stride = c_batch_stride.max(1);
+    let c_len = c.len().min(batch.saturating_mul(stride));
+    let each = if batch == 0 { 1 } else { split::batch_grain::<T>(a(0).rows, a(0).cols, b(0).cols) };
+    crate::parallel::for_blocks(&mut c[..c_len], stride.saturating_mul(each), |start, block| {
+        for (i, c) in (start / stride..).zip(block.chunks_mut(stride)) {
+            gemm(alpha, a(i), b(i), beta, c, c_row_stride, epilogue);
+        }
+    });
+}
+
+fn fits<T>(a: MatRef<'_, T>, b: MatRef<'_, T>, c_len: usize, c_row_stride: usize, epilogue: Epilogue<'_, T>) -> bool {
+    let (m, n) = (a.rows, b.cols);
+    a.cols == b.rows
+        && extent(m, a.cols, a.row_stride, a.col_stride).is_some_and(|need| need <= a.data.len())
+        && extent(b.rows, n, b.row_stride, b.col_stride).is_some_and(|need| need <= b.data.len())
+        && extent(m, n, c_row_stride, 1).is_some_and(|need| need <= c_len)
+        && (m <= 1 || c_row_stride >= n)
+        && epilogue.bias.is_none_or(|bias| bias.len() == n)
+}
+
+/// The elements from the first to the last of a strided matrix, unless there are too many to count.
+fn extent(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Option<usize> {
+    if rows == 0 || cols == 0 {
+        return Some(0);
     }
+    let last = (rows - 1).checked_mul(row_stride)?.checked_add((cols - 1).checked_mul(col_stride)?)?;
+    last.checked_add(1)
 }

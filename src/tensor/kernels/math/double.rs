@@ -51,7 +51,6 @@ impl Real for f64 {
         cosh_on = f64::cosh;
         tanh_on = f64::tanh;
         asinh_on = libm::asinh;
-        acosh_on = libm::acosh;
         atanh_on = libm::atanh;
         erf_on = libm::erf;
         erfc_on = libm::erfc;
@@ -60,6 +59,17 @@ impl Real for f64 {
     #[inline(always)]
     fn atan2_on<I: Isa>(self, x: Self) -> Self {
         self.atan2(x)
+    }
+
+    #[inline(always)]
+    fn normal_cdf_on<I: Isa>(self) -> Self {
+        0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    }
+
+    #[inline(always)]
+    fn acosh_on<I: Isa>(self) -> Self {
+        // libm takes large negative numbers for positive ones.
+        if self < 1.0 { f64::NAN } else { libm::acosh(self) }
     }
 
     #[inline(always)]

@@ -92,7 +92,7 @@ pub(super) fn log10<I: Isa>(x: f64) -> f64 {
 }
 
 #[inline(always)]
-pub(super) fn ln_1p<I: Isa>(x: f64) -> f64 {
+fn ln_1p<I: Isa>(x: f64) -> f64 {
     let u = 1.0 + x;
     let y = ln::<I>(u);
     // What rounding the sum lost counts 1/u in the logarithm. At the poles there is nothing to mend.

@@ -5,27 +5,21 @@ use super::super::math::Real;
 use super::super::simd::Isa;
 
 /// The scale of SELU (Klambauer et al., 2017).
-pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+pub(crate) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 /// The α of SELU.
-pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+pub(crate) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 /// √(2/π), of the tanh form of GELU.
-pub(super) const GELU_TANH_SCALE: f64 = 0.797_884_560_802_865_4;
+pub(crate) const GELU_TANH_SCALE: f64 = 0.797_884_560_802_865_4;
 /// The cubic coefficient of the tanh form of GELU (Hendrycks and Gimpel, 2016).
-pub(super) const GELU_TANH_CUBIC: f64 = 0.044_715;
+pub(crate) const GELU_TANH_CUBIC: f64 = 0.044_715;
 
-/// The distribution function of the standard normal, `Φ(x)`.
-#[inline(always)]
-pub(super) fn normal_cdf<I: Isa, T: Real>(x: T) -> T {
-    let half = T::from_f64(0.5);
-    half + half * (x * T::FRAC_1_SQRT_2()).erf_on::<I>()
-}
-
-/// `tanh(softplus(x))` as the fraction `n / (n + 2)`, given by `n` and `eˣ`, for `x` up to 20.
+/// `tanh(softplus(x))` as the fraction `n / (n + 2)`, given by `n` and `eˣ`, for `x` up to
+/// [`MISH_LIMIT`].
 ///
 /// With `e = eˣ`, `softplus(x) = log(1 + e)` and `tanh(log(u)) = (u² - 1) / (u² + 1)`: no logarithm is needed.
 #[inline(always)]
 pub(super) fn tanh_softplus<I: Isa, T: Real>(x: T) -> (T, T) {
-    let limit = T::from_f64(20.0);
+    let limit = T::from_f64(MISH_LIMIT);
     let e = (if x > limit { limit } else { x }).exp_on::<I>();
     (e * (e + T::from_f64(2.0)), e)
 }
@@ -43,7 +37,7 @@ real_unary! {
         T::from_f64(SELU_SCALE) * if x > T::zero() { x } else { negative }
     };
     /// `x Φ(x)` (Hendrycks and Gimpel, 2016).
-    Gelu 4 => |_, x| x * normal_cdf::<I, T>(x);
+    Gelu 4 => |_, x| x * x.normal_cdf_on::<I>();
     /// GELU with `Φ` approximated by `tanh`.
     GeluTanh 4 => |_, x| {
         let inner = T::from_f64(GELU_TANH_SCALE) * (x + T::from_f64(GELU_TANH_CUBIC) * x * x * x);

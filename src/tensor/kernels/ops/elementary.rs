@@ -63,11 +63,28 @@ real_unary! {
     Round 1 => |_, x| x.round_half_even();
     /// `x` without its fraction.
     Trunc 1 => |_, x| x.trunc();
-    /// `min(max(x, lo), hi)`; NaN stays.
+    /// `min(max(x, lo), hi)`; NaN stays. A bound that is NaN is none.
     Clamp { lo, hi } 1 => |op, x| {
         let x = if x < op.lo { op.lo } else { x };
         if x > op.hi { op.hi } else { x }
     };
+}
+
+/// The same for integers, where they have a meaning of their own.
+macro_rules! integer_unary {
+    ($($name:ident => |$x:ident| $value:expr;)*) => {$(
+        impl Unary<i64> for $name {
+            #[inline(always)]
+            fn apply<I: Isa>(self, $x: i64) -> i64 {
+                $value
+            }
+        }
+    )*};
+}
+
+integer_unary! {
+    Abs => |x| x.wrapping_abs();
+    Sign => |x| x.signum();
 }
 
 /// Trigonometric functions, which hand arguments too large for the vectorised ones to the standard library.

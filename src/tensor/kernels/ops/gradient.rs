@@ -4,7 +4,7 @@
 use super::super::map::Binary;
 use super::super::math::Real;
 use super::super::simd::Isa;
-use super::activation::{GELU_TANH_CUBIC, GELU_TANH_SCALE, SELU_ALPHA, SELU_SCALE, normal_cdf, tanh_softplus};
+use super::activation::{GELU_TANH_CUBIC, GELU_TANH_SCALE, SELU_ALPHA, SELU_SCALE, tanh_softplus};
 
 real_binary! {
     /// Of |x|: `g · sign(x)`, from `(g, x)`.
@@ -13,23 +13,23 @@ real_binary! {
     };
     /// Of the square root, from `(g, y)`.
     SqrtGrad 2 => |_, g, y| g / (y + y);
-    /// Of clamping, from `(g, x)`: `g` inside and at the bounds, else 0.
-    ClampGrad { lo, hi } 1 => |op, g, x| if x < op.lo || x > op.hi { T::zero() } else { g };
+    /// Of clamping, from `(g, x)`: `g` strictly between the bounds, else 0. A bound that is NaN is none.
+    ClampGrad { lo, hi } 1 => |op, g, x| if x <= op.lo || x >= op.hi || x.is_nan() { T::zero() } else { g };
     /// Of ReLU, from `(g, y)`: 0 at 0.
     ReluGrad 1 => |_, g, y| if y <= T::zero() { T::zero() } else { g };
     /// Of leaky ReLU, from `(g, x)`: `slope` at 0.
     LeakyReluGrad { slope } 1 => |op, g, x| if x > T::zero() { g } else { g * op.slope };
     /// Of ELU, from `(g, x)`.
-    EluGrad { alpha } 4 => |op, g, x| if x > T::zero() { g } else { g * op.alpha * x.exp_on::<I>() };
+    EluGrad { alpha } 4 => |op, g, x| if x <= T::zero() { g * op.alpha * x.exp_on::<I>() } else { g };
     /// Of SELU, from `(g, x)`.
     SeluGrad 4 => |_, g, x| {
         let negative = T::from_f64(SELU_ALPHA) * x.exp_on::<I>();
-        g * T::from_f64(SELU_SCALE) * if x > T::zero() { T::one() } else { negative }
+        g * T::from_f64(SELU_SCALE) * if x <= T::zero() { negative } else { T::one() }
     };
     /// Of GELU, from `(g, x)`: `g (Φ(x) + x φ(x))`.
     GeluGrad 8 => |_, g, x| {
         let density = (x * x * T::from_f64(-0.5)).exp_on::<I>() * T::from_f64(0.398_942_280_401_432_7);
-        g * (normal_cdf::<I, T>(x) + x * density)
+        g * (x.normal_cdf_on::<I>() + x * density)
     };
     /// Of the tanh form of GELU, from `(g, x)`.
     GeluTanhGrad 8 => |_, g, x| {
@@ -50,7 +50,9 @@ real_binary! {
         let d = n + T::from_f64(2.0);
         // The square of tanh, taken from 1, is 4 (n + 1) / d², and n + 1 = (1 + e)².
         let slope = T::from_f64(4.0) * e * (T::one() + e) / (d * d);
-        g * (n / d + x * slope)
+        // Beyond the limit of `tanh_softplus` the slope does not follow `x` any more; it is 0 to any precision.
+        let rise = if x > T::from_f64(MISH_LIMIT) { T::zero() } else { x * slope };
+        g * (n / d + rise)
     };
     /// Of softplus, from `(g, x)`.
     SoftplusGrad { beta, threshold } 4 => |op, g, x| {
@@ -62,7 +64,7 @@ real_binary! {
         let d = T::one() + x.abs();
         g / (d * d)
     };
-    /// Of hardtanh, from `(g, x)`: 0 at the bounds, unlike clamping.
+    /// Of hardtanh, from `(g, x)`: 0 at the bounds.
     HardtanhGrad { lo, hi } 1 => |op, g, x| if x <= op.lo || x >= op.hi { T::zero() } else { g };
     /// Of hardswish, from `(g, x)`.
     HardswishGrad 2 => |_, g, x| {

@@ -1,0 +1,124 @@
+//! Whether any or all elements are true, and how many are not zero. None of these has a gradient.
+
+use super::reduce::Reduction;
+use crate::error::Result;
+use crate::tensor::dtype::with_element;
+use crate::tensor::kernels::reduce;
+use crate::tensor::{DType, Tensor};
+
+impl Tensor {
+    /// Whether any element is true, or differs from zero: a `Bool`. Of none, false.
+    #[must_use]
+    pub fn any(&self) -> Tensor {
+        any(self, &Reduction::all(self))
+    }
+
+    /// Whether any element is true, or differs from zero, over some dimensions (none stands for all). With `keepdim`
+    /// they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn any_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(any(self, &Reduction::new("any", self, dims, keepdim)?))
+    }
+
+    /// Whether all elements are true, or differ from zero: a `Bool`. Of none, true.
+    #[must_use]
+    pub fn all(&self) -> Tensor {
+        all(self, &Reduction::all(self))
+    }
+
+    /// Whether all elements are true, or differ from zero, over some dimensions (none stands for all). With `keepdim`
+    /// they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn all_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(all(self, &Reduction::new("all", self, dims, keepdim)?))
+    }
+
+    /// How many elements are true, or differ from zero: an `I64`. NaN does.
+    #[must_use]
+    pub fn count_nonzero(&self) -> Tensor {
+        count_nonzero(self, &Reduction::all(self))
+    }
+
+    /// How many elements are true, or differ from zero, over some dimensions (none stands for all). With `keepdim` they
+    /// remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[0.0, 1.0], [2.0, 3.0]];
+    /// assert_eq!(x.count_nonzero_dims(&[1], false)?.to_vec::<i64>()?, [1, 2]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn count_nonzero_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(count_nonzero(self, &Reduction::new("count_nonzero", self, dims, keepdim)?))
+    }
+}
+
+fn any(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("any");
+    r.run::<bool, _>(&x.cast(DType::Bool), reduce::Any)
+}
+
+fn all(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("all");
+    r.run::<bool, _>(&x.cast(DType::Bool), reduce::All)
+}
+
+fn count_nonzero(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("count_nonzero");
+    with_element!(x.dtype(), T => r.run::<T, _>(x, reduce::CountNonzero))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor;
+
+    fn answer(x: &Tensor) -> bool {
+        x.to_vec::<bool>().unwrap()[0]
+    }
+
+    #[test]
+    fn of_nothing_none_is_true_and_all_are() {
+        let nothing = Tensor::zeros([0, 2]).unwrap();
+        assert!(!answer(&nothing.any()) && answer(&nothing.all()));
+        assert_eq!(nothing.any_dims(&[0], false).unwrap().to_vec::<bool>().unwrap(), [false, false]);
+        assert_eq!(nothing.all_dims(&[0], true).unwrap().to_vec::<bool>().unwrap(), [true, true]);
+        assert_eq!(nothing.count_nonzero().to_vec::<i64>().unwrap(), [0]);
+        assert_eq!(nothing.count_nonzero_dims(&[0], false).unwrap().to_vec::<i64>().unwrap(), [0, 0]);
+    }
+
+    #[test]
+    fn in_every_type_only_zero_is_false() {
+        let x = tensor![[0.0, -0.0, f32::NAN], [0.0, 0.0, 0.0], [1e-30, -1.0, f32::INFINITY]];
+        for dtype in [DType::F32, DType::F64, DType::BF16] {
+            let x = x.to_dtype(dtype);
+            assert_eq!(x.any_dims(&[1], false).unwrap().to_vec::<bool>().unwrap(), [true, false, true]);
+            assert_eq!(x.all_dims(&[1], false).unwrap().to_vec::<bool>().unwrap(), [false, false, true]);
+            assert_eq!(x.count_nonzero_dims(&[-1], false).unwrap().to_vec::<i64>().unwrap(), [1, 0, 3]);
+        }
+        let x = Tensor::from_nested([[0i64, 256], [0, 0]]).unwrap();
+        assert!(answer(&x.any()) && !answer(&x.all()));
+        assert_eq!(x.count_nonzero_dims(&[0], false).unwrap().to_vec::<i64>().unwrap(), [0, 1]);
+        assert_eq!(x.t().count_nonzero_dims(&[0], false).unwrap().to_vec::<i64>().unwrap(), [1, 0]);
+    }
+
+    #[test]
+    fn dimensions_are_checked() {
+        let x = tensor![1.0];
+        let message = |op: &str| format!("{op}: dimension 1 is out of range for 1 dimension (-1 ..= 0)");
+        assert_eq!(x.any_dims(&[1], false).unwrap_err().message(), message("any"));
+        assert_eq!(x.all_dims(&[1], false).unwrap_err().message(), message("all"));
+        assert_eq!(x.count_nonzero_dims(&[1], false).unwrap_err().message(), message("count_nonzero"));
+    }
+}

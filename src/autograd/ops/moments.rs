@@ -1,0 +1,147 @@
+//! Variance and standard deviation over any set of dimensions.
+
+use super::record;
+use super::reduce::{Reduction, narrowed, widened};
+use super::sum::mean;
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::reduce;
+use crate::tensor::layout::MAX_DIMS;
+
+impl Tensor {
+    /// The variance of all elements, `Σ (x - mean)² / max(0, n - correction)`, as `F32` for integers.
+    ///
+    /// With `correction` 1 it is unbiased for samples (PyTorch's default), with 0 it is that of a whole population.
+    /// With nothing to divide by it is NaN. Gradient: `g · 2 (x - mean) / max(0, n - correction)`.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// assert_eq!(tensor![1.0, 2.0, 3.0].var(1.0).item()?, 1.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn var(&self, correction: f64) -> Tensor {
+        var(self, &Reduction::all(self), correction)
+    }
+
+    /// The [variance](Self::var) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn var_dims(&self, dims: &[isize], correction: f64, keepdim: bool) -> Result<Tensor> {
+        Ok(var(self, &Reduction::new("var", self, dims, keepdim)?, correction))
+    }
+
+    /// The standard deviation of all elements: the root of the [variance](Self::var).
+    /// Gradient: `g · (x - mean) / (σ · max(0, n - correction))`, 0 where σ is.
+    #[must_use]
+    pub fn std(&self, correction: f64) -> Tensor {
+        std(self, &Reduction::all(self), correction)
+    }
+
+    /// The [standard deviation](Self::std) over some dimensions (none stands for all). With `keepdim` they remain with
+    /// size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn std_dims(&self, dims: &[isize], correction: f64, keepdim: bool) -> Result<Tensor> {
+        Ok(std(self, &Reduction::new("std", self, dims, keepdim)?, correction))
+    }
+}
+
+fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
+    let _timer = crate::profile::op("var");
+    record("var", narrowed(variance(x, r, correction), x.dtype()), &[x], |tape| {
+        let (input, (reduced, kept), divisor) = (x.clone(), (r.reduced, r.kept), divisor(x, r, correction));
+        tape.edge(x, move |g| {
+            let scale = g.mul_scalar(2.0).div_scalar(divisor).reshape(&*kept)?;
+            centered(&input, reduced)?.mul(&scale)
+        });
+    })
+}
+
+fn std(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
+    let _timer = crate::profile::op("std");
+    record("std", narrowed(variance(x, r, correction).sqrt(), x.dtype()), &[x], |tape| {
+        let (input, (reduced, kept), divisor) = (x.clone(), (r.reduced, r.kept), divisor(x, r, correction));
+        tape.edge_with_output(x, move |g, y| {
+            // An infinite divisor makes the gradient 0 where the deviation is, and keeps its own gradients finite.
+            let y = y.masked_fill(&y.eq_scalar(0.0), f64::INFINITY)?;
+            let scale = g.div(&y)?.div_scalar(divisor).reshape(&*kept)?;
+            centered(&input, reduced)?.mul(&scale)
+        });
+    })
+}
+
+/// What sums of squares are divided by.
+fn divisor(x: &Tensor, r: &Reduction, correction: f64) -> f64 {
+    (r.count(x) as f64 - correction).max(0.0)
+}
+
+/// `x - mean`. What is left has a mean of its own, the rounding error of the first one, which elements close to the mean
+/// would consist of to a large part: it is taken off as well.
+fn centered(x: &Tensor, reduced: [bool; MAX_DIMS]) -> Result<Tensor> {
+    let off_mean = |x: &Tensor| x.sub(&mean(x, &Reduction::over(x, reduced, true)));
+    off_mean(&off_mean(x)?)
+}
+
+/// The variance, not recorded; of 16-bit types and integers in `F32`.
+fn variance(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
+    let (x, [outer, len, inner]) = r.view(&widened(x));
+    let (mut mean, mut var) = (Tensor::stale(x.dtype(), &r.shape), Tensor::stale(x.dtype(), &r.shape));
+    with_float!(x.dtype(), T => {
+        reduce::variance::<T>(x.data(), outer, len, inner, correction, mean.data_mut(), var.data_mut());
+    }, else ());
+    var
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, tensor};
+
+    #[test]
+    fn with_nothing_to_divide_by_there_is_no_variance() {
+        let one = tensor![5.0].tracked().unwrap();
+        assert!(one.var(1.0).item().unwrap().is_nan());
+        assert!(one.std(1.0).item().unwrap().is_nan());
+        assert!(one.var(1.0).backward().unwrap().wrt(&one).unwrap().item().unwrap().is_nan());
+        assert_eq!(one.var(0.0).item().unwrap(), 0.0);
+        assert!(Tensor::zeros([0]).unwrap().var(0.0).item().unwrap().is_nan());
+        assert_eq!(tensor![1.0, 3.0].var(7.0).item().unwrap(), f64::INFINITY);
+    }
+
+    #[test]
+    fn corrections_may_be_fractions() {
+        let x = tensor![1.0, 2.0, 3.0];
+        assert_eq!(x.var(1.5).item().unwrap(), f64::from(2.0f32 / 1.5));
+        assert_eq!(x.var(-1.0).item().unwrap(), 0.5);
+    }
+
+    #[test]
+    fn a_constant_has_gradient_zero() {
+        let x = tensor![[2.0, 2.0], [1.0, 3.0]].tracked().unwrap();
+        let grads = x.std_dims(&[1], 0.0, false).unwrap().sum().backward().unwrap();
+        assert_eq!(grads.wrt(&x).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0, -0.5, 0.5]);
+    }
+
+    #[test]
+    fn other_types_are_computed_in_single_precision() {
+        let x = Tensor::from_nested([1i64, 2, 3, 6]).unwrap();
+        assert_eq!((x.var(0.0).dtype(), x.var(0.0).item().unwrap()), (DType::F32, 3.5));
+        let half = x.to_dtype(DType::F16).std(1.0);
+        assert_eq!((half.dtype(), half.item().unwrap()), (DType::F16, half::f16::from_f64((14f64 / 3.0).sqrt()).to_f64()));
+    }
+
+    #[test]
+    fn dimensions_are_checked() {
+        let e = tensor![1.0].var_dims(&[1], 1.0, false).unwrap_err();
+        assert_eq!(e.message(), "var: dimension 1 is out of range for 1 dimension (-1 ..= 0)");
+        let e = tensor![1.0].std_dims(&[0, 0], 1.0, false).unwrap_err();
+        assert_eq!(e.message(), "std: dimension 0 is named twice");
+    }
+}

@@ -1,0 +1,132 @@
+//! Norms over any set of dimensions.
+
+use super::record;
+use super::reduce::{Reduction, narrowed, widened};
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::reduce;
+
+impl Tensor {
+    /// The `p`-norm of all elements, `(Σ |x|ᵖ)^(1/p)`, as `F32` for integers.
+    ///
+    /// 2 gives the Euclidean length, 1 the sum of the absolute values, ∞ and -∞ the largest and smallest of them, 0 how
+    /// many elements are not zero; any other number serves as well.
+    ///
+    /// Gradient: `g · sign(x) · (|x| / y)ᵖ⁻¹` with the result `y`, 0 where `x` or `y` is 0; for ±∞ it is shared equally
+    /// among the extremes, for `p = 0` it is 0.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![3.0, -4.0];
+    /// assert_eq!(x.norm(2.0).item()?, 5.0);
+    /// assert_eq!(x.norm(f64::INFINITY).item()?, 4.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "vector_norm")]
+    #[must_use]
+    pub fn norm(&self, p: f64) -> Tensor {
+        norm(self, p, &Reduction::all(self))
+    }
+
+    /// The [`p`-norm](Self::norm) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn norm_dims(&self, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(norm(self, p, &Reduction::new("norm", self, dims, keepdim)?))
+    }
+}
+
+fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("norm");
+    let (wide, [outer, len, inner]) = r.view(&widened(x));
+    let mut out = Tensor::stale(wide.dtype(), &r.shape);
+    with_float!(wide.dtype(), T => reduce::norm::<T>(p, wide.data(), outer, len, inner, out.data_mut()), else ());
+    record("norm", narrowed(out, x.dtype()), &[x], |tape| {
+        let (input, r) = (x.clone(), *r);
+        tape.edge_with_output(x, move |g, y| {
+            let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
+            g.mul(&if p.is_infinite() { input.sign().mul(&r.shares(&input.abs(), &y)?)? } else { slope(&input, &y, p)? })
+        });
+    })
+}
+
+/// How a norm with a finite `p` grows with each element.
+fn slope(x: &Tensor, y: &Tensor, p: f64) -> Result<Tensor> {
+    if p == 0.0 {
+        return Ok(x.zeros_like());
+    }
+    if p == 1.0 {
+        return Ok(x.sign());
+    }
+    // Infinity in the place of a norm of 0 makes every share 0.
+    let share = x.div(&y.masked_fill(&y.eq_scalar(0.0), f64::INFINITY)?)?;
+    if p == 2.0 {
+        return Ok(share);
+    }
+    // The sign is 0 where the share is, but its power may be infinite there: 1 in its place keeps the product 0.
+    let size = share.abs().masked_fill(&share.eq_scalar(0.0), 1.0)?;
+    size.powf(p - 1.0).mul(&share.sign())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, tensor};
+
+    const INF: f64 = f64::INFINITY;
+
+    #[test]
+    fn nothing_has_the_norm_of_an_empty_sum() {
+        let nothing = Tensor::zeros([2, 0]).unwrap();
+        for (p, expected) in [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (3.5, 0.0), (INF, 0.0), (-INF, INF), (-1.0, INF)] {
+            assert_eq!(nothing.norm(p).item().unwrap(), expected, "p = {p}");
+            assert_eq!(nothing.norm_dims(p, &[1], false).unwrap().to_f64_vec(), [expected; 2], "p = {p}");
+        }
+    }
+
+    #[test]
+    fn zeros_have_gradient_zero() {
+        let x = Tensor::zeros([3]).unwrap().to_dtype(DType::F64).tracked().unwrap();
+        for p in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, INF, -INF] {
+            let grads = x.norm(p).backward().unwrap();
+            assert_eq!(grads.wrt(&x).unwrap().to_f64_vec(), [0.0; 3], "p = {p}");
+        }
+    }
+
+    #[test]
+    fn a_zero_among_others_has_gradient_zero() {
+        let x = tensor![0.0, 2.0].tracked().unwrap();
+        for p in [0.5, 1.0, 1.5, 2.0, 3.0] {
+            let grads = x.norm(p).backward().unwrap();
+            assert_eq!(grads.wrt(&x).unwrap().to_f64_vec(), [0.0, 1.0], "p = {p}");
+        }
+    }
+
+    #[test]
+    fn not_a_number_goes_through() {
+        let x = tensor![1.0, f32::NAN, 2.0];
+        for p in [0.5, 1.0, 2.0, 3.0, INF, -INF] {
+            assert!(x.norm(p).item().unwrap().is_nan(), "p = {p}");
+        }
+        assert!(tensor![1.0, 2.0].norm(f64::NAN).item().unwrap().is_nan());
+        assert_eq!(x.norm(0.0).item().unwrap(), 3.0);
+    }
+
+    #[test]
+    fn other_types_are_computed_in_single_precision() {
+        let x = Tensor::from_nested([3i64, -4]).unwrap();
+        assert_eq!((x.norm(2.0).dtype(), x.norm(2.0).item().unwrap()), (DType::F32, 5.0));
+        let half = Tensor::full_dtype([4], 300.0, DType::F16).unwrap().norm(2.0);
+        assert_eq!((half.dtype(), half.item().unwrap()), (DType::F16, 600.0));
+    }
+
+    #[test]
+    fn dimensions_are_checked() {
+        let e = tensor![1.0].norm_dims(2.0, &[-2], false).unwrap_err();
+        assert_eq!(e.message(), "norm: dimension -2 is out of range for 1 dimension (-1 ..= 0)");
+    }
+}

@@ -1,0 +1,249 @@
+//! Running sums and products along a dimension, products over any set of dimensions, and the linear recurrence that is
+//! the gradient of both products.
+
+use super::record;
+use super::reduce::{Reduction, narrowed, widened};
+use crate::error::Result;
+use crate::tensor::kernels::{recurrence, reduce, scan};
+use crate::tensor::layout::{Dims, dim_index};
+use crate::tensor::{DType, Tensor};
+
+impl Tensor {
+    /// Running sums along a dimension: `y[i] = x[0] + … + x[i]`; integers and truth values give an `I64`.
+    /// Gradient: the running sums of `g` from the other end.
+    ///
+    /// # Errors
+    /// If the dimension is out of range.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// assert_eq!(tensor![1.0, 2.0, 3.0].cumsum(0)?.to_vec::<f32>()?, [1.0, 3.0, 6.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
+        let _timer = crate::profile::op("cumsum");
+        let axis = dim_index("cumsum", dim, self.rank())?;
+        let out = scanned(self, axis, scan::cumsum::<i64>, scan::cumsum::<f32>, scan::cumsum::<f64>);
+        Ok(record("cumsum", out, &[self], |tape| {
+            tape.edge(self, move |g| g.flip(&[dim])?.cumsum(dim)?.flip(&[dim]));
+        }))
+    }
+
+    /// Running products along a dimension: `y[i] = x[0] · … · x[i]`; integers and truth values give an `I64`.
+    /// Gradient: `y[i-1] · (g[i] + x[i+1] (g[i+1] + x[i+2] (…)))`, exact with zeros too.
+    ///
+    /// # Errors
+    /// If the dimension is out of range.
+    #[track_caller]
+    pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
+        let _timer = crate::profile::op("cumprod");
+        let axis = dim_index("cumprod", dim, self.rank())?;
+        let out = scanned(self, axis, scan::cumprod::<i64>, scan::cumprod::<f32>, scan::cumprod::<f64>);
+        Ok(record("cumprod", out, &[self], |tape| {
+            let x = self.clone();
+            tape.edge_with_output(self, move |g, y| delayed(y, axis, 1.0)?.mul(&recurrence_down(&x, g, axis)));
+        }))
+    }
+
+    /// The product of all elements, 1 of none; integers and truth values give an `I64`.
+    /// Gradient: `g` times the product of the other elements, exact with zeros too.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// assert_eq!(tensor![2.0, 3.0, 4.0].prod().item()?, 24.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn prod(&self) -> Tensor {
+        prod(self, &Reduction::all(self))
+    }
+
+    /// The [product](Self::prod) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn prod_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
+        Ok(prod(self, &Reduction::new("prod", self, dims, keepdim)?))
+    }
+}
+
+/// A kernel on elements viewed as `[outer, len, inner]`.
+type Scan<T> = fn(&[T], usize, usize, usize, &mut [T]);
+
+fn scanned(x: &Tensor, axis: usize, integer: Scan<i64>, single: Scan<f32>, double: Scan<f64>) -> Tensor {
+    let [outer, len, inner] = around(x.shape(), axis);
+    match x.dtype() {
+        DType::F64 => {
+            let x = x.packed();
+            Tensor::build::<f64>(x.shape(), |out| double(x.data(), outer, len, inner, out))
+        }
+        DType::I64 | DType::U8 | DType::Bool => {
+            let x = x.cast(DType::I64).packed();
+            Tensor::build::<i64>(x.shape(), |out| integer(x.data(), outer, len, inner, out))
+        }
+        dtype => {
+            let x = widened(x).packed();
+            narrowed(Tensor::build::<f32>(x.shape(), |out| single(x.data(), outer, len, inner, out)), dtype)
+        }
+    }
+}
+
+/// A shape as `[outer, len, inner]`, with dimension `axis` in the middle.
+fn around(shape: &[usize], axis: usize) -> [usize; 3] {
+    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
+}
+
+fn prod(x: &Tensor, r: &Reduction) -> Tensor {
+    let _timer = crate::profile::op("prod");
+    let out = match x.dtype() {
+        DType::I64 => r.run::<i64, _>(x, reduce::Prod),
+        DType::U8 | DType::Bool => r.run::<u8, _>(&x.cast(DType::U8), reduce::Prod),
+        _ => r.run_float(x, reduce::Prod),
+    };
+    record("prod", out, &[x], |tape| {
+        let (input, r) = (x.clone(), *r);
+        tape.edge(x, move |g| others(&input, &r)?.mul(&g.reshape(&*r.kept)?));
+    })
+}
+
+/// For each element, the product of the other ones that it is multiplied with: of all before it and all behind it.
+fn others(x: &Tensor, r: &Reduction) -> Result<Tensor> {
+    let (reduced, rest): (Vec<usize>, Vec<usize>) = (0..x.rank()).partition(|i| r.reduced[*i]);
+    let order: Vec<isize> = rest.iter().chain(&reduced).map(|i| *i as isize).collect();
+    let moved = x.permute(&order)?;
+    let mut rows = Dims::collect(rest.iter().map(|i| x.shape()[*i]));
+    let axis = rows.len();
+    rows.push(r.count(x));
+    let rows = moved.reshape(&*rows)?;
+
+    let before = delayed(&rows.cumprod(-1)?, axis, 1.0)?;
+    // The recurrence multiplies what is behind an element if it starts from 1 at the last one and adds nothing else.
+    let len = rows.shape()[axis];
+    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(x.dtype()).broadcast_to(rows.shape())?;
+    let behind = recurrence_down(&rows, &last, axis);
+
+    let mut back = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(i, axis)| back[*axis as usize] = i as isize);
+    before.mul(&behind)?.reshape(moved.shape())?.permute(&back)
+}
+
+/// `y[i] = x[i-1]` along a dimension, with `first` in front.
+fn delayed(x: &Tensor, axis: usize, first: f64) -> Result<Tensor> {
+    let Some(len) = x.shape()[axis].checked_sub(1) else { return Ok(x.clone()) };
+    let dim = axis as isize;
+    Tensor::cat(&[&x.narrow(dim, 0, 1)?.full_like(first), &x.narrow(dim, 0, len)?], dim)
+}
+
+/// The linear recurrence `s[i] = b[i] + a[i] · s[i-1]` along a dimension.
+///
+/// It and [`recurrence_down`] are each other's gradient for `b`. The gradient for `a` is the product of what came up,
+/// delayed by one step, and what came down.
+fn recurrence_up(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
+    let out = recurrent(a, b, axis, recurrence::up::<f32>, recurrence::up::<f64>);
+    record("recurrence_up", out, &[a, b], |tape| {
+        let factors = a.clone();
+        tape.edge_with_output(a, move |g, s| delayed(s, axis, 0.0)?.mul(&recurrence_down(&factors, g, axis)));
+        let factors = a.clone();
+        tape.edge(b, move |g| Ok(recurrence_down(&factors, g, axis)));
+    })
+}
+
+/// The linear recurrence `s[i] = b[i] + a[i+1] · s[i+1]` along a dimension.
+fn recurrence_down(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
+    let out = recurrent(a, b, axis, recurrence::down::<f32>, recurrence::down::<f64>);
+    record("recurrence_down", out, &[a, b], |tape| {
+        let factors = a.clone();
+        tape.edge_with_output(a, move |g, s| delayed(&recurrence_up(&factors, g, axis), axis, 0.0)?.mul(s));
+        let factors = a.clone();
+        tape.edge(b, move |g| Ok(recurrence_up(&factors, g, axis)));
+    })
+}
+
+/// A kernel on two operands viewed as `[outer, len, inner]`.
+type Recurrence<T> = fn(&[T], &[T], usize, usize, usize, &mut [T]);
+
+fn recurrent(a: &Tensor, b: &Tensor, axis: usize, single: Recurrence<f32>, double: Recurrence<f64>) -> Tensor {
+    let [outer, len, inner] = around(a.shape(), axis);
+    let (a, b) = (a.packed(), b.packed());
+    if a.dtype() == DType::F64 {
+        Tensor::build(a.shape(), |out| double(a.data(), b.data(), outer, len, inner, out))
+    } else {
+        Tensor::build(a.shape(), |out| single(a.data(), b.data(), outer, len, inner, out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autograd::{gradcheck, gradgradcheck};
+    use crate::tensor;
+
+    #[test]
+    fn products_with_zeros_have_gradients_of_both_orders() {
+        let rows = [tensor![[2.0, 3.0, -1.5]], tensor![[2.0, 0.0, 3.0]], tensor![[0.0, 2.0, 0.0]], tensor![[0.0, 0.0, 0.0]]];
+        for x in rows {
+            for f in [|x: &[Tensor]| x[0].cumprod(1), |x: &[Tensor]| x[0].prod_dims(&[1], false)] {
+                gradcheck(f, &[x.clone()]).unwrap();
+                gradgradcheck(f, &[x.clone()]).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn the_recurrences_are_each_others_gradient() {
+        let (a, b) = (tensor![[0.5, -2.0, 3.0], [1.0, 0.0, 4.0]], tensor![[1.0, 2.0, -1.0], [0.5, 3.0, 2.0]]);
+        for recurrence in [recurrence_up, recurrence_down] {
+            for axis in [0, 1] {
+                let f = move |x: &[Tensor]| Ok(recurrence(&x[0], &x[1], axis));
+                gradcheck(f, &[a.clone(), b.clone()]).unwrap();
+                gradgradcheck(f, &[a.clone(), b.clone()]).unwrap();
+            }
+        }
+        let up = recurrence_up(&a, &b, 1);
+        assert_eq!(up.to_vec::<f32>().unwrap(), [1.0, 0.0, -1.0, 0.5, 3.0, 14.0]);
+        let down = recurrence_down(&a, &b, 1);
+        assert_eq!(down.to_vec::<f32>().unwrap(), [1.0 - 2.0 * -1.0, -1.0, -1.0, 0.5, 11.0, 2.0]);
+    }
+
+    #[test]
+    fn nothing_has_the_product_one() {
+        let nothing = Tensor::zeros([2, 0]).unwrap().tracked().unwrap();
+        assert_eq!(nothing.prod().item().unwrap(), 1.0);
+        assert_eq!(nothing.prod_dims(&[1], false).unwrap().to_vec::<f32>().unwrap(), [1.0, 1.0]);
+        assert_eq!(nothing.prod().backward().unwrap().wrt(&nothing).unwrap().shape(), [2, 0]);
+        for dim in [0, 1] {
+            assert_eq!(nothing.cumsum(dim).unwrap().shape(), [2, 0]);
+            let products = nothing.cumprod(dim).unwrap();
+            assert_eq!(products.sum().backward().unwrap().wrt(&nothing).unwrap().shape(), [2, 0]);
+        }
+    }
+
+    #[test]
+    fn integers_stay_integers_and_halves_are_computed_in_single_precision() {
+        let x = Tensor::from_nested([200u8, 100, 3]).unwrap();
+        assert_eq!(x.cumsum(0).unwrap().to_vec::<i64>().unwrap(), [200, 300, 303]);
+        assert_eq!(x.cumprod(0).unwrap().to_vec::<i64>().unwrap(), [200, 20_000, 60_000]);
+        assert_eq!(x.prod().to_vec::<i64>().unwrap(), [60_000]);
+        let x = Tensor::from_nested([true, true, false]).unwrap();
+        assert_eq!(x.cumsum(0).unwrap().to_vec::<i64>().unwrap(), [1, 2, 2]);
+        assert_eq!(x.prod().to_vec::<i64>().unwrap(), [0]);
+        let x = Tensor::from_nested([i64::MAX, 2]).unwrap();
+        assert_eq!(x.prod().to_vec::<i64>().unwrap(), [-2]);
+        let ones = Tensor::full_dtype([3000], 1.0, DType::BF16).unwrap().cumsum(0).unwrap();
+        assert_eq!((ones.dtype(), ones.to_f64_vec()[2999]), (DType::BF16, 3008.0));
+    }
+
+    #[test]
+    fn dimensions_are_checked() {
+        let e = tensor![1.0].cumsum(1).unwrap_err();
+        assert_eq!(e.message(), "cumsum: dimension 1 is out of range for 1 dimension (-1 ..= 0)");
+        let e = Tensor::scalar(1.0).cumprod(0).unwrap_err();
+        assert_eq!(e.message(), "cumprod: dimension 0 of a scalar, which has none");
+        let e = tensor![1.0].prod_dims(&[0, 0], true).unwrap_err();
+        assert_eq!(e.message(), "prod: dimension 0 is named twice");
+    }
+}

@@ -1,0 +1,159 @@
+//! Sorting along a dimension, and the largest or smallest elements.
+
+use super::max_min::{comparable, with_comparable};
+use super::record;
+use crate::error::{Error, Result};
+use crate::tensor::kernels::sort;
+use crate::tensor::layout::{Dims, dim_index};
+use crate::tensor::{DType, Tensor};
+
+impl Tensor {
+    /// The elements sorted along a dimension, and the indices (`I64`) that they came from.
+    ///
+    /// Equal elements keep their order. NaN counts as larger than everything. Gradient: `g`, put back in place.
+    ///
+    /// # Errors
+    /// If the dimension is out of range.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let (values, indices) = tensor![3.0, 1.0, 2.0].sort(0, false)?;
+    /// assert_eq!(values.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
+    /// assert_eq!(indices.to_vec::<i64>()?, [1, 2, 0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
+        let axis = dim_index("sort", dim, self.rank())?;
+        Ok(chosen("sort", self, axis, self.shape()[axis], descending))
+    }
+
+    /// The indices (`I64`) that [sort](Self::sort) the elements along a dimension.
+    ///
+    /// # Errors
+    /// If the dimension is out of range.
+    #[track_caller]
+    pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
+        let axis = dim_index("argsort", dim, self.rank())?;
+        let _timer = crate::profile::op("argsort");
+        Ok(ordered(self, axis, self.shape()[axis], descending).1)
+    }
+
+    /// The `k` largest (or smallest) elements along a dimension, the largest (smallest) first, and their indices (`I64`).
+    ///
+    /// Of equal elements, the earlier ones come first. NaN counts as larger than everything.
+    /// Gradient: `g` for the elements that were chosen, 0 for the others.
+    ///
+    /// # Errors
+    /// If the dimension is out of range, or has fewer than `k` elements.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let (values, indices) = tensor![3.0, 1.0, 2.0].topk(2, 0, true)?;
+    /// assert_eq!(values.to_vec::<f32>()?, [3.0, 2.0]);
+    /// assert_eq!(indices.to_vec::<i64>()?, [0, 2]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn topk(&self, k: usize, dim: isize, largest: bool) -> Result<(Tensor, Tensor)> {
+        let axis = dim_index("topk", dim, self.rank())?;
+        let size = self.shape()[axis];
+        if k > size {
+            let message = format!("k is {k}, but dimension {dim} of {:?} has size {size}", self.shape());
+            return Err(Error::argument("topk", message));
+        }
+        Ok(chosen("topk", self, axis, k, largest))
+    }
+}
+
+/// The first `k` elements in order, and where they were.
+fn chosen(name: &'static str, x: &Tensor, axis: usize, k: usize, descending: bool) -> (Tensor, Tensor) {
+    let _timer = crate::profile::op(name);
+    let (values, indices) = ordered(x, axis, k, descending);
+    let values = record(name, values, &[x], |tape| {
+        let (places, like) = (indices.clone(), x.detach());
+        tape.edge(x, move |g| like.zeros_like().scatter_add(axis as isize, &places, g));
+    });
+    (values, indices)
+}
+
+/// The same without recording.
+fn ordered(x: &Tensor, axis: usize, k: usize, descending: bool) -> (Tensor, Tensor) {
+    let rank = x.rank();
+    let to_end = Dims::collect((0..rank).filter(|i| *i != axis).chain([axis]));
+    let back = Dims::collect((0..rank).map(|i| if i == axis { rank - 1 } else { i - usize::from(i > axis) }));
+    let rows = comparable(x).permuted(&to_end).packed();
+    let mut shape = rows.layout().shape;
+    shape[rank - 1] = k;
+    let (mut values, mut indices) = (Tensor::stale(rows.dtype(), &shape), Tensor::stale(DType::I64, &shape));
+    with_comparable!(rows.dtype(), T => {
+        sort::topk::<T>(k, descending, rows.data(), x.shape()[axis], values.data_mut(), indices.data_mut());
+    });
+    (values.permuted(&back).packed().cast(x.dtype()), indices.permuted(&back).packed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor;
+
+    #[test]
+    fn nothing_is_sorted() {
+        let nothing = Tensor::zeros([2, 0]).unwrap();
+        for dim in [0, 1] {
+            let (values, indices) = nothing.sort(dim, false).unwrap();
+            assert_eq!((values.shape(), indices.shape()), (&[2, 0][..], &[2, 0][..]));
+        }
+        let (values, indices) = tensor![[1.0, 2.0]].topk(0, 1, true).unwrap();
+        assert_eq!((values.shape(), indices.shape()), (&[1, 0][..], &[1, 0][..]));
+    }
+
+    #[test]
+    fn every_type_is_sorted_exactly() {
+        let x = Tensor::from_nested([i64::MAX, i64::MIN, i64::MAX - 1]).unwrap();
+        assert_eq!(x.sort(0, false).unwrap().0.to_vec::<i64>().unwrap(), [i64::MIN, i64::MAX - 1, i64::MAX]);
+        let x = Tensor::from_nested([true, false, true]).unwrap();
+        let (values, indices) = x.sort(0, true).unwrap();
+        assert_eq!(values.to_vec::<bool>().unwrap(), [true, true, false]);
+        assert_eq!(indices.to_vec::<i64>().unwrap(), [0, 2, 1]);
+        let x = tensor![1.5, -2.0, 0.25].to_dtype(DType::F16);
+        let (values, _) = x.sort(0, false).unwrap();
+        assert_eq!((values.dtype(), values.to_f64_vec()), (DType::F16, vec![-2.0, 0.25, 1.5]));
+        let x = Tensor::from_nested([7u8, 255, 0]).unwrap();
+        assert_eq!(x.topk(2, 0, false).unwrap().0.to_vec::<u8>().unwrap(), [0, 7]);
+    }
+
+    #[test]
+    fn views_are_sorted_along_any_dimension() {
+        let x = tensor![[3.0, 1.0], [1.0, 2.0], [2.0, 0.0]];
+        let (values, indices) = x.t().sort(1, true).unwrap();
+        assert_eq!(values.to_vec::<f32>().unwrap(), [3.0, 2.0, 1.0, 2.0, 1.0, 0.0]);
+        assert_eq!(indices.to_vec::<i64>().unwrap(), [0, 2, 1, 1, 0, 2]);
+        let (values, indices) = x.topk(1, 0, false).unwrap();
+        assert_eq!(values.to_vec::<f32>().unwrap(), [1.0, 0.0]);
+        assert_eq!(indices.to_vec::<i64>().unwrap(), [1, 2]);
+    }
+
+    #[test]
+    fn gradients_go_back_to_their_places() {
+        let x = tensor![[3.0, 1.0, 2.0]].tracked().unwrap();
+        let weights = tensor![[1.0, 10.0, 100.0]];
+        let (values, _) = x.sort(1, false).unwrap();
+        let grads = values.mul(&weights).unwrap().sum().backward().unwrap();
+        assert_eq!(grads.wrt(&x).unwrap().to_vec::<f32>().unwrap(), [100.0, 1.0, 10.0]);
+        assert!(!x.argsort(1, false).unwrap().is_tracked());
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let x = tensor![[1.0, 2.0]];
+        let e = x.topk(3, -1, true).unwrap_err();
+        assert_eq!(e.message(), "topk: k is 3, but dimension -1 of [1, 2] has size 2");
+        let e = x.sort(2, true).unwrap_err();
+        assert_eq!(e.message(), "sort: dimension 2 is out of range for 2 dimensions (-2 ..= 1)");
+        let e = Tensor::scalar(1.0).argsort(0, true).unwrap_err();
+        assert_eq!(e.message(), "argsort: dimension 0 of a scalar, which has none");
+    }
+}

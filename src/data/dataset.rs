@@ -1,0 +1,256 @@
+//! Rows of numbers that models are trained on.
+
+use std::ops::Range;
+
+use super::batches::Batches;
+use super::split;
+use crate::error::{Error, Result};
+use crate::parallel;
+use crate::rng::Rng;
+use crate::tensor::dtype::with_element;
+use crate::tensor::layout::{Dims, Layout};
+use crate::tensor::{DType, Tensor};
+
+/// Numbered samples that can be had in batches.
+///
+/// [`TensorDataset`] holds them in memory. Implement it for what is made on demand: images decoded from files, windows of
+/// a token stream. [`batches`](Self::batches) then works as for any other.
+///
+/// ```
+/// use demotic::data::Dataset;
+/// use demotic::{Result, Tensor};
+///
+/// /// Every window of a text, with the window one token further as its target.
+/// struct Windows {
+///     tokens: Vec<i64>,
+///     length: usize,
+/// }
+///
+/// impl Dataset for Windows {
+///     type Batch = (Tensor, Tensor);
+///
+///     fn len(&self) -> usize {
+///         self.tokens.len().saturating_sub(self.length)
+///     }
+///
+///     fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+///         let window = |shift: usize| {
+///             let rows = indices.iter().flat_map(|i| &self.tokens[i + shift..][..self.length]);
+///             Tensor::from_vec(rows.copied().collect(), [indices.len(), self.length])
+///         };
+///         Ok((window(0)?, window(1)?))
+///     }
+/// }
+///
+/// let text = Windows { tokens: (0..10).collect(), length: 4 };
+/// let (x, y) = text.batches(2).next().unwrap()?;
+/// assert_eq!(x.to_vec::<i64>()?, [0, 1, 2, 3, 1, 2, 3, 4]);
+/// assert_eq!(y.to_vec::<i64>()?, [1, 2, 3, 4, 2, 3, 4, 5]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub trait Dataset {
+    /// What a batch is: inputs and targets as `(Tensor, Tensor)` for most.
+    type Batch;
+
+    /// The number of samples.
+    fn len(&self) -> usize;
+
+    /// Whether there are no samples.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The samples with these numbers, which are below [`len`](Self::len), in this order.
+    ///
+    /// # Errors
+    /// If the samples cannot be made.
+    fn batch(&self, indices: &[usize]) -> Result<Self::Batch>;
+
+    /// Neighbouring samples. Worth its own implementation where that is cheaper than collecting them.
+    ///
+    /// # Errors
+    /// As for [`batch`](Self::batch).
+    fn batch_range(&self, range: Range<usize>) -> Result<Self::Batch> {
+        self.batch(&range.collect::<Vec<_>>())
+    }
+
+    /// All samples in batches of `size`, in order or [shuffled](Batches::shuffle). The last batch may be smaller.
+    ///
+    /// A size of 0 gives an error as the first batch.
+    #[track_caller]
+    fn batches(&self, size: usize) -> Batches<'_, Self>
+    where
+        Self: Sized,
+    {
+        Batches::new(self, size)
+    }
+}
+
+/// Inputs `x` and targets `y` in memory, a sample in each row.
+///
+/// Both may have any number of dimensions, of which the first counts the samples, and any type.
+///
+/// ```
+/// use demotic::data::{Dataset, TensorDataset};
+/// use demotic::{tensor, Rng};
+///
+/// let data = TensorDataset::new(tensor![[1, 2], [3, 4], [5, 6]], tensor![[3], [7], [11]])?;
+/// let (train, test) = data.split(0.67, &mut Rng::seed(0))?;
+/// assert_eq!((train.len(), test.len()), (2, 1));
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct TensorDataset {
+    x: Tensor,
+    y: Tensor,
+}
+
+impl TensorDataset {
+    /// A dataset of `x`, `[n, ..]`, and `y`, `[n, ..]`. Gradients do not reach through it.
+    ///
+    /// # Errors
+    /// If one is a scalar, or their numbers of rows differ.
+    #[track_caller]
+    pub fn new(x: Tensor, y: Tensor) -> Result<Self> {
+        let (Some(rows), Some(targets)) = (x.shape().first(), y.shape().first()) else {
+            let message =
+                format!("x has shape {:?} and y has {:?}, both need a dimension of samples", x.shape(), y.shape());
+            return Err(Error::shape("TensorDataset", message));
+        };
+        if rows != targets {
+            let message = format!("{rows} samples in x, {:?}, but {targets} targets in y, {:?}", x.shape(), y.shape());
+            return Err(Error::shape("TensorDataset", message));
+        }
+        Ok(Self { x: x.packed(), y: y.packed() })
+    }
+
+    /// All inputs, `[n, ..]`.
+    #[must_use]
+    pub fn x(&self) -> &Tensor {
+        &self.x
+    }
+
+    /// All targets, `[n, ..]`.
+    #[must_use]
+    pub fn y(&self) -> &Tensor {
+        &self.y
+    }
+
+    /// The number of values in one sample of `x`: the number of features, if `x` is `[n, features]`.
+    #[must_use]
+    pub fn num_features(&self) -> usize {
+        self.x.shape()[1..].iter().product()
+    }
+
+    /// The samples with these numbers, in this order; one may occur several times.
+    ///
+    /// # Errors
+    /// If one does not exist.
+    #[track_caller]
+    pub fn rows(&self, rows: &[usize]) -> Result<Self> {
+        if let Some(row) = rows.iter().find(|row| **row >= self.len()) {
+            let message = format!("sample {row} of a dataset of {}, counted from 0", self.len());
+            return Err(Error::index("rows", message));
+        }
+        Ok(Self { x: gather(&self.x, rows), y: gather(&self.y, rows) })
+    }
+
+    /// Divides the samples at random: a share of `fraction` into the first part, the rest into the second.
+    ///
+    /// # Errors
+    /// If `fraction` does not lie between 0 and 1, or there are fewer than 2 samples. Neither part is ever empty.
+    #[track_caller]
+    #[doc(alias = "random_split")]
+    pub fn split(&self, fraction: f64, rng: &mut Rng) -> Result<(Self, Self)> {
+        let (first, second) = split::shuffled(self.len(), fraction, rng)?;
+        Ok((self.rows(&first)?, self.rows(&second)?))
+    }
+
+    /// The same with every class in the same proportion in both parts, as near as whole samples allow.
+    ///
+    /// # Errors
+    /// As for [`split`](Self::split), or if `y` is not `[n]` class numbers of type `I64`, or a class has one sample only.
+    #[track_caller]
+    pub fn split_stratified(&self, fraction: f64, rng: &mut Rng) -> Result<(Self, Self)> {
+        let classes = self.class_labels("split_stratified")?;
+        let mut known = classes.clone();
+        known.sort();
+        known.dedup();
+        let labels: Vec<usize> = classes.iter().filter_map(|class| known.binary_search(class).ok()).collect();
+        let describe = |label: usize| format!("class {}", known[label]);
+        let (first, second) = split::stratified(&labels, fraction, rng, describe)?;
+        Ok((self.rows(&first)?, self.rows(&second)?))
+    }
+
+    #[track_caller]
+    fn class_labels(&self, op: &'static str) -> Result<Vec<i64>> {
+        if self.y.rank() != 1 || self.y.dtype() != DType::I64 {
+            let (shape, dtype) = (self.y.shape(), self.y.dtype());
+            return Err(Error::dtype(
+                op,
+                format!("y has shape {shape:?} and type {dtype}, expected [n] class numbers of i64"),
+            ));
+        }
+        self.y.to_vec()
+    }
+}
+
+impl Dataset for TensorDataset {
+    type Batch = (Tensor, Tensor);
+
+    fn len(&self) -> usize {
+        self.x.shape()[0]
+    }
+
+    /// Copies of the rows.
+    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+        let part = self.rows(indices)?;
+        Ok((part.x, part.y))
+    }
+
+    /// Views of the rows, without a copy.
+    fn batch_range(&self, range: Range<usize>) -> Result<(Tensor, Tensor)> {
+        if range.start > range.end || range.end > self.len() {
+            let message = format!("samples {range:?} of a dataset of {}", self.len());
+            return Err(Error::index("batch_range", message));
+        }
+        Ok((view(&self.x, &range), view(&self.y, &range)))
+    }
+}
+
+impl std::fmt::Debug for TensorDataset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (x, y) = (&self.x, &self.y);
+        write!(f, "TensorDataset(x: {:?} {}, y: {:?} {})", x.shape(), x.dtype(), y.shape(), y.dtype())
+    }
+}
+
+/// The shape of a number of rows of a tensor, and the length of one row.
+fn rows_of(x: &Tensor, rows: usize) -> (Dims, usize) {
+    let mut shape = x.layout().shape;
+    shape[0] = rows;
+    (shape, shape[1..].iter().product())
+}
+
+/// Copies rows, which must exist, of a contiguous tensor.
+fn gather(x: &Tensor, rows: &[usize]) -> Tensor {
+    /// How many elements one task copies.
+    const GRAIN: usize = 1 << 16;
+    let (shape, len) = rows_of(x, rows.len());
+    with_element!(x.dtype(), T => Tensor::build::<T>(&shape, |out| {
+        let data = x.data::<T>();
+        let block = (GRAIN / len.max(1)).max(1);
+        parallel::for_blocks(out, block * len.max(1), |start, out| {
+            let rows = &rows[start / len.max(1)..];
+            for (to, row) in out.chunks_exact_mut(len.max(1)).zip(rows) {
+                to.copy_from_slice(&data[row * len..][..len]);
+            }
+        });
+    }))
+}
+
+/// Neighbouring rows, which must exist, of a contiguous tensor, in the same memory.
+fn view(x: &Tensor, range: &Range<usize>) -> Tensor {
+    let (shape, len) = rows_of(x, range.len());
+    x.with_layout(Layout { offset: x.layout().offset + range.start * len, ..Layout::new(shape) })
+}

@@ -1,0 +1,113 @@
+//! Summary statistics.
+
+use super::column::Column;
+use super::table::Table;
+
+impl Table {
+    /// Statistics of every column, one row for each: its `type`, how many values there are (`count`) and are `missing`;
+    /// for numbers `mean`, `std` (with n − 1, as pandas computes it), `min`, the quartiles `25%`, `50%`, `75%` (linearly
+    /// interpolated) and `max`; for texts how many different ones there are (`unique`), and the most frequent (`top`; the
+    /// first by order if several are).
+    ///
+    /// ```
+    /// use demotic::data::{Column, Table};
+    ///
+    /// let table = Table::from_columns([("area", Column::from([100.0, 120.0, 150.0]))])?;
+    /// let statistics = table.describe();
+    /// assert_eq!(statistics.column("50%")?.numbers(), Some(&[120.0][..]));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn describe(&self) -> Table {
+        let statistics: Vec<Statistics> = self.columns().map(|(_, column)| Statistics::of(column)).collect();
+        let numbers = |get: fn(&Statistics) -> f64| Column::from(statistics.iter().map(get).collect::<Vec<f64>>());
+        let columns = [
+            ("column", self.column_names().map(Some).collect()),
+            ("type", self.columns().map(|(_, column)| Some(column.kind().name())).collect()),
+            ("count", numbers(|s| s.count)),
+            ("missing", numbers(|s| s.missing)),
+            ("mean", numbers(|s| s.mean)),
+            ("std", numbers(|s| s.std)),
+            ("min", numbers(|s| s.quartiles[0])),
+            ("25%", numbers(|s| s.quartiles[1])),
+            ("50%", numbers(|s| s.quartiles[2])),
+            ("75%", numbers(|s| s.quartiles[3])),
+            ("max", numbers(|s| s.quartiles[4])),
+            ("unique", numbers(|s| s.unique)),
+            ("top", statistics.iter().map(|s| s.top.as_deref()).collect()),
+        ];
+        Self::from_checked(columns.map(|(name, column)| (name.to_string(), column)).into(), self.num_columns())
+    }
+}
+
+/// NaN for what the kind of column does not have.
+struct Statistics {
+    count: f64,
+    missing: f64,
+    mean: f64,
+    std: f64,
+    quartiles: [f64; 5],
+    unique: f64,
+    top: Option<String>,
+}
+
+impl Statistics {
+    fn of(column: &Column) -> Self {
+        let missing = column.num_missing();
+        let count = column.len() - missing;
+        let mut all = Self {
+            count: count as f64,
+            missing: missing as f64,
+            mean: f64::NAN,
+            std: f64::NAN,
+            quartiles: [f64::NAN; 5],
+            unique: f64::NAN,
+            top: None,
+        };
+        if let Some(numbers) = column.numbers() {
+            let mut present: Vec<f64> = numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+            present.sort_by(f64::total_cmp);
+            let moments = Moments::of(present.iter().copied());
+            all.mean = moments.mean;
+            if count > 1 {
+                all.std = (moments.sum_of_squares / (count - 1) as f64).sqrt();
+            }
+            all.quartiles = [0.0, 0.25, 0.5, 0.75, 1.0].map(|q| quantile(&present, q));
+        } else {
+            let (names, codes) = column.factorize();
+            let mut counts = vec![0usize; names.len()];
+            codes.iter().flatten().for_each(|code| counts[*code] += 1);
+            all.unique = names.len() as f64;
+            // The first of several equal maxima.
+            let top = (0..counts.len()).rev().max_by_key(|i| counts[*i]);
+            all.top = top.map(|i| names[i].clone());
+        }
+        all
+    }
+}
+
+/// The mean of some numbers (NaN if there are none) and the sum of their squared distances from it.
+pub(super) struct Moments {
+    pub(super) mean: f64,
+    pub(super) sum_of_squares: f64,
+}
+
+impl Moments {
+    pub(super) fn of(numbers: impl ExactSizeIterator<Item = f64> + Clone) -> Self {
+        let n = numbers.len() as f64;
+        let mean = numbers.clone().sum::<f64>() / n;
+        Self { mean, sum_of_squares: numbers.map(|x| (x - mean).powi(2)).sum() }
+    }
+}
+
+/// The value below which a share `q` of the sorted numbers lies, linearly interpolated; NaN if there are none.
+pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let at = q * last as f64;
+    let (low, high) = (sorted[at as usize], sorted[(at as usize + 1).min(last)]);
+    match at.fract() {
+        // Infinite neighbours have no difference.
+        0.0 => low,
+        share => low + (high - low) * share,
+    }
+}

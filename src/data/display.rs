@@ -1,0 +1,149 @@
+//! Tables as text.
+
+use std::fmt;
+
+use super::column::{ColumnKind, Value};
+use super::table::Table;
+
+/// How many rows are shown at each end of a long table.
+const EDGE: usize = 5;
+/// How many columns are shown, and how many of them from the end of a wide table.
+const COLUMNS: usize = 16;
+const LAST_COLUMNS: usize = 4;
+/// The widest a text may be, in terminal cells.
+const WIDTH: usize = 30;
+
+/// An aligned preview: the first and last rows and columns, and the shape.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, columns) = self.shape();
+        // `None` stands for what is left out.
+        let rows_shown = shown(rows, 2 * EDGE, EDGE);
+        let columns_shown = shown(columns, COLUMNS, LAST_COLUMNS);
+        let all: Vec<_> = self.columns().collect();
+
+        let mut text = vec![vec![String::new()]; rows_shown.len() + 1];
+        for (line, row) in text[1..].iter_mut().zip(&rows_shown) {
+            line[0] = row.map_or("…".to_string(), |row| row.to_string());
+        }
+        // Row numbers and texts stand to the left, numbers to the right.
+        let mut right = vec![false];
+        for column in columns_shown {
+            let column = column.map(|i| all[i]);
+            right.push(column.is_some_and(|(_, column)| column.kind() == ColumnKind::Number));
+            text[0].push(column.map_or("…".to_string(), |(name, _)| shorten(name)));
+            for (line, row) in text[1..].iter_mut().zip(&rows_shown) {
+                line.push(match (column, row) {
+                    (Some((_, column)), Some(row)) => cell(column.get(*row).unwrap_or(Value::Missing)),
+                    _ => "…".to_string(),
+                });
+            }
+        }
+
+        let widths: Vec<usize> =
+            (0..right.len()).map(|i| text.iter().map(|line| width(&line[i])).max().unwrap_or(0)).collect();
+        for line in &text {
+            let mut out = String::new();
+            for (i, cell) in line.iter().enumerate() {
+                let space = " ".repeat(widths[i] - width(cell));
+                out += if i > 0 { "  " } else { "" };
+                out += &if right[i] { space + cell } else { cell.clone() + &space };
+            }
+            writeln!(f, "{}", out.trim_end())?;
+        }
+        let s = |n| if n == 1 { "" } else { "s" };
+        write!(f, "[{rows} row{} × {columns} column{}]", s(rows), s(columns))
+    }
+}
+
+/// The indices below `n`, with `None` in place of those in the middle if there are more than `limit`.
+fn shown(n: usize, limit: usize, last: usize) -> Vec<Option<usize>> {
+    if n <= limit {
+        return (0..n).map(Some).collect();
+    }
+    (0..limit - last).map(Some).chain([None]).chain((n - last..n).map(Some)).collect()
+}
+
+fn cell(value: Value<'_>) -> String {
+    match value {
+        Value::Missing => "–".to_string(),
+        Value::Text(text) => shorten(text),
+        Value::Number(x) => {
+            // Six significant digits, as many as a person compares.
+            let rounded = format!("{x:.5e}").parse().unwrap_or(x);
+            Value::Number(rounded).to_string()
+        }
+    }
+}
+
+/// A text on one line of limited width.
+fn shorten(text: &str) -> String {
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let piece = if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+        if used + width(&piece) > WIDTH {
+            return out + "…";
+        }
+        used += width(&piece);
+        out += &piece;
+    }
+    out
+}
+
+/// How many terminal cells a text takes: two for each character of the East Asian wide scripts and for emoji.
+fn width(text: &str) -> usize {
+    let wide = |c: char| {
+        matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff
+            | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)
+    };
+    text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::{Column, Table};
+
+    #[test]
+    fn long_and_wide_tables_show_their_ends() {
+        let column = |scale: f64| Column::from((0..100).map(|i| f64::from(i) * scale).collect::<Vec<_>>());
+        let table = Table::from_columns((0..30).map(|i| (format!("c{i}"), column(f64::from(i) / 3.0)))).unwrap();
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 13);
+        assert!(lines[0].starts_with("    c0        c1        c2"), "{text}");
+        assert!(lines[0].ends_with("c11  …       c26  c27       c28       c29"), "{text}");
+        assert!(lines[1].starts_with("0    0         0         0"), "{text}");
+        assert!(lines[5].starts_with("4    0   1.33333   2.66667"), "{text}");
+        assert!(lines[6].starts_with("…    …         …         …"), "{text}");
+        assert!(lines[11].starts_with("99   0        33        66"), "{text}");
+        assert_eq!(lines[12], "[100 rows × 30 columns]");
+    }
+
+    #[test]
+    fn texts_are_aligned_cut_and_kept_on_a_line() {
+        let long = "x".repeat(40);
+        let table = Table::from_columns([
+            ("区", Column::from(vec![Some("朝阳"), None, Some("a\nb"), Some(long.as_str())])),
+            ("价", Column::from([1.0, f64::NAN, 1e300, -0.125])),
+        ])
+        .unwrap();
+        let expected = format!(
+            "   区                                  价\n\
+             0  朝阳                                 1\n\
+             1  –                                    –\n\
+             2  a\\nb                             1e300\n\
+             3  {}…  -0.125\n\
+             [4 rows × 2 columns]",
+            "x".repeat(30)
+        );
+        assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn empty_tables_print() {
+        assert_eq!(Table::default().to_string(), "\n[0 rows × 0 columns]");
+        let table = Table::from_columns([("a", Column::from(Vec::<f64>::new()))]).unwrap();
+        assert_eq!(table.to_string(), "  a\n[0 rows × 1 column]");
+    }
+}

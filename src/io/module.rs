@@ -1,0 +1,244 @@
+//! Models to and from files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::Metadata;
+use super::safetensors::{self, Reader};
+use crate::error::{Error, Result};
+use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::tensor::{DType, Tensor};
+
+/// Saving and loading, for every [`Module`].
+pub trait SaveLoad: Module + Sized {
+    /// Writes all parameters and buffers under their paths (`blocks.0.fc.weight`) to a safetensors file. An earlier file
+    /// is replaced only when the new one is complete.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    #[track_caller]
+    fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_with(&Metadata::new(), path)
+    }
+
+    /// The same, together with texts that belong to the model, such as its configuration or its preprocessing.
+    ///
+    /// ```
+    /// # use demotic::data::{Column, Preprocessor, Table};
+    /// # use demotic::io::{safetensors, Metadata, SaveLoad};
+    /// # use demotic::{layers::Linear, Rng};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("houses.safetensors");
+    /// # let model = Linear::new(1, 1, &mut Rng::seed(0))?;
+    /// # let prep = Preprocessor::fit(&Table::from_columns([("a", Column::from([1.0, 2.0])), ("b", Column::from([1.0, 2.0]))])?, "b")?;
+    /// let mut metadata = Metadata::new();
+    /// metadata.insert_json("preprocessor", &prep)?;
+    /// model.save_with(&metadata, &path)?;
+    ///
+    /// let file = safetensors::Reader::open(&path)?;
+    /// let again: Preprocessor = file.metadata().get_json("preprocessor")?;
+    /// assert_eq!(again, prep);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    #[track_caller]
+    fn save_with(&self, metadata: &Metadata, path: impl AsRef<Path>) -> Result<()> {
+        safetensors::write("save", slots(self), metadata, path.as_ref())
+    }
+
+    /// Replaces all parameters and buffers by those of a safetensors file, which must have the same names and shapes.
+    ///
+    /// Values take the element type that the model has: floating-point and integer values become floating-point ones,
+    /// rounded to the nearest (as PyTorch's `load_state_dict` does); floating-point values never become integers.
+    /// After an error the model is as before.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is malformed, or does not fit: the message lists what is missing, unexpected and
+    /// misshapen.
+    #[track_caller]
+    fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        load_file(self, "load", path.as_ref(), true).map(drop)
+    }
+
+    /// The same for all names that the file and the model have in common, for example to take over the body of a
+    /// published model and train a new head. Returns what did not fit.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is malformed.
+    #[track_caller]
+    #[doc(alias = "strict")]
+    fn load_partial(&mut self, path: impl AsRef<Path>) -> Result<LoadReport> {
+        load_file(self, "load_partial", path.as_ref(), false)
+    }
+
+    /// All parameters and buffers by path. They share their elements with the model until one of the two changes.
+    fn state_dict(&self) -> BTreeMap<String, Tensor> {
+        slots(self).into_iter().collect()
+    }
+
+    /// Replaces all parameters and buffers, as [`load`](Self::load) does: for files whose names must be
+    /// changed first.
+    ///
+    /// # Errors
+    /// If the tensors do not fit.
+    #[track_caller]
+    fn load_state_dict(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        let given = tensors.iter().map(|(name, tensor)| Given {
+            name,
+            shape: tensor.shape(),
+            dtype: Some(tensor.dtype()),
+            read: Box::new(move || Ok(tensor.detach())),
+        });
+        load(self, "load_state_dict", "the state", given.collect(), true).map(drop)
+    }
+}
+
+impl<M: Module> SaveLoad for M {}
+
+/// What did not fit when a model was [loaded](SaveLoad::load_partial) in part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LoadReport {
+    /// Paths in the model that the file does not have. They kept their values.
+    pub missing: Vec<String>,
+    /// Names in the file that the model does not have.
+    pub unexpected: Vec<String>,
+    /// What both have in different shapes or in types that do not convert. The model kept its values.
+    pub misshapen: Vec<Misshapen>,
+}
+
+/// A tensor that a file and a model have in forms that do not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Misshapen {
+    /// Its path.
+    pub name: String,
+    /// Shape and type in the file, `[10, 4] f32`.
+    pub found: String,
+    /// Shape and type in the model.
+    pub expected: String,
+}
+
+impl LoadReport {
+    /// Whether everything did fit.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshapen.is_empty()
+    }
+
+    /// `2 missing (a, b), 1 unexpected (c)`.
+    fn describe(&self) -> String {
+        let misshapen: Vec<String> = self
+            .misshapen
+            .iter()
+            .map(|Misshapen { name, found, expected }| format!("{name}: {found} in the file, {expected} in the model"))
+            .collect();
+        let parts = [("missing", &self.missing), ("unexpected", &self.unexpected), ("misshapen", &misshapen)];
+        let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+        parts.map(|(what, names)| format!("{} {what} ({})", names.len(), list(names))).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let more = if names.len() > SHOWN { format!(", and {} more", names.len() - SHOWN) } else { String::new() };
+    names[..names.len().min(SHOWN)].join(", ") + &more
+}
+
+/// A tensor that is offered to a model.
+struct Given<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    /// `None` if tensors cannot hold such elements.
+    dtype: Option<DType>,
+    read: Box<dyn Fn() -> Result<Tensor> + 'a>,
+}
+
+fn slots(module: &impl Module) -> Vec<(String, Tensor)> {
+    let mut slots = Vec::new();
+    let mut on_slot = |path: &str, slot: Slot<'_>| {
+        let value = match slot {
+            Slot::Param(param) => param.value().detach(),
+            Slot::Buffer(buffer) => buffer.get(),
+        };
+        slots.push((path.to_string(), value));
+    };
+    module.visit(&mut Visitor::new(&mut on_slot));
+    slots
+}
+
+#[track_caller]
+fn load_file(module: &mut impl Module, op: &'static str, path: &Path, strict: bool) -> Result<LoadReport> {
+    let reader = Reader::open_for(op, path)?;
+    let given = reader.infos().iter().map(|info| Given {
+        name: &info.name,
+        shape: &info.shape,
+        dtype: info.dtype,
+        read: Box::new(|| reader.read(info)),
+    });
+    load(module, op, &path.display().to_string(), given.collect(), strict)
+}
+
+/// Whether elements may become others: always without loss of fractions.
+fn converts(from: DType, to: DType) -> bool {
+    from == to || to.is_float() || (!from.is_float() && to != DType::U8)
+}
+
+#[track_caller]
+fn load(
+    module: &mut impl Module,
+    op: &'static str,
+    source: &str,
+    given: Vec<Given<'_>>,
+    strict: bool,
+) -> Result<LoadReport> {
+    let mut given: BTreeMap<&str, Given<'_>> = given.into_iter().map(|given| (given.name, given)).collect();
+    let mut report = LoadReport::default();
+    let mut fitting = BTreeMap::new();
+    for (path, value) in slots(module) {
+        let Some(given) = given.remove(path.as_str()) else {
+            report.missing.push(path);
+            continue;
+        };
+        match given.dtype {
+            Some(dtype) if given.shape == value.shape() && converts(dtype, value.dtype()) => {
+                fitting.insert(path, (given, value.dtype()));
+            }
+            dtype => report.misshapen.push(Misshapen {
+                name: path,
+                found: format!(
+                    "{:?} {}",
+                    given.shape,
+                    dtype.map_or("of an unsupported type".into(), |d| d.to_string())
+                ),
+                expected: format!("{:?} {}", value.shape(), value.dtype()),
+            }),
+        }
+    }
+    report.unexpected = given.into_keys().map(String::from).collect();
+    if strict && !report.is_complete() {
+        let message = format!("{source} does not fit the model: {}", report.describe());
+        return Err(
+            Error::parameter(op, message).with_help("load_partial() takes over what fits, and returns the rest")
+        );
+    }
+
+    // All is read before anything changes.
+    let mut values = BTreeMap::new();
+    for (path, (given, dtype)) in fitting {
+        values.insert(path, (given.read)()?.cast(dtype));
+    }
+    let mut failed = None;
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        let Some(value) = values.remove(path) else { return };
+        let set = match slot {
+            SlotMut::Param(param) => param.set(&value),
+            SlotMut::Buffer(buffer) => buffer.set(&value),
+        };
+        failed = failed.take().or(set.err());
+    };
+    module.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    failed.map_or(Ok(report), Err)
+}

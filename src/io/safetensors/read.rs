@@ -1,0 +1,301 @@
+//! Reading, of files that nobody vouches for.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use safetensors::tensor;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::MAX_HEADER;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::io::Metadata;
+use crate::tensor::{DType, Tensor};
+
+/// All tensors of a file, by name.
+///
+/// # Errors
+/// As for [`Reader::open`] and [`Reader::tensor`].
+#[track_caller]
+pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
+    let reader = Reader::open_for("load_tensors", path.as_ref())?;
+    let mut tensors = BTreeMap::new();
+    for info in &reader.infos {
+        tensors.insert(info.name.clone(), reader.read(info)?);
+    }
+    Ok(tensors)
+}
+
+/// An open file whose tensors are read one by one.
+///
+/// ```
+/// # use demotic::io::{safetensors, Metadata};
+/// # use demotic::tensor;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("a.safetensors");
+/// # safetensors::save_tensors([("weight", &tensor![[1, 2], [3, 4]])], &Metadata::new(), &path)?;
+/// let file = safetensors::Reader::open(&path)?;
+/// assert_eq!(file.infos()[0].name, "weight");
+/// assert_eq!(file.infos()[0].shape, [2, 2]);
+/// assert_eq!(file.tensor("weight")?.to_vec::<f32>()?, [1.0, 2.0, 3.0, 4.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Reader {
+    op: &'static str,
+    path: PathBuf,
+    file: File,
+    /// Where the elements begin.
+    data: u64,
+    infos: Vec<Info>,
+    metadata: Metadata,
+}
+
+/// What a file says about one of its tensors.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Info {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// The type that it is read as; `None` if there is none.
+    pub dtype: Option<DType>,
+    /// The type of its elements in the file, by the format's name: `F32`, `I16` …
+    pub stored: String,
+    kind: Dtype,
+    /// Bytes, counted from the first element of the file.
+    range: (usize, usize),
+}
+
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Info({} {:?} {})", self.name, self.shape, self.stored)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({}, {} tensors)", self.path.display(), self.infos.len())
+    }
+}
+
+impl Reader {
+    /// Opens a file and checks its header: every tensor must have its own bytes, as many as its shape takes, all of them
+    /// within the file and together the whole of it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not in this format, is truncated, or contradicts itself.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_for("open", path.as_ref())
+    }
+
+    #[track_caller]
+    pub(in crate::io) fn open_for(op: &'static str, path: &Path) -> Result<Self> {
+        let mut file = files::open(op, path)?;
+        let parsed = match parse(&mut file) {
+            Ok(parsed) => parsed,
+            Err(Refusal::Io(e)) => return Err(Error::io(op, path, e)),
+            Err(Refusal::Format(message)) => return Err(Error::format(op, format!("{}: {message}", path.display()))),
+        };
+        let Parsed { data, infos, metadata } = parsed;
+        Ok(Self { op, path: path.to_path_buf(), file, data, infos, metadata })
+    }
+
+    /// The tensors, in the order of the file.
+    #[must_use]
+    pub fn infos(&self) -> &[Info] {
+        &self.infos
+    }
+
+    /// What the file says beside its tensors.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Reads a tensor.
+    ///
+    /// # Errors
+    /// If there is none of that name, its type is not supported, it has too many dimensions, or the file cannot be
+    /// read.
+    #[track_caller]
+    pub fn tensor(&self, name: &str) -> Result<Tensor> {
+        match self.infos.iter().find(|info| info.name == name) {
+            Some(info) => self.read(info),
+            None => Err(Error::argument("tensor", format!("{} has no tensor `{name}`", self.path.display()))),
+        }
+    }
+
+    /// Reads one of this file's tensors.
+    #[track_caller]
+    pub(in crate::io) fn read(&self, info: &Info) -> Result<Tensor> {
+        let place = || format!("{}: tensor `{}`", self.path.display(), info.name);
+        let Some(dtype) = info.dtype else {
+            let message = format!("{} has elements of type {}, which tensors cannot hold", place(), info.stored);
+            return Err(Error::dtype(self.op, message));
+        };
+        // The range lies within the file, so this allocates no more than the file's size.
+        let mut bytes = vec![0; info.range.1 - info.range.0];
+        let mut file = &self.file;
+        let read =
+            file.seek(SeekFrom::Start(self.data + info.range.0 as u64)).and_then(|_| file.read_exact(&mut bytes));
+        if let Err(e) = read {
+            return Err(Error::io(self.op, &self.path, e));
+        }
+        let tensor = match integers(info.kind, &bytes) {
+            Some(Ok(integers)) => Tensor::from_vec(integers, info.shape.as_slice()),
+            Some(Err(value)) => {
+                let message = format!("{} contains {value}, which is beyond the range of i64", place());
+                return Err(Error::numeric(self.op, message));
+            }
+            None => Tensor::from_le_bytes(self.op, dtype, &info.shape, &bytes),
+        };
+        match tensor {
+            Ok(tensor) => Ok(tensor),
+            Err(e) => Err(Error::format(self.op, format!("{}: {}", place(), e.message())).with_source(e)),
+        }
+    }
+}
+
+/// The elements of the integer types that tensors do not have, as `i64`; `None` for other types. An error is a value
+/// that does not fit.
+fn integers(kind: Dtype, bytes: &[u8]) -> Option<Result<Vec<i64>, u64>> {
+    fn words<const N: usize>(bytes: &[u8], parse: fn([u8; N]) -> i64) -> Option<Result<Vec<i64>, u64>> {
+        Some(Ok(bytes.as_chunks().0.iter().map(|word| parse(*word)).collect()))
+    }
+    match kind {
+        Dtype::I8 => words(bytes, |word| i8::from_le_bytes(word).into()),
+        Dtype::I16 => words(bytes, |word| i16::from_le_bytes(word).into()),
+        Dtype::U16 => words(bytes, |word| u16::from_le_bytes(word).into()),
+        Dtype::I32 => words(bytes, |word| i32::from_le_bytes(word).into()),
+        Dtype::U32 => words(bytes, |word| u32::from_le_bytes(word).into()),
+        Dtype::U64 => {
+            let values = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+            Some(values.map(|value| i64::try_from(value).map_err(|_| value)).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The type that elements are read as.
+fn dtype(kind: Dtype) -> Option<DType> {
+    Some(match kind {
+        Dtype::F32 => DType::F32,
+        Dtype::F64 => DType::F64,
+        Dtype::BF16 => DType::BF16,
+        Dtype::F16 => DType::F16,
+        Dtype::U8 => DType::U8,
+        Dtype::BOOL => DType::Bool,
+        Dtype::I64 | Dtype::I8 | Dtype::I16 | Dtype::U16 | Dtype::I32 | Dtype::U32 | Dtype::U64 => DType::I64,
+        _ => return None,
+    })
+}
+
+struct Parsed {
+    data: u64,
+    infos: Vec<Info>,
+    metadata: Metadata,
+}
+
+enum Refusal {
+    Io(std::io::Error),
+    Format(String),
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(e: std::io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self::Format(message)
+    }
+}
+
+fn parse(file: &mut File) -> Result<Parsed, Refusal> {
+    let size = file.metadata()?.len();
+    if size < 8 {
+        return Err(match size {
+            0 => "the file is empty".to_string(),
+            _ => format!("{size} bytes are too few for a safetensors file"),
+        })?;
+    }
+    let mut word = [0; 8];
+    file.read_exact(&mut word)?;
+    let length = u64::from_le_bytes(word);
+    let data = match length.checked_add(8) {
+        Some(data) if data <= size && length <= MAX_HEADER as u64 => data,
+        // The first bytes of anything else give absurd lengths.
+        _ if length > MAX_HEADER as u64 => {
+            return Err(format!("not a safetensors file: the header would take {length} bytes"))?;
+        }
+        _ => return Err(format!("truncated: the header takes {length} bytes, the file has {size}"))?,
+    };
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header)?;
+    let header =
+        std::str::from_utf8(&header).map_err(|_| "not a safetensors file: the header is not UTF-8".to_string())?;
+    check_names(header)?;
+    let parsed: tensor::Metadata = serde_json::from_str(header).map_err(|e| format!("the header is malformed: {e}"))?;
+    check_size(&parsed, size - data)?;
+
+    let infos = parsed.offset_keys().into_iter().filter_map(|name| {
+        let info = parsed.info(&name)?;
+        Some(Info {
+            shape: info.shape.clone(),
+            dtype: dtype(info.dtype),
+            stored: info.dtype.to_string(),
+            kind: info.dtype,
+            range: info.data_offsets,
+            name,
+        })
+    });
+    let metadata = parsed.metadata().iter().flatten().map(|(name, text)| (name.clone(), text.clone())).collect();
+    Ok(Parsed { data, infos: infos.collect(), metadata })
+}
+
+/// The elements must be the whole rest of the file.
+fn check_size(parsed: &tensor::Metadata, rest: u64) -> Result<(), String> {
+    let expected = parsed.data_len() as u64;
+    match expected.cmp(&rest) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => {
+            Err(format!("truncated: the tensors take {expected} bytes, the file has {rest} for them"))
+        }
+        std::cmp::Ordering::Less => Err(format!("the tensors take {expected} bytes, the file has {rest} for them")),
+    }
+}
+
+/// JSON readers let the last of several equal keys win, so that two readers may see two different files.
+fn check_names(header: &str) -> Result<(), String> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of tensors")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let (mut seen, mut twice) = (HashSet::new(), None);
+            while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
+                if let Some(name) = seen.replace(name) {
+                    twice = Some(name);
+                }
+            }
+            Ok(twice)
+        }
+    }
+    match serde_json::Deserializer::from_str(header).deserialize_map(Names) {
+        Ok(None) => Ok(()),
+        Ok(Some(name)) => Err(format!("the header names `{name}` twice")),
+        Err(e) => Err(format!("the header is malformed: {e}")),
+    }
+}

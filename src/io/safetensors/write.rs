@@ -1,0 +1,110 @@
+//! Writing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
+use serde::{Serialize, Serializer};
+
+use super::{MAX_HEADER, METADATA};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::io::Metadata;
+use crate::tensor::{DType, Tensor};
+
+/// Writes named tensors: the pairs of a map, or an array of `(name, &tensor)`.
+///
+/// An earlier file is replaced only when the new one is complete. If the metadata has no `format`, it is set to `pt`,
+/// without which some of the format's other readers refuse a file.
+///
+/// # Errors
+/// If two tensors have the same name, one is called `__metadata__`, the names and metadata take more than 100 MB, or the
+/// file system refuses.
+#[track_caller]
+pub fn save_tensors<'t, N: Into<String>>(
+    tensors: impl IntoIterator<Item = (N, &'t Tensor)>,
+    metadata: &Metadata,
+    path: impl AsRef<Path>,
+) -> Result<()> {
+    // A handle each, not a copy of the elements.
+    let tensors = tensors.into_iter().map(|(name, tensor)| (name.into(), tensor.clone())).collect();
+    write("save_tensors", tensors, metadata, path.as_ref())
+}
+
+#[track_caller]
+pub(in crate::io) fn write(
+    op: &'static str,
+    mut tensors: Vec<(String, Tensor)>,
+    metadata: &Metadata,
+    path: &Path,
+) -> Result<()> {
+    // Wide types first keeps every tensor aligned; within a type, the given order stays.
+    tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(dtype(tensor.dtype())));
+    let header = header(op, &tensors, metadata)?;
+    files::replace(op, path, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        tensors.iter().try_for_each(|(_, tensor)| out.write_all(&tensor.to_le_bytes()))
+    })
+}
+
+fn dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F32 => Dtype::F32,
+        DType::F64 => Dtype::F64,
+        DType::BF16 => Dtype::BF16,
+        DType::F16 => Dtype::F16,
+        DType::I64 => Dtype::I64,
+        DType::U8 => Dtype::U8,
+        DType::Bool => Dtype::BOOL,
+    }
+}
+
+/// The header's JSON, padded so that the elements behind it are aligned to 8 bytes.
+#[track_caller]
+fn header(op: &'static str, tensors: &[(String, Tensor)], metadata: &Metadata) -> Result<Vec<u8>> {
+    let mut names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::argument(op, format!("two tensors are called `{}`", pair[0])));
+    }
+    if names.contains(&METADATA) {
+        return Err(Error::argument(op, format!("no tensor can be called `{METADATA}` in this format")));
+    }
+    let header = Header { tensors, metadata };
+    let mut json = match serde_json::to_vec(&header) {
+        Ok(json) => json,
+        Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
+    };
+    json.resize(json.len().next_multiple_of(8), b' ');
+    if json.len() > MAX_HEADER {
+        let message = format!("the names and metadata take {} bytes, the format allows {MAX_HEADER}", json.len());
+        return Err(Error::argument(op, message));
+    }
+    Ok(json)
+}
+
+struct Header<'a> {
+    tensors: &'a [(String, Tensor)],
+    metadata: &'a Metadata,
+}
+
+impl Serialize for Header<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(Some(self.tensors.len() + 1))?;
+        // In the order of the names, so that equal models give equal files.
+        let mut metadata: BTreeMap<&str, &str> = self.metadata.iter().collect();
+        metadata.entry("format").or_insert("pt");
+        map.serialize_entry(METADATA, &metadata)?;
+        let mut start = 0;
+        for (name, tensor) in self.tensors {
+            let end = start + tensor.numel() * tensor.dtype().size();
+            let shape = tensor.shape().to_vec();
+            map.serialize_entry(name, &TensorInfo { dtype: dtype(tensor.dtype()), shape, data_offsets: (start, end) })?;
+            start = end;
+        }
+        map.end()
+    }
+}

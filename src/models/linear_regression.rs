@@ -1,0 +1,222 @@
+//! Linear regression by least squares.
+
+use crate::error::{Error, Result};
+use crate::layers::{Layer, Linear, Mode, Param};
+use crate::tensor::{DType, Tensor};
+
+/// Columns whose remaining length falls below this share of their original one depend on the others.
+const DEPENDENT: f64 = 1e-10;
+
+/// A linear model, `y = x · Wᵀ + b`, whose weights are those with the smallest squared error on the data.
+///
+/// A baseline to compare other models with: it needs no learning rate and no epochs. The solution is found by a QR
+/// decomposition with column pivoting, in `F64`. Features that depend linearly on others, such as one column for
+/// each of all categories, get the weight 0, which changes no prediction.
+///
+/// ```
+/// use demotic::models::LinearRegression;
+/// use demotic::prelude::*;
+///
+/// let x = tensor![[1.0], [2.0], [3.0]];
+/// let y = tensor![[5.0], [7.0], [9.0]];
+/// let model = LinearRegression::fit(&x, &y)?;
+/// assert!((model.predict(&tensor![[10.0]])?.item()? - 23.0).abs() < 1e-4);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LinearRegression {
+    linear: Linear,
+}
+
+crate::module!(LinearRegression { linear });
+
+impl LinearRegression {
+    /// The least-squares fit of targets `[n, outputs]` by features `[n, features]`, with an intercept.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, there are no examples, or a value is not finite.
+    #[track_caller]
+    pub fn fit(x: &Tensor, y: &Tensor) -> Result<Self> {
+        Self::fit_ridge(x, y, 0.0)
+    }
+
+    /// The same with a penalty of `lambda` times the sum of the squared weights, without the intercept (ridge
+    /// regression; Hoerl and Kennard, 1970).
+    ///
+    /// # Errors
+    /// As for [`fit`](Self::fit), and if `lambda` is negative or not finite.
+    #[track_caller]
+    pub fn fit_ridge(x: &Tensor, y: &Tensor, lambda: f64) -> Result<Self> {
+        let name = "LinearRegression::fit";
+        let (&[rows, features], &[targets, outputs]) = (x.shape(), y.shape()) else {
+            let message = format!("features {:?} and targets {:?}, expected [n, features] and [n, outputs]", x.shape(), y.shape());
+            return Err(Error::shape(name, message));
+        };
+        if rows != targets || rows == 0 || features == 0 || outputs == 0 {
+            let message = format!("features {:?} and targets {:?}", x.shape(), y.shape());
+            return Err(Error::shape(name, message).with_help("both need the same number of rows, and at least one of everything"));
+        }
+        if !(lambda >= 0.0 && lambda.is_finite()) {
+            return Err(Error::argument(name, format!("lambda is {lambda}, expected a finite number that is not negative")));
+        }
+        let (x_values, y_values) = (x.to_f64_vec(), y.to_f64_vec());
+        if x_values.iter().chain(&y_values).any(|v| !v.is_finite()) {
+            return Err(Error::numeric(name, "the data contain NaN or infinite values"));
+        }
+        // Centred data have no intercept, which keeps the penalty away from it.
+        let (x_means, mut x_columns) = centred_columns(&x_values, features);
+        let (y_means, mut y_columns) = centred_columns(&y_values, outputs);
+        if lambda > 0.0 {
+            // √λ · w = 0 as further rows.
+            for (j, column) in x_columns.iter_mut().enumerate() {
+                column.extend((0..features).map(|i| if i == j { lambda.sqrt() } else { 0.0 }));
+            }
+            y_columns.iter_mut().for_each(|column| column.resize(rows + features, 0.0));
+        }
+        let weights = least_squares(x_columns, &mut y_columns);
+        let biases: Vec<f64> = weights
+            .iter()
+            .zip(&y_means)
+            .map(|(w, y_mean)| y_mean - w.iter().zip(&x_means).map(|(w, m)| w * m).sum::<f64>())
+            .collect();
+        let dtype = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let weight = Tensor::from_vec(weights.concat(), [outputs, features])?.to_dtype(dtype);
+        let bias = Tensor::from_vec(biases, [outputs])?.to_dtype(dtype);
+        Ok(Self { linear: Linear { weight: Param::new(weight)?, bias: Some(Param::new(bias)?) } })
+    }
+
+    /// The weights, `[outputs, features]`.
+    #[must_use]
+    pub fn weight(&self) -> &Tensor {
+        &self.linear.weight
+    }
+
+    /// The intercepts, `[outputs]`.
+    #[must_use]
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.linear.bias.as_deref()
+    }
+}
+
+impl Layer for LinearRegression {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.linear.forward(x, mode)
+    }
+}
+
+/// The columns of a row-major matrix without their means, and the means.
+fn centred_columns(values: &[f64], columns: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let rows = (values.len() / columns) as f64;
+    let column = |j: usize| values.iter().skip(j).step_by(columns).copied();
+    let means: Vec<f64> = (0..columns).map(|j| column(j).sum::<f64>() / rows).collect();
+    let centred = (0..columns).map(|j| column(j).map(|v| v - means[j]).collect()).collect();
+    (means, centred)
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// `a += c · b`
+fn add_scaled(a: &mut [f64], c: f64, b: &[f64]) {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a += c * b);
+}
+
+/// For each column `y` the `w` with the smallest `‖Σ wⱼ xⱼ − y‖`, by Householder reflections with column pivoting
+/// (Golub and Van Loan, *Matrix Computations*, 5.4).
+fn least_squares(mut x: Vec<Vec<f64>>, y: &mut [Vec<f64>]) -> Vec<Vec<f64>> {
+    let (features, rows) = (x.len(), x[0].len());
+    let original: Vec<f64> = x.iter().map(|column| dot(column, column)).collect();
+    let mut order: Vec<usize> = (0..features).collect();
+    let mut diagonal = Vec::new();
+    for k in 0..features.min(rows) {
+        // Next comes the column with most of its length left.
+        let left = |j: usize| dot(&x[order[j]][k..], &x[order[j]][k..]) / original[order[j]].max(f64::MIN_POSITIVE);
+        let best = (k..features).fold(k, |best, j| if left(j) > left(best) { j } else { best });
+        if left(best) < DEPENDENT * DEPENDENT {
+            break;
+        }
+        order.swap(k, best);
+        // The reflection that leaves only the first of the remaining entries.
+        let mut v = x[order[k]][k..].to_vec();
+        let norm = dot(&v, &v).sqrt();
+        let alpha = if v[0] > 0.0 { -norm } else { norm };
+        v[0] -= alpha;
+        let scale = 2.0 / dot(&v, &v);
+        let reflect = |column: &mut [f64]| {
+            let c = -scale * dot(&v, column);
+            add_scaled(column, c, &v);
+        };
+        order[k..].iter().for_each(|j| reflect(&mut x[*j][k..]));
+        y.iter_mut().for_each(|column| reflect(&mut column[k..]));
+        diagonal.push(alpha);
+    }
+    y.iter()
+        .map(|y| {
+            let mut w = vec![0.0; features];
+            for k in (0..diagonal.len()).rev() {
+                let known: f64 = (k + 1..diagonal.len()).map(|j| x[order[j]][k] * w[order[j]]).sum();
+                w[order[k]] = (y[k] - known) / diagonal[k];
+            }
+            w
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rng;
+    use crate::tensor;
+
+    #[test]
+    fn recovers_the_plane_it_was_made_from() {
+        let x = Tensor::normal([50, 3], 2.0, 1.0, &mut Rng::seed(3)).unwrap().to_dtype(DType::F64);
+        let w = Tensor::from_nested([[1.5], [-2.0], [0.25]]).unwrap();
+        let y = (x.matmul(&w).unwrap() + 7.0).to_dtype(DType::F64);
+        let model = LinearRegression::fit(&x, &y).unwrap();
+        for (got, want) in model.weight().to_f64_vec().iter().zip([1.5, -2.0, 0.25]) {
+            assert!((got - want).abs() < 1e-12);
+        }
+        assert!((model.bias().unwrap().item().unwrap() - 7.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn dependent_and_constant_columns_do_no_harm() {
+        let x = tensor![[1.0, 0.0, 5.0, 2.0], [0.0, 1.0, 5.0, 0.0], [1.0, 0.0, 5.0, 2.0], [0.0, 1.0, 5.0, 0.0]];
+        let y = tensor![[1.0], [3.0], [2.0], [4.0]];
+        let p = LinearRegression::fit(&x, &y).unwrap().predict(&x).unwrap().to_f64_vec();
+        for (got, want) in p.iter().zip([1.5, 3.5, 1.5, 3.5]) {
+            assert!((got - want).abs() < 1e-6, "{p:?}");
+        }
+    }
+
+    /// One centred feature: the slope is Σxy / (Σx² + λ).
+    #[test]
+    fn ridge_shrinks_by_the_closed_form() {
+        let x = tensor![[-1.0], [0.0], [1.0]];
+        let y = tensor![[1.0], [3.0], [5.0]];
+        let model = LinearRegression::fit_ridge(&x, &y, 2.0).unwrap();
+        assert!((model.weight().item().unwrap() - 4.0 / (2.0 + 2.0)).abs() < 1e-6);
+        assert!((model.bias().unwrap().item().unwrap() - 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn fewer_rows_than_features() {
+        let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]];
+        let y = tensor![[1.0], [2.0]];
+        let p = LinearRegression::fit(&x, &y).unwrap().predict(&x).unwrap().to_f64_vec();
+        assert!((p[0] - 1.0).abs() < 1e-6 && (p[1] - 2.0).abs() < 1e-6, "{p:?}");
+    }
+
+    #[test]
+    fn mistakes() {
+        let (x, y) = (tensor![[1.0], [2.0]], tensor![1.0, 2.0]);
+        let e = LinearRegression::fit(&x, &y).unwrap_err();
+        let message = "LinearRegression::fit: features [2, 1] and targets [2], expected [n, features] and [n, outputs]";
+        assert_eq!(e.message(), message);
+        assert!(LinearRegression::fit(&x, &tensor![[1.0], [f64::NAN]]).is_err());
+        assert!(LinearRegression::fit_ridge(&x, &tensor![[1.0], [2.0]], -1.0).is_err());
+    }
+}

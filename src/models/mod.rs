@@ -1,0 +1,12 @@
+//! Complete models.
+//!
+//! | | for |
+//! |---|---|
+//! | [`Mlp`] | tables of numbers: a few dense layers with activations and dropout |
+//! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
+
+mod linear_regression;
+mod mlp;
+
+pub use linear_regression::LinearRegression;
+pub use mlp::Mlp;

@@ -1,0 +1,611 @@
+use std::panic::Location;
+
+use super::*;
+use crate::error::{Error, ErrorKind};
+use crate::layers::{ModuleExt, Param, Visitor, VisitorMut};
+use crate::tensor::{DType, Tensor};
+use crate::tensor;
+
+#[derive(Clone)]
+struct Net {
+    encoder: Dense,
+    head: Dense,
+}
+
+#[derive(Clone)]
+struct Dense {
+    weight: Param,
+    bias: Param,
+}
+
+crate::module!(Net { encoder, head });
+crate::module!(Dense { weight, bias });
+
+fn f64s(values: &[f64]) -> Tensor {
+    Tensor::from_slice(values, [values.len()]).unwrap()
+}
+
+fn param(values: &[f64]) -> Param {
+    Param::new(f64s(values)).unwrap()
+}
+
+fn net() -> Net {
+    let dense = |w: &[f64], b: f64| Dense { weight: param(w), bias: param(&[b]) };
+    Net { encoder: dense(&[1.0, -2.0], 0.5), head: dense(&[3.0, 0.25], -1.0) }
+}
+
+/// Gradients `3 p²` for every parameter.
+fn cubes(net: &Net) -> Gradients {
+    let params = net.named_parameters();
+    let mut loss = f64s(&[0.0]).sum();
+    for (_, p) in params.iter().filter(|(_, p)| p.is_tracked()) {
+        loss = (loss + p.square().mul(p).unwrap().sum()).unwrap();
+    }
+    loss.backward().unwrap()
+}
+
+fn values(model: &impl Module) -> Vec<f64> {
+    model.named_parameters().iter().flat_map(|(_, p)| p.to_f64_vec()).collect()
+}
+
+/// A parameter of two values after steps with the given gradients.
+fn run<R: UpdateRule>(mut opt: Stepper<R>, grads: &[[f64; 2]]) -> Vec<f64> {
+    let mut p = param(&[1.0, -2.0]);
+    for g in grads {
+        let loss = p.mul(&f64s(g)).unwrap().sum();
+        opt.step(&mut p, &loss.backward().unwrap()).unwrap();
+    }
+    p.to_vec().unwrap()
+}
+
+/// The same, from a formula for one value: it changes the value with a gradient and four numbers that it remembers.
+fn formula(grads: &[[f64; 2]], rule: impl Fn(i32, &mut f64, f64, &mut [f64; 4])) -> Vec<f64> {
+    let each = |i: usize| {
+        let (mut p, mut memory) = ([1.0, -2.0][i], [0.0; 4]);
+        (1..).zip(grads).for_each(|(t, g)| rule(t, &mut p, g[i], &mut memory));
+        p
+    };
+    vec![each(0), each(1)]
+}
+
+#[track_caller]
+fn assert_close(got: &[f64], want: &[f64]) {
+    assert_eq!(got.len(), want.len());
+    for (g, w) in got.iter().zip(want) {
+        assert!((g - w).abs() <= 1e-13 * w.abs().max(1.0), "{got:?} instead of {want:?}");
+    }
+}
+
+const GRADS: [[f64; 2]; 4] = [[0.5, -1.5], [-0.25, -2.0], [4.0, 0.0], [0.125, 1e-3]];
+
+#[test]
+fn sgd_follows_its_formula() {
+    assert_close(&run(Sgd::new(0.1), &GRADS), &formula(&GRADS, |_, p, g, _| *p -= 0.1 * g));
+    let decay = |t, p: &mut f64, g: f64, v: &mut [f64; 4], dampening: f64, nesterov: bool| {
+        let g = g + 0.01 * *p;
+        v[0] = if t == 1 { g } else { 0.9 * v[0] + (1.0 - dampening) * g };
+        *p -= 0.1 * if nesterov { g + 0.9 * v[0] } else { v[0] };
+    };
+    let opt = || Sgd::new(0.1).momentum(0.9).weight_decay(0.01);
+    assert_close(&run(opt(), &GRADS), &formula(&GRADS, |t, p, g, v| decay(t, p, g, v, 0.0, false)));
+    assert_close(&run(opt().dampening(0.3), &GRADS), &formula(&GRADS, |t, p, g, v| decay(t, p, g, v, 0.3, false)));
+    assert_close(&run(opt().nesterov(true), &GRADS), &formula(&GRADS, |t, p, g, v| decay(t, p, g, v, 0.0, true)));
+}
+
+#[test]
+fn adam_and_adamw_follow_their_formula() {
+    for (decoupled, amsgrad) in [(false, false), (false, true), (true, false), (true, true)] {
+        let want = formula(&GRADS, |t, p, g, [m, v, largest, _]| {
+            let g = if decoupled { g } else { g + 0.05 * *p };
+            if decoupled {
+                *p *= 1.0 - 0.01 * 0.05;
+            }
+            *m = 0.8 * *m + 0.2 * g;
+            *v = 0.95 * *v + 0.05 * g * g;
+            *largest = largest.max(*v);
+            let (m_hat, used) = (*m / (1.0 - 0.8f64.powi(t)), if amsgrad { *largest } else { *v });
+            *p -= 0.01 * m_hat / ((used / (1.0 - 0.95f64.powi(t))).sqrt() + 1e-4);
+        });
+        let got = if decoupled {
+            run(AdamW::new(0.01).betas(0.8, 0.95).eps(1e-4).weight_decay(0.05).amsgrad(amsgrad), &GRADS)
+        } else {
+            run(Adam::new(0.01).betas(0.8, 0.95).eps(1e-4).weight_decay(0.05).amsgrad(amsgrad), &GRADS)
+        };
+        assert_close(&got, &want);
+    }
+    // The defaults, with a first step of the learning rate against the sign of the gradient.
+    assert_close(&run(Adam::new(0.01).eps(1e-300), &GRADS[..1]), &[1.0 - 0.01, -2.0 + 0.01]);
+    assert_close(&run(AdamW::new(0.01).eps(1e-300), &GRADS[..1]), &[0.9999 - 0.01, -1.9998 + 0.01]);
+}
+
+#[test]
+fn rmsprop_follows_its_formula() {
+    for (centered, momentum) in [(false, 0.0), (false, 0.5), (true, 0.0), (true, 0.5)] {
+        let want = formula(&GRADS, |_, p, g, [s, mean, v, _]| {
+            let g = g + 0.01 * *p;
+            *s = 0.9 * *s + 0.1 * g * g;
+            *mean = 0.9 * *mean + 0.1 * g;
+            let spread = if centered { *s - *mean * *mean } else { *s };
+            *v = momentum * *v + g / (spread.sqrt() + 1e-4);
+            *p -= 0.02 * *v;
+        });
+        let opt = RmsProp::new(0.02).alpha(0.9).eps(1e-4).weight_decay(0.01).momentum(momentum).centered(centered);
+        assert_close(&run(opt, &GRADS), &want);
+    }
+}
+
+#[test]
+fn adagrad_follows_its_formula() {
+    let want = formula(&GRADS, |t, p, g, [s, ..]| {
+        let g = g + 0.02 * *p;
+        *s = if t == 1 { 0.5 } else { *s } + g * g;
+        *p -= 0.1 / (1.0 + f64::from(t - 1) * 0.05) * g / (s.sqrt() + 1e-6);
+    });
+    let opt = AdaGrad::new(0.1).lr_decay(0.05).initial_accumulator_value(0.5).eps(1e-6).weight_decay(0.02);
+    assert_close(&run(opt, &GRADS), &want);
+}
+
+#[test]
+fn both_types_train_side_by_side() {
+    let mut model = vec![Param::new(tensor![2.0]).unwrap(), param(&[2.0])];
+    let loss = (model[0].square().sum().to_dtype(DType::F64) + model[1].square().sum()).unwrap();
+    Adam::new(0.5).step(&mut model, &loss.backward().unwrap()).unwrap();
+    assert_eq!((model[0].dtype(), model[1].dtype()), (DType::F32, DType::F64));
+    assert_close(&values(&model).iter().map(|x| (x * 1e6).round()).collect::<Vec<_>>(), &[1.5e6, 1.5e6]);
+}
+
+#[test]
+fn parameters_are_changed_in_place() {
+    let mut model = net();
+    let mut opt = AdamW::new(0.1);
+    let place = |model: &Net| model.head.weight.as_slice::<f64>().unwrap().as_ptr();
+    let before = place(&model);
+    for _ in 0..3 {
+        let grads = cubes(&model);
+        opt.step(&mut model, &grads).unwrap();
+    }
+    assert_eq!(place(&model), before);
+}
+
+#[test]
+fn strided_gradients() {
+    let start = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]).unwrap();
+    let c = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]).unwrap();
+    let mut p = Param::new(start).unwrap();
+    let grads = p.t().mul(&c).unwrap().sum().backward().unwrap();
+    Sgd::new(1.0).step(&mut p, &grads).unwrap();
+    assert_eq!(p.to_vec::<f64>().unwrap(), [0.0, -1.0, -2.0, 2.0, 1.0, 0.0]);
+    let grads = p.sum().backward().unwrap();
+    Sgd::new(1.0).clip_norm(0.1).step(&mut p, &grads).unwrap();
+    assert!(p.to_vec::<f64>().unwrap()[0] < -0.04);
+}
+
+#[test]
+fn groups_set_rate_and_decay_and_the_last_one_wins() {
+    let mut model = net();
+    let mut opt = Sgd::new(0.1)
+        .weight_decay(0.5)
+        .group(Group::new("encoder.*").learning_rate_scale(0.1).weight_decay(0.25))
+        .no_decay("*.bias");
+    let grads = cubes(&model);
+    opt.step(&mut model, &grads).unwrap();
+    let expected = |p: f64, lr: f64, decay: f64| p - lr * (3.0 * p * p + decay * p);
+    let want = [
+        expected(1.0, 0.01, 0.25),
+        expected(-2.0, 0.01, 0.25),
+        expected(0.5, 0.01, 0.0),
+        expected(3.0, 0.1, 0.5),
+        expected(0.25, 0.1, 0.5),
+        expected(-1.0, 0.1, 0.0),
+    ];
+    assert_close(&values(&model), &want);
+
+    // A group that is added later counts from the next step on, and a new rate counts for all groups.
+    let mut opt = opt.group(Group::new("*").weight_decay(0.0));
+    opt.set_learning_rate(1.0);
+    let grads = cubes(&model);
+    opt.step(&mut model, &grads).unwrap();
+    let want: Vec<f64> = want.iter().zip([0.1, 0.1, 0.1, 1.0, 1.0, 1.0]).map(|(p, lr)| p - lr * 3.0 * p * p).collect();
+    assert_close(&values(&model), &want);
+}
+
+#[test]
+fn a_parameter_that_was_frozen_for_a_while_goes_on_where_it_was() {
+    let (mut model, mut whole) = (net(), net());
+    let (mut opt, mut other) = (Adam::new(0.1), Adam::new(0.1));
+    let step = |opt: &mut Adam, net: &mut Net| {
+        let grads = cubes(net);
+        opt.step(net, &grads).unwrap();
+    };
+    step(&mut opt, &mut model);
+    model.freeze("head.*").unwrap();
+    let before = values(&model.head);
+    step(&mut opt, &mut model);
+    assert_eq!(values(&model.head), before);
+    model.unfreeze("head.*").unwrap();
+    step(&mut opt, &mut model);
+    assert_eq!(opt.state().parameters["head.weight"].steps, 2);
+    assert_eq!(opt.state().parameters["encoder.weight"].steps, 3);
+
+    // Two steps of the head, and three of the encoder, as if the other part had not been there.
+    (0..2).for_each(|_| step(&mut other, &mut whole));
+    assert_eq!(values(&model.head), values(&whole.head));
+    step(&mut other, &mut whole);
+    assert_eq!(values(&model.encoder), values(&whole.encoder));
+}
+
+#[test]
+fn a_clone_of_the_model_is_trained_without_the_original() {
+    let mut model = net();
+    let mut opt = Sgd::new(0.01).momentum(0.9);
+    let grads = cubes(&model);
+    opt.step(&mut model, &grads).unwrap();
+    let mut copy = model.clone();
+    let before = values(&model);
+    let grads = cubes(&copy);
+    opt.clone().step(&mut copy, &grads).unwrap();
+    assert_eq!(values(&model), before);
+    let grads = cubes(&model);
+    opt.step(&mut model, &grads).unwrap();
+    assert_eq!(values(&model), values(&copy));
+}
+
+/// Every optimizer, in its most demanding form.
+fn all() -> Vec<Box<dyn Optimizer>> {
+    vec![
+        Box::new(Sgd::new(0.01).momentum(0.9).nesterov(true)),
+        Box::new(Sgd::new(0.01)),
+        Box::new(Adam::new(0.01).amsgrad(true)),
+        Box::new(AdamW::new(0.01).no_decay("*.bias")),
+        Box::new(RmsProp::new(0.01).momentum(0.5).centered(true)),
+        Box::new(AdaGrad::new(0.01).lr_decay(0.1).initial_accumulator_value(0.1)),
+    ]
+}
+
+#[test]
+fn a_restored_state_goes_on_bit_for_bit() {
+    for (mut opt, mut resumed) in all().into_iter().zip(all()) {
+        let mut model = net();
+        let train = |opt: &mut dyn Optimizer, model: &mut Net| {
+            for _ in 0..5 {
+                let grads = cubes(model);
+                opt.step(model, &grads).unwrap();
+            }
+        };
+        train(&mut opt, &mut model);
+        opt.set_learning_rate(0.003);
+        let mut copy = model.clone();
+        let bytes = bincode::serde::encode_to_vec(opt.state(), bincode::config::standard()).unwrap();
+        let (state, _) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+        resumed.load_state(state).unwrap();
+        assert_eq!(resumed.learning_rate(), 0.003);
+        train(&mut opt, &mut model);
+        train(&mut resumed, &mut copy);
+        assert_eq!(values(&model), values(&copy));
+        // Readable as JSON, too.
+        let text = serde_json::to_string(&resumed.state()).unwrap();
+        assert!(text.contains(r#""head.weight":{"steps":10"#), "{text}");
+    }
+}
+
+#[test]
+fn maximize_climbs() {
+    let mut p = param(&[1.0]);
+    let grads = p.sum().backward().unwrap();
+    Sgd::new(0.5).maximize(true).step(&mut p, &grads).unwrap();
+    assert_eq!(p.item().unwrap(), 1.5);
+}
+
+#[test]
+fn clipping_inside_the_step() {
+    let step = |mut opt: Sgd| {
+        let mut model = vec![param(&[0.0, 0.0]), param(&[0.0])];
+        let loss = (model[0].mul(&f64s(&[3.0, -0.5])).unwrap().sum() + model[1].mul_scalar(4.0).sum()).unwrap();
+        let grads = loss.backward().unwrap();
+        opt.step(&mut model, &grads).unwrap();
+        // The gradients themselves stay as they were.
+        assert_eq!(grads.wrt(&model[0]).unwrap().to_f64_vec(), [3.0, -0.5]);
+        values(&model)
+    };
+    assert_eq!(step(Sgd::new(1.0).clip_value(1.0)), [-1.0, 0.5, -1.0]);
+    let norm = (9.0f64 + 0.25 + 16.0).sqrt();
+    let by = 2.0 / (norm + 1e-6);
+    assert_close(&step(Sgd::new(1.0).clip_norm(2.0)), &[-3.0 * by, 0.5 * by, -4.0 * by]);
+    assert_eq!(step(Sgd::new(1.0).clip_norm(100.0)), [-3.0, 0.5, -4.0]);
+}
+
+#[test]
+fn clipping_gradients() {
+    let (a, b) = (f64s(&[3.0, -0.5]).tracked().unwrap(), tensor![4.0].tracked().unwrap());
+    let grads = || {
+        let a = a.mul(&f64s(&[3.0, -0.5])).unwrap().sum();
+        (a + b.mul_scalar(4.0).sum().to_dtype(DType::F64)).unwrap().backward().unwrap()
+    };
+    let of = |g: &Gradients| [g.wrt(&a).unwrap().to_f64_vec(), g.wrt(&b).unwrap().to_f64_vec()].concat();
+
+    let mut g = grads();
+    clip::by_value(&mut g, 2.0).unwrap();
+    assert_eq!(of(&g), [2.0, -0.5, 2.0]);
+
+    assert_close(&[clip::norm(&grads(), 1.0).unwrap()], &[7.5]);
+    assert_close(&[clip::norm(&grads(), 2.0).unwrap()], &[25.25f64.sqrt()]);
+    assert_close(&[clip::norm(&grads(), 3.0).unwrap()], &[(27.0f64 + 0.125 + 64.0).cbrt()]);
+    assert_eq!(clip::norm(&grads(), f64::INFINITY).unwrap(), 4.0);
+    assert_eq!(clip::norm(&Gradients::default(), 2.0).unwrap(), 0.0);
+
+    let mut g = grads();
+    assert_close(&[clip::by_norm(&mut g, 1.0).unwrap()], &[25.25f64.sqrt()]);
+    assert!((clip::norm(&g, 2.0).unwrap() - 1.0).abs() < 1e-6);
+    let mut g = grads();
+    assert_eq!(clip::by_p_norm(&mut g, 2.0, f64::INFINITY).unwrap(), 4.0);
+    assert!((clip::norm(&g, f64::INFINITY).unwrap() - 2.0).abs() < 2e-6);
+    let mut g = grads();
+    clip::by_norm(&mut g, 100.0).unwrap();
+    assert_eq!(of(&g), [3.0, -0.5, 4.0]);
+}
+
+#[test]
+fn norms_of_huge_gradients_do_not_overflow() {
+    let x = tensor![0.0, 0.0].tracked().unwrap();
+    let mut grads = x.mul(&tensor![3e30, -4e30]).unwrap().sum().backward().unwrap();
+    let norm = clip::by_norm(&mut grads, 1.0).unwrap();
+    assert!((norm / 5e30 - 1.0).abs() < 1e-6, "{norm}");
+    assert!((clip::norm(&grads, 2.0).unwrap() - 1.0).abs() < 1e-6);
+    // Finite gradients are accepted, whatever their sum.
+    let mut p = Param::new(tensor![0.0, 0.0]).unwrap();
+    let grads = p.mul(&tensor![3e38, 3e38]).unwrap().sum().backward().unwrap();
+    Sgd::new(1e-38).step(&mut p, &grads).unwrap();
+    assert_eq!(p.to_vec::<f32>().unwrap(), [-3.0, -3.0]);
+}
+
+#[track_caller]
+fn assert_error<T>(result: Result<T>, kind: ErrorKind, text: &str) {
+    let e = result.err().expect("an error");
+    let line = Location::caller().line();
+    assert_eq!(e.to_string(), text.replace("HERE", &format!("{}:{line}", file!())));
+    assert_eq!(e.kind(), kind);
+}
+
+fn with_gradients(grads: &[f64]) -> (Param, Gradients) {
+    let p = param(&vec![1.0; grads.len()]);
+    let grads = p.mul(&f64s(grads)).unwrap().sum().backward().unwrap();
+    (p, grads)
+}
+
+#[test]
+fn a_parameter_without_gradient_is_named() {
+    let mut model = net();
+    let mut opt = Adam::new(0.1);
+    let grads = model.encoder.weight.sum().backward().unwrap();
+    #[rustfmt::skip]
+    assert_error(opt.step(&mut model, &grads), ErrorKind::Gradient, "\
+Adam: the loss does not depend on `encoder.bias`, `head.weight`, `head.bias`
+  at HERE
+  help: compute the loss with the model that the optimizer gets, and use all of it; or freeze what is not to be trained; \
+or pass over it with .allow_unused()");
+    assert_eq!(values(&model), values(&net()), "nothing was changed");
+
+    // Gradients of another model are not this one's.
+    let grads = cubes(&model.clone());
+    assert!(opt.step(&mut model, &grads).is_err());
+    let mut many: Vec<Param> = (0..7).map(|_| param(&[1.0])).collect();
+    let e = opt.step(&mut many, &Gradients::default()).unwrap_err();
+    assert_eq!(e.message(), "Adam: the loss does not depend on `0`, `1`, `2`, `3`, `4` and 2 more");
+
+    let grads = model.encoder.weight.sum().backward().unwrap();
+    Sgd::new(0.1).allow_unused().step(&mut model, &grads).unwrap();
+    assert_close(&values(&model), &[0.9, -2.1, 0.5, 3.0, 0.25, -1.0]);
+    model.freeze("*.bias").unwrap();
+    model.freeze("head.weight").unwrap();
+    let grads = model.encoder.weight.sum().backward().unwrap();
+    Sgd::new(0.1).step(&mut model, &grads).unwrap();
+    assert_close(&values(&model), &[0.8, -2.2, 0.5, 3.0, 0.25, -1.0]);
+}
+
+#[test]
+fn gradients_that_are_not_finite_leave_the_model_as_it_was() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let mut model = net();
+        let grads = cubes(&model);
+        let mut grads = grads.clone();
+        grads.set(&model.head.weight, f64s(&[0.0, bad])).unwrap();
+        let mut opt = RmsProp::new(0.1);
+        #[rustfmt::skip]
+        assert_error(opt.step(&mut model, &grads), ErrorKind::Numeric, "\
+RmsProp: the gradient of `head.weight` has NaN or infinite values
+  at HERE
+  help: lower the learning rate, or clip the gradients; look for a division by zero, log(0), or NaN in the data. The model \
+is unchanged");
+        assert_eq!(values(&model), values(&net()));
+        assert!(opt.state().parameters.is_empty());
+        opt.check_finite(false).step(&mut model, &grads).unwrap();
+        assert!(values(&model)[4].is_nan());
+    }
+}
+
+#[test]
+fn impossible_options_are_reported_by_the_first_step() {
+    let (mut p, grads) = with_gradients(&[1.0]);
+    let mut check = |mut opt: Box<dyn Optimizer>, message: &str| {
+        let e = opt.step(&mut p, &grads).unwrap_err();
+        assert_eq!((e.message().as_str(), e.kind()), (message, ErrorKind::Argument));
+        assert_eq!(p.item().unwrap(), 1.0);
+    };
+    let finite = "expected a finite number that is not negative";
+    check(Box::new(Adam::new(-0.1)), &format!("Adam: the learning rate is -0.1, {finite}"));
+    check(Box::new(Sgd::new(f64::NAN)), &format!("Sgd: the learning rate is NaN, {finite}"));
+    check(Box::new(Sgd::new(f64::INFINITY)), &format!("Sgd: the learning rate is inf, {finite}"));
+    check(Box::new(AdamW::new(0.1).weight_decay(-1.0)), &format!("AdamW: weight_decay is -1, {finite}"));
+    let below_one = "expected at least 0 and less than 1";
+    check(Box::new(AdamW::new(0.1).betas(1.0, 0.9)), &format!("AdamW: beta1 is 1, {below_one}"));
+    check(Box::new(Adam::new(0.1).betas(0.9, -0.5)), &format!("Adam: beta2 is -0.5, {below_one}"));
+    check(Box::new(Adam::new(0.1).eps(0.0)), "Adam: eps is 0, expected a finite number above 0");
+    check(Box::new(Sgd::new(0.1).momentum(1.0)), &format!("Sgd: momentum is 1, {below_one}"));
+    check(
+        Box::new(Sgd::new(0.1).momentum(0.9).dampening(1.5)),
+        "Sgd: dampening is 1.5, expected at least 0 and at most 1",
+    );
+    check(Box::new(Sgd::new(0.1).nesterov(true)), "Sgd: nesterov with momentum 0 and dampening 0");
+    check(
+        Box::new(Sgd::new(0.1).momentum(0.5).dampening(0.5).nesterov(true)),
+        "Sgd: nesterov with momentum 0.5 and dampening 0.5",
+    );
+    check(Box::new(RmsProp::new(0.1).alpha(1.0)), &format!("RmsProp: alpha is 1, {below_one}"));
+    check(Box::new(RmsProp::new(0.1).momentum(-0.1)), &format!("RmsProp: momentum is -0.1, {below_one}"));
+    check(Box::new(RmsProp::new(0.1).eps(-1.0)), "RmsProp: eps is -1, expected a finite number above 0");
+    check(Box::new(AdaGrad::new(0.1).lr_decay(-1.0)), &format!("AdaGrad: lr_decay is -1, {finite}"));
+    check(
+        Box::new(AdaGrad::new(0.1).initial_accumulator_value(-1.0)),
+        &format!("AdaGrad: initial_accumulator_value is -1, {finite}"),
+    );
+    check(Box::new(AdaGrad::new(0.1).eps(f64::NAN)), "AdaGrad: eps is NaN, expected a finite number above 0");
+    check(Box::new(Sgd::new(0.1).clip_norm(0.0)), "Sgd: clip_norm is 0, expected a finite number above 0");
+    check(Box::new(Sgd::new(0.1).clip_value(-1.0)), "Sgd: clip_value is -1, expected a finite number above 0");
+    check(
+        Box::new(Sgd::new(0.1).group(Group::new("*").learning_rate_scale(-1.0))),
+        &format!("Sgd: learning_rate_scale of a group is -1, {finite}"),
+    );
+    check(
+        Box::new(Sgd::new(0.1).group(Group::new("*").weight_decay(f64::NAN))),
+        &format!("Sgd: weight_decay of a group is NaN, {finite}"),
+    );
+}
+
+#[test]
+fn impossible_clips() {
+    let (_, mut grads) = with_gradients(&[f64::NAN]);
+    assert_eq!(
+        clip::by_value(&mut grads, 0.0).unwrap_err().message(),
+        "clip::by_value: the limit is 0, expected a finite number above 0"
+    );
+    assert_eq!(
+        clip::by_norm(&mut grads, f64::NAN).unwrap_err().message(),
+        "clip::by_norm: max_norm is NaN, expected a finite number above 0"
+    );
+    assert_eq!(clip::by_norm(&mut grads, 1.0).unwrap_err().message(), "clip::by_norm: the norm of the gradients is NaN");
+    let (_, mut infinite) = with_gradients(&[f64::INFINITY, 1.0]);
+    let e = clip::by_p_norm(&mut infinite, 1.0, 1.0).unwrap_err();
+    assert_eq!(e.message(), "clip::by_norm: the norm of the gradients is inf");
+    for p in [0.0, -1.0, f64::NAN] {
+        let e = clip::norm(&grads, p).unwrap_err();
+        assert_eq!(e.message(), format!("clip::norm: p is {p}, expected a number above 0"));
+    }
+}
+
+#[test]
+fn a_group_without_members_is_an_error() {
+    let mut model = net();
+    let grads = cubes(&model);
+    let mut opt = Sgd::new(0.1).no_decay("*.bais");
+    #[rustfmt::skip]
+    assert_error(opt.step(&mut model, &grads), ErrorKind::Parameter, "\
+Sgd: no parameter matches the group `*.bais`
+  at HERE
+  help: the parameters are encoder.weight, encoder.bias, head.weight, head.bias");
+    assert_eq!(values(&model), values(&net()));
+    // Frozen parameters are members all the same.
+    model.freeze("*.bias").unwrap();
+    let grads = cubes(&model);
+    Sgd::new(0.1).no_decay("*.bias").step(&mut model, &grads).unwrap();
+}
+
+#[test]
+fn states_that_do_not_fit_are_refused() {
+    let mut model = net();
+    let mut opt = Adam::new(0.1);
+    let grads = cubes(&model);
+    opt.step(&mut model, &grads).unwrap();
+
+    let e = Sgd::new(0.1).load_state(opt.state()).unwrap_err();
+    assert_eq!(e.message(), "Sgd: the state is of the optimizer `Adam`");
+    let e = Adam::new(0.1).amsgrad(true).load_state(opt.state()).unwrap_err();
+    assert_eq!(
+        e.message(),
+        "Adam: the state of `encoder.bias` does not have just the tensors [\"exp_avg\", \"exp_avg_sq\", \"max_exp_avg_sq\"]"
+    );
+    let mut extra = opt.state();
+    extra.parameters.get_mut("head.bias").unwrap().tensors.insert("more".into(), f64s(&[0.0]));
+    assert!(Adam::new(0.1).load_state(extra).is_err());
+
+    // What only the model can tell shows at the next step.
+    let (mut p, grads) = with_gradients(&[1.0]);
+    let mut other = Adam::new(0.1);
+    other.load_state(opt.state()).unwrap();
+    let e = other.step(&mut p, &grads).unwrap_err();
+    assert_eq!(e.message(), "Adam: there is a state for `encoder.bias`, which is not in the model");
+    let mut wrong = opt.state();
+    wrong.parameters.get_mut("head.bias").unwrap().tensors.insert("exp_avg".into(), f64s(&[0.0, 0.0]));
+    opt.load_state(wrong).unwrap();
+    let grads = cubes(&model);
+    let e = opt.step(&mut model, &grads).unwrap_err();
+    assert_eq!(e.message(), "Adam: the optimizer's state does not fit the shape and type of `head.bias`");
+}
+
+#[test]
+fn options_do_not_change_under_way() {
+    let (mut p, grads) = with_gradients(&[1.0]);
+    let mut opt = Adam::new(0.1);
+    opt.step(&mut p, &grads).unwrap();
+    let e = opt.amsgrad(true).step(&mut p, &grads).unwrap_err();
+    assert_eq!(e.message(), "Adam: the optimizer's state does not fit the shape and type of the parameter");
+}
+
+#[test]
+fn two_parameters_of_one_name_are_noticed() {
+    struct Twins(Param, Param);
+    impl Module for Twins {
+        fn visit(&self, visitor: &mut Visitor<'_>) {
+            visitor.field("w", &self.0);
+            visitor.field("w", &self.1);
+        }
+        fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+            visitor.field("w", &mut self.0);
+            visitor.field("w", &mut self.1);
+        }
+    }
+    let mut twins = Twins(param(&[1.0]), param(&[1.0]));
+    let grads = (twins.0.sum() + twins.1.sum()).unwrap().backward().unwrap();
+    let e = Sgd::new(0.1).step(&mut twins, &grads).unwrap_err();
+    assert_eq!(e.message(), "Sgd: two parameters are called `w`");
+}
+
+#[test]
+fn errors_of_a_rule_are_passed_on() {
+    struct Broken;
+    impl UpdateRule for Broken {
+        fn name(&self) -> &'static str {
+            "Broken"
+        }
+        fn update(&self, step: &Step, _: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+            assert_eq!((step.number, step.learning_rate, step.weight_decay), (1, 0.5, 0.0));
+            assert!(state.is_empty() && grad.is_contiguous());
+            Err(Error::numeric("Broken", "as expected"))
+        }
+    }
+    let (mut p, grads) = with_gradients(&[1.0]);
+    let e = Stepper::with_rule(Broken, 0.5).step(&mut p, &grads).unwrap_err();
+    assert_eq!(e.message(), "Broken: as expected");
+}
+
+#[test]
+fn empty_models_and_parameters() {
+    let mut none: Vec<Param> = Vec::new();
+    Adam::new(0.1).step(&mut none, &Gradients::default()).unwrap();
+    let mut empty = Param::new(Tensor::zeros([0, 3]).unwrap()).unwrap();
+    let grads = empty.sum().backward().unwrap();
+    Adam::new(0.1).clip_norm(1.0).step(&mut empty, &grads).unwrap();
+    assert_eq!(empty.shape(), [0, 3]);
+}
+
+#[test]
+fn a_constant_gradient_keeps_centered_rmsprop_finite() {
+    for g in [1.0, 0.1, 1e3] {
+        let mut p = Param::new(tensor![0.0]).unwrap();
+        let mut opt = RmsProp::new(1e-3).centered(true);
+        for _ in 0..5000 {
+            let grads = p.mul_scalar(g).sum().backward().unwrap();
+            opt.step(&mut p, &grads).unwrap();
+        }
+        assert!(p.item().unwrap().is_finite(), "gradient {g}");
+    }
+}

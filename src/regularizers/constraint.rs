@@ -1,0 +1,168 @@
+//! Bounds that parameters are brought back to after each step.
+
+use super::selection::{Selection, not_negative};
+use crate::error::{Error, InLayer, Result};
+use crate::layers::{Module, Param, SlotMut, VisitorMut};
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::{map::unary_in_place, ops, reduce};
+use crate::tensor::layout::dim_index;
+
+/// A condition on parameters.
+pub trait Constraint: Send + Sync {
+    /// Changes parameters that break the condition so that they just meet it. Frozen ones stay as they are.
+    ///
+    /// # Errors
+    /// If an option makes no sense, or no parameter is meant.
+    #[track_caller]
+    fn apply(&self, model: &mut dyn Module) -> Result<()>;
+}
+
+/// Limits the Euclidean norm of each row: each unit's incoming weights (Srebro et al., 2005).
+///
+/// Rows that are too long are scaled back, the others stay exactly as they are. A row is everything with the same index in
+/// one dimension: the first, unless [`dim`](Self::dim) says otherwise. In the weights of dense and convolutional
+/// layers, that is the output. In a bias, every value is a row.
+///
+/// ```
+/// use demotic::layers::Param;
+/// use demotic::regularizers::{Constraint, MaxNorm};
+/// use demotic::tensor;
+///
+/// let mut weight = Param::new(tensor![[3.0, 4.0], [0.3, 0.4]])?;
+/// MaxNorm::new(1.0).apply(&mut weight)?;
+/// assert_eq!(weight.to_vec::<f32>()?, [0.6, 0.8, 0.3, 0.4]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[doc(alias = "renorm")]
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaxNorm {
+    max_norm: f64,
+    dim: isize,
+    selection: Selection,
+}
+
+impl MaxNorm {
+    /// The limit for the rows of all parameters, not negative.
+    #[must_use]
+    pub fn new(max_norm: f64) -> Self {
+        Self { max_norm, dim: 0, selection: Selection::default() }
+    }
+
+    /// Only for parameters whose path matches `pattern`, in which `*` stands for any text: `*.weight`. Several patterns
+    /// add up.
+    #[must_use]
+    pub fn on(mut self, pattern: impl Into<String>) -> Self {
+        self.selection.add(pattern.into());
+        self
+    }
+
+    /// The dimension that numbers the rows; negative ones count from the end. Default 0.
+    #[must_use]
+    pub fn dim(mut self, dim: isize) -> Self {
+        self.dim = dim;
+        self
+    }
+
+    #[track_caller]
+    fn limit(&self, param: &mut Param) -> Result<()> {
+        let dim = dim_index("MaxNorm", self.dim, param.rank())?;
+        let rows = param.shape()[dim];
+        let inner: usize = param.shape()[dim + 1..].iter().product();
+        if param.is_empty() {
+            return Ok(());
+        }
+        let by_row = param.detach().transpose(0, dim as isize)?.packed();
+        with_float!(param.dtype(), T => {
+            let mut norms = vec![0.0 as T; rows];
+            reduce::norm(2.0, by_row.data::<T>(), rows, by_row.numel() / rows, 1, &mut norms);
+            drop(by_row);
+            if let Some(row) = norms.iter().position(|norm| !norm.is_finite()) {
+                return Err(Error::numeric("MaxNorm", format!("the norm of row {row} is {}", norms[row])));
+            }
+            let max_norm = self.max_norm as T;
+            if norms.iter().all(|norm| *norm <= max_norm) {
+                return Ok(());
+            }
+            for (i, part) in param.as_mut_slice::<T>()?.chunks_exact_mut(inner).enumerate() {
+                let norm = norms[i % rows];
+                if norm > max_norm {
+                    part.iter_mut().for_each(|x| *x *= max_norm / norm);
+                }
+            }
+        }, else ());
+        Ok(())
+    }
+}
+
+impl Constraint for MaxNorm {
+    #[track_caller]
+    fn apply(&self, model: &mut dyn Module) -> Result<()> {
+        not_negative("MaxNorm", "the largest norm", self.max_norm)?;
+        for_each("MaxNorm", &self.selection, model, |param| self.limit(param))
+    }
+}
+
+/// Sets negative values to zero.
+///
+/// ```
+/// use demotic::layers::Param;
+/// use demotic::regularizers::{Constraint, NonNegative};
+/// use demotic::tensor;
+///
+/// let mut weight = Param::new(tensor![-0.5, 2.0])?;
+/// NonNegative::new().apply(&mut weight)?;
+/// assert_eq!(weight.to_vec::<f32>()?, [0.0, 2.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NonNegative {
+    selection: Selection,
+}
+
+impl NonNegative {
+    /// The constraint for all parameters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only for parameters whose path matches `pattern`, as [`MaxNorm::on`].
+    #[must_use]
+    pub fn on(mut self, pattern: impl Into<String>) -> Self {
+        self.selection.add(pattern.into());
+        self
+    }
+}
+
+impl Constraint for NonNegative {
+    #[track_caller]
+    fn apply(&self, model: &mut dyn Module) -> Result<()> {
+        for_each("NonNegative", &self.selection, model, |param| {
+            with_float!(param.dtype(), T => unary_in_place(ops::MaxScalar(0.0), param.as_mut_slice::<T>()?), else ());
+            Ok(())
+        })
+    }
+}
+
+/// Calls `f` for the chosen parameters that are not frozen, until it fails.
+#[track_caller]
+fn for_each(
+    op: &'static str,
+    selection: &Selection,
+    model: &mut dyn Module,
+    f: impl Fn(&mut Param) -> Result<()>,
+) -> Result<()> {
+    let (mut found, mut result) = (false, Ok(()));
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        if let SlotMut::Param(param) = slot
+            && selection.includes(path)
+        {
+            found = true;
+            if result.is_ok() && param.is_trainable() {
+                result = f(param).in_layer(path);
+            }
+        }
+    };
+    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    if found { result } else { Err(selection.is_empty(op, model)) }
+}

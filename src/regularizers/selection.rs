@@ -1,0 +1,40 @@
+//! Which parameters are meant.
+
+use crate::error::{Error, Result};
+use crate::layers::{Module, ModuleExt, matches};
+
+/// Parameters chosen by path: those that match one of the patterns, or all if there are none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Selection {
+    patterns: Vec<String>,
+}
+
+impl Selection {
+    pub(super) fn add(&mut self, pattern: String) {
+        self.patterns.push(pattern);
+    }
+
+    pub(super) fn includes(&self, path: &str) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|pattern| matches(pattern, path))
+    }
+
+    /// The error for a model in which no parameter was meant.
+    #[track_caller]
+    pub(super) fn is_empty(&self, op: &str, model: &dyn Module) -> Error {
+        let names: Vec<_> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
+        let message = match &*self.patterns {
+            [] => "the model has no parameters".to_string(),
+            patterns => format!("no parameter matches `{}`", patterns.join("` or `")),
+        };
+        Error::parameter(op, message).with_help(format!("the parameters are {}", names.join(", ")))
+    }
+}
+
+/// Checks how strong something is to be.
+#[track_caller]
+pub(super) fn not_negative(op: &str, name: &str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("{name} is {value}, expected a finite number that is not negative")))
+}

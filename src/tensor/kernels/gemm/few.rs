@@ -1,0 +1,249 @@
+//! Products with few rows or few columns, such as a matrix times a vector. Each element of the large operand is used
+//! only a few times, so it is read once, in the order in which it lies in memory, and never copied.
+//!
+//! A product with few columns is seen transposed: there are always few rows.
+
+use std::ops::Range;
+
+use num_traits::{Float, Zero};
+
+use super::pack::Block;
+use super::product::Product;
+use super::scratch::Scratch;
+use super::simd::{Job, Simd};
+
+/// How few rows there may be. Each has sums of its own in registers.
+pub(super) const FEW: usize = 4;
+/// The sums that [`sweep`] works on: enough to read long runs of memory, few enough for the first-level cache.
+const SPAN: usize = 4096;
+/// The longest rows of the small operand that are made contiguous.
+const GATHER: usize = 1 << 16;
+
+/// The m × n product of the small `x`, m × k, and the large `w`, k × n.
+pub(super) struct Few<'a, T> {
+    product: &'a Product<'a, T>,
+    transposed: bool,
+    x: Block<T>,
+    w: Block<T>,
+    m: usize,
+    pub(super) k: usize,
+    pub(super) n: usize,
+}
+
+// SAFETY: threads share it in order to read the operands and to write different columns of the product.
+unsafe impl<T: Sync + Send> Sync for Few<'_, T> {}
+
+impl<'a, T: Float> Few<'a, T> {
+    /// Sees a product this way, if that is worth it.
+    pub(super) fn new(product: &'a Product<'a, T>) -> Option<Self> {
+        let Product { a, b, .. } = *product;
+        let upright = Self {
+            product,
+            transposed: false,
+            x: Block { data: a.data.as_ptr(), row_stride: a.row_stride, col_stride: a.col_stride },
+            w: Block { data: b.data.as_ptr(), row_stride: b.row_stride, col_stride: b.col_stride },
+            m: a.rows,
+            k: a.cols,
+            n: b.cols,
+        };
+        let turned = Self {
+            product,
+            transposed: true,
+            x: Block { data: b.data.as_ptr(), row_stride: b.col_stride, col_stride: b.row_stride },
+            w: Block { data: a.data.as_ptr(), row_stride: a.col_stride, col_stride: a.row_stride },
+            m: b.cols,
+            k: a.cols,
+            n: a.rows,
+        };
+        [upright, turned].into_iter().find(Self::pays)
+    }
+
+    fn pays(&self) -> bool {
+        let dots = self.w.row_stride == 1 && (self.x.col_stride == 1 || self.k <= GATHER);
+        self.m <= FEW && (dots || self.w.col_stride == 1)
+    }
+
+    /// Turns sums into elements of `c`: those of row `i` from column `j` on.
+    ///
+    /// # Safety
+    /// The elements must exist, and nobody else may use them.
+    #[inline(always)]
+    unsafe fn finish(&self, i: usize, j: usize, sums: &[T]) {
+        let Product { alpha, beta, c, c_row_stride, epilogue, .. } = *self.product;
+        for (j, &sum) in (j..).zip(sums) {
+            let (row, col) = if self.transposed { (j, i) } else { (i, j) };
+            // SAFETY: `c` has this element by the caller's promise, and the bias as many as `c` has columns.
+            unsafe {
+                let c = c.add(row * c_row_stride + col);
+                let mut x = alpha * sum;
+                if beta != T::zero() {
+                    x = x + beta * *c;
+                }
+                if let Some(bias) = epilogue.bias {
+                    x = x + *bias.get_unchecked(col);
+                }
+                if epilogue.relu && x < T::zero() {
+                    x = T::zero();
+                }
+                *c = x;
+            }
+        }
+    }
+}
+
+/// Some columns of a product with few rows.
+pub(super) struct Columns<'a, T> {
+    pub(super) few: &'a Few<'a, T>,
+    pub(super) cols: Range<usize>,
+}
+
+impl<T: Float + Send + Sync + 'static> Job<T> for Columns<'_, T> {
+    /// # Safety
+    /// As for [`Product`], and nobody else may use these columns of `c`.
+    #[inline(always)]
+    unsafe fn call<S: Simd<Elem = T>>(self) {
+        // SAFETY: passed on. More dots at once than these would not fit into 16 registers.
+        unsafe {
+            match (self.few.w.row_stride == 1, self.few.m) {
+                (true, 1) => dots::<S, 1, 8>(self.few, self.cols),
+                (true, 2) => dots::<S, 2, 4>(self.few, self.cols),
+                (true, 3) => dots::<S, 3, 3>(self.few, self.cols),
+                (true, _) => dots::<S, 4, 2>(self.few, self.cols),
+                (false, 1) => sweep::<S, 1>(self.few, self.cols),
+                (false, 2) => sweep::<S, 2>(self.few, self.cols),
+                (false, 3) => sweep::<S, 3>(self.few, self.cols),
+                (false, _) => sweep::<S, 4>(self.few, self.cols),
+            }
+        }
+    }
+}
+
+/// Columns of `w` are contiguous: each element is a dot product of two contiguous vectors, `M × N` of them at once.
+#[inline(always)]
+unsafe fn dots<S: Simd, const M: usize, const N: usize>(few: &Few<'_, S::Elem>, cols: Range<usize>) {
+    let gathered = if few.x.col_stride == 1 { 0 } else { M * few.k };
+    let mut scratch = Scratch::new(gathered);
+    let mut x = few.x;
+    if gathered > 0 {
+        let scratch = scratch.as_mut_slice();
+        x = Block { data: scratch.as_ptr(), row_stride: few.k, col_stride: 1 };
+        for (i, row) in scratch.chunks_mut(few.k).enumerate() {
+            for (p, element) in row.iter_mut().enumerate() {
+                // SAFETY: the element exists.
+                *element = unsafe { *few.x.at(i, p).data };
+            }
+        }
+    }
+    let mut j = cols.start;
+    // SAFETY: the columns exist, and nobody else uses them.
+    unsafe {
+        while j + N <= cols.end {
+            for (i, sums) in dot::<S, M, N>(x, few.w.at(0, j), few.k).iter().enumerate() {
+                few.finish(i, j, sums);
+            }
+            j += N;
+        }
+        while j < cols.end {
+            for (i, sums) in dot::<S, M, 1>(x, few.w.at(0, j), few.k).iter().enumerate() {
+                few.finish(i, j, sums);
+            }
+            j += 1;
+        }
+    }
+}
+
+/// The products of `M` rows and `N` columns. Each is summed up in one vector, whatever `M` and `N`.
+#[inline(always)]
+unsafe fn dot<S: Simd, const M: usize, const N: usize>(
+    x: Block<S::Elem>,
+    w: Block<S::Elem>,
+    k: usize,
+) -> [[S::Elem; N]; M] {
+    // SAFETY: the caller vouches for M rows and N columns of k contiguous elements.
+    unsafe {
+        let zero = S::splat(S::Elem::zero());
+        let mut sums = [[zero; N]; M];
+        for p in (0..k).step_by(S::WIDTH) {
+            let mask = S::mask((k - p).min(S::WIDTH));
+            let mut ys = [zero; N];
+            for (j, y) in ys.iter_mut().enumerate() {
+                *y = S::load_first(w.at(p, j).data, mask);
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = S::load_first(x.at(i, p).data, mask);
+                for (sum, y) in sums.iter_mut().zip(ys) {
+                    *sum = S::mul_add(x, y, *sum);
+                }
+            }
+        }
+        let mut totals = [[S::Elem::zero(); N]; M];
+        for (totals, sums) in totals.iter_mut().zip(sums) {
+            for (total, sum) in totals.iter_mut().zip(sums) {
+                *total = S::sum(sum);
+            }
+        }
+        totals
+    }
+}
+
+/// Rows of `w` are contiguous: they are added up, each times its element of `x`, four rows at a time.
+#[inline(always)]
+unsafe fn sweep<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, cols: Range<usize>) {
+    let mut scratch = Scratch::new(SPAN);
+    let sums = scratch.as_mut_slice();
+    let span = SPAN / M / S::WIDTH * S::WIDTH;
+    for j in cols.clone().step_by(span) {
+        let n = (cols.end - j).min(span);
+        let stride = n.next_multiple_of(S::WIDTH);
+        sums[..M * stride].fill(S::Elem::zero());
+        let whole = few.k - few.k % 4;
+        // SAFETY: the rows and columns exist; nobody else uses these columns.
+        unsafe {
+            for p in (0..whole).step_by(4) {
+                add_rows::<S, M, 4>(few.x.at(0, p), few.w.at(p, j), n, sums.as_mut_ptr());
+            }
+            for p in whole..few.k {
+                add_rows::<S, M, 1>(few.x.at(0, p), few.w.at(p, j), n, sums.as_mut_ptr());
+            }
+            for (i, sums) in sums.chunks(stride).take(M).enumerate() {
+                few.finish(i, j, &sums[..n]);
+            }
+        }
+    }
+}
+
+/// Adds to `M` rows of sums, which are as long as the whole vectors that `n` columns take.
+#[inline(always)]
+unsafe fn add_rows<S: Simd, const M: usize, const K: usize>(
+    x: Block<S::Elem>,
+    w: Block<S::Elem>,
+    n: usize,
+    sums: *mut S::Elem,
+) {
+    // SAFETY: the caller vouches for M rows of x, K of w, n columns, and the sums.
+    unsafe {
+        let stride = n.next_multiple_of(S::WIDTH);
+        let zero = S::splat(S::Elem::zero());
+        let mut xs = [[zero; K]; M];
+        for (i, xs) in xs.iter_mut().enumerate() {
+            for (p, value) in xs.iter_mut().enumerate() {
+                *value = S::splat(*x.at(i, p).data);
+            }
+        }
+        for j in (0..n).step_by(S::WIDTH) {
+            let mask = S::mask((n - j).min(S::WIDTH));
+            let mut ws = [zero; K];
+            for (p, row) in ws.iter_mut().enumerate() {
+                *row = S::load_first(w.at(p, j).data, mask);
+            }
+            for (i, xs) in xs.into_iter().enumerate() {
+                let sum = sums.add(i * stride + j);
+                let mut total = S::load(sum);
+                for (x, row) in xs.into_iter().zip(ws) {
+                    total = S::mul_add(x, row, total);
+                }
+                S::store(sum, total);
+            }
+        }
+    }
+}

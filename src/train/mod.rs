@@ -1,0 +1,16 @@
+//! Training, and everything around it.
+//!
+//! [`Trainer`] runs the usual loop. Its parts serve as well in a loop of your own: [`EarlyStopping`], [`metrics`],
+//! the [schedules](crate::optimizers::schedule), [`Snapshot`], and, with the feature `plot`, `plot::Chart`.
+
+mod early_stopping;
+mod history;
+pub mod metrics;
+#[cfg(feature = "plot")]
+pub mod plot;
+mod progress;
+mod trainer;
+
+pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
+pub use history::{Ended, Epoch, History};
+pub use trainer::{Evaluation, Trainer, predict};

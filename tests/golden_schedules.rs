@@ -1,0 +1,68 @@
+//! Learning rate schedules against PyTorch's traces.
+
+#[path = "common/golden.rs"]
+mod golden;
+
+use demotic::Result;
+use demotic::optimizers::schedule::{Curve, ReduceOnPlateau, Schedule};
+use golden::{Case, Failures, Family};
+
+#[test]
+fn schedules() -> Result<()> {
+    let family = Family::load("schedules");
+    let mut failures = Failures::default();
+    for case in &family.cases {
+        let want = family.stored(&format!("{}.lr", case.id)).to_f64_vec();
+        let got = match case.op.as_str() {
+            "ReduceLROnPlateau" => {
+                let sequence: String = case.attr("sequence");
+                let losses = family.stored(&format!("sequence.{sequence}")).to_f64_vec();
+                trace_of(plateau(case), case.attr("lr"), &losses)?
+            }
+            _ => curve(case, want.len() as u64)?,
+        };
+        assert_eq!(got.len(), want.len(), "{}", case.id);
+        for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+            if (got - want).abs() > 1e-12 * want.abs() {
+                failures.add(&case.id, format!("rate {i}: got {got:e}, expected {want:e}"));
+            }
+        }
+    }
+    failures.finish(family.cases.len());
+    Ok(())
+}
+
+/// The rates after each loss.
+fn trace_of(mut schedule: impl Schedule, mut rate: f64, losses: &[f64]) -> Result<Vec<f64>> {
+    let mut next = |loss: &f64| {
+        rate = schedule.next_rate(rate, *loss)?;
+        Ok(rate)
+    };
+    losses.iter().map(&mut next).collect()
+}
+
+fn plateau(case: &Case) -> ReduceOnPlateau {
+    let schedule = ReduceOnPlateau::new()
+        .factor(case.attr("factor"))
+        .patience(case.attr("patience"))
+        .cooldown(case.attr("cooldown"))
+        .min_rate(case.attr("min_lr"))
+        .eps(case.attr("eps"));
+    let schedule = if case.attr::<String>("mode") == "max" { schedule.maximize() } else { schedule };
+    match case.attr::<String>("threshold_mode").as_str() {
+        "abs" => schedule.absolute_threshold(case.attr("threshold")),
+        _ => schedule.threshold(case.attr("threshold")),
+    }
+}
+
+/// The rates of steps 0 to `count - 1`.
+fn curve(case: &Case, count: u64) -> Result<Vec<f64>> {
+    let rate = case.attr("lr");
+    let curve = match case.op.as_str() {
+        "StepLR" => Curve::steps(rate, case.attr("step_size"), case.attr("gamma")),
+        "CosineAnnealingLR" => Curve::cosine(rate, case.attr("T_max")).floor(case.attr_or("eta_min", 0.0)),
+        "LinearLR" => Curve::constant(rate).warm_up(case.attr::<u64>("total_iters") + 1),
+        op => panic!("{}: no schedule {op}", case.id),
+    };
+    (0..count).map(|step| curve.at(step)).collect()
+}

@@ -1,0 +1,120 @@
+//! Arrows point down: nothing in a layer of the crate uses anything above it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module with what it may use besides itself and the ground (`error`, `rng`, `parallel`, `profile`).
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("tensor", &["memory"]),
+    ("memory", &["tensor"]),
+    ("autograd", &["tensor"]),
+    ("layers", &["autograd", "tensor"]),
+    ("losses", &["layers", "autograd", "tensor"]),
+    ("optimizers", &["losses", "layers", "autograd", "tensor"]),
+    ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
+    ("models", &["regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
+    ("data", &["tensor"]),
+    ("io", &["layers", "tensor"]),
+    ("train", &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
+    ("error", &[]),
+    ("rng", &[]),
+];
+const GROUND: [&str; 4] = ["error", "rng", "parallel", "profile"];
+
+/// Names at the root of the crate that belong to a module below.
+const ROOT_NAMES: [(&str, &str); 9] = [
+    ("Tensor", "tensor"),
+    ("DType", "tensor"),
+    ("Element", "tensor"),
+    ("Float", "tensor"),
+    ("Rng", "rng"),
+    ("Result", "error"),
+    ("Error", "error"),
+    ("ErrorKind", "error"),
+    ("module", "layers"),
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The first names of all paths that begin with `crate::`, in groups too. Comments do not count.
+fn used_names(text: &str) -> Vec<String> {
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut names = Vec::new();
+    for (at, found) in code.match_indices("crate::") {
+        if code[..at].ends_with('$') {
+            continue;
+        }
+        let rest = &code[at + found.len()..];
+        let head = |s: &str| s.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_string();
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let (mut depth, mut item) = (0, String::new());
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => names.push(head(&std::mem::take(&mut item))),
+                        _ if depth == 0 => item.push(c),
+                        _ => {}
+                    }
+                }
+                names.push(head(&item));
+            }
+            None => names.push(head(rest)),
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[test]
+fn arrows_point_down() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    assert!(files.len() > 50, "only {} source files found", files.len());
+    let mut wrong = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&src).unwrap();
+        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string();
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == module) else { continue };
+        let text = fs::read_to_string(&file).unwrap();
+        // Tests may look anywhere.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        if file.file_stem().is_some_and(|name| name == "tests") {
+            continue;
+        }
+        for name in used_names(text) {
+            let target = ROOT_NAMES.iter().find(|(root, _)| *root == name).map_or(name.as_str(), |(_, module)| *module);
+            if target != module && !allowed.contains(&target) && !GROUND.contains(&target) {
+                wrong.push(format!("{}: {module} uses {target}", relative.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn kernels_know_no_tensor() {
+    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tensor/kernels");
+    let mut files = Vec::new();
+    sources(&kernels, &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for name in used_names(text.split("#[cfg(test)]").next().unwrap()) {
+            let path = format!("crate::{name}");
+            assert!(name == "parallel" || name == "tensor", "{} uses {path}", file.display());
+        }
+        assert!(!text.contains("tensor::Tensor"), "{} knows Tensor", file.display());
+    }
+}
