@@ -119,11 +119,11 @@ fn kinks_take_the_gradients_of_pytorch() -> Result<()> {
 fn ties_share_the_gradient() -> Result<()> {
     let (a, b) = (tensor![1.0, 2.0, 3.0].tracked()?, tensor![1.0, 3.0, 2.0].tracked()?);
     let grads = a.maximum(&b)?.sum().backward()?;
-    assert_eq!(f32s(&grads.wrt(&a)?), [0.5, 0.0, 1.0]);
-    assert_eq!(f32s(&grads.wrt(&b)?), [0.5, 1.0, 0.0]);
+    assert_eq!(f32s(grads.wrt(&a)?), [0.5, 0.0, 1.0]);
+    assert_eq!(f32s(grads.wrt(&b)?), [0.5, 1.0, 0.0]);
     let grads = a.minimum(&b)?.sum().backward()?;
-    assert_eq!(f32s(&grads.wrt(&a)?), [0.5, 1.0, 0.0]);
-    assert_eq!(f32s(&grads.wrt(&b)?), [0.5, 0.0, 1.0]);
+    assert_eq!(f32s(grads.wrt(&a)?), [0.5, 1.0, 0.0]);
+    assert_eq!(f32s(grads.wrt(&b)?), [0.5, 0.0, 1.0]);
     Ok(())
 }
 
@@ -139,8 +139,8 @@ fn powers_of_zero_and_of_negative_numbers() -> Result<()> {
 
     let (a, b) = (tensor![0.0, 0.0, 2.0].tracked()?, tensor![0.0, 2.0, 3.0].tracked()?);
     let grads = a.pow(&b)?.sum().backward()?;
-    assert_eq!(f32s(&grads.wrt(&a)?), [0.0, 0.0, 12.0]);
-    assert_eq!(f32s(&grads.wrt(&b)?), [0.0, 0.0, 8.0 * std::f32::consts::LN_2]);
+    assert_eq!(f32s(grads.wrt(&a)?), [0.0, 0.0, 12.0]);
+    assert_eq!(f32s(grads.wrt(&b)?), [0.0, 0.0, 8.0 * std::f32::consts::LN_2]);
     Ok(())
 }
 
@@ -163,7 +163,7 @@ fn what_is_not_taken_does_not_leak() -> Result<()> {
     let x = tensor![1.0, NAN, INF].tracked()?;
     let y = x.masked_fill(&x.is_finite().logical_not()?, 0.0)?;
     assert_eq!(f32s(&y), [1.0, 0.0, 0.0]);
-    assert_eq!(f32s(&y.square().sum().backward()?.wrt(&x)?), [2.0, 0.0, 0.0]);
+    assert_eq!(f32s(y.square().sum().backward()?.wrt(&x)?), [2.0, 0.0, 0.0]);
     Ok(())
 }
 

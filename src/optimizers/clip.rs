@@ -64,9 +64,8 @@ pub fn by_p_norm(grads: &mut Gradients, max_norm: f64, p: f64) -> Result<f64> {
     positive("clip::by_norm", "max_norm", max_norm)?;
     let total = norm(grads, p)?;
     if !total.is_finite() {
-        return Err(Error::numeric("clip::by_norm", format!("the norm of the gradients is {total}")).with_help(
-            "lower the learning rate; look for a division by zero, log(0), or NaN in the data",
-        ));
+        return Err(Error::numeric("clip::by_norm", format!("the norm of the gradients is {total}"))
+            .with_help("lower the learning rate; look for a division by zero, log(0), or NaN in the data"));
     }
     if let Some(limit) = Limit::for_norm(total, max_norm) {
         apply(limit, grads)?;

@@ -196,7 +196,13 @@ struct Slope<T> {
 impl<T: Real> Unary<T> for Slope<T> {
     #[inline(always)]
     fn apply<I: Isa>(self, x: T) -> T {
-        let sign = if x > T::zero() { self.l1 } else if x < T::zero() { -self.l1 } else { T::zero() };
+        let sign = if x > T::zero() {
+            self.l1
+        } else if x < T::zero() {
+            -self.l1
+        } else {
+            T::zero()
+        };
         sign + self.l2 * x
     }
 }

@@ -40,10 +40,7 @@ fn penalties_and_their_gradients() {
     assert_eq!(penalty(&L1::new(0.5), &model), (5.25, vec![0.5, -0.5, 0.0, 0.5], vec![-0.5, 0.5]));
     assert_eq!(penalty(&L2::new(0.5).on("weight"), &model), (7.0, vec![1.0, -2.0, 0.0, 3.0], vec![]));
     assert_eq!(penalty(&L2::new(0.5).on("w*").on("bias"), &model).0, 7.0 + 0.5 * 16.25);
-    assert_eq!(
-        penalty(&ElasticNet::new(1.0, 0.25).on("bias"), &model),
-        (4.5 + 0.25 * 16.25, vec![], vec![-1.25, 3.0])
-    );
+    assert_eq!(penalty(&ElasticNet::new(1.0, 0.25).on("bias"), &model), (4.5 + 0.25 * 16.25, vec![], vec![-1.25, 3.0]));
     assert_eq!(penalty(&L1::new(0.0), &model).1, [0.0; 4]);
 }
 
@@ -181,7 +178,12 @@ fn constraints_report_what_is_wrong() {
 type Problem = fn(&Tensor) -> (Tensor, Vec<Tensor>, Vec<Tensor>);
 
 /// Minimises from a starting point until the multipliers have converged.
-fn solve(start: &[f64], rate: f64, mut lagrangian: AugmentedLagrangian, problem: Problem) -> (Vec<f64>, AugmentedLagrangian) {
+fn solve(
+    start: &[f64],
+    rate: f64,
+    mut lagrangian: AugmentedLagrangian,
+    problem: Problem,
+) -> (Vec<f64>, AugmentedLagrangian) {
     let mut x = param(start);
     let mut opt = Sgd::new(rate).momentum(0.9);
     for _round in 0..200 {
@@ -253,9 +255,8 @@ fn projection_onto_a_ball_from_outside_and_from_inside() {
 
 #[test]
 fn a_uniform_distribution_has_the_largest_entropy() {
-    let (p, l) = solve(&[0.7, 0.1, 0.1, 0.1], 0.01, exact(), |p| {
-        (p.mul(&p.log()).unwrap().sum(), vec![p.sum() - 1.0], vec![])
-    });
+    let (p, l) =
+        solve(&[0.7, 0.1, 0.1, 0.1], 0.01, exact(), |p| (p.mul(&p.log()).unwrap().sum(), vec![p.sum() - 1.0], vec![]));
     assert_close(&p, &[0.25; 4]);
     // log p + 1 + λ = 0.
     assert_close(&multipliers(l.equality_multipliers()), &[4f64.ln() - 1.0]);
@@ -329,7 +330,10 @@ fn lagrangians_report_what_is_wrong() {
 
     let mut l = new();
     let e = l.update(&[&f64s(&[f64::NAN])], &[]).unwrap_err();
-    assert_eq!((e.message().as_str(), e.kind()), ("AugmentedLagrangian: a constraint has NaN or infinite values", ErrorKind::Numeric));
+    assert_eq!(
+        (e.message().as_str(), e.kind()),
+        ("AugmentedLagrangian: a constraint has NaN or infinite values", ErrorKind::Numeric)
+    );
     assert!(l.equality_multipliers().is_empty() && l.violation().is_none());
     l.update(&[&one], &[&two]).unwrap();
     let e = l.update(&[&one, &one], &[&two]).unwrap_err();

@@ -168,6 +168,12 @@ impl<'a, I: IntoIndex<'a>> Indices<'a> for I {
     }
 }
 
+impl<'a> Indices<'a> for () {
+    fn into_items(self) -> Vec<Index<'a>> {
+        Vec::new()
+    }
+}
+
 impl<'a> Indices<'a> for &[Index<'a>] {
     fn into_items(self) -> Vec<Index<'a>> {
         self.to_vec()

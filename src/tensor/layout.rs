@@ -79,7 +79,7 @@ impl fmt::Debug for Dims {
 }
 
 /// The shape, strides and offset of a view, counted in elements.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) shape: Dims,
     pub(crate) strides: Dims,
@@ -322,3 +322,129 @@ macro_rules! signed_shapes {
 
 // Literals without a type are `i32`.
 signed_shapes!(isize, i32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The place of every element in row-major order: what a layout means.
+    fn places(layout: &Layout) -> Vec<usize> {
+        let mut places = vec![layout.offset];
+        for (n, stride) in layout.shape.iter().zip(layout.strides.iter()) {
+            places = places.iter().flat_map(|place| (0..*n).map(move |i| place + i * stride)).collect();
+        }
+        places
+    }
+
+    fn dims(items: &[usize]) -> Dims {
+        Dims::from_slice(items).unwrap()
+    }
+
+    fn shapes() -> impl Strategy<Value = Vec<usize>> {
+        prop::collection::vec(0usize..4, 0..=4)
+    }
+
+    /// A size and a stride for each dimension.
+    fn views() -> impl Strategy<Value = Layout> {
+        let view = |(dimensions, offset): (Vec<(usize, usize)>, usize)| {
+            let (shape, strides): (Vec<_>, Vec<_>) = dimensions.into_iter().unzip();
+            Layout::strided(dims(&shape), dims(&strides), offset)
+        };
+        (prop::collection::vec((0usize..4, 0usize..13), 0..=4), 0usize..5).prop_map(view)
+    }
+
+    proptest! {
+        #[test]
+        fn row_major_layouts_count_upwards(shape in shapes()) {
+            let layout = Layout::new(dims(&shape));
+            prop_assert_eq!(places(&layout), (0..layout.len()).collect::<Vec<_>>());
+            prop_assert!(layout == Layout::strided(layout.shape, layout.strides, 0));
+        }
+
+        #[test]
+        fn a_view_is_contiguous_if_its_places_count_upwards(view in views()) {
+            let places = places(&view);
+            prop_assert_eq!(places.len(), view.len());
+            let upwards = places.iter().enumerate().all(|(i, place)| *place == view.offset + i);
+            prop_assert_eq!(view.contiguous, upwards);
+            if let Some(last) = places.iter().max() {
+                prop_assert_eq!(view.extent(), last + 1 - view.offset);
+            }
+        }
+
+        /// NumPy's rule, said the other way round: a shape broadcasts to another if every index of the latter, with those
+        /// of size-1 dimensions set to 0, is one of the former.
+        #[test]
+        fn broadcasting_repeats_elements(a in shapes(), b in shapes()) {
+            let pair = |i: usize| {
+                let get = |s: &[usize]| s.len().checked_sub(i).map_or(1, |j| s[j]);
+                (get(&a), get(&b))
+            };
+            let rank = a.len().max(b.len());
+            let possible = (1..=rank).map(pair).all(|(a, b)| a == b || a == 1 || b == 1);
+            let both = broadcast(&a, &b);
+            prop_assert_eq!(both.is_some(), possible);
+            prop_assert_eq!(both, broadcast(&b, &a));
+            let Some(both) = both else { return Ok(()) };
+            let layout = Layout::new(dims(&a));
+            let strides = expand_strides(&layout, &both).unwrap();
+            let wide = Layout::strided(both, strides, 0);
+            let index_of = |mut place: usize| {
+                let mut index = vec![0; rank];
+                for i in (0..rank).rev() {
+                    index[i] = place % both[i];
+                    place /= both[i];
+                }
+                index
+            };
+            let expected: Vec<usize> = (0..wide.len())
+                .map(|i| {
+                    let index = index_of(i);
+                    let own = &index[rank - a.len()..];
+                    own.iter().zip(&a).zip(layout.strides.iter()).map(|((i, n), s)| if *n == 1 { 0 } else { i * s }).sum()
+                })
+                .collect();
+            prop_assert_eq!(places(&wide), expected);
+        }
+
+        #[test]
+        fn negative_dimensions_count_from_the_end(rank in 1usize..=MAX_DIMS, dim in -20isize..20) {
+            let expected: Vec<isize> = (0..rank as isize).collect();
+            let index = dim_index("op", dim, rank).ok();
+            let wanted = if dim >= 0 { expected.get(dim as usize) } else { expected.iter().rev().nth(-(dim + 1) as usize) };
+            prop_assert_eq!(index.map(|i| i as isize), wanted.copied());
+        }
+    }
+
+    #[test]
+    fn wrong_dimensions_are_explained_word_for_word() {
+        let message = |e: Error| e.message();
+        let e = dim_index("sum", 2, 2).unwrap_err();
+        assert_eq!(message(e), "sum: dimension 2 is out of range for 2 dimensions (-2 ..= 1)");
+        assert_eq!(message(dim_index("sum", -1, 0).unwrap_err()), "sum: dimension -1 of a scalar, which has none");
+        assert_eq!(message(dim_set("sum", &[1, -1], 2).unwrap_err()), "sum: dimension -1 is named twice");
+        for dim in [isize::MIN, isize::MAX] {
+            assert!(dim_index("sum", dim, MAX_DIMS).is_err());
+        }
+    }
+
+    #[test]
+    fn no_dimensions_stand_for_all() {
+        assert_eq!(dim_set("sum", &[], 3).unwrap()[..4], [true, true, true, false]);
+        assert_eq!(dim_set("sum", &[-1, 0], 3).unwrap()[..4], [true, false, true, false]);
+        assert_eq!(dim_set("sum", &[], 0).unwrap(), [false; MAX_DIMS]);
+    }
+
+    #[test]
+    fn lists_hold_eight_items() {
+        let full = dims(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(*full, [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(Dims::from_slice(&[0; 9]).is_none());
+        let mut list = dims(&[1, 3]);
+        list.insert(1, 2);
+        list.push(4);
+        list.remove(0);
+        assert_eq!((&*list, format!("{list:?}").as_str()), (&[2, 3, 4][..], "[2, 3, 4]"));
+    }
+}

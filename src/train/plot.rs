@@ -113,16 +113,15 @@ impl Chart {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let failed = |e: String| Error::state("plot", format!("cannot draw {}: {e}", path.display()));
+        // One font for both formats: a picture of pixels has to carry its letters, and a drawing has to know their size.
+        static FONT: Once = Once::new();
+        FONT.call_once(|| {
+            // It fails only for a font that cannot be read, and then drawing says so.
+            let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
+        });
         match path.extension().and_then(|e| e.to_str()) {
             Some("svg") => self.draw(&SVGBackend::new(path, SIZE).into_drawing_area()).map_err(failed),
-            Some("png") => {
-                // Only pictures made of pixels need a font; an SVG file is set by whoever shows it.
-                static FONT: Once = Once::new();
-                FONT.call_once(|| {
-                    let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
-                });
-                self.draw(&BitMapBackend::new(path, SIZE).into_drawing_area()).map_err(failed)
-            }
+            Some("png") => self.draw(&BitMapBackend::new(path, SIZE).into_drawing_area()).map_err(failed),
             _ => Err(Error::argument("plot", format!("{}: expected a name that ends in .svg or .png", path.display()))),
         }
     }
@@ -150,7 +149,8 @@ impl Chart {
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, plotters::coord::Shift>) -> Result<(), String> {
         let [x, y] = self.ranges();
         if self.log_y {
-            self.draw_on(area, x, y.log_scale().into())
+            let y: LogCoord<f64> = y.log_scale().into();
+            self.draw_on(area, x, y)
         } else {
             let y: RangedCoordf64 = y.into();
             self.draw_on(area, x, y)

@@ -1,6 +1,6 @@
 //! Operations on each element, or on pairs of elements.
 
-use demotic::{DType, Result, Tensor, tensor};
+use demotic::{DType, Result, Rng, Tensor, tensor};
 
 use crate::row::{Row, spread};
 
@@ -8,13 +8,15 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut rows = vec![
         Row::new("to_dtype", |x| Ok(x[0].to_dtype(DType::F64)), [any()]),
         Row::new("softplus", |x| x[0].softplus(1.0, 20.0), [any()]),
-        // Half of the elements are above the threshold, where the function jumps by little but not by nothing.
+        // Some elements are above the threshold.
         Row::new("softplus", |x| x[0].softplus(2.0, 0.5), [any()]),
         Row::new("hardtanh", |x| x[0].hardtanh(-0.5, 1.0), [any()]),
         Row::new("softmax", |x| x[0].softmax(-1), [any()]),
         Row::new("softmax", |x| x[0].softmax(0), [any()]),
         Row::new("log_softmax", |x| x[0].log_softmax(1), [any()]),
         Row::new("log_softmax", |x| x[0].log_softmax(0), [spread(&[2, 2, 2], -2.0, 2.0)]),
+        Row::new("sigmoid", |x| x[0].glu(-1), [spread(&[2, 4], -2.0, 2.0)]).covers("mul"),
+        Row::new("mul", |x| x[0].dropout(0.4, &mut Rng::seed(1)), [any()]),
     ];
     rows.extend(arithmetic());
     rows.extend(functions());

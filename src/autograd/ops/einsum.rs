@@ -43,6 +43,12 @@ impl Tensor {
     pub fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
         let _timer = crate::profile::op("einsum");
         let (terms, result) = parse(equation, operands)?;
+        check_types(operands)?;
+        if result.len() > MAX_DIMS {
+            let message =
+                format!("the result of `{equation}` has {} dimensions, at most {MAX_DIMS} are supported", result.len());
+            return Err(Error::shape("einsum", message));
+        }
         let sizes = sizes(&terms, operands)?;
         let mut factors = Vec::with_capacity(operands.len());
         for (x, labels) in operands.iter().zip(terms) {
@@ -61,6 +67,21 @@ impl Tensor {
         }
         Ok(product.sum_except(|label| result.contains(&label))?.in_order(&result)?.x)
     }
+}
+
+/// Products need one type, and it must be one with matrix products. A single operand may be of any.
+#[track_caller]
+fn check_types(operands: &[&Tensor]) -> Result<()> {
+    let [first, others @ ..] = operands else { return Ok(()) };
+    for (i, x) in others.iter().enumerate() {
+        if x.dtype() != first.dtype() {
+            let (a, b) = (first.dtype(), x.dtype());
+            return Err(Error::dtype("einsum", format!("operand 0 is {a}, operand {} is {b}", i + 1))
+                .with_help(format!("types are never converted silently: use to_dtype(DType::{a:?})")));
+        }
+        first.expect_float("einsum", "operand 0")?;
+    }
+    Ok(())
 }
 
 /// Letters stand for themselves; the dimensions of `...` have their distance from its end.

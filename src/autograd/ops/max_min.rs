@@ -170,7 +170,8 @@ fn check_choice(name: &'static str, x: &Tensor, r: &Reduction) -> Result<()> {
         return Ok(());
     }
     let message = format!("nothing to choose from in a tensor of shape {:?}", x.shape());
-    Err(Error::shape(name, message).with_help("test is_empty() first: unlike a sum, an extreme of nothing has no value"))
+    Err(Error::shape(name, message)
+        .with_help("test is_empty() first: unlike a sum, an extreme of nothing has no value"))
 }
 
 #[track_caller]
@@ -181,9 +182,7 @@ fn extreme(name: &'static str, largest: bool, x: &Tensor, r: &Reduction) -> Resu
     let out = with_comparable!(wide.dtype(), T => run::<T>(largest, &wide, r)).cast(x.dtype());
     Ok(record(name, out, &[x], |tape| {
         let (input, r) = (x.clone(), *r);
-        tape.edge_with_output(x, move |g, y| {
-            g.reshape(&*r.kept)?.mul(&r.shares(&input, &y.reshape(&*r.kept)?)?)
-        });
+        tape.edge_with_output(x, move |g, y| g.reshape(&*r.kept)?.mul(&r.shares(&input, &y.reshape(&*r.kept)?)?));
     }))
 }
 

@@ -134,7 +134,10 @@ mod tests {
         let x = Tensor::from_nested([1i64, 2, 3, 6]).unwrap();
         assert_eq!((x.var(0.0).dtype(), x.var(0.0).item().unwrap()), (DType::F32, 3.5));
         let half = x.to_dtype(DType::F16).std(1.0);
-        assert_eq!((half.dtype(), half.item().unwrap()), (DType::F16, half::f16::from_f64((14f64 / 3.0).sqrt()).to_f64()));
+        assert_eq!(
+            (half.dtype(), half.item().unwrap()),
+            (DType::F16, half::f16::from_f64((14f64 / 3.0).sqrt()).to_f64())
+        );
     }
 
     #[test]

@@ -49,7 +49,11 @@ fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
         let (input, r) = (x.clone(), *r);
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
-            g.mul(&if p.is_infinite() { input.sign().mul(&r.shares(&input.abs(), &y)?)? } else { slope(&input, &y, p)? })
+            g.mul(&if p.is_infinite() {
+                input.sign().mul(&r.shares(&input.abs(), &y)?)?
+            } else {
+                slope(&input, &y, p)?
+            })
         });
     })
 }

@@ -52,7 +52,8 @@ impl Reduction {
             return (x.packed(), sizes);
         }
         // Dimensions with gaps between them: bring them to the end.
-        let order = Dims::collect((0..rank).filter(|i| !self.reduced[*i]).chain((0..rank).filter(|i| self.reduced[*i])));
+        let order =
+            Dims::collect((0..rank).filter(|i| !self.reduced[*i]).chain((0..rank).filter(|i| self.reduced[*i])));
         let moved = x.permuted(&order).packed();
         let len = self.count(x);
         (moved, [product(&self.shape), len, 1])
@@ -74,7 +75,11 @@ impl Reduction {
 
     /// Runs a kernel for floating-point numbers; 16-bit types are computed in `F32` and rounded back, integers and
     /// truth values become `F32`.
-    pub(crate) fn run_float<R: Reduce<f32, Output = f32> + Reduce<f64, Output = f64>>(&self, x: &Tensor, op: R) -> Tensor {
+    pub(crate) fn run_float<R: Reduce<f32, Output = f32> + Reduce<f64, Output = f64>>(
+        &self,
+        x: &Tensor,
+        op: R,
+    ) -> Tensor {
         match x.dtype() {
             DType::F64 => self.run::<f64, R>(x, op),
             dtype => narrowed(self.run::<f32, R>(&widened(x), op), dtype),

@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn products_with_zeros_have_gradients_of_both_orders() {
-        let rows = [tensor![[2.0, 3.0, -1.5]], tensor![[2.0, 0.0, 3.0]], tensor![[0.0, 2.0, 0.0]], tensor![[0.0, 0.0, 0.0]]];
+        let rows =
+            [tensor![[2.0, 3.0, -1.5]], tensor![[2.0, 0.0, 3.0]], tensor![[0.0, 2.0, 0.0]], tensor![[0.0, 0.0, 0.0]]];
         for x in rows {
             for f in [|x: &[Tensor]| x[0].cumprod(1), |x: &[Tensor]| x[0].prod_dims(&[1], false)] {
                 gradcheck(f, &[x.clone()]).unwrap();

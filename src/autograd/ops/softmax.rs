@@ -44,7 +44,7 @@ impl Tensor {
     #[track_caller]
     pub fn glu(&self, dim: isize) -> Result<Tensor> {
         let size = self.shape()[dim_index("glu", dim, self.rank())?];
-        if size % 2 != 0 {
+        if !size.is_multiple_of(2) {
             let message = format!("dimension {dim} of {:?} has size {size}, which has no halves", self.shape());
             return Err(Error::shape("glu", message));
         }

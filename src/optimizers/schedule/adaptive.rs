@@ -15,8 +15,10 @@ use crate::optimizers::options::{below_one, not_negative, positive};
 /// | falls | `small ≤ r ≤ large` | 1 | |
 /// | falls a lot | `r > large` | [`increase`](Self::increase) | 1.05 |
 ///
-/// The bounds of `r` are set by [`thresholds`](Self::thresholds), 1e-4 and 1e-2 unless told. Near the minimum of a loss that
-/// does not reach zero, changes get small and the rate goes down to its lower bound.
+/// The bounds of `r` are set by [`thresholds`](Self::thresholds), 1e-5 and 1e-4 unless told. Near the minimum of a loss that
+/// does not reach zero, changes get small and the rate goes down to its lower bound. A rate that is far too small has
+/// small changes, too, and stays where it is: begin with a large one. That is safe as long as the loss does not overflow
+/// while the rate comes down; starting `k` times too high, the loss grows about `k²`-fold at first, and less each time.
 ///
 /// **Why a rise is an exception.** The rule is often put as "a small change of the loss lowers the rate, a large one raises
 /// it", whatever the direction of the change. Taken at its word, it diverges: once the rate exceeds 2 / curvature, even a
@@ -51,11 +53,11 @@ impl AdaptiveRate {
     /// The rule with bounds for the rate, `0 < min_rate ≤ max_rate`.
     #[must_use]
     pub fn new(min_rate: f64, max_rate: f64) -> Self {
-        let (small, large) = (1e-4, 1e-2);
+        let (small, large) = (1e-5, 1e-4);
         Self { min_rate, max_rate, small, large, increase: 1.05, decrease: 0.9, backoff: 0.5, previous: None }
     }
 
-    /// Which relative decrease of the loss is small, and which is large: `0 ≤ small ≤ large`. Default 1e-4 and 1e-2.
+    /// Which relative decrease of the loss is small, and which is large: `0 ≤ small ≤ large`. Default 1e-5 and 1e-4.
     #[must_use]
     pub fn thresholds(mut self, small: f64, large: f64) -> Self {
         (self.small, self.large) = (small, large);

@@ -150,7 +150,13 @@ fn the_adaptive_rate_converges_where_a_fixed_one_and_the_literal_rule_diverge() 
         let literal = descend(curvatures, start, 3000, |rate, loss| {
             let change = ((previous - loss) / previous).abs();
             previous = loss;
-            rate * if change > 1e-2 { 1.05 } else if change < 1e-4 { 0.9 } else { 1.0 }
+            rate * if change > 1e-4 {
+                1.05
+            } else if change < 1e-5 {
+                0.9
+            } else {
+                1.0
+            }
         });
         assert!(!literal[literal.len() - 1].is_finite(), "the literal rule diverges");
     }
@@ -160,7 +166,8 @@ fn the_adaptive_rate_converges_where_a_fixed_one_and_the_literal_rule_diverge() 
 
 #[test]
 fn impossible_options_are_reported_on_use() {
-    let check = |e: crate::Error, message: &str| assert_eq!((e.message().as_str(), e.kind()), (message, ErrorKind::Argument));
+    let check =
+        |e: crate::Error, message: &str| assert_eq!((e.message().as_str(), e.kind()), (message, ErrorKind::Argument));
     let below_one = "expected at least 0 and less than 1";
     let finite = "expected a finite number that is not negative";
     let plateau = |mut s: ReduceOnPlateau| s.next_rate(0.1, 1.0).unwrap_err();
@@ -175,14 +182,20 @@ fn impossible_options_are_reported_on_use() {
 
     let adaptive = |mut s: AdaptiveRate| s.next_rate(0.1, 1.0).unwrap_err();
     let new = || AdaptiveRate::new(0.1, 1.0);
-    check(adaptive(AdaptiveRate::new(0.0, 1.0)), "AdaptiveRate: the lower bound is 0, expected a finite number above 0");
+    check(
+        adaptive(AdaptiveRate::new(0.0, 1.0)),
+        "AdaptiveRate: the lower bound is 0, expected a finite number above 0",
+    );
     check(adaptive(AdaptiveRate::new(2.0, 1.0)), "AdaptiveRate: the lower bound is above the upper one");
     check(adaptive(new().thresholds(0.2, 0.1)), "AdaptiveRate: the small threshold is above the large one");
     check(adaptive(new().increase(0.9)), "AdaptiveRate: increase is below 1");
     check(adaptive(new().decrease(1.1)), "AdaptiveRate: decrease is above 1");
     check(adaptive(new().backoff(1.0)), &format!("AdaptiveRate: backoff is 1, {below_one}"));
     check(adaptive(new().backoff(0.0)), "AdaptiveRate: backoff is 0, expected a finite number above 0");
-    check(new().backoff(f64::NAN).first_rate(0.1).unwrap_err(), "AdaptiveRate: backoff is NaN, expected a finite number above 0");
+    check(
+        new().backoff(f64::NAN).first_rate(0.1).unwrap_err(),
+        "AdaptiveRate: backoff is NaN, expected a finite number above 0",
+    );
 
     let curve = |c: Curve| c.at(0).unwrap_err();
     check(curve(Curve::constant(-1.0)), &format!("Curve: the rate is -1, {finite}"));

@@ -46,7 +46,7 @@ fn copy_transposed<T: Elem>(plan: &Plan<1>, data: &[T], out: &mut [T]) {
     let (columns, rows) = (plan.sizes()[0], plan.sizes()[1]);
     let stride = plan.strides(0)[0];
     // A band of rows of one matrix is what a task copies.
-    let band = (GRAIN / columns).next_multiple_of(128).min(rows);
+    let band = (GRAIN / columns).next_multiple_of(TILE).min(rows);
     for (matrix, out) in out.chunks_mut(rows * columns).enumerate() {
         let data = &data[plan.offset_of_matrix(matrix)..];
         parallel::for_blocks(out, band * columns, |start, out| {
@@ -60,13 +60,13 @@ fn copy_transposed<T: Elem>(plan: &Plan<1>, data: &[T], out: &mut [T]) {
 /// Each square is turned in a buffer: written straight to their places, its elements would touch as many rows of `out`,
 /// which compete for the same lines of the cache if `columns` is a power of two.
 fn transpose<T: Elem>(data: &[T], stride: usize, columns: usize, out: &mut [T]) {
-    let mut square = [[T::default(); 16]; 128];
-    for (band, out) in out.chunks_mut(128 * columns).enumerate() {
+    let mut square = [[T::default(); TILE]; TILE];
+    for (band, out) in out.chunks_mut(TILE * columns).enumerate() {
         let height = out.len() / columns;
-        for left in (0..columns).step_by(16) {
-            let width = 16.min(columns - left);
+        for left in (0..columns).step_by(TILE) {
+            let width = TILE.min(columns - left);
             for j in 0..width {
-                let column = &data[band * 128 + (left + j) * stride..][..height];
+                let column = &data[band * TILE + (left + j) * stride..][..height];
                 for (row, &x) in square.iter_mut().zip(column) {
                     row[j] = x;
                 }

@@ -82,7 +82,9 @@ mod tests {
 
     #[test]
     fn agrees_with_one_column_after_the_other() {
-        for shape in [[0, 3, 2], [2, 0, 3], [1, 1, 1], [3, 5, 1], [1, 67, 1], [2, 4, 3], [1, 3, 255], [2, 3, 257], [70, 40, 40]] {
+        for shape in
+            [[0, 3, 2], [2, 0, 3], [1, 1, 1], [3, 5, 1], [1, 67, 1], [2, 4, 3], [1, 3, 255], [2, 3, 257], [70, 40, 40]]
+        {
             let n = shape.iter().product::<usize>();
             let value = |i: usize, seed: f64| (i as f64 * seed).sin() * 1.1;
             let (a, b): (Vec<_>, Vec<_>) = (0..n).map(|i| (value(i, 0.7), value(i, 1.3))).unzip();

@@ -18,7 +18,7 @@ mod simd;
 mod split;
 mod tile;
 mod unit;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86;
 
 #[cfg(test)]
@@ -75,20 +75,7 @@ pub(crate) fn gemm<T: Gemm>(
     c_row_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
-    let (a, b) = (a.plain(), b.plain());
-    let fits = fits(a, b, c.len(), c_row_stride, epilogue);
-    debug_assert!(fits, "gemm: operands that do not fit");
-    if !fits || a.rows == 0 || b.cols == 0 {
-        return;
-    }
-    let product = Product { alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride, epilogue };
-    // SAFETY: the operands fit, and `c` is borrowed until the end of this function.
-    unsafe {
-        match Few::new(&product) {
-            Some(few) => split::few(&few),
-            None => split::blocked(&product),
-        }
-    }
+    product(alpha, a, b, beta, c, c_row_stride, epilogue, true);
 }
 
 /// `batch` products of the same shape: `c[i] = alpha · a(i)·b(i) + beta · c[i]`, then the epilogue, where `c[i]` begins
@@ -107,14 +94,42 @@ pub(crate) fn gemm_batch<'a, T: Gemm>(
     c_row_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
+    if batch == 0 {
+        return;
+    }
     let stride = c_batch_stride.max(1);
     let c_len = c.len().min(batch.saturating_mul(stride));
-    let each = if batch == 0 { 1 } else { split::batch_grain::<T>(a(0).rows, a(0).cols, b(0).cols) };
-    crate::parallel::for_blocks(&mut c[..c_len], stride.saturating_mul(each), |start, block| {
-        for (i, c) in (start / stride..).zip(block.chunks_mut(stride)) {
-            gemm(alpha, a(i), b(i), beta, c, c_row_stride, epilogue);
-        }
+    let sizes = (a(0).rows, a(0).cols, b(0).cols);
+    split::batch(&mut c[..c_len], stride, sizes, |i, c, divide| {
+        product(alpha, a(i), b(i), beta, c, c_row_stride, epilogue, divide);
     });
+}
+
+#[expect(clippy::too_many_arguments, reason = "those of `gemm`, and whether to use several threads")]
+fn product<T: Gemm>(
+    alpha: T,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    beta: T,
+    c: &mut [T],
+    c_row_stride: usize,
+    epilogue: Epilogue<'_, T>,
+    divide: bool,
+) {
+    let (a, b) = (a.plain(), b.plain());
+    let fits = fits(a, b, c.len(), c_row_stride, epilogue);
+    debug_assert!(fits, "gemm: operands that do not fit");
+    if !fits || a.rows == 0 || b.cols == 0 {
+        return;
+    }
+    let product = Product { alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride, epilogue };
+    // SAFETY: the operands fit, and `c` is borrowed until the end of this function.
+    unsafe {
+        match Few::new(&product) {
+            Some(few) => split::few(&few, divide),
+            None => split::blocked(&product, divide),
+        }
+    }
 }
 
 fn fits<T>(a: MatRef<'_, T>, b: MatRef<'_, T>, c_len: usize, c_row_stride: usize, epilogue: Epilogue<'_, T>) -> bool {

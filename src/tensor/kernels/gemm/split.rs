@@ -1,7 +1,7 @@
 //! Whether and how a product is divided among threads. None of it shows in the result.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::parallel::threads;
@@ -15,13 +15,17 @@ const BLOCKED_SPEED: usize = 100;
 /// Bytes that one thread reads in a nanosecond.
 const FEW_SPEED: usize = 25;
 
-/// The shortest part, in nanoseconds, that is worth a thread which is awake.
-const AWAKE: usize = 5_000;
-/// The shortest product, in nanoseconds, for which threads are woken. That takes 30 to 40 µs, and 12 µs of it are the
-/// caller's time.
+// Times in nanoseconds. A thread of the pool that is asleep comes 30 to 40 µs after it was called, and calling it takes
+// the caller 12 µs; one that is awake comes within 1 µs.
+
+/// The shortest part that is worth a thread which is awake.
+const PART: usize = 5_000;
+/// The shortest product for which threads are woken.
 const WAKE: usize = 80_000;
-/// For how many nanoseconds the pool's threads look for more work before they fall asleep.
-const LINGER: u64 = 10_000;
+/// The shortest product for which they are woken if it follows upon another one: so will the next, and find them awake.
+const WAKE_IN_SERIES: usize = 20_000;
+/// For how long threads stay awake without work.
+const LINGER: u64 = 8_000;
 /// Products for which each thread gets several parts, so that it does not matter if one is held up.
 const LONG: usize = 2_000_000;
 
@@ -33,27 +37,32 @@ const COLS: usize = 32;
 const LIBRARY: usize = 1 << 15;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-/// When threads last shared work, in nanoseconds since `START`.
+/// When the last product that took `PART` or longer ended, in nanoseconds since `START`, and in the lowest bit whether
+/// threads shared it.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 fn now() -> u64 {
     START.elapsed().as_nanos() as u64
 }
 
-/// Into how many parts to divide work that takes one thread `time` nanoseconds.
+/// Into how many parts to divide work that takes one thread `time`.
 fn parts(time: usize) -> usize {
     let threads = threads();
-    if threads == 1 || time < 2 * AWAKE {
+    if threads == 1 || time < 2 * PART {
         return 1;
     }
     let last = LAST.load(Ordering::Relaxed);
-    let awake = last > 0 && now().saturating_sub(last) < LINGER;
-    match () {
-        () if time >= LONG => 4 * threads,
-        () if awake => threads.min(time / AWAKE),
+    let in_series = last > 0 && now().saturating_sub(last) < LINGER;
+    let awake = in_series && last & 1 == 1;
+    if time >= LONG {
+        4 * threads
+    } else if awake {
+        threads.min(time / PART)
+    } else if time >= WAKE || in_series && time >= WAKE_IN_SERIES {
         // Small parts: the caller does as many as it can until the others have come.
-        () if time >= WAKE => (4 * threads).min(time / AWAKE),
-        () => 1,
+        (4 * threads).min(time / PART)
+    } else {
+        1
     }
 }
 
@@ -70,16 +79,24 @@ fn share(n: usize, f: impl Fn(usize) + Sync) {
         }
     };
     let helpers = threads().min(n).saturating_sub(1);
-    if helpers == 0 {
-        return work();
-    }
     rayon::in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| work());
         }
         work();
     });
-    LAST.store(now(), Ordering::Relaxed);
+}
+
+/// Does work that takes one thread `time` in `n` parts.
+fn run(time: usize, n: usize, f: impl Fn(usize) + Sync) {
+    if n > 1 {
+        share(n, f);
+    } else {
+        (0..n).for_each(f);
+    }
+    if time >= PART && threads() > 1 {
+        LAST.store(now() & !1 | u64::from(n > 1), Ordering::Relaxed);
+    }
 }
 
 /// How long one thread takes for a product of these sizes, in nanoseconds.
@@ -87,22 +104,22 @@ fn blocked_time<T>(m: usize, k: usize, n: usize) -> usize {
     m.saturating_mul(n).saturating_mul(k).saturating_mul(size_of::<T>() / 4) / BLOCKED_SPEED
 }
 
-/// Computes the whole product.
+/// Computes the whole product, on several threads if `divide` and it is worth it.
 ///
 /// # Safety
 /// As for [`Product`].
-pub(super) unsafe fn blocked<T: Gemm>(p: &Product<'_, T>) {
+pub(super) unsafe fn blocked<T: Gemm>(p: &Product<'_, T>, divide: bool) {
     let (m, k, n) = (p.a.rows, p.a.cols, p.b.cols);
-    let parts = parts(blocked_time::<T>(m, k, n));
-    // The part with the smallest perimeter reads the least. Columns count twice, for `b` is always packed.
-    let strips =
-        (1..=parts).min_by_key(|&r| r.saturating_mul(2 * n).saturating_add(parts.div_ceil(r).saturating_mul(m)));
-    let strips = strips.unwrap_or(1);
+    let time = blocked_time::<T>(m, k, n);
+    let parts = if divide { parts(time) } else { 1 };
+    // The parts with the smallest perimeter read the least. Columns count twice, for `b` is always packed.
+    let perimeter = |strips: usize| 2 * n * strips + parts.div_ceil(strips) * m;
+    let strips = (1..=parts).min_by_key(|&strips| perimeter(strips)).unwrap_or(1);
     let height = m.div_ceil(strips).next_multiple_of(ROWS);
     let width = n.div_ceil(parts.div_ceil(strips)).next_multiple_of(COLS);
     let strips = m.div_ceil(height);
     let library = !unit::detected() && !cfg!(miri) && m.saturating_mul(n).saturating_mul(k) >= LIBRARY;
-    share(strips * n.div_ceil(width), |i| {
+    run(time, strips * n.div_ceil(width), |i| {
         let (row, col) = (i % strips * height, i / strips * width);
         let part = Part { product: p, rows: row..m.min(row + height), cols: col..n.min(col + width) };
         // SAFETY: the caller vouches for the product; the parts do not overlap.
@@ -110,21 +127,43 @@ pub(super) unsafe fn blocked<T: Gemm>(p: &Product<'_, T>) {
     });
 }
 
-/// Computes the whole product.
+/// Computes the whole product, on several threads if `divide` and it is worth it.
 ///
 /// # Safety
 /// As for [`Product`].
-pub(super) unsafe fn few<T: Gemm>(few: &Few<'_, T>) {
-    let parts = parts(few.n.saturating_mul(few.k).saturating_mul(size_of::<T>()) / FEW_SPEED);
-    let width = few.n.div_ceil(parts.min(threads())).next_multiple_of(COLS);
-    share(few.n.div_ceil(width), |i| {
+pub(super) unsafe fn few<T: Gemm>(few: &Few<'_, T>, divide: bool) {
+    let time = few.n.saturating_mul(few.k).saturating_mul(size_of::<T>()) / FEW_SPEED;
+    // One part for each thread: it is memory that limits, and long runs of it are read faster.
+    let parts = if divide { parts(time).min(threads()) } else { 1 };
+    let width = few.n.div_ceil(parts).next_multiple_of(COLS);
+    run(time, few.n.div_ceil(width), |i| {
         let cols = i * width..few.n.min((i + 1) * width);
         // SAFETY: as above.
         unsafe { T::on_best_unit(Columns { few, cols }) };
     });
 }
 
-/// How many products of these sizes to do in one go, when there are many.
-pub(super) fn batch_grain<T>(m: usize, k: usize, n: usize) -> usize {
-    (WAKE / 4).div_ceil(blocked_time::<T>(m, k, n).max(1))
+/// Calls `f(i, c[i], divide)` for each product of a batch, of the sizes `(m, k, n)` and `stride` elements apart in `c`.
+/// Either the products of several threads are computed at the same time, or one after the other, and `divide` says
+/// that each may use all threads.
+pub(super) fn batch<T: Gemm>(
+    c: &mut [T],
+    stride: usize,
+    (m, k, n): (usize, usize, usize),
+    f: impl Fn(usize, &mut [T], bool) + Sync,
+) {
+    let count = c.len().div_ceil(stride);
+    let time = blocked_time::<T>(m, k, n).saturating_mul(count);
+    let parts = parts(time);
+    let divide = parts == 1 || count < parts.min(threads());
+    let each = if divide { count.max(1) } else { count.div_ceil(parts) };
+    let queue = Mutex::new(c.chunks_mut(stride.saturating_mul(each)).enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    run(time, count.div_ceil(each), |_| {
+        if let Some((part, chunk)) = next() {
+            for (i, c) in chunk.chunks_mut(stride).enumerate() {
+                f(part * each + i, c, divide);
+            }
+        }
+    });
 }

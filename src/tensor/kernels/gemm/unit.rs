@@ -4,7 +4,7 @@ use num_traits::Float;
 
 use super::portable::Portable;
 use super::simd::{Job, Simd};
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 use super::x86::{Avx2, Avx512};
 
 /// Whether this processor has a vector unit that the kernels are written for. Miri has none.

@@ -13,8 +13,10 @@ pub(crate) const GELU_TANH_SCALE: f64 = 0.797_884_560_802_865_4;
 /// The cubic coefficient of the tanh form of GELU (Hendrycks and Gimpel, 2016).
 pub(crate) const GELU_TANH_CUBIC: f64 = 0.044_715;
 
-/// `tanh(softplus(x))` as the fraction `n / (n + 2)`, given by `n` and `eˣ`, for `x` up to
-/// [`MISH_LIMIT`].
+/// From here on `tanh(softplus(x))` is 1, in `f64` as well.
+pub(super) const MISH_LIMIT: f64 = 20.0;
+
+/// `tanh(softplus(x))` as the fraction `n / (n + 2)`, given by `n` and `eˣ`, for `x` up to [`MISH_LIMIT`].
 ///
 /// With `e = eˣ`, `softplus(x) = log(1 + e)` and `tanh(log(u)) = (u² - 1) / (u² + 1)`: no logarithm is needed.
 #[inline(always)]

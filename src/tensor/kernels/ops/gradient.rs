@@ -4,7 +4,7 @@
 use super::super::map::Binary;
 use super::super::math::Real;
 use super::super::simd::Isa;
-use super::activation::{GELU_TANH_CUBIC, GELU_TANH_SCALE, SELU_ALPHA, SELU_SCALE, tanh_softplus};
+use super::activation::{GELU_TANH_CUBIC, GELU_TANH_SCALE, MISH_LIMIT, SELU_ALPHA, SELU_SCALE, tanh_softplus};
 
 real_binary! {
     /// Of |x|: `g · sign(x)`, from `(g, x)`.

@@ -1,0 +1,187 @@
+//! Part 3: a real model of a real table.
+
+use demotic::data::CsvOptions;
+use demotic::io::{Metadata, safetensors};
+use demotic::models::{LinearRegression, Mlp};
+use demotic::optimizers::Adam;
+use demotic::optimizers::schedule::ReduceOnPlateau;
+use demotic::prelude::*;
+use demotic::regularizers::L2;
+use demotic::train::plot::Chart;
+use demotic::train::{History, predict};
+use serde_json::{Value, json};
+
+use crate::options::Options;
+
+/// The bundled houses; `examples/make_houses.rs` says how they were made.
+const HOUSES: &str = include_str!("../data/houses.csv");
+/// The standard deviation of the noise in their prices, in 10,000 yuan: no model can do better.
+pub const NOISE_FLOOR: f64 = 20.0;
+
+/// A model with the preprocessing that it was trained behind.
+struct Fitted {
+    model: Mlp,
+    sizes: Vec<usize>,
+    prep: Preprocessor,
+    history: History,
+}
+
+/// How far predictions are off, in the unit of the target.
+#[derive(Clone, Copy)]
+struct Scores {
+    rmse: f64,
+    mae: f64,
+    r2: f64,
+}
+
+impl Scores {
+    fn of(prediction: &Tensor, target: &Tensor) -> Result<Self> {
+        Ok(Self {
+            rmse: metrics::rmse(prediction, target)?,
+            mae: metrics::mae(prediction, target)?,
+            r2: metrics::r2(prediction, target)?,
+        })
+    }
+
+    fn json(self) -> Value {
+        json!({ "rmse": self.rmse, "mae": self.mae, "r2": self.r2 })
+    }
+}
+
+pub fn run(options: &Options) -> Result<Value> {
+    println!("\n━━ 3. A real model ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━");
+    let target = options.target.as_str();
+    let table = match &options.data {
+        Some(path) => Table::read_csv(path)?,
+        None => Table::from_csv_reader(HOUSES.as_bytes(), &CsvOptions::default())?,
+    };
+    println!("{}\n", table.head(5));
+
+    // The test part is looked at once, at the very end.
+    let mut rng = Rng::seed(options.seed);
+    let (rest, test) = table.split(0.8, &mut rng)?;
+    println!("{} rows to learn from, {} to test on.\n", rest.num_rows(), test.num_rows());
+
+    let fitted = fit(&rest, options, &mut rng, true)?;
+    println!("{}\n", fitted.model.summary([1, fitted.sizes[0]])?);
+    println!("{}\n", fitted.history);
+
+    let (prediction, actual) = in_units(&fitted.model, &fitted.prep, &test)?;
+    let mlp = Scores::of(&prediction, &actual)?;
+    let linear = baseline(&rest, &test, target)?;
+    println!("on the test part           RMSE      MAE       R²");
+    for (name, s) in [("linear regression", linear), ("neural network", mlp)] {
+        println!("{name:<20} {:>10.3} {:>8.3} {:>8.4}", s.rmse, s.mae, s.r2);
+    }
+    if options.data.is_none() {
+        println!("{:<20} {NOISE_FLOOR:>10.3}   (the noise in the prices; nothing can be below it for long)", "noise floor");
+    }
+
+    let folds = cross_validate(&rest, options, &mut rng)?;
+    let mean = folds.iter().sum::<f64>() / folds.len() as f64;
+    let spread = (folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>() / folds.len() as f64).sqrt();
+    println!("\n{}-fold cross-validation: RMSE {mean:.3} ± {spread:.3}", folds.len());
+
+    let path = options.out.join("model.safetensors");
+    save(&fitted, &path)?;
+    let (model, prep) = load(&path)?;
+    let house = test.head(1).drop(&[target])?;
+    let price = price(&model, &prep, &house)?;
+    let before = self::price(&fitted.model, &fitted.prep, &house)?;
+    println!("\nSaved to {} and loaded again. A row it has never seen:\n{house}\n{target}: {price:.2}", path.display());
+
+    draw(options, &fitted.history, &prediction, &actual)?;
+    println!("\nPictures: {0}/loss.png, {0}/predicted.png", options.out.display());
+    Ok(json!({
+        "rows": table.num_rows(),
+        "test_rows": test.num_rows(),
+        "epochs": fitted.history.epochs.len(),
+        "mlp": mlp.json(),
+        "linear_regression": linear.json(),
+        "noise_floor": options.data.is_none().then_some(NOISE_FLOOR),
+        "cross_validation_rmse": folds,
+        "prediction": price,
+        "same_after_loading": price == before,
+    }))
+}
+
+/// Trains a network on a table, a part of which is kept back to know when to stop.
+fn fit(table: &Table, options: &Options, rng: &mut Rng, progress: bool) -> Result<Fitted> {
+    let (train, validation) = table.split(0.85, rng)?;
+    let prep = Preprocessor::regression(&options.target).fit(&train)?;
+    let (train, validation) = (prep.transform(&train)?, prep.transform(&validation)?);
+    let sizes = vec![prep.num_features(), 64, 64, 1];
+    let mut model = Mlp::new(&sizes, rng)?.activation(Gelu).dropout(0.02)?;
+    let trainer = Trainer::new(losses::mse, Adam::new(3e-3))
+        .epochs(options.epochs)
+        .batch_size(32)
+        .validation(&validation)
+        .penalty(L2::new(1e-5).on("*.weight"))
+        .schedule(ReduceOnPlateau::new().factor(0.5).patience(6))
+        .early_stopping(EarlyStopping::new(25));
+    let mut trainer = if progress { trainer.progress() } else { trainer };
+    let history = trainer.fit(&mut model, &train, rng)?;
+    Ok(Fitted { model, sizes, prep, history })
+}
+
+/// Predictions and targets for a table, in the unit of the target.
+fn in_units<L: Layer>(model: &L, prep: &Preprocessor, table: &Table) -> Result<(Tensor, Tensor)> {
+    let (prediction, target) = predict(model, &prep.transform(table)?)?;
+    Ok((prep.inverse_target(&prediction)?, prep.inverse_target(&target)?))
+}
+
+/// The least-squares plane through the same features.
+fn baseline(train: &Table, test: &Table, target: &str) -> Result<Scores> {
+    let prep = Preprocessor::regression(target).fit(train)?;
+    let data = prep.transform(train)?;
+    let model = LinearRegression::fit(data.x(), data.y())?;
+    let (prediction, actual) = in_units(&model, &prep, test)?;
+    Scores::of(&prediction, &actual)
+}
+
+/// The RMSE of each part when the network is trained on the others. Preprocessing is fitted anew for each.
+fn cross_validate(table: &Table, options: &Options, rng: &mut Rng) -> Result<Vec<f64>> {
+    let folds = if options.quick { 2 } else { 5 };
+    let mut errors = Vec::with_capacity(folds);
+    for fold in KFold::new(folds).shuffle(rng).split(table.num_rows())? {
+        let fitted = fit(&table.rows(&fold.train)?, options, rng, false)?;
+        let (prediction, actual) = in_units(&fitted.model, &fitted.prep, &table.rows(&fold.test)?)?;
+        errors.push(metrics::rmse(&prediction, &actual)?);
+    }
+    Ok(errors)
+}
+
+/// One file holds the weights, the sizes of the layers, and the preprocessing.
+fn save(fitted: &Fitted, path: &std::path::Path) -> Result<()> {
+    let mut metadata = Metadata::new();
+    metadata.insert_json("sizes", &fitted.sizes)?;
+    metadata.insert_json("preprocessor", &fitted.prep)?;
+    fitted.model.save_with(&metadata, path)
+}
+
+fn load(path: &std::path::Path) -> Result<(Mlp, Preprocessor)> {
+    let file = safetensors::Reader::open(path)?;
+    let sizes: Vec<usize> = file.metadata().get_json("sizes")?;
+    let prep = file.metadata().get_json("preprocessor")?;
+    let mut model = Mlp::new(&sizes, &mut Rng::seed(0))?.activation(Gelu);
+    model.load(path)?;
+    Ok((model, prep))
+}
+
+/// The price of a house that is the only row of a table.
+fn price(model: &Mlp, prep: &Preprocessor, house: &Table) -> Result<f64> {
+    prep.inverse_target(&model.predict(&prep.transform_features(house)?)?)?.item()
+}
+
+fn draw(options: &Options, history: &History, prediction: &Tensor, actual: &Tensor) -> Result<()> {
+    let points = actual.to_f64_vec().into_iter().zip(prediction.to_f64_vec());
+    let scatter = Chart::new("Predicted against actual (test part)")
+        .labels(format!("actual {}", options.target), format!("predicted {}", options.target))
+        .diagonal()
+        .points("test rows", points);
+    for format in ["svg", "png"] {
+        history.chart().save(options.out.join("loss").with_extension(format))?;
+        scatter.save(options.out.join("predicted").with_extension(format))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Tensor memory is recycled: a loop that does the same again and again soon takes nothing from the system.
+//!
+//! The counters are those of the whole process, so the tests take turns.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use demotic::{Result, Rng, Tensor, memory, parallel};
+
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many blocks came from the system, and how many were taken in all, while `f` ran.
+fn blocks(f: impl FnOnce()) -> (u64, u64) {
+    let before = memory::stats();
+    f();
+    let after = memory::stats();
+    (after.blocks_allocated - before.blocks_allocated, after.blocks_taken - before.blocks_taken)
+}
+
+/// One step of training by hand, with a small parameter and one of more than a MiB.
+fn step(parameters: &mut [Tensor; 2], x: &Tensor) -> Result<()> {
+    let [small, large] = [parameters[0].tracked()?, parameters[1].tracked()?];
+    let loss = x.matmul(&small)?.relu().square().mean().add(&large.exp().mean())?;
+    let grads = loss.backward()?;
+    for (parameter, leaf) in parameters.iter_mut().zip([&small, &large]) {
+        *parameter = parameter.sub(&grads.wrt(leaf)?.mul_scalar(0.01))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_training_loop_takes_no_fresh_blocks() {
+    let _turn = alone();
+    for threads in [1, 2] {
+        parallel::with_threads(threads, || {
+            let mut rng = Rng::seed(0);
+            let mut normal = |shape: &[usize]| Tensor::normal(shape, 0.0, 1.0, &mut rng).unwrap();
+            let (x, mut parameters) = (normal(&[64, 32]), [normal(&[32, 16]), normal(&[300_000])]);
+            let mut run = |steps: usize| (0..steps).for_each(|_| step(&mut parameters, &x).unwrap());
+            run(3);
+            let (fresh, taken) = blocks(|| run(5));
+            assert_eq!(fresh, 0, "of {taken} blocks on {threads} threads");
+            assert!(taken >= 5 * 10, "the loop used {taken} blocks");
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn current_and_peak_follow_what_is_alive() {
+    let _turn = alone();
+    let mib = 1 << 20;
+    let start = memory::stats().current_bytes;
+    let x = Tensor::zeros([4, mib]).unwrap();
+    assert_eq!(memory::stats().current_bytes - start, 16 * mib);
+    memory::reset_peak();
+    let view = x.t();
+    assert_eq!(memory::stats().current_bytes - start, 16 * mib);
+    let y = Tensor::ones([mib]).unwrap();
+    drop(y);
+    drop(x);
+    // The view keeps the memory.
+    assert_eq!(memory::stats().current_bytes - start, 16 * mib);
+    assert_eq!(memory::stats().peak_bytes - start, 20 * mib);
+    drop(view);
+    assert_eq!(memory::stats().current_bytes, start);
+}
+
+#[test]
+fn unused_blocks_wait_until_they_are_released() {
+    let _turn = alone();
+    drop(Tensor::zeros([1 << 21]).unwrap());
+    assert!(memory::stats().pooled_bytes >= 8 << 20);
+    let (fresh, taken) = blocks(|| drop(Tensor::zeros([1 << 21]).unwrap()));
+    assert_eq!((fresh, taken), (0, 1));
+    memory::release();
+    assert_eq!(blocks(|| drop(Tensor::zeros([1 << 21]).unwrap())), (1, 1));
+}
+
+#[test]
+fn what_is_recycled_does_not_show() {
+    let _turn = alone();
+    for _ in 0..3 {
+        let mut x = Tensor::zeros([1000]).unwrap();
+        assert!(x.to_vec::<f32>().unwrap().iter().all(|x| *x == 0.0));
+        x.as_mut_slice::<f32>().unwrap().fill(f32::NAN);
+    }
+}
