@@ -53,7 +53,7 @@ fn build(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Layer>> {
         ("Dropout", _) => Box::new(Dropout::new(case.attr("p"))?),
         ("Sequential", "mlp") => Box::new(sequential![w.linear()?, Tanh, w.linear()?, Tanh, w.linear()?]),
         ("Sequential", "gelu_softmax") => {
-            Box::new(sequential![w.linear()?, Gelu, w.linear_without_bias()?, Softmax::new(-1)])
+            Box::new(sequential![w.linear()?, Gelu, w.linear_without_bias()?, Softmax::default()])
         }
         ("Residual", "mlp") => Box::new(Residual::new(sequential![w.linear()?, Tanh, w.linear()?])),
         ("Residual", "nested") => Box::new(Residual::new(sequential![w.linear()?, Residual::new(w.linear()?), Relu])),
@@ -64,6 +64,19 @@ fn build(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Layer>> {
 /// The activation layers under PyTorch's names.
 fn activation(case: &Case) -> Box<dyn Layer> {
     match case.op.as_str() {
+        "LeakyReLU" => Box::new(LeakyRelu { slope: case.attr_or("negative_slope", LeakyRelu::default().slope) }),
+        "ELU" => Box::new(Elu { alpha: case.attr_or("alpha", Elu::default().alpha) }),
+        "Softplus" => {
+            let Softplus { beta, threshold } = Softplus::default();
+            Box::new(Softplus { beta: case.attr_or("beta", beta), threshold: case.attr_or("threshold", threshold) })
+        }
+        "Hardtanh" => {
+            let Hardtanh { lo, hi } = Hardtanh::default();
+            Box::new(Hardtanh { lo: case.attr_or("min_val", lo), hi: case.attr_or("max_val", hi) })
+        }
+        "Softmax" => Box::new(Softmax { dim: case.attr("dim") }),
+        "LogSoftmax" => Box::new(LogSoftmax { dim: case.attr("dim") }),
+        "GLU" => Box::new(Glu { dim: case.attr_or("dim", Glu::default().dim) }),
         "ReLU" => Box::new(Relu),
         "SELU" => Box::new(Selu),
         "GELU" if case.attr_or("approximate", String::new()) == "tanh" => Box::new(GeluTanh),
@@ -73,7 +86,6 @@ fn activation(case: &Case) -> Box<dyn Layer> {
         "Softsign" => Box::new(Softsign),
         "Hardswish" => Box::new(Hardswish),
         "Hardsigmoid" => Box::new(Hardsigmoid),
-        "ReLU6" => Box::new(Relu6),
         "Sigmoid" => Box::new(Sigmoid),
         "LogSigmoid" => Box::new(LogSigmoid),
         "Tanh" => Box::new(Tanh),

@@ -3,7 +3,7 @@
 #[path = "common/golden.rs"]
 mod golden;
 
-use demotic::tensor::index::Step;
+use demotic::tensor::index::{Ellipsis, Step};
 use demotic::{Result, Tensor};
 use golden::Case;
 
@@ -16,6 +16,7 @@ fn compute(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     let x = &inputs[0];
     let all: Vec<&Tensor> = inputs.iter().collect();
     let dim = || case.attr::<isize>("dim");
+    let pads = || case.attr::<Vec<(isize, isize)>>("pads");
     let one = match case.op.as_str() {
         "split" => return x.split(case.attr("size"), dim()),
         "split_sizes" => return x.split_sizes(&case.attr::<Vec<usize>>("sizes"), dim()),
@@ -26,10 +27,10 @@ fn compute(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         "transpose" => x.transpose(case.attr("a"), case.attr("b")),
         "flip" => x.flip(&case.attr::<Vec<isize>>("dims")),
         "roll" => x.roll(&case.attr::<Vec<isize>>("shifts"), &case.attr::<Vec<isize>>("dims")),
-        "pad" => x.pad(&case.attr::<Vec<(isize, isize)>>("pads"), case.attr("value")),
-        "pad_reflect" => x.pad_reflect(&case.attr::<Vec<(isize, isize)>>("pads")),
-        "pad_replicate" => x.pad_replicate(&case.attr::<Vec<(isize, isize)>>("pads")),
-        "pad_circular" => x.pad_circular(&case.attr::<Vec<(isize, isize)>>("pads")),
+        "pad" => x.pad(&pads(), case.attr("value")),
+        "pad_reflect" => x.pad_reflect(&pads()),
+        "pad_replicate" => x.pad_replicate(&pads()),
+        "pad_circular" => x.pad_circular(&pads()),
         "repeat" => x.repeat(&case.attr::<Vec<usize>>("times")),
         "expand" => x.broadcast_to(case.attr::<Vec<usize>>("shape")),
         "squeeze" => x.squeeze(dim()),
@@ -50,8 +51,39 @@ fn compute(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         "tril" => x.tril(case.attr("diagonal")),
         "triu" => x.triu(case.attr("diagonal")),
         "diagonal" => x.diagonal(case.attr("offset"), case.attr("a"), case.attr("b")),
+        "movedim" => x.movedim(case.attr("a"), case.attr("b")),
+        "unflatten" => x.unflatten(dim(), case.attr::<Vec<isize>>("sizes")),
+        "repeat_interleave" => x.repeat_interleave(case.attr("times"), dim()),
+        "diag_embed" => x.diag_embed(case.attr("offset"), case.attr("a"), case.attr("b")),
+        "diag" => x.diag(case.attr("offset")),
+        "trace" => x.trace(),
+        "take_along_dim" => x.take_along_dim(&inputs[1], dim()),
+        "scatter" => x.scatter(dim(), &inputs[1], &inputs[2]),
+        "index" => index(case, x, &inputs[1..]),
+        "index_put" => index_put(case, x, &inputs[1], &inputs[2..]),
         "one_hot" => x.one_hot(case.attr("classes")),
         op => panic!("{}: no op {op}", case.id),
     };
     Ok(vec![one?])
+}
+
+/// The case's label is the index as Python writes it.
+fn index(case: &Case, x: &Tensor, tensors: &[Tensor]) -> Result<Tensor> {
+    match (case.id.as_str(), tensors) {
+        ("index/[1, ..., -1]", []) => x.index((1, Ellipsis, -1)),
+        ("index/[:, 1:, ::2]", []) => x.index((.., 1.., Step(.., 2))),
+        ("index/[i]" | "index/[mask]", [i]) => x.index(i),
+        ("index/[:, i]", [i]) => x.index((.., i)),
+        ("index/[0, i, 1:3]", [i]) => x.index((0, i, 1..3)),
+        (id, _) => panic!("{id}: no such index"),
+    }
+}
+
+fn index_put(case: &Case, x: &Tensor, values: &Tensor, tensors: &[Tensor]) -> Result<Tensor> {
+    match (case.id.as_str(), tensors) {
+        ("index_put/[:, 1:]", []) => x.index_put((.., 1..), values),
+        ("index_put/[1, :, 2]", []) => x.index_put((1, .., 2), values),
+        ("index_put/[:, i]", [i]) => x.index_put((.., i), values),
+        (id, _) => panic!("{id}: no such index"),
+    }
 }

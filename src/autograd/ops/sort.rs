@@ -26,7 +26,7 @@ impl Tensor {
     #[track_caller]
     pub fn sort(&self, dim: isize, descending: bool) -> Result<(Tensor, Tensor)> {
         let axis = dim_index("sort", dim, self.rank())?;
-        Ok(chosen("sort", self, axis, self.shape()[axis], descending))
+        Ok(chosen("sort", self, axis, None, descending))
     }
 
     /// The indices (`I64`) that [sort](Self::sort) the elements along a dimension.
@@ -37,7 +37,7 @@ impl Tensor {
     pub fn argsort(&self, dim: isize, descending: bool) -> Result<Tensor> {
         let axis = dim_index("argsort", dim, self.rank())?;
         let _timer = crate::profile::op("argsort");
-        Ok(ordered(self, axis, self.shape()[axis], descending).1)
+        Ok(ordered(self, axis, None, descending).1)
     }
 
     /// The `k` largest (or smallest) elements along a dimension, the largest (smallest) first, and their indices (`I64`).
@@ -64,12 +64,12 @@ impl Tensor {
             let message = format!("k is {k}, but dimension {dim} of {:?} has size {size}", self.shape());
             return Err(Error::argument("topk", message));
         }
-        Ok(chosen("topk", self, axis, k, largest))
+        Ok(chosen("topk", self, axis, Some(k), largest))
     }
 }
 
-/// The first `k` elements in order, and where they were.
-fn chosen(name: &'static str, x: &Tensor, axis: usize, k: usize, descending: bool) -> (Tensor, Tensor) {
+/// The first `k` elements in order, or all of them, and where they were.
+fn chosen(name: &'static str, x: &Tensor, axis: usize, k: Option<usize>, descending: bool) -> (Tensor, Tensor) {
     let _timer = crate::profile::op(name);
     let (values, indices) = ordered(x, axis, k, descending);
     let values = record(name, values, &[x], |tape| {
@@ -80,16 +80,18 @@ fn chosen(name: &'static str, x: &Tensor, axis: usize, k: usize, descending: boo
 }
 
 /// The same without recording.
-fn ordered(x: &Tensor, axis: usize, k: usize, descending: bool) -> (Tensor, Tensor) {
+fn ordered(x: &Tensor, axis: usize, k: Option<usize>, descending: bool) -> (Tensor, Tensor) {
     let rank = x.rank();
     let to_end = Dims::collect((0..rank).filter(|i| *i != axis).chain([axis]));
     let back = Dims::collect((0..rank).map(|i| if i == axis { rank - 1 } else { i - usize::from(i > axis) }));
     let rows = comparable(x).permuted(&to_end).packed();
     let mut shape = rows.layout().shape;
-    shape[rank - 1] = k;
+    let size = x.shape()[axis];
+    shape[rank - 1] = k.unwrap_or(size);
     let (mut values, mut indices) = (Tensor::stale(rows.dtype(), &shape), Tensor::stale(DType::I64, &shape));
-    with_comparable!(rows.dtype(), T => {
-        sort::topk::<T>(k, descending, rows.data(), x.shape()[axis], values.data_mut(), indices.data_mut());
+    with_comparable!(rows.dtype(), T => match k {
+        Some(k) => sort::topk::<T>(k, descending, rows.data(), size, values.data_mut(), indices.data_mut()),
+        None => sort::sort::<T>(descending, rows.data(), size, values.data_mut(), indices.data_mut()),
     });
     (values.permuted(&back).packed().cast(x.dtype()), indices.permuted(&back).packed())
 }

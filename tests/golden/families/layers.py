@@ -19,7 +19,6 @@ ACTIVATIONS = {
     "Hardtanh": [{}, {"min_val": -0.5, "max_val": 2.0}],
     "Hardswish": [{}],
     "Hardsigmoid": [{}],
-    "ReLU6": [{}],
     "Sigmoid": [{}],
     "LogSigmoid": [{}],
     "Tanh": [{}],

@@ -67,6 +67,22 @@ def cases(f):
                         p=str(p),
                     )
 
+    f.case(
+        "count_nonzero",
+        "all",
+        lambda x, dims, keepdim: torch.count_nonzero(x),
+        [ints(-1, 2, 3, 4)],
+        dims=[],
+        keepdim=False,
+    )
+    f.case(
+        "count_nonzero",
+        "dims",
+        lambda x, dims, keepdim: torch.count_nonzero(x, dims),
+        [ints(-1, 2, 3, 4, 2)],
+        dims=[0, -1],
+        keepdim=False,
+    )
     f.case("sum", "scalar", lambda x, dims, keepdim: x.sum(), [normal()], dims=[], keepdim=False)
     f.case("sum", "empty", lambda x, dims, keepdim: x.sum(dims), [normal(0, 3)], dims=[0], keepdim=False)
     f.case("prod", "empty", lambda x, dims, keepdim: x.prod(0), [normal(0, 3)], dims=[0], keepdim=False)

@@ -1,5 +1,6 @@
 """Everything that moves elements without computing with them."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -133,3 +134,54 @@ def cases(f):
         one("diagonal", f"{offset}_{a}_{b}", lambda x, offset, a, b: x.diagonal(offset, a, b), offset=offset, a=a, b=b)
     f.case("one_hot", "vector", lambda i, classes: F.one_hot(i, classes), [int_values(0, 3, 1, 2, 3)], classes=5)
     f.case("one_hot", "matrix", lambda i, classes: F.one_hot(i, classes), [ints(0, 4, 2, 3)], classes=4)
+
+    one("movedim", "0_2", lambda x, a, b: x.movedim(a, b), a=0, b=2)
+    one("movedim", "-1_0", lambda x, a, b: x.movedim(a, b), a=-1, b=0)
+    one("unflatten", "dim1", lambda x, dim, sizes: x.unflatten(dim, sizes), normal(2, 6), dim=1, sizes=[3, -1])
+    for dim in (0, -1):
+        one("repeat_interleave", f"dim{dim}", lambda x, times, dim: x.repeat_interleave(times, dim), times=3, dim=dim)
+    for offset, a, b in ((0, 0, 1), (1, -2, -1), (-2, 2, 0)):
+        one(
+            "diag_embed",
+            f"{offset}_{a}_{b}",
+            lambda x, offset, a, b: x.diag_embed(offset, a, b),
+            normal(2, 3),
+            offset=offset,
+            a=a,
+            b=b,
+        )
+    for offset in (0, 1, -2):
+        one("diag", f"vector_{offset}", lambda x, offset: x.diag(offset), normal(3), offset=offset)
+        one("diag", f"matrix_{offset}", lambda x, offset: x.diag(offset), normal(4, 3), offset=offset)
+    one("trace", "wide", lambda x: x.trace(), normal(3, 4))
+    f.case("take_along_dim", "same", lambda x, i, dim: x.take_along_dim(i, dim), [x, ints(0, 4, 2, 3, 5)], dim=2)
+    f.case("take_along_dim", "broadcast", lambda x, i, dim: x.take_along_dim(i, dim), [x, ints(0, 3, 1, 2, 4)], dim=1)
+    # No place twice: PyTorch does not say which value stays.
+    places = lambda rng: np.stack([rng.permutation(5)[:3] for _ in range(4)], axis=1).astype(np.int64)
+    f.case(
+        "scatter", "dim0", lambda x, i, src, dim: x.scatter(dim, i, src), [normal(5, 4), places, normal(3, 4)], dim=0
+    )
+
+    # The indices as Python writes them; the tensors among them are the inputs after x.
+    pair = lambda k: int_values(*k)
+    for index, run, draws in (
+        ("[1, ..., -1]", lambda x: x[1, ..., -1], [x]),
+        ("[:, 1:, ::2]", lambda x: x[:, 1:, ::2], [x]),
+        ("[i]", lambda x, i: x[i], [x, pair((1, 0, 1))]),
+        ("[:, i]", lambda x, i: x[:, i], [x, pair((2, -3, 2, 1))]),
+        ("[0, i, 1:3]", lambda x, i: x[0, i, 1:3], [x, pair((2, 0))]),
+        ("[mask]", lambda x, m: x[m], [x, bools(2, 3)]),
+    ):
+        f.case("index", index, run, draws)
+    for index, run, draws in (
+        ("[:, 1:]", lambda x, v: put(x, (slice(None), slice(1, None)), v), [x, normal(2, 1, 4)]),
+        ("[1, :, 2]", lambda x, v: put(x, (1, slice(None), 2), v), [x, normal(3)]),
+        ("[:, i]", lambda x, v, i: put(x, (slice(None), i), v), [x, normal(2, 2, 4), pair((2, 0))]),
+    ):
+        f.case("index_put", index, run, draws)
+
+
+def put(x, index, value):
+    out = x.clone()
+    out[index] = value
+    return out

@@ -13,9 +13,11 @@ use super::scratch::Scratch;
 use super::simd::{Job, Simd};
 
 /// How few rows there may be. Each has sums of its own in registers.
-pub(super) const FEW: usize = 4;
+const FEW: usize = 4;
 /// The sums that [`sweep`] works on: enough to read long runs of memory, few enough for the first-level cache.
 const SPAN: usize = 4096;
+/// A size of `w` that the second-level cache just holds.
+const CACHED: usize = 1 << 18;
 /// The longest rows of the small operand that are made contiguous.
 const GATHER: usize = 1 << 16;
 
@@ -28,6 +30,13 @@ pub(super) struct Few<'a, T> {
     m: usize,
     pub(super) k: usize,
     pub(super) n: usize,
+}
+
+/// What of `w` is contiguous: its columns, each of which makes dot products with `x`, or its rows, which are added up.
+#[derive(Clone, Copy)]
+enum Way {
+    Dots,
+    Sweep,
 }
 
 // SAFETY: threads share it in order to read the operands and to write different columns of the product.
@@ -55,12 +64,19 @@ impl<'a, T: Float> Few<'a, T> {
             k: a.cols,
             n: a.rows,
         };
-        [upright, turned].into_iter().find(Self::pays)
+        [upright, turned].into_iter().find(|few| few.way().is_some())
     }
 
-    fn pays(&self) -> bool {
+    /// How to compute it, if there is a way that reads `w` in order.
+    fn way(&self) -> Option<Way> {
         let dots = self.w.row_stride == 1 && (self.x.col_stride == 1 || self.k <= GATHER);
-        self.m <= FEW && (dots || self.w.col_stride == 1)
+        // Tiles are as good for rows that are in the cache, if they write rows of `c`.
+        let sweep = self.w.col_stride == 1 && (self.transposed || self.k.saturating_mul(self.n) >= CACHED);
+        match (self.m <= FEW, dots, sweep) {
+            (true, true, _) => Some(Way::Dots),
+            (true, false, true) => Some(Way::Sweep),
+            (_, _, _) => None,
+        }
     }
 
     /// Turns sums into elements of `c`: those of row `i` from column `j` on.
@@ -104,15 +120,16 @@ impl<T: Float + Send + Sync + 'static> Job<T> for Columns<'_, T> {
     unsafe fn call<S: Simd<Elem = T>>(self) {
         // SAFETY: passed on. More dots at once than these would not fit into 16 registers.
         unsafe {
-            match (self.few.w.row_stride == 1, self.few.m) {
-                (true, 1) => dots::<S, 1, 8>(self.few, self.cols),
-                (true, 2) => dots::<S, 2, 4>(self.few, self.cols),
-                (true, 3) => dots::<S, 3, 3>(self.few, self.cols),
-                (true, _) => dots::<S, 4, 2>(self.few, self.cols),
-                (false, 1) => sweep::<S, 1>(self.few, self.cols),
-                (false, 2) => sweep::<S, 2>(self.few, self.cols),
-                (false, 3) => sweep::<S, 3>(self.few, self.cols),
-                (false, _) => sweep::<S, 4>(self.few, self.cols),
+            match (self.few.way(), self.few.m) {
+                (Some(Way::Dots), 1) => dots::<S, 1, 8>(self.few, self.cols),
+                (Some(Way::Dots), 2) => dots::<S, 2, 4>(self.few, self.cols),
+                (Some(Way::Dots), 3) => dots::<S, 3, 3>(self.few, self.cols),
+                (Some(Way::Dots), _) => dots::<S, 4, 2>(self.few, self.cols),
+                (Some(Way::Sweep), 1) => sweep::<S, 1>(self.few, self.cols),
+                (Some(Way::Sweep), 2) => sweep::<S, 2>(self.few, self.cols),
+                (Some(Way::Sweep), 3) => sweep::<S, 3>(self.few, self.cols),
+                (Some(Way::Sweep), _) => sweep::<S, 4>(self.few, self.cols),
+                (None, _) => {}
             }
         }
     }

@@ -99,6 +99,7 @@ pub(crate) fn gemm_batch<'a, T: Gemm>(
     }
     let stride = c_batch_stride.max(1);
     let c_len = c.len().min(batch.saturating_mul(stride));
+    debug_assert!(c.is_empty() || (batch - 1).saturating_mul(stride) < c.len(), "gemm_batch: c is too short");
     let sizes = (a(0).rows, a(0).cols, b(0).cols);
     split::batch(&mut c[..c_len], stride, sizes, |i, c, divide| {
         product(alpha, a(i), b(i), beta, c, c_row_stride, epilogue, divide);

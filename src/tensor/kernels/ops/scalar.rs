@@ -40,11 +40,6 @@ number_scalar! {
     MinScalar 1 => |c, x| if x < c || x.is_nan() { x } else { c };
 }
 
-real_unary! {
-    /// `mul · x + add`, rounded twice on every machine.
-    Affine { mul, add } 1 => |op, x| x * op.mul + op.add;
-}
-
 /// `xᶜ`, with shorter ways for the exponents that people use: 0, ±½, ±1, ±2 and 3.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PowScalar<T>(pub(crate) T);
