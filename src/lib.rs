@@ -40,7 +40,7 @@
 //! | [`losses`] | how far predictions are off |
 //! | [`layers`] | parameters, modules, and the layers themselves |
 //! | [`autograd`] | gradients of everything |
-//! | [`tensor`] | arrays of numbers |
+//! | [`tensor`](mod@tensor) | arrays of numbers |
 //!
 //! Beside them are [`data`] (tables, preprocessing, batches) and [`io`] (files of tensors and models); below all of them
 //! [`error`](mod@error), [`rng`], [`parallel`], [`memory`] and [`profile`].
@@ -49,7 +49,7 @@
 //!
 //! - An operation that can fail returns a [`Result`]; one that cannot returns a [`Tensor`]. No input panics.
 //! - Dimensions are counted from 0, and from −1 backwards.
-//! - Literals make `f32` tensors with [`tensor!`]. Types are never converted silently.
+//! - Literals make `f32` tensors with [`tensor!`](crate::tensor!). Types are never converted silently.
 //! - Randomness comes from an [`Rng`] that is passed in. The same seed gives the same bits, whatever the number of
 //!   threads.
 

@@ -54,15 +54,6 @@ pub(crate) fn for_blocks<T: Send>(out: &mut [T], block: usize, f: impl Fn(usize,
     }
 }
 
-/// Calls `f(i)` for every `i < n`, each as a task of its own.
-pub(crate) fn for_tasks(n: usize, f: impl Fn(usize) + Sync + Send) {
-    if n <= 1 || threads() == 1 {
-        (0..n).for_each(f);
-    } else {
-        (0..n).into_par_iter().for_each(f);
-    }
-}
-
 /// Maps every `i < n` to a value and returns the values in order.
 pub(crate) fn map_tasks<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
     if n <= 1 || threads() == 1 {

@@ -327,6 +327,12 @@ fn sizes_beyond_all_memory() {
     );
     assert!(wide.unsqueeze(1).unwrap().matmul(&zeros(&[1, 4])).is_err());
     assert!(Tensor::cat(&[&wide, &wide], 0).is_err());
+    assert!(
+        wide.unsqueeze(1).unwrap().broadcast_to([1 << 40, 2]).unwrap().narrow(1, 0, 1).unwrap().reshape(-1).is_ok()
+    );
+    let strange = x.t().broadcast_to([1 << 40, 3, 2]).unwrap();
+    assert!(strange.reshape(-1).is_err());
+    assert!(strange.masked_select(&x.t().gt_scalar(-1.0)).is_err());
 
     // Nothing, many times, is still nothing.
     let empty = zeros(&[0, 3]);

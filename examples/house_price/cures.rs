@@ -12,6 +12,8 @@ use crate::options::Options;
 use crate::worked::{FIRST_WEIGHTS, curvatures, table};
 
 const STEPS: usize = 2000;
+/// The steps that the chart shows. Nothing is to be seen later, and nothing below an error of a hundredth.
+const SHOWN: usize = 200;
 
 /// The course of one attempt.
 struct Course {
@@ -29,27 +31,27 @@ pub fn run(options: &Options) -> Result<Value> {
     let courses = [
         standardized(&x, &y)?,
         descent("a rate below the limit", format!("rate {:.1e}", 0.9 * limit), &x, &y, Sgd::new(0.9 * limit), None)?,
-        descent("momentum", format!("rate {:.1e}, momentum 0.97", 0.9 * limit), &x, &y, Sgd::new(0.9 * limit).momentum(0.97), None)?,
+        descent("momentum", format!("rate {:.1e}, momentum 0.9", 0.9 * limit), &x, &y, Sgd::new(0.9 * limit).momentum(0.9), None)?,
         descent(
             "adaptive rate",
-            "from rate 1.0e-6, raised while the loss falls fast, halved when it rises".into(),
+            "from rate 1.0e-6, raised while the loss falls fast, halved when it rises, at most 1.0e-4".into(),
             &x,
             &y,
             Sgd::new(1e-6),
-            Some(AdaptiveRate::new(1e-7, 1e-1).thresholds(1e-5, 1e-4).increase(1.2)),
+            Some(AdaptiveRate::new(1e-7, 1e-4).thresholds(1e-6, 1e-4)),
         )?,
         descent("Adam", "rate 0.05, a scale for each weight".into(), &x, &y, Adam::new(0.05), None)?,
         constrained(&x, &y)?,
     ];
     println!("{:<24} {:>12} {:>12} {:>10}   weights", "cure", "first loss", "last loss", "ratio");
-    let mut chart = Chart::new("Six ways not to diverge").labels("step", "mean squared error").log_y();
+    let mut chart = Chart::new("Six ways not to diverge").labels("step", "mean squared error").log_y().y_limits(1e-2, 1e7);
     let mut rows = Vec::new();
     for course in courses {
         let (first, last) = (course.losses[0], course.losses[course.losses.len() - 1]);
         let weights: Vec<String> = course.weights.iter().map(|w| format!("{w:.3}")).collect();
         println!("{:<24} {first:>12.2} {last:>12.4} {:>10.2e}   {}", course.name, last / first, weights.join(", "));
         println!("{:<24} {}", "", course.remark);
-        chart = chart.line(course.name, course.losses.iter().copied());
+        chart = chart.line(course.name, course.losses.iter().copied().take(SHOWN));
         rows.push(json!({
             "name": course.name,
             "first_loss": first,

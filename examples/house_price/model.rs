@@ -61,6 +61,9 @@ pub fn run(options: &Options) -> Result<Value> {
     let mut rng = Rng::seed(options.seed);
     let (rest, test) = table.split(0.8, &mut rng)?;
     println!("{} rows to learn from, {} to test on.\n", rest.num_rows(), test.num_rows());
+    // For comparing other programs on the same split.
+    rest.write_csv(options.out.join("train.csv"))?;
+    test.write_csv(options.out.join("test.csv"))?;
 
     let fitted = fit(&rest, options, &mut rng, true)?;
     println!("{}\n", fitted.model.summary([1, fitted.sizes[0]])?);

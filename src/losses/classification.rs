@@ -296,7 +296,12 @@ impl Function for ClassCrossEntropy {
         }
         let target = Tensor::from_vec(target, logits.shape())?.to_dtype(logits.dtype());
         let losses = target.mul(&logits.log_softmax(-1)?)?.sum_dims(&[1], false)?.neg();
-        Ok(if self.reduction == Reduction::None { losses } else { losses.sum().div_scalar(self.divisor) })
+        Ok(match self.reduction {
+            Reduction::None => losses,
+            // The mean of nothing is NaN, whatever the logits are.
+            Reduction::Mean if self.targets.iter().all(|t| *t < 0) => losses.sum().mul_scalar(0.0).add_scalar(f64::NAN),
+            _ => losses.sum().div_scalar(self.divisor),
+        })
     }
 }
 
@@ -485,13 +490,13 @@ impl Loss for BceWithLogits {
     #[track_caller]
     fn loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         check_pair("bce_with_logits", logits, target)?;
-        // (1 − y) x − (1 + (w − 1) y) log σ(x)
-        let mut log_sigmoid = logits.log_sigmoid();
+        // −w y log σ(x) − (1 − y) log σ(−x): no difference of large numbers, neither here nor in the gradient.
+        let mut positive = target.mul(&logits.log_sigmoid())?;
         if let Some(weight) = &self.pos_weight {
-            let factor = target.mul(&weight.add_scalar(-1.0))?.add_scalar(1.0);
-            log_sigmoid = log_sigmoid.mul(&factor)?;
+            positive = positive.mul(weight)?;
         }
-        let losses = target.rsub_scalar(1.0).mul(logits)?.sub(&log_sigmoid)?;
+        let negative = target.rsub_scalar(1.0).mul(&logits.neg().log_sigmoid())?;
+        let losses = positive.add(&negative)?.neg();
         check_shapes("bce_with_logits", logits, &losses)?;
         Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
     }

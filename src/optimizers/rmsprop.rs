@@ -67,6 +67,9 @@ impl RmsProp {
 
     /// Whether to divide by the estimated standard deviation of the gradient, instead of its root mean square.
     /// Default false.
+    ///
+    /// Where the gradient hardly varies, the difference `s − mean²` is mostly rounding error, and steps get very large: a
+    /// larger [`eps`](Self::eps), such as 1e-4, keeps them in bounds.
     #[must_use]
     pub fn centered(mut self, centered: bool) -> Self {
         self.rule.centered = centered;

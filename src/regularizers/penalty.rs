@@ -148,11 +148,11 @@ impl Function for Powers {
                 let mut sum = [0.0 as T];
                 if self.l1 != 0.0 {
                     reduce::reduce(reduce::SumAbs, x, 1, x.len(), 1, &mut sum);
-                    total += self.l1 * f64::from(sum[0]);
+                    total += self.l1 * sum[0].to_f64();
                 }
                 if self.l2 != 0.0 {
                     reduce::reduce(reduce::SumSquares, x, 1, x.len(), 1, &mut sum);
-                    total += self.l2 * f64::from(sum[0]);
+                    total += self.l2 * sum[0].to_f64();
                 }
             }, else ());
         }

@@ -130,16 +130,6 @@ impl Tensor {
         out
     }
 
-    /// The same for a computation that can fail.
-    pub(crate) fn try_build<T: Element>(
-        shape: &[usize],
-        fill: impl FnOnce(&mut [T]) -> crate::Result<()>,
-    ) -> crate::Result<Self> {
-        let mut out = Self::stale(T::DTYPE, shape);
-        fill(out.data_mut())?;
-        Ok(out)
-    }
-
     #[inline]
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout

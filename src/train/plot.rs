@@ -45,6 +45,7 @@ pub struct Chart {
     title: String,
     labels: [String; 2],
     log_y: bool,
+    y_limits: (f64, f64),
     diagonal: bool,
     series: Vec<Series>,
 }
@@ -61,7 +62,8 @@ impl Chart {
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
         let labels = [String::new(), String::new()];
-        Self { title: title.into(), labels, log_y: false, diagonal: false, series: Vec::new() }
+        let y_limits = (f64::NEG_INFINITY, f64::INFINITY);
+        Self { title: title.into(), labels, log_y: false, y_limits, diagonal: false, series: Vec::new() }
     }
 
     /// What the axes show.
@@ -75,6 +77,13 @@ impl Chart {
     #[must_use]
     pub fn log_y(mut self) -> Self {
         self.log_y = true;
+        self
+    }
+
+    /// Leaves out points below `low` and above `high`.
+    #[must_use]
+    pub fn y_limits(mut self, low: f64, high: f64) -> Self {
+        self.y_limits = (low, high);
         self
     }
 
@@ -128,7 +137,10 @@ impl Chart {
 
     /// The points that can be shown.
     fn visible<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = (f64, f64)> + 'a {
-        series.values.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite() && !(self.log_y && *y <= 0.0))
+        let (low, high) = self.y_limits;
+        series.values.iter().copied().filter(move |(x, y)| {
+            x.is_finite() && y.is_finite() && (low..=high).contains(y) && !(self.log_y && *y <= 0.0)
+        })
     }
 
     /// The ranges of both axes, with some room around the points.
@@ -177,6 +189,7 @@ impl Chart {
             .y_desc(&self.labels[1])
             .axis_desc_style(("sans-serif", 18))
             .label_style(("sans-serif", 15))
+            .x_label_formatter(&|v| short(*v))
             .y_label_formatter(&|v| short(*v))
             .light_line_style(WHITE)
             .draw()

@@ -52,7 +52,7 @@ impl Tensor {
         let sizes = sizes(&terms, operands)?;
         let mut factors = Vec::with_capacity(operands.len());
         for (x, labels) in operands.iter().zip(terms) {
-            factors.push(Factor { x: (*x).clone(), labels }.with_diagonals()?.without_broadcasting(&sizes));
+            factors.push(Factor { x: (*x).clone(), labels }.with_diagonals()?.without_broadcasting(&sizes)?);
         }
         let mut rest = factors.into_iter();
         let Some(mut product) = rest.next() else {
@@ -224,14 +224,16 @@ impl Factor {
     }
 
     /// Without the dimensions of size 1 that are larger in other operands: their elements count for each of the others'.
-    fn without_broadcasting(self, sizes: &[usize; 128]) -> Self {
+    #[track_caller]
+    fn without_broadcasting(self, sizes: &[usize; 128]) -> Result<Self> {
         let stays = |d: usize| self.x.shape()[d] == sizes[usize::from(self.labels[d])];
         let kept: Vec<usize> = (0..self.labels.len()).filter(|d| stays(*d)).collect();
         if kept.len() == self.labels.len() {
-            return self;
+            return Ok(self);
         }
         let shape = Dims::collect(kept.iter().map(|d| self.x.shape()[*d]));
-        Self { x: reshape("reshape", &self.x, shape), labels: kept.iter().map(|d| self.labels[*d]).collect() }
+        let labels = kept.iter().map(|d| self.labels[*d]).collect();
+        Ok(Self { x: reshape("reshape", &self.x, shape)?, labels })
     }
 
     /// Summed over the labels that are not kept.

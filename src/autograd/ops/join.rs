@@ -169,11 +169,8 @@ impl Tensor {
         let own = std::iter::repeat_n(&1, missing).chain(self.shape());
         let sizes: Vec<usize> = own.zip(times).map(|(n, times)| n.saturating_mul(*times)).collect();
         let shape = check_shape("repeat", &sizes, self.dtype())?;
-        let mut out = reshape(
-            "reshape",
-            self,
-            Dims::collect(std::iter::repeat_n(1, missing).chain(self.shape().iter().copied())),
-        );
+        let wide = std::iter::repeat_n(1, missing).chain(self.shape().iter().copied());
+        let mut out = reshape("reshape", self, Dims::collect(wide))?;
         // From the last dimension on, so that as little as possible is copied more than once.
         for at in (0..shape.len()).rev().filter(|at| times[*at] != 1) {
             out = repeated("repeat", &out, at, times[at], at)?;

@@ -2,8 +2,10 @@
 
 use super::record;
 use crate::error::{Error, Result};
-use crate::tensor::create::check_shape;
-use crate::tensor::layout::{Dims, Layout, dim_index, expand_strides, reshape_strides, row_major};
+use crate::tensor::create::{check_shape, stale};
+use crate::tensor::dtype::with_element;
+use crate::tensor::kernels::copy::copy_strided;
+use crate::tensor::layout::{Dims, Layout, dim_index, expand_strides, reshape_strides};
 use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
 
 impl Tensor {
@@ -28,7 +30,7 @@ impl Tensor {
         if count > MAX_DIMS {
             return Err(Error::shape("reshape", format!("{count} dimensions, at most {MAX_DIMS} are supported")));
         }
-        Ok(reshape("reshape", self, new_sizes("reshape", self, &sizes[..count])?))
+        reshape("reshape", self, new_sizes("reshape", self, &sizes[..count])?)
     }
 
     /// The dimensions from `start` to `end`, both included, as one. `flatten(0, -1)` makes a vector of any tensor.
@@ -47,7 +49,7 @@ impl Tensor {
     #[track_caller]
     pub fn flatten(&self, start: isize, end: isize) -> Result<Tensor> {
         if self.rank() == 0 && [-1, 0].contains(&start) && [-1, 0].contains(&end) {
-            return Ok(reshape("flatten", self, Dims::filled(1, 1)));
+            return reshape("flatten", self, Dims::filled(1, 1));
         }
         let (from, to) = (dim_index("flatten", start, self.rank())?, dim_index("flatten", end, self.rank())?);
         if from > to {
@@ -57,7 +59,7 @@ impl Tensor {
         let old = self.shape();
         let merged = old[from..=to].iter().product();
         let sizes = old[..from].iter().copied().chain([merged]).chain(old[to + 1..].iter().copied());
-        Ok(reshape("flatten", self, Dims::collect(sizes)))
+        reshape("flatten", self, Dims::collect(sizes))
     }
 
     /// One dimension as several, of the given sizes, of which one may be -1. Gradient: reshaped back.
@@ -85,14 +87,20 @@ impl Tensor {
         let parts = new_sizes("unflatten", &one, &sizes[..count])?;
         let old = self.shape();
         let sizes = old[..at].iter().chain(parts.iter()).chain(&old[at + 1..]);
-        Ok(reshape("unflatten", self, Dims::collect(sizes.copied())))
+        reshape("unflatten", self, Dims::collect(sizes.copied()))
     }
 
     /// A view without any dimension of size 1. Gradient: with them.
     #[doc(alias = "squeeze")]
     #[must_use]
     pub fn squeeze_all(&self) -> Tensor {
-        reshape("squeeze_all", self, Dims::collect(self.shape().iter().copied().filter(|n| *n != 1)))
+        let layout = self.layout();
+        let kept = |from: &Dims| Dims::collect((0..self.rank()).filter(|d| layout.shape[*d] != 1).map(|d| from[d]));
+        let view = Layout::strided(kept(&layout.shape), kept(&layout.strides), layout.offset);
+        record("squeeze_all", self.with_layout(view), &[self], |tape| {
+            let old = layout.shape;
+            tape.edge(self, move |g| reshape("reshape", g, old));
+        })
     }
 
     /// A view with the dimensions in another order: dimension `i` of the result is dimension `order[i]` of this one.
@@ -231,16 +239,21 @@ fn new_sizes(name: &'static str, x: &Tensor, sizes: &[isize]) -> Result<Dims> {
 }
 
 /// The elements with another shape of the same size.
-pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Tensor {
-    let (source, strides) = match reshape_strides(x.layout(), &shape) {
-        Some(strides) => (x.detach(), strides),
-        None => (x.packed(), row_major(&shape)),
+#[track_caller]
+pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Tensor> {
+    let view = match reshape_strides(x.layout(), &shape) {
+        Some(strides) => x.with_layout(Layout::strided(shape, strides, x.layout().offset)),
+        None => {
+            // A broadcast view can be far larger than its memory.
+            let mut copy = stale(name, &shape, x.dtype())?;
+            with_element!(x.dtype(), T => copy_strided(x.shape(), x.strided::<T>(x.strides()), copy.data_mut()));
+            copy
+        }
     };
-    let view = source.with_layout(Layout::strided(shape, strides, source.layout().offset));
-    record(name, view, &[x], |tape| {
+    Ok(record(name, view, &[x], |tape| {
         let old = x.layout().shape;
-        tape.edge(x, move |g| Ok(reshape("reshape", g, old)));
-    })
+        tape.edge(x, move |g| reshape("reshape", g, old));
+    }))
 }
 
 fn permute(x: &Tensor, axes: Dims) -> Tensor {

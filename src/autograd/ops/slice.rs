@@ -1,6 +1,8 @@
 //! Parts of a tensor: along one dimension, by an index over all of them, and putting parts in.
 
+use super::gather::true_places;
 use super::record;
+use super::shape::reshape;
 use crate::error::{Error, Result};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_element;
@@ -71,7 +73,7 @@ impl Tensor {
         cuts[at] = Cut::new(position("select", self, at, index)?, 1, 1);
         let mut shape = self.layout().shape;
         shape.remove(at);
-        Ok(super::shape::reshape("select", &cut("narrow", self, cuts), shape))
+        reshape("select", &cut("narrow", self, cuts), shape)
     }
 
     /// The part of the tensor that an index chooses, with one item for each dimension: numbers, ranges, masks and index
@@ -105,7 +107,7 @@ impl Tensor {
             Some(choice) => choose(&part, &choice)?,
             None => part,
         };
-        Ok(if *part.shape() == *plan.shape { part } else { super::shape::reshape("reshape", &part, plan.shape) })
+        if *part.shape() == *plan.shape { Ok(part) } else { reshape("reshape", &part, plan.shape) }
     }
 
     /// This tensor with the part that an index chooses replaced by `values`, which broadcast to it; see
@@ -137,7 +139,7 @@ impl Tensor {
         }
         let values = values.broadcast_to(&*plan.shape)?;
         let Some(choice) = &plan.choice else {
-            let values = super::shape::reshape("reshape", &values, Layout::cut_shape(&plan.cuts, self.rank()));
+            let values = reshape("reshape", &values, Layout::cut_shape(&plan.cuts, self.rank()))?;
             return Ok(put(self, plan.cuts, &values));
         };
         // The same index into the elements' numbers says where each value goes.
@@ -262,7 +264,7 @@ impl Choice {
                     let message = format!("a mask of shape {:?} for dimensions of sizes {covered:?}", index.shape());
                     return Err(Error::shape(name, message));
                 }
-                Ok(Self { from: dim, count: index.rank(), places: super::gather::true_places(index) })
+                Ok(Self { from: dim, count: index.rank(), places: true_places(index) })
             }
             dtype => Err(Error::dtype(name, format!("an index tensor of type {dtype}, expected i64 or bool"))
                 .with_help("convert numbers with to_dtype(DType::I64); comparisons give masks")),
@@ -278,7 +280,7 @@ fn choose(x: &Tensor, choice: &Choice) -> Result<Tensor> {
     let sizes = x.shape()[..from].iter().copied().chain([merged]).chain(x.shape()[to..].iter().copied());
     // A mask without dimensions chooses all or nothing, along a new dimension.
     let flat = if choice.count == 0 { x.unsqueeze(from as isize)? } else { x.clone() };
-    let flat = if choice.count > 1 { super::shape::reshape("reshape", &flat, Dims::collect(sizes)) } else { flat };
+    let flat = if choice.count > 1 { reshape("reshape", &flat, Dims::collect(sizes))? } else { flat };
     flat.index_select(from as isize, &choice.places)
 }
 
