@@ -4,6 +4,7 @@ use super::Optimizer;
 use super::clip::{self, Limit, Norm};
 use super::group::Group;
 use super::options::{not_negative, positive};
+use super::problem::{Problem, no_gradient, quoted};
 use super::state::{Entries, Entry, OptimizerState, ParameterState};
 use crate::autograd::Gradients;
 use crate::error::{Error, Result};
@@ -242,13 +243,6 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
     }
 }
 
-/// What is wrong with a model or its gradients. An error made of it names the line that called the optimizer.
-enum Problem {
-    SamePath(String),
-    Misfit(String),
-    NotFinite(String),
-}
-
 /// The parts of a step.
 impl<R: UpdateRule> Stepper<R> {
     #[track_caller]
@@ -306,10 +300,10 @@ impl<R: UpdateRule> Stepper<R> {
         };
         model.visit(&mut Visitor::new(&mut on_slot));
         if !missing.is_empty() && !self.allow_unused {
-            return Err(self.no_gradient(&missing));
+            return Err(no_gradient(self.rule.name(), &missing));
         }
         if let Some(problem) = problem {
-            return Err(self.explain(problem));
+            return Err(problem.explain(self.rule.name()));
         }
         if self.unchecked {
             self.check_paths()?;
@@ -375,50 +369,9 @@ impl<R: UpdateRule> Stepper<R> {
         self.unchecked = false;
         Ok(())
     }
-
-    #[track_caller]
-    fn no_gradient(&self, missing: &[String]) -> Error {
-        const SHOWN: usize = 5;
-        let mut names = missing.iter().take(SHOWN).map(|path| quoted(path)).collect::<Vec<_>>().join(", ");
-        if missing.len() > SHOWN {
-            names += &format!(" and {} more", missing.len() - SHOWN);
-        }
-        let message = format!("the loss does not depend on {names}");
-        Error::gradient(self.rule.name(), message).with_help(
-            "compute the loss with the model that the optimizer gets, and use all of it; or freeze what is not to be \
-             trained; or pass over it with .allow_unused()",
-        )
-    }
-
-    #[track_caller]
-    fn explain(&self, problem: Problem) -> Error {
-        let name = self.rule.name();
-        match problem {
-            Problem::SamePath(path) => Error::parameter(name, format!("two parameters are called {}", quoted(&path)))
-                .with_help("in Module::visit, every field needs a name of its own"),
-            Problem::Misfit(path) => {
-                let message = format!("the optimizer's state does not fit the shape and type of {}", quoted(&path));
-                Error::state(name, message).with_help(
-                    "an optimizer serves one model, or its clones, and keeps its options once it has taken a step",
-                )
-            }
-            Problem::NotFinite(path) => {
-                let message = format!("the gradient of {} has NaN or infinite values", quoted(&path));
-                Error::numeric(name, message).with_help(
-                    "lower the learning rate, or clip the gradients; look for a division by zero, log(0), or NaN in \
-                     the data. The model is unchanged",
-                )
-            }
-        }
-    }
 }
 
 /// Whether remembered tensors are as many as there should be, and of the parameter's shape and type.
 fn fits(tensors: &[Tensor], expected: usize, param: &Param) -> bool {
     tensors.len() == expected && tensors.iter().all(|x| x.shape() == param.shape() && x.dtype() == param.dtype())
-}
-
-/// The name of a parameter. The path to the root, which is a parameter itself then, is empty.
-fn quoted(path: &str) -> String {
-    if path.is_empty() { "the parameter".to_string() } else { format!("`{path}`") }
 }

@@ -1,8 +1,9 @@
 //! Bounds that parameters are brought back to after each step.
 
-use super::selection::{Selection, not_negative};
+use super::selection::Selection;
 use crate::error::{Error, InLayer, Result};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
+use crate::optimizers::options::not_negative;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::{map::unary_in_place, ops, reduce};
 use crate::tensor::layout::dim_index;

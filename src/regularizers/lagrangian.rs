@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::selection::not_negative;
 use crate::error::{Error, Result};
+use crate::optimizers::options::{not_negative, positive};
 use crate::tensor::Tensor;
 
 /// Minimises under constraints, by the method of multipliers (Hestenes, 1969; Powell, 1969; Rockafellar, 1973).
@@ -219,12 +219,14 @@ impl AugmentedLagrangian {
 
     #[track_caller]
     fn check(&self, equalities: &[&Tensor], inequalities: &[&Tensor]) -> Result<()> {
-        for (name, value) in [("the penalty", self.penalty), ("growth", self.growth), ("tolerance", self.tolerance)] {
-            not_negative(OP, name, value)?;
-        }
-        if self.penalty == 0.0 || self.growth < 1.0 {
-            let message = format!("penalty {} and growth {}", self.penalty, self.growth);
-            return Err(Error::argument(OP, message).with_help("the penalty must be above 0, its growth at least 1"));
+        positive(OP, "the penalty", self.penalty)?;
+        positive(OP, "max_penalty", self.max_penalty)?;
+        not_negative(OP, "tolerance", self.tolerance)?;
+        if !(self.growth >= 1.0 && self.growth.is_finite()) {
+            return Err(Error::argument(
+                OP,
+                format!("growth is {}, expected a finite number of at least 1", self.growth),
+            ));
         }
         if self.violation.is_none() {
             return Ok(());

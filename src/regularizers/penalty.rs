@@ -1,9 +1,10 @@
 //! Terms of the loss that grow with the parameters.
 
-use super::selection::{Selection, not_negative};
+use super::selection::Selection;
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
 use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, Visitor};
+use crate::optimizers::options::not_negative;
 use crate::tensor::kernels::map::{self, Unary};
 use crate::tensor::kernels::simd::Isa;
 use crate::tensor::kernels::{Real, reduce};

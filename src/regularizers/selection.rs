@@ -1,6 +1,6 @@
 //! Which parameters are meant.
 
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::layers::{Module, ModuleExt, matches};
 
 /// Parameters chosen by path: those that match one of the patterns, or all if there are none.
@@ -28,13 +28,4 @@ impl Selection {
         };
         Error::parameter(op, message).with_help(format!("the parameters are {}", names.join(", ")))
     }
-}
-
-/// Checks how strong something is to be.
-#[track_caller]
-pub(super) fn not_negative(op: &str, name: &str, value: f64) -> Result<()> {
-    if value >= 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::argument(op, format!("{name} is {value}, expected a finite number that is not negative")))
 }

@@ -320,11 +320,13 @@ fn lagrangians_report_what_is_wrong() {
     let (one, two) = (f64s(&[1.0]), f64s(&[1.0, 2.0]));
     let new = AugmentedLagrangian::new;
     let message = |l: AugmentedLagrangian| l.loss(&one, &[&one], &[]).unwrap_err().message();
-    let finite = "expected a finite number that is not negative";
-    assert_eq!(message(new().penalty(-1.0)), format!("AugmentedLagrangian: the penalty is -1, {finite}"));
-    assert_eq!(message(new().penalty(0.0)), "AugmentedLagrangian: penalty 0 and growth 2");
-    assert_eq!(message(new().growth(0.5)), "AugmentedLagrangian: penalty 1 and growth 0.5");
-    assert_eq!(message(new().tolerance(f64::NAN)), format!("AugmentedLagrangian: tolerance is NaN, {finite}"));
+    let above = "expected a finite number above 0";
+    assert_eq!(message(new().penalty(-1.0)), format!("AugmentedLagrangian: the penalty is -1, {above}"));
+    assert_eq!(message(new().max_penalty(0.0)), format!("AugmentedLagrangian: max_penalty is 0, {above}"));
+    let growth = message(new().growth(0.5));
+    assert_eq!(growth, "AugmentedLagrangian: growth is 0.5, expected a finite number of at least 1");
+    let tolerance = message(new().tolerance(f64::NAN));
+    assert_eq!(tolerance, "AugmentedLagrangian: tolerance is NaN, expected a finite number that is not negative");
     let e = new().loss(&two, &[], &[]).unwrap_err();
     assert_eq!(e.message(), "AugmentedLagrangian: the objective has shape [2], expected a single number");
 

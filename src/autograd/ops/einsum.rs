@@ -1,9 +1,9 @@
 //! Sums of products, written as an equation.
 //!
-//! An equation names the dimensions of each operand by letters. Here it is carried out from left to right, two operands at
-//! a time, each step as one matrix product: the dimensions that both have and the rest needs are its batch, those that
-//! both have and nothing else needs are summed over, and the others are its rows and columns. All steps are differentiable
-//! operations, and so is the whole.
+//! An equation names the dimensions of each operand by letters. Here it is carried out from left to right, two operands
+//! at a time, each step as one matrix product: the dimensions that both have and the rest needs are its batch, those
+//! that both have and nothing else needs are summed over, and the others are its rows and columns. All steps are
+//! differentiable operations, and so is the whole.
 
 use super::shape::reshape;
 use crate::error::{Error, Result};
@@ -14,9 +14,9 @@ impl Tensor {
     /// Einstein's summation convention: products of elements, summed over the dimensions that the result does not have.
     ///
     /// The equation has a term for each operand, with a letter for each dimension. Dimensions of the same letter run
-    /// together; a letter twice in one term means its diagonal. After `->` stand the dimensions of the result; without it, the
-    /// result has those whose letter occurs once, in alphabetical order. `...` stands for any further dimensions, which
-    /// broadcast. Dimensions of size 1 broadcast as well.
+    /// together; a letter twice in one term means its diagonal. After `->` stand the dimensions of the result; without
+    /// it, the result has those whose letter occurs once, in alphabetical order. `...` stands for any further
+    /// dimensions, which broadcast. Dimensions of size 1 broadcast as well.
     ///
     /// | equation | meaning |
     /// |---|---|
@@ -223,7 +223,8 @@ impl Factor {
         Ok(self)
     }
 
-    /// Without the dimensions of size 1 that are larger in other operands: their elements count for each of the others'.
+    /// Without the dimensions of size 1 that are larger in other operands: their elements count for each of the
+    /// others'.
     #[track_caller]
     fn without_broadcasting(self, sizes: &[usize; 128]) -> Result<Self> {
         let stays = |d: usize| self.x.shape()[d] == sizes[usize::from(self.labels[d])];
@@ -257,6 +258,14 @@ impl Factor {
         Ok(Self { x, labels: labels.to_vec() })
     }
 
+    /// The tensor as an operand of an element-wise product over `labels`: with size 1 for those that it does not have.
+    #[track_caller]
+    fn aligned(&self, labels: &[u8]) -> Result<Tensor> {
+        let own: Labels = labels.iter().filter(|label| self.labels.contains(label)).copied().collect();
+        let shape = Dims::collect(labels.iter().map(|label| self.size(*label)));
+        reshape("reshape", &self.in_order(&own)?.x, shape)
+    }
+
     /// The product of two factors, summed over the labels that both have and that are not needed any more.
     #[track_caller]
     fn times(&self, other: &Factor, needed: impl Fn(u8) -> bool) -> Result<Self> {
@@ -277,22 +286,12 @@ impl Factor {
 
         if summed.is_empty() {
             // Nothing to sum: element by element, each broadcast along the other's own dimensions.
-            let x = a.in_order(&[&*batch, &rows].concat())?.x;
-            let wide =
-                sizes(&[&*batch, &rows].concat()).iter().copied().chain(columns.iter().map(|_| 1)).collect::<Vec<_>>();
-            let y = b.in_order(&[&*batch, &columns].concat())?.x;
-            let tall: Vec<usize> = sizes(&batch)
-                .iter()
-                .copied()
-                .chain(rows.iter().map(|_| 1))
-                .chain(sizes(&columns).iter().copied())
-                .collect();
-            return Ok(Self { x: x.reshape(wide)?.mul(&y.reshape(tall)?)?, labels });
+            return Ok(Self { x: a.aligned(&labels)?.mul(&b.aligned(&labels)?)?, labels });
         }
         if rows.is_empty() && columns.is_empty() && !batch.is_empty() {
             // A batch of inner products: many products of single rows by single columns would be slower.
             let order = [&*batch, &summed].concat();
-            let product = Self { x: a.in_order(&order)?.x.mul(&b.in_order(&order)?.x)?, labels: order };
+            let product = Self { x: a.aligned(&order)?.mul(&b.aligned(&order)?)?, labels: order };
             return product.sum_except(|label| !summed.contains(&label));
         }
         let count = |labels: &[u8]| sizes(labels).iter().product::<usize>();

@@ -1,7 +1,7 @@
 //! Elements by number: index tensors and masks.
 //!
-//! Indices are of type `I64` and count from 0; [`Tensor::index`] also takes negative ones. Where several source elements
-//! go to one place, they do so in the order of the source, whatever the number of threads.
+//! Indices are of type `I64` and count from 0; [`Tensor::index`] also takes negative ones. Where several source
+//! elements go to one place, they do so in the order of the source, whatever the number of threads.
 
 use super::record;
 use super::slice::cut;
@@ -15,8 +15,8 @@ use crate::tensor::layout::{Dims, broadcast, dim_index};
 use crate::tensor::{DType, Element, MAX_DIMS, Tensor};
 
 impl Tensor {
-    /// The places along dimension `dim` that the vector `index` lists. Gradient: each row of `g` added to the place that it
-    /// came from.
+    /// The places along dimension `dim` that the vector `index` lists. Gradient: each row of `g` added to the place
+    /// that it came from.
     ///
     /// # Errors
     /// If `dim` or an index is out of range, or `index` is not a vector of type `I64`.
@@ -53,7 +53,8 @@ impl Tensor {
     /// Gradients: `g`, and the listed places of `g`.
     ///
     /// # Errors
-    /// If `dim` or an index is out of range, `index` is not a vector of type `I64`, or the source has another type or shape.
+    /// If `dim` or an index is out of range, `index` is not a vector of type `I64`, or the source has another type or
+    /// shape.
     #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Tensor, source: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("index_add");
@@ -71,8 +72,8 @@ impl Tensor {
         }))
     }
 
-    /// The elements at the given places along dimension `dim`: `out[i, j, k] = x[i, index[i, j, k], k]` for `dim` 1. The
-    /// index may be smaller than the tensor in the other dimensions.
+    /// The elements at the given places along dimension `dim`: `out[i, j, k] = x[i, index[i, j, k], k]` for `dim` 1.
+    /// The index may be smaller than the tensor in the other dimensions.
     ///
     /// Gradient: `g` added to the places that its elements came from.
     ///
@@ -129,8 +130,8 @@ impl Tensor {
     }
 
     /// This tensor with elements of `source` put at the given places along dimension `dim`:
-    /// `out[i, index[i, j, k], k] = source[i, j, k]` for `dim` 1. If several go to one place, the last one stays. The index
-    /// may be smaller than tensor and source.
+    /// `out[i, index[i, j, k], k] = source[i, j, k]` for `dim` 1. If several go to one place, the last one stays. The
+    /// index may be smaller than tensor and source.
     ///
     /// Gradients: `g` with zeros where something was put; for the source, `g` where its elements stayed.
     ///

@@ -1,16 +1,14 @@
-//! Putting tensors together, taking them apart, and moving, repeating and padding along dimensions.
+//! Putting tensors together and taking them apart.
 
 use super::record;
-use super::shape::reshape;
-use super::slice::{cut, embed};
+use super::slice::cut;
 use crate::error::{Error, Result};
-use crate::tensor::create::{check_shape, stale};
+use crate::tensor::create::stale;
 use crate::tensor::dtype::with_element;
 use crate::tensor::index::{Cut, whole};
-use crate::tensor::kernels::copy::copy_strided;
 use crate::tensor::kernels::index::{self, Part};
-use crate::tensor::layout::{Dims, Layout, dim_index, dim_set, plural, row_major};
-use crate::tensor::{DType, MAX_DIMS, Tensor};
+use crate::tensor::layout::{Dims, Layout, dim_index};
+use crate::tensor::{MAX_DIMS, Tensor};
 
 /// Tensors without elements can be split into any number of parts; more than this are refused.
 const MAX_EMPTY_PARTS: usize = 1 << 20;
@@ -119,8 +117,8 @@ impl Tensor {
         self.parts("split_sizes", at, sizes.len(), |i| sizes[i])
     }
 
-    /// At most `chunks` views of equal size along dimension `dim`, the last one possibly smaller. As in PyTorch, the size is
-    /// rounded up, so that there can be fewer: 5 places in 4 chunks are 2, 2 and 1.
+    /// At most `chunks` views of equal size along dimension `dim`, the last one possibly smaller. As in PyTorch, the
+    /// size is rounded up, so that there can be fewer: 5 places in 4 chunks are 2, 2 and 1.
     ///
     /// # Errors
     /// If `dim` is out of range or `chunks` is 0.
@@ -151,223 +149,6 @@ impl Tensor {
         };
         Ok((0..count).map(part).collect())
     }
-
-    /// The tensor `times[i]` times along each dimension `i`. More numbers than dimensions add leading ones.
-    /// Gradient: summed over the repetitions.
-    ///
-    /// # Errors
-    /// If there are fewer numbers than dimensions, or the result is too large.
-    #[doc(alias = "tile")]
-    #[track_caller]
-    pub fn repeat(&self, times: &[usize]) -> Result<Tensor> {
-        let Some(missing) = times.len().checked_sub(self.rank()) else {
-            let message = format!("{} number{} for {:?}", times.len(), plural(times.len()), self.shape());
-            return Err(
-                Error::shape("repeat", message).with_help("say for each dimension how often: 1 leaves it as it is")
-            );
-        };
-        let own = std::iter::repeat_n(&1, missing).chain(self.shape());
-        let sizes: Vec<usize> = own.zip(times).map(|(n, times)| n.saturating_mul(*times)).collect();
-        let shape = check_shape("repeat", &sizes, self.dtype())?;
-        let wide = std::iter::repeat_n(1, missing).chain(self.shape().iter().copied());
-        let mut out = reshape("reshape", self, Dims::collect(wide))?;
-        // From the last dimension on, so that as little as possible is copied more than once.
-        for at in (0..shape.len()).rev().filter(|at| times[*at] != 1) {
-            out = repeated("repeat", &out, at, times[at], at)?;
-        }
-        Ok(out)
-    }
-
-    /// Each place along dimension `dim` `times` times in a row. Gradient: summed over the repetitions.
-    ///
-    /// # Errors
-    /// If `dim` is out of range, or the result is too large.
-    ///
-    /// ```
-    /// use demotic::tensor;
-    ///
-    /// assert_eq!(tensor![1, 2].repeat_interleave(2, 0)?.to_vec::<f32>()?, [1.0, 1.0, 2.0, 2.0]);
-    /// # Ok::<(), demotic::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn repeat_interleave(&self, times: usize, dim: isize) -> Result<Tensor> {
-        let at = dim_index("repeat_interleave", dim, self.rank())?;
-        repeated("repeat_interleave", self, at, times, at + 1)
-    }
-
-    /// The places along the given dimensions in reversed order. Gradient: reversed back.
-    ///
-    /// # Errors
-    /// If a dimension is out of range or named twice.
-    #[track_caller]
-    pub fn flip(&self, dims: &[isize]) -> Result<Tensor> {
-        if dims.is_empty() {
-            return Ok(self.clone());
-        }
-        Ok(flip(self, dim_set("flip", dims, self.rank())?))
-    }
-
-    /// Moves the places along `dims[i]` by `shifts[i]`; what leaves at one end comes in at the other. Without `dims`, the
-    /// elements are moved in row-major order, by one shift. Gradient: moved back.
-    ///
-    /// # Errors
-    /// If there are not as many shifts as dimensions, or a dimension is out of range.
-    ///
-    /// ```
-    /// use demotic::tensor;
-    ///
-    /// assert_eq!(tensor![1, 2, 3, 4].roll(&[1], &[0])?.to_vec::<f32>()?, [4.0, 1.0, 2.0, 3.0]);
-    /// # Ok::<(), demotic::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn roll(&self, shifts: &[isize], dims: &[isize]) -> Result<Tensor> {
-        if let ([shift], []) = (shifts, dims) {
-            return self.reshape(-1)?.roll(&[*shift], &[0])?.reshape(self.shape());
-        }
-        if shifts.len() != dims.len() {
-            let message = format!("shifts {shifts:?} for dimensions {dims:?}, expected as many");
-            return Err(Error::argument("roll", message));
-        }
-        let mut out = self.clone();
-        for (&shift, &dim) in shifts.iter().zip(dims) {
-            let at = dim_index("roll", dim, self.rank())?;
-            let size = self.shape()[at];
-            let back = if size == 0 { 0 } else { shift.rem_euclid(size as isize) as usize };
-            if back != 0 {
-                let (head, tail) = (out.narrow(dim, 0, size - back)?, out.narrow(dim, size - back, back)?);
-                out = Tensor::cat(&[&tail, &head], dim)?;
-            }
-        }
-        Ok(out)
-    }
-
-    /// Adds `value` around the tensor: for each dimension, from the first to the last, how many places before and how many
-    /// after. Fewer pairs are for the last dimensions. Negative numbers take places away.
-    ///
-    /// (PyTorch's `F.pad` takes the same numbers as one flat list, from the last dimension to the first.)
-    ///
-    /// Gradient: without the margins.
-    ///
-    /// # Errors
-    /// If there are more pairs than dimensions, more is taken away than there is, or the result is too large.
-    ///
-    /// ```
-    /// use demotic::tensor;
-    ///
-    /// let x = tensor![[1.0, 2.0]];
-    /// assert_eq!(x.pad(&[(0, 1), (1, 0)], 9.0)?.to_vec::<f32>()?, [9.0, 1.0, 2.0, 9.0, 9.0, 9.0]);
-    /// # Ok::<(), demotic::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn pad(&self, pairs: &[(isize, isize)], value: f64) -> Result<Tensor> {
-        let (inside, margins) = self.without_negative_margins("pad", pairs)?;
-        let (mut shape, mut cuts) = (inside.layout().shape, whole(inside.shape()));
-        if margins.iter().all(|margin| *margin == (0, 0)) {
-            return Ok(inside);
-        }
-        for (d, (before, after)) in margins.into_iter().enumerate().take(shape.len()) {
-            cuts[d] = Cut::new(before, 1, shape[d]);
-            shape[d] = shape[d].saturating_add(before).saturating_add(after);
-        }
-        embed("pad", &inside, shape, cuts, value)
-    }
-
-    /// Continues the tensor beyond its ends as if mirrored there, without repeating the outermost places:
-    /// `3 2 [1 2 3] 2 1`. The pairs are those of [`pad`](Self::pad). Gradient: summed over the repetitions.
-    ///
-    /// # Errors
-    /// As for [`pad`](Self::pad), or if a margin is not smaller than the dimension.
-    #[track_caller]
-    pub fn pad_reflect(&self, pairs: &[(isize, isize)]) -> Result<Tensor> {
-        self.pad_by("pad_reflect", pairs, |size| size - 1, |i, size| if i < 0 { -i } else { 2 * (size - 1) - i })
-    }
-
-    /// Repeats the outermost places: `1 1 [1 2 3] 3 3`. The pairs are those of [`pad`](Self::pad).
-    /// Gradient: summed over the repetitions.
-    ///
-    /// # Errors
-    /// As for [`pad`](Self::pad), or if there is nothing to repeat.
-    #[track_caller]
-    pub fn pad_replicate(&self, pairs: &[(isize, isize)]) -> Result<Tensor> {
-        self.pad_by("pad_replicate", pairs, |_| isize::MAX, |i, size| if i < 0 { 0 } else { size - 1 })
-    }
-
-    /// Continues the tensor beyond its ends with what is at the other end: `2 3 [1 2 3] 1 2`. The pairs are those of
-    /// [`pad`](Self::pad). Gradient: summed over the repetitions.
-    ///
-    /// # Errors
-    /// As for [`pad`](Self::pad), or if a margin is larger than the dimension.
-    #[track_caller]
-    pub fn pad_circular(&self, pairs: &[(isize, isize)]) -> Result<Tensor> {
-        self.pad_by("pad_circular", pairs, |size| size, |i, size| if i < 0 { i + size } else { i - size })
-    }
-
-    /// Pads with the tensor's own places: `source(i, size)` is what stands at place `i < 0` or `i ≥ size`. A dimension of
-    /// `size` allows margins of up to `limit(size)`.
-    #[track_caller]
-    fn pad_by(
-        &self,
-        name: &'static str,
-        pairs: &[(isize, isize)],
-        limit: impl Fn(isize) -> isize,
-        source: impl Fn(isize, isize) -> isize,
-    ) -> Result<Tensor> {
-        let (mut out, margins) = self.without_negative_margins(name, pairs)?;
-        let mut shape = out.layout().shape;
-        for (d, (before, after)) in margins.into_iter().enumerate().take(shape.len()) {
-            let margin = before.max(after);
-            if margin > 0 && (shape[d] == 0 || margin > limit(shape[d] as isize) as usize) {
-                let message = format!("a margin of {margin} for dimension {d} of {:?}", out.shape());
-                return Err(Error::argument(name, message));
-            }
-            shape[d] = shape[d].saturating_add(before).saturating_add(after);
-        }
-        let shape = check_shape(name, &shape, self.dtype())?;
-        if shape.contains(&0) {
-            // There is nothing to continue, but the tables below would be as long as the margins.
-            let cuts = whole(out.shape());
-            return embed("embed", &out, shape, cuts, 0.0);
-        }
-        for (d, (before, after)) in margins.into_iter().enumerate().take(shape.len()) {
-            if (before, after) == (0, 0) {
-                continue;
-            }
-            let size = out.shape()[d] as isize;
-            let mut table = stale(name, &[shape[d]], DType::I64)?;
-            for (k, place) in table.data_mut::<i64>().iter_mut().enumerate() {
-                let i = k as isize - before as isize;
-                *place = (if (0..size).contains(&i) { i } else { source(i, size) }) as i64;
-            }
-            out = out.index_select(d as isize, &table)?;
-        }
-        Ok(out)
-    }
-
-    /// The margins of each dimension, and the tensor without those that are negative.
-    #[track_caller]
-    fn without_negative_margins(
-        &self,
-        name: &'static str,
-        pairs: &[(isize, isize)],
-    ) -> Result<(Tensor, [(usize, usize); MAX_DIMS])> {
-        let Some(unpadded) = self.rank().checked_sub(pairs.len()) else {
-            let message = format!("{} pairs for {:?}, which has {} dimensions", pairs.len(), self.shape(), self.rank());
-            return Err(Error::argument(name, message));
-        };
-        let (mut margins, mut cuts) = ([(0, 0); MAX_DIMS], whole(self.shape()));
-        for (d, &(before, after)) in pairs.iter().enumerate().map(|(i, pair)| (i + unpadded, pair)) {
-            let size = self.shape()[d];
-            let taken = |n: isize| if n < 0 { n.unsigned_abs() } else { 0 };
-            let Some(len) = size.checked_sub(taken(before)).and_then(|n| n.checked_sub(taken(after))) else {
-                let message = format!("({before}, {after}) takes more than dimension {d} of {:?} has", self.shape());
-                return Err(Error::argument(name, message));
-            };
-            cuts[d] = Cut::new(taken(before), 1, len);
-            margins[d] = (before.max(0) as usize, after.max(0) as usize);
-        }
-        let inside = if cuts == whole(self.shape()) { self.clone() } else { cut("narrow", self, cuts) };
-        Ok((inside, margins))
-    }
 }
 
 #[track_caller]
@@ -389,8 +170,8 @@ fn join(name: &'static str, tensors: &[&Tensor], at: usize, shape: Dims) -> Resu
     let mut out = stale(name, &shape, tensors[0].dtype())?;
     let sources: Vec<(Tensor, usize, usize)> = tensors.iter().map(|x| rows_from(x, at)).collect();
     with_element!(out.dtype(), T => {
-        let parts = sources.iter().map(|(x, width, stride)| Part { data: x.data::<T>(), width: *width, stride: *stride });
-        let parts: Vec<_> = parts.collect();
+        let part = |&(ref x, width, stride)| Part { data: Tensor::data::<T>(x), width, stride };
+        let parts: Vec<_> = sources.iter().map(part).collect();
         index::join(&parts, out.data_mut());
     });
     Ok(out)
@@ -418,37 +199,4 @@ fn rows_from(x: &Tensor, at: usize) -> (Tensor, usize, usize) {
         }
     }
     if evenly { (x.detach(), width, stride) } else { (x.packed(), width, width) }
-}
-
-/// The elements `times` times: dimension `at` is repeated as a whole if `before` is `at`, place by place if it is one more.
-#[track_caller]
-fn repeated(name: &'static str, x: &Tensor, at: usize, times: usize, before: usize) -> Result<Tensor> {
-    let _timer = crate::profile::op(name);
-    let (old, mut shape) = (x.layout().shape, x.layout().shape);
-    shape[at] = shape[at].saturating_mul(times);
-    let mut out = stale(name, &shape, x.dtype())?;
-    let row: usize = old[before..].iter().product();
-    let (sizes, strides) = ([old[..before].iter().product(), times, row], [row, 0, 1]);
-    let source = x.packed();
-    with_element!(x.dtype(), T => copy_strided(&sizes, source.strided::<T>(&strides), out.data_mut()));
-    Ok(record(name, out, &[x], |tape| {
-        tape.edge(x, move |g| g.reshape(sizes)?.sum_dims(&[1], false)?.reshape(&*old));
-    }))
-}
-
-/// Reverses dimensions: those next to each other at once.
-fn flip(x: &Tensor, flipped: [bool; MAX_DIMS]) -> Tensor {
-    let _timer = crate::profile::op("flip");
-    let (shape, strides) = (x.layout().shape, row_major(x.shape()));
-    let mut out = x.packed();
-    let mut from = 0;
-    while let Some(start) = (from..x.rank()).find(|d| flipped[*d]) {
-        let end = (start..x.rank()).find(|d| !flipped[*d]).unwrap_or(x.rank());
-        let n = shape[start..end].iter().product();
-        out = with_element!(x.dtype(), T => Tensor::build::<T>(&shape, |to| {
-            index::reverse(out.data::<T>(), n, strides[end - 1], to);
-        }));
-        from = end;
-    }
-    record("flip", out, &[x], |tape| tape.edge(x, move |g| Ok(flip(g, flipped))))
 }

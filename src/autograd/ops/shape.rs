@@ -9,8 +9,9 @@ use crate::tensor::layout::{Dims, Layout, dim_index, expand_strides, reshape_str
 use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
 
 impl Tensor {
-    /// The same elements with another shape of the same size, in row-major order. One size may be -1, for as many as are
-    /// left. A view if the strides allow it, as they do for contiguous tensors; a copy otherwise. Gradient: reshaped back.
+    /// The same elements with another shape of the same size, in row-major order. One size may be -1, for as many as
+    /// are left. A view if the strides allow it, as they do for contiguous tensors; a copy otherwise. Gradient:
+    /// reshaped back.
     ///
     /// # Errors
     /// If the number of elements differs, or does not determine the size that is -1.

@@ -77,7 +77,8 @@ impl Tensor {
     }
 
     /// The part of the tensor that an index chooses, with one item for each dimension: numbers, ranges, masks and index
-    /// tensors, as the page of [`tensor::index`](crate::tensor::index) lists them. A view, unless a tensor is among the items.
+    /// tensors, as the page of [`tensor::index`](crate::tensor::index) lists them. A view, unless a tensor is among the
+    /// items.
     ///
     /// Gradient: zero elsewhere; places that an index tensor names more than once add up.
     ///

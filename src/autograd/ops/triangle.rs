@@ -9,8 +9,8 @@ use crate::tensor::layout::{Dims, Layout, dim_index, row_major};
 use crate::tensor::{MAX_DIMS, Tensor};
 
 impl Tensor {
-    /// The elements on and below a diagonal of a matrix, or of each matrix of a batch, with zeros above it. `diagonal` 0
-    /// is the main one, positive numbers lie above it. Gradient: the same part of `g`.
+    /// The elements on and below a diagonal of a matrix, or of each matrix of a batch, with zeros above it. `diagonal`
+    /// 0 is the main one, positive numbers lie above it. Gradient: the same part of `g`.
     ///
     /// # Errors
     /// If there are fewer than two dimensions.
@@ -30,8 +30,9 @@ impl Tensor {
         Ok(triangle("triu", self, Triangle::Upper, diagonal))
     }
 
-    /// A view of a diagonal of dimensions `dim1` and `dim2`, as a new last dimension in their place. A positive `offset`
-    /// lies above the main diagonal; one beyond the corners gives an empty view. Gradient: `g` on the diagonal.
+    /// A view of a diagonal of dimensions `dim1` and `dim2`, as a new last dimension in their place. A positive
+    /// `offset` lies above the main diagonal; one beyond the corners gives an empty view. Gradient: `g` on the
+    /// diagonal.
     ///
     /// # Errors
     /// If a dimension is out of range, or both are the same.

@@ -1,0 +1,136 @@
+//! Repeating, reversing and rotating along dimensions.
+
+use super::record;
+use super::shape::reshape;
+use crate::error::{Error, Result};
+use crate::tensor::create::{check_shape, stale};
+use crate::tensor::dtype::with_element;
+use crate::tensor::kernels::copy::copy_strided;
+use crate::tensor::kernels::index;
+use crate::tensor::layout::{Dims, dim_index, dim_set, plural, row_major};
+use crate::tensor::{MAX_DIMS, Tensor};
+
+impl Tensor {
+    /// The tensor `times[i]` times along each dimension `i`. More numbers than dimensions add leading ones.
+    /// Gradient: summed over the repetitions.
+    ///
+    /// # Errors
+    /// If there are fewer numbers than dimensions, or the result is too large.
+    #[doc(alias = "tile")]
+    #[track_caller]
+    pub fn repeat(&self, times: &[usize]) -> Result<Tensor> {
+        let Some(missing) = times.len().checked_sub(self.rank()) else {
+            let message = format!("{} number{} for {:?}", times.len(), plural(times.len()), self.shape());
+            return Err(
+                Error::shape("repeat", message).with_help("say for each dimension how often: 1 leaves it as it is")
+            );
+        };
+        let own = std::iter::repeat_n(&1, missing).chain(self.shape());
+        let sizes: Vec<usize> = own.zip(times).map(|(n, times)| n.saturating_mul(*times)).collect();
+        let shape = check_shape("repeat", &sizes, self.dtype())?;
+        let wide = std::iter::repeat_n(1, missing).chain(self.shape().iter().copied());
+        let mut out = reshape("reshape", self, Dims::collect(wide))?;
+        // From the last dimension on, so that as little as possible is copied more than once.
+        for at in (0..shape.len()).rev().filter(|at| times[*at] != 1) {
+            out = repeated("repeat", &out, at, times[at], at)?;
+        }
+        Ok(out)
+    }
+
+    /// Each place along dimension `dim` `times` times in a row. Gradient: summed over the repetitions.
+    ///
+    /// # Errors
+    /// If `dim` is out of range, or the result is too large.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// assert_eq!(tensor![1, 2].repeat_interleave(2, 0)?.to_vec::<f32>()?, [1.0, 1.0, 2.0, 2.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn repeat_interleave(&self, times: usize, dim: isize) -> Result<Tensor> {
+        let at = dim_index("repeat_interleave", dim, self.rank())?;
+        repeated("repeat_interleave", self, at, times, at + 1)
+    }
+
+    /// The places along the given dimensions in reversed order. Gradient: reversed back.
+    ///
+    /// # Errors
+    /// If a dimension is out of range or named twice.
+    #[track_caller]
+    pub fn flip(&self, dims: &[isize]) -> Result<Tensor> {
+        if dims.is_empty() {
+            return Ok(self.clone());
+        }
+        Ok(flip(self, dim_set("flip", dims, self.rank())?))
+    }
+
+    /// Moves the places along `dims[i]` by `shifts[i]`; what leaves at one end comes in at the other. Without `dims`,
+    /// the elements are moved in row-major order, by one shift. Gradient: moved back.
+    ///
+    /// # Errors
+    /// If there are not as many shifts as dimensions, or a dimension is out of range.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// assert_eq!(tensor![1, 2, 3, 4].roll(&[1], &[0])?.to_vec::<f32>()?, [4.0, 1.0, 2.0, 3.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn roll(&self, shifts: &[isize], dims: &[isize]) -> Result<Tensor> {
+        if let ([shift], []) = (shifts, dims) {
+            return self.reshape(-1)?.roll(&[*shift], &[0])?.reshape(self.shape());
+        }
+        if shifts.len() != dims.len() {
+            let message = format!("shifts {shifts:?} for dimensions {dims:?}, expected as many");
+            return Err(Error::argument("roll", message));
+        }
+        let mut out = self.clone();
+        for (&shift, &dim) in shifts.iter().zip(dims) {
+            let at = dim_index("roll", dim, self.rank())?;
+            let size = self.shape()[at];
+            let back = if size == 0 { 0 } else { shift.rem_euclid(size as isize) as usize };
+            if back != 0 {
+                let (head, tail) = (out.narrow(dim, 0, size - back)?, out.narrow(dim, size - back, back)?);
+                out = Tensor::cat(&[&tail, &head], dim)?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The elements `times` times: dimension `at` is repeated as a whole if `before` is `at`, place by place if it is one
+/// more.
+#[track_caller]
+fn repeated(name: &'static str, x: &Tensor, at: usize, times: usize, before: usize) -> Result<Tensor> {
+    let _timer = crate::profile::op(name);
+    let (old, mut shape) = (x.layout().shape, x.layout().shape);
+    shape[at] = shape[at].saturating_mul(times);
+    let mut out = stale(name, &shape, x.dtype())?;
+    let row: usize = old[before..].iter().product();
+    let (sizes, strides) = ([old[..before].iter().product(), times, row], [row, 0, 1]);
+    let source = x.packed();
+    with_element!(x.dtype(), T => copy_strided(&sizes, source.strided::<T>(&strides), out.data_mut()));
+    Ok(record(name, out, &[x], |tape| {
+        tape.edge(x, move |g| g.reshape(sizes)?.sum_dims(&[1], false)?.reshape(&*old));
+    }))
+}
+
+/// Reverses dimensions: those next to each other at once.
+fn flip(x: &Tensor, flipped: [bool; MAX_DIMS]) -> Tensor {
+    let _timer = crate::profile::op("flip");
+    let (shape, strides) = (x.layout().shape, row_major(x.shape()));
+    let mut out = x.packed();
+    let mut from = 0;
+    while let Some(start) = (from..x.rank()).find(|d| flipped[*d]) {
+        let end = (start..x.rank()).find(|d| !flipped[*d]).unwrap_or(x.rank());
+        let n = shape[start..end].iter().product();
+        out = with_element!(x.dtype(), T => Tensor::build::<T>(&shape, |to| {
+            index::reverse(out.data::<T>(), n, strides[end - 1], to);
+        }));
+        from = end;
+    }
+    record("flip", out, &[x], |tape| tape.edge(x, move |g| Ok(flip(g, flipped))))
+}
