@@ -9,6 +9,7 @@ pub use crate::losses::{self, Loss, Reduction};
 pub use crate::optimizers::{self, Adam, AdamW, Optimizer, Sgd};
 pub use crate::regularizers;
 pub use crate::rng::Rng;
+pub use crate::tensor::index::{Ellipsis, NewAxis, Step};
 pub use crate::tensor::{DType, Tensor};
 pub use crate::train::{EarlyStopping, Trainer, metrics};
 pub use crate::{module, sequential, tensor};

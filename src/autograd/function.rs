@@ -22,6 +22,7 @@ pub trait Function: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever is wrong with the inputs.
+    #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor>;
 
     /// Passes the gradient on: for each input that [`sink.wants`](Sink::wants), gives its gradient to the sink.
@@ -127,7 +128,10 @@ impl Call {
 #[track_caller]
 pub fn apply<F: Function>(mut function: F, inputs: &[&Tensor]) -> Result<Tensor> {
     let _timer = crate::profile::op(function.name());
-    let output = recording::with(false, || function.forward(inputs))?;
+    let output = {
+        let _unrecorded = recording::pause();
+        function.forward(inputs)?
+    };
     Ok(attach(function, inputs, output, is_recorded(inputs)))
 }
 

@@ -73,7 +73,7 @@ impl Tensor {
     /// If the shape has too many dimensions or does not fit into memory.
     #[track_caller]
     pub fn zeros(shape: impl Shape) -> Result<Self> {
-        shape.with_sizes(|shape| zeros("zeros", shape, DType::F32))
+        zeros("zeros", shape.sizes(), DType::F32)
     }
 
     /// Ones of type `F32`.
@@ -82,7 +82,7 @@ impl Tensor {
     /// As for [`zeros`](Self::zeros).
     #[track_caller]
     pub fn ones(shape: impl Shape) -> Result<Self> {
-        shape.with_sizes(|shape| filled("ones", shape, |_| 1f32))
+        filled("ones", shape.sizes(), |_| 1f32)
     }
 
     /// The same value everywhere, of type `F32`.
@@ -91,7 +91,7 @@ impl Tensor {
     /// As for [`zeros`](Self::zeros).
     #[track_caller]
     pub fn full(shape: impl Shape, value: f64) -> Result<Self> {
-        shape.with_sizes(|shape| filled("full", shape, |_| value as f32))
+        filled("full", shape.sizes(), |_| value as f32)
     }
 
     /// The same value everywhere, of any type. The value is rounded to the type as [`Element::from_f64`] says.
@@ -108,7 +108,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn full_dtype(shape: impl Shape, value: f64, dtype: DType) -> Result<Self> {
-        shape.with_sizes(|shape| with_element!(dtype, T => filled("full", shape, |_| T::from_f64(value))))
+        with_element!(dtype, T => filled("full", shape.sizes(), |_| T::from_f64(value)))
     }
 
     /// A tensor of shape and type of this one, with the same value everywhere.
@@ -194,7 +194,7 @@ impl Tensor {
     /// If the number of elements is not the product of the sizes.
     #[track_caller]
     pub fn from_vec<T: Element>(data: Vec<T>, shape: impl Shape) -> Result<Self> {
-        shape.with_sizes(|shape| copied("from_vec", &data, shape))
+        copied("from_vec", &data, shape.sizes())
     }
 
     /// A copy of a slice's elements in row-major order; see [`from_vec`](Self::from_vec).
@@ -203,7 +203,7 @@ impl Tensor {
     /// If the number of elements is not the product of the sizes.
     #[track_caller]
     pub fn from_slice<T: Element>(data: &[T], shape: impl Shape) -> Result<Self> {
-        shape.with_sizes(|shape| copied("from_slice", data, shape))
+        copied("from_slice", data, shape.sizes())
     }
 
     /// A tensor from nested arrays, vectors or slices: `[[1.0, 2.0], [3.0, 4.0]]`, of the items' type.
@@ -254,7 +254,7 @@ impl Tensor {
         // Rounding could reach the end.
         let last = if first < end { end.next_down() } else { first };
         let draw = |rng: &mut Rng| (low + (high - low) * f64::from(rng.uniform_f32())) as f32;
-        shape.with_sizes(|shape| filled("uniform", shape, |_| draw(rng).min(last)))
+        filled("uniform", shape.sizes(), |_| draw(rng).min(last))
     }
 
     /// Numbers drawn from the normal distribution, of type `F32`.
@@ -266,7 +266,7 @@ impl Tensor {
         if !(std >= 0.0 && (std as f32).is_finite() && (mean as f32).is_finite()) {
             return Err(Error::argument("normal", format!("no normal distribution with mean {mean} and std {std}")));
         }
-        shape.with_sizes(|shape| filled("normal", shape, |_| (mean + std * rng.normal()) as f32))
+        filled("normal", shape.sizes(), |_| (mean + std * rng.normal()) as f32)
     }
 
     /// Ones with probability `p`, zeros otherwise, of type `F32`.
@@ -278,7 +278,7 @@ impl Tensor {
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument("bernoulli", format!("p is {p}, expected a probability from 0 to 1")));
         }
-        shape.with_sizes(|shape| filled("bernoulli", shape, |_| f32::from(u8::from(rng.bernoulli(p)))))
+        filled("bernoulli", shape.sizes(), |_| f32::from(u8::from(rng.bernoulli(p))))
     }
 
     /// The numbers `0 .. n` in a random order, of type `I64`.

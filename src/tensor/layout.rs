@@ -231,43 +231,43 @@ pub(crate) fn plural(n: usize) -> &'static str {
 /// Sizes are checked when the tensor is made: more than [`MAX_DIMS`] dimensions, or more elements than memory
 /// can address, are errors.
 pub trait Shape {
-    /// Calls `f` with the sizes.
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R;
+    /// The sizes.
+    fn sizes(&self) -> &[usize];
 }
 
 impl<const N: usize> Shape for [usize; N] {
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R {
-        f(self)
+    fn sizes(&self) -> &[usize] {
+        self
     }
 }
 
 impl Shape for [usize] {
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R {
-        f(self)
+    fn sizes(&self) -> &[usize] {
+        self
     }
 }
 
 impl Shape for Vec<usize> {
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R {
-        f(self)
+    fn sizes(&self) -> &[usize] {
+        self
     }
 }
 
 impl Shape for usize {
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R {
-        f(&[*self])
+    fn sizes(&self) -> &[usize] {
+        std::slice::from_ref(self)
     }
 }
 
 impl Shape for () {
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R {
-        f(&[])
+    fn sizes(&self) -> &[usize] {
+        &[]
     }
 }
 
 impl<S: Shape + ?Sized> Shape for &S {
-    fn with_sizes<R>(&self, f: impl FnOnce(&[usize]) -> R) -> R {
-        (**self).with_sizes(f)
+    fn sizes(&self) -> &[usize] {
+        (**self).sizes()
     }
 }
 
@@ -296,7 +296,7 @@ fn signed<T: Copy + TryInto<isize>>(sizes: &[T]) -> ([isize; MAX_DIMS], usize) {
 
 impl<S: Shape + ?Sized> NewShape for S {
     fn signed_sizes(&self) -> ([isize; MAX_DIMS], usize) {
-        self.with_sizes(signed)
+        signed(self.sizes())
     }
 }
 

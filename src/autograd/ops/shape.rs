@@ -180,11 +180,7 @@ impl Tensor {
     #[doc(alias = "expand")]
     #[track_caller]
     pub fn broadcast_to(&self, shape: impl Shape) -> Result<Tensor> {
-        let (dims, count) = shape.with_sizes(|sizes| (Dims::from_slice(sizes), sizes.len()));
-        let Some(dims) = dims else {
-            return Err(Error::shape("broadcast_to", format!("{count} dimensions, at most {MAX_DIMS} are supported")));
-        };
-        let dims = check_shape("broadcast_to", &dims, self.dtype())?;
+        let dims = check_shape("broadcast_to", shape.sizes(), self.dtype())?;
         let Some(strides) = expand_strides(self.layout(), &dims) else {
             let message = format!("shape {:?} does not broadcast to {dims:?}", self.shape());
             return Err(Error::shape("broadcast_to", message));
