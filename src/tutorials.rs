@@ -10,8 +10,9 @@
 
 macro_rules! pages {
     ($($name:ident = $file:literal;)*) => {$(
-        #[doc = include_str!(concat!("../docs/", $file))]
-        pub mod $name {}
+        pub mod $name {
+            #![doc = include_str!(concat!("../docs/", $file))]
+        }
     )*};
 }
 
@@ -23,14 +24,24 @@ pages! {
     t05_house_prices = "tutorials/05_house_prices.md";
 }
 
-/// 教程，按顺序阅读。其中的每段程序都由测试编译并运行。
-///
-/// 1. [张量](t01_tensors)
-/// 2. [梯度](t02_gradients)
-/// 3. [亲手写第一个模型](t03_first_model)
-/// 4. [层与 Trainer](t04_layers_and_trainer)
-/// 5. [房价：训练为什么发散，怎么办](t05_house_prices)
+/// The other pages with programs in them, for the tests to run.
+#[cfg(doctest)]
+mod guides {
+    pages! {
+        adding_a_layer = "adding_a_layer.md";
+        pytorch_users = "pytorch_users.md";
+    }
+}
+
 pub mod zh {
+    //! 教程，按顺序阅读。其中的每段程序都由测试编译并运行。
+    //!
+    //! 1. [张量](t01_tensors)
+    //! 2. [梯度](t02_gradients)
+    //! 3. [亲手写第一个模型](t03_first_model)
+    //! 4. [层与 Trainer](t04_layers_and_trainer)
+    //! 5. [房价：训练为什么发散，怎么办](t05_house_prices)
+
     pages! {
         t01_tensors = "zh/01_tensors.md";
         t02_gradients = "zh/02_gradients.md";

@@ -47,21 +47,6 @@ pub struct Mse {
     reduction: Reduction,
 }
 
-impl Mse {
-    /// The mean over all elements.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Another reduction.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-}
-
 impl Loss for Mse {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
@@ -117,21 +102,6 @@ pub struct Mae {
     reduction: Reduction,
 }
 
-impl Mae {
-    /// The mean over all elements.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Another reduction.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-}
-
 impl Loss for Mae {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
@@ -158,13 +128,6 @@ impl Huber {
             return Err(Error::argument("huber", format!("delta is {delta}, expected a positive number")));
         }
         Ok(Self { delta, reduction: Reduction::Mean })
-    }
-
-    /// Another reduction.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
     }
 }
 

@@ -9,9 +9,9 @@ use super::simd::Isa;
 use super::walk::{Plan, Strided, for_rows, gather};
 use super::{Elem, GRAIN};
 
-/// Rows and columns of the squares in which a transposed operand is copied: each touches few enough cache lines and
-/// pages that all of them stay at hand.
-const TILE: usize = 32;
+/// Rows and columns of the tiles in which a transposed operand is copied: few enough cache lines and pages that all of
+/// them stay at hand, and columns long enough that the processor fetches them ahead.
+const TILE: (usize, usize) = (64, 32);
 
 /// Copies the elements of a strided operand one after the other into `out`.
 pub(crate) fn copy_strided<T: Elem>(shape: &[usize], x: Strided<'_, T>, out: &mut [T]) {
@@ -46,7 +46,7 @@ fn copy_transposed<T: Elem>(plan: &Plan<1>, data: &[T], out: &mut [T]) {
     let (columns, rows) = (plan.sizes()[0], plan.sizes()[1]);
     let stride = plan.strides(0)[0];
     // A band of rows of one matrix is what a task copies.
-    let band = (GRAIN / columns).next_multiple_of(TILE).min(rows);
+    let band = (GRAIN / columns).next_multiple_of(TILE.0).min(rows);
     for (matrix, out) in out.chunks_mut(rows * columns).enumerate() {
         let data = &data[plan.offset_of_matrix(matrix)..];
         parallel::for_blocks(out, band * columns, |start, out| {
@@ -57,21 +57,21 @@ fn copy_transposed<T: Elem>(plan: &Plan<1>, data: &[T], out: &mut [T]) {
 
 /// `out[i, j] = data[i + j · stride]`, for rows of `columns` elements.
 ///
-/// Each square is turned in a buffer: written straight to their places, its elements would touch as many rows of `out`,
+/// Each tile is turned in a buffer: written straight to their places, its elements would touch as many rows of `out`,
 /// which compete for the same lines of the cache if `columns` is a power of two.
 fn transpose<T: Elem>(data: &[T], stride: usize, columns: usize, out: &mut [T]) {
-    let mut square = [[T::default(); TILE]; TILE];
-    for (band, out) in out.chunks_mut(TILE * columns).enumerate() {
+    let mut tile = [[T::default(); TILE.1]; TILE.0];
+    for (band, out) in out.chunks_mut(TILE.0 * columns).enumerate() {
         let height = out.len() / columns;
-        for left in (0..columns).step_by(TILE) {
-            let width = TILE.min(columns - left);
+        for left in (0..columns).step_by(TILE.1) {
+            let width = TILE.1.min(columns - left);
             for j in 0..width {
-                let column = &data[band * TILE + (left + j) * stride..][..height];
-                for (row, &x) in square.iter_mut().zip(column) {
+                let column = &data[band * TILE.0 + (left + j) * stride..][..height];
+                for (row, &x) in tile.iter_mut().zip(column) {
                     row[j] = x;
                 }
             }
-            for (row, out) in square.iter().zip(out.chunks_exact_mut(columns)) {
+            for (row, out) in tile.iter().zip(out.chunks_exact_mut(columns)) {
                 out[left..left + width].copy_from_slice(&row[..width]);
             }
         }

@@ -31,6 +31,8 @@ pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod sort;
 mod split;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub(crate) use math::Real;

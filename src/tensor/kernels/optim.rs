@@ -94,6 +94,16 @@ fn power(beta: f64, step: u64) -> f64 {
     beta.powf(step as f64)
 }
 
+/// Zero in place of subnormal numbers.
+///
+/// The averages of a gradient that has become zero, that of a unit which is never active for example, fade away through the
+/// subnormal numbers, and arithmetic on those takes many times as long: half of a small model's step before they were
+/// flushed.
+#[inline(always)]
+fn flushed<T: Real>(x: T) -> T {
+    if x.abs() < T::min_positive_value() { T::zero() } else { x }
+}
+
 struct SgdLoop<'a, T> {
     rule: Sgd,
     p: &'a mut [T],
@@ -124,7 +134,7 @@ impl<T: Real> Kernel for SgdLoop<'_, T> {
         } else {
             for ((p, &g), v) in self.p.iter_mut().zip(self.g).zip(velocity) {
                 let g = g + decay * *p;
-                *v = momentum * *v + intake * g;
+                *v = flushed(momentum * *v + intake * g);
                 *p = *p - lr * if rule.nesterov { g + momentum * *v } else { *v };
             }
         }
@@ -157,8 +167,8 @@ impl<T: Real> Kernel for AdamLoop<'_, T> {
         let averages = |p: &mut T, g: T, m: &mut T, v: &mut T| {
             let g = g + decay * *p;
             *p *= shrink;
-            *m = *m + intake1 * (g - *m);
-            *v = beta2 * *v + intake2 * g * g;
+            *m = flushed(*m + intake1 * (g - *m));
+            *v = flushed(beta2 * *v + intake2 * g * g);
         };
         let update = |p: &mut T, m: T, v: T| *p = *p - step_size * (m / (v.sqrt() * root_scale + eps));
 
@@ -202,17 +212,18 @@ impl<T: Real> Kernel for RmsPropLoop<'_, T> {
 
         let plain = |p: &T, g: T, square: &mut T| {
             let g = g + decay * *p;
-            *square = alpha * *square + intake * g * g;
+            *square = flushed(alpha * *square + intake * g * g);
             g / (square.sqrt() + eps)
         };
         let centred = |p: &T, g: T, square: &mut T, mean: &mut T| {
             let g = g + decay * *p;
-            *square = alpha * *square + intake * g * g;
-            *mean = *mean + intake * (g - *mean);
-            g / ((*square - *mean * *mean).sqrt() + eps)
+            *square = flushed(alpha * *square + intake * g * g);
+            *mean = flushed(*mean + intake * (g - *mean));
+            // The variance of a constant gradient is zero, which rounding must not make negative.
+            g / ((*square - *mean * *mean).max(T::zero()).sqrt() + eps)
         };
         let gather = |velocity: &mut T, step: T| {
-            *velocity = momentum * *velocity + step;
+            *velocity = flushed(momentum * *velocity + step);
             *velocity
         };
 

@@ -1,16 +1,11 @@
-//! Losses of classes and probabilities.
+//! The cross-entropy of logits.
 
-use super::{Loss, Reduction, check_not_empty, check_pair, check_shapes};
+use super::{Loss, Reduction, check_class_numbers, check_not_empty, check_shapes};
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
 use crate::error::{Error, Result};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::{Real, softmax};
 use crate::tensor::{DType, Element, Tensor};
-
-/// The lowest logarithm of a probability that counts, as in PyTorch: the loss stays finite at 0 and 1.
-const LOG_FLOOR: f64 = -100.0;
-/// The smallest denominator in the gradients of losses of probabilities, as in PyTorch.
-const DENOMINATOR_FLOOR: f64 = 1e-12;
 
 /// The mean cross-entropy between the softmax of `logits` and the targets.
 ///
@@ -33,39 +28,6 @@ pub fn cross_entropy(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
     CrossEntropy::new().loss(logits, target)
 }
 
-/// The mean over all examples of `H(y, ŷ) = −Σ yᵢ log ŷᵢ`, for predicted probabilities `[.., classes]`.
-///
-/// Targets are probabilities of the same shape, or class numbers (`I64`, `[..]`). Logarithms below −100 count as
-/// −100, which keeps the loss finite where a probability is 0. Prefer [`cross_entropy`] where the logits are at hand.
-///
-/// # Errors
-/// If shapes or types do not fit, a class number or a probability is out of range, or there are no examples.
-#[track_caller]
-pub fn cross_entropy_from_probabilities(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
-    CrossEntropyFromProbabilities::new().loss(probabilities, target)
-}
-
-/// The mean binary cross-entropy `−y log p − (1 − y) log(1 − p)` of probabilities and targets of the same shape.
-///
-/// Logarithms below −100 count as −100. Prefer [`bce_with_logits`] where the logits are at hand.
-///
-/// # Errors
-/// If shapes or types differ, a probability is out of range, or there are no examples.
-#[track_caller]
-pub fn bce(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
-    Bce::new().loss(probabilities, target)
-}
-
-/// The mean binary cross-entropy between the sigmoid of `logits` and targets of the same shape, computed without
-/// rounding to probabilities.
-///
-/// # Errors
-/// If shapes or types differ, or there are no examples.
-#[track_caller]
-pub fn bce_with_logits(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-    BceWithLogits::new().loss(logits, target)
-}
-
 /// [`cross_entropy`] with options.
 #[derive(Debug, Clone)]
 pub struct CrossEntropy {
@@ -82,19 +44,6 @@ impl Default for CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// The mean over all examples.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Another reduction. The mean is weighted by the class weights.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
     /// Takes the share `epsilon` from the target class and spreads it over all classes (Szegedy et al., 2016).
     ///
     /// # Errors
@@ -302,225 +251,5 @@ impl Function for ClassCrossEntropy {
             Reduction::Mean if self.targets.iter().all(|t| *t < 0) => losses.sum().mul_scalar(0.0).add_scalar(f64::NAN),
             _ => losses.sum().div_scalar(self.divisor),
         })
-    }
-}
-
-/// [`cross_entropy_from_probabilities`] with options.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct CrossEntropyFromProbabilities {
-    reduction: Reduction,
-}
-
-impl CrossEntropyFromProbabilities {
-    /// The mean over all examples.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Another reduction.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-}
-
-impl Loss for CrossEntropyFromProbabilities {
-    #[track_caller]
-    fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let name = "cross_entropy_from_probabilities";
-        probabilities.expect_float(name, "the prediction")?;
-        let Some((&classes, rest)) = probabilities.shape().split_last() else {
-            return Err(Error::shape(name, "the prediction is a scalar, expected [.., classes]"));
-        };
-        check_probabilities(name, probabilities)?;
-        let one_hot;
-        let target = if target.dtype() == DType::I64 {
-            if target.shape() != rest {
-                let message = format!("targets of shape {:?} for predictions {:?}, expected {rest:?}", target.shape(), probabilities.shape());
-                return Err(Error::shape(name, message));
-            }
-            one_hot = target.one_hot(classes)?.to_dtype(probabilities.dtype());
-            &one_hot
-        } else {
-            target
-        };
-        check_pair(name, probabilities, target)?;
-        let terms = apply(LogLikelihood, &[probabilities, target])?;
-        Ok(self.reduction.apply(&terms.sum_dims(&[-1], false)?.neg()))
-    }
-}
-
-/// `y · log p` with logarithms of at least [`LOG_FLOOR`], and a gradient that stays finite at `p = 0`.
-struct LogLikelihood;
-
-impl Function for LogLikelihood {
-    fn name(&self) -> &'static str {
-        "log_likelihood"
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        inputs[0].log().clamp_min(LOG_FLOOR).mul(inputs[1])
-    }
-
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let [p, y] = [&saved.inputs()[0], &saved.inputs()[1]];
-        if sink.wants(0) {
-            sink.give(0, grad.mul(y)?.div(&p.clamp_min(DENOMINATOR_FLOOR))?)?;
-        }
-        if sink.wants(1) {
-            sink.give(1, grad.mul(&p.log().clamp_min(LOG_FLOOR))?)?;
-        }
-        Ok(())
-    }
-}
-
-/// [`bce`] with options.
-#[derive(Debug, Clone, Default)]
-pub struct Bce {
-    reduction: Reduction,
-    weight: Option<Tensor>,
-}
-
-impl Bce {
-    /// The mean over all elements.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Another reduction.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
-    /// How much each element counts: a tensor that broadcasts to the shape of the prediction.
-    #[must_use]
-    pub fn weight(mut self, weight: &Tensor) -> Self {
-        self.weight = Some(weight.detach());
-        self
-    }
-}
-
-impl Loss for Bce {
-    #[track_caller]
-    fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
-        check_pair("bce", probabilities, target)?;
-        check_probabilities("bce", probabilities)?;
-        let losses = apply(BinaryCrossEntropy, &[probabilities, target])?;
-        Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
-    }
-}
-
-/// `−y log p − (1 − y) log(1 − p)` with logarithms of at least [`LOG_FLOOR`].
-struct BinaryCrossEntropy;
-
-impl BinaryCrossEntropy {
-    fn logs(p: &Tensor) -> [Tensor; 2] {
-        [p.log().clamp_min(LOG_FLOOR), p.neg().log1p().clamp_min(LOG_FLOOR)]
-    }
-}
-
-impl Function for BinaryCrossEntropy {
-    fn name(&self) -> &'static str {
-        "bce"
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let [log_p, log_q] = Self::logs(inputs[0]);
-        // −log q − y (log p − log q)
-        Ok(inputs[1].mul(&log_p.sub(&log_q)?)?.add(&log_q)?.neg())
-    }
-
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let [p, y] = [&saved.inputs()[0], &saved.inputs()[1]];
-        if sink.wants(0) {
-            let variance = p.mul(&p.rsub_scalar(1.0))?.clamp_min(DENOMINATOR_FLOOR);
-            sink.give(0, grad.mul(&p.sub(y)?)?.div(&variance)?)?;
-        }
-        if sink.wants(1) {
-            let [log_p, log_q] = Self::logs(p);
-            sink.give(1, grad.mul(&log_q.sub(&log_p)?)?)?;
-        }
-        Ok(())
-    }
-}
-
-/// [`bce_with_logits`] with options.
-#[derive(Debug, Clone, Default)]
-pub struct BceWithLogits {
-    reduction: Reduction,
-    weight: Option<Tensor>,
-    pos_weight: Option<Tensor>,
-}
-
-impl BceWithLogits {
-    /// The mean over all elements.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Another reduction.
-    #[must_use]
-    pub fn reduction(mut self, reduction: Reduction) -> Self {
-        self.reduction = reduction;
-        self
-    }
-
-    /// How much each element counts: a tensor that broadcasts to the shape of the logits.
-    #[must_use]
-    pub fn weight(mut self, weight: &Tensor) -> Self {
-        self.weight = Some(weight.detach());
-        self
-    }
-
-    /// How much more positive targets count than negative ones: a tensor that broadcasts to the shape of the logits.
-    #[must_use]
-    pub fn pos_weight(mut self, weight: &Tensor) -> Self {
-        self.pos_weight = Some(weight.detach());
-        self
-    }
-}
-
-impl Loss for BceWithLogits {
-    #[track_caller]
-    fn loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-        check_pair("bce_with_logits", logits, target)?;
-        // −w y log σ(x) − (1 − y) log σ(−x): no difference of large numbers, neither here nor in the gradient.
-        let mut positive = target.mul(&logits.log_sigmoid())?;
-        if let Some(weight) = &self.pos_weight {
-            positive = positive.mul(weight)?;
-        }
-        let negative = target.rsub_scalar(1.0).mul(&logits.neg().log_sigmoid())?;
-        let losses = positive.add(&negative)?.neg();
-        check_shapes("bce_with_logits", logits, &losses)?;
-        Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
-    }
-}
-
-#[track_caller]
-fn weighted(losses: Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
-    match weight {
-        Some(weight) => losses.mul(weight),
-        None => Ok(losses),
-    }
-}
-
-/// Values far outside of 0 ..= 1 are logits, not probabilities.
-#[track_caller]
-fn check_probabilities(name: &'static str, x: &Tensor) -> Result<()> {
-    let packed = x.packed();
-    let wrong = with_float!(x.dtype(), T => {
-        let bound = 1.0 + 1e-4;
-        packed.data::<T>().iter().map(|p| f64::from(*p)).find(|p| *p < 1.0 - bound || *p > bound)
-    }, else None);
-    match wrong {
-        Some(p) => Err(Error::argument(name, format!("the prediction contains {p}, which is not a probability"))
-            .with_help("for the raw outputs of a model use the loss of logits")),
-        None => Ok(()),
     }
 }

@@ -1,0 +1,127 @@
+//! The cross-entropy of yes and no.
+
+use super::{Loss, Reduction, check_pair, check_probabilities, floored_log};
+use crate::autograd::{Function, Saved, Sink, apply};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// The mean binary cross-entropy `−y log p − (1 − y) log(1 − p)` of probabilities and targets of the same shape.
+///
+/// Logarithms below −100 count as −100. Prefer [`bce_with_logits`] where the logits are at hand.
+///
+/// # Errors
+/// If shapes or types differ, a probability is out of range, or there are no examples.
+#[track_caller]
+pub fn bce(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
+    Bce::new().loss(probabilities, target)
+}
+
+/// The mean binary cross-entropy between the sigmoid of `logits` and targets of the same shape, computed without
+/// rounding to probabilities.
+///
+/// # Errors
+/// If shapes or types differ, or there are no examples.
+#[track_caller]
+pub fn bce_with_logits(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    BceWithLogits::new().loss(logits, target)
+}
+
+/// [`bce`] with options.
+#[derive(Debug, Clone, Default)]
+pub struct Bce {
+    reduction: Reduction,
+    weight: Option<Tensor>,
+}
+
+impl Bce {
+    /// How much each element counts: a tensor that broadcasts to the shape of the prediction.
+    #[must_use]
+    pub fn weight(mut self, weight: &Tensor) -> Self {
+        self.weight = Some(weight.detach());
+        self
+    }
+}
+
+impl Loss for Bce {
+    #[track_caller]
+    fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
+        check_pair("bce", probabilities, target)?;
+        check_probabilities("bce", probabilities)?;
+        let losses = apply(BinaryCrossEntropy, &[probabilities, target])?;
+        Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
+    }
+}
+
+/// `−y log p − (1 − y) log(1 − p)` with logarithms of at least [`LOG_FLOOR`].
+struct BinaryCrossEntropy;
+
+impl BinaryCrossEntropy {
+    fn logs(p: &Tensor) -> [Tensor; 2] {
+        [p.log().clamp_min(LOG_FLOOR), p.neg().log1p().clamp_min(LOG_FLOOR)]
+    }
+}
+
+impl Function for BinaryCrossEntropy {
+    fn name(&self) -> &'static str {
+        "bce"
+    }
+
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let [log_p, log_q] = Self::logs(inputs[0]);
+        // −log q − y (log p − log q)
+        Ok(inputs[1].mul(&log_p.sub(&log_q)?)?.add(&log_q)?.neg())
+    }
+
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let [p, y] = [&saved.inputs()[0], &saved.inputs()[1]];
+        if sink.wants(0) {
+            let variance = p.mul(&p.rsub_scalar(1.0))?.clamp_min(DENOMINATOR_FLOOR);
+            sink.give(0, grad.mul(&p.sub(y)?)?.div(&variance)?)?;
+        }
+        if sink.wants(1) {
+            let [log_p, log_q] = Self::logs(p);
+            sink.give(1, grad.mul(&log_q.sub(&log_p)?)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// [`bce_with_logits`] with options.
+#[derive(Debug, Clone, Default)]
+pub struct BceWithLogits {
+    reduction: Reduction,
+    weight: Option<Tensor>,
+    pos_weight: Option<Tensor>,
+}
+
+impl BceWithLogits {
+    /// How much each element counts: a tensor that broadcasts to the shape of the logits.
+    #[must_use]
+    pub fn weight(mut self, weight: &Tensor) -> Self {
+        self.weight = Some(weight.detach());
+        self
+    }
+
+    /// How much more positive targets count than negative ones: a tensor that broadcasts to the shape of the logits.
+    #[must_use]
+    pub fn pos_weight(mut self, weight: &Tensor) -> Self {
+        self.pos_weight = Some(weight.detach());
+        self
+    }
+}
+
+impl Loss for BceWithLogits {
+    #[track_caller]
+    fn loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        check_pair("bce_with_logits", logits, target)?;
+        // −w y log σ(x) − (1 − y) log σ(−x): no difference of large numbers, neither here nor in the gradient.
+        let mut positive = target.mul(&logits.log_sigmoid())?;
+        if let Some(weight) = &self.pos_weight {
+            positive = positive.mul(weight)?;
+        }
+        let negative = target.rsub_scalar(1.0).mul(&logits.neg().log_sigmoid())?;
+        let losses = positive.add(&negative)?.neg();
+        check_shapes("bce_with_logits", logits, &losses)?;
+        Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
+    }
+}

@@ -1,0 +1,74 @@
+//! The cross-entropy of probabilities.
+
+use super::{Loss, Reduction, check_class_numbers, check_pair, check_probabilities, floored_log};
+use crate::autograd::{Function, Saved, Sink, apply};
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Tensor};
+
+/// The mean over all examples of `H(y, ŷ) = −Σ yᵢ log ŷᵢ`, for predicted probabilities `[.., classes]`.
+///
+/// Targets are probabilities of the same shape, or class numbers (`I64`, `[..]`). Logarithms below −100 count as
+/// −100, which keeps the loss finite where a probability is 0. Prefer [`cross_entropy`] where the logits are at hand.
+///
+/// # Errors
+/// If shapes or types do not fit, a class number or a probability is out of range, or there are no examples.
+#[track_caller]
+pub fn cross_entropy_from_probabilities(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
+    CrossEntropyFromProbabilities::new().loss(probabilities, target)
+}
+
+/// [`cross_entropy_from_probabilities`] with options.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CrossEntropyFromProbabilities {
+    reduction: Reduction,
+}
+
+impl Loss for CrossEntropyFromProbabilities {
+    #[track_caller]
+    fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let name = "cross_entropy_from_probabilities";
+        probabilities.expect_float(name, "the prediction")?;
+        let Some((&classes, rest)) = probabilities.shape().split_last() else {
+            return Err(Error::shape(name, "the prediction is a scalar, expected [.., classes]"));
+        };
+        check_probabilities(name, probabilities)?;
+        let one_hot;
+        let target = if target.dtype() == DType::I64 {
+            if target.shape() != rest {
+                let message = format!("targets of shape {:?} for predictions {:?}, expected {rest:?}", target.shape(), probabilities.shape());
+                return Err(Error::shape(name, message));
+            }
+            one_hot = target.one_hot(classes)?.to_dtype(probabilities.dtype());
+            &one_hot
+        } else {
+            target
+        };
+        check_pair(name, probabilities, target)?;
+        let terms = apply(LogLikelihood, &[probabilities, target])?;
+        Ok(self.reduction.apply(&terms.sum_dims(&[-1], false)?.neg()))
+    }
+}
+
+/// `y · log p` with logarithms of at least [`LOG_FLOOR`], and a gradient that stays finite at `p = 0`.
+struct LogLikelihood;
+
+impl Function for LogLikelihood {
+    fn name(&self) -> &'static str {
+        "log_likelihood"
+    }
+
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        inputs[0].log().clamp_min(LOG_FLOOR).mul(inputs[1])
+    }
+
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let [p, y] = [&saved.inputs()[0], &saved.inputs()[1]];
+        if sink.wants(0) {
+            sink.give(0, grad.mul(y)?.div(&p.clamp_min(DENOMINATOR_FLOOR))?)?;
+        }
+        if sink.wants(1) {
+            sink.give(1, grad.mul(&p.log().clamp_min(LOG_FLOOR))?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+use super::super::Strided;
+use super::super::map::{Binary, Unary, binary, unary};
+use super::super::math::Real;
+use super::super::ops::*;
+use super::*;
+
+fn of_one<T: Real, O: Unary<T>>(op: O, x: T) -> T {
+    let mut y = [T::zero()];
+    unary(op, &[x], &mut y);
+    y[0]
+}
+
+fn of_two<T: super::super::Elem, U: super::super::Elem, O: Binary<T, U>>(op: O, a: T, b: T) -> U {
+    let mut y = [U::default()];
+    binary(op, &[], Strided { data: &[a], strides: &[] }, Strided { data: &[b], strides: &[] }, &mut y);
+    y[0]
+}
+
+#[test]
+fn integers_wrap_and_divide_by_zero() {
+    assert_eq!(of_two(Add, i64::MAX, 1), i64::MIN);
+    assert_eq!(of_two(Mul, 200_u8, 2), 144);
+    assert_eq!(of_two(Sub, 3_u8, 5), 254);
+    assert_eq!(of_two(Div, -7_i64, 2), -3);
+    assert_eq!(of_two(Div, 7_i64, 0), 0);
+    assert_eq!(of_two(Div, i64::MIN, -1), i64::MIN);
+    assert_eq!(of_two(Rem, i64::MIN, -1), 0);
+    assert_eq!(of_two(Rem, 7_i64, 0), 0);
+    assert_eq!([(7, 3), (-7, 3), (7, -3), (-7, -3)].map(|(a, b)| of_two(Rem, a, b)), [1_i64, 2, -2, -1]);
+    assert_eq!(of_two(Rem, 7_u8, 4), 3);
+    assert_eq!(of_two(Pow, 3_i64, 4), 81);
+    assert_eq!(of_two(Pow, 2_i64, 64), 0);
+    assert_eq!(of_two(Pow, 2_u8, 7), 128);
+    assert_eq!([(1, -3), (-1, -3), (-1, -2), (2, -1), (0, -1)].map(|(a, b)| of_two(Pow, a, b)), [1_i64, -1, 1, 0, 0]);
+    assert_eq!(of_two(Max, 3_u8, 9), 9);
+    assert_eq!(of_two(Min, -3_i64, 9), -3);
+}
+
+#[test]
+fn the_remainder_takes_the_sign_of_the_divisor() {
+    let of = |a: f64, b: f64| of_two(Rem, a, b);
+    assert_eq!([of(5.5, 3.0), of(-5.5, 3.0), of(5.5, -3.0), of(-5.5, -3.0)], [2.5, 0.5, -0.5, -2.5]);
+    assert_eq!(of(6.0, -3.0), 0.0);
+    assert!(of(1.0, 0.0).is_nan() && of(f64::INFINITY, 2.0).is_nan());
+}
+
+#[test]
+fn nan_stays() {
+    let nan = f32::NAN;
+    for y in [
+        of_two(Max, nan, 1.0),
+        of_two(Max, 1.0, nan),
+        of_two(Min, nan, 1.0),
+        of_two(Min, 1.0, nan),
+        of_one(Relu, nan),
+        of_one(LeakyRelu { slope: 0.1 }, nan),
+        of_one(Elu { alpha: 1.0 }, nan),
+        of_one(Selu, nan),
+        of_one(Gelu, nan),
+        of_one(GeluTanh, nan),
+        of_one(Silu, nan),
+        of_one(Mish, nan),
+        of_one(Softplus { beta: 1.0, threshold: 20.0 }, nan),
+        of_one(Softsign, nan),
+        of_one(Hardtanh { lo: -1.0, hi: 1.0 }, nan),
+        of_one(Hardswish, nan),
+        of_one(Hardsigmoid, nan),
+        of_one(Sigmoid, nan),
+        of_one(LogSigmoid, nan),
+        of_one(Clamp { lo: 0.0, hi: 1.0 }, nan),
+        of_one(MaxScalar(0.0), nan),
+        of_one(MinScalar(0.0), nan),
+        of_one(Round, nan),
+        of_one(Tan, nan),
+    ] {
+        assert!(y.is_nan());
+    }
+    assert_eq!(of_one(Sign, nan), 0.0);
+    assert_eq!(of_one(Relu, f32::INFINITY), f32::INFINITY);
+    assert_eq!(of_one(Relu, f32::NEG_INFINITY), 0.0);
+}
+
+#[test]
+fn comparisons_with_nan_are_false_but_for_inequality() {
+    let nan = f64::NAN;
+    assert!(!of_two(Eq, nan, nan) && !of_two(Lt, nan, 1.0) && !of_two(Le, nan, nan) && !of_two(Gt, nan, 1.0));
+    assert!(!of_two(Ge, nan, nan) && of_two(Ne, nan, nan));
+    assert!(of_two(Eq, 0.0, -0.0) && of_two(Lt, false, true) && of_two(Ge, 3_u8, 3) && of_two(Gt, 3_i64, -3));
+}
+
+#[test]
+fn logic_follows_its_tables() {
+    let table = |op: fn(bool, bool) -> bool| [(false, false), (false, true), (true, true)].map(|(a, b)| op(a, b));
+    assert_eq!(table(|a, b| of_two(And, a, b)), [false, false, true]);
+    assert_eq!(table(|a, b| of_two(Or, a, b)), [false, true, true]);
+    assert_eq!(table(|a, b| of_two(Xor, a, b)), [false, true, false]);
+}
+
+#[test]
+fn classes_of_numbers() {
+    let x = [1.0_f32, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    let mut y = [false; 4];
+    unary(IsNan, &x, &mut y);
+    assert_eq!(y, [false, false, false, true]);
+    unary(IsInf, &x, &mut y);
+    assert_eq!(y, [false, true, true, false]);
+    unary(IsFinite, &x, &mut y);
+    assert_eq!(y, [true, false, false, false]);
+}
+
+#[test]
+fn usual_powers_are_what_their_names_say() {
+    for x in special_numbers::<f64>(40, 0) {
+        let pow = |p: f64| of_one(PowScalar(p), x);
+        let expected =
+            [1.0, x, x * x, x * x * x, x.sqrt(), 1.0 / x.sqrt(), 1.0 / x, 1.0 / (x * x), x.powf(1.5), x.powf(-4.0)];
+        assert_same(&[0.0, 1.0, 2.0, 3.0, 0.5, -0.5, -1.0, -2.0, 1.5, -4.0].map(pow), &expected, x);
+    }
+}
+
+/// Gradients against central differences of their functions, away from the kinks.
+#[test]
+fn gradients_are_the_slopes_of_their_functions() {
+    fn slopes(name: &str, op: impl Unary<f64>, grad: impl Binary<f64>, of_output: bool) {
+        for i in -41..=41 {
+            let x = f64::from(i) * 0.2 + 0.013;
+            let h = 1e-5;
+            let slope = (of_one(op, x + h) - of_one(op, x - h)) / (2.0 * h);
+            let second = if of_output { of_one(op, x) } else { x };
+            let actual = of_two(grad, 1.5, second);
+            assert!((actual - 1.5 * slope).abs() < 1e-8, "{name} at {x}: {actual} instead of {}", 1.5 * slope);
+        }
+    }
+    slopes("abs", Abs, AbsGrad, false);
+    slopes("clamp", Clamp { lo: -0.5, hi: 2.0 }, ClampGrad { lo: -0.5, hi: 2.0 }, false);
+    slopes("relu", Relu, ReluGrad, true);
+    slopes("leaky_relu", LeakyRelu { slope: 0.1 }, LeakyReluGrad { slope: 0.1 }, false);
+    slopes("elu", Elu { alpha: 1.3 }, EluGrad { alpha: 1.3 }, false);
+    slopes("selu", Selu, SeluGrad, false);
+    slopes("gelu", Gelu, GeluGrad, false);
+    slopes("gelu_tanh", GeluTanh, GeluTanhGrad, false);
+    slopes("silu", Silu, SiluGrad, false);
+    slopes("mish", Mish, MishGrad, false);
+    slopes("softplus", Softplus { beta: 2.0, threshold: 20.0 }, SoftplusGrad { beta: 2.0, threshold: 20.0 }, false);
+    slopes("softsign", Softsign, SoftsignGrad, false);
+    slopes("hardtanh", Hardtanh { lo: -1.0, hi: 1.5 }, HardtanhGrad { lo: -1.0, hi: 1.5 }, false);
+    slopes("hardswish", Hardswish, HardswishGrad, false);
+    slopes("hardsigmoid", Hardsigmoid, HardsigmoidGrad, false);
+    slopes("sigmoid", Sigmoid, SigmoidGrad, true);
+    slopes("tanh", Tanh, TanhGrad, true);
+    slopes("log_sigmoid", LogSigmoid, LogSigmoidGrad, false);
+    for x in [0.25, 1.0, 9.0] {
+        assert_eq!(of_two(SqrtGrad, 3.0, f64::sqrt(x)), 1.5 / x.sqrt());
+    }
+}
+
+/// The values that PyTorch 2.15 gives at the kinks, for an incoming gradient of 1.
+#[test]
+fn gradients_at_the_kinks_are_pytorchs() {
+    assert_eq!(of_two(AbsGrad, 1.0_f32, 0.0), 0.0);
+    assert_eq!([0.0, 1.0].map(|x| of_two(ClampGrad { lo: 0.0, hi: 1.0 }, 1.0_f32, x)), [0.0, 0.0]);
+    assert_eq!(of_two(ReluGrad, 1.0_f32, 0.0), 0.0);
+    assert_eq!(of_two(LeakyReluGrad { slope: 0.1 }, 1.0_f32, 0.0), 0.1);
+    assert_eq!(of_two(EluGrad { alpha: 0.5 }, 1.0_f32, 0.0), 0.5);
+    assert_eq!([-1.0, 1.0].map(|x| of_two(HardtanhGrad { lo: -1.0, hi: 1.0 }, 1.0_f32, x)), [0.0, 0.0]);
+    assert_eq!([-3.0, 3.0].map(|x| of_two(HardswishGrad, 1.0_f32, x)), [0.0, 1.0]);
+    assert_eq!([-3.0, 3.0].map(|x| of_two(HardsigmoidGrad, 1.0_f32, x)), [0.0, 0.0]);
+}
+
+#[test]
+fn activations_do_not_overflow_where_their_exponentials_would() {
+    for x in [200.0_f32, 1e30, f32::INFINITY] {
+        assert_eq!(of_one(Softplus { beta: 1.0, threshold: 20.0 }, x), x);
+        assert_eq!(of_one(LogSigmoid, -x), -x);
+        assert_eq!(of_one(LogSigmoid, x), 0.0);
+        assert_eq!(of_one(Mish, x), x);
+        assert_eq!(of_one(Silu, x), x);
+        assert_eq!(of_one(Gelu, x), x);
+        assert_eq!(of_one(Elu { alpha: 2.0 }, -x), -2.0);
+        assert_eq!([of_one(Sigmoid, x), of_one(Sigmoid, -x)], [1.0, 0.0]);
+        assert_eq!([of_one(Tanh, x), of_one(Tanh, -x)], [1.0, -1.0]);
+        assert_eq!(of_two(SoftplusGrad { beta: 1.0, threshold: 20.0 }, 3.0, -x), 0.0);
+    }
+    // The tail of Φ, from a table: Φ(-5) = 2.866515718791946e-7.
+    assert!((f64::from(of_one(Gelu, -5.0_f32)) / (-5.0 * 2.866_515_718_791_946e-7) - 1.0).abs() < 1e-5);
+}

@@ -1,0 +1,134 @@
+use super::super::optim::*;
+use super::*;
+
+const STEPS: u64 = 5;
+
+/// Runs an optimizer for some steps with gradients that change, on slices of every length, and compares with a
+/// reference that updates one parameter in `f64` by the formulas as they are printed.
+fn check<T: Real>(
+    tolerance: f64,
+    mut step: impl FnMut(u64, &mut [T], &[T], &mut [Vec<T>]),
+    mut reference: impl FnMut(u64, &mut f64, f64, &mut [f64; 4]),
+) {
+    for n in lengths() {
+        on_each_level(|level| {
+            let mut p: Vec<T> = numbers(n, 1);
+            let mut expected: Vec<f64> = p.iter().map(|p| p.to_f64()).collect();
+            let mut state = vec![vec![T::zero(); n]; 4];
+            let mut expected_state = vec![[0.0; 4]; n];
+            for t in 1..=STEPS {
+                let g: Vec<T> = numbers(n, 10 + t as u32);
+                step(t, &mut p, &g, &mut state);
+                for ((p, g), s) in expected.iter_mut().zip(&g).zip(&mut expected_state) {
+                    reference(t, p, g.to_f64(), s);
+                }
+            }
+            assert_close(&p, &expected, tolerance, (level, n));
+        });
+    }
+}
+
+#[test]
+fn sgd_in_all_its_forms() {
+    for (momentum, dampening, nesterov, weight_decay) in
+        [(0.0, 0.0, false, 0.0), (0.0, 0.0, false, 0.1), (0.9, 0.0, false, 0.1), (0.9, 0.2, false, 0.0), (0.9, 0.0, true, 0.1)]
+    {
+        let rule = |t| Sgd { lr: 0.05, momentum, dampening, weight_decay, nesterov, first: t == 1 };
+        let reference = |t: u64, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+            let mut g = g + weight_decay * *p;
+            if momentum != 0.0 {
+                s[0] = if t == 1 { g } else { momentum * s[0] + (1.0 - dampening) * g };
+                g = if nesterov { g + momentum * s[0] } else { s[0] };
+            }
+            *p -= 0.05 * g;
+        };
+        let with = momentum != 0.0;
+        check::<f32>(1e-6, |t, p, g, s| sgd(rule(t), p, g, with.then_some(&mut s[0])), reference);
+        check::<f64>(1e-14, |t, p, g, s| sgd(rule(t), p, g, with.then_some(&mut s[0])), reference);
+    }
+}
+
+#[test]
+fn the_first_step_does_not_read_the_velocity() {
+    let rule = Sgd { lr: 1.0, momentum: 0.9, dampening: 0.5, weight_decay: 0.0, nesterov: false, first: true };
+    let (mut p, mut v) = ([1.0_f32], [f32::NAN]);
+    sgd(rule, &mut p, &[0.25], Some(&mut v));
+    assert_eq!((p, v), ([0.75], [0.25]));
+}
+
+#[test]
+fn adam_in_all_its_forms() {
+    for (weight_decay, decoupled, amsgrad) in
+        [(0.0, false, false), (0.1, false, false), (0.1, true, false), (0.0, false, true), (0.1, true, true)]
+    {
+        let rule = |step| Adam { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay, decoupled, step };
+        let reference = |t: u64, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+            let mut g = g;
+            if decoupled {
+                *p -= 0.01 * weight_decay * *p;
+            } else {
+                g += weight_decay * *p;
+            }
+            s[0] = 0.9 * s[0] + 0.1 * g;
+            s[1] = 0.99 * s[1] + 0.01 * g * g;
+            s[2] = s[2].max(s[1]);
+            let v = if amsgrad { s[2] } else { s[1] };
+            let m_hat = s[0] / (1.0 - 0.9_f64.powi(t as i32));
+            let v_hat = v / (1.0 - 0.99_f64.powi(t as i32));
+            *p -= 0.01 * m_hat / (v_hat.sqrt() + 1e-8);
+        };
+        fn step<T: Real>(rule: Adam, p: &mut [T], g: &[T], s: &mut [Vec<T>], amsgrad: bool) {
+            let [m, v, v_max, _] = s else { panic!("four states") };
+            adam(rule, p, g, m, v, amsgrad.then_some(v_max));
+        }
+        check::<f32>(1e-6, |t, p, g, s| step(rule(t), p, g, s, amsgrad), reference);
+        check::<f64>(1e-14, |t, p, g, s| step(rule(t), p, g, s, amsgrad), reference);
+    }
+}
+
+#[test]
+fn rmsprop_in_all_its_forms() {
+    for (momentum, centred, weight_decay) in [(0.0, false, 0.0), (0.9, false, 0.1), (0.0, true, 0.0), (0.9, true, 0.0)] {
+        let rule = RmsProp { lr: 0.01, alpha: 0.9, eps: 1e-3, momentum, weight_decay };
+        let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+            let g = g + weight_decay * *p;
+            s[0] = 0.9 * s[0] + 0.1 * g * g;
+            s[1] = 0.9 * s[1] + 0.1 * g;
+            let square = if centred { s[0] - s[1] * s[1] } else { s[0] };
+            s[2] = momentum * s[2] + g / (square.sqrt() + 1e-3);
+            *p -= 0.01 * s[2];
+        };
+        fn step<T: Real>(rule: RmsProp, p: &mut [T], g: &[T], s: &mut [Vec<T>], centred: bool) {
+            let [square, mean, velocity, _] = s else { panic!("four states") };
+            rmsprop(rule, p, g, square, centred.then_some(mean), (rule.momentum != 0.0).then_some(velocity));
+        }
+        check::<f32>(1e-5, |_, p, g, s| step(rule, p, g, s, centred), reference);
+        check::<f64>(1e-13, |_, p, g, s| step(rule, p, g, s, centred), reference);
+    }
+}
+
+#[test]
+fn adagrad_with_decays() {
+    for (lr_decay, weight_decay) in [(0.0, 0.0), (0.1, 0.1)] {
+        let rule = |step| AdaGrad { lr: 0.1, lr_decay, eps: 1e-10, weight_decay, step };
+        let reference = |t: u64, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+            let g = g + weight_decay * *p;
+            s[0] += g * g;
+            *p -= 0.1 / (1.0 + (t - 1) as f64 * lr_decay) * g / (s[0].sqrt() + 1e-10);
+        };
+        check::<f32>(1e-6, |t, p, g, s| adagrad(rule(t), p, g, &mut s[0]), reference);
+        check::<f64>(1e-14, |t, p, g, s| adagrad(rule(t), p, g, &mut s[0]), reference);
+    }
+}
+
+#[test]
+fn large_updates_do_not_depend_on_the_number_of_threads() {
+    let n = if cfg!(miri) { 20 } else { 100_003 };
+    let g = numbers::<f32>(n, 2);
+    let rule = Adam { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.1, decoupled: true, step: 3 };
+    assert_same_on_two_threads(|| {
+        let (mut p, mut m, mut v) = (numbers::<f32>(n, 1), numbers::<f32>(n, 3), vec![1.0; n]);
+        adam(rule, &mut p, &g, &mut m, &mut v, None);
+        (p, m, v)
+    });
+}
