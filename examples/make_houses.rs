@@ -62,7 +62,11 @@ fn main() -> Result<()> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/houses.csv");
     if std::env::args().any(|arg| arg == "--check") {
         let same = Table::read_csv(&path)? == houses()?;
-        return if same { Ok(()) } else { Err(Error::format("make_houses", "houses.csv is not what this program makes")) };
+        return if same {
+            Ok(())
+        } else {
+            Err(Error::format("make_houses", "houses.csv is not what this program makes"))
+        };
     }
     houses()?.write_csv(&path)?;
     println!("{} houses written", ROWS);

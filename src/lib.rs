@@ -54,6 +54,7 @@
 //!   threads.
 
 #![deny(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub, clippy::print_stdout)]
 
 pub mod autograd;
 pub mod data;

@@ -56,9 +56,5 @@ pub(crate) fn for_blocks<T: Send>(out: &mut [T], block: usize, f: impl Fn(usize,
 
 /// Maps every `i < n` to a value and returns the values in order.
 pub(crate) fn map_tasks<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    if n <= 1 || threads() == 1 {
-        (0..n).map(f).collect()
-    } else {
-        (0..n).into_par_iter().map(f).collect()
-    }
+    if n <= 1 || threads() == 1 { (0..n).map(f).collect() } else { (0..n).into_par_iter().map(f).collect() }
 }

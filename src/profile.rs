@@ -84,7 +84,8 @@ pub fn record<R>(f: impl FnOnce() -> R) -> Report {
     let start = Instant::now();
     f();
     let total = start.elapsed();
-    let mut report = RECORDER.with(|r| r.borrow_mut().as_mut().map(|r| std::mem::take(&mut r.report))).unwrap_or_default();
+    let mut report =
+        RECORDER.with(|r| r.borrow_mut().as_mut().map(|r| std::mem::take(&mut r.report))).unwrap_or_default();
     report.total = total;
     report
 }

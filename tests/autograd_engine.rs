@@ -104,7 +104,10 @@ fn nothing_is_recorded_without_need() -> Result<()> {
     assert!(x.square().is_tracked());
     assert!(Tensor::arange(3)?.tracked().is_err());
     let e = tensor![1.0].sum().backward().unwrap_err();
-    assert_eq!(e.message(), "backward: there is nothing to differentiate: the output was not computed from tracked tensors");
+    assert_eq!(
+        e.message(),
+        "backward: there is nothing to differentiate: the output was not computed from tracked tensors"
+    );
     let e = x.backward().and(tensor![1.0, 2.0].tracked()?.square().backward()).unwrap_err();
     assert_eq!(e.message(), "backward: the output has shape [2], expected a single number");
     Ok(())
@@ -128,14 +131,20 @@ fn custom_operations_are_differentiable_twice() -> Result<()> {
 
 #[test]
 fn wrong_custom_gradients_are_found() -> Result<()> {
-    let wrong = |x: &[Tensor]| custom("wrong", &[&x[0]], |x| Ok(x[0].square()), |g, x, _| Ok(vec![Some(g.mul(&x[0])?)]));
+    let wrong =
+        |x: &[Tensor]| custom("wrong", &[&x[0]], |x| Ok(x[0].square()), |g, x, _| Ok(vec![Some(g.mul(&x[0])?)]));
     let e = gradcheck(wrong, &[tensor![3.0]]).unwrap_err();
     assert!(e.message().starts_with("gradcheck: input 0, element 0 (value 3): gradient 3."), "{e}");
     let count = |x: &[Tensor]| custom("count", &[&x[0]], |x| Ok(x[0].square()), |_, _, _| Ok(vec![]));
     let e = gradcheck(count, &[tensor![3.0]]).unwrap_err();
     assert_eq!(e.message(), "count: backward returned 0 gradients for 1 inputs");
     let shape = |x: &[Tensor]| {
-        custom("shape", &[&x[0]], |x| Ok(x[0].square()), |g, _, _| Ok(vec![Some(g.broadcast_to([2, 1])?.reshape([2])?)]))
+        custom(
+            "shape",
+            &[&x[0]],
+            |x| Ok(x[0].square()),
+            |g, _, _| Ok(vec![Some(g.broadcast_to([2, 1])?.reshape([2])?)]),
+        )
     };
     let e = gradcheck(shape, &[tensor![1.0, 2.0, 3.0].reshape([3, 1])?.sum_dims(&[1], false)?]).unwrap_err();
     assert!(e.message().contains("broadcast"), "{e}");

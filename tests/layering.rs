@@ -86,7 +86,8 @@ fn arrows_point_down() {
     let mut wrong = Vec::new();
     for file in files {
         let relative = file.strip_prefix(&src).unwrap();
-        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string();
+        let module =
+            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_string();
         let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == module) else { continue };
         let text = fs::read_to_string(&file).unwrap();
         // Tests may look anywhere.

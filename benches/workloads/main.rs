@@ -10,7 +10,9 @@ mod mlp;
 use demotic::Result;
 use measure::Options;
 
-const WORKLOADS: [(&str, fn(&Options) -> Result<()>); 2] = [("mlp_tabular", mlp::tabular), ("mlp_mnist", mlp::mnist)];
+type Workload = fn(&Options) -> Result<()>;
+
+const WORKLOADS: [(&str, Workload); 2] = [("mlp_tabular", mlp::tabular), ("mlp_mnist", mlp::mnist)];
 
 fn main() -> Result<()> {
     let options = Options::from_args(std::env::args().skip(1))?;

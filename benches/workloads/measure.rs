@@ -27,7 +27,9 @@ impl Options {
         let mut options = Self { workload: None, threads: demotic::parallel::threads(), seconds: 6.0, profile: false };
         let mut args = args.peekable();
         while let Some(arg) = args.next() {
-            let mut number = || args.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| usage(&format!("{arg} takes a number")));
+            let mut number = || {
+                args.next().and_then(|n| n.parse::<f64>().ok()).ok_or_else(|| usage(&format!("{arg} takes a number")))
+            };
             match arg.as_str() {
                 "--threads" => options.threads = number()? as usize,
                 "--seconds" => options.seconds = number()?,

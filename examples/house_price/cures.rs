@@ -31,7 +31,14 @@ pub fn run(options: &Options) -> Result<Value> {
     let courses = [
         standardized(&x, &y)?,
         descent("a rate below the limit", format!("rate {:.1e}", 0.9 * limit), &x, &y, Sgd::new(0.9 * limit), None)?,
-        descent("momentum", format!("rate {:.1e}, momentum 0.9", 0.9 * limit), &x, &y, Sgd::new(0.9 * limit).momentum(0.9), None)?,
+        descent(
+            "momentum",
+            format!("rate {:.1e}, momentum 0.9", 0.9 * limit),
+            &x,
+            &y,
+            Sgd::new(0.9 * limit).momentum(0.9),
+            None,
+        )?,
         descent(
             "adaptive rate",
             "from rate 1.0e-6, raised while the loss falls fast, halved when it rises, at most 1.0e-4".into(),
@@ -44,7 +51,8 @@ pub fn run(options: &Options) -> Result<Value> {
         constrained(&x, &y)?,
     ];
     println!("{:<24} {:>12} {:>12} {:>10}   weights", "cure", "first loss", "last loss", "ratio");
-    let mut chart = Chart::new("Six ways not to diverge").labels("step", "mean squared error").log_y().y_limits(1e-2, 1e7);
+    let mut chart =
+        Chart::new("Six ways not to diverge").labels("step", "mean squared error").log_y().y_limits(1e-2, 1e7);
     let mut rows = Vec::new();
     for course in courses {
         let (first, last) = (course.losses[0], course.losses[course.losses.len() - 1]);
@@ -124,9 +132,7 @@ fn constrained(x: &Tensor, y: &Tensor) -> Result<Course> {
     let mut problem = AugmentedLagrangian::new().penalty(1.0).max_penalty(10.0);
     let mut opt = Sgd::new(0.01).momentum(0.9);
     let mut losses = Vec::with_capacity(STEPS);
-    let conditions = |w: &Param| -> Result<[Tensor; 2]> {
-        Ok([z.linear(w, None)?.sum().sub(&t.sum())?, w.neg()])
-    };
+    let conditions = |w: &Param| -> Result<[Tensor; 2]> { Ok([z.linear(w, None)?.sum().sub(&t.sum())?, w.neg()]) };
     for _round in 0..ROUNDS {
         for _step in 0..STEPS / ROUNDS {
             let error = losses::mse(&z.linear(&w, None)?, &t)?;

@@ -77,7 +77,10 @@ pub fn run(options: &Options) -> Result<Value> {
         println!("{name:<20} {:>10.3} {:>8.3} {:>8.4}", s.rmse, s.mae, s.r2);
     }
     if options.data.is_none() {
-        println!("{:<20} {NOISE_FLOOR:>10.3}   (the noise in the prices; nothing can be below it for long)", "noise floor");
+        println!(
+            "{:<20} {NOISE_FLOOR:>10.3}   (the noise in the prices; nothing can be below it for long)",
+            "noise floor"
+        );
     }
 
     let folds = cross_validate(&rest, options, &mut rng)?;

@@ -53,17 +53,28 @@ pub fn run() -> Result<Value> {
         }
     }
 
-    println!("\nThe article goes wrong at once: 0.1·100 + 0.2·5 is 11, not 15; (200 − 15)² is 34,225, not 1825; and the");
-    println!("gradient is 2(ŷ − y)x = −37,800, negative, so that the first step raises the weights to 3780.1 and 189.2.");
+    println!(
+        "\nThe article goes wrong at once: 0.1·100 + 0.2·5 is 11, not 15; (200 − 15)² is 34,225, not 1825; and the"
+    );
+    println!(
+        "gradient is 2(ŷ − y)x = −37,800, negative, so that the first step raises the weights to 3780.1 and 189.2."
+    );
     println!("It explains the useless result by a local minimum. There is none:");
 
     let [largest, smallest] = curvatures(&x)?;
     let limit = 2.0 / largest;
     println!("\n  · The loss is a quadratic function of the weights, hence convex: every minimum is the global one.");
-    println!("  · Its largest curvature over the three houses is {largest:.2}. Full-batch gradient descent multiplies the");
-    println!("    error in that direction by 1 − rate · curvature in each step, and diverges above 2 / {largest:.2} = {limit:.3e}.");
+    println!(
+        "  · Its largest curvature over the three houses is {largest:.2}. Full-batch gradient descent multiplies the"
+    );
+    println!(
+        "    error in that direction by 1 − rate · curvature in each step, and diverges above 2 / {largest:.2} = {limit:.3e}."
+    );
     println!("  · The rate 0.1 is {:.0} times that limit.", RATE / limit);
-    println!("  · The smallest curvature is {smallest:.3}: a condition number of {:.0}. Areas are hundreds, ages are", largest / smallest);
+    println!(
+        "  · The smallest curvature is {smallest:.3}: a condition number of {:.0}. Areas are hundreds, ages are",
+        largest / smallest
+    );
     println!("    ones, and no single rate suits both directions.");
 
     Ok(json!({

@@ -248,7 +248,8 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
     let mut targets = Vec::with_capacity(inputs.len());
     for (i, input) in inputs.iter().enumerate() {
         targets.push(node_of(input).ok_or_else(|| {
-            Error::gradient("grad", format!("input {i} is not tracked")).with_help("track it with tracked() before using it")
+            Error::gradient("grad", format!("input {i} is not tracked"))
+                .with_help("track it with tracked() before using it")
         })?);
     }
     let roots: Vec<_> = grads.iter().map(|(node, _)| node.clone()).collect();
@@ -285,19 +286,23 @@ fn output_gradients(outputs: &[&Tensor], grads: Option<&[Tensor]>) -> Result<Vec
     for (i, output) in outputs.iter().enumerate() {
         let Some(node) = node_of(output) else {
             let message = "there is nothing to differentiate: the output was not computed from tracked tensors";
-            return Err(Error::gradient("backward", message)
-                .with_help("parameters are tracked unless frozen, other tensors by tracked(); no_grad and predict record nothing"));
+            return Err(Error::gradient("backward", message).with_help(
+                "parameters are tracked unless frozen, other tensors by tracked(); no_grad and predict record nothing",
+            ));
         };
         let grad = match grads {
             Some(grads) if grads[i].shape() == output.shape() => grads[i].clone(),
             Some(grads) => {
-                let message = format!("a gradient of shape {:?} for an output of {:?}", grads[i].shape(), output.shape());
+                let message =
+                    format!("a gradient of shape {:?} for an output of {:?}", grads[i].shape(), output.shape());
                 return Err(Error::shape("grad", message));
             }
             None if output.numel() == 1 => output.ones_like(),
             None => {
                 let message = format!("the output has shape {:?}, expected a single number", output.shape());
-                return Err(Error::shape("backward", message).with_help("reduce the loss first, for example with mean()"));
+                return Err(
+                    Error::shape("backward", message).with_help("reduce the loss first, for example with mean()")
+                );
             }
         };
         pairs.push((node, grad));

@@ -87,8 +87,7 @@ impl Saved<'_> {
     /// # Errors
     /// If the function did not ask to keep it.
     pub fn output(&self) -> Result<&Tensor> {
-        self.output
-            .ok_or_else(|| Error::gradient(self.name, "backward uses the output, but keeps_output() is false"))
+        self.output.ok_or_else(|| Error::gradient(self.name, "backward uses the output, but keeps_output() is false"))
     }
 }
 

@@ -9,8 +9,8 @@
 //! - [`checkpoint`] trades computing time for memory.
 //! - [`gradcheck`] compares gradients with finite differences.
 
-mod checkpoint;
 mod check;
+mod checkpoint;
 mod engine;
 mod function;
 mod gradients;

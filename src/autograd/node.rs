@@ -51,6 +51,7 @@ impl Rule {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "leaves are few, and an operation should not need a second allocation")]
 enum Kind {
     /// A variable: a parameter or an input that gradients are wanted for.
     Leaf,
@@ -193,12 +194,7 @@ pub(crate) fn is_recorded(inputs: &[&Tensor]) -> bool {
 ///
 /// A rule must not capture the output itself, which would then keep itself alive; it is handed in.
 #[inline]
-pub(crate) fn record(
-    name: &'static str,
-    output: Tensor,
-    inputs: &[&Tensor],
-    rules: impl FnOnce(&mut Tape),
-) -> Tensor {
+pub(crate) fn record(name: &'static str, output: Tensor, inputs: &[&Tensor], rules: impl FnOnce(&mut Tape)) -> Tensor {
     if !is_recorded(inputs) || !output.dtype().is_differentiable() {
         return output;
     }

@@ -46,7 +46,8 @@ impl Linear {
     #[track_caller]
     pub fn new(in_features: usize, out_features: usize, rng: &mut Rng) -> Result<Self> {
         if in_features == 0 || out_features == 0 {
-            let message = format!("{in_features} input and {out_features} output features, expected at least 1 of each");
+            let message =
+                format!("{in_features} input and {out_features} output features, expected at least 1 of each");
             return Err(Error::argument("Linear::new", message));
         }
         let init = Init::pytorch_default(in_features);

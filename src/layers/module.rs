@@ -284,7 +284,12 @@ pub trait ModuleExt: Module {
 impl<M: Module + ?Sized> ModuleExt for M {}
 
 #[track_caller]
-fn set_trainable<M: Module + ?Sized>(module: &mut M, op: &'static str, pattern: &str, trainable: bool) -> Result<usize> {
+fn set_trainable<M: Module + ?Sized>(
+    module: &mut M,
+    op: &'static str,
+    pattern: &str,
+    trainable: bool,
+) -> Result<usize> {
     let (mut count, mut names) = (0, Vec::new());
     let mut on_slot = |path: &str, slot: SlotMut<'_>| {
         if let SlotMut::Param(param) = slot {

@@ -125,12 +125,15 @@ pub trait LayerExt: Layer {
 
         let is_leaf = |path: &str| leaves.iter().any(|(leaf, ..)| leaf == path);
         modules.retain(|(path, _)| !is_leaf(path));
-        let has_parts = |path: &str| modules.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')));
+        let has_parts = |path: &str| {
+            modules.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+        };
         let mut rows = Vec::new();
         for (path, kind) in modules.iter().filter(|(path, _)| !has_parts(path)) {
             let own = || leaves.iter().filter(|(leaf, ..)| parent(leaf) == path.as_str());
             let seen = trace.by_path.get(path).cloned().or_else(|| {
-                let found = trace.by_param.iter().rev().find(|(p, _)| own().any(|(_, value, _)| value.shares_storage(p)));
+                let found =
+                    trace.by_param.iter().rev().find(|(p, _)| own().any(|(_, value, _)| value.shares_storage(p)));
                 found.map(|(_, shape)| shape.clone())
             });
             let parameters = own().filter(|leaf| leaf.2.is_some()).map(|leaf| leaf.1.numel()).sum();
@@ -160,7 +163,7 @@ fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -184,9 +187,8 @@ impl fmt::Display for Summary {
         let widths = [width(0), width(1), width(2)];
         let rule = "─".repeat(widths.iter().sum::<usize>() + 4);
         writeln!(f, "{}\n{rule}", self.title)?;
-        let mut line = |a: &str, b: &str, c: &str| {
-            writeln!(f, "{a:<0$}  {b:<1$}  {c:>2$}", widths[0], widths[1], widths[2])
-        };
+        let mut line =
+            |a: &str, b: &str, c: &str| writeln!(f, "{a:<0$}  {b:<1$}  {c:>2$}", widths[0], widths[1], widths[2]);
         line(head[0], head[1], head[2])?;
         for [name, output, parameters] in &cells {
             line(name, output, parameters)?;

@@ -1,9 +1,11 @@
 //! The cross-entropy of yes and no.
 
-use super::{Loss, Reduction, check_pair, check_probabilities, floored_log};
+use super::{DENOMINATOR_FLOOR, LOG_FLOOR, Loss, Reduction, check_pair, check_probabilities};
 use crate::autograd::{Function, Saved, Sink, apply};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+
+reducible!(Bce, BceWithLogits);
 
 /// The mean binary cross-entropy `−y log p − (1 − y) log(1 − p)` of probabilities and targets of the same shape.
 ///
@@ -48,7 +50,7 @@ impl Loss for Bce {
         check_pair("bce", probabilities, target)?;
         check_probabilities("bce", probabilities)?;
         let losses = apply(BinaryCrossEntropy, &[probabilities, target])?;
-        Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
+        Ok(self.reduction.apply(&weighted("bce", losses, self.weight.as_ref(), probabilities)?))
     }
 }
 
@@ -120,8 +122,22 @@ impl Loss for BceWithLogits {
             positive = positive.mul(weight)?;
         }
         let negative = target.rsub_scalar(1.0).mul(&logits.neg().log_sigmoid())?;
-        let losses = positive.add(&negative)?.neg();
-        check_shapes("bce_with_logits", logits, &losses)?;
-        Ok(self.reduction.apply(&weighted(losses, self.weight.as_ref())?))
+        let losses = weighted("bce_with_logits", positive.add(&negative)?.neg(), self.weight.as_ref(), logits)?;
+        Ok(self.reduction.apply(&losses))
     }
+}
+
+/// Multiplies losses by weights, which must not have made them more than the predictions.
+#[track_caller]
+fn weighted(name: &'static str, losses: Tensor, weight: Option<&Tensor>, prediction: &Tensor) -> Result<Tensor> {
+    let losses = match weight {
+        Some(weight) => losses.mul(weight)?,
+        None => losses,
+    };
+    if losses.shape() != prediction.shape() {
+        let message =
+            format!("the weights make {:?} of a prediction of shape {:?}", losses.shape(), prediction.shape());
+        return Err(Error::shape(name, message).with_help("weights must broadcast to the shape of the prediction"));
+    }
+    Ok(losses)
 }

@@ -1,11 +1,13 @@
 //! The cross-entropy of logits.
 
-use super::{Loss, Reduction, check_class_numbers, check_not_empty, check_shapes};
+use super::{Loss, Reduction, check_not_empty, check_shapes};
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
 use crate::error::{Error, Result};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::{Real, softmax};
 use crate::tensor::{DType, Element, Tensor};
+
+reducible!(CrossEntropy);
 
 /// The mean cross-entropy between the softmax of `logits` and the targets.
 ///
@@ -91,7 +93,10 @@ impl CrossEntropy {
             if *t == self.ignore_index {
                 *t = -1;
             } else if !(0..classes as i64).contains(t) {
-                let message = format!("target {i} is class {t}, the logits have {classes} classes (0 ..= {})", classes as i64 - 1);
+                let message = format!(
+                    "target {i} is class {t}, the logits have {classes} classes (0 ..= {})",
+                    classes as i64 - 1
+                );
                 return Err(Error::index("cross_entropy", message));
             }
         }
@@ -123,16 +128,21 @@ impl Loss for CrossEntropy {
         let flat_logits = if logits.rank() == 2 { logits.clone() } else { flat(logits)? };
         let losses = if target.dtype() == DType::I64 {
             if target.shape() != rest {
-                let message = format!("targets of shape {:?} for logits {:?}, expected {rest:?}", target.shape(), logits.shape());
+                let message =
+                    format!("targets of shape {:?} for logits {:?}, expected {rest:?}", target.shape(), logits.shape());
                 return Err(Error::shape(name, message));
             }
             let targets = self.checked_targets(target, classes)?;
             let function = ClassCrossEntropy::new(self, targets, classes, &flat_logits);
             apply(function, &[&flat_logits])?
         } else {
-            target.expect_dtype(name, "the target (class numbers must be i64, probabilities like the logits)", logits.dtype())?;
+            target.expect_dtype(
+                name,
+                "the target (class numbers must be i64, probabilities like the logits)",
+                logits.dtype(),
+            )?;
             check_shapes(name, logits, target)?;
-            self.from_distribution(&flat_logits, &flat(target)?)?
+            self.distribution_loss(&flat_logits, &flat(target)?)?
         };
         if self.reduction == Reduction::None { losses.reshape(rest) } else { Ok(losses) }
     }
@@ -140,7 +150,7 @@ impl Loss for CrossEntropy {
 
 impl CrossEntropy {
     /// The loss of logits `[n, classes]` with target probabilities of the same shape.
-    fn from_distribution(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+    fn distribution_loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let [rows, classes] = [logits.shape()[0], logits.shape()[1]];
         let uniform = self.label_smoothing / classes as f64;
         let target = target.mul_scalar(1.0 - self.label_smoothing).add_scalar(uniform);
@@ -192,7 +202,15 @@ impl ClassCrossEntropy {
         let mut log_sum_exp = Tensor::stale(T::DTYPE, &[rows]);
         let losses = Tensor::build::<T>(&[rows], |losses| {
             let smoothing = <T as Element>::from_f64(self.label_smoothing);
-            softmax::cross_entropy(logits.data(), classes, &self.targets, smoothing, weight, losses, log_sum_exp.data_mut());
+            softmax::cross_entropy(
+                logits.data(),
+                classes,
+                &self.targets,
+                smoothing,
+                weight,
+                losses,
+                log_sum_exp.data_mut(),
+            );
         });
         self.log_sum_exp = Some(log_sum_exp);
         if self.reduction == Reduction::None { losses } else { losses.sum().div_scalar(self.divisor) }
@@ -225,7 +243,8 @@ impl Function for ClassCrossEntropy {
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
         let (logits, Some(log_sum_exp)) = (&saved.inputs()[0], &self.log_sum_exp) else { return Ok(()) };
-        let slope = with_float!(logits.dtype(), T => self.gradient::<T>(logits, log_sum_exp, grad)?, else return Ok(()));
+        let slope =
+            with_float!(logits.dtype(), T => self.gradient::<T>(logits, log_sum_exp, grad)?, else return Ok(()));
         sink.give(0, slope)
     }
 

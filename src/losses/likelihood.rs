@@ -1,9 +1,11 @@
 //! The cross-entropy of probabilities.
 
-use super::{Loss, Reduction, check_class_numbers, check_pair, check_probabilities, floored_log};
+use super::{DENOMINATOR_FLOOR, LOG_FLOOR, Loss, Reduction, check_pair, check_probabilities};
 use crate::autograd::{Function, Saved, Sink, apply};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
+
+reducible!(CrossEntropyFromProbabilities);
 
 /// The mean over all examples of `H(y, ŷ) = −Σ yᵢ log ŷᵢ`, for predicted probabilities `[.., classes]`.
 ///
@@ -35,7 +37,11 @@ impl Loss for CrossEntropyFromProbabilities {
         let one_hot;
         let target = if target.dtype() == DType::I64 {
             if target.shape() != rest {
-                let message = format!("targets of shape {:?} for predictions {:?}, expected {rest:?}", target.shape(), probabilities.shape());
+                let message = format!(
+                    "targets of shape {:?} for predictions {:?}, expected {rest:?}",
+                    target.shape(),
+                    probabilities.shape()
+                );
                 return Err(Error::shape(name, message));
             }
             one_hot = target.one_hot(classes)?.to_dtype(probabilities.dtype());

@@ -13,17 +13,43 @@
 //! The functions average over all examples. The structs of the same names have options, among them the
 //! [`Reduction`], and can be given to a [`Trainer`](crate::train::Trainer).
 
-mod classification;
+/// The constructor that needs no options, and the option that all losses have.
+macro_rules! reducible {
+    (@option $Loss:ident) => {
+        impl $Loss {
+            /// Another reduction. A mean is weighted where the loss has weights of classes.
+            #[must_use]
+            pub fn reduction(mut self, reduction: Reduction) -> Self {
+                self.reduction = reduction;
+                self
+            }
+        }
+    };
+    ($($Loss:ident),*) => {$(
+        impl $Loss {
+            /// The mean over all examples, with no further options.
+            #[must_use]
+            pub fn new() -> Self {
+                Self::default()
+            }
+        }
+        reducible!(@option $Loss);
+    )*};
+}
+
+mod binary;
+mod cross_entropy;
+mod likelihood;
 mod regression;
 
-pub use classification::{
-    Bce, BceWithLogits, CrossEntropy, CrossEntropyFromProbabilities, bce, bce_with_logits, cross_entropy,
-    cross_entropy_from_probabilities,
-};
+pub use binary::{Bce, BceWithLogits, bce, bce_with_logits};
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
 
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::dtype::with_float;
+use crate::tensor::{Element, Tensor};
 
 /// What becomes of the losses of single elements or examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,4 +117,24 @@ pub(crate) fn check_not_empty(name: &'static str, prediction: &Tensor) -> Result
         return Err(Error::shape(name, message));
     }
     Ok(())
+}
+
+/// The lowest logarithm of a probability that counts, as in PyTorch: losses of probabilities stay finite at 0 and 1.
+const LOG_FLOOR: f64 = -100.0;
+/// The smallest denominator in the gradients of losses of probabilities, as in PyTorch.
+const DENOMINATOR_FLOOR: f64 = 1e-12;
+
+/// Values outside of 0 ..= 1, but for rounding, are logits and not probabilities.
+#[track_caller]
+fn check_probabilities(name: &'static str, x: &Tensor) -> Result<()> {
+    const ROUNDING: f64 = 1e-4;
+    let packed = x.packed();
+    let wrong = with_float!(x.dtype(), T => {
+        packed.data::<T>().iter().map(|p| p.to_f64()).find(|p| *p < -ROUNDING || *p > 1.0 + ROUNDING)
+    }, else None);
+    match wrong {
+        Some(p) => Err(Error::argument(name, format!("the prediction contains {p}, which is not a probability"))
+            .with_help("for the raw outputs of a model use the loss of logits")),
+        None => Ok(()),
+    }
 }

@@ -5,6 +5,10 @@ use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
+reducible!(Mse, Mae);
+// The constructor of Huber's loss takes its threshold.
+reducible!(@option Huber);
+
 /// The mean squared error, `mean((ŷ − y)²)`. Both tensors have the same shape.
 ///
 /// # Errors

@@ -49,15 +49,23 @@ impl LinearRegression {
     pub fn fit_ridge(x: &Tensor, y: &Tensor, lambda: f64) -> Result<Self> {
         let name = "LinearRegression::fit";
         let (&[rows, features], &[targets, outputs]) = (x.shape(), y.shape()) else {
-            let message = format!("features {:?} and targets {:?}, expected [n, features] and [n, outputs]", x.shape(), y.shape());
+            let message = format!(
+                "features {:?} and targets {:?}, expected [n, features] and [n, outputs]",
+                x.shape(),
+                y.shape()
+            );
             return Err(Error::shape(name, message));
         };
         if rows != targets || rows == 0 || features == 0 || outputs == 0 {
             let message = format!("features {:?} and targets {:?}", x.shape(), y.shape());
-            return Err(Error::shape(name, message).with_help("both need the same number of rows, and at least one of everything"));
+            return Err(Error::shape(name, message)
+                .with_help("both need the same number of rows, and at least one of everything"));
         }
         if !(lambda >= 0.0 && lambda.is_finite()) {
-            return Err(Error::argument(name, format!("lambda is {lambda}, expected a finite number that is not negative")));
+            return Err(Error::argument(
+                name,
+                format!("lambda is {lambda}, expected a finite number that is not negative"),
+            ));
         }
         let (x_values, y_values) = (x.to_f64_vec(), y.to_f64_vec());
         if x_values.iter().chain(&y_values).any(|v| !v.is_finite()) {

@@ -204,9 +204,7 @@ impl Storage {
     pub(crate) fn stale(dtype: DType, len: usize) -> Self {
         match Self::try_stale(dtype, len) {
             Some(storage) => storage,
-            None => alloc::handle_alloc_error(
-                alloc::Layout::array::<u64>(len).unwrap_or(alloc::Layout::new::<u64>()),
-            ),
+            None => alloc::handle_alloc_error(alloc::Layout::array::<u64>(len).unwrap_or(alloc::Layout::new::<u64>())),
         }
     }
 

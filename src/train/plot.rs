@@ -169,7 +169,12 @@ impl Chart {
         }
     }
 
-    fn draw_on<B, Y>(&self, area: &DrawingArea<B, plotters::coord::Shift>, x: std::ops::Range<f64>, y: Y) -> Result<(), String>
+    fn draw_on<B, Y>(
+        &self,
+        area: &DrawingArea<B, plotters::coord::Shift>,
+        x: std::ops::Range<f64>,
+        y: Y,
+    ) -> Result<(), String>
     where
         B: DrawingBackend,
         Y: Ranged<ValueType = f64> + ValueFormatter<f64>,

@@ -9,7 +9,9 @@ impl Progress {
     pub(super) fn new(show: bool, epochs: usize) -> Self {
         use indicatif::{ProgressBar, ProgressStyle};
         let style = ProgressStyle::with_template("{bar:30} epoch {pos}/{len}  {msg}  {elapsed} (+{eta})");
-        Self(show.then(|| ProgressBar::new(epochs as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))))
+        Self(show.then(|| {
+            ProgressBar::new(epochs as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        }))
     }
 
     pub(super) fn epoch(&self, epoch: &super::Epoch) {

@@ -61,7 +61,10 @@ pub struct Trainer<'d> {
 
 impl fmt::Debug for Trainer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trainer").field("epochs", &self.epochs).field("batch_size", &self.batch_size).finish_non_exhaustive()
+        f.debug_struct("Trainer")
+            .field("epochs", &self.epochs)
+            .field("batch_size", &self.batch_size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,7 +189,12 @@ impl<'d> Trainer<'d> {
     /// # Errors
     /// If an option is impossible, there are no data, the shapes do not fit, or the loss is not a finite number.
     #[track_caller]
-    pub fn fit<L: Layer>(&mut self, model: &mut L, train: &dyn Dataset<Batch = (Tensor, Tensor)>, rng: &mut Rng) -> Result<History> {
+    pub fn fit<L: Layer>(
+        &mut self,
+        model: &mut L,
+        train: &dyn Dataset<Batch = (Tensor, Tensor)>,
+        rng: &mut Rng,
+    ) -> Result<History> {
         if self.epochs == 0 {
             return Err(Error::argument("fit", "the number of epochs is 0, expected at least 1"));
         }
@@ -244,7 +252,13 @@ impl<'d> Trainer<'d> {
 
     /// One pass over the training data; the mean loss of its batches, weighted by their sizes.
     #[track_caller]
-    fn train_epoch<L: Layer>(&mut self, epoch: usize, model: &mut L, train: &dyn Dataset<Batch = (Tensor, Tensor)>, rng: &mut Rng) -> Result<f64> {
+    fn train_epoch<L: Layer>(
+        &mut self,
+        epoch: usize,
+        model: &mut L,
+        train: &dyn Dataset<Batch = (Tensor, Tensor)>,
+        rng: &mut Rng,
+    ) -> Result<f64> {
         let mut order = rng.split();
         let mut batches = Batches::new(train, self.batch_size).shuffle(&mut order);
         if self.drop_last {

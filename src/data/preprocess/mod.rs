@@ -101,19 +101,16 @@ impl Preprocessor {
     }
 
     /// Options for predicting a number.
-    #[must_use]
     pub fn regression(target: &str) -> PreprocessorBuilder {
         PreprocessorBuilder::with_number(target)
     }
 
     /// Options for predicting a class. The target may be texts or numbers.
-    #[must_use]
     pub fn classification(target: &str) -> PreprocessorBuilder {
         PreprocessorBuilder::with_class(target)
     }
 
     /// Options for tables without a target: all columns are features.
-    #[must_use]
     pub fn unsupervised() -> PreprocessorBuilder {
         PreprocessorBuilder::without_target()
     }

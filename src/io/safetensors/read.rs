@@ -222,10 +222,11 @@ impl From<String> for Refusal {
 fn parse(file: &mut File) -> Result<Parsed, Refusal> {
     let size = file.metadata()?.len();
     if size < 8 {
-        return Err(match size {
+        let message = match size {
             0 => "the file is empty".to_string(),
             _ => format!("{size} bytes are too few for a safetensors file"),
-        })?;
+        };
+        return Err(message.into());
     }
     let mut word = [0; 8];
     file.read_exact(&mut word)?;

@@ -270,7 +270,7 @@ impl<T: Real> Kernel for AdaGradLoop<'_, T> {
         let (eps, decay) = (T::from_f64(rule.eps), T::from_f64(rule.weight_decay));
         for ((p, &g), sum) in self.p.iter_mut().zip(self.g).zip(self.sum) {
             let g = g + decay * *p;
-            *sum = *sum + g * g;
+            *sum += g * g;
             *p = *p - lr * (g / (sum.sqrt() + eps));
         }
     }

@@ -13,8 +13,11 @@ const LANES: usize = 16;
 /// The longest rows that are worked on together, having been turned into columns first. At least [`LANES`].
 const SHORT: usize = 32;
 
+/// That many.
+type Chunk<T> = [T; LANES];
+
 /// As many rows as there are lanes, column by column.
-type Columns<T> = [[T; LANES]; SHORT];
+type Columns<T> = [Chunk<T>; SHORT];
 
 /// How much longer than an addition an element takes, roughly.
 const COST: usize = 4;
@@ -68,6 +71,7 @@ pub(crate) fn cross_entropy<T: Real>(
 }
 
 /// The gradient of [`cross_entropy`] with respect to the logits, given the gradient with respect to each row's loss.
+#[expect(clippy::too_many_arguments)]
 pub(crate) fn cross_entropy_backward<T: Real>(
     logits: &[T],
     cols: usize,
@@ -103,7 +107,7 @@ trait RowRule: Copy + Send + Sync {
     fn row<I: Isa, T: Real>(self, a: &[T], b: &[T], out: &mut [T]);
 
     /// Short rows, column by column, in place.
-    fn columns<I: Isa, T: Real>(self, a: &mut [[T; LANES]], b: &[[T; LANES]]);
+    fn columns<I: Isa, T: Real>(self, a: &mut [Chunk<T>], b: &[Chunk<T>]);
 }
 
 fn for_rows<T: Real>(rule: impl RowRule, a: &[T], b: &[T], cols: usize, out: &mut [T]) {
@@ -177,7 +181,7 @@ fn store_columns<T: Real>(columns: &Columns<T>, cols: usize, out: &mut [T]) {
 
 /// Applies `f` lane by lane.
 #[inline(always)]
-fn lanes<T: Real>(f: impl Fn(usize) -> T) -> [T; LANES] {
+fn lanes<T: Real>(f: impl Fn(usize) -> T) -> Chunk<T> {
     let mut result = [T::zero(); LANES];
     for (lane, result) in result.iter_mut().enumerate() {
         *result = f(lane);
@@ -187,13 +191,13 @@ fn lanes<T: Real>(f: impl Fn(usize) -> T) -> [T; LANES] {
 
 /// The largest number of each row, -∞ if there is none.
 #[inline(always)]
-fn max_of_columns<T: Real>(x: &[[T; LANES]]) -> [T; LANES] {
+fn max_of_columns<T: Real>(x: &[Chunk<T>]) -> Chunk<T> {
     x.iter().fold([T::neg_infinity(); LANES], |max, x| lanes(|i| if x[i] > max[i] { x[i] } else { max[i] }))
 }
 
 /// Replaces `x` by `e^(x - shift)`, and returns the sum of each row.
 #[inline(always)]
-fn exp_columns<I: Isa, T: Real>(x: &mut [[T; LANES]], shift: &[T; LANES]) -> [T; LANES] {
+fn exp_columns<I: Isa, T: Real>(x: &mut [Chunk<T>], shift: &Chunk<T>) -> Chunk<T> {
     let mut sum = [T::zero(); LANES];
     for x in x {
         *x = lanes(|i| (x[i] - shift[i]).exp_on::<I>());
@@ -204,7 +208,7 @@ fn exp_columns<I: Isa, T: Real>(x: &mut [[T; LANES]], shift: &[T; LANES]) -> [T;
 
 /// The same sums, without keeping their terms.
 #[inline(always)]
-fn sum_exp_columns<I: Isa, T: Real>(x: &[[T; LANES]], shift: &[T; LANES]) -> [T; LANES] {
+fn sum_exp_columns<I: Isa, T: Real>(x: &[Chunk<T>], shift: &Chunk<T>) -> Chunk<T> {
     x.iter().fold([T::zero(); LANES], |sum, x| lanes(|i| sum[i] + (x[i] - shift[i]).exp_on::<I>()))
 }
 
@@ -221,7 +225,7 @@ impl RowRule for Softmax {
     }
 
     #[inline(always)]
-    fn columns<I: Isa, T: Real>(self, x: &mut [[T; LANES]], _: &[[T; LANES]]) {
+    fn columns<I: Isa, T: Real>(self, x: &mut [Chunk<T>], _: &[Chunk<T>]) {
         let sum = exp_columns::<I, T>(x, &max_of_columns(x));
         let factor = lanes(|i| T::one() / sum[i]);
         for x in x {
@@ -246,7 +250,7 @@ impl RowRule for LogSoftmax {
     }
 
     #[inline(always)]
-    fn columns<I: Isa, T: Real>(self, x: &mut [[T; LANES]], _: &[[T; LANES]]) {
+    fn columns<I: Isa, T: Real>(self, x: &mut [Chunk<T>], _: &[Chunk<T>]) {
         let max = max_of_columns(x);
         let sum = sum_exp_columns::<I, T>(x, &max);
         let log_sum = lanes(|i| sum[i].ln_on::<I>());
@@ -271,7 +275,7 @@ impl RowRule for SoftmaxGrad {
     }
 
     #[inline(always)]
-    fn columns<I: Isa, T: Real>(self, g: &mut [[T; LANES]], y: &[[T; LANES]]) {
+    fn columns<I: Isa, T: Real>(self, g: &mut [Chunk<T>], y: &[Chunk<T>]) {
         let none = [T::zero(); LANES];
         let dot = g.iter().zip(y).fold(none, |sum, (g, y)| lanes(|i| I::mul_add(g[i], y[i], sum[i])));
         for (g, y) in g.iter_mut().zip(y) {
@@ -295,7 +299,7 @@ impl RowRule for LogSoftmaxGrad {
     }
 
     #[inline(always)]
-    fn columns<I: Isa, T: Real>(self, g: &mut [[T; LANES]], y: &[[T; LANES]]) {
+    fn columns<I: Isa, T: Real>(self, g: &mut [Chunk<T>], y: &[Chunk<T>]) {
         let sum = g.iter().fold([T::zero(); LANES], |sum, g| lanes(|i| sum[i] + g[i]));
         for (g, y) in g.iter_mut().zip(y) {
             *g = lanes(|i| g[i] - y[i].exp_on::<I>() * sum[i]);
@@ -457,23 +461,21 @@ impl<T: Real> Criterion<'_, T> {
     }
 }
 
-/// The chunks of a row of at least [`LANES`] elements, and the last [`LANES`] elements again, unless they are a chunk:
-/// the chunks, the last ones, and how many of those were in a chunk.
+/// The last [`LANES`] elements of a row that is not a multiple of them, and how many of those its chunks had.
 #[inline(always)]
-fn overlapping<T>(x: &[T]) -> (&[[T; LANES]], Option<(&[T; LANES], usize)>) {
-    let (chunks, rest) = x.as_chunks();
-    (chunks, x.last_chunk().filter(|_| !rest.is_empty()).map(|last| (last, LANES - rest.len())))
+fn overlapping<T>(x: &[T]) -> Option<(&Chunk<T>, usize)> {
+    let rest = x.len() % LANES;
+    x.last_chunk().filter(|_| rest > 0).map(|last| (last, LANES - rest))
 }
 
 /// `out = e^(x - shift)`, and the sum of it.
 #[inline(always)]
 fn exp_row<I: Isa, T: Real>(x: &[T], shift: T, out: &mut [T]) -> T {
     let mut sum = [T::zero(); LANES];
-    let (chunks, last) = overlapping(x);
-    for (x, out) in chunks.iter().zip(out.as_chunks_mut().0) {
+    for (x, out) in x.as_chunks().0.iter().zip(out.as_chunks_mut().0) {
         exp_chunk::<I, T>(x, shift, out, &mut sum, 0);
     }
-    if let (Some((x, skip)), Some(out)) = (last, out.last_chunk_mut()) {
+    if let (Some((x, skip)), Some(out)) = (overlapping(x), out.last_chunk_mut()) {
         exp_chunk::<I, T>(x, shift, out, &mut sum, skip);
     }
     total(sum)
@@ -484,11 +486,10 @@ fn exp_row<I: Isa, T: Real>(x: &[T], shift: T, out: &mut [T]) -> T {
 fn sum_exp<I: Isa, T: Real>(x: &[T], shift: T) -> T {
     let mut sum = [T::zero(); LANES];
     let mut terms = [T::zero(); LANES];
-    let (chunks, last) = overlapping(x);
-    for x in chunks {
+    for x in x.as_chunks().0 {
         exp_chunk::<I, T>(x, shift, &mut terms, &mut sum, 0);
     }
-    if let Some((x, skip)) = last {
+    if let Some((x, skip)) = overlapping(x) {
         exp_chunk::<I, T>(x, shift, &mut terms, &mut sum, skip);
     }
     total(sum)
@@ -496,7 +497,7 @@ fn sum_exp<I: Isa, T: Real>(x: &[T], shift: T) -> T {
 
 /// One chunk of both; the first `skip` elements do not count for the sum.
 #[inline(always)]
-fn exp_chunk<I: Isa, T: Real>(x: &[T; LANES], shift: T, out: &mut [T; LANES], sum: &mut [T; LANES], skip: usize) {
+fn exp_chunk<I: Isa, T: Real>(x: &Chunk<T>, shift: T, out: &mut Chunk<T>, sum: &mut Chunk<T>, skip: usize) {
     for i in 0..LANES {
         out[i] = (x[i] - shift).exp_on::<I>();
         sum[i] += if i >= skip { out[i] } else { T::zero() };
@@ -508,11 +509,10 @@ fn exp_chunk<I: Isa, T: Real>(x: &[T; LANES], shift: T, out: &mut [T; LANES], su
 fn max_of<T: Real>(x: &[T]) -> T {
     let larger = |a: T, b: T| if b > a { b } else { a };
     let mut max = [T::neg_infinity(); LANES];
-    let (chunks, last) = overlapping(x);
-    for x in chunks {
+    for x in x.as_chunks::<LANES>().0 {
         max = lanes(|i| larger(max[i], x[i]));
     }
-    if let Some((x, _)) = last {
+    if let Some((x, _)) = overlapping(x) {
         max = lanes(|i| larger(max[i], x[i]));
     }
     pairwise(max, larger)
@@ -541,12 +541,12 @@ fn scale<T: Real>(x: &mut [T], factor: T) {
 }
 
 #[inline(always)]
-fn total<T: Real>(lanes: [T; LANES]) -> T {
+fn total<T: Real>(lanes: Chunk<T>) -> T {
     pairwise(lanes, |a, b| a + b)
 }
 
 #[inline(always)]
-fn pairwise<T: Real>(mut lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
+fn pairwise<T: Real>(mut lanes: Chunk<T>, f: impl Fn(T, T) -> T) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {

@@ -69,14 +69,7 @@ pub(crate) fn sort<T: SortKey>(descending: bool, x: &[T], cols: usize, values: &
 
 /// The `k` largest (or smallest) elements of each row of `cols`, in descending (or ascending) order, and their places.
 /// Of equal elements, the earlier ones. `k` is at most `cols`.
-pub(crate) fn topk<T: SortKey>(
-    k: usize,
-    largest: bool,
-    x: &[T],
-    cols: usize,
-    values: &mut [T],
-    indices: &mut [i64],
-) {
+pub(crate) fn topk<T: SortKey>(k: usize, largest: bool, x: &[T], cols: usize, values: &mut [T], indices: &mut [i64]) {
     debug_assert!(k <= cols && values.len() == indices.len());
     if k == 0 || cols == 0 {
         return;

@@ -47,8 +47,8 @@ impl<const K: usize> Plan<K> {
             }
             let outer: [usize; K] = std::array::from_fn(|k| strides[k].get(d).copied().unwrap_or(0));
             let last = plan.rank.wrapping_sub(1);
-            let merges = plan.rank > 0
-                && (0..K).all(|k| outer[k] == plan.strides[k][last].wrapping_mul(plan.sizes[last]));
+            let merges =
+                plan.rank > 0 && (0..K).all(|k| outer[k] == plan.strides[k][last].wrapping_mul(plan.sizes[last]));
             if merges {
                 plan.sizes[last] = plan.sizes[last].saturating_mul(size);
                 continue;
@@ -56,9 +56,10 @@ impl<const K: usize> Plan<K> {
             if plan.rank == MAX_RANK {
                 return None;
             }
-            plan.sizes[plan.rank] = size;
-            for k in 0..K {
-                plan.strides[k][plan.rank] = outer[k];
+            let rank = plan.rank;
+            plan.sizes[rank] = size;
+            for (strides, outer) in plan.strides.iter_mut().zip(outer) {
+                strides[rank] = outer;
             }
             plan.rank += 1;
         }

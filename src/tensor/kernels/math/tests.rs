@@ -12,7 +12,19 @@ fn sample() -> Vec<f32> {
     let mut x: Vec<f32> = (0..=u32::MAX).step_by(STEP).map(f32::from_bits).collect();
     // Most patterns are tiny or huge numbers: add those that matter most.
     x.extend((-40_000..40_000).step_by(if cfg!(miri) { 1_000 } else { 1 }).map(|i| i as f32 * 0.002_5));
-    x.extend([0.0, -0.0, 1.0, -1.0, 0.5, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX, f32::MIN_POSITIVE, 1e-45]);
+    x.extend([
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::MAX,
+        f32::MIN_POSITIVE,
+        1e-45,
+    ]);
     x
 }
 
@@ -47,7 +59,10 @@ fn worst(op: impl Unary<f32>, exact: impl Fn(f64) -> f64) -> (f64, f32) {
             if error > worst.0 {
                 worst = (error, x);
             }
-            assert!(exact != 0.0 || y.is_sign_negative() == exact.is_sign_negative() || y != 0.0, "sign of zero at {x:e}");
+            assert!(
+                exact != 0.0 || y.is_sign_negative() == exact.is_sign_negative() || y != 0.0,
+                "sign of zero at {x:e}"
+            );
         }
     });
     worst
@@ -96,7 +111,24 @@ accuracy! {
 }
 
 fn pairs() -> (Vec<f32>, Vec<f32>) {
-    let special = [0.0, -0.0, 1.0, -1.0, 2.0, -3.0, 0.5, -0.5, 2.5, 7.0, -7.0, 1e30, -1e-30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    let special = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        2.0,
+        -3.0,
+        0.5,
+        -0.5,
+        2.5,
+        7.0,
+        -7.0,
+        1e30,
+        -1e-30,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+    ];
     let mut a = Vec::new();
     let mut b = Vec::new();
     for x in special {
@@ -145,6 +177,35 @@ fn pow_of_pairs() {
 fn atan2_of_pairs() {
     let (error, at) = worst_pair(Atan2, f64::atan2);
     assert!(error <= 0.51, "{error} ulp at {at:?}");
+}
+
+/// The distribution function is accurate in absolute terms: `x` times an error of 1e-7, and the rounding of the product.
+#[test]
+fn gelu_and_its_gradient() {
+    let cdf = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
+    let density = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let x: Vec<f32> = sample().into_iter().filter(|x| x.is_finite()).collect();
+    on_each_level(|_| {
+        for x in x.chunks(1000) {
+            let (mut y, mut slope) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            unary(Gelu, x, &mut y);
+            let (g, shape) = (vec![1.0; x.len()], [x.len()]);
+            binary(
+                GeluGrad,
+                &shape,
+                Strided { data: &g, strides: &[1] },
+                Strided { data: x, strides: &[1] },
+                &mut slope,
+            );
+            for ((&x, &y), &slope) in x.iter().zip(&y).zip(&slope) {
+                let (wide, y) = (f64::from(x), f64::from(y));
+                let error = (y - wide * cdf(wide)).abs() / wide.abs().max(1e-30);
+                assert!(error <= 1.3e-7, "gelu at {x:e}: {error}");
+                let exact = cdf(wide) + wide * density(wide);
+                assert!((f64::from(slope) - exact).abs() <= 3e-7, "slope at {x:e}: {slope} instead of {exact}");
+            }
+        }
+    });
 }
 
 #[test]

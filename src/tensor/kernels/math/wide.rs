@@ -164,8 +164,7 @@ pub(super) fn atan<I: Isa>(x: f64) -> f64 {
     const EIGHTH: f64 = 0.414_213_562_373_095_03;
     const THREE_EIGHTHS: f64 = 2.414_213_562_373_095;
     let t = x.abs();
-    let (numerator, denominator, turn) =
-        if t > EIGHTH { (t - 1.0, t + 1.0, FRAC_PI_4) } else { (t, 1.0, 0.0) };
+    let (numerator, denominator, turn) = if t > EIGHTH { (t - 1.0, t + 1.0, FRAC_PI_4) } else { (t, 1.0, 0.0) };
     let (numerator, denominator, turn) =
         if t > THREE_EIGHTHS { (-1.0, t, FRAC_PI_2) } else { (numerator, denominator, turn) };
     let u = numerator / denominator;

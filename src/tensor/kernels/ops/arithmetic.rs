@@ -1,9 +1,9 @@
 //! Arithmetic of two operands, and the numbers that it works on.
 
+use super::super::Elem;
 use super::super::map::Binary;
 use super::super::math::Real;
 use super::super::simd::Isa;
-use super::super::Elem;
 
 /// The types with arithmetic: `f32`, `f64`, `i64` and `u8`.
 ///

@@ -1,9 +1,9 @@
 //! Comparisons, logic, and choices made by them.
 
+use super::super::Elem;
 use super::super::map::{Binary, Ternary, Unary};
 use super::super::math::Real;
 use super::super::simd::Isa;
-use super::super::Elem;
 
 macro_rules! comparisons {
     ($($(#[$doc:meta])* $name:ident => $op:tt;)*) => {$(

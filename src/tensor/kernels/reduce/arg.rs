@@ -8,14 +8,7 @@ use super::{COLUMNS, Extremes, Max, Min, reduce};
 
 /// The index along `len` of the largest (`max`) or smallest element of `x`, viewed as `[outer, len, inner]`: the first
 /// of equal ones, and the first NaN if there is one. 0 for nothing.
-pub(crate) fn arg_reduce<T: Extremes>(
-    max: bool,
-    x: &[T],
-    outer: usize,
-    len: usize,
-    inner: usize,
-    out: &mut [i64],
-) {
+pub(crate) fn arg_reduce<T: Extremes>(max: bool, x: &[T], outer: usize, len: usize, inner: usize, out: &mut [i64]) {
     debug_assert_eq!(x.len(), outer * len * inner);
     debug_assert_eq!(out.len(), outer * inner);
     let block = (GRAIN / len.max(1)).max(1);

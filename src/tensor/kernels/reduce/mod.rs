@@ -9,8 +9,8 @@ mod ops;
 
 use crate::parallel;
 
-use super::simd::{Isa, Kernel, dispatch};
 use super::ops::Number;
+use super::simd::{Isa, Kernel, dispatch};
 use super::{Elem, GRAIN, Real};
 
 pub(crate) use arg::arg_reduce;
@@ -157,14 +157,7 @@ pub(crate) fn reduce<T: Elem, R: Reduce<T>>(
 }
 
 /// Reduces one large matrix of `[len, inner]`: by segments of rows, or by groups of columns if the rows are few.
-fn reduce_large<T: Elem, R: Reduce<T>>(
-    op: R,
-    x: &[T],
-    len: usize,
-    inner: usize,
-    grain: usize,
-    out: &mut [R::Output],
-) {
+fn reduce_large<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, inner: usize, grain: usize, out: &mut [R::Output]) {
     let rows = (grain / inner).next_multiple_of(if inner == 1 { BLOCK } else { ROWS }).max(ROWS);
     let segments = len.div_ceil(rows);
     if segments == 1 {

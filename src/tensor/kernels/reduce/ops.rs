@@ -1,9 +1,9 @@
 //! The reductions.
 
-use super::super::math::Real;
-use super::super::simd::Isa;
 use super::super::Elem;
+use super::super::math::Real;
 use super::super::ops::Number;
+use super::super::simd::Isa;
 use super::{LANES, Reduce, fold_lanes};
 
 /// Reductions of `f32` and `f64` whose lanes add numbers and whose blocks add `f64`:

@@ -57,7 +57,8 @@ fn numbers<T: Real>(n: usize, seed: u32) -> Vec<T> {
 
 /// The same with special values among them.
 fn special_numbers<T: Real>(n: usize, seed: u32) -> Vec<T> {
-    let special = [T::zero(), -T::zero(), T::one(), T::infinity(), T::neg_infinity(), T::nan(), T::min_positive_value()];
+    let special =
+        [T::zero(), -T::zero(), T::one(), T::infinity(), T::neg_infinity(), T::nan(), T::min_positive_value()];
     let mut numbers = numbers(n, seed);
     for (i, x) in numbers.iter_mut().enumerate().skip(seed as usize % 5).step_by(5) {
         *x = special[i % special.len()];
@@ -81,7 +82,7 @@ fn assert_same<T: PartialEq + std::fmt::Debug>(a: &[T], b: &[T], what: impl std:
 #[track_caller]
 fn assert_close<T: Real>(actual: &[T], expected: &[f64], tolerance: f64, what: impl std::fmt::Debug) {
     assert_eq!(actual.len(), expected.len());
-    for (i, (a, &e)) in actual.iter().map(|a| a.to_f64()).zip(expected).enumerate() {
+    for (i, (a, &e)) in actual.iter().map(|&a| a.to_f64()).zip(expected).enumerate() {
         let close = (a - e).abs() <= tolerance * e.abs().max(1.0) || a == e || (a.is_nan() && e.is_nan());
         assert!(close, "{what:?}, element {i}: {a} instead of {e}");
     }

@@ -13,13 +13,13 @@ fn check<T: Real>(
     for n in lengths() {
         on_each_level(|level| {
             let mut p: Vec<T> = numbers(n, 1);
-            let mut expected: Vec<f64> = p.iter().map(|p| p.to_f64()).collect();
+            let mut expected: Vec<f64> = p.iter().map(|&p| p.to_f64()).collect();
             let mut state = vec![vec![T::zero(); n]; 4];
             let mut expected_state = vec![[0.0; 4]; n];
             for t in 1..=STEPS {
                 let g: Vec<T> = numbers(n, 10 + t as u32);
                 step(t, &mut p, &g, &mut state);
-                for ((p, g), s) in expected.iter_mut().zip(&g).zip(&mut expected_state) {
+                for ((p, &g), s) in expected.iter_mut().zip(&g).zip(&mut expected_state) {
                     reference(t, p, g.to_f64(), s);
                 }
             }
@@ -30,9 +30,13 @@ fn check<T: Real>(
 
 #[test]
 fn sgd_in_all_its_forms() {
-    for (momentum, dampening, nesterov, weight_decay) in
-        [(0.0, 0.0, false, 0.0), (0.0, 0.0, false, 0.1), (0.9, 0.0, false, 0.1), (0.9, 0.2, false, 0.0), (0.9, 0.0, true, 0.1)]
-    {
+    for (momentum, dampening, nesterov, weight_decay) in [
+        (0.0, 0.0, false, 0.0),
+        (0.0, 0.0, false, 0.1),
+        (0.9, 0.0, false, 0.1),
+        (0.9, 0.2, false, 0.0),
+        (0.9, 0.0, true, 0.1),
+    ] {
         let rule = |t| Sgd { lr: 0.05, momentum, dampening, weight_decay, nesterov, first: t == 1 };
         let reference = |t: u64, p: &mut f64, g: f64, s: &mut [f64; 4]| {
             let mut g = g + weight_decay * *p;
@@ -88,7 +92,8 @@ fn adam_in_all_its_forms() {
 
 #[test]
 fn rmsprop_in_all_its_forms() {
-    for (momentum, centred, weight_decay) in [(0.0, false, 0.0), (0.9, false, 0.1), (0.0, true, 0.0), (0.9, true, 0.0)] {
+    for (momentum, centred, weight_decay) in [(0.0, false, 0.0), (0.9, false, 0.1), (0.0, true, 0.0), (0.9, true, 0.0)]
+    {
         let rule = RmsProp { lr: 0.01, alpha: 0.9, eps: 1e-3, momentum, weight_decay };
         let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
             let g = g + weight_decay * *p;
@@ -105,6 +110,30 @@ fn rmsprop_in_all_its_forms() {
         check::<f32>(1e-5, |_, p, g, s| step(rule, p, g, s, centred), reference);
         check::<f64>(1e-13, |_, p, g, s| step(rule, p, g, s, centred), reference);
     }
+}
+
+#[test]
+fn averages_that_fade_away_end_at_zero() {
+    let tiny = f32::MIN_POSITIVE;
+    let (mut p, mut v) = ([1.0], [tiny]);
+    let rule = Sgd { lr: 0.1, momentum: 0.9, dampening: 0.0, weight_decay: 0.0, nesterov: false, first: false };
+    sgd(rule, &mut p, &[0.0], Some(&mut v));
+    assert_eq!(v, [0.0]);
+    let rule = Adam { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.0, decoupled: false, step: 9 };
+    let (mut m, mut v) = ([-tiny], [tiny]);
+    adam(rule, &mut p, &[0.0], &mut m, &mut v, None);
+    assert_eq!((m, v), ([0.0], [0.0]));
+}
+
+#[test]
+fn centred_rmsprop_of_a_constant_gradient_is_finite() {
+    let rule = RmsProp { lr: 0.01, alpha: 0.9, eps: 1e-8, momentum: 0.0, weight_decay: 0.0 };
+    let (mut p, mut square, mut mean) = ([1.0_f32; 7], [0.0; 7], [0.0; 7]);
+    let g = [0.1, 0.3, 0.7, 1.1, 1e3, 1e-3, 3.3];
+    for _ in 0..500 {
+        rmsprop(rule, &mut p, &g, &mut square, Some(&mut mean), None);
+    }
+    assert!(p.iter().all(|p| p.is_finite()), "{p:?}");
 }
 
 #[test]

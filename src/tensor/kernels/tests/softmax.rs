@@ -17,7 +17,7 @@ fn check<T: Real>(tolerance: f64) {
             let g: Vec<T> = numbers(rows * cols, 2);
             let mut expected = [const { Vec::new() }; 4];
             for (x, g) in x.chunks(cols).zip(g.chunks(cols)) {
-                let wide = |x: &[T]| x.iter().map(|x| x.to_f64()).collect::<Vec<_>>();
+                let wide = |x: &[T]| x.iter().map(|&x| x.to_f64()).collect::<Vec<_>>();
                 let (log_p, g) = (naive_log_softmax(&wide(x)), wide(g));
                 let p: Vec<f64> = log_p.iter().map(|x| x.exp()).collect();
                 let dot: f64 = p.iter().zip(&g).map(|(p, g)| p * g).sum();
@@ -85,10 +85,11 @@ fn check_cross_entropy<T: Real>(tolerance: f64) {
         for (smoothing, weighted) in [(0.0, false), (0.0, true), (0.1, false), (0.3, true)] {
             let rows = 19;
             let logits: Vec<T> = numbers(rows * cols, 3);
-            let wide: Vec<f64> = logits.iter().map(|x| x.to_f64()).collect();
-            let targets: Vec<i64> = (0..rows as i64).map(|i| if i % 7 == 3 { -100 } else { i * 5 % cols as i64 }).collect();
+            let wide: Vec<f64> = logits.iter().map(|&x| x.to_f64()).collect();
+            let targets: Vec<i64> =
+                (0..rows as i64).map(|i| if i % 7 == 3 { -100 } else { i * 5 % cols as i64 }).collect();
             let weights: Vec<T> = numbers::<T>(cols, 4).iter().map(|w| w.abs()).collect();
-            let wide_weights: Vec<f64> = weights.iter().map(|w| w.to_f64()).collect();
+            let wide_weights: Vec<f64> = weights.iter().map(|&w| w.to_f64()).collect();
             let scale: Vec<T> = numbers(rows, 5);
             let loss = |x: &[f64], row: usize| {
                 naive_loss(x, targets[row], smoothing, weighted.then_some(wide_weights.as_slice()))
@@ -99,7 +100,9 @@ fn check_cross_entropy<T: Real>(tolerance: f64) {
             for (row, x) in wide.chunks(cols).enumerate() {
                 let weight = |c: usize| if weighted { wide_weights[c] } else { 1.0 };
                 let share = |c: usize| match usize::try_from(targets[row]) {
-                    Ok(t) => (1.0 - smoothing) * if c == t { weight(c) } else { 0.0 } + smoothing / cols as f64 * weight(c),
+                    Ok(t) => {
+                        (1.0 - smoothing) * if c == t { weight(c) } else { 0.0 } + smoothing / cols as f64 * weight(c)
+                    }
                     Err(_) => 0.0,
                 };
                 let total: f64 = (0..cols).map(share).sum();
