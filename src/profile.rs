@@ -3,8 +3,10 @@
 //! ```
 //! use demotic::{profile, Tensor};
 //!
-//! let report = profile::record(|| Tensor::ones([64, 64]).exp());
+//! let x = Tensor::ones([64, 64])?;
+//! let report = profile::record(|| x.exp());
 //! assert!(report.to_string().contains("exp"));
+//! # Ok::<(), demotic::Error>(())
 //! ```
 //!
 //! Times are exclusive of nothing: an operation that is made of others is counted once, under the name of the

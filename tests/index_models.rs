@@ -1,6 +1,9 @@
 //! What moves elements, compared with models that find each element of the result by its indices, on random shapes,
 //! arguments and strides.
 
+#![expect(clippy::reversed_empty_ranges, reason = "`2..=-1` is a range of places that ends at the last one")]
+#![expect(clippy::type_complexity, reason = "tables of cases with a model for each")]
+
 use demotic::parallel::with_threads;
 use demotic::tensor::index::{Ellipsis, Index, NewAxis, Places};
 use demotic::{DType, Result, Tensor};
@@ -129,7 +132,7 @@ impl Meaning {
         let named = items.iter().filter(|item| !matches!(item, Item::NewAxis | Item::Ellipsis)).count();
         let rest = shape.len().checked_sub(named)?;
         let (mut left, mut dims, mut tensors, mut kept) = (shape.iter(), vec![], vec![], vec![]);
-        let mut whole = |dims: &mut Vec<_>, left: &mut std::slice::Iter<'_, usize>, n| {
+        let whole = |dims: &mut Vec<_>, left: &mut std::slice::Iter<'_, usize>, n| {
             dims.extend(left.take(n).map(|n| (Some((0..*n).collect::<Vec<_>>()), true)));
         };
         for item in items {

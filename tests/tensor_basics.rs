@@ -41,7 +41,7 @@ enum View {
     Select(usize, usize),
     Unsqueeze(usize),
     Squeeze(usize),
-    Broadcast(usize, usize),
+    Broadcast(usize),
     Reshape,
     Flip(usize),
 }
@@ -62,7 +62,7 @@ impl View {
                 let flat = x.reshape([x.numel()])?;
                 Ok((flat, Model { shape: vec![model.elements.len()], elements: model.elements.clone() }))
             }
-            Self::Broadcast(_, times) if rank < 6 => {
+            Self::Broadcast(times) if rank < 6 => {
                 let mut wide = vec![times];
                 wide.extend(&shape);
                 Ok((x.broadcast_to(&wide)?, pick(wide, &|i| i[1..].to_vec())))
@@ -141,7 +141,7 @@ fn any_view() -> impl Strategy<Value = View> {
         (n(), n()).prop_map(|(dim, at)| View::Select(dim, at)),
         n().prop_map(View::Unsqueeze),
         n().prop_map(View::Squeeze),
-        (n(), 1usize..4).prop_map(|(dim, times)| View::Broadcast(dim, times)),
+        (1usize..4).prop_map(View::Broadcast),
         Just(View::Reshape),
         n().prop_map(View::Flip),
     ]

@@ -112,7 +112,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 13);
         assert!(lines[0].starts_with("    c0        c1        c2"), "{text}");
-        assert!(lines[0].ends_with("c11  …       c26  c27       c28       c29"), "{text}");
+        assert!(lines[0].ends_with("c11  …      c26  c27      c28      c29"), "{text}");
         assert!(lines[1].starts_with("0    0         0         0"), "{text}");
         assert!(lines[5].starts_with("4    0   1.33333   2.66667"), "{text}");
         assert!(lines[6].starts_with("…    …         …         …"), "{text}");
@@ -129,10 +129,10 @@ mod tests {
         ])
         .unwrap();
         let expected = format!(
-            "   区                                  价\n\
-             0  朝阳                                 1\n\
-             1  –                                    –\n\
-             2  a\\nb                             1e300\n\
+            "   区                                   价\n\
+             0  朝阳                                  1\n\
+             1  –                                     –\n\
+             2  a\\nb                              1e300\n\
              3  {}…  -0.125\n\
              [4 rows × 2 columns]",
             "x".repeat(30)

@@ -49,7 +49,8 @@ pub(super) fn stratified(
     let most = |label: usize| counts[label].saturating_sub(1);
     let mut quota: Vec<usize> = (0..counts.len()).map(|c| (share(c) as usize).max(1).min(most(c))).collect();
     let mut by_loss: Vec<usize> = (0..counts.len()).collect();
-    by_loss.sort_by(|a, b| share(*b).fract().total_cmp(&share(*a).fract()));
+    let loss = |label: usize| share(label) - quota[label] as f64;
+    by_loss.sort_by(|a, b| loss(*b).total_cmp(&loss(*a)));
     let mut left = total.saturating_sub(quota.iter().sum());
     for label in by_loss {
         if left > 0 && quota[label] < most(label) {

@@ -47,6 +47,8 @@ macro_rules! activations_with_options {
 activations! {
     /// [`Tensor::relu`] as a layer.
     Relu => |x| x.relu();
+    /// [`Tensor::relu6`] as a layer.
+    Relu6 => |x| x.relu6();
     /// [`Tensor::selu`] as a layer.
     Selu => |x| x.selu();
     /// [`Tensor::gelu`] (exact) as a layer.

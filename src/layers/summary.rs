@@ -124,7 +124,8 @@ pub trait LayerExt: Layer {
         self.visit(&mut Visitor::with_modules(&mut on_slot, &mut on_module));
 
         let is_leaf = |path: &str| leaves.iter().any(|(leaf, ..)| leaf == path);
-        modules.retain(|(path, _)| !is_leaf(path));
+        // Nor is the absence of an optional part a layer.
+        modules.retain(|(path, kind)| !is_leaf(path) && *kind != "None");
         let has_parts = |path: &str| {
             modules.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
         };

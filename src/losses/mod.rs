@@ -124,13 +124,12 @@ const LOG_FLOOR: f64 = -100.0;
 /// The smallest denominator in the gradients of losses of probabilities, as in PyTorch.
 const DENOMINATOR_FLOOR: f64 = 1e-12;
 
-/// Values outside of 0 ..= 1, but for rounding, are logits and not probabilities.
+/// Values outside of 0 ..= 1 are logits, not probabilities.
 #[track_caller]
 fn check_probabilities(name: &'static str, x: &Tensor) -> Result<()> {
-    const ROUNDING: f64 = 1e-4;
     let packed = x.packed();
     let wrong = with_float!(x.dtype(), T => {
-        packed.data::<T>().iter().map(|p| p.to_f64()).find(|p| *p < -ROUNDING || *p > 1.0 + ROUNDING)
+        packed.data::<T>().iter().map(|p| p.to_f64()).find(|p| *p < 0.0 || *p > 1.0)
     }, else None);
     match wrong {
         Some(p) => Err(Error::argument(name, format!("the prediction contains {p}, which is not a probability"))

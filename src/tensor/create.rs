@@ -435,7 +435,7 @@ mod tests {
             Tensor::zeros([2, 3]),
             Tensor::zeros(vec![2, 3]),
             Tensor::zeros(&[2, 3][..]),
-            Tensor::zeros(&vec![0, 3]),
+            Tensor::zeros(vec![0, 3]),
         ]
         .map(|x| x.unwrap().shape().to_vec());
         assert_eq!(shapes, [vec![], vec![3], vec![2, 3], vec![2, 3], vec![2, 3], vec![0, 3]]);

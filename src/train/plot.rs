@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// The size of a chart in pixels.
 const SIZE: (u32, u32) = (960, 600);
 
+/// The largest number that is drawn: axes of larger ones cannot be divided into ticks any more.
+const LARGEST: f64 = 1e30;
+
 /// The colours of series in their order: distinguishable for people with the common forms of colour blindness (Okabe
 /// and Ito, 2008).
 const COLORS: [RGBColor; 7] = [
@@ -73,7 +76,7 @@ impl Chart {
         self
     }
 
-    /// A logarithmic vertical axis. Values that are not positive are left out.
+    /// A logarithmic vertical axis. Values below 10⁻³⁰ are left out.
     #[must_use]
     pub fn log_y(mut self) -> Self {
         self.log_y = true;
@@ -100,7 +103,7 @@ impl Chart {
         self.xy_line(name, values.into_iter().enumerate().map(|(i, y)| ((i + 1) as f64, y)))
     }
 
-    /// A line through points. Values that are not finite interrupt nothing; they are left out.
+    /// A line through points. Those that are not finite, or beyond ±10³⁰, are left out.
     #[must_use]
     pub fn xy_line(mut self, name: impl Into<String>, values: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.series.push(Series { name: name.into(), values: values.into_iter().collect(), connected: true });
@@ -139,7 +142,8 @@ impl Chart {
     fn visible<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = (f64, f64)> + 'a {
         let (low, high) = self.y_limits;
         series.values.iter().copied().filter(move |(x, y)| {
-            x.is_finite() && y.is_finite() && (low..=high).contains(y) && !(self.log_y && *y <= 0.0)
+            let fits = |v: f64| v.abs() <= LARGEST;
+            fits(*x) && fits(*y) && (low..=high).contains(y) && !(self.log_y && *y < 1.0 / LARGEST)
         })
     }
 

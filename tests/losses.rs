@@ -1,0 +1,109 @@
+//! Losses at their limits, and what they say about wrong input.
+
+use demotic::losses::{self, Bce, BceWithLogits, CrossEntropy, Huber, Loss, Mse};
+use demotic::prelude::*;
+
+#[test]
+fn shapes_must_be_equal() -> Result<()> {
+    let e = losses::mse(&Tensor::zeros([4, 1])?, &Tensor::zeros([4])?).unwrap_err();
+    assert_eq!(e.message(), "mse: the prediction has shape [4, 1], the target [4]");
+    assert_eq!(e.help(), Some("reshape the target to [4, 1]"));
+    let e = losses::mae(&Tensor::zeros([4])?, &Tensor::zeros([3])?).unwrap_err();
+    assert_eq!((e.kind(), e.help()), (ErrorKind::Shape, None));
+    let e = losses::mse(&Tensor::zeros([0, 1])?, &Tensor::zeros([0, 1])?).unwrap_err();
+    assert_eq!(e.message(), "mse: no examples: the prediction has shape [0, 1]");
+    Ok(())
+}
+
+#[test]
+fn types_must_fit() -> Result<()> {
+    let logits = Tensor::zeros([2, 3])?;
+    let e = losses::mse(&logits, &logits.to_dtype(DType::F64)).unwrap_err();
+    assert_eq!(e.message(), "mse: the target must be f32, not f64");
+    assert_eq!(e.help(), Some("convert with to_dtype(DType::F32)"));
+    let e = losses::cross_entropy(&logits, &Tensor::zeros([2])?).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: the prediction has shape [2, 3], the target [2]");
+    Ok(())
+}
+
+#[test]
+fn class_numbers_must_exist() -> Result<()> {
+    let logits = Tensor::zeros([2, 3])?;
+    let e = losses::cross_entropy(&logits, &Tensor::from_nested([0i64, 3])?).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: target 1 is class 3, the logits have 3 classes (0 ..= 2)");
+    let e = losses::cross_entropy(&logits, &Tensor::from_nested([0i64])?).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: targets of shape [1] for logits [2, 3], expected [2]");
+    assert!(losses::cross_entropy_from_probabilities(&logits.softmax(1)?, &Tensor::from_nested([0i64, -1])?).is_err());
+    Ok(())
+}
+
+#[test]
+fn logits_are_not_probabilities() -> Result<()> {
+    let e = losses::bce(&tensor![0.5, 2.0], &tensor![0.0, 1.0]).unwrap_err();
+    assert_eq!(e.message(), "bce: the prediction contains 2, which is not a probability");
+    assert_eq!(e.help(), Some("for the raw outputs of a model use the loss of logits"));
+    assert!(losses::bce(&tensor![-0.5, 0.5], &tensor![0.0, 1.0]).is_err());
+    Ok(())
+}
+
+#[test]
+fn impossible_options() -> Result<()> {
+    assert_eq!(Huber::new(0.0).unwrap_err().message(), "huber: delta is 0, expected a positive number");
+    assert!(Huber::new(f64::NAN).is_err());
+    let e = CrossEntropy::new().label_smoothing(1.5).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: label smoothing is 1.5, expected a number from 0 to 1");
+    let (p, y) = (tensor![0.5, 0.5], tensor![0.0, 1.0]);
+    let e = Bce::new().weight(&Tensor::ones([3, 2])?).loss(&p, &y).unwrap_err();
+    assert_eq!(e.message(), "bce: the weights make [3, 2] of a prediction of shape [2]");
+    assert!(BceWithLogits::new().pos_weight(&Tensor::ones([3, 2])?).loss(&p, &y).is_err());
+    Ok(())
+}
+
+/// The article's formula: `−log 0` would be infinite.
+#[test]
+fn probabilities_of_zero_and_one() -> Result<()> {
+    let p = tensor![[1.0, 0.0], [0.0, 1.0]].tracked()?;
+    let y = tensor![[1.0, 0.0], [1.0, 0.0]];
+    let loss = losses::cross_entropy_from_probabilities(&p, &y)?;
+    assert_eq!(loss.item()?, 50.0);
+    assert!(loss.backward()?.wrt(&p)?.to_f64_vec().iter().all(|g| g.is_finite()));
+
+    let p = tensor![0.0, 1.0, 1.0].tracked()?;
+    let loss = losses::bce(&p, &tensor![0.0, 1.0, 0.0])?;
+    assert!((loss.item()? - 100.0 / 3.0).abs() < 1e-4);
+    assert!(loss.backward()?.wrt(&p)?.to_f64_vec().iter().all(|g| g.is_finite()));
+    Ok(())
+}
+
+#[test]
+fn extreme_logits() -> Result<()> {
+    let logits = tensor![[1e4, -1e4], [-1e4, 1e4]].tracked()?;
+    let loss = losses::cross_entropy(&logits, &Tensor::from_nested([0i64, 0])?)?;
+    assert_eq!(loss.item()?, 1e4);
+    assert_eq!(loss.backward()?.wrt(&logits)?.to_vec::<f32>()?, [0.0, 0.0, -0.5, 0.5]);
+    let logits = tensor![1e4, -1e4].tracked()?;
+    let loss = losses::bce_with_logits(&logits, &tensor![1.0, 1.0])?;
+    assert_eq!(loss.item()?, 5e3);
+    Ok(())
+}
+
+#[test]
+fn ignored_and_weighted_classes() -> Result<()> {
+    let logits = tensor![[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]];
+    let target = Tensor::from_nested([1i64, -100, 0])?;
+    let each = CrossEntropy::new().reduction(Reduction::None).loss(&logits, &target)?.to_f64_vec();
+    assert_eq!(each[1], 0.0);
+    let mean = losses::cross_entropy(&logits, &target)?.item()?;
+    assert!((mean - (each[0] + each[2]) / 2.0).abs() < 1e-6);
+    let weighted = CrossEntropy::new().weight(&tensor![3.0, 1.0]).loss(&logits, &target)?.item()?;
+    assert!((weighted - (each[0] + 3.0 * each[2]) / 4.0).abs() < 1e-6);
+    Ok(())
+}
+
+#[test]
+fn functions_are_losses() -> Result<()> {
+    let quartic = |p: &Tensor, y: &Tensor| Ok(p.sub(y)?.powf(4.0).mean());
+    assert_eq!(quartic.loss(&tensor![2.0], &tensor![0.0])?.item()?, 16.0);
+    assert_eq!(Mse::new().reduction(Reduction::Sum).loss(&tensor![1.0, 3.0], &tensor![0.0, 0.0])?.item()?, 10.0);
+    Ok(())
+}
