@@ -1,5 +1,6 @@
 //! Tables, preprocessing, splits and batches.
 
+use approx::assert_relative_eq;
 use demotic::data::{Column, CsvOptions};
 use demotic::prelude::*;
 
@@ -85,7 +86,7 @@ fn preprocessing_learns_from_the_training_part_alone() -> Result<()> {
     assert_eq!(prep.transform_features(&other)?.to_vec::<f32>()?, [0.0, 0.0, 0.0, 0.0], "an unseen kind");
     assert_eq!(Preprocessor::from_json(&prep.to_json()?)?, prep);
     let prices = prep.inverse_target(prep.transform(&train)?.y())?.to_f64_vec();
-    assert!(prices.iter().zip([10.0, 20.0, 30.0, 40.0]).all(|(got, want)| (got - want).abs() < 1e-5));
+    assert_relative_eq!(prices.as_slice(), [10.0, 20.0, 30.0, 40.0].as_slice(), max_relative = 1e-6);
     assert!(Preprocessor::fit(&train, "prize").is_err());
     assert!(Preprocessor::fit(&houses([10.0, f64::NAN, 1.0, 2.0])?, "price").is_err());
     Ok(())

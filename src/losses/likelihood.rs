@@ -10,7 +10,7 @@ reducible!(CrossEntropyFromProbabilities);
 /// The mean over all examples of `H(y, ŷ) = −Σ yᵢ log ŷᵢ`, for predicted probabilities `[.., classes]`.
 ///
 /// Targets are probabilities of the same shape, or class numbers (`I64`, `[..]`). Logarithms below −100 count as
-/// −100, which keeps the loss finite where a probability is 0. Prefer [`cross_entropy`] where the logits are at hand.
+/// −100, which keeps the loss finite where a probability is 0. Prefer [`cross_entropy`](super::cross_entropy()) where the logits are at hand.
 ///
 /// # Errors
 /// If shapes or types do not fit, a class number or a probability is out of range, or there are no examples.

@@ -1,0 +1,44 @@
+//! Single operations: `cargo bench --bench ops -- [FILTER]`.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use demotic::prelude::*;
+
+fn random(shape: &[usize]) -> Tensor {
+    Tensor::normal(shape, 0.0, 1.0, &mut Rng::seed(0)).expect("a shape that fits into memory")
+}
+
+fn products(c: &mut Criterion) {
+    let mut group = c.benchmark_group("matmul");
+    for (m, k, n) in [(32, 64, 64), (128, 784, 256), (256, 256, 256), (512, 512, 512)] {
+        let (a, b) = (random(&[m, k]), random(&[k, n]));
+        group.throughput(Throughput::Elements(2 * (m * k * n) as u64));
+        group.bench_function(format!("{m}x{k}x{n}"), |bench| bench.iter(|| black_box(a.matmul(&b))));
+    }
+}
+
+fn elementwise(c: &mut Criterion) {
+    let mut group = c.benchmark_group("elementwise");
+    for n in [2048, 1 << 20] {
+        let x = random(&[n]);
+        group.throughput(Throughput::Bytes(8 * n as u64));
+        group.bench_function(format!("exp/{n}"), |bench| bench.iter(|| black_box(x.exp())));
+        group.bench_function(format!("gelu/{n}"), |bench| bench.iter(|| black_box(x.gelu())));
+        group.bench_function(format!("tanh/{n}"), |bench| bench.iter(|| black_box(x.tanh())));
+        group.bench_function(format!("add/{n}"), |bench| bench.iter(|| black_box(x.add(&x))));
+    }
+}
+
+fn rows(c: &mut Criterion) {
+    let x = random(&[1024, 1024]);
+    let mut group = c.benchmark_group("rows");
+    group.throughput(Throughput::Bytes(4 << 20));
+    group.bench_function("softmax", |bench| bench.iter(|| black_box(x.softmax(-1))));
+    group.bench_function("sum", |bench| bench.iter(|| black_box(x.sum_dims(&[1], false))));
+    group.bench_function("sum of columns", |bench| bench.iter(|| black_box(x.sum_dims(&[0], false))));
+    group.bench_function("transpose", |bench| bench.iter(|| black_box(x.t().contiguous())));
+}
+
+criterion_group!(benches, products, elementwise, rows);
+criterion_main!(benches);
