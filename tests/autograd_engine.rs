@@ -25,6 +25,36 @@ fn broadcast_inputs_get_summed_gradients() -> Result<()> {
 }
 
 #[test]
+fn gradients_of_parts_meet_in_one_tensor() -> Result<()> {
+    // Parts that overlap, that leave a gap, that have strides, and one that arrives before a whole.
+    let x = Tensor::arange(24)?.to_dtype(DType::F64).reshape([2, 3, 4])?.tracked()?;
+    let f = |x: &Tensor| {
+        let parts = [x.narrow(2, 0, 2)?, x.narrow(2, 1, 2)?, x.permute(&[1, 0, 2])?.narrow(0, 1, 2)?.narrow(2, 1, 2)?];
+        let mut sum = x.square().sum();
+        for (i, part) in parts.iter().enumerate() {
+            sum = sum.add(&(part.square() * (i + 2) as f64).sum())?;
+        }
+        sum.add(&x.select(1, 2)?.powf(3.0).sum())
+    };
+    gradcheck(|x: &[Tensor]| f(&x[0]), std::slice::from_ref(&x))?;
+    gradgradcheck(|x: &[Tensor]| f(&x[0]), std::slice::from_ref(&x))?;
+    let first = f(&x)?.backward_retain()?.wrt(&x)?.to_vec::<f64>()?;
+    assert_eq!(f(&x)?.backward()?.wrt(&x)?.to_vec::<f64>()?, first);
+    Ok(())
+}
+
+#[test]
+fn a_retained_graph_gives_the_same_parts_again() -> Result<()> {
+    let x = tensor![1.0, 2.0, 3.0, 4.0].tracked()?;
+    let y = x.narrow(0, 0, 3)?.mul(&x.narrow(0, 1, 3)?)?.sum();
+    let first = y.backward_retain()?;
+    let second = y.backward()?;
+    assert_eq!(first.wrt(&x)?.to_vec::<f32>()?, [2.0, 4.0, 6.0, 3.0]);
+    assert_eq!(second.wrt(&x)?.to_vec::<f32>()?, [2.0, 4.0, 6.0, 3.0]);
+    Ok(())
+}
+
+#[test]
 fn a_graph_is_freed_unless_it_is_retained() -> Result<()> {
     let x = tensor![2.0].tracked()?;
     let y = x.square().sum();

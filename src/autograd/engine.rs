@@ -131,6 +131,13 @@ impl Pass {
                     if !self.wants(edge.input.id) {
                         continue;
                     }
+                    if let (Some(add_to), Some(sum)) = (&edge.add_to, self.pending.get_mut(&edge.input.id))
+                        && sum.is_owned()
+                        && !recording::is_enabled()
+                    {
+                        add_to(grad, sum)?;
+                        continue;
+                    }
                     let input_grad = (edge.vjp)(grad, output.as_ref().unwrap_or(grad))?;
                     self.give(node.name, &edge.input, input_grad)?;
                 }

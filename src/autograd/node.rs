@@ -27,10 +27,16 @@ impl NodeId {
 /// it), to the gradient of one input.
 pub(crate) type Vjp = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync>;
 
+/// Adds the gradient of one input, from the gradient of an operation's output, to what has already arrived of it, which
+/// is contiguous and belongs to nobody else.
+pub(crate) type AddTo = Box<dyn Fn(&Tensor, &mut Tensor) -> Result<()> + Send + Sync>;
+
 /// One input of a recorded operation.
 pub(crate) struct Edge {
     pub(crate) input: Arc<Node>,
     pub(crate) vjp: Vjp,
+    /// A faster way to the sum of the product and an earlier gradient, where there is one.
+    pub(crate) add_to: Option<AddTo>,
 }
 
 /// How an operation's gradient goes on to its inputs.
@@ -166,7 +172,20 @@ impl Tape {
     /// broadcast shape: the engine sums it to the input's.
     pub(crate) fn edge(&mut self, input: &Tensor, vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) {
         if let Some(input) = node_of(input) {
-            self.edges.push(Edge { input, vjp: Box::new(move |grad, _| vjp(grad)) });
+            self.edges.push(Edge { input, vjp: Box::new(move |grad, _| vjp(grad)), add_to: None });
+        }
+    }
+
+    /// The same for a gradient that is zero in most places: `add_to(g, sum)` adds it to an earlier one without making it.
+    pub(crate) fn sparse_edge(
+        &mut self,
+        input: &Tensor,
+        vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
+        add_to: impl Fn(&Tensor, &mut Tensor) -> Result<()> + Send + Sync + 'static,
+    ) {
+        self.edge(input, vjp);
+        if let (Some(edge), true) = (self.edges.last_mut(), input.is_tracked()) {
+            edge.add_to = Some(Box::new(add_to));
         }
     }
 
@@ -177,7 +196,7 @@ impl Tape {
         vjp: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
     ) {
         if let Some(input) = node_of(input) {
-            self.edges.push(Edge { input, vjp: Box::new(vjp) });
+            self.edges.push(Edge { input, vjp: Box::new(vjp), add_to: None });
             self.keep_output = true;
         }
     }

@@ -15,6 +15,7 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[3]), x(&[3])]),
         Row::new("linear", |x| x[0].linear(&x[1], None), [x(&[2, 3]), x(&[2, 3])]),
         Row::new("linear", |x| x[0].linear(&x[1], Some(&x[2])), [x(&[2, 2, 3]), x(&[2, 3]), x(&[2])]),
+        Row::new("linear", |x| x[0].linear(&x[1].t(), Some(&x[2])), [x(&[2, 2, 3]), x(&[3, 2]), x(&[2])]),
         Row::new("matmul", |x| x[0].dot(&x[1]), [x(&[4]), x(&[4])]),
         Row::new("mul", |x| x[0].outer(&x[1]), [x(&[3]), x(&[2])]),
         einsum("ij,jk->ik", [x(&[2, 3]), x(&[3, 2])]),

@@ -256,7 +256,10 @@ impl Function for Linear {
             sink.give(0, grad.matmul(weight)?)?;
         }
         if sink.wants(1) {
-            sink.give(1, rows(grad)?.t().matmul(&rows(x)?)?)?;
+            let (g, x) = (rows(grad)?, rows(x)?);
+            // A weight that is kept transposed gets a gradient that is contiguous where the weight is.
+            let is_transposed = weight.t().is_contiguous() && !weight.is_contiguous();
+            sink.give(1, if is_transposed { x.t().matmul(&g)?.t() } else { g.t().matmul(&x)? })?;
         }
         if sink.wants(2) {
             sink.give(2, rows(grad)?.sum_dims(&[0], false)?)?;

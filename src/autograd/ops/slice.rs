@@ -5,9 +5,9 @@ use super::record;
 use super::shape::reshape;
 use crate::error::{Error, Result};
 use crate::tensor::create::stale;
-use crate::tensor::dtype::with_element;
+use crate::tensor::dtype::{with_element, with_float};
 use crate::tensor::index::{Cut, Cuts, Index, Indices, IntoPlaces, whole};
-use crate::tensor::kernels::index::{Place, place};
+use crate::tensor::kernels::index::{self as kernel, Place, place};
 use crate::tensor::layout::{Dims, Layout, dim_index, plural};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
@@ -289,7 +289,16 @@ fn choose(x: &Tensor, choice: &Choice) -> Result<Tensor> {
 pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
     record(name, x.with_layout(x.layout().cut(&cuts)), &[x], |tape| {
         let shape = x.layout().shape;
-        tape.edge(x, move |g| embed("embed", g, shape, cuts, 0.0));
+        tape.sparse_edge(
+            x,
+            move |g| embed("embed", g, shape, cuts, 0.0),
+            move |g, sum| {
+                let layout = Layout::new(shape).cut(&cuts);
+                let part = g.packed();
+                with_float!(g.dtype(), T => kernel::add_at_place(part.data::<T>(), at(&layout), sum.data_mut()), else ());
+                Ok(())
+            },
+        );
     })
 }
 

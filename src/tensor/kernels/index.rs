@@ -52,6 +52,21 @@ fn fill<T: Elem>(value: T, out: &mut [T]) {
 
 /// Writes the elements of `x` to their place in `out`, after filling `out` with `background`, if there is one.
 pub(crate) fn place<T: Elem>(x: &[T], at: Place<'_>, background: Option<T>, out: &mut [T]) {
+    combine_at_place(x, at, background, out, |out, x| *out = x);
+}
+
+/// Adds the elements of `x` to those at their place in `out`.
+pub(crate) fn add_at_place<T: Number>(x: &[T], at: Place<'_>, out: &mut [T]) {
+    combine_at_place(x, at, None, out, |out, x| *out = out.plus(x));
+}
+
+fn combine_at_place<T: Elem>(
+    x: &[T],
+    at: Place<'_>,
+    background: Option<T>,
+    out: &mut [T],
+    combine: impl Fn(&mut T, T) + Sync,
+) {
     let plan = Plan::new(at.shape, [at.strides]);
     let Some(plan) = plan.filter(|_| !x.is_empty()) else {
         if let Some(value) = background {
@@ -73,8 +88,8 @@ pub(crate) fn place<T: Elem>(x: &[T], at: Place<'_>, background: Option<T>, out:
         for (row, offset) in from.zip(row_offsets(&plan, first)).take(count) {
             let out = &mut out[at.offset + offset - start..];
             match stride {
-                1 => out[..inner].copy_from_slice(row),
-                _ => out.iter_mut().step_by(stride.max(1)).zip(row).for_each(|(out, x)| *out = *x),
+                1 => out[..inner].iter_mut().zip(row).for_each(|(out, x)| combine(out, *x)),
+                _ => out.iter_mut().step_by(stride.max(1)).zip(row).for_each(|(out, x)| combine(out, *x)),
             }
         }
     };
