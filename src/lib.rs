@@ -42,8 +42,8 @@
 //! | [`autograd`] | gradients of everything |
 //! | [`tensor`](mod@tensor) | arrays of numbers |
 //!
-//! Beside them are [`data`] (tables, preprocessing, batches) and [`io`] (files of tensors and models); below all of them
-//! [`error`](mod@error), [`rng`], [`parallel`], [`memory`] and [`profile`].
+//! Beside them are [`data`] (tables, preprocessing, batches), [`text`] (tokenizers, streams of tokens) and [`io`] (files of
+//! tensors and models); below all of them [`error`](mod@error), [`rng`], [`parallel`], [`memory`] and [`profile`].
 //!
 //! # Conventions
 //!
@@ -72,6 +72,7 @@ pub mod profile;
 pub mod regularizers;
 pub mod rng;
 pub mod tensor;
+pub mod text;
 pub mod train;
 pub mod tutorials;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may use besides itself and the ground (`error`, `rng`, `parallel`, `profile`).
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("tensor", &["memory"]),
     ("memory", &["tensor"]),
     ("autograd", &["tensor"]),
@@ -14,6 +14,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
     ("models", &["regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
     ("data", &["tensor", "files"]),
+    ("text", &["tensor", "files"]),
     ("io", &["layers", "tensor", "files"]),
     ("train", &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
     ("error", &[]),

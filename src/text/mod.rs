@@ -1,0 +1,5 @@
+//! Text into numbers, and numbers into text.
+
+mod corpus;
+
+pub use corpus::{TokenStream, TokenWriter};
