@@ -12,7 +12,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("losses", &["layers", "autograd", "tensor"]),
     ("optimizers", &["losses", "layers", "autograd", "tensor"]),
     ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
-    ("models", &["regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
+    ("models", &["text", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
     ("data", &["tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["layers", "tensor", "files"]),

@@ -5,8 +5,10 @@
 //! | [`Mlp`] | tables of numbers: a few dense layers with activations and dropout |
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 
+mod causal_lm;
 mod linear_regression;
 mod mlp;
 
+pub use causal_lm::{CausalLm, LmState};
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;
