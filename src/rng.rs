@@ -20,7 +20,22 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(a.uniform(), b.uniform());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Xoshiro256PlusPlus")]
 pub struct Rng(Xoshiro256PlusPlus);
+
+/// A state of zeros, which no seed leads to and which only ever gives zeros, is refused.
+impl TryFrom<Xoshiro256PlusPlus> for Rng {
+    type Error = &'static str;
+
+    fn try_from(state: Xoshiro256PlusPlus) -> Result<Self, Self::Error> {
+        let mut probe = state.clone();
+        // Any other state gives at most four in a row.
+        if (0..5).all(|_| probe.next_u64() == 0) {
+            return Err("the state of the random generator is all zeros");
+        }
+        Ok(Self(state))
+    }
+}
 
 impl Rng {
     /// The generator that belongs to `seed`. Equal seeds give equal sequences, on every machine.

@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("models", &["text", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
     ("data", &["tensor", "files"]),
     ("text", &["tensor", "files"]),
-    ("io", &["layers", "tensor", "files"]),
+    ("io", &["optimizers", "layers", "tensor", "files"]),
     ("train", &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
     ("error", &[]),
     ("rng", &[]),

@@ -18,12 +18,15 @@
 //! ```
 //!
 //! Models are kept in the [safetensors] format, the one in which PyTorch users publish theirs. It is data only: reading a
-//! file never runs code from it.
+//! file never runs code from it. A training run that is to be resumed is kept in a [`Checkpoint`], which holds the
+//! optimizer's state and more besides.
 
+mod checkpoint;
 mod metadata;
 mod module;
 pub mod safetensors;
 
 pub use crate::files::write_atomically;
+pub use checkpoint::{Checkpoint, CheckpointFolder};
 pub use metadata::Metadata;
 pub use module::{LoadReport, Misshapen, SaveLoad};

@@ -59,7 +59,7 @@ pub trait SaveLoad: Module + Sized {
     /// misshapen.
     #[track_caller]
     fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        load_file(self, "load", path.as_ref(), true).map(drop)
+        load_file(self, "load", path.as_ref(), Some(PARTIAL)).map(drop)
     }
 
     /// The same for all names that the file and the model have in common, for example to take over the body of a
@@ -70,7 +70,7 @@ pub trait SaveLoad: Module + Sized {
     #[track_caller]
     #[doc(alias = "strict")]
     fn load_partial(&mut self, path: impl AsRef<Path>) -> Result<LoadReport> {
-        load_file(self, "load_partial", path.as_ref(), false)
+        load_file(self, "load_partial", path.as_ref(), None)
     }
 
     /// All parameters and buffers by path. They share their elements with the model until one of the two changes.
@@ -91,7 +91,7 @@ pub trait SaveLoad: Module + Sized {
             dtype: Some(tensor.dtype()),
             read: Box::new(move || Ok(tensor.detach())),
         });
-        load(self, "load_state_dict", "the state", given.collect(), true).map(drop)
+        load(self, "load_state_dict", "the state", given.collect(), Some(PARTIAL)).map(drop)
     }
 }
 
@@ -147,16 +147,20 @@ fn list(names: &[String]) -> String {
     names[..names.len().min(SHOWN)].join(", ") + &more
 }
 
+/// The help where everything has to fit.
+const PARTIAL: &str = "load_partial() takes over what fits, and returns the rest";
+
 /// A tensor that is offered to a model.
-struct Given<'a> {
-    name: &'a str,
-    shape: &'a [usize],
+pub(super) struct Given<'a> {
+    pub(super) name: &'a str,
+    pub(super) shape: &'a [usize],
     /// `None` if tensors cannot hold such elements.
-    dtype: Option<DType>,
-    read: Box<dyn Fn() -> Result<Tensor> + 'a>,
+    pub(super) dtype: Option<DType>,
+    pub(super) read: Box<dyn Fn() -> Result<Tensor> + 'a>,
 }
 
-fn slots(module: &impl Module) -> Vec<(String, Tensor)> {
+/// All parameters and buffers with their paths, in the order of the fields.
+pub(super) fn slots(module: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
     let mut slots = Vec::new();
     let mut on_slot = |path: &str, slot: Slot<'_>| {
         let value = match slot {
@@ -170,7 +174,12 @@ fn slots(module: &impl Module) -> Vec<(String, Tensor)> {
 }
 
 #[track_caller]
-fn load_file(module: &mut impl Module, op: &'static str, path: &Path, strict: bool) -> Result<LoadReport> {
+fn load_file(
+    module: &mut impl Module,
+    op: &'static str,
+    path: &Path,
+    strict: Option<&'static str>,
+) -> Result<LoadReport> {
     let reader = Reader::open_for(op, path)?;
     let given = reader.infos().iter().map(|info| Given {
         name: &info.name,
@@ -186,13 +195,14 @@ fn converts(from: DType, to: DType) -> bool {
     from == to || to.is_float() || (!from.is_float() && to != DType::U8)
 }
 
+/// Gives a model what fits it. If `strict`, anything that does not fit is an error with this help.
 #[track_caller]
-fn load(
-    module: &mut impl Module,
+pub(super) fn load(
+    module: &mut (impl Module + ?Sized),
     op: &'static str,
     source: &str,
     given: Vec<Given<'_>>,
-    strict: bool,
+    strict: Option<&'static str>,
 ) -> Result<LoadReport> {
     let mut given: BTreeMap<&str, Given<'_>> = given.into_iter().map(|given| (given.name, given)).collect();
     let mut report = LoadReport::default();
@@ -218,11 +228,9 @@ fn load(
         }
     }
     report.unexpected = given.into_keys().map(String::from).collect();
-    if strict && !report.is_complete() {
+    if let (Some(help), false) = (strict, report.is_complete()) {
         let message = format!("{source} does not fit the model: {}", report.describe());
-        return Err(
-            Error::parameter(op, message).with_help("load_partial() takes over what fits, and returns the rest")
-        );
+        return Err(Error::parameter(op, message).with_help(help));
     }
 
     // All is read before anything changes.

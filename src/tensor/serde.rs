@@ -1,5 +1,7 @@
 //! Tensors in `serde` formats: element type, shape and little-endian bytes. Gradients are not saved.
 
+use std::io::{self, Read, Write};
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -40,7 +42,32 @@ impl Bytes for bool {
     }
 }
 
+/// Bytes that are converted at once.
+const BLOCK: usize = 1 << 16;
+
 impl Tensor {
+    /// Writes the elements in row-major order as little-endian bytes, without a copy of the whole.
+    pub(crate) fn write_le_bytes(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+        let x = self.packed();
+        let mut bytes = Vec::with_capacity(BLOCK.min(self.numel() * self.dtype().size()));
+        with_element!(self.dtype(), T => x.data::<T>().chunks(BLOCK / size_of::<T>()).try_for_each(|block| {
+            bytes.clear();
+            block.iter().for_each(|x| x.write(&mut bytes));
+            out.write_all(&bytes)
+        }))
+    }
+
+    /// Replaces the elements by those that [`write_le_bytes`](Self::write_le_bytes) wrote.
+    pub(crate) fn read_le_bytes(&mut self, input: &mut impl Read) -> io::Result<()> {
+        let mut bytes = vec![0; BLOCK.min(self.numel() * self.dtype().size())];
+        with_element!(self.dtype(), T => self.data_mut::<T>().chunks_mut(BLOCK / size_of::<T>()).try_for_each(|block| {
+            let bytes = &mut bytes[..size_of_val(block)];
+            input.read_exact(bytes)?;
+            block.iter_mut().zip(bytes.chunks_exact(size_of::<T>())).for_each(|(x, bytes)| *x = T::read(bytes));
+            Ok(())
+        }))
+    }
+
     /// The elements in row-major order as little-endian bytes.
     pub(crate) fn to_le_bytes(&self) -> Vec<u8> {
         let x = self.packed();

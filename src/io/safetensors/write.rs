@@ -45,7 +45,7 @@ pub(in crate::io) fn write(
     files::replace(op, path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        tensors.iter().try_for_each(|(_, tensor)| out.write_all(&tensor.to_le_bytes()))
+        tensors.iter().try_for_each(|(_, tensor)| tensor.write_le_bytes(out))
     })
 }
 
