@@ -23,6 +23,7 @@ FAMILIES = [
     "matmul",
     "shape_index",
     "layers",
+    "norms",
     "losses",
     "optimizers",
     "schedules",

@@ -11,6 +11,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut rows = vec![Row::new("checkpoint", |x| checkpoint(|x| x.sin().mul(x), &x[0]), [x()]).covers("alias")];
     rows.extend(regression());
     rows.extend(classification());
+    rows.extend(norms());
     rows
 }
 
@@ -66,5 +67,18 @@ fn classification() -> Vec<Row> {
             move |x| BceWithLogits::new().pos_weight(&weight()).loss(&x[0], &x[1]),
             [logits(), probabilities(3)],
         ),
+    ]
+}
+
+fn norms() -> Vec<Row> {
+    let x = || spread(&[2, 3, 4], -2.0, 2.0);
+    let (weight, bias) = (|shape: &[usize]| spread(shape, 0.5, 1.5), || spread(&[4], -1.0, 1.0));
+    vec![
+        Row::new("layer_norm", |x| x[0].layer_norm(&[4], Some(&x[1]), Some(&x[2]), 0.1), [x(), weight(&[4]), bias()]),
+        Row::new("layer_norm", |x| x[0].layer_norm(&[3, 4], Some(&x[1]), None, 0.1), [x(), weight(&[3, 4])]),
+        Row::new("layer_norm", |x| x[0].layer_norm(&[4], None, Some(&x[1]), 0.1), [x(), bias()]),
+        Row::new("layer_norm", |x| x[0].layer_norm(&[4], None, None, 0.1), [x()]),
+        Row::new("rms_norm", |x| x[0].rms_norm(&[4], Some(&x[1]), 0.1), [x(), weight(&[4])]),
+        Row::new("rms_norm", |x| x[0].rms_norm(&[3, 4], None, 0.1), [x()]),
     ]
 }

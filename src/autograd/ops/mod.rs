@@ -14,6 +14,7 @@ mod exp_log;
 mod extremes;
 mod gather;
 mod join;
+mod layer_norm;
 mod matmul;
 mod max_min;
 mod moments;

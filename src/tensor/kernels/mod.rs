@@ -9,7 +9,7 @@
 //! | [`reduce`], [`scan`], [`recurrence`], [`sort`] | along one dimension of three |
 //! | [`copy`] | gathering strided elements, conversion between types |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
-//! | [`softmax`], [`optim`] | fused loops of training |
+//! | [`softmax`], [`layer_norm`], [`optim`] | fused loops of training |
 //! | [`gemm`] | matrix products |
 //!
 //! Three rules hold everywhere. An element's value depends neither on the number of threads nor on its place in a
@@ -20,6 +20,8 @@
 pub(crate) mod copy;
 pub(crate) mod gemm;
 pub(crate) mod index;
+mod lanes;
+pub(crate) mod layer_norm;
 pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod ops;

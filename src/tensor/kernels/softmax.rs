@@ -2,6 +2,7 @@
 
 use crate::parallel;
 
+use super::lanes::{lanes, pairwise, total};
 use super::simd::{Isa, Kernel, dispatch};
 use super::split::{RowsOf, for_parts};
 use super::{GRAIN, Real};
@@ -179,16 +180,6 @@ fn store_columns<T: Real>(columns: &Columns<T>, cols: usize, out: &mut [T]) {
     }
 }
 
-/// Applies `f` lane by lane.
-#[inline(always)]
-fn lanes<T: Real>(f: impl Fn(usize) -> T) -> Chunk<T> {
-    let mut result = [T::zero(); LANES];
-    for (lane, result) in result.iter_mut().enumerate() {
-        *result = f(lane);
-    }
-    result
-}
-
 /// The largest number of each row, -∞ if there is none.
 #[inline(always)]
 fn max_of_columns<T: Real>(x: &[Chunk<T>]) -> Chunk<T> {
@@ -227,7 +218,7 @@ impl RowRule for Softmax {
     #[inline(always)]
     fn columns<I: Isa, T: Real>(self, x: &mut [Chunk<T>], _: &[Chunk<T>]) {
         let sum = exp_columns::<I, T>(x, &max_of_columns(x));
-        let factor = lanes(|i| T::one() / sum[i]);
+        let factor: Chunk<T> = lanes(|i| T::one() / sum[i]);
         for x in x {
             *x = lanes(|i| x[i] * factor[i]);
         }
@@ -253,7 +244,7 @@ impl RowRule for LogSoftmax {
     fn columns<I: Isa, T: Real>(self, x: &mut [Chunk<T>], _: &[Chunk<T>]) {
         let max = max_of_columns(x);
         let sum = sum_exp_columns::<I, T>(x, &max);
-        let log_sum = lanes(|i| sum[i].ln_on::<I>());
+        let log_sum: Chunk<T> = lanes(|i| sum[i].ln_on::<I>());
         for x in x {
             *x = lanes(|i| (x[i] - max[i]) - log_sum[i]);
         }
@@ -367,7 +358,7 @@ impl<T: Real> Kernel for CrossEntropy<'_, T> {
             load_columns(&self.logits[first * cols..][..count * cols], cols, &mut x);
             let max = max_of_columns(&x[..cols]);
             let sum = sum_exp_columns::<I, T>(&x[..cols], &max);
-            let log_sum = lanes(|i| sum[i].ln_on::<I>());
+            let log_sum: Chunk<T> = lanes(|i| sum[i].ln_on::<I>());
             for lane in 0..count {
                 self.finish(first + lane, max[lane], log_sum[lane], totals);
             }
@@ -538,21 +529,4 @@ fn scale<T: Real>(x: &mut [T], factor: T) {
     for x in x {
         *x *= factor;
     }
-}
-
-#[inline(always)]
-fn total<T: Real>(lanes: Chunk<T>) -> T {
-    pairwise(lanes, |a, b| a + b)
-}
-
-#[inline(always)]
-fn pairwise<T: Real>(mut lanes: Chunk<T>, f: impl Fn(T, T) -> T) -> T {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] = f(lanes[i], lanes[i + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
 }

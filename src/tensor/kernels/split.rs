@@ -27,7 +27,7 @@ impl<T: Send> Split for &mut [T] {
     }
 }
 
-/// Contiguous rows, split between rows.
+/// Contiguous rows, split between rows. The last may be shorter; rows of nothing are as many as there may be.
 #[derive(Clone, Copy)]
 pub(super) struct RowsOf<'a, T> {
     pub(super) data: &'a [T],
@@ -36,11 +36,28 @@ pub(super) struct RowsOf<'a, T> {
 
 impl<T: Sync> Split for RowsOf<'_, T> {
     fn len(&self) -> usize {
-        self.data.len().checked_div(self.cols).unwrap_or(usize::MAX)
+        if self.cols == 0 { usize::MAX } else { self.data.len().div_ceil(self.cols) }
     }
     fn split(self, at: usize) -> (Self, Self) {
         let (a, b) = self.data.split_at(at.saturating_mul(self.cols).min(self.data.len()));
         (Self { data: a, ..self }, Self { data: b, ..self })
+    }
+}
+
+/// [`RowsOf`], to be written to.
+pub(super) struct RowsOfMut<'a, T> {
+    pub(super) data: &'a mut [T],
+    pub(super) cols: usize,
+}
+
+impl<T: Send + Sync> Split for RowsOfMut<'_, T> {
+    fn len(&self) -> usize {
+        RowsOf { data: self.data, cols: self.cols }.len()
+    }
+    fn split(self, at: usize) -> (Self, Self) {
+        let at = at.saturating_mul(self.cols).min(self.data.len());
+        let (a, b) = self.data.split_at_mut(at);
+        (Self { data: a, cols: self.cols }, Self { data: b, cols: self.cols })
     }
 }
 

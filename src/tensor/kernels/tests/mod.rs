@@ -2,6 +2,7 @@
 //! instruction set, and numbers of threads.
 
 mod copy;
+mod layer_norm;
 mod map;
 mod ops;
 mod optim;

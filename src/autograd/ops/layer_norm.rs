@@ -1,0 +1,214 @@
+//! Layer norm and RMS norm.
+
+use crate::autograd::Sink;
+use crate::autograd::function::{Function, Saved, SecondOrder, apply};
+use crate::error::{Error, Result};
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::Real;
+use crate::tensor::kernels::layer_norm::{Affine, AffineGrad, Normalized, normalize, normalize_backward, scratch_len};
+use crate::tensor::{Element, Tensor};
+
+impl Tensor {
+    /// Layer normalisation (Ba et al., 2016): `(x − mean) / √(variance + eps) · weight + bias`, where mean and variance
+    /// (divided by the number of elements) are taken over the last dimensions, those of `normalized_shape`.
+    ///
+    /// Without a weight the factor is 1, without a bias nothing is added; both have shape `normalized_shape`. Gradients:
+    /// with `x̂` for what the weight is multiplied by, and `h = g · weight`, they are
+    /// `(h − mean(h) − x̂ mean(h x̂)) / √(variance + eps)`, `Σ g x̂` and `Σ g`.
+    ///
+    /// # Errors
+    /// If the shape of `self` does not end in `normalized_shape`, that is empty, the weight or the bias has another shape
+    /// or type, `eps` is negative or not finite, or the type is not `F32` or `F64`.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[1.0, 3.0], [10.0, 30.0]];
+    /// assert_eq!(x.layer_norm(&[2], None, None, 0.0)?.to_vec::<f32>()?, [-1.0, 1.0, -1.0, 1.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn layer_norm(
+        &self,
+        normalized_shape: &[usize],
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
+        Norm::<true>::apply(self, normalized_shape, weight, bias, eps)
+    }
+
+    /// Root mean square normalisation (Zhang and Sennrich, 2019): `x / √(mean(x²) + eps) · weight`, with the mean over
+    /// the last dimensions, those of `normalized_shape`. PyTorch's default for `eps` is the spacing of numbers at 1:
+    /// `f32::EPSILON`.
+    ///
+    /// Without a weight the factor is 1. Gradients: with `x̂` for what the weight is multiplied by, and
+    /// `h = g · weight`, they are `(h − x̂ mean(h x̂)) / √(mean(x²) + eps)` and `Σ g x̂`.
+    ///
+    /// # Errors
+    /// As for [`layer_norm`](Self::layer_norm).
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[1.0, 7.0], [10.0, 70.0]];
+    /// assert_eq!(x.rms_norm(&[2], None, 0.0)?.to_vec::<f32>()?, [0.2, 1.4, 0.2, 1.4]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn rms_norm(&self, normalized_shape: &[usize], weight: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+        Norm::<false>::apply(self, normalized_shape, weight, None, eps)
+    }
+}
+
+/// Layer norm (`CENTRED`) or RMS norm. The inputs are `x`, then the weight and the bias as far as there are any.
+struct Norm<const CENTRED: bool> {
+    normalized_shape: Vec<usize>,
+    has_weight: bool,
+    eps: f64,
+    /// The means of all rows and the reciprocals of their deviations, kept by the forward pass.
+    statistics: Option<[Tensor; 2]>,
+}
+
+impl<const CENTRED: bool> Norm<CENTRED> {
+    #[track_caller]
+    fn apply(
+        x: &Tensor,
+        normalized_shape: &[usize],
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
+        let function =
+            Self { normalized_shape: normalized_shape.to_vec(), has_weight: weight.is_some(), eps, statistics: None };
+        match (weight, bias) {
+            (Some(weight), Some(bias)) => apply(function, &[x, weight, bias]),
+            (Some(other), None) | (None, Some(other)) => apply(function, &[x, other]),
+            (None, None) => apply(function, &[x]),
+        }
+    }
+
+    /// Where among the inputs the weight and the bias are, if there are any.
+    fn places(&self, inputs: usize) -> [Option<usize>; 2] {
+        let bias = 1 + usize::from(self.has_weight);
+        [self.has_weight.then_some(1), (bias < inputs).then_some(bias)]
+    }
+
+    #[track_caller]
+    fn check(&self, inputs: &[&Tensor]) -> Result<()> {
+        let (name, x, wanted) = (self.name(), inputs[0], self.normalized_shape.as_slice());
+        x.expect_float(name, "the input")?;
+        if wanted.is_empty() || wanted.contains(&0) {
+            let message = format!("the normalized shape {wanted:?} has no elements to take a mean of");
+            return Err(Error::argument(name, message));
+        }
+        if !x.shape().ends_with(wanted) {
+            let message = format!("the input {:?} does not end in the normalized shape {wanted:?}", x.shape());
+            return Err(Error::shape(name, message));
+        }
+        for (place, what) in self.places(inputs.len()).into_iter().zip(["weight", "bias"]) {
+            let Some(input) = place.map(|i| inputs[i]) else { continue };
+            input.expect_dtype(name, &format!("the {what}"), x.dtype())?;
+            if input.shape() != wanted {
+                let message = format!("a {what} of shape {:?} for the normalized shape {wanted:?}", input.shape());
+                return Err(Error::shape(name, message));
+            }
+        }
+        if !(self.eps >= 0.0 && self.eps.is_finite()) {
+            return Err(Error::argument(name, format!("eps is {}, expected a number from 0 on", self.eps)));
+        }
+        Ok(())
+    }
+
+    fn cols(&self) -> usize {
+        self.normalized_shape.iter().product()
+    }
+
+    fn compute<T: Element + Real>(&mut self, inputs: &[&Tensor]) -> Tensor {
+        let (x, cols) = (inputs[0].packed(), self.cols());
+        let rows = x.numel() / cols;
+        let mut mean = Tensor::stale(T::DTYPE, &[if CENTRED { rows } else { 0 }]);
+        let mut rstd = Tensor::stale(T::DTYPE, &[rows]);
+        let [weight, bias] = self.places(inputs.len()).map(|place| place.map(|i| inputs[i].packed()));
+        let affine =
+            Affine { weight: weight.as_ref().map(|w| w.data::<T>()), bias: bias.as_ref().map(|b| b.data::<T>()) };
+        let eps = <T as Element>::from_f64(self.eps);
+        let out = Tensor::build::<T>(x.shape(), |out| {
+            normalize::<T, CENTRED>(x.data(), cols, affine, eps, out, mean.data_mut(), rstd.data_mut());
+        });
+        self.statistics = Some([mean, rstd]);
+        out
+    }
+
+    fn gradients<T: Element + Real>(
+        &self,
+        inputs: &[Tensor],
+        [mean, rstd]: &[Tensor; 2],
+        grad: &Tensor,
+        sink: &mut Sink<'_, '_>,
+    ) -> Result<()> {
+        let (g, x, cols) = (grad.packed(), inputs[0].packed(), self.cols());
+        let [weight_at, bias_at] = self.places(inputs.len());
+        let weight = weight_at.map(|i| inputs[i].packed());
+        let saved = Normalized {
+            x: x.data(),
+            cols,
+            mean: mean.data(),
+            rstd: rstd.data(),
+            weight: weight.as_ref().map(|w| w.data::<T>()),
+        };
+        let wants_sums = [weight_at, bias_at].into_iter().flatten().any(|i| sink.wants(i));
+        let scratch = if wants_sums { scratch_len::<CENTRED>(rstd.numel(), cols) } else { 0 };
+        let [mut dw, mut db] = [&self.normalized_shape; 2].map(|shape| Tensor::stale(T::DTYPE, shape));
+        let mut scratch = Tensor::stale(T::DTYPE, &[scratch]);
+        let dx = Tensor::build::<T>(x.shape(), |dx| {
+            let sums = AffineGrad { weight: dw.data_mut(), bias: db.data_mut(), scratch: scratch.data_mut() };
+            normalize_backward::<T, CENTRED>(g.data(), saved, dx, wants_sums.then_some(sums));
+        });
+        sink.give(0, dx)?;
+        for (place, sums) in [(weight_at, dw), (bias_at, db)] {
+            if let Some(i) = place.filter(|i| sink.wants(*i)) {
+                sink.give(i, sums)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<const CENTRED: bool> Function for Norm<CENTRED> {
+    fn name(&self) -> &'static str {
+        match CENTRED {
+            true => "layer_norm",
+            false => "rms_norm",
+        }
+    }
+
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        self.check(inputs)?;
+        Ok(with_float!(inputs[0].dtype(), T => self.compute::<T>(inputs), else inputs[0].detach()))
+    }
+
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let (inputs, Some(statistics)) = (saved.inputs(), &self.statistics) else { return Ok(()) };
+        with_float!(grad.dtype(), T => self.gradients::<T>(inputs, statistics, grad, sink), else Ok(()))
+    }
+
+    fn second_order(&self) -> SecondOrder {
+        SecondOrder::Composite
+    }
+
+    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let dims: Vec<isize> = (1..=self.normalized_shape.len() as isize).map(|i| -i).collect();
+        let [weight, bias] = self.places(inputs.len()).map(|place| place.map(|i| &inputs[i]));
+        let mut y = inputs[0].clone();
+        if CENTRED {
+            y = y.sub(&y.mean_dims(&dims, true)?)?;
+        }
+        y = y.mul(&y.square().mean_dims(&dims, true)?.add_scalar(self.eps).rsqrt())?;
+        if let Some(weight) = weight {
+            y = y.mul(weight)?;
+        }
+        bias.map_or(Ok(y.clone()), |bias| y.add(bias))
+    }
+}

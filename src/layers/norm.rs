@@ -1,0 +1,180 @@
+//! Layers that normalise: layer norm and RMS norm.
+
+use std::fmt;
+
+use super::layer::{Layer, Mode};
+use super::param::Param;
+use super::summary;
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Shape, Tensor};
+
+/// Brings each example to mean 0 and variance 1, then scales and moves every feature by learned amounts:
+/// `(x − mean) / √(variance + eps) · weight + bias` (Ba et al., *Layer Normalization*, 2016). See
+/// [`Tensor::layer_norm`].
+///
+/// # Shapes
+/// - input and output: `[.., normalized_shape…]`
+/// - `weight`, `bias`: `normalized_shape`; they start as ones and zeros
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let norm = LayerNorm::new(4)?;
+/// let y = norm.predict(&tensor![[1.0, 2.0, 3.0, 4.0], [10.0, 20.0, 30.0, 40.0]])?;
+/// assert!(y.mean_dims(&[1], false)?.abs().max()?.item()? < 1e-6);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct LayerNorm {
+    /// `normalized_shape`, starts with ones.
+    pub weight: Option<Param>,
+    /// `normalized_shape`, starts with zeros.
+    pub bias: Option<Param>,
+    normalized_shape: Vec<usize>,
+    eps: f64,
+}
+
+crate::module!(LayerNorm { weight, bias }, plain { normalized_shape, eps });
+
+impl LayerNorm {
+    /// A layer that normalises over the last dimensions, which have the given sizes: a number for the last one alone.
+    /// `eps` is 1e-5.
+    ///
+    /// # Errors
+    /// If the shape has no elements, or does not fit into memory.
+    #[track_caller]
+    pub fn new(normalized_shape: impl Shape) -> Result<Self> {
+        let shape = checked("LayerNorm::new", &normalized_shape)?;
+        let weight = Some(Param::new(Tensor::ones(&shape)?)?);
+        let bias = Some(Param::new(Tensor::zeros(&shape)?)?);
+        Ok(Self { weight, bias, normalized_shape: shape, eps: 1e-5 })
+    }
+
+    /// What is added to the variance, for rows whose elements are all but equal.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+
+    /// The same layer without a bias.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        self.bias = None;
+        self
+    }
+
+    /// The same layer without weight and bias: it only normalises.
+    #[must_use]
+    pub fn without_affine(mut self) -> Self {
+        (self.weight, self.bias) = (None, None);
+        self
+    }
+}
+
+impl Layer for LayerNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        let y = x.layer_norm(&self.normalized_shape, self.weight.as_deref(), self.bias.as_deref(), self.eps)?;
+        if let Some(param) = self.weight.as_ref().or(self.bias.as_ref()) {
+            summary::output_of(param, &y);
+        }
+        Ok(y)
+    }
+}
+
+impl fmt::Debug for LayerNorm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let affine = match (&self.weight, &self.bias) {
+            (None, None) => ", no weight, no bias",
+            (None, Some(_)) => ", no weight",
+            (Some(_), None) => ", no bias",
+            (Some(_), Some(_)) => "",
+        };
+        write!(f, "LayerNorm({:?}, eps {:e}{affine})", self.normalized_shape, self.eps)
+    }
+}
+
+/// Brings each example to mean square 1, then scales every feature by a learned amount: `x / √(mean(x²) + eps) · weight`
+/// (Zhang and Sennrich, *Root Mean Square Layer Normalization*, 2019). See [`Tensor::rms_norm`].
+///
+/// # Shapes
+/// - input and output: `[.., normalized_shape…]`
+/// - `weight`: `normalized_shape`; it starts as ones
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let norm = RmsNorm::new(2)?.eps(1e-6);
+/// let y = norm.predict(&tensor![[3.0, 4.0]])?;
+/// assert!((y.square().mean().item()? - 1.0).abs() < 1e-6);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RmsNorm {
+    /// `normalized_shape`, starts with ones.
+    pub weight: Option<Param>,
+    normalized_shape: Vec<usize>,
+    eps: Option<f64>,
+}
+
+crate::module!(RmsNorm { weight }, plain { normalized_shape, eps });
+
+impl RmsNorm {
+    /// A layer that normalises over the last dimensions, which have the given sizes: a number for the last one alone.
+    /// `eps` is the spacing of numbers at 1, of the type of the input, as in PyTorch.
+    ///
+    /// # Errors
+    /// If the shape has no elements, or does not fit into memory.
+    #[track_caller]
+    pub fn new(normalized_shape: impl Shape) -> Result<Self> {
+        let shape = checked("RmsNorm::new", &normalized_shape)?;
+        Ok(Self { weight: Some(Param::new(Tensor::ones(&shape)?)?), normalized_shape: shape, eps: None })
+    }
+
+    /// What is added to the mean square, for rows of small numbers.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = Some(eps);
+        self
+    }
+
+    /// The same layer without a weight: it only normalises.
+    #[must_use]
+    pub fn without_affine(mut self) -> Self {
+        self.weight = None;
+        self
+    }
+}
+
+impl Layer for RmsNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        let spacing = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        let y = x.rms_norm(&self.normalized_shape, self.weight.as_deref(), self.eps.unwrap_or(spacing))?;
+        if let Some(weight) = &self.weight {
+            summary::output_of(weight, &y);
+        }
+        Ok(y)
+    }
+}
+
+impl fmt::Debug for RmsNorm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RmsNorm({:?}", self.normalized_shape)?;
+        if let Some(eps) = self.eps {
+            write!(f, ", eps {eps:e}")?;
+        }
+        f.write_str(if self.weight.is_some() { ")" } else { ", no weight)" })
+    }
+}
+
+/// The sizes of a shape that has elements.
+#[track_caller]
+fn checked(name: &'static str, shape: &impl Shape) -> Result<Vec<usize>> {
+    let sizes = shape.sizes();
+    if sizes.is_empty() || sizes.contains(&0) {
+        return Err(Error::argument(name, format!("the normalized shape {sizes:?} has no elements to take a mean of")));
+    }
+    Ok(sizes.to_vec())
+}
