@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("optimizers", &["losses", "layers", "autograd", "tensor"]),
     ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
     ("models", &["text", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
-    ("data", &["tensor", "files"]),
+    ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "files"]),
     ("train", &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data", "io"]),

@@ -31,7 +31,8 @@
 //! # Ok::<(), demotic::Error>(())
 //! ```
 //!
-//! Images, token streams and whatever else yields batches implement [`Dataset`].
+//! Language models learn from [`NextTokens`] of a long text, or from [`Sentences`]. Images and whatever else yields batches
+//! implement [`Dataset`].
 
 mod batches;
 mod column;
@@ -40,6 +41,7 @@ mod dataset;
 mod describe;
 mod display;
 mod preprocess;
+mod sequences;
 mod split;
 mod table;
 
@@ -48,5 +50,6 @@ pub use column::{Column, ColumnKind, Value};
 pub use csv::CsvOptions;
 pub use dataset::{Dataset, TensorDataset};
 pub use preprocess::{Impute, Preprocessor, PreprocessorBuilder, Scaling, Unseen};
+pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, Sentences, document_mask};
 pub use split::{Fold, Folds, KFold};
 pub use table::Table;
