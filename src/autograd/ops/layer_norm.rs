@@ -51,8 +51,8 @@ impl Tensor {
     /// ```
     /// use demotic::tensor;
     ///
-    /// let x = tensor![[1.0, 7.0], [10.0, 70.0]];
-    /// assert_eq!(x.rms_norm(&[2], None, 0.0)?.to_vec::<f32>()?, [0.2, 1.4, 0.2, 1.4]);
+    /// let x = tensor![[0.0, 0.0, 4.0, 0.0], [5.0, 5.0, -5.0, 5.0]];
+    /// assert_eq!(x.rms_norm(&[4], None, 0.0)?.to_vec::<f32>()?, [0.0, 0.0, 2.0, 0.0, 1.0, 1.0, -1.0, 1.0]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
