@@ -80,3 +80,104 @@ layer          output shape  parameters
     assert_eq!(other.predict(&x)?.to_vec::<f32>()?, model.predict(&x)?.to_vec::<f32>()?);
     Ok(())
 }
+
+#[test]
+fn ids_that_are_not_in_the_table() -> Result<()> {
+    let table = Tensor::ones([5, 2])?;
+    let ids = Tensor::from_nested([[0i64, 4, 1], [2, 7, 9]])?;
+    let e = ids.embedding(&table, None).unwrap_err();
+    assert_eq!(e.message(), "embedding: id 7 at [1, 1] of the ids [2, 3] is not in the table of 5 rows");
+    assert_eq!(e.kind(), ErrorKind::Index);
+    assert_eq!(e.help(), Some("ids count from 0, and the table needs a row for every entry of the vocabulary"));
+    let negative = Tensor::from_nested([-1i64])?;
+    let message = "embedding: id -1 at [0] of the ids [1] is not in the table of 5 rows";
+    fails(Embedding::from_pretrained(&table, true)?.predict(&negative), ErrorKind::Index, message);
+    let message = "embedding: id 0 at [] of the ids [] is not in the table of 0 rows";
+    fails(Tensor::from_vec(vec![0i64], ())?.embedding(&Tensor::ones([0, 2])?, None), ErrorKind::Index, message);
+    let message = "embedding: the ids must be i64, not f32";
+    fails(table.embedding(&table, None), ErrorKind::DType, message);
+    let message = "embedding: a table of shape [5], expected [n, dim]";
+    fails(ids.embedding(&Tensor::ones([5])?, None), ErrorKind::Shape, message);
+    let message = "embedding: the padding is row 5 of a table of 5";
+    fails(ids.embedding(&table, Some(5)), ErrorKind::Argument, message);
+    let many = Tensor::zeros([1; 8])?.to_dtype(DType::I64);
+    fails(many.embedding(&table, None), ErrorKind::Shape, "embedding: 9 dimensions, at most 8 are supported");
+    Ok(())
+}
+
+#[test]
+fn embeddings_with_options_that_make_no_sense() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let message = "Embedding::new: 0 vectors of 4 numbers, expected at least 1 of each";
+    fails(Embedding::new(0, 4, &mut rng), ErrorKind::Argument, message);
+    assert!(Embedding::new(usize::MAX, 2, &mut rng).is_err());
+    let message = "padding_idx: the padding is row 3 of a table of 3";
+    fails(Embedding::new(3, 4, &mut rng)?.padding_idx(3), ErrorKind::Argument, message);
+    let message = "Embedding::from_pretrained: a table of shape [3], expected [num_embeddings, dim]";
+    fails(Embedding::from_pretrained(&Tensor::ones([3])?, false), ErrorKind::Shape, message);
+    Ok(())
+}
+
+#[test]
+fn the_padding_is_zero_and_stays_so() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let mut layer = Embedding::new(4, 3, &mut rng)?.padding_idx(1)?;
+    assert_eq!(format!("{layer:?}"), "Embedding(4 → 3, padding 1)");
+    let row = |layer: &Embedding, i| layer.weight.select(0, i)?.to_vec::<f32>();
+    assert_eq!(row(&layer, 1)?, [0.0; 3]);
+    let before = layer.clone();
+    let ids = Tensor::from_nested([1i64, 2, 1])?;
+    let loss = layer.forward(&ids, &mut Mode::Eval)?.sum();
+    Sgd::new(0.1).step(&mut layer, &loss.backward()?)?;
+    assert_eq!(row(&layer, 1)?, [0.0; 3]);
+    assert_eq!(row(&layer, 0)?, row(&before, 0)?);
+    assert_ne!(row(&layer, 2)?, row(&before, 2)?);
+    let layer = layer.with_init(Init::Normal { mean: 0.0, std: 0.02 }, &mut rng)?;
+    assert_eq!(row(&layer, 1)?, [0.0; 3]);
+    assert!(layer.weight.abs().max()?.item()? < 0.2);
+    Ok(())
+}
+
+#[test]
+fn embeddings_with_given_vectors() -> Result<()> {
+    let weight = tensor![[1.0, 2.0], [3.0, 4.0]];
+    let layer = Embedding::from_pretrained(&weight, true)?;
+    assert_eq!((layer.num_embeddings(), layer.dim(), layer.num_trainable_parameters()), (2, 2, 0));
+    assert_eq!(layer.predict(&Tensor::from_nested([1i64])?)?.to_vec::<f32>()?, [3.0, 4.0]);
+    assert_eq!(Embedding::from_pretrained(&weight, false)?.num_trainable_parameters(), 4);
+    Ok(())
+}
+
+#[test]
+fn a_summary_of_a_model_that_takes_ids() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let model = sequential![Embedding::new(10, 4, &mut rng)?, Linear::new(4, 2, &mut rng)?];
+    assert_eq!(
+        model.summary([2, 3])?.to_string(),
+        "\
+Sequential [2, 3] → [2, 3, 2]
+───────────────────────────────────────
+layer          output shape  parameters
+0 (Embedding)  [2, 3, 4]             40
+1 (Linear)     [2, 3, 2]             10
+───────────────────────────────────────
+50 parameters, 50 trainable, 0 frozen; 0.2 KiB"
+    );
+    Ok(())
+}
+
+/// A gradient that has already arrived is added to in place; one that has not is made.
+#[test]
+fn an_embedding_that_is_also_the_head() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let weight = Tensor::normal([50, 20], 0.0, 1.0, &mut rng)?.tracked()?;
+    let ids = Tensor::from_vec((0..64).map(|i| i * 7 % 50).collect::<Vec<i64>>(), [4, 16])?;
+    let loss = ids.embedding(&weight, Some(7))?.linear(&weight, None)?.square().mean();
+    let tied = loss.backward()?.wrt(&weight)?.clone();
+    let copy = weight.detach().tracked()?;
+    let loss = ids.embedding(&weight, Some(7))?.linear(&copy, None)?.square().mean();
+    let grads = loss.backward()?;
+    let sum = grads.wrt(&weight)?.add(grads.wrt(&copy)?)?;
+    assert!(tied.sub(&sum)?.abs().max()?.item()? < 1e-5 * sum.abs().max()?.item()?);
+    Ok(())
+}

@@ -6,6 +6,7 @@
 mod activation;
 mod container;
 mod dropout;
+mod embedding;
 mod init;
 mod layer;
 mod linear;
@@ -19,6 +20,7 @@ mod summary;
 pub use activation::*;
 pub use container::{Residual, Sequential};
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use init::{Fan, Gain, Init};
 pub use layer::{CloneLayer, Layer, Mode};
 pub use linear::Linear;

@@ -7,8 +7,8 @@ use std::fmt;
 use super::layer::Layer;
 use super::module::{Slot, Visitor};
 use super::param::Param;
-use crate::error::Result;
-use crate::tensor::{Shape, Tensor};
+use crate::error::{ErrorKind, Result};
+use crate::tensor::{DType, Shape, Tensor};
 
 thread_local! {
     static TRACE: RefCell<Option<Trace>> = const { RefCell::new(None) };
@@ -93,8 +93,11 @@ impl Summary {
 pub trait LayerExt: Layer {
     /// A table of the layers, their output shapes for an input of `input_shape`, and their numbers of parameters.
     ///
+    /// The input is of type `F32`, or `I64` for a model that does not take that, such as one that begins with an
+    /// [`Embedding`](crate::layers::Embedding).
+    ///
     /// # Errors
-    /// If the model does not take an `F32` input of this shape.
+    /// If the model takes neither in this shape.
     ///
     /// ```
     /// use demotic::prelude::*;
@@ -107,10 +110,16 @@ pub trait LayerExt: Layer {
     #[track_caller]
     fn summary(&self, input_shape: impl Shape) -> Result<Summary> {
         let input = Tensor::zeros(input_shape)?;
-        TRACE.set(Some(Trace::default()));
-        let output = self.predict(&input);
-        let trace = TRACE.take().unwrap_or_default();
-        let output = output?;
+        let traced = |input: &Tensor| {
+            TRACE.set(Some(Trace::default()));
+            let output = self.predict(input);
+            let trace = TRACE.take().unwrap_or_default();
+            output.map(|output| (output, trace))
+        };
+        let (output, trace) = match traced(&input) {
+            Err(e) if e.kind() == ErrorKind::DType => traced(&input.to_dtype(DType::I64)).map_err(|_| e)?,
+            result => result?,
+        };
 
         let mut modules: Vec<(String, &'static str)> = Vec::new();
         let mut leaves: Vec<(String, Tensor, Option<bool>)> = Vec::new();

@@ -27,6 +27,7 @@ FAMILIES = [
     "losses",
     "optimizers",
     "schedules",
+    "tokens",
     "initializers",
 ]
 

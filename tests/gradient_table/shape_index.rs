@@ -25,6 +25,10 @@ fn mask<const N: usize>(values: [bool; N]) -> Tensor {
     Tensor::from_nested(values).unwrap()
 }
 
+fn ids() -> Tensor {
+    Tensor::from_nested([[2i64, 0], [2, 1]]).unwrap()
+}
+
 /// Other views of all elements.
 fn shapes() -> Vec<Row> {
     vec![
@@ -89,6 +93,13 @@ fn indexed() -> Vec<Row> {
     let places = || indices([0, 2, 1, 1, 0, 0]).reshape([2, 3]).unwrap();
     vec![
         Row::new("index_select", |x| x[0].index_select(0, &indices([2, 0, 2])), [x(&[3, 4])]),
+        Row::new("embedding", |x| Ok(ids().embedding(&x[0], None)?.square()), [x(&[3, 4])]).covers("index_sum"),
+        // The padding has no gradient, although the result depends on it: it is not among what is differentiated.
+        Row::new(
+            "embedding",
+            |x| Ok(ids().embedding(&Tensor::cat(&[&x[0], &spread(&[1, 4], 0.5, 1.5)], 0)?, Some(2))?.square()),
+            [x(&[2, 4])],
+        ),
         Row::new("index_sum", |x| Ok(x[0].index_select(1, &indices([2, 0, 2]))?.square()), [x(&[3, 4])]),
         Row::new("index_select", |x| x[0].index_select(-1, &indices([3, 3])), [x(&[3, 4])]),
         Row::new("index_add", |x| x[0].index_add(0, &indices([2, 0, 2]), &x[1]), [x(&[3, 2]), x(&[3, 2])]),

@@ -30,7 +30,6 @@ impl Tensor {
     /// assert_eq!(rows.to_vec::<f32>()?, [2.0, 2.1, 0.0, 0.1, 2.0, 2.1]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
-    #[doc(alias = "embedding")]
     #[doc(alias = "take")]
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Result<Tensor> {
@@ -248,7 +247,7 @@ fn expect_indices(name: &'static str, index: &Tensor) -> Result<()> {
 }
 
 /// The first index that is not below `size`, with its position.
-fn out_of_range(index: &[i64], size: usize) -> Option<(usize, i64)> {
+pub(super) fn out_of_range(index: &[i64], size: usize) -> Option<(usize, i64)> {
     let size = i64::try_from(size).unwrap_or(i64::MAX);
     // Most indices are right: look for one that is not only if there is one.
     if index.iter().fold(true, |fits, i| fits & (0..size).contains(i)) {
@@ -304,13 +303,14 @@ macro_rules! with_sums {
 }
 
 /// A vector of indices along one dimension of a tensor that is seen as `[outer, n, inner]`.
-struct Rows {
-    index: Tensor,
-    n: usize,
-    inner: usize,
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) index: Tensor,
+    pub(super) n: usize,
+    pub(super) inner: usize,
     /// The shape of the places that the index lists.
-    picked: Dims,
-    dim: usize,
+    pub(super) picked: Dims,
+    pub(super) dim: usize,
 }
 
 impl Rows {
@@ -337,7 +337,7 @@ impl Rows {
     }
 
     /// Zeros with the source's rows added: the gradient of taking them.
-    fn sum(&self, source: &Tensor, shape: &[usize]) -> Tensor {
+    pub(super) fn sum(&self, source: &Tensor, shape: &[usize]) -> Tensor {
         let out = self.add(zeros(shape, source.dtype()), source);
         record("index_sum", out, &[source], |tape| {
             let (index, dim) = (self.index.clone(), self.dim as isize);

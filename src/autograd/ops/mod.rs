@@ -10,6 +10,7 @@ mod compare;
 mod count;
 mod dropout;
 mod einsum;
+pub(crate) mod embedding;
 mod exp_log;
 mod extremes;
 mod gather;

@@ -1,0 +1,141 @@
+//! Looking up rows of a table by number.
+
+use super::gather::{Rows, out_of_range};
+use super::record;
+use crate::error::{Error, Result};
+use crate::tensor::create::stale;
+use crate::tensor::dtype::{with_element, with_float};
+use crate::tensor::kernels::index as kernel;
+use crate::tensor::layout::Dims;
+use crate::tensor::{DType, Tensor};
+
+impl Tensor {
+    /// The rows of the table `weight` that these numbers name: ids `[..]` of type `I64` and a table `[n, dim]` give
+    /// `[.., dim]`.
+    ///
+    /// Gradient: each row of `g` added to the row of the table that it came from, in the order of the ids. The row
+    /// `padding_idx` gets none, so that it stays as it is in training.
+    ///
+    /// # Errors
+    /// If the ids are not of type `I64`, the table is not a matrix, an id or `padding_idx` is not one of its rows, or the
+    /// result is too large.
+    ///
+    /// ```
+    /// use demotic::{Tensor, tensor};
+    ///
+    /// let table = tensor![[0.0, 0.1], [1.0, 1.1], [2.0, 2.1]].tracked()?;
+    /// let ids = Tensor::from_nested([[2i64, 0], [1, 2]])?;
+    /// let x = ids.embedding(&table, Some(0))?;
+    /// assert_eq!(x.shape(), [2, 2, 2]);
+    /// assert_eq!(x.to_vec::<f32>()?, [2.0, 2.1, 0.0, 0.1, 1.0, 1.1, 2.0, 2.1]);
+    ///
+    /// let grads = x.sum().backward()?;
+    /// assert_eq!(grads.wrt(&table)?.to_vec::<f32>()?, [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn embedding(&self, weight: &Tensor, padding_idx: Option<usize>) -> Result<Tensor> {
+        look_up(self, weight, padding_idx, false)
+    }
+}
+
+/// [`Tensor::embedding`]; with `by_frequency`, the gradient of a row is divided by how often `ids` names it.
+#[track_caller]
+pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>, by_frequency: bool) -> Result<Tensor> {
+    let _timer = crate::profile::op("embedding");
+    let rows = checked("embedding", ids, weight, padding_idx)?;
+    let shape: Vec<usize> = ids.shape().iter().copied().chain([rows.inner]).collect();
+    let mut out = stale("embedding", &shape, weight.dtype())?;
+    let table = weight.packed();
+    with_element!(weight.dtype(), T => {
+        kernel::take_rows(table.data::<T>(), rows.n, rows.inner, rows.index.data(), out.data_mut());
+    });
+    Ok(record("embedding", out, &[weight], |tape| {
+        let share = Share::new(&rows, weight.dtype(), padding_idx, by_frequency);
+        let (for_sum, shape) = ((rows.clone(), share.clone()), weight.layout().shape);
+        tape.sparse_edge(
+            weight,
+            move |g| Ok(rows.sum(&share.of(&rows, g)?, &shape)),
+            move |g, sum| {
+                let (rows, share) = &for_sum;
+                let g = share.of(rows, g)?.packed();
+                with_float!(g.dtype(), T => {
+                    kernel::add_rows(g.data::<T>(), rows.n, rows.inner, rows.index.data(), sum.data_mut());
+                }, else ());
+                Ok(())
+            },
+        );
+    }))
+}
+
+#[track_caller]
+fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>) -> Result<Rows> {
+    ids.expect_dtype(name, "the ids", DType::I64)?;
+    let &[n, inner] = weight.shape() else {
+        return Err(Error::shape(name, format!("a table of shape {:?}, expected [n, dim]", weight.shape())));
+    };
+    if let Some(padding) = padding_idx.filter(|i| *i >= n) {
+        let message = format!("the padding is row {padding} of a table of {n}");
+        return Err(Error::argument(name, message).with_help("rows count from 0"));
+    }
+    let index = ids.packed();
+    if let Some((at, id)) = out_of_range(index.data(), n) {
+        let place = place_of(at, ids.shape());
+        let message = format!("id {id} at {place:?} of the ids {:?} is not in the table of {n} rows", ids.shape());
+        return Err(Error::index(name, message)
+            .with_help("ids count from 0, and the table needs a row for every entry of the vocabulary"));
+    }
+    let picked = Dims::collect([index.numel(), inner]);
+    Ok(Rows { index: index.reshape([index.numel()])?, n, inner, picked, dim: 0 })
+}
+
+/// The place of element `at` in a tensor of this shape.
+fn place_of(mut at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut place = vec![0; shape.len()];
+    for (place, size) in place.iter_mut().zip(shape).rev() {
+        (*place, at) = (at % size, at / size);
+    }
+    place
+}
+
+/// How much of the gradient of each row that was looked up goes to the table.
+#[derive(Clone)]
+struct Share {
+    /// `[ids, 1]`, true where the id is the padding; absent where none is.
+    padding: Option<Tensor>,
+    /// `[ids, 1]`, one by how often the id occurs.
+    frequency: Option<Tensor>,
+}
+
+impl Share {
+    fn new(rows: &Rows, dtype: DType, padding_idx: Option<usize>, by_frequency: bool) -> Self {
+        let ids = rows.index.data::<i64>();
+        let is_padding = |id: &i64| Some(*id as usize) == padding_idx;
+        let padding = ids.iter().any(is_padding).then(|| {
+            Tensor::build::<bool>(&[ids.len(), 1], |out| {
+                out.iter_mut().zip(ids).for_each(|(out, id)| *out = is_padding(id));
+            })
+        });
+        let frequency = by_frequency.then(|| {
+            let mut counts = std::collections::HashMap::new();
+            ids.iter().for_each(|id| *counts.entry(*id).or_insert(0.0) += 1.0);
+            let shares = Tensor::build::<f64>(&[ids.len(), 1], |out| {
+                out.iter_mut().zip(ids).for_each(|(out, id)| *out = counts.get(id).map_or(1.0, |count| 1.0 / count));
+            });
+            shares.cast(dtype)
+        });
+        Self { padding, frequency }
+    }
+
+    /// The part of the gradient `g` of all rows that counts, as `[ids, dim]`.
+    fn of(&self, rows: &Rows, g: &Tensor) -> Result<Tensor> {
+        let mut g = g.reshape(&*rows.picked)?;
+        if let Some(padding) = &self.padding {
+            g = g.masked_fill(padding, 0.0)?;
+        }
+        match &self.frequency {
+            Some(share) => g.mul(share),
+            None => Ok(g),
+        }
+    }
+}

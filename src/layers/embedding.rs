@@ -1,0 +1,148 @@
+//! Vectors for numbered things: words, characters, categories.
+
+use std::fmt;
+
+use super::init::Init;
+use super::layer::{Layer, Mode};
+use super::param::Param;
+use super::summary;
+use crate::autograd::ops::embedding::look_up;
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// A table of vectors that are learned, one for each number from 0 to `num_embeddings − 1`: the first layer of models
+/// of text, and of tables with categories. See [`Tensor::embedding`].
+///
+/// # Shapes
+/// - input: `[..]`, of type `I64`
+/// - output: `[.., dim]`
+/// - `weight`: `[num_embeddings, dim]`, normally distributed with mean 0 and variance 1, as in PyTorch
+///
+/// To keep the vectors short (`max_norm` in PyTorch), apply the constraint
+/// [`MaxNorm`](crate::regularizers::MaxNorm) after each step.
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let words = Embedding::new(10_000, 64, &mut rng)?.padding_idx(0)?;
+/// let sentences = Tensor::from_nested([[17i64, 4, 230], [9, 4, 0]])?;
+/// assert_eq!(words.predict(&sentences)?.shape(), [2, 3, 64]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Embedding {
+    /// `[num_embeddings, dim]`.
+    pub weight: Param,
+    padding_idx: Option<usize>,
+    scale_grad_by_freq: bool,
+}
+
+crate::module!(Embedding { weight }, plain { padding_idx, scale_grad_by_freq });
+
+impl Embedding {
+    /// A table of `num_embeddings` vectors of `dim` numbers.
+    ///
+    /// # Errors
+    /// If a number is zero, or the table does not fit into memory.
+    #[track_caller]
+    pub fn new(num_embeddings: usize, dim: usize, rng: &mut Rng) -> Result<Self> {
+        if num_embeddings == 0 || dim == 0 {
+            let message = format!("{num_embeddings} vectors of {dim} numbers, expected at least 1 of each");
+            return Err(Error::argument("Embedding::new", message));
+        }
+        let weight = Tensor::normal([num_embeddings, dim], 0.0, 1.0, rng)?;
+        Ok(Self { weight: Param::new(weight)?, padding_idx: None, scale_grad_by_freq: false })
+    }
+
+    /// A layer with the vectors of `weight`, `[num_embeddings, dim]`; with `freeze` they are not trained.
+    ///
+    /// # Errors
+    /// If `weight` is not a matrix of type `F32` or `F64`.
+    #[track_caller]
+    pub fn from_pretrained(weight: &Tensor, freeze: bool) -> Result<Self> {
+        if weight.rank() != 2 {
+            let message = format!("a table of shape {:?}, expected [num_embeddings, dim]", weight.shape());
+            return Err(Error::shape("Embedding::from_pretrained", message));
+        }
+        let mut weight = Param::new(weight.detach())?;
+        weight.set_trainable(!freeze);
+        Ok(Self { weight, padding_idx: None, scale_grad_by_freq: false })
+    }
+
+    /// The same layer in which the number `index` stands for padding: its vector becomes zero, and is not trained.
+    ///
+    /// # Errors
+    /// If there is no such number.
+    #[track_caller]
+    pub fn padding_idx(mut self, index: usize) -> Result<Self> {
+        let n = self.num_embeddings();
+        if index >= n {
+            let message = format!("the padding is row {index} of a table of {n}");
+            return Err(Error::argument("padding_idx", message).with_help("rows count from 0"));
+        }
+        self.padding_idx = Some(index);
+        self.clear_padding()?;
+        Ok(self)
+    }
+
+    /// The same layer in which the gradient of a vector is divided by how often its number occurs in the input.
+    #[must_use]
+    pub fn scale_grad_by_freq(mut self) -> Self {
+        self.scale_grad_by_freq = true;
+        self
+    }
+
+    /// The same layer with other initial vectors; that of the padding stays zero.
+    ///
+    /// # Errors
+    /// If the scheme's options make no sense.
+    #[track_caller]
+    pub fn with_init(mut self, init: Init, rng: &mut Rng) -> Result<Self> {
+        self.weight.set(&init.tensor(self.weight.shape(), rng)?.to_dtype(self.weight.dtype()))?;
+        self.clear_padding()?;
+        Ok(self)
+    }
+
+    /// The number of vectors.
+    #[must_use]
+    pub fn num_embeddings(&self) -> usize {
+        self.weight.shape()[0]
+    }
+
+    /// The size of a vector.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.weight.shape()[1]
+    }
+
+    #[track_caller]
+    fn clear_padding(&mut self) -> Result<()> {
+        if let Some(index) = self.padding_idx {
+            let zero = Tensor::scalar(0.0).to_dtype(self.weight.dtype());
+            let cleared = self.weight.detach().index_put(index as isize, &zero)?;
+            self.weight.set(&cleared)?;
+        }
+        Ok(())
+    }
+}
+
+impl Layer for Embedding {
+    #[track_caller]
+    fn forward(&self, ids: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        let y = look_up(ids, &self.weight, self.padding_idx, self.scale_grad_by_freq)?;
+        summary::output_of(&self.weight, &y);
+        Ok(y)
+    }
+}
+
+impl fmt::Debug for Embedding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Embedding({} → {}", self.num_embeddings(), self.dim())?;
+        if let Some(index) = self.padding_idx {
+            write!(f, ", padding {index}")?;
+        }
+        f.write_str(if self.scale_grad_by_freq { ", gradients by frequency)" } else { ")" })
+    }
+}
