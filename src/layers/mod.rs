@@ -13,6 +13,7 @@ mod linear;
 mod module;
 mod norm;
 mod param;
+mod recurrent;
 mod shape;
 mod share;
 mod summary;
@@ -27,6 +28,9 @@ pub use linear::Linear;
 pub use module::{Module, ModuleExt, Slot, SlotMut, Visitor, VisitorMut};
 pub use norm::{LayerNorm, RmsNorm};
 pub use param::{Buffer, Param};
+pub use recurrent::{
+    Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,
+};
 pub use shape::Flatten;
 pub use share::{checkpointed, share};
 pub use summary::{LayerExt, Row, Summary};

@@ -21,6 +21,7 @@ FAMILIES = [
     "activations",
     "reductions",
     "matmul",
+    "recurrent",
     "shape_index",
     "layers",
     "norms",

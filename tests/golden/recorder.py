@@ -61,14 +61,25 @@ class Family:
         """The generator of one case: adding a case changes no other."""
         return np.random.Generator(np.random.PCG64([SEED, zlib.crc32(f"{self.name}/{key}".encode())]))
 
-    def case(self, op, label, run, inputs, fixed=(), signed_zero=False, **attrs):
-        """Records `run(*inputs, **attrs)` and the gradient of each float input that is not in `fixed`."""
+    def case(self, op, label, run, inputs, fixed=(), signed_zero=False, shakes=0, **attrs):
+        """Records `run(*inputs, **attrs)` and the gradient of each float input that is not in `fixed`.
+
+        For the floors, `shakes` more runs in f64 have inputs that differ by up to half a unit in the last place of f32:
+        no run in f32 can be expected to be closer than those.
+        """
         case_id = f"{op}/{label}"
         assert all(c["id"] != case_id for c in self.cases), f"two cases named {case_id}"
         rng = self.rng(case_id)
         arrays = [draw(rng) for draw in inputs]
         results = {name: self._run(run, arrays, dtype, fixed, attrs, case_id) for name, dtype in DTYPES.items()}
         (out32, up, grad32), (out64, _, grad64) = results["f32"], results["f64"]
+        shaken = []
+        for k in range(shakes):
+            noise = self.rng(f"{case_id}#shake{k}")
+            near = [
+                a * (1 + 2.0**-24 * noise.uniform(-1, 1, a.shape)) if a.dtype == np.float32 else a for a in arrays
+            ]
+            shaken.append(self._run(run, near, torch.float64, fixed, attrs, case_id))
 
         case = {"id": case_id, "op": op, "inputs": len(arrays), "outputs": len(out32), "attrs": attrs, "floors": {}}
         if signed_zero:
@@ -77,21 +88,21 @@ class Family:
             self.put(f"{case_id}.in.{i}", array)
         for k, (a, b) in enumerate(zip(out32, out64)):
             if a.dtype == np.float32:
-                self._pair(case, f"out.{k}", a, b)
+                self._pair(case, f"out.{k}", a, b, [out[k] for out, _, _ in shaken])
             else:
                 assert np.array_equal(a, b), f"{case_id}: f32 and f64 differ in output {k}"
                 self.put(f"{case_id}.out.{k}", a)
         for k, u in up.items():
             self.put(f"{case_id}.up.{k}", u)
         for i in grad32:
-            self._pair(case, f"grad.{i}", grad32[i], grad64[i])
+            self._pair(case, f"grad.{i}", grad32[i], grad64[i], [grad[i] for _, _, grad in shaken])
         self.cases.append(case)
 
     def _run(self, run, arrays, dtype, fixed, attrs, case_id):
         tensors, leaves = [], {}
         for i, array in enumerate(arrays):
             t = torch.from_numpy(np.array(array))
-            if array.dtype == np.float32:
+            if array.dtype in (np.float32, np.float64):
                 t = t.to(dtype)
                 if i not in fixed:
                     leaves[i] = t.requires_grad_()
@@ -111,8 +122,9 @@ class Family:
             grads = {i: g.numpy() for i, g in zip(leaves, found) if g is not None}
         return [o.detach().numpy() for o in out], up, grads
 
-    def _pair(self, case, name, a, b):
-        floor = smallest_floor(a, b)
+    def _pair(self, case, name, a, b, shaken=()):
+        floors = [smallest_floor(near, b) for near in (a, *shaken)]
+        floor = None if None in floors else max(floors)
         assert floor is not None, f"{case['id']} {name}: f32 is too far from f64\n{a}\n{b}"
         if floor:
             case["floors"][name] = floor

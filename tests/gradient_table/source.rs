@@ -112,7 +112,9 @@ fn function_names(source: &str) -> Vec<String> {
     {
         let body = rest.split('}').next().unwrap_or_default();
         let strings: Vec<String> = body.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-        assert!(!strings.is_empty(), "the name of an operation must be written out in `fn name`: {body}");
+        // A function may answer what another `fn name` does, which is found for itself.
+        let delegates = body.contains(".name()");
+        assert!(delegates || !strings.is_empty(), "the name of an operation must be written out in `fn name`: {body}");
         names.extend(strings);
     }
     names

@@ -23,6 +23,7 @@ mod norm;
 mod pad;
 mod power;
 mod rearrange;
+pub(crate) mod recurrent;
 mod reduce;
 mod rounding;
 mod scan;

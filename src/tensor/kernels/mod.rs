@@ -11,6 +11,7 @@
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`layer_norm`], [`optim`] | fused loops of training |
 //! | [`gemm`] | matrix products |
+//! | [`recurrent`] | the sweeps over time of recurrent networks |
 //!
 //! Three rules hold everywhere. An element's value depends neither on the number of threads nor on its place in a
 //! block or a vector register. Lengths that do not fit each other are a mistake of the caller, found by a debug
@@ -27,6 +28,7 @@ pub(crate) mod math;
 pub(crate) mod ops;
 pub(crate) mod optim;
 pub(crate) mod recurrence;
+pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod simd;

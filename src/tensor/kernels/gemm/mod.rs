@@ -78,6 +78,19 @@ pub(crate) fn gemm<T: Gemm>(
     product(alpha, a, b, beta, c, c_row_stride, epilogue, true);
 }
 
+/// [`gemm`] on the calling thread alone, for products within work that is itself divided among threads.
+pub(crate) fn gemm_undivided<T: Gemm>(
+    alpha: T,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    beta: T,
+    c: &mut [T],
+    c_row_stride: usize,
+    epilogue: Epilogue<'_, T>,
+) {
+    product(alpha, a, b, beta, c, c_row_stride, epilogue, false);
+}
+
 /// `batch` products of the same shape: `c[i] = alpha · a(i)·b(i) + beta · c[i]`, then the epilogue, where `c[i]` begins
 /// at `i * c_batch_stride`. The results must not overlap.
 ///

@@ -1,0 +1,68 @@
+//! The same made of other operations, step by step, for gradients of gradients.
+
+use super::{Inputs, RecurrentUnit, Sizes, Sweep};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+pub(super) fn sweep(sweep: &Sweep, inputs: &Inputs<'_>) -> Result<Tensor> {
+    let Sizes { time, batch, hidden, outputs, .. } = sweep.sizes;
+    let zeros = |width: usize| Tensor::full_dtype([batch, width], 0.0, inputs.x.dtype());
+    let mut h = inputs.hidden.map_or_else(|| zeros(outputs), |h| Ok(h.clone()))?;
+    let mut c = inputs.cell.map_or_else(|| zeros(hidden), |c| Ok(c.clone()))?;
+    let rest = zeros(outputs)?;
+    let mut out = vec![rest.clone(); time];
+    for step in (0..time).map(|i| sweep.plan().step(i)) {
+        let [bias_ih, bias_hh] = inputs.bias.map_or([None, None], |biases| biases.map(Some));
+        let a = inputs.x.select(0, step as isize)?.linear(inputs.weight_ih, bias_ih)?;
+        let b = h.linear(inputs.weight_hh, bias_hh)?;
+        let (mut new_h, new_c) = unit(sweep.unit, &a, &b, &h, &c, hidden)?;
+        if let Some(weight) = inputs.weight_hr {
+            new_h = new_h.linear(weight, None)?;
+        }
+        match &sweep.lengths {
+            None => (out[step], h, c) = (new_h.clone(), new_h, new_c),
+            Some(lengths) => {
+                let goes_on = lengths.iter().map(|&len| step < len).collect();
+                let goes_on = Tensor::from_vec::<bool>(goes_on, [batch, 1])?;
+                out[step] = goes_on.where_(&new_h, &rest)?;
+                h = goes_on.where_(&new_h, &h)?;
+                c = goes_on.where_(&new_c, &c)?;
+            }
+        }
+    }
+    let mut all = out;
+    all.push(h);
+    if sweep.unit.has_cell() {
+        all.push(c);
+    }
+    let flat = all.iter().map(|part| part.reshape([part.numel()])).collect::<Result<Vec<_>>>()?;
+    Tensor::cat(&flat.iter().collect::<Vec<_>>(), 0)
+}
+
+/// One step, from the products of the input and of the state, and the states before.
+fn unit(
+    unit: RecurrentUnit,
+    a: &Tensor,
+    b: &Tensor,
+    h: &Tensor,
+    c: &Tensor,
+    hidden: usize,
+) -> Result<(Tensor, Tensor)> {
+    let gate = |x: &Tensor, i: usize| x.narrow(1, i * hidden, hidden);
+    Ok(match unit {
+        RecurrentUnit::Tanh => (a.add(b)?.tanh(), c.clone()),
+        RecurrentUnit::Relu => (a.add(b)?.relu(), c.clone()),
+        RecurrentUnit::Lstm => {
+            let sums = a.add(b)?;
+            let [i, f, o] = [gate(&sums, 0)?, gate(&sums, 1)?, gate(&sums, 3)?].map(|x| x.sigmoid());
+            let c = f.mul(c)?.add(&i.mul(&gate(&sums, 2)?.tanh())?)?;
+            (o.mul(&c.tanh())?, c)
+        }
+        RecurrentUnit::Gru => {
+            let r = gate(a, 0)?.add(&gate(b, 0)?)?.sigmoid();
+            let z = gate(a, 1)?.add(&gate(b, 1)?)?.sigmoid();
+            let n = gate(a, 2)?.add(&r.mul(&gate(b, 2)?)?)?.tanh();
+            (n.add(&z.mul(&h.sub(&n)?)?)?, c.clone())
+        }
+    })
+}
