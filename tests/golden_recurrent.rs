@@ -72,11 +72,7 @@ fn cell<C: Layer>(case: &Case, inputs: &mut [Tensor], mut cell: C, step: Step<C>
 }
 
 /// Gives the weights of the case to the module, and returns the input and the initial state.
-fn prepare<M: Module>(
-    case: &Case,
-    inputs: &mut [Tensor],
-    module: &mut M,
-) -> Result<(Tensor, Option<RecurrentState>)> {
+fn prepare<M: Module>(case: &Case, inputs: &mut [Tensor], module: &mut M) -> Result<(Tensor, Option<RecurrentState>)> {
     let (x, rest) = inputs.split_first_mut().unwrap();
     let (state, weights) = rest.split_at_mut(case.attr("state"));
     let names: Vec<String> = module.named_parameters().into_iter().map(|(name, _)| name).collect();

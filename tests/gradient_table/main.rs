@@ -6,6 +6,7 @@
 mod elementwise;
 mod fused;
 mod matmul;
+mod recurrent;
 mod reductions;
 mod row;
 mod shape_index;
@@ -15,8 +16,8 @@ use std::collections::BTreeSet;
 
 use row::Row;
 
-fn families() -> [Vec<Row>; 5] {
-    [elementwise::rows(), reductions::rows(), shape_index::rows(), matmul::rows(), fused::rows()]
+fn families() -> [Vec<Row>; 6] {
+    [elementwise::rows(), reductions::rows(), shape_index::rows(), matmul::rows(), fused::rows(), recurrent::rows()]
 }
 
 /// Runs all rows of a family and shows everything that is wrong at once.
@@ -49,6 +50,11 @@ fn matmul_gradients() {
 #[test]
 fn fused_gradients() {
     check(fused::rows());
+}
+
+#[test]
+fn recurrent_gradients() {
+    check(recurrent::rows());
 }
 
 #[test]

@@ -22,7 +22,16 @@ impl Row {
         f: impl Fn(&[Tensor]) -> Result<Tensor> + 'static,
         inputs: [Tensor; N],
     ) -> Self {
-        let inputs = inputs.map(|x| x.to_dtype(DType::F64)).to_vec();
+        Self::of(name, f, inputs.into())
+    }
+
+    /// The same for any number of inputs.
+    pub(crate) fn of(
+        name: &'static str,
+        f: impl Fn(&[Tensor]) -> Result<Tensor> + 'static,
+        inputs: Vec<Tensor>,
+    ) -> Self {
+        let inputs = inputs.iter().map(|x| x.to_dtype(DType::F64)).collect();
         Self { names: vec![name], f: Box::new(f), inputs, broadcast: true }
     }
 

@@ -41,8 +41,7 @@ impl Cell {
             let message = format!("input {:?}, expected [batch, features] or [features]", x.shape());
             return Err(Error::shape(self.unit.name(), message));
         }
-        let (_, state) =
-            x.unsqueeze(0)?.recurrence(&Recurrence { state, ..self.weights.recurrence(self.unit) })?;
+        let (_, state) = x.unsqueeze(0)?.recurrence(&Recurrence { state, ..self.weights.recurrence(self.unit) })?;
         summary::output_of(self.weights.first(), &state.hidden);
         Ok(state)
     }

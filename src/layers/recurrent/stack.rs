@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Recurrent, RecurrentOutput, RecurrentState, RunOptions};
+use crate::autograd::ops::recurrent::fitting;
 use crate::autograd::{Recurrence, RecurrentUnit};
 use crate::error::{Error, Result};
 use crate::layers::init::Init;
@@ -129,12 +130,7 @@ impl Stack {
 
     /// The outputs, `[batch, time, directions · outputs]`, and the final state of every part.
     #[track_caller]
-    fn outputs(
-        &self,
-        x: &Tensor,
-        run: RunOptions<'_>,
-        mode: &mut Mode<'_>,
-    ) -> Result<(Tensor, Vec<RecurrentState>)> {
+    fn outputs(&self, x: &Tensor, run: RunOptions<'_>, mode: &mut Mode<'_>) -> Result<(Tensor, Vec<RecurrentState>)> {
         let directions = self.options.directions();
         let batch = x.shape()[0];
         let states = run.state.map(|state| self.split(state, batch)).transpose()?;
@@ -148,8 +144,12 @@ impl Stack {
             let mut outputs = Vec::with_capacity(directions);
             for (direction, weights) in parts.iter().enumerate() {
                 let state = states.as_ref().map(|states| &states[layer * directions + direction]);
-                let recurrence =
-                    Recurrence { state, lengths: run.lengths, reverse: direction == 1, ..weights.recurrence(self.unit) };
+                let recurrence = Recurrence {
+                    state,
+                    lengths: run.lengths,
+                    reverse: direction == 1,
+                    ..weights.recurrence(self.unit)
+                };
                 let (output, state) = x.recurrence(&recurrence)?;
                 outputs.push(output);
                 last.push(state);
@@ -190,18 +190,17 @@ impl Stack {
         (0..parts).map(part).collect()
     }
 
-    /// Runs `f` on a batch. A single sequence is a batch of one.
+    /// The input as a batch, and whether it was a single sequence.
     #[track_caller]
     fn batched(&self, x: &Tensor) -> Result<(Tensor, bool)> {
-        match x.rank() {
-            3 => Ok((x.clone(), false)),
-            2 => Ok((x.unsqueeze(0)?, true)),
-            _ => {
-                let message =
-                    format!("input {:?}, expected [batch, time, features] or [time, features]", x.shape());
-                Err(Error::shape(self.unit.name(), message))
-            }
-        }
+        let name = self.unit.name();
+        let (&[time, features] | &[_, time, features]) = x.shape() else {
+            let message = format!("input {:?}, expected [batch, time, features] or [time, features]", x.shape());
+            return Err(Error::shape(name, message));
+        };
+        fitting(name, x.shape(), time, features, self.options.features)?;
+        let single = x.rank() == 2;
+        Ok((if single { x.unsqueeze(0)? } else { x.clone() }, single))
     }
 
     #[track_caller]

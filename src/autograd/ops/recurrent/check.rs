@@ -26,9 +26,6 @@ impl Sizes {
             let message = format!("input {:?}, expected [time, batch, features]", x.shape());
             return Err(Error::shape(name, message));
         };
-        if time == 0 {
-            return Err(Error::shape(name, format!("the input {:?} has no steps", x.shape())));
-        }
         let fit = |what: &str, tensor: &Tensor, shape: &[usize]| {
             tensor.expect_dtype(name, what, x.dtype())?;
             if tensor.shape() != shape {
@@ -39,8 +36,7 @@ impl Sizes {
         };
         let gates = unit.weights();
         let (&[rows, takes], &[_, outputs]) = (weight_ih.shape(), weight_hh.shape()) else {
-            let message =
-                format!("weights {:?} and {:?}, expected two matrices", weight_ih.shape(), weight_hh.shape());
+            let message = format!("weights {:?} and {:?}, expected two matrices", weight_ih.shape(), weight_hh.shape());
             return Err(Error::shape(name, message));
         };
         let hidden = rows / gates;
@@ -48,11 +44,7 @@ impl Sizes {
             let message = format!("weights {:?} and {:?}: nothing to do", weight_ih.shape(), weight_hh.shape());
             return Err(Error::shape(name, message));
         }
-        if takes != features {
-            let message = format!("the input {:?} has {features} features, the layer takes {takes}", x.shape());
-            return Err(Error::shape(name, message)
-                .with_help("a recurrent layer takes the number of input features first, then that of hidden units"));
-        }
+        fitting(name, x.shape(), time, features, takes)?;
         fit("weight_ih", weight_ih, &[gates * hidden, features])?;
         fit("weight_hh", weight_hh, &[gates * hidden, outputs])?;
         for (what, bias) in ["bias_ih", "bias_hh"].into_iter().zip(bias.into_iter().flatten()) {
@@ -68,7 +60,9 @@ impl Sizes {
             match (cell, unit.has_cell()) {
                 (Some(c), true) => fit("the cell state", c, &[batch, hidden])?,
                 (None, false) => {}
-                (Some(_), false) => return Err(Error::argument(name, "this unit has no cell state, but one was given")),
+                (Some(_), false) => {
+                    return Err(Error::argument(name, "this unit has no cell state, but one was given"));
+                }
                 (None, true) => return Err(Error::argument(name, "the state has no cell, which this unit needs")),
             }
         }
@@ -87,4 +81,18 @@ impl Sizes {
         let projected = weight_hr.is_some();
         Ok(Self { time, batch, features, hidden, outputs, projected })
     }
+}
+
+/// Checks an input of this shape, steps and features.
+#[track_caller]
+pub(crate) fn fitting(name: &'static str, shape: &[usize], time: usize, features: usize, takes: usize) -> Result<()> {
+    if time == 0 {
+        return Err(Error::shape(name, format!("the input {shape:?} has no steps")));
+    }
+    if features != takes {
+        let message = format!("the input {shape:?} has {features} features, the layer takes {takes}");
+        return Err(Error::shape(name, message)
+            .with_help("a recurrent layer takes the number of input features first, then that of hidden units"));
+    }
+    Ok(())
 }

@@ -3,8 +3,8 @@
 mod check;
 mod composite;
 
-use crate::autograd::function::{Function, Saved, SecondOrder, apply};
 use crate::autograd::Sink;
+use crate::autograd::function::{Function, Saved, SecondOrder, apply};
 use crate::error::Result;
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
@@ -14,6 +14,8 @@ use crate::tensor::kernels::recurrent::{self as kernel, Backward, Forward, Plan,
 use crate::tensor::{Element, Tensor};
 
 pub use crate::tensor::kernels::recurrent::Unit as RecurrentUnit;
+pub(crate) use check::fitting;
+
 use check::Sizes;
 
 /// What a recurrent network remembers between two steps.
@@ -234,8 +236,7 @@ impl Sweep {
         let x = inputs.x.packed();
         let weight = inputs.weight_ih.packed();
         let x = MatRef { data: x.data(), rows: time * batch, cols: features, row_stride: features, col_stride: 1 };
-        let weight =
-            MatRef { data: weight.data(), rows: features, cols: columns, row_stride: 1, col_stride: features };
+        let weight = MatRef { data: weight.data(), rows: features, cols: columns, row_stride: 1, col_stride: features };
         gemm(T::one(), x, weight, T::zero(), gates, width, Epilogue { bias: Some(input), relu: false });
     }
 

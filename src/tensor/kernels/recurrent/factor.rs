@@ -61,15 +61,7 @@ impl<'a, T: Real + Gemm> Factor<'a, T> {
 
     /// `c = a · self + beta · c` for the `rows` rows of `a`, which are `a_row_stride` apart; those of `c` are
     /// `c_row_stride` apart.
-    pub(super) fn product(
-        &self,
-        rows: usize,
-        a: &[T],
-        a_row_stride: usize,
-        beta: T,
-        c: &mut [T],
-        c_row_stride: usize,
-    ) {
+    pub(super) fn product(&self, rows: usize, a: &[T], a_row_stride: usize, beta: T, c: &mut [T], c_row_stride: usize) {
         let a = |cols| MatRef { data: a, rows, cols, row_stride: a_row_stride, col_stride: 1 };
         match *self {
             Self::Whole(matrix) => {

@@ -39,17 +39,13 @@ pub(super) fn backward<I: Isa, T: Real>(
     let (grad_i, rest) = grad_gates.split_at_mut(n);
     let (grad_f, rest) = rest.split_at_mut(n);
     let (grad_g, grad_o) = rest.split_at_mut(n);
-    for (((grad_o, grad_h), grad_c), (&o, &c)) in
-        grad_o.iter_mut().zip(grad_h).zip(&mut *grad_c).zip(o.iter().zip(c))
-    {
+    for (((grad_o, grad_h), grad_c), (&o, &c)) in grad_o.iter_mut().zip(grad_h).zip(&mut *grad_c).zip(o.iter().zip(c)) {
         let tanh = c.tanh_on::<I>();
         *grad_o = *grad_h * tanh * o * (one - o);
         *grad_c += *grad_h * o * (one - tanh * tanh);
         *grad_h = T::zero();
     }
-    for ((grad_i, grad_g), ((&grad_c, &i), &g)) in
-        grad_i.iter_mut().zip(grad_g).zip(grad_c.iter().zip(i).zip(g))
-    {
+    for ((grad_i, grad_g), ((&grad_c, &i), &g)) in grad_i.iter_mut().zip(grad_g).zip(grad_c.iter().zip(i).zip(g)) {
         *grad_i = grad_c * g * i * (one - i);
         *grad_g = grad_c * i * (one - g * g);
     }

@@ -219,9 +219,8 @@ pub(crate) fn forward<T: Real + Gemm>(plan: &Plan<'_>, sweep: Forward<'_, T>) {
             (span, Factor::transposed(rows, span.len, plan.outputs, plan.time, &mut scratch))
         })
         .collect();
-    let project = sweep
-        .weight_hr
-        .map(|weight| Factor::transposed(weight, plan.outputs, plan.hidden, plan.time, &mut scratch));
+    let project =
+        sweep.weight_hr.map(|weight| Factor::transposed(weight, plan.outputs, plan.hidden, plan.time, &mut scratch));
 
     let mut gates = plan.by_block(plan.time, plan.width(), sweep.gates).into_iter();
     let mut cells = plan.by_block(plan.time, plan.cell_width(), sweep.cells).into_iter();

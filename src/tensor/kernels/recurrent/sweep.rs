@@ -30,7 +30,8 @@ impl<T: Real + Gemm> ForwardBlock<'_, T> {
             dispatch(ForwardStep { plan, step, block: &mut self });
             if let Some(weight) = project {
                 weight.product(rows, self.projected[step], plan.hidden, T::zero(), self.out[step], outputs);
-                for (row, (h, out)) in self.h.chunks_exact_mut(outputs).zip(self.out[step].chunks(outputs)).enumerate() {
+                for (row, (h, out)) in self.h.chunks_exact_mut(outputs).zip(self.out[step].chunks(outputs)).enumerate()
+                {
                     if plan.is_active(step, self.first + row) {
                         h.copy_from_slice(out);
                     }

@@ -46,7 +46,7 @@ const MATRICES: &[[usize; 3]] = &[
 ];
 
 /// Numbers between -4 and 4, the same ones for the same seed.
-fn numbers<T: Real>(n: usize, seed: u32) -> Vec<T> {
+pub(super) fn numbers<T: Real>(n: usize, seed: u32) -> Vec<T> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
     std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -81,7 +81,7 @@ fn assert_same<T: PartialEq + std::fmt::Debug>(a: &[T], b: &[T], what: impl std:
 
 /// Within `tolerance`, relative to the larger of the expected value and 1. Infinities and NaN must be the same.
 #[track_caller]
-fn assert_close<T: Real>(actual: &[T], expected: &[f64], tolerance: f64, what: impl std::fmt::Debug) {
+pub(super) fn assert_close<T: Real>(actual: &[T], expected: &[f64], tolerance: f64, what: impl std::fmt::Debug) {
     assert_eq!(actual.len(), expected.len());
     for (i, (a, &e)) in actual.iter().map(|&a| a.to_f64()).zip(expected).enumerate() {
         let close = (a - e).abs() <= tolerance * e.abs().max(1.0) || a == e || (a.is_nan() && e.is_nan());
@@ -91,7 +91,7 @@ fn assert_close<T: Real>(actual: &[T], expected: &[f64], tolerance: f64, what: i
 
 /// Runs `f` on one and on two threads, and compares the results.
 #[track_caller]
-fn assert_same_on_two_threads<R: PartialEq + Send>(f: impl Fn() -> R + Send + Sync) {
+pub(super) fn assert_same_on_two_threads<R: PartialEq + Send>(f: impl Fn() -> R + Send + Sync) {
     let one = parallel::with_threads(1, &f).unwrap();
     let two = parallel::with_threads(2, &f).unwrap();
     assert!(one == two, "the results differ");
