@@ -28,6 +28,9 @@ fn loss(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Loss>> {
         "cross_entropy" => {
             let mut loss =
                 CrossEntropy::new().reduction(reduction).label_smoothing(case.attr_or("label_smoothing", 0.0))?;
+            if case.attr_or("classes_last", false) {
+                loss = loss.classes_last();
+            }
             if let Some(index) = case.attr("ignore_index") {
                 loss = loss.ignore_index(index);
             }

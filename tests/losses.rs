@@ -27,6 +27,24 @@ fn types_must_fit() -> Result<()> {
 }
 
 #[test]
+fn classes_in_the_last_dimension() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let logits = Tensor::normal([2, 3, 4], 0.0, 1.0, &mut rng)?;
+    let targets = Tensor::from_nested([[0i64, 3, -100], [1, 2, 2]])?;
+    let last = losses::token_cross_entropy(&logits, &targets)?.item()?;
+    assert_eq!(last, losses::cross_entropy(&logits.movedim(-1, 1)?, &targets)?.item()?);
+    let e = losses::token_cross_entropy(&logits, &targets.t()).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: targets of shape [3, 2] for logits [2, 3, 4], expected [2, 3]");
+    let e = losses::token_cross_entropy(&logits, &Tensor::from_nested([[1i64, 4, 0], [2, 3, 3]])?).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: target 1 is class 4, the logits have 4 classes (0 ..= 3)");
+    let e = losses::token_cross_entropy(&Tensor::scalar(1.0), &targets).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: the logits are a scalar, expected [.., classes]");
+    let e = losses::token_cross_entropy(&Tensor::zeros([2, 0, 4])?, &targets).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: no examples: the prediction has shape [2, 0, 4]");
+    Ok(())
+}
+
+#[test]
 fn class_numbers_must_exist() -> Result<()> {
     let logits = Tensor::zeros([2, 3])?;
     let e = losses::cross_entropy(&logits, &Tensor::from_nested([0i64, 3])?).unwrap_err();

@@ -30,6 +30,31 @@ pub fn cross_entropy(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
     CrossEntropy::new().loss(logits, target)
 }
 
+/// [`cross_entropy`] with the classes in the last dimension: the loss of language models, whose logits are
+/// `[.., classes]`, one row for each token that is to be predicted, mostly `[batch, time, vocabulary]`.
+///
+/// Targets are the numbers of the tokens that follow (`I64`, shape `[..]`), −100 where a position does not count, or
+/// probabilities of the shape and type of the logits. The result is the mean over all positions that count. Its
+/// exponential is the perplexity. Nothing is moved in memory, and no probabilities are kept.
+///
+/// # Errors
+/// As for [`cross_entropy`].
+///
+/// ```
+/// use demotic::{losses, Tensor};
+///
+/// // One sentence of three tokens, a vocabulary of five, and a model that knows nothing yet.
+/// let logits = Tensor::zeros([1, 3, 5])?;
+/// let next = Tensor::from_nested([[2i64, 4, -100]])?;
+/// let loss = losses::token_cross_entropy(&logits, &next)?.item()?;
+/// assert!((loss.exp() - 5.0).abs() < 1e-5);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[track_caller]
+pub fn token_cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    CrossEntropy::new().classes_last().loss(logits, targets)
+}
+
 /// [`cross_entropy`] with options.
 #[derive(Debug, Clone)]
 pub struct CrossEntropy {
@@ -37,11 +62,12 @@ pub struct CrossEntropy {
     label_smoothing: f64,
     weight: Option<Tensor>,
     ignore_index: i64,
+    classes_last: bool,
 }
 
 impl Default for CrossEntropy {
     fn default() -> Self {
-        Self { reduction: Reduction::Mean, label_smoothing: 0.0, weight: None, ignore_index: -100 }
+        Self { reduction: Reduction::Mean, label_smoothing: 0.0, weight: None, ignore_index: -100, classes_last: false }
     }
 }
 
@@ -71,6 +97,14 @@ impl CrossEntropy {
     #[must_use]
     pub fn ignore_index(mut self, index: i64) -> Self {
         self.ignore_index = index;
+        self
+    }
+
+    /// The classes are in the last dimension of the logits, whatever their number of dimensions: `[.., classes]`, with
+    /// targets `[..]`. Otherwise they are in dimension 1. See [`token_cross_entropy`].
+    #[must_use]
+    pub fn classes_last(mut self) -> Self {
+        self.classes_last = true;
         self
     }
 
@@ -110,10 +144,12 @@ impl Loss for CrossEntropy {
         let name = "cross_entropy";
         logits.expect_float(name, "the logits")?;
         if logits.rank() == 0 {
-            return Err(Error::shape(name, "the logits are a scalar, expected [n, classes]"));
+            let wanted = if self.classes_last { "[.., classes]" } else { "[n, classes]" };
+            return Err(Error::shape(name, format!("the logits are a scalar, expected {wanted}")));
         }
         check_not_empty(name, logits)?;
-        let class_dim = usize::from(logits.rank() > 1);
+        let last = logits.rank() - 1;
+        let class_dim = if self.classes_last { last } else { last.min(1) };
         let classes = logits.shape()[class_dim];
         self.check_weight(logits, classes)?;
         // The classes last, everything else as rows.
@@ -121,7 +157,10 @@ impl Loss for CrossEntropy {
         let moved = order.remove(class_dim);
         order.push(moved);
         let rows = logits.numel() / classes;
-        let flat = |x: &Tensor| x.permute(&order)?.reshape([rows, classes]);
+        let flat = |x: &Tensor| match class_dim == last {
+            true => x.reshape([rows, classes]),
+            false => x.permute(&order)?.reshape([rows, classes]),
+        };
         let mut rest: Vec<usize> = logits.shape().to_vec();
         rest.remove(class_dim);
 

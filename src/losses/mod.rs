@@ -4,6 +4,7 @@
 //! |---|---|
 //! | numbers | [`mse`]; with outliers [`huber`] or [`mae`] |
 //! | one of several classes | [`cross_entropy`] of the logits |
+//! | the next token, at every place of a text | [`token_cross_entropy`] of the logits |
 //! | yes or no, or several labels at once | [`bce_with_logits`] |
 //! | a model that already ends in a softmax or sigmoid | [`cross_entropy_from_probabilities`], [`bce`] |
 //!
@@ -43,7 +44,7 @@ mod likelihood;
 mod regression;
 
 pub use binary::{Bce, BceWithLogits, bce, bce_with_logits};
-pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use cross_entropy::{CrossEntropy, cross_entropy, token_cross_entropy};
 pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
 

@@ -45,6 +45,11 @@ fn classification() -> Vec<Row> {
         Row::new("cross_entropy", cross_entropy(|| CrossEntropy::new().label_smoothing(0.1)), [logits()]),
         Row::new("cross_entropy", cross_entropy(|| Ok(CrossEntropy::new().reduction(Reduction::Sum))), [logits()]),
         Row::new("cross_entropy", move |x| everything()?.loss(&x[0], &classes()?), [logits()]),
+        Row::new(
+            "cross_entropy",
+            |x| losses::token_cross_entropy(&x[0], &Tensor::from_nested([[1i64, 0], [-100, 2]])?),
+            [spread(&[2, 2, 3], -2.0, 2.0)],
+        ),
         Row::new("log_softmax", |x| losses::cross_entropy(&x[0], &x[1]), [logits(), probabilities(3)]),
         Row::new(
             "log_likelihood",

@@ -69,6 +69,37 @@ def cases(f):
     cross_entropy("probabilities_smoothing", logits, simplex(6, 4), label_smoothing=0.1)
     cross_entropy("probabilities_weight_smoothing", logits, simplex(6, 4), weight, label_smoothing=0.1)
 
+    def classes_last(label, shape, target, weight=None, **options):
+        """Logits [.., classes]: PyTorch wants the classes in dimension 1."""
+
+        def run(x, t, *w, classes_last, **attrs):
+            rows = t.reshape(-1, x.shape[-1]) if t.is_floating_point() else t.reshape(-1)
+            loss = F.cross_entropy(x.reshape(-1, x.shape[-1]), rows, weight=w[0] if w else None, **attrs)
+            return loss.reshape(x.shape[:-1]) if attrs["reduction"] == "none" else loss
+
+        draws = [normal(*shape), target] + ([weight] if weight else [])
+        for reduction in REDUCTIONS:
+            name = f"classes_last_{label}_{reduction}"
+            f.case("cross_entropy", name, run, draws, fixed=(2,), classes_last=True, reduction=reduction, **options)
+
+    def last_simplex(*shape):
+        def draw(rng):
+            p = rng.uniform(0.2, 1.0, shape)
+            return (p / p.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+        return draw
+
+    tokens = lambda rng: np.array([[0, -100, 3], [2, 1, -100]], dtype=np.int64)
+    classes_last("vector", (4,), lambda rng: np.array(2, dtype=np.int64))
+    classes_last("matrix", (6, 4), ints(0, 4, 6))
+    classes_last("tokens", (2, 3, 4), tokens)
+    classes_last("cube", (2, 2, 3, 4), ints(0, 4, 2, 2, 3))
+    classes_last("weight", (2, 3, 4), tokens, weight)
+    classes_last("weight_smoothing", (2, 3, 4), tokens, weight, label_smoothing=0.1)
+    classes_last("ignore", (2, 3, 4), ints(0, 4, 2, 3), ignore_index=1)
+    classes_last("probabilities", (2, 3, 4), last_simplex(2, 3, 4))
+    classes_last("probabilities_weight_smoothing", (2, 3, 4), last_simplex(2, 3, 4), weight, label_smoothing=0.1)
+
     probability, label01 = uniform(0.02, 0.98, 4, 3), lambda rng: rng.integers(0, 2, (4, 3)).astype(np.float32)
     soft = uniform(0.0, 1.0, 4, 3)
     per_column, per_element = uniform(0.2, 3.0, 3), uniform(0.2, 3.0, 4, 3)
