@@ -131,8 +131,16 @@ impl Error {
     #[must_use]
     pub fn in_layer(mut self, name: impl fmt::Display) -> Self {
         let inner = &mut self.0;
-        inner.location = Location::caller();
         inner.layer = if inner.layer.is_empty() { name.to_string() } else { format!("{name}.{}", inner.layer) };
+        self.here()
+    }
+
+    /// Points to the caller's line, where the way of the error has lost it: calls through a `dyn` trait do not hand on
+    /// where they come from.
+    #[track_caller]
+    #[must_use]
+    pub(crate) fn here(mut self) -> Self {
+        self.0.location = Location::caller();
         self
     }
 

@@ -13,7 +13,12 @@
 //! # Ok::<(), demotic::Error>(())
 //! ```
 
+use std::sync::OnceLock;
+
 use crate::tensor::storage;
+
+/// What a machine is taken to have if its system does not say: 64 GiB, or all that it can address.
+const ASSUMED_BYTES: usize = if usize::BITS > 36 { usize::MAX >> (usize::BITS - 36) } else { usize::MAX };
 
 /// The state of tensor memory, over all threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +47,55 @@ pub fn reset_peak() {
     storage::reset_peak();
 }
 
+/// The memory of the machine in bytes, or what its control group leaves to the program. `None` if the system does not
+/// say: only Linux does.
+///
+/// No single tensor can be larger: asking for one is an error, even where the system would promise the memory first and
+/// end the program once it is used.
+#[must_use]
+pub fn machine_bytes() -> Option<usize> {
+    static BYTES: OnceLock<Option<usize>> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        if cfg!(miri) {
+            return None;
+        }
+        let installed = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
+        let granted =
+            std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+        installed.into_iter().chain(granted).min()
+    })
+}
+
+/// The line `MemTotal:  16384000 kB` of a system's account of its memory, in bytes.
+fn total_of(meminfo: &str) -> Option<usize> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
+}
+
+/// How many elements a broadcast view may present. Operations on it may have to lay them out in memory one by one, up
+/// to 8 bytes each, and return as many: with this limit both take half of the machine at most.
+pub(crate) fn largest_view() -> usize {
+    machine_bytes().unwrap_or(ASSUMED_BYTES) / 32
+}
+
 /// Returns the unused blocks to the operating system: all large ones, and the small ones of this thread.
 pub fn release() {
     storage::release();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_says_how_much_it_has() {
+        assert_eq!(total_of("MemTotal:       24684084 kB\nMemFree:        1 kB\n"), Some(24_684_084 * 1024));
+        for strange in ["", "MemTotal:", "MemTotal: many kB", "MemTotal: 5 MB", "MemTotal: 99999999999999999999 kB"] {
+            assert_eq!(total_of(strange), None, "{strange:?}");
+        }
+        assert!(largest_view() > 1 << 20);
+        if cfg!(all(target_os = "linux", not(miri))) {
+            assert!(machine_bytes().is_some());
+        }
+    }
 }

@@ -49,6 +49,11 @@ fn errors_of_single_layers_point_at_the_caller() -> Result<()> {
     let mut rng = Rng::seed(0);
     let e = Linear::new(3, 2, &mut rng)?.predict(&Tensor::ones([1, 4])?).unwrap_err();
     assert!(e.to_string().contains(&format!("at {}:{}\n", file!(), line!() - 1)), "{e}");
+    let boxed: Box<dyn Layer> = Box::new(Linear::new(3, 2, &mut rng)?);
+    let e = boxed.predict(&Tensor::ones([1, 4])?).unwrap_err();
+    assert!(e.to_string().contains(&format!("at {}:{}\n", file!(), line!() - 1)), "{e}");
+    let e = boxed.forward(&Tensor::ones([1, 4])?, &mut Mode::Eval).unwrap_err();
+    assert!(e.to_string().contains(&format!("at {}:{}\n", file!(), line!() - 1)), "{e}");
     let e = Dropout::new(1.5).unwrap_err();
     assert_eq!(e.message(), "Dropout::new: p is 1.5, expected a probability from 0 to 1");
     assert!(e.to_string().contains(&format!("at {}:{}", file!(), line!() - 2)), "{e}");

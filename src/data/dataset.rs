@@ -7,6 +7,7 @@ use super::split;
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::rng::Rng;
+use crate::tensor::create::stale;
 use crate::tensor::dtype::with_element;
 use crate::tensor::layout::{Dims, Layout};
 use crate::tensor::{DType, Tensor};
@@ -145,14 +146,14 @@ impl TensorDataset {
     /// The samples with these numbers, in this order; one may occur several times.
     ///
     /// # Errors
-    /// If one does not exist.
+    /// If one does not exist, or so many do not fit into memory.
     #[track_caller]
     pub fn rows(&self, rows: &[usize]) -> Result<Self> {
         if let Some(row) = rows.iter().find(|row| **row >= self.len()) {
             let message = format!("sample {row} of a dataset of {}, counted from 0", self.len());
             return Err(Error::index("rows", message));
         }
-        Ok(Self { x: gather(&self.x, rows), y: gather(&self.y, rows) })
+        Ok(Self { x: gather(&self.x, rows)?, y: gather(&self.y, rows)? })
     }
 
     /// Divides the samples at random: a share of `fraction` into the first part, the rest into the second.
@@ -233,20 +234,23 @@ fn rows_of(x: &Tensor, rows: usize) -> (Dims, usize) {
 }
 
 /// Copies rows, which must exist, of a contiguous tensor.
-fn gather(x: &Tensor, rows: &[usize]) -> Tensor {
+#[track_caller]
+fn gather(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
     /// How many elements one task copies.
     const GRAIN: usize = 1 << 16;
     let (shape, len) = rows_of(x, rows.len());
-    with_element!(x.dtype(), T => Tensor::build::<T>(&shape, |out| {
+    let mut out = stale("rows", &shape, x.dtype())?;
+    with_element!(x.dtype(), T => {
         let data = x.data::<T>();
         let block = (GRAIN / len.max(1)).max(1);
-        parallel::for_blocks(out, block * len.max(1), |start, out| {
+        parallel::for_blocks(out.data_mut(), block * len.max(1), |start, out| {
             let rows = &rows[start / len.max(1)..];
             for (to, row) in out.chunks_exact_mut(len.max(1)).zip(rows) {
                 to.copy_from_slice(&data[row * len..][..len]);
             }
         });
-    }))
+    });
+    Ok(out)
 }
 
 /// Neighbouring rows, which must exist, of a contiguous tensor, in the same memory.

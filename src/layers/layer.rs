@@ -92,7 +92,11 @@ impl Clone for Box<dyn Layer> {
 impl Layer for Box<dyn Layer> {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        (**self).forward(x, mode)
+        // A call through `dyn` forgets the caller's line; a closure would be a caller of its own.
+        match (**self).forward(x, mode) {
+            Ok(y) => Ok(y),
+            Err(error) => Err(error.here()),
+        }
     }
 }
 

@@ -39,6 +39,23 @@ pub(crate) fn stale(op: &'static str, shape: &[usize], dtype: DType) -> Result<T
     }
 }
 
+/// Makes sure that there is memory for an operation's result, which may be larger than its operands. What the system
+/// granted waits in the pool, where the operation finds it.
+#[track_caller]
+pub(crate) fn reserve(op: &'static str, shape: &[usize], dtype: DType) -> Result<()> {
+    stale(op, shape, dtype).map(drop)
+}
+
+/// Checks that a view is small enough for the operations on it, which cannot fail, to lay out its elements in memory.
+#[track_caller]
+pub(crate) fn check_view(op: &'static str, from: &[usize], shape: &[usize]) -> Result<()> {
+    if shape.iter().product::<usize>() <= crate::memory::largest_view() {
+        return Ok(());
+    }
+    let message = format!("{from:?} as {shape:?}: there is no memory for operations on so many elements");
+    Err(Error::shape(op, message).with_help("operations on two tensors broadcast by themselves, without a view"))
+}
+
 #[track_caller]
 fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
     let layout = Layout::new(check_shape(op, shape, dtype)?);

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::dtype::{DType, Element};
-use crate::memory::Stats;
+use crate::memory::{self, Stats};
 
 /// The alignment of the elements: a cache line, and a full AVX-512 register.
 const ALIGN: usize = 64;
@@ -175,6 +175,9 @@ impl Storage {
     /// The flag tells whether they are known to be zero.
     fn acquire(dtype: DType, len: usize) -> Option<(Self, bool)> {
         let bytes = len.checked_mul(dtype.size())?;
+        if bytes > THREAD_LOCAL_BYTES && memory::machine_bytes().is_some_and(|all| bytes > all) {
+            return None;
+        }
         let (class, capacity) = size_class(bytes)?;
         let (mut block, zero) = match with_pool(capacity, |pool| pool.take(class)).flatten() {
             Some(block) => {
@@ -200,7 +203,8 @@ impl Storage {
     }
 
     /// Room for `len` elements whose values do not matter because all of them are about to be written.
-    /// Running out of memory ends the program, as it does for a `Vec`.
+    /// Running out of memory ends the program, as it does for a `Vec`: only for sizes that are bounded by what there is
+    /// already.
     pub(crate) fn stale(dtype: DType, len: usize) -> Self {
         match Self::try_stale(dtype, len) {
             Some(storage) => storage,

@@ -6,7 +6,7 @@
 use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
-use crate::tensor::create::{check_shape, stale};
+use crate::tensor::create::{check_shape, check_view, stale};
 use crate::tensor::dtype::with_element;
 use crate::tensor::index::{Cut, whole};
 use crate::tensor::kernels::index::{self as kernel, Along};
@@ -148,7 +148,7 @@ impl Tensor {
             let own = places.clone();
             tape.edge(self, move |g| {
                 let zeros = Tensor::scalar(0.0).to_dtype(g.dtype());
-                g.scatter(dim, &own.index, &zeros.broadcast_to(own.index.shape())?)
+                g.scatter(dim, &own.index, &zeros.expanded(&own.index.layout().shape)?)
             });
             let shape = self.layout().shape;
             tape.edge(&source, move |g| g.gather(dim, &places.index)?.mul(&places.stayed(&shape, g.dtype())));
@@ -188,7 +188,10 @@ impl Tensor {
             return Err(Error::shape("masked_select", message));
         };
         check_shape("masked_select", &shape, self.dtype())?;
-        let (x, mask) = (self.broadcast_to(&*shape)?, mask.broadcast_to(&*shape)?);
+        if *shape != *self.shape() && *shape != *mask.shape() {
+            check_view("masked_select", self.shape(), &shape)?;
+        }
+        let (x, mask) = (self.expanded(&shape)?, mask.expanded(&shape)?);
         x.reshape(-1)?.index_select(0, &true_places(&mask))
     }
 

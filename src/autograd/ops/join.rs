@@ -3,6 +3,7 @@
 use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_element;
 use crate::tensor::index::{Cut, whole};
@@ -139,6 +140,11 @@ impl Tensor {
     fn parts(&self, name: &'static str, at: usize, count: usize, len: impl Fn(usize) -> usize) -> Result<Vec<Tensor>> {
         if count > self.numel().max(MAX_EMPTY_PARTS) {
             return Err(Error::argument(name, format!("{count} parts of {:?}, which has no elements", self.shape())));
+        }
+        if count > memory::largest_view() / 32 {
+            // A tensor with its place in the graph takes up to 1 KiB.
+            let message = format!("{count} parts of {:?}: there is no memory for so many tensors", self.shape());
+            return Err(Error::argument(name, message).with_help("narrow or select give single parts"));
         }
         let mut start = 0;
         let part = |i| {

@@ -6,7 +6,7 @@ use super::record;
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
 use crate::error::{Error, Result};
-use crate::tensor::create::{check_shape, stale};
+use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
 use crate::tensor::layout::{Dims, Layout, broadcast, expand_strides};
@@ -240,14 +240,15 @@ impl Function for Linear {
         }
         let mut shape = x.layout().shape;
         shape[x.rank() - 1] = outputs;
-        check_shape("linear", &shape, x.dtype())?;
+        let mut out = stale("linear", &shape, x.dtype())?;
         // Two dimensions may have any strides; more are flattened to rows.
         let flat = if x.rank() == 2 { x.detach() } else { rows(&x.packed())? };
         let bias = bias.map(|b| b.packed());
-        Ok(with_float!(x.dtype(), T => Tensor::build::<T>(&shape, |out| {
+        with_float!(x.dtype(), T => {
             let epilogue = Epilogue { bias: bias.as_ref().map(|b| b.data::<T>()), relu: false };
-            gemm(T::one(), matrix(&flat, 0), matrix(&weight.t(), 0), T::zero(), out, outputs, epilogue);
-        }), else x.detach()))
+            gemm(T::one(), matrix(&flat, 0), matrix(&weight.t(), 0), T::zero(), out.data_mut(), outputs, epilogue);
+        }, else ());
+        Ok(out)
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {

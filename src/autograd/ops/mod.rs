@@ -39,6 +39,7 @@ mod trigonometric;
 
 use super::{record, recording};
 use crate::error::{Error, Result};
+use crate::tensor::create::{check_shape, reserve};
 use crate::tensor::kernels::map::{self, Binary, Unary};
 use crate::tensor::layout::{Dims, broadcast, expand_strides};
 use crate::tensor::{DType, Tensor};
@@ -172,6 +173,16 @@ pub(crate) fn fused(
     two_forms(move |g, saved| Ok(Pair::new("backward", g, saved)?.run_float(kernel)), composite)
 }
 
+/// The widest type that an operation on two tensors of a type computes in: see [`Pair::run_float`] and
+/// [`Pair::run_number`].
+fn computed_in(dtype: DType) -> DType {
+    match dtype {
+        DType::Bool => DType::I64,
+        DType::U8 | DType::F16 | DType::BF16 => DType::F32,
+        wide => wide,
+    }
+}
+
 /// Two operands that were checked to fit, and the shape of the result.
 pub(crate) struct Pair<'a> {
     a: &'a Tensor,
@@ -198,7 +209,11 @@ impl<'a> Pair<'a> {
             return Err(Error::shape(name, message)
                 .with_help("counted from the last, dimensions must be equal, or one of them 1 or absent"));
         };
-        crate::tensor::create::check_shape(name, &shape, a.dtype())?;
+        if *shape == *a.shape() || *shape == *b.shape() {
+            check_shape(name, &shape, a.dtype())?;
+        } else {
+            reserve(name, &shape, computed_in(a.dtype()))?;
+        }
         Ok(Self { a, b, shape, strides })
     }
 

@@ -2,7 +2,7 @@
 
 use super::record;
 use crate::error::{Error, Result};
-use crate::tensor::create::check_shape;
+use crate::tensor::create::stale;
 use crate::tensor::dtype::with_element;
 use crate::tensor::kernels::{map, ops};
 use crate::tensor::layout::{Dims, broadcast, expand_strides};
@@ -77,13 +77,12 @@ fn choose(name: &'static str, condition: &Tensor, a: &Tensor, b: &Tensor) -> Res
         return Err(Error::shape(name, format!("shapes {c:?} (condition), {a:?} and {b:?} do not broadcast"))
             .with_help("counted from the last, dimensions must be equal, or 1 or absent"));
     };
-    check_shape(name, &shape, a.dtype())?;
-    Ok(with_element!(a.dtype(), T => run::<T>(condition, a, b, &shape, &strides)))
+    let mut out = stale(name, &shape, a.dtype())?;
+    with_element!(a.dtype(), T => run::<T>(condition, a, b, &strides, &mut out));
+    Ok(out)
 }
 
-fn run<T: Element>(condition: &Tensor, a: &Tensor, b: &Tensor, shape: &Dims, strides: &[Dims; 3]) -> Tensor {
-    let [c, x, y] = strides;
-    Tensor::build::<T>(shape, |out| {
-        map::ternary(ops::Where, shape, condition.strided::<bool>(c), a.strided::<T>(x), b.strided::<T>(y), out);
-    })
+fn run<T: Element>(condition: &Tensor, a: &Tensor, b: &Tensor, [c, x, y]: &[Dims; 3], out: &mut Tensor) {
+    let (shape, out) = (out.layout().shape, out.data_mut());
+    map::ternary(ops::Where, &shape, condition.strided::<bool>(c), a.strided::<T>(x), b.strided::<T>(y), out);
 }

@@ -2,7 +2,7 @@
 
 use super::record;
 use crate::error::{Error, Result};
-use crate::tensor::create::{check_shape, stale};
+use crate::tensor::create::{check_shape, check_view, stale};
 use crate::tensor::dtype::with_element;
 use crate::tensor::kernels::copy::copy_strided;
 use crate::tensor::layout::{Dims, Layout, dim_index, expand_strides, reshape_strides};
@@ -176,16 +176,25 @@ impl Tensor {
     /// Gradient: summed over the repetitions.
     ///
     /// # Errors
-    /// If the shape is not one that this one broadcasts to.
+    /// If the shape is not one that this one broadcasts to, or has so many elements that operations on them could not
+    /// hold them in memory (a quarter of the [machine's](crate::memory::machine_bytes), at 8 bytes each).
     #[doc(alias = "expand")]
     #[track_caller]
     pub fn broadcast_to(&self, shape: impl Shape) -> Result<Tensor> {
         let dims = check_shape("broadcast_to", shape.sizes(), self.dtype())?;
-        let Some(strides) = expand_strides(self.layout(), &dims) else {
-            let message = format!("shape {:?} does not broadcast to {dims:?}", self.shape());
+        let view = self.expanded(&dims)?;
+        check_view("broadcast_to", self.shape(), &dims)?;
+        Ok(view)
+    }
+
+    /// The same where a tensor of that shape exists, which may be larger than what a view may make of nothing.
+    #[track_caller]
+    pub(crate) fn expanded(&self, shape: &Dims) -> Result<Tensor> {
+        let Some(strides) = expand_strides(self.layout(), shape) else {
+            let message = format!("shape {:?} does not broadcast to {shape:?}", self.shape());
             return Err(Error::shape("broadcast_to", message));
         };
-        let view = self.with_layout(Layout::strided(dims, strides, self.layout().offset));
+        let view = self.with_layout(Layout::strided(*shape, strides, self.layout().offset));
         // The engine sums the gradient to the input's shape.
         Ok(record("broadcast_to", view, &[self], |tape| tape.edge(self, |g| Ok(g.clone()))))
     }
@@ -241,7 +250,7 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
     let view = match reshape_strides(x.layout(), &shape) {
         Some(strides) => x.with_layout(Layout::strided(shape, strides, x.layout().offset)),
         None => {
-            // A broadcast view can be far larger than its memory.
+            // A broadcast view can be larger than its memory.
             let mut copy = stale(name, &shape, x.dtype())?;
             with_element!(x.dtype(), T => copy_strided(x.shape(), x.strided::<T>(x.strides()), copy.data_mut()));
             copy

@@ -138,7 +138,7 @@ impl Tensor {
             let message = format!("values of shape {:?} for a part of shape {:?}", values.shape(), plan.shape);
             return Err(Error::shape("index_put", message));
         }
-        let values = values.broadcast_to(&*plan.shape)?;
+        let values = values.expanded(&plan.shape)?;
         let Some(choice) = &plan.choice else {
             let values = reshape("reshape", &values, Layout::cut_shape(&plan.cuts, self.rank()))?;
             return Ok(put(self, plan.cuts, &values));
@@ -325,7 +325,7 @@ fn put(x: &Tensor, cuts: Cuts, values: &Tensor) -> Tensor {
     record("index_put", out, &[x, values], |tape| {
         tape.edge(x, move |g| {
             let zeros = Tensor::scalar(0.0).to_dtype(g.dtype());
-            Ok(put(g, cuts, &zeros.broadcast_to(&*Layout::cut_shape(&cuts, g.rank()))?))
+            Ok(put(g, cuts, &zeros.expanded(&Layout::cut_shape(&cuts, g.rank()))?))
         });
         tape.edge(values, move |g| Ok(cut("narrow", g, cuts)));
     })

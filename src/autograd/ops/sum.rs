@@ -105,7 +105,7 @@ pub(super) fn sum(x: &Tensor, r: &Reduction) -> Tensor {
     };
     record("sum", out, &[x], |tape| {
         let (kept, full) = (r.kept, x.layout().shape);
-        tape.edge(x, move |g| g.reshape(&*kept)?.broadcast_to(&*full));
+        tape.edge(x, move |g| g.reshape(&*kept)?.expanded(&full));
     })
 }
 
@@ -113,7 +113,7 @@ pub(super) fn mean(x: &Tensor, r: &Reduction) -> Tensor {
     let _timer = crate::profile::op("mean");
     record("mean", r.run_float(x, reduce::Mean), &[x], |tape| {
         let (kept, full, count) = (r.kept, x.layout().shape, r.count(x) as f64);
-        tape.edge(x, move |g| g.div_scalar(count).reshape(&*kept)?.broadcast_to(&*full));
+        tape.edge(x, move |g| g.div_scalar(count).reshape(&*kept)?.expanded(&full));
     })
 }
 
