@@ -56,6 +56,16 @@ pub(crate) fn check_view(op: &'static str, from: &[usize], shape: &[usize]) -> R
     Err(Error::shape(op, message).with_help("operations on two tensors broadcast by themselves, without a view"))
 }
 
+/// Checks that there is memory for so many tensors, each of which takes up to 1 KiB with its place in the graph.
+#[track_caller]
+pub(crate) fn check_parts(op: &'static str, of: &[usize], count: usize) -> Result<()> {
+    if count <= crate::memory::largest_view() / 32 {
+        return Ok(());
+    }
+    let message = format!("{count} parts of {of:?}: there is no memory for so many tensors");
+    Err(Error::argument(op, message).with_help("narrow or select give single parts"))
+}
+
 #[track_caller]
 fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
     let layout = Layout::new(check_shape(op, shape, dtype)?);

@@ -3,8 +3,7 @@
 use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
-use crate::memory;
-use crate::tensor::create::stale;
+use crate::tensor::create::{check_parts, stale};
 use crate::tensor::dtype::with_element;
 use crate::tensor::index::{Cut, whole};
 use crate::tensor::kernels::index::{self, Part};
@@ -141,11 +140,7 @@ impl Tensor {
         if count > self.numel().max(MAX_EMPTY_PARTS) {
             return Err(Error::argument(name, format!("{count} parts of {:?}, which has no elements", self.shape())));
         }
-        if count > memory::largest_view() / 32 {
-            // A tensor with its place in the graph takes up to 1 KiB.
-            let message = format!("{count} parts of {:?}: there is no memory for so many tensors", self.shape());
-            return Err(Error::argument(name, message).with_help("narrow or select give single parts"));
-        }
+        check_parts(name, self.shape(), count)?;
         let mut start = 0;
         let part = |i| {
             let mut cuts = whole(self.shape());
