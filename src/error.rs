@@ -132,15 +132,7 @@ impl Error {
     pub fn in_layer(mut self, name: impl fmt::Display) -> Self {
         let inner = &mut self.0;
         inner.layer = if inner.layer.is_empty() { name.to_string() } else { format!("{name}.{}", inner.layer) };
-        self.here()
-    }
-
-    /// Points to the caller's line, where the way of the error has lost it: calls through a `dyn` trait do not hand on
-    /// where they come from.
-    #[track_caller]
-    #[must_use]
-    pub(crate) fn here(mut self) -> Self {
-        self.0.location = Location::caller();
+        inner.location = Location::caller();
         self
     }
 
@@ -227,6 +219,27 @@ impl<T> InLayer for Result<T> {
         match self {
             Ok(value) => Ok(value),
             Err(e) => Err(e.in_layer(name)),
+        }
+    }
+}
+
+/// Points the error of a result to the caller's line, where the error could not know it: closures, and calls through a
+/// `dyn` trait, do not hand on where they come from.
+pub(crate) trait Here {
+    #[must_use = "the error is returned, not handled"]
+    #[track_caller]
+    fn here(self) -> Self;
+}
+
+impl<T> Here for Result<T> {
+    #[track_caller]
+    fn here(self) -> Self {
+        match self {
+            Ok(value) => Ok(value),
+            Err(mut e) => {
+                e.0.location = Location::caller();
+                Err(e)
+            }
         }
     }
 }

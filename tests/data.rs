@@ -239,7 +239,7 @@ fn a_target_that_is_not_there() -> Result<()> {
     let (train, test) = parts()?;
     let e = Preprocessor::fit(&train, "prize").unwrap_err();
     assert_eq!(e.message(), "fit: the table has no column `prize`");
-    assert_eq!(e.help(), Some("the columns are area, kind, price"));
+    assert_eq!(e.help(), Some("did you mean `price`? the columns are area, kind, price"));
     let prep = Preprocessor::fit(&train, "price")?;
     let unlabelled = test.drop(&["price"])?;
     assert_eq!(prep.transform(&unlabelled).unwrap_err().message(), "transform: the table has no column `price`");

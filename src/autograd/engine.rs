@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::gradients::{Gradients, NodeMap};
 use super::node::{Node, NodeId, Rule, drop_rule, node_of};
 use super::recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::kernels::{self, map::binary_in_place};
 use crate::tensor::{Tensor, dtype::with_float};
 
@@ -254,10 +254,14 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
     let grads = output_gradients(outputs, options.grad_outputs.as_deref())?;
     let mut targets = Vec::with_capacity(inputs.len());
     for (i, input) in inputs.iter().enumerate() {
-        targets.push(node_of(input).ok_or_else(|| {
-            Error::gradient("grad", format!("input {i} is not tracked"))
-                .with_help("track it with tracked() before using it")
-        })?);
+        targets.push(
+            node_of(input)
+                .ok_or_else(|| {
+                    Error::gradient("grad", format!("input {i} is not tracked"))
+                        .with_help("track it with tracked() before using it")
+                })
+                .here()?,
+        );
     }
     let roots: Vec<_> = grads.iter().map(|(node, _)| node.clone()).collect();
     let mut pass = Pass::new(Goal::Only(needed(&roots, &targets)), options.retain_graph || options.create_graph);
@@ -266,7 +270,8 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
             pass.give("grad", &node, grad)?;
         }
         pass.run()
-    })?;
+    })
+    .here()?;
     let unused = |i: usize, x: &Tensor| match options.allow_unused {
         true => Ok(x.zeros_like()),
         false => Err(Error::gradient("grad", format!("the outputs do not depend on input {i}"))
@@ -276,7 +281,7 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
     for (i, (input, target)) in inputs.iter().zip(&targets).enumerate() {
         result.push(match found.get(&target.id) {
             Some((_, grad)) => grad.clone(),
-            None => unused(i, input)?,
+            None => unused(i, input).here()?,
         });
     }
     Ok(result)
@@ -393,7 +398,8 @@ impl Tensor {
                 pass.give("backward", &node, grad)?;
             }
             pass.run()
-        })?;
+        })
+        .here()?;
         Ok(Gradients::new(found.into_iter().map(|(id, (_, grad))| (id, grad)).collect()))
     }
 

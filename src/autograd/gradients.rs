@@ -63,12 +63,15 @@ impl Gradients {
     /// If there is none: the tensor is not tracked, or the loss does not depend on it.
     #[track_caller]
     pub fn wrt(&self, leaf: &Tensor) -> Result<&Tensor> {
-        match id_of(leaf) {
-            None => Err(Error::gradient("wrt", "the tensor is not tracked").with_help("track it with tracked()")),
-            Some(id) => self.map.get(&id).ok_or_else(|| {
-                Error::gradient("wrt", "the loss does not depend on this tensor")
-                    .with_help("only tensors made with tracked() and parameters have gradients here; for others use autograd::grad")
-            }),
+        let Some(id) = id_of(leaf) else {
+            return Err(Error::gradient("wrt", "the tensor is not tracked")
+                .with_help("track it with tracked() before the loss is computed from it"));
+        };
+        match self.map.get(&id) {
+            Some(grad) => Ok(grad),
+            None => Err(Error::gradient("wrt", "the loss does not depend on this tensor").with_help(
+                "only tensors made with tracked() and parameters have gradients here; for others use autograd::grad",
+            )),
         }
     }
 

@@ -43,7 +43,8 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     #[track_caller]
     #[must_use]
     pub fn new(dataset: &'a D, size: usize) -> Self {
-        let error = (size == 0).then(|| Error::argument("batches", "the batch size is 0, expected at least 1"));
+        let error =
+            if size == 0 { Some(Error::argument("batches", "the batch size is 0, expected at least 1")) } else { None };
         Self { dataset, size: size.max(1), order: None, next: 0, end: dataset.len(), error }
     }
 

@@ -2,7 +2,7 @@
 
 use super::module::Module;
 use crate::autograd;
-use crate::error::Result;
+use crate::error::{Here, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -92,11 +92,8 @@ impl Clone for Box<dyn Layer> {
 impl Layer for Box<dyn Layer> {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        // A call through `dyn` forgets the caller's line; a closure would be a caller of its own.
-        match (**self).forward(x, mode) {
-            Ok(y) => Ok(y),
-            Err(error) => Err(error.here()),
-        }
+        // A call through `dyn` does not hand on the caller's line.
+        (**self).forward(x, mode).here()
     }
 }
 

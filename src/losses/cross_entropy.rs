@@ -151,6 +151,10 @@ impl Loss for CrossEntropy {
         let last = logits.rank() - 1;
         let class_dim = if self.classes_last { last } else { last.min(1) };
         let classes = logits.shape()[class_dim];
+        if classes == 1 {
+            let message = format!("logits {:?} have one class: its probability is always 1", logits.shape());
+            return Err(Error::shape(name, message).with_help("for yes or no with one output use bce_with_logits"));
+        }
         self.check_weight(logits, classes)?;
         // The classes last, everything else as rows.
         let mut order: Vec<isize> = (0..logits.rank() as isize).collect();
@@ -169,7 +173,17 @@ impl Loss for CrossEntropy {
             if target.shape() != rest {
                 let message =
                     format!("targets of shape {:?} for logits {:?}, expected {rest:?}", target.shape(), logits.shape());
-                return Err(Error::shape(name, message));
+                let error = Error::shape(name, message);
+                return Err(if target.numel() == rows {
+                    error.with_help(format!("class numbers have no dimension of classes: reshape them to {rest:?}"))
+                } else if target.shape() == logits.shape() {
+                    error.with_help(format!(
+                        "one-hot rows are probabilities: to_dtype(DType::{:?}); or give class numbers",
+                        logits.dtype()
+                    ))
+                } else {
+                    error
+                });
             }
             let targets = self.checked_targets(target, classes)?;
             let function = ClassCrossEntropy::new(self, targets, classes, &flat_logits);
@@ -180,6 +194,10 @@ impl Loss for CrossEntropy {
                 "the target (class numbers must be i64, probabilities like the logits)",
                 logits.dtype(),
             )?;
+            if target.shape() == rest {
+                let message = format!("class numbers of type {}, expected i64", target.dtype());
+                return Err(Error::dtype(name, message).with_help("convert them with to_dtype(DType::I64)"));
+            }
             check_shapes(name, logits, target)?;
             self.distribution_loss(&flat_logits, &flat(target)?)?
         };

@@ -112,7 +112,14 @@ fn check_matmul(a: &Tensor, b: &Tensor) -> Result<()> {
     if inner.0 != inner.1 {
         let e = Error::shape("matmul", format!("inner sizes differ, {} ({} ≠ {})", shapes(), inner.0, inner.1));
         let transposed = b.rank() >= 2 && b.shape()[b.rank() - 1] == inner.0;
-        return Err(if transposed { e.with_help("the second operand fits transposed: b.t()") } else { e });
+        let turned = a.rank() >= 2 && a.shape()[a.rank() - 2] == inner.1;
+        return Err(if transposed {
+            e.with_help("the second operand fits transposed: b.t()")
+        } else if turned {
+            e.with_help("the first operand fits transposed: a.t()")
+        } else {
+            e
+        });
     }
     Ok(())
 }
@@ -211,6 +218,21 @@ fn run<T: Float + Gemm>(a: &Tensor, b: &Tensor, batch: &[usize], out: &mut [T]) 
 /// `x · wᵀ + b` in one pass over the result.
 struct Linear;
 
+/// What somebody whose input does not have the features of a layer probably did.
+fn advice(input: &[usize], outputs: usize, features: usize) -> String {
+    let flat = |from: usize| input[from..].iter().product::<usize>() == features;
+    match input {
+        [.., given] if *given == outputs => {
+            format!("are the sizes swapped? Linear::new({outputs}, {features}, ..) takes {outputs} features")
+        }
+        [_, ..] if input.len() > 2 && flat(1) => {
+            "flatten the examples first: flatten(1, -1), or a Flatten layer".into()
+        }
+        [_, ..] if input.len() > 1 && flat(0) => "flatten the example first: flatten(0, -1)".into(),
+        _ => "Linear::new(in, out) takes the number of input features first".into(),
+    }
+}
+
 impl Function for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -219,17 +241,23 @@ impl Function for Linear {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2));
-        check_types("linear", x, weight)?;
+        x.expect_float("linear", "the input")?;
+        if weight.dtype() != x.dtype() {
+            let (given, own) = (x.dtype(), weight.dtype());
+            return Err(Error::dtype("linear", format!("an input of {given} for a weight of {own}"))
+                .with_help(format!("convert the input with to_dtype(DType::{own:?})")));
+        }
         let (&[outputs, features], true) = (weight.shape(), x.rank() > 0) else {
             let message =
                 format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), weight.shape());
-            return Err(Error::shape("linear", message));
+            let error = Error::shape("linear", message);
+            let scalar = x.rank() == 0;
+            return Err(if scalar { error.with_help("give a single number the shape [1, 1]") } else { error });
         };
         let given = x.shape()[x.rank() - 1];
         if given != features {
             let message = format!("the input {:?} has {given} features, the layer takes {features}", x.shape());
-            return Err(Error::shape("linear", message)
-                .with_help("Linear::new(in, out) takes the number of input features first"));
+            return Err(Error::shape("linear", message).with_help(advice(x.shape(), outputs, features)));
         }
         if let Some(bias) = bias {
             bias.expect_dtype("linear", "the bias", x.dtype())?;

@@ -206,8 +206,12 @@ impl<'a> Pair<'a> {
         };
         let Some((shape, strides)) = fit() else {
             let message = format!("shapes {:?} and {:?} do not broadcast", a.shape(), b.shape());
-            return Err(Error::shape(name, message)
-                .with_help("counted from the last, dimensions must be equal, or one of them 1 or absent"));
+            let product = matches!((a.shape(), b.shape()), ([.., k], [.., l, _]) if name == "mul" && k == l);
+            return Err(Error::shape(name, message).with_help(if product {
+                "`*` and mul go element by element; the matrix product is matmul"
+            } else {
+                "counted from the last, dimensions must be equal, or one of them 1 or absent"
+            }));
         };
         if *shape == *a.shape() || *shape == *b.shape() {
             check_shape(name, &shape, a.dtype())?;
