@@ -151,10 +151,6 @@ impl Loss for CrossEntropy {
         let last = logits.rank() - 1;
         let class_dim = if self.classes_last { last } else { last.min(1) };
         let classes = logits.shape()[class_dim];
-        if classes == 1 {
-            let message = format!("logits {:?} have one class: its probability is always 1", logits.shape());
-            return Err(Error::shape(name, message).with_help("for yes or no with one output use bce_with_logits"));
-        }
         self.check_weight(logits, classes)?;
         // The classes last, everything else as rows.
         let mut order: Vec<isize> = (0..logits.rank() as isize).collect();

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Linear, Mode, Param};
+use crate::tensor::create::reserve;
 use crate::tensor::{DType, Tensor};
 
 /// Columns whose remaining length falls below this share of their original one depend on the others.
@@ -34,7 +35,7 @@ impl LinearRegression {
     /// The least-squares fit of targets `[n, outputs]` by features `[n, features]`, with an intercept.
     ///
     /// # Errors
-    /// If the shapes do not fit, there are no examples, or a value is not finite.
+    /// If the shapes do not fit, there are no examples, a value is not finite, or there is no memory for the equations.
     #[track_caller]
     pub fn fit(x: &Tensor, y: &Tensor) -> Result<Self> {
         Self::fit_ridge(x, y, 0.0)
@@ -67,6 +68,9 @@ impl LinearRegression {
                 format!("lambda is {lambda}, expected a finite number that is not negative"),
             ));
         }
+        // A penalty adds a row for each feature.
+        let all_rows = if lambda > 0.0 { rows.saturating_add(features) } else { rows };
+        reserve(name, &[all_rows, features], DType::F64)?;
         let (x_values, y_values) = (x.to_f64_vec(), y.to_f64_vec());
         if x_values.iter().chain(&y_values).any(|v| !v.is_finite()) {
             return Err(Error::numeric(name, "the data contain NaN or infinite values"));
@@ -226,5 +230,15 @@ mod tests {
         assert_eq!(e.message(), message);
         assert!(LinearRegression::fit(&x, &tensor![[1.0], [f64::NAN]]).is_err());
         assert!(LinearRegression::fit_ridge(&x, &tensor![[1.0], [2.0]], -1.0).is_err());
+    }
+
+    #[test]
+    fn equations_that_no_memory_holds_are_refused() {
+        let (x, y) = (Tensor::zeros([2, 1 << 22]).unwrap(), Tensor::zeros([2, 1]).unwrap());
+        let e = LinearRegression::fit_ridge(&x, &y, 1.0).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "LinearRegression::fit: a tensor of shape [4194306, 4194304] and type f64 does not fit into memory"
+        );
     }
 }
