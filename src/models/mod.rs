@@ -6,9 +6,13 @@
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 
 mod causal_lm;
+mod generate;
 mod linear_regression;
 mod mlp;
 
 pub use causal_lm::{CausalLm, LmState};
+pub use generate::{
+    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity, Token,
+};
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;

@@ -30,6 +30,7 @@ FAMILIES = [
     "schedules",
     "tokens",
     "initializers",
+    "generation",
 ]
 
 

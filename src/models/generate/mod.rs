@@ -1,0 +1,216 @@
+//! Continuing text with a language model.
+
+mod beam;
+mod engine;
+mod options;
+mod score;
+mod stop;
+mod stream;
+
+pub use beam::{Beam, BeamSearch, BeamStop};
+pub use options::{FinishReason, GenerateOptions};
+pub use score::Perplexity;
+pub use stream::Generator;
+
+use super::CausalLm;
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+use engine::Engine;
+
+/// A generated token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Token {
+    /// Its number in the vocabulary.
+    pub id: i64,
+    /// The natural logarithm of the probability that the model gave it, before all options of the sampler.
+    pub log_prob: f64,
+}
+
+/// A continuation of a prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Continuation {
+    /// The new tokens, without the end token or stop sequence.
+    pub tokens: Vec<i64>,
+    /// The natural logarithm of the probability that the model gave each of them, before all options of the sampler.
+    pub log_probs: Vec<f64>,
+    /// Why the continuation ended.
+    pub finish: FinishReason,
+}
+
+/// What every language model can do.
+///
+/// **Contexts.** A token is generated as long as all before it fit into the model's
+/// [context](CausalLm::context_length). A prompt that does not fit is an error, unless
+/// [`truncate_prompt`](GenerateOptions::truncate_prompt) is set; when the context is full, the continuation ends, unless
+/// [`sliding_window`](GenerateOptions::sliding_window) is set.
+///
+/// **Randomness.** Each continuation draws from a generator of its own, split off `rng`. So a batch gives what its prompts
+/// give one after the other, and the same seed the same tokens, as far as the model's logits do not depend on the size of a
+/// batch.
+///
+/// **Cost.** Each token is fed to the model once, so its cost does not grow with what has been generated, but for what the
+/// model itself does with it.
+pub trait Generate: CausalLm + Sized {
+    /// Continues a prompt.
+    ///
+    /// # Errors
+    /// If the prompt is empty or does not fit into the context, a token is not in the vocabulary, an option makes no sense,
+    /// several [`samples`](GenerateOptions::samples) or a [stop text](GenerateOptions::stop_text) are asked for, or the model's
+    /// logits are not numbers.
+    ///
+    /// ```
+    /// use demotic::models::{CausalLm, FinishReason, Generate, GenerateOptions, LmState};
+    /// use demotic::prelude::*;
+    /// use demotic::text::Sampler;
+    /// # struct Successor;
+    /// # #[derive(Clone)]
+    /// # struct Count(usize, usize);
+    /// # impl LmState for Count {
+    /// #     fn rows(&self) -> usize { self.0 }
+    /// #     fn len(&self) -> usize { self.1 }
+    /// #     fn reorder(&mut self, rows: &[usize]) -> Result<()> { self.0 = rows.len(); Ok(()) }
+    /// # }
+    /// # impl CausalLm for Successor {
+    /// #     type State = Count;
+    /// #     fn vocab_size(&self) -> usize { 10 }
+    /// #     fn context_length(&self) -> Option<usize> { None }
+    /// #     fn start(&self, padding: &[usize]) -> Result<Count> { Ok(Count(padding.len(), 0)) }
+    /// #     fn extend(&self, ids: &Tensor, state: &mut Count) -> Result<Tensor> {
+    /// #         state.1 += ids.shape()[1];
+    /// #         let next = (ids + &Tensor::from_nested(1i64)?)?.to_vec::<i64>()?;
+    /// #         let next: Vec<i64> = next.into_iter().map(|i| i % 10).collect();
+    /// #         let logits = Tensor::from_vec(next, ids.shape())?.one_hot(10)?.to_dtype(DType::F32);
+    /// #         Ok(&logits * 20.0)
+    /// #     }
+    /// # }
+    /// # let model = Successor;
+    ///
+    /// // A model of ten tokens that knows how to count.
+    /// let options = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(5);
+    /// let continuation = model.generate(&[0, 1, 2], &options, &mut Rng::seed(0))?;
+    /// assert_eq!(continuation.tokens, [3, 4, 5, 6, 7]);
+    /// assert_eq!(continuation.finish, FinishReason::MaxNewTokens);
+    ///
+    /// // The same, token by token.
+    /// for token in model.stream(&[0, 1, 2], &options.end_tokens(&[6]), &mut Rng::seed(0))? {
+    ///     let token = token?;
+    ///     assert!(token.id < 6 && token.log_prob > -1e-6);
+    /// }
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    fn generate(&self, prompt: &[i64], options: &GenerateOptions, rng: &mut Rng) -> Result<Continuation> {
+        let mut engine = single(self, prompt, options, rng)?;
+        while !engine.is_finished() {
+            engine.step()?;
+        }
+        // One prompt and one sample: one sequence, and it is finished.
+        collect(engine).pop().ok_or_else(|| Error::state("generate", "nothing was generated"))
+    }
+
+    /// Continues several prompts at once, each with as many [`samples`](GenerateOptions::samples) as the options say: those of
+    /// the first prompt come first. Prompts may differ in length, and sequences that are finished cost nothing more.
+    ///
+    /// # Errors
+    /// If there are no prompts, and as for [`generate`](Self::generate) but for the number of samples.
+    #[track_caller]
+    fn generate_batch<P: AsRef<[i64]>>(
+        &self,
+        prompts: &[P],
+        options: &GenerateOptions,
+        rng: &mut Rng,
+    ) -> Result<Vec<Continuation>> {
+        refuse_stop_texts(options)?;
+        let mut engine = Engine::new(self, prompts, options, rng)?;
+        while !engine.is_finished() {
+            engine.step()?;
+        }
+        Ok(collect(engine))
+    }
+
+    /// Continues a prompt token by token, for text that appears while it is generated.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate); those of later tokens come from the iterator.
+    #[track_caller]
+    fn stream(&self, prompt: &[i64], options: &GenerateOptions, rng: &mut Rng) -> Result<Generator<'_, Self>> {
+        Ok(Generator::new(single(self, prompt, options, rng)?))
+    }
+
+    /// Searches for the most likely continuations, and returns as many as there are beams (or fewer, if there are not so
+    /// many), the best first. Penalties, biases and forbidden tokens of the options' sampler apply to the
+    /// log-probabilities; nothing is drawn.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate), and if the sampler has a temperature, top-k, top-p or min-p.
+    ///
+    /// ```no_run
+    /// use demotic::models::{BeamSearch, Generate, GenerateOptions};
+    /// # fn show(model: &impl Generate) -> demotic::Result<()> {
+    ///
+    /// let found = model.beam_search(&[1, 2], &BeamSearch::new(4)?, &GenerateOptions::new().end_tokens(&[0]))?;
+    /// println!("{:?} with score {}", found[0].tokens, found[0].score);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    fn beam_search(&self, prompt: &[i64], search: &BeamSearch, options: &GenerateOptions) -> Result<Vec<Beam>> {
+        beam::search(self, prompt, search, options)
+    }
+
+    /// The natural logarithms of the probabilities of given tokens: of each but the first, given all before it.
+    ///
+    /// # Errors
+    /// If there are fewer than two tokens, one is not in the vocabulary, or they do not fit into the context.
+    #[track_caller]
+    fn score(&self, tokens: &[i64]) -> Result<Vec<f64>> {
+        score::score(self, tokens)
+    }
+
+    /// How well the model predicts a text of any length: of each token but the first, given those before it.
+    ///
+    /// A text that is longer than the context is read through a window that moves on by `stride` tokens (at least 1, at most
+    /// the context). Each token is predicted once, with at least `context - stride` tokens before it where there are so many;
+    /// a smaller stride takes longer and gives a truer value. A model without a limit reads the text once.
+    ///
+    /// # Errors
+    /// If there are fewer than two tokens, one is not in the vocabulary, or the stride is out of range.
+    #[track_caller]
+    fn perplexity(&self, tokens: &[i64], stride: usize) -> Result<Perplexity> {
+        score::perplexity(self, tokens, stride)
+    }
+}
+
+impl<M: CausalLm> Generate for M {}
+
+/// The engine for one sequence.
+#[track_caller]
+fn single<'m, M: CausalLm>(
+    model: &'m M,
+    prompt: &[i64],
+    options: &GenerateOptions,
+    rng: &mut Rng,
+) -> Result<Engine<'m, M>> {
+    refuse_stop_texts(options)?;
+    if options.samples > 1 {
+        let message = format!("samples is {}, but one continuation is returned", options.samples);
+        return Err(Error::argument("generate", message).with_help("generate_batch(&[prompt], ..) returns all of them"));
+    }
+    Engine::new(model, &[prompt], options, rng)
+}
+
+#[track_caller]
+fn refuse_stop_texts(options: &GenerateOptions) -> Result<()> {
+    let Some(text) = options.stop_texts.first() else { return Ok(()) };
+    let message = format!("the stop text {text:?} needs a tokenizer");
+    Err(Error::argument("generate", message).with_help("use generate_text or stream_text, or stop_sequence(&[..])"))
+}
+
+fn collect<M: CausalLm>(engine: Engine<'_, M>) -> Vec<Continuation> {
+    let finished = engine.sequences.into_iter().filter_map(|sequence| {
+        let finish = sequence.finish?;
+        let (tokens, log_probs) = sequence.into_continuation();
+        Some(Continuation { tokens, log_probs, finish })
+    });
+    finished.collect()
+}

@@ -1,0 +1,45 @@
+//! Which tokens have occurred, for penalties.
+
+use std::collections::BTreeMap;
+
+/// The tokens of a prompt and of its continuation so far, without their order, as the penalties of a
+/// [`Sampler`](super::Sampler) need them.
+///
+/// ```
+/// use demotic::prelude::*;
+/// use demotic::text::{History, Sampler};
+///
+/// let sampler = Sampler::greedy().repetition_penalty(2.0)?;
+/// let (logits, mut rng) = (tensor![1.0, 0.9, 0.2], Rng::seed(0));
+/// let mut history = History::of_prompt(&[0]);
+/// let token = sampler.sample(&logits, &history, &mut rng)?;
+/// assert_eq!(token, 1);
+///
+/// history.push(token);
+/// assert_eq!(sampler.sample(&logits, &history, &mut rng)?, 0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// How often each token was generated; 0 for those that are only in the prompt.
+    generated: BTreeMap<i64, u32>,
+}
+
+impl History {
+    /// A prompt without a continuation.
+    #[must_use]
+    pub fn of_prompt(prompt: &[i64]) -> Self {
+        Self { generated: prompt.iter().map(|token| (*token, 0)).collect() }
+    }
+
+    /// Adds a token of the continuation.
+    pub fn push(&mut self, token: i64) {
+        let count = self.generated.entry(token).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    /// Each token that has occurred, with how often it was generated.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (i64, u32)> + '_ {
+        self.generated.iter().map(|(token, count)| (*token, *count))
+    }
+}

@@ -1,0 +1,114 @@
+//! The best of many without sorting them: time in proportion to their number.
+
+use std::cmp::Ordering;
+
+/// A token that may be chosen, with a probability in proportion to its weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) token: i64,
+    pub(super) weight: f64,
+}
+
+impl Candidate {
+    /// Heavier tokens first; of equal ones, smaller ids.
+    fn rank(&self, other: &Self) -> Ordering {
+        other.weight.total_cmp(&self.weight).then(self.token.cmp(&other.token))
+    }
+}
+
+/// The `k`-th largest of the scores (from 1 on, and at most their number).
+///
+/// Only those above the best threshold known so far are kept, and half of them are dropped when they become too many.
+pub(crate) fn kth_largest(scores: &[f64], k: usize, buffer: &mut Vec<f64>) -> f64 {
+    debug_assert!(k >= 1 && k <= scores.len());
+    let descending = |a: &f64, b: &f64| b.total_cmp(a);
+    let room = k.saturating_mul(2).max(64);
+    let mut threshold = f64::NEG_INFINITY;
+    buffer.clear();
+    for &score in scores {
+        if score > threshold || buffer.len() < k {
+            buffer.push(score);
+            if buffer.len() == room {
+                threshold = *buffer.select_nth_unstable_by(k - 1, descending).1;
+                buffer.truncate(k);
+            }
+        }
+    }
+    *buffer.select_nth_unstable_by(k - 1, descending).1
+}
+
+/// Leaves the fewest heaviest candidates (at least one) whose weights add up to the share `p` of all, in the order in
+/// which they were.
+///
+/// A binary search for their number, each step of which looks only at the half that is still open.
+pub(super) fn nucleus(kept: &mut Vec<Candidate>, p: f64, ranked: &mut Vec<Candidate>) {
+    let target = p * kept.iter().map(|c| c.weight).sum::<f64>();
+    ranked.clear();
+    ranked.extend_from_slice(kept);
+    // The first `low` are not enough, they weigh `before`; the first `high` are, or there are no more.
+    let (mut low, mut high, mut before) = (0, ranked.len(), 0.0);
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        ranked[low..high].select_nth_unstable_by(middle - low, Candidate::rank);
+        let upper: f64 = ranked[low..middle].iter().map(|c| c.weight).sum();
+        if before + upper >= target {
+            high = middle;
+        } else {
+            (low, before) = (middle, before + upper);
+        }
+    }
+    if let Some(last) = ranked.get(low) {
+        kept.retain(|c| c.rank(last) != Ordering::Greater);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rng;
+
+    /// Numbers with many equal ones.
+    fn numbers(n: usize, rng: &mut Rng) -> Vec<f64> {
+        (0..n).map(|_| (rng.normal() * 4.0).round() / 4.0).collect()
+    }
+
+    #[test]
+    fn the_kth_largest_is_that_of_the_sorted_scores() {
+        let mut rng = Rng::seed(3);
+        let mut buffer = Vec::new();
+        for n in [1, 2, 63, 64, 65, 500, 3000] {
+            let mut scores = numbers(n, &mut rng);
+            scores[n / 2] = f64::NEG_INFINITY;
+            let mut sorted = scores.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            for k in [1, 2, 5, 32, 33, n / 2, n].into_iter().filter(|k| (1..=n).contains(k)) {
+                assert_eq!(kth_largest(&scores, k, &mut buffer), sorted[k - 1], "{k} of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_nucleus_is_that_of_the_sorted_candidates() {
+        let mut rng = Rng::seed(4);
+        let mut buffer = Vec::new();
+        for n in [1, 2, 3, 10, 257] {
+            let all: Vec<Candidate> =
+                (0..).zip(numbers(n, &mut rng)).map(|(token, x)| Candidate { token, weight: x.exp2() }).collect();
+            let total: f64 = all.iter().map(|c| c.weight).sum();
+            for p in [1e-9, 0.1, 0.37, 0.5, 0.9, 0.999] {
+                let mut expected = all.clone();
+                expected.sort_by(Candidate::rank);
+                let mut sum = 0.0;
+                expected.retain(|c| {
+                    let wanted = sum < p * total;
+                    sum += c.weight;
+                    wanted
+                });
+                expected.sort_by_key(|c| c.token);
+                let mut kept = all.clone();
+                nucleus(&mut kept, p, &mut buffer);
+                assert_eq!(kept, expected, "{p} of {n}");
+            }
+        }
+    }
+}
