@@ -1,0 +1,12 @@
+//! Sampling and generation, with small models whose every answer is known.
+
+#[path = "../common/golden.rs"]
+mod golden;
+
+mod bad_input;
+mod beams;
+mod contexts;
+mod continuations;
+mod models;
+mod scores;
+mod transformers;
