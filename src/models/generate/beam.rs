@@ -6,7 +6,7 @@ use crate::autograd::pause_recording;
 use crate::error::{Error, Result};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::dtype::with_float;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Element, Tensor};
 use crate::text::{History, check_logits, kth_largest};
 
 /// When a beam search ends, besides at the greatest length.
@@ -202,7 +202,7 @@ fn fill_scores(
     scores.clear();
     with_float!(log_probs.dtype(), T => {
         check_logits(logits.as_slice::<T>()?)?;
-        scores.extend(log_probs.as_slice::<T>()?.iter().map(|x| f64::from(*x)));
+        scores.extend(log_probs.as_slice::<T>()?.iter().map(|x| x.to_f64()));
     }, else ());
     let suppressed: &[i64] = if length <= options.min_new_tokens { &options.end_tokens } else { &[] };
     for (scores, beam) in scores.chunks_exact_mut(vocab).zip(running) {
