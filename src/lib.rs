@@ -76,6 +76,7 @@ pub mod text;
 pub mod train;
 pub mod tutorials;
 
+pub use autograd::AttentionOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use rng::Rng;
 pub use tensor::{DType, Element, Float, Tensor};

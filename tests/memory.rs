@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use demotic::{Result, Rng, Tensor, memory, parallel};
+use demotic::{AttentionOptions, Result, Rng, Tensor, memory, parallel};
 
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
@@ -87,4 +87,22 @@ fn what_is_recycled_does_not_show() {
         assert!(x.to_vec::<f32>().unwrap().iter().all(|x| *x == 0.0));
         x.as_mut_slice::<f32>().unwrap().fill(f32::NAN);
     }
+}
+
+#[test]
+fn attention_keeps_no_matrix_of_scores() {
+    let _turn = alone();
+    let (heads, positions, width) = (2, 2048, 8);
+    let mut rng = Rng::seed(0);
+    let [q, k, v] = [(); 3].map(|()| Tensor::normal([heads, positions, width], 0.0, 1.0, &mut rng).unwrap());
+    let [q, k, v] = [q, k, v].map(|x| x.tracked().unwrap());
+    let options = AttentionOptions::new().causal().dropout(0.1, &mut rng);
+    memory::reset_peak();
+    let before = memory::stats().current_bytes;
+    let grads = q.attention(&k, &v, &options).unwrap().sum().backward().unwrap();
+    assert_eq!(grads.wrt(&q).unwrap().shape(), [heads, positions, width]);
+    let used = memory::stats().peak_bytes - before;
+    // The result, its gradient and three others, a number for each query, and what is left to size classes.
+    let operand = heads * positions * width * 4;
+    assert!(used <= 7 * operand, "{used} bytes, {operand} for each operand");
 }

@@ -23,6 +23,7 @@ pub use checkpoint::checkpoint;
 pub use engine::{GradOptions, Sink, grad};
 pub use function::{Function, Saved, SecondOrder, apply, custom};
 pub use gradients::Gradients;
+pub use ops::attention::AttentionOptions;
 pub use ops::recurrent::{Recurrence, RecurrentState, RecurrentUnit};
 pub use recording::{is_enabled as is_recording, no_grad};
 

@@ -21,6 +21,7 @@ FAMILIES = [
     "activations",
     "reductions",
     "matmul",
+    "attention",
     "recurrent",
     "shape_index",
     "layers",

@@ -3,6 +3,7 @@
 //!
 //! A family of operations has a file of rows. An operation without a row fails `every_operation_has_a_row`.
 
+mod attention;
 mod elementwise;
 mod fused;
 mod matmul;
@@ -16,8 +17,16 @@ use std::collections::BTreeSet;
 
 use row::Row;
 
-fn families() -> [Vec<Row>; 6] {
-    [elementwise::rows(), reductions::rows(), shape_index::rows(), matmul::rows(), fused::rows(), recurrent::rows()]
+fn families() -> [Vec<Row>; 7] {
+    [
+        attention::rows(),
+        elementwise::rows(),
+        reductions::rows(),
+        shape_index::rows(),
+        matmul::rows(),
+        fused::rows(),
+        recurrent::rows(),
+    ]
 }
 
 /// Runs all rows of a family and shows everything that is wrong at once.
@@ -25,6 +34,11 @@ fn families() -> [Vec<Row>; 6] {
 fn check(rows: Vec<Row>) {
     let failures: Vec<String> = rows.iter().flat_map(Row::failures).collect();
     assert!(failures.is_empty(), "{} failures in {} rows\n{}", failures.len(), rows.len(), failures.join("\n"));
+}
+
+#[test]
+fn attention_gradients() {
+    check(attention::rows());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod activation;
 mod arithmetic;
+pub(crate) mod attention;
 mod cast;
 mod compare;
 mod count;

@@ -11,6 +11,7 @@
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`layer_norm`], [`optim`] | fused loops of training |
 //! | [`gemm`] | matrix products |
+//! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
 //!
 //! Three rules hold everywhere. An element's value depends neither on the number of threads nor on its place in a
@@ -18,6 +19,7 @@
 //! assertion; in release builds the loops stop at the shorter one. And everything is safe code, except the step
 //! into functions compiled for an instruction set that was just found to be present.
 
+pub(crate) mod attention;
 pub(crate) mod copy;
 pub(crate) mod gemm;
 pub(crate) mod index;

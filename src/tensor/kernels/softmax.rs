@@ -9,13 +9,13 @@ use super::{GRAIN, Real};
 
 /// Elements that are worked on side by side: neighbours in a row, or, where rows are short, one element each of as many
 /// rows.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// The longest rows that are worked on together, having been turned into columns first. At least [`LANES`].
 const SHORT: usize = 32;
 
 /// That many.
-type Chunk<T> = [T; LANES];
+pub(super) type Chunk<T> = [T; LANES];
 
 /// As many rows as there are lanes, column by column.
 type Columns<T> = [Chunk<T>; SHORT];
@@ -511,7 +511,7 @@ fn max_of<T: Real>(x: &[T]) -> T {
 
 /// Reduces pairs in [`LANES`] lanes, and adds the lanes up.
 #[inline(always)]
-fn fold<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) -> T {
+pub(super) fn fold<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) -> T {
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     let mut sum = [T::zero(); LANES];
@@ -525,7 +525,7 @@ fn fold<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T, T) -> T) -> T {
 }
 
 #[inline(always)]
-fn scale<T: Real>(x: &mut [T], factor: T) {
+pub(super) fn scale<T: Real>(x: &mut [T], factor: T) {
     for x in x {
         *x *= factor;
     }

@@ -24,10 +24,13 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
+pub(super) use scratch::Scratch;
+pub(super) use split::units;
 pub(crate) use unit::Gemm;
 
-use few::Few;
-use product::Product;
+use few::{Columns, Few};
+use pack::{Block, Strip};
+use product::{Part, Product};
 
 /// A strided view of a matrix: element `(i, j)` is `data[i * row_stride + j * col_stride]`. Strides may be 0.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +122,41 @@ pub(crate) fn gemm_batch<'a, T: Gemm>(
     });
 }
 
+/// `c = alpha · a·b + beta · c` on the calling thread alone: for products that are part of work which is divided among
+/// threads already.
+pub(super) fn gemm_here<T: Gemm>(
+    alpha: T,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    beta: T,
+    c: &mut [T],
+    c_row_stride: usize,
+) {
+    with_product(alpha, a, b, beta, c, c_row_stride, Epilogue::NONE, |product| {
+        let (m, n) = (product.a.rows, product.b.cols);
+        // SAFETY: the operands fit, and `c` is borrowed until the end of this function.
+        unsafe {
+            match Few::new(product) {
+                Some(few) => T::on_best_unit(Columns { few: &few, cols: 0..few.n }),
+                None => split::part(Part { product, rows: 0..m, cols: 0..n }),
+            }
+        }
+    });
+}
+
+/// Copies a matrix, such as a transposed one, to rows that are `row_stride` apart. Should it not fit, nothing happens.
+pub(super) fn copy_matrix<T: Gemm>(from: MatRef<'_, T>, to: &mut [T], row_stride: usize) {
+    let MatRef { data, rows, cols, .. } = from;
+    let from_fits = extent(rows, cols, from.row_stride, from.col_stride).is_some_and(|need| need <= data.len());
+    let to_fits = extent(rows, cols, row_stride, 1).is_some_and(|need| need <= to.len()) && row_stride >= cols;
+    debug_assert!(from_fits && to_fits, "copy_matrix: matrices that do not fit");
+    if from_fits && to_fits {
+        let from = Block { data: data.as_ptr(), row_stride: from.row_stride, col_stride: from.col_stride };
+        // SAFETY: both matrices lie within their slices.
+        unsafe { T::on_best_unit(Strip { from, k: rows, cols, stride: row_stride, to: to.as_mut_ptr() }) };
+    }
+}
+
 #[expect(clippy::too_many_arguments, reason = "those of `gemm`, and whether to use several threads")]
 fn product<T: Gemm>(
     alpha: T,
@@ -130,19 +168,34 @@ fn product<T: Gemm>(
     epilogue: Epilogue<'_, T>,
     divide: bool,
 ) {
+    with_product(alpha, a, b, beta, c, c_row_stride, epilogue, |product| {
+        // SAFETY: the operands fit, and `c` is borrowed until the end of this function.
+        unsafe {
+            match Few::new(product) {
+                Some(few) => split::few(&few, divide),
+                None => split::blocked(product, divide),
+            }
+        }
+    });
+}
+
+/// Calls `f` with the product, if its operands fit and there is anything to compute.
+#[expect(clippy::too_many_arguments, reason = "those of `gemm`, and what to do")]
+fn with_product<T: Gemm>(
+    alpha: T,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    beta: T,
+    c: &mut [T],
+    c_row_stride: usize,
+    epilogue: Epilogue<'_, T>,
+    f: impl FnOnce(&Product<'_, T>),
+) {
     let (a, b) = (a.plain(), b.plain());
     let fits = fits(a, b, c.len(), c_row_stride, epilogue);
     debug_assert!(fits, "gemm: operands that do not fit");
-    if !fits || a.rows == 0 || b.cols == 0 {
-        return;
-    }
-    let product = Product { alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride, epilogue };
-    // SAFETY: the operands fit, and `c` is borrowed until the end of this function.
-    unsafe {
-        match Few::new(&product) {
-            Some(few) => split::few(&few, divide),
-            None => split::blocked(&product, divide),
-        }
+    if fits && a.rows > 0 && b.cols > 0 {
+        f(&Product { alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride, epilogue });
     }
 }
 

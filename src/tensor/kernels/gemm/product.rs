@@ -27,6 +27,11 @@ pub(crate) struct Product<'a, T> {
 unsafe impl<T: Sync + Send> Sync for Product<'_, T> {}
 
 impl<T: Float> Product<'_, T> {
+    /// `(m, k, n)`
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        (self.a.rows, self.a.cols, self.b.cols)
+    }
+
     /// What is due after a block of `k`: `beta` enters with the first one, the epilogue follows the last one.
     pub(super) fn finish(&self, first: bool, last: bool) -> Finish<T> {
         let bias = self.epilogue.bias.filter(|_| last);

@@ -109,7 +109,7 @@ fn blocked_time<T>(m: usize, k: usize, n: usize) -> usize {
 /// # Safety
 /// As for [`Product`].
 pub(super) unsafe fn blocked<T: Gemm>(p: &Product<'_, T>, divide: bool) {
-    let (m, k, n) = (p.a.rows, p.a.cols, p.b.cols);
+    let (m, k, n) = p.sizes();
     let time = blocked_time::<T>(m, k, n);
     let parts = if divide { parts(time) } else { 1 };
     // The parts with the smallest perimeter read the least. Columns count twice, for `b` is always packed.
@@ -118,13 +118,33 @@ pub(super) unsafe fn blocked<T: Gemm>(p: &Product<'_, T>, divide: bool) {
     let height = m.div_ceil(strips).next_multiple_of(ROWS);
     let width = n.div_ceil(parts.div_ceil(strips)).next_multiple_of(COLS);
     let strips = m.div_ceil(height);
-    let library = !unit::detected() && !cfg!(miri) && m.saturating_mul(n).saturating_mul(k) >= LIBRARY;
     run(time, strips * n.div_ceil(width), |i| {
         let (row, col) = (i % strips * height, i / strips * width);
-        let part = Part { product: p, rows: row..m.min(row + height), cols: col..n.min(col + width) };
+        let rows = row..m.min(row + height);
         // SAFETY: the caller vouches for the product; the parts do not overlap.
-        unsafe { if library { part.by_library() } else { T::on_best_unit(part) } }
+        unsafe { self::part(Part { product: p, rows, cols: col..n.min(col + width) }) };
     });
+}
+
+/// Computes a part of a product, in the way that the whole product is due.
+///
+/// # Safety
+/// As for [`Product`], and nobody else may use this part of `c`.
+pub(super) unsafe fn part<T: Gemm>(part: Part<'_, T>) {
+    let (m, k, n) = part.product.sizes();
+    let library = !unit::detected() && !cfg!(miri) && m.saturating_mul(n).saturating_mul(k) >= LIBRARY;
+    // SAFETY: the caller vouches for the part.
+    unsafe { if library { part.by_library() } else { T::on_best_unit(part) } }
+}
+
+/// Calls `f(i)` for every `i < n`, in any order, on several threads if it is worth it: `time` is what one thread takes
+/// for all of it, in nanoseconds.
+pub(in crate::tensor::kernels) fn units(time: usize, n: usize, f: impl Fn(usize) + Sync) {
+    if parts(time) == 1 {
+        run(time, 1, |_| (0..n).for_each(&f));
+    } else {
+        run(time, n, f);
+    }
 }
 
 /// Computes the whole product, on several threads if `divide` and it is worth it.
