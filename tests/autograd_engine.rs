@@ -209,3 +209,22 @@ fn accumulated_gradients_are_those_of_the_sum() -> Result<()> {
     assert_eq!(total.wrt(&w)?.to_vec::<f32>()?, [5.0, 7.0]);
     Ok(())
 }
+
+/// Parts of different weights, in place and for gradients that cannot be changed in place.
+#[test]
+fn gradients_of_parts_add_up() -> Result<()> {
+    let (a, b) = (tensor![1.0, 2.0].tracked()?, tensor![3.0].tracked()?);
+    let mut grads = a.square().sum().backward()?;
+    let place = grads.wrt(&a)?.as_slice::<f32>()?.as_ptr();
+    grads.accumulate_scaled((a.sum() + b.sum())?.backward()?, 0.5)?;
+    assert_eq!(grads.wrt(&a)?.as_slice::<f32>()?.as_ptr(), place);
+    assert_eq!(grads.wrt(&a)?.to_vec::<f32>()?, [2.5, 4.5]);
+    assert_eq!(grads.wrt(&b)?.to_vec::<f32>()?, [0.5]);
+    // Somebody else sees it, so it stays as it is for them.
+    let seen = grads.wrt(&a)?.clone();
+    grads.accumulate(a.sum().backward()?)?;
+    grads.scale(2.0);
+    assert_eq!((seen.to_vec::<f32>()?, grads.wrt(&a)?.to_vec::<f32>()?), (vec![2.5, 4.5], vec![7.0, 11.0]));
+    assert_eq!(grads.wrt(&b)?.to_vec::<f32>()?, [1.0]);
+    Ok(())
+}

@@ -62,6 +62,17 @@ fn curve(case: &Case, count: u64) -> Result<Vec<f64>> {
         "StepLR" => Curve::steps(rate, case.attr("step_size"), case.attr("gamma")),
         "CosineAnnealingLR" => Curve::cosine(rate, case.attr("T_max")).floor(case.attr_or("eta_min", 0.0)),
         "LinearLR" => Curve::constant(rate).warm_up(case.attr::<u64>("total_iters") + 1),
+        op if op.ends_with("_with_warmup") || op == "get_inverse_sqrt_schedule" => {
+            let warm_up = case.attr("num_warmup_steps");
+            let rest = case.attr_or("num_training_steps", warm_up) - warm_up;
+            let curve = match op {
+                "get_cosine_schedule_with_warmup" => Curve::cosine(rate, rest),
+                "get_linear_schedule_with_warmup" => Curve::linear(rate, rest),
+                "get_inverse_sqrt_schedule" => Curve::inverse_sqrt(rate, case.attr_or("timescale", warm_up)),
+                _ => Curve::constant(rate),
+            };
+            curve.warm_up_from_zero(warm_up)
+        }
         op => panic!("{}: no schedule {op}", case.id),
     };
     (0..count).map(|step| curve.at(step)).collect()

@@ -142,3 +142,81 @@ fn charts_of_anything() -> Result<()> {
     assert!(charts[0].save(dir.path().join("no/such/folder.svg")).is_err());
     Ok(())
 }
+
+/// Four batches of 8 and one of 5 are, up to rounding, one of 37.
+#[test]
+fn accumulated_gradients_are_those_of_one_large_batch() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let x = Tensor::normal([37, 4], 0.0, 1.0, &mut rng)?;
+    let classes: Vec<i64> = (0..37).map(|i| if i % 5 == 0 { -100 } else { i % 3 }).collect();
+    let data = TensorDataset::new(x, Tensor::from_vec(classes, [37])?)?;
+    let first = Linear::new(4, 3, &mut rng)?;
+    let train = |batch: usize, accumulate: usize| -> Result<(Linear, f64)> {
+        let mut model = first.clone();
+        let loss = losses::CrossEntropy::default().weight(&tensor![1.0, 2.0, 0.5]);
+        let history = Trainer::new(loss, Sgd::new(0.5)).epochs(3).batch_size(batch).accumulate(accumulate).fit(
+            &mut model,
+            &data,
+            &mut Rng::seed(2),
+        )?;
+        assert_eq!(history.steps, 3 * 37usize.div_ceil(batch).div_ceil(accumulate) as u64);
+        Ok((model, history.epochs[2].train_loss))
+    };
+    let (whole, loss) = train(37, 1)?;
+    for (batch, accumulate) in [(8, 5), (10, 4), (1, 100)] {
+        let (parts, parts_loss) = train(batch, accumulate)?;
+        let difference = whole.weight.sub(&parts.weight)?.abs().max()?.item()?;
+        assert!(difference < 1e-6 && (loss - parts_loss).abs() < 1e-6, "{batch} × {accumulate}: {difference}");
+    }
+    // Not every step sees everything.
+    let (other, _) = train(10, 2)?;
+    assert!(whole.weight.sub(&other.weight)?.abs().max()?.item()? > 1e-3);
+    Ok(())
+}
+
+#[test]
+fn steps_hooks_and_evaluations() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let data = line(&mut rng)?;
+    let reports = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = reports.clone();
+    // 7 steps an epoch.
+    let trainer = || Trainer::new(losses::mse, Adam::new(0.1)).batch_size(8).validation(&data);
+    let history = trainer()
+        .max_steps(17)
+        .evaluate_every(5)
+        .step_schedule(demotic::optimizers::schedule::Curve::linear(0.1, 100))
+        .every(4, move |report, model: &Linear| {
+            assert_eq!(model.weight.shape(), [1, 2]);
+            seen.lock().unwrap().push((report.step, report.epoch, report.loss, report.learning_rate));
+            Ok(ControlFlow::Continue(()))
+        })
+        .fit(&mut Linear::new(2, 1, &mut rng)?, &data, &mut rng)?;
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.iter().map(|r| (r.0, r.1)).collect::<Vec<_>>(), [(4, 1), (8, 2), (12, 2), (16, 3)]);
+    assert!(reports.iter().all(|r| (r.3 - 0.1 * (100 - r.0) as f64 / 100.0).abs() < 1e-12));
+    let steps = |records: &[demotic::train::Epoch]| records.iter().map(|r| (r.step, r.epoch)).collect::<Vec<_>>();
+    assert_eq!(steps(&history.evaluations), [(5, 1), (10, 2), (15, 3)]);
+    assert_eq!(steps(&history.epochs), [(7, 1), (14, 2), (17, 3)]);
+    assert_eq!((history.steps, history.kept_epoch, history.kept_step, history.ended), (17, 3, 17, Ended::Finished));
+    assert!(history.epochs.iter().all(|e| e.perplexity() == e.validation_loss.unwrap().exp()));
+
+    // Early stopping goes by the evaluations, and a hook may stop, in the middle of an epoch.
+    let mut model = Linear::new(2, 1, &mut rng)?;
+    let mut best = trainer().epochs(100).evaluate_every(3).early_stopping(EarlyStopping::new(2).maximize());
+    let history = best.fit(&mut model, &data, &mut rng)?;
+    assert_eq!((history.steps, history.kept_step, history.ended), (9, 3, Ended::StoppedEarly));
+    assert_eq!(best.evaluate(&model, &data)?.loss, history.evaluations[0].validation_loss.unwrap());
+    let mut stopped = trainer().every(9, |_, _: &Linear| Ok(ControlFlow::Break(())));
+    let history = stopped.fit(&mut model, &data, &mut rng)?;
+    assert_eq!((history.steps, history.epochs.len(), history.ended), (9, 2, Ended::StoppedEarly));
+
+    let mut fails = |mut trainer: Trainer| trainer.fit(&mut model, &data, &mut rng).unwrap_err();
+    let e = fails(trainer().every(1, |_, _: &Dropout| Ok(ControlFlow::Continue(()))));
+    assert!(e.message().starts_with("every: the function takes a demotic::layers::"), "{e}");
+    assert_eq!(fails(trainer().max_steps(0)).message(), "fit: the number of steps is 0, expected at least 1");
+    let e = fails(trainer().accumulate(0));
+    assert_eq!(e.message(), "fit: the number of batches to accumulate is 0, expected at least 1");
+    assert_eq!(fails(trainer().evaluate_every(0)).message(), "fit: an interval of steps is 0, expected at least 1");
+    Ok(())
+}

@@ -1,11 +1,15 @@
 //! The result of a backward pass.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::node::{NodeId, id_of};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::map::{binary_in_place, unary_in_place};
+use crate::tensor::kernels::ops;
+use crate::tensor::{Element, Tensor};
 
 /// A map keyed by node, with a hash that costs nothing: the numbers are already distinct.
 pub(crate) type NodeMap<V> = HashMap<NodeId, V, BuildHasherDefault<NodeHasher>>;
@@ -24,6 +28,30 @@ impl Hasher for NodeHasher {
         // The table takes its bucket from the low bits and its tag from the high ones: a multiplication fills both.
         self.0 = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
+}
+
+/// `grad ← factor · grad`.
+fn scale(grad: &mut Tensor, factor: f64) {
+    if factor != 1.0 {
+        with_float!(grad.dtype(), T => {
+            unary_in_place(ops::MulScalar(<T as Element>::from_f64(factor)), grad.data_mut::<T>());
+        }, else ());
+    }
+}
+
+/// `sum ← sum + factor · term`.
+#[track_caller]
+fn add_scaled(sum: &mut Tensor, term: &Tensor, factor: f64) -> Result<()> {
+    if !sum.is_owned() || sum.shape() != term.shape() || sum.dtype() != term.dtype() {
+        *sum = sum.add(&term.mul_scalar(factor))?;
+        return Ok(());
+    }
+    let term = term.packed();
+    with_float!(sum.dtype(), T => {
+        let op = ops::AddScaled { factor: <T as Element>::from_f64(factor) };
+        binary_in_place(op, sum.data_mut::<T>(), term.data::<T>());
+    }, else ());
+    Ok(())
 }
 
 /// The gradients of a loss with respect to the tracked tensors it was computed from.
@@ -93,23 +121,57 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds the gradients of another backward pass, for batches that are worked through in parts.
+    /// Adds the gradients of another backward pass, for batches that are worked through in parts. In place: it costs one pass
+    /// over the gradients.
+    ///
+    /// Two halves of a batch, and the gradient of the mean over all of it:
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let model = Linear::new(3, 1, &mut rng)?;
+    /// let (x, y) = (Tensor::normal([8, 3], 0.0, 1.0, &mut rng)?, Tensor::zeros([8, 1])?);
+    /// let loss = |x: &Tensor, y: &Tensor| losses::mse(&model.forward(x, &mut Mode::Eval)?, y);
+    ///
+    /// let mut grads = loss(&x.narrow(0, 0, 4)?, &y.narrow(0, 0, 4)?)?.backward()?;
+    /// grads.accumulate(loss(&x.narrow(0, 4, 4)?, &y.narrow(0, 4, 4)?)?.backward()?)?;
+    /// grads.scale(0.5);
+    ///
+    /// let whole = loss(&x, &y)?.backward()?;
+    /// let difference = grads.wrt(&model.weight)?.sub(whole.wrt(&model.weight)?)?.abs().max()?;
+    /// assert!(difference.item()? < 1e-6);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the two have gradients of different types for the same tensor.
     #[track_caller]
     pub fn accumulate(&mut self, other: Gradients) -> Result<()> {
-        for (id, grad) in other.map {
+        self.accumulate_scaled(other, 1.0)
+    }
+
+    /// The same with a factor for the other gradients, for parts of different sizes.
+    ///
+    /// # Errors
+    /// As for [`accumulate`](Self::accumulate).
+    #[track_caller]
+    pub fn accumulate_scaled(&mut self, other: Gradients, factor: f64) -> Result<()> {
+        for (id, mut grad) in other.map {
             match self.map.entry(id) {
-                std::collections::hash_map::Entry::Vacant(slot) => {
+                Entry::Vacant(slot) => {
+                    scale(&mut grad, factor);
                     slot.insert(grad);
                 }
-                std::collections::hash_map::Entry::Occupied(mut slot) => {
-                    super::no_grad(|| super::engine::add_to(slot.get_mut(), &grad))?;
-                }
+                Entry::Occupied(mut slot) => super::no_grad(|| add_scaled(slot.get_mut(), &grad, factor))?,
             }
         }
         Ok(())
+    }
+
+    /// Multiplies all gradients by a number, in place.
+    pub fn scale(&mut self, factor: f64) {
+        self.map.values_mut().for_each(|grad| scale(grad, factor));
     }
 
     /// Applies a function to every gradient.

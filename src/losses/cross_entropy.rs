@@ -199,6 +199,23 @@ impl Loss for CrossEntropy {
         };
         if self.reduction == Reduction::None { losses.reshape(rest) } else { Ok(losses) }
     }
+
+    /// Of class numbers, those that count, each with the weight of its class.
+    fn weight(&self, target: &Tensor) -> f64 {
+        match target.to_vec::<i64>() {
+            Ok(targets) => {
+                let weights = self.weight.as_ref().map(Tensor::to_f64_vec);
+                let weight_of = |class: i64| match &weights {
+                    Some(weights) => {
+                        usize::try_from(class).ok().and_then(|class| weights.get(class)).map_or(0.0, |w| *w)
+                    }
+                    None => 1.0,
+                };
+                targets.into_iter().filter(|class| *class != self.ignore_index).map(weight_of).sum()
+            }
+            Err(_) => target.shape().first().copied().unwrap_or(1) as f64,
+        }
+    }
 }
 
 impl CrossEntropy {

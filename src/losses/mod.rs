@@ -82,6 +82,12 @@ pub trait Loss: Send + Sync {
     /// If the shapes or types of the two do not fit each other.
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor>;
+
+    /// How much a batch with this target counts in a mean over several batches: the number of its examples, unless the loss
+    /// is a mean over something else.
+    fn weight(&self, target: &Tensor) -> f64 {
+        target.shape().first().copied().unwrap_or(1) as f64
+    }
 }
 
 /// A function of prediction and target is a loss.

@@ -98,6 +98,7 @@ pub struct Stepper<R> {
     pub(super) rule: R,
     learning_rate: f64,
     weight_decay: f64,
+    decay_matrices_only: bool,
     groups: Vec<Group>,
     clip: Option<Clip>,
     maximize: bool,
@@ -117,6 +118,7 @@ impl<R: UpdateRule> Stepper<R> {
             rule,
             learning_rate,
             weight_decay: 0.0,
+            decay_matrices_only: false,
             groups: Vec::new(),
             clip: None,
             maximize: false,
@@ -148,6 +150,20 @@ impl<R: UpdateRule> Stepper<R> {
     #[must_use]
     pub fn no_decay(self, pattern: impl Into<String>) -> Self {
         self.group(Group::new(pattern).weight_decay(0.0))
+    }
+
+    /// Keeps the weight decay off parameters with fewer than two dimensions: biases and the scales of norms, which have to
+    /// be free to grow. The usual choice for transformers. A [`Group`] with a weight decay of its own keeps it.
+    ///
+    /// ```
+    /// use demotic::optimizers::AdamW;
+    ///
+    /// let opt = AdamW::new(6e-4).betas(0.9, 0.95).weight_decay(0.1).decay_matrices_only().clip_norm(1.0);
+    /// ```
+    #[must_use]
+    pub fn decay_matrices_only(mut self) -> Self {
+        self.decay_matrices_only = true;
+        self
     }
 
     /// Scales the gradients of the model's parameters together so that the root of the sum of their squares is at most
@@ -334,10 +350,11 @@ impl<R: UpdateRule> Stepper<R> {
                 entry.tensors = self.rule.state_names().iter().map(|_| param.full_like(initial)).collect();
             }
             entry.steps = entry.steps.saturating_add(1);
+            let is_free = self.decay_matrices_only && param.rank() < 2;
             let step = Step {
                 number: entry.steps,
                 learning_rate: self.learning_rate * entry.learning_rate_scale,
-                weight_decay: entry.weight_decay.unwrap_or(self.weight_decay),
+                weight_decay: entry.weight_decay.unwrap_or(if is_free { 0.0 } else { self.weight_decay }),
             };
             if result.is_ok() {
                 result = self.rule.update(&step, param, &grad, &mut entry.tensors);

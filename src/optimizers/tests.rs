@@ -2,7 +2,8 @@ use std::panic::Location;
 
 use super::*;
 use crate::error::{Error, ErrorKind};
-use crate::layers::{ModuleExt, Param, Visitor, VisitorMut};
+use crate::layers::{Layer, Linear, Mode, ModuleExt, Param, Visitor, VisitorMut};
+use crate::rng::Rng;
 use crate::tensor;
 use crate::tensor::{DType, Tensor};
 
@@ -599,4 +600,24 @@ fn empty_models_and_parameters() {
     let grads = empty.sum().backward().unwrap();
     Adam::new(0.1).clip_norm(1.0).step(&mut empty, &grads).unwrap();
     assert_eq!(empty.shape(), [0, 3]);
+}
+
+/// Biases and norms are vectors; a group that names one has the last word.
+#[test]
+fn decay_of_matrices_only() {
+    let run = |opt: AdamW| {
+        let mut rng = Rng::seed(1);
+        let mut model = crate::sequential![Linear::new(3, 4, &mut rng).unwrap(), Linear::new(4, 2, &mut rng).unwrap()];
+        let mut opt = opt.weight_decay(0.5);
+        for _ in 0..3 {
+            let loss = model.forward(&Tensor::ones([2, 3]).unwrap(), &mut Mode::Eval).unwrap().square().sum();
+            opt.step(&mut model, &loss.backward().unwrap()).unwrap();
+        }
+        model.named_parameters().iter().map(|(_, value)| value.to_vec::<f32>().unwrap()).collect::<Vec<_>>()
+    };
+    let new = || AdamW::new(0.1);
+    assert_eq!(run(new().decay_matrices_only()), run(new().no_decay("*.bias")));
+    assert_ne!(run(new().decay_matrices_only()), run(new()));
+    let group = || Group::new("1.bias").weight_decay(0.5);
+    assert_eq!(run(new().decay_matrices_only().group(group())), run(new().no_decay("0.bias")));
 }

@@ -1,6 +1,7 @@
 //! Stopping when there is no improvement any more.
 
 use crate::error::{Error, Result};
+use crate::io::Checkpoint;
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::Tensor;
 
@@ -9,7 +10,7 @@ use crate::tensor::Tensor;
 /// Taking a snapshot copies nothing: the values are shared until training changes the model's.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    values: Vec<Tensor>,
+    values: Vec<(String, Tensor)>,
 }
 
 impl Snapshot {
@@ -17,11 +18,12 @@ impl Snapshot {
     #[must_use]
     pub fn of<M: Module + ?Sized>(model: &M) -> Self {
         let mut values = Vec::new();
-        let mut keep = |_: &str, slot: Slot<'_>| {
-            values.push(match slot {
+        let mut keep = |path: &str, slot: Slot<'_>| {
+            let value = match slot {
                 Slot::Param(param) => param.detach(),
                 Slot::Buffer(buffer) => buffer.get(),
-            });
+            };
+            values.push((path.to_string(), value));
         };
         model.visit(&mut Visitor::new(&mut keep));
         Self { values }
@@ -37,8 +39,8 @@ impl Snapshot {
         let mut result = Ok(());
         let mut restore = |path: &str, slot: SlotMut<'_>| {
             let done = match (slot, values.next()) {
-                (SlotMut::Param(param), Some(value)) => param.set(value),
-                (SlotMut::Buffer(buffer), Some(value)) => buffer.set(value),
+                (SlotMut::Param(param), Some((_, value))) => param.set(value),
+                (SlotMut::Buffer(buffer), Some((_, value))) => buffer.set(value),
                 (_, None) => Err(Error::parameter("restore", format!("the snapshot has no value for `{path}`"))),
             };
             if result.is_ok() {
@@ -116,7 +118,7 @@ impl EarlyStopping {
             self.waited = 0;
             return Verdict::Improved;
         }
-        self.waited += 1;
+        self.waited = self.waited.saturating_add(1);
         if self.waited >= self.patience { Verdict::Stop } else { Verdict::Waiting }
     }
 
@@ -142,5 +144,38 @@ impl EarlyStopping {
     #[track_caller]
     pub fn restore_best<M: Module + ?Sized>(&self, model: &mut M) -> Result<()> {
         self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.restore(model))
+    }
+}
+
+/// The name under which a checkpoint keeps the best value, how many have come since, and the best parameters.
+const NAME: &str = "early_stopping";
+
+/// Early stopping.
+impl Checkpoint {
+    /// The best value so far, the patience used up, and the parameters of the best value.
+    #[must_use]
+    pub fn early_stopping(self, stopping: &EarlyStopping) -> Self {
+        let best = stopping.best.unwrap_or(f64::NAN);
+        let checkpoint = self.numbers(NAME, [best, stopping.waited as f64]);
+        match &stopping.snapshot {
+            Some(snapshot) => checkpoint.tensors(NAME, snapshot.values.iter().cloned()),
+            None => checkpoint,
+        }
+    }
+
+    /// Goes on from a saved state; patience and the other options are not part of it.
+    ///
+    /// # Errors
+    /// If there is none.
+    #[track_caller]
+    pub fn restore_early_stopping(&self, stopping: &mut EarlyStopping) -> Result<()> {
+        let numbers = self.get_numbers(NAME)?;
+        let &[best, waited] = numbers else {
+            return Err(Error::format(NAME, format!("{} numbers, expected 2", numbers.len())));
+        };
+        stopping.best = (!best.is_nan()).then_some(best);
+        stopping.waited = waited as usize;
+        stopping.snapshot = self.get_tensors(NAME).ok().map(|values| Snapshot { values: values.to_vec() });
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What happened during training, epoch by epoch.
+//! What happens during training, epoch by epoch and step by step.
 
 use std::fmt;
 
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Epoch {
     /// The number of the epoch, from 1.
     pub epoch: usize,
+    /// The steps of the optimizer since training began.
+    #[serde(default)]
+    pub step: u64,
     /// The mean loss over the training batches, penalties included.
     pub train_loss: f64,
     /// The loss on the validation data, if there are any.
@@ -21,22 +24,58 @@ pub struct Epoch {
     pub seconds: f64,
 }
 
+impl Epoch {
+    /// The exponential of the validation loss (the training loss without validation data): for a language model with a
+    /// cross-entropy, how many tokens it hesitates between.
+    #[must_use]
+    pub fn perplexity(&self) -> f64 {
+        self.validation_loss.unwrap_or(self.train_loss).exp()
+    }
+}
+
+/// What the functions of [`Trainer::every`](super::Trainer::every) are told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// The steps of the optimizer so far, this one included.
+    pub step: u64,
+    /// The number of the epoch, from 1.
+    pub epoch: usize,
+    /// The training loss of this step, penalties included.
+    pub loss: f64,
+    /// The mean training loss since the last evaluation, or since the epoch began.
+    pub mean_loss: f64,
+    /// The learning rate of the next step.
+    pub learning_rate: f64,
+    /// Seconds since the epoch began.
+    pub seconds: f64,
+}
+
 /// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
-    /// After the number of epochs that was asked for.
+    /// After the number of epochs or steps that was asked for.
     Finished,
-    /// Because the loss had stopped improving.
+    /// Because the loss had stopped improving, or a function asked for it.
     StoppedEarly,
 }
 
 /// The course of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// One entry for each epoch.
+    /// One entry for each epoch. The last one may have been cut short.
     pub epochs: Vec<Epoch>,
+    /// One entry for each evaluation after a [number of steps](super::Trainer::evaluate_every); its training loss is the mean
+    /// since the one before, or since the epoch began.
+    #[serde(default)]
+    pub evaluations: Vec<Epoch>,
+    /// The steps of the optimizer.
+    #[serde(default)]
+    pub steps: u64,
     /// The epoch whose parameters the model was left with.
     pub kept_epoch: usize,
+    /// The step whose parameters the model was left with.
+    #[serde(default)]
+    pub kept_step: u64,
     /// Why training ended.
     pub ended: Ended,
 }

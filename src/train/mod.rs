@@ -1,7 +1,7 @@
 //! Training, and everything around it.
 //!
 //! [`Trainer`] runs the usual loop. Its parts serve as well in a loop of your own: [`EarlyStopping`], [`metrics`],
-//! the [schedules](crate::optimizers::schedule), [`Snapshot`], and, with the feature `plot`, `plot::Chart`.
+//! the [schedules](crate::optimizers::schedule), [`Snapshot`], [checkpoints](crate::io::Checkpoint), and, with the feature `plot`, `plot::Chart`.
 
 mod early_stopping;
 mod history;
@@ -12,5 +12,5 @@ mod progress;
 mod trainer;
 
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
-pub use history::{Ended, Epoch, History};
+pub use history::{Ended, Epoch, History, StepReport};
 pub use trainer::{Evaluation, Trainer, predict};

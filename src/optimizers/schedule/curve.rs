@@ -25,6 +25,8 @@ pub struct Curve {
     peak: f64,
     floor: f64,
     warm_up: u64,
+    /// Whether the warm-up begins with a rate of 0.
+    from_zero: bool,
     /// The step of the rate that was given out last.
     step: u64,
 }
@@ -34,11 +36,13 @@ enum Shape {
     Constant,
     Steps { every: u64, factor: f64 },
     Cosine { steps: u64 },
+    Linear { steps: u64 },
+    InverseSqrt { scale: u64 },
 }
 
 impl Curve {
     fn new(shape: Shape, peak: f64) -> Self {
-        Self { shape, peak, floor: 0.0, warm_up: 0, step: 0 }
+        Self { shape, peak, floor: 0.0, warm_up: 0, from_zero: false, step: 0 }
     }
 
     /// The same rate all the time (after the warm-up).
@@ -60,6 +64,20 @@ impl Curve {
         Self::new(Shape::Cosine { steps }, rate)
     }
 
+    /// Down along a straight line in the given number of steps, and constant from there on:
+    /// `floor + (rate − floor) · (1 − step / steps)`. The usual choice for fine-tuning encoders.
+    #[must_use]
+    pub fn linear(rate: f64, steps: u64) -> Self {
+        Self::new(Shape::Linear { steps }, rate)
+    }
+
+    /// Down with the root of the number of steps, without an end (Vaswani et al., 2017): `rate · √(scale / (step + scale))`. The
+    /// scale is usually the number of steps of the warm-up.
+    #[must_use]
+    pub fn inverse_sqrt(rate: f64, scale: u64) -> Self {
+        Self::new(Shape::InverseSqrt { scale }, rate)
+    }
+
     /// The smallest rate after the warm-up. Default 0.
     #[must_use]
     pub fn floor(mut self, floor: f64) -> Self {
@@ -71,7 +89,16 @@ impl Curve {
     /// takes `1/n` of the peak, the last one the peak. Default 0.
     #[must_use]
     pub fn warm_up(mut self, steps: u64) -> Self {
-        self.warm_up = steps;
+        (self.warm_up, self.from_zero) = (steps, false);
+        self
+    }
+
+    /// The same with a rate of 0 in the first step, so that the first step behind the warm-up is the one with the peak: the
+    /// convention of `get_cosine_schedule_with_warmup` in Hugging Face's `transformers`. Their number of steps counts the
+    /// warm-up, that of a curve does not.
+    #[must_use]
+    pub fn warm_up_from_zero(mut self, steps: u64) -> Self {
+        (self.warm_up, self.from_zero) = (steps, true);
         self
     }
 
@@ -84,12 +111,21 @@ impl Curve {
     pub fn at(&self, step: u64) -> Result<f64> {
         self.check()?;
         if step < self.warm_up {
-            return Ok(self.peak * ((step + 1) as f64 / self.warm_up as f64));
+            let done = if self.from_zero { step } else { step + 1 };
+            return Ok(self.peak * (done as f64 / self.warm_up as f64));
         }
         let step = step - self.warm_up;
         Ok(match self.shape {
             Shape::Constant => self.peak,
             Shape::Steps { every, factor } => (self.peak * factor.powf((step / every) as f64)).max(self.floor),
+            Shape::Linear { steps } => {
+                let left = (steps - step.min(steps)) as f64 / steps as f64;
+                self.floor + (self.peak - self.floor) * left
+            }
+            Shape::InverseSqrt { scale } => {
+                let past = step as f64 / scale as f64 + 1.0;
+                (self.peak / past.sqrt()).max(self.floor)
+            }
             Shape::Cosine { steps } => {
                 let done = step.min(steps) as f64 / steps as f64;
                 self.floor + (self.peak - self.floor) * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
@@ -106,7 +142,10 @@ impl Curve {
             return Err(Error::argument("Curve", message));
         }
         match self.shape {
-            Shape::Steps { every: 0, .. } | Shape::Cosine { steps: 0 } => {
+            Shape::Steps { every: 0, .. }
+            | Shape::Cosine { steps: 0 }
+            | Shape::Linear { steps: 0 }
+            | Shape::InverseSqrt { scale: 0 } => {
                 Err(Error::argument("Curve", "the number of steps is 0, expected at least 1"))
             }
             Shape::Steps { factor, .. } => fraction("Curve", "the factor", factor),

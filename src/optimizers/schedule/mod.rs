@@ -1,7 +1,7 @@
 //! Learning rates that change during training.
 //!
 //! - [`ReduceOnPlateau`] and [`AdaptiveRate`] react to the loss. They are [`Schedule`]s.
-//! - [`Curve`] depends on the number of the step alone: constant, in steps, or along a cosine, with a warm-up. It is a
+//! - [`Curve`] depends on the number of the step alone: constant, in steps, along a cosine or another curve, with a warm-up. It is a
 //!   [`Schedule`] too, and a plain function of the step with [`Curve::at`].
 //!
 //! ```

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+import transformers
 
 NAN, INF = float("nan"), float("inf")
 DEFAULTS = {
@@ -39,6 +40,16 @@ CURVES = {
     "LinearLR/warm_up": ("LinearLR", {"start_factor": 0.1, "total_iters": 9}),
 }
 
+# The same for the curves of the transformers library, whose warm-ups begin at 0.
+WARM_UPS = {
+    "get_cosine_schedule_with_warmup/5_of_31": {"num_warmup_steps": 5, "num_training_steps": 30},
+    "get_cosine_schedule_with_warmup/none": {"num_warmup_steps": 0, "num_training_steps": 30},
+    "get_linear_schedule_with_warmup/5_of_25": {"num_warmup_steps": 5, "num_training_steps": 25},
+    "get_inverse_sqrt_schedule/5": {"num_warmup_steps": 5},
+    "get_inverse_sqrt_schedule/5_scale_20": {"num_warmup_steps": 5, "timescale": 20},
+    "get_constant_schedule_with_warmup/5": {"num_warmup_steps": 5},
+}
+
 
 def optimizer():
     # The learning rate is an f64 number in PyTorch, whatever the parameters are.
@@ -74,9 +85,13 @@ def cases(f):
             }
             f.record(case, {"lr": np.array(trace)})
 
-    for case_id, (op, attrs) in CURVES.items():
+    curves = [(case_id, op, getattr(torch.optim.lr_scheduler, op), attrs) for case_id, (op, attrs) in CURVES.items()]
+    for case_id, attrs in WARM_UPS.items():
+        op = case_id.split("/")[0]
+        curves.append((case_id, op, getattr(transformers, op), attrs))
+    for case_id, op, make, attrs in curves:
         opt = optimizer()
-        schedule = getattr(torch.optim.lr_scheduler, op)(opt, **attrs)
+        schedule = make(opt, **attrs)
         trace = []
         for _ in range(31):
             trace.append(opt.param_groups[0]["lr"])

@@ -134,4 +134,6 @@ number_binary! {
 real_binary! {
     /// The angle of the point `(x = b, y = a)`, in (-π, π].
     Atan2 8 => |_, a, b| a.atan2_on::<I>(b);
+    /// `a + factor · b`.
+    AddScaled { factor } 1 => |op, a, b| a + op.factor * b;
 }

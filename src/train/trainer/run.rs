@@ -1,0 +1,341 @@
+//! The loop.
+
+use std::any::Any;
+use std::time::Instant;
+
+use super::evaluation::Mean;
+use super::{Examples, Trainer};
+use crate::autograd::Gradients;
+use crate::data::Batches;
+use crate::error::{Error, Result};
+use crate::io::Checkpoint;
+use crate::layers::{Layer, Mode};
+use crate::rng::Rng;
+use crate::tensor::{DType, Tensor};
+use crate::train::early_stopping::Verdict;
+use crate::train::history::{Ended, Epoch, History, StepReport};
+use crate::train::progress::Progress;
+
+/// Where a run has got to: what its future depends on besides model, optimizer, schedule and early stopping.
+pub(super) struct State {
+    /// The present epoch, from 1.
+    pub(super) epoch: usize,
+    /// How many of its batches were used.
+    pub(super) batch: usize,
+    /// The generator that shuffled it, before it did; `None` before the epoch has begun.
+    pub(super) order: Option<Rng>,
+    pub(super) step: u64,
+    /// The training loss since the epoch began, and since the last evaluation.
+    pub(super) epoch_loss: Mean,
+    pub(super) recent_loss: Mean,
+    /// Seconds that the epoch has taken in earlier runs.
+    pub(super) seconds: f64,
+    pub(super) history: History,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        let history = History {
+            epochs: vec![],
+            evaluations: vec![],
+            steps: 0,
+            kept_epoch: 0,
+            kept_step: 0,
+            ended: Ended::Finished,
+        };
+        let (epoch_loss, recent_loss) = (Mean::default(), Mean::default());
+        Self { epoch: 1, batch: 0, order: None, step: 0, epoch_loss, recent_loss, seconds: 0.0, history }
+    }
+
+    /// Goes on to the next epoch.
+    fn advance(&mut self) {
+        (self.epoch, self.batch, self.order) = (self.epoch.saturating_add(1), 0, None);
+        (self.epoch_loss, self.recent_loss, self.seconds) = (Mean::default(), Mean::default(), 0.0);
+    }
+}
+
+/// One step of the optimizer.
+struct Step {
+    loss: Mean,
+    batches: usize,
+    examples: u64,
+    /// If the inputs are token ids.
+    tokens: Option<u64>,
+}
+
+impl Trainer<'_> {
+    /// Trains `model` on `train`, whose order `rng` changes in each epoch.
+    ///
+    /// # Errors
+    /// If an option is impossible, there are no data, the shapes do not fit, the loss is not a finite number, or a
+    /// checkpoint cannot be saved or does not belong to this run.
+    #[track_caller]
+    pub fn fit<L: Layer + 'static>(&mut self, model: &mut L, train: &Examples<'_>, rng: &mut Rng) -> Result<History> {
+        self.check_options(train)?;
+        let mut state = match self.resume.take() {
+            Some(path) => self.restore(&path, model, train, rng)?,
+            None => {
+                if let Some(schedule) = &self.schedule {
+                    schedule.start(&mut *self.optimizer)?;
+                }
+                State::new()
+            }
+        };
+        let (epochs, max_steps) = self.limits();
+        let mut progress = Progress::new(self.progress, self.planned_steps(train.len()), state.step);
+        let mut stop = false;
+        // What is left of an epoch that was cut short is taken up even if there are no steps left, for its record.
+        while state.epoch <= epochs && (state.step < max_steps || state.batch > 0) {
+            stop = self.train_epoch(&mut state, model, train, rng, &mut progress)?;
+            if stop || state.step >= max_steps {
+                break;
+            }
+        }
+        drop(progress);
+        if let Some(stopping) = &self.stopping {
+            stopping.restore_best(model)?;
+        }
+        let mut history = state.history;
+        history.steps = state.step;
+        if self.stopping.is_none() || history.kept_epoch == 0 {
+            (history.kept_epoch, history.kept_step) = history.last().map_or((0, 0), |last| (last.epoch, last.step));
+        }
+        if stop {
+            history.ended = Ended::StoppedEarly;
+        }
+        Ok(history)
+    }
+
+    #[track_caller]
+    fn check_options(&self, train: &Examples<'_>) -> Result<()> {
+        let zero = |what: &str| Err(Error::argument("fit", format!("{what} is 0, expected at least 1")));
+        if self.epochs == Some(0) {
+            return zero("the number of epochs");
+        }
+        if self.max_steps == Some(0) {
+            return zero("the number of steps");
+        }
+        if self.accumulate == 0 {
+            return zero("the number of batches to accumulate");
+        }
+        let intervals = [self.evaluate_every, self.checkpoint_every].into_iter().flatten();
+        if intervals.chain(self.hooks.iter().map(|(every, _)| *every)).any(|every| every == 0) {
+            return zero("an interval of steps");
+        }
+        if train.is_empty() {
+            return Err(Error::argument("fit", "there are no training data"));
+        }
+        Ok(())
+    }
+
+    /// The last epoch and the last step.
+    fn limits(&self) -> (usize, u64) {
+        let default = if self.max_steps.is_some() { usize::MAX } else { 10 };
+        (self.epochs.unwrap_or(default), self.max_steps.unwrap_or(u64::MAX))
+    }
+
+    /// How many steps there will be if nothing stops the run early.
+    fn planned_steps(&self, examples: usize) -> u64 {
+        let size = self.batch_size.max(1);
+        let batches = if self.drop_last { examples / size } else { examples.div_ceil(size) };
+        let (epochs, max_steps) = self.limits();
+        (batches.div_ceil(self.accumulate) as u64).saturating_mul(epochs as u64).min(max_steps)
+    }
+
+    /// One pass over the training data, or what is left of it; `true` if training shall stop.
+    #[track_caller]
+    fn train_epoch<L: Layer + 'static>(
+        &mut self,
+        state: &mut State,
+        model: &mut L,
+        train: &Examples<'_>,
+        rng: &mut Rng,
+        progress: &mut Progress,
+    ) -> Result<bool> {
+        let start = Instant::now();
+        let (epochs, max_steps) = self.limits();
+        let mut order = state.order.get_or_insert_with(|| rng.split()).clone();
+        let mut batches = Batches::new(train, self.batch_size).shuffle(&mut order);
+        if self.drop_last {
+            batches = batches.drop_last();
+        }
+        if batches.len() == 0 {
+            let message = format!("{} examples make no full batch of {}", train.len(), self.batch_size);
+            return Err(Error::argument("fit", message).with_help("use a smaller batch, or keep the last one"));
+        }
+        let mut batches = batches.skip(state.batch);
+        let mut stop = false;
+        while !stop && state.step < max_steps && batches.len() > 0 {
+            let step = self.step(state, model, &mut batches, rng)?;
+            state.step += 1;
+            state.batch += step.batches;
+            state.epoch_loss.join(step.loss);
+            state.recent_loss.join(step.loss);
+            if let (Some(schedule), true) = (&mut self.schedule, self.per_step) {
+                schedule.step(&mut *self.optimizer, step.loss.value())?;
+            }
+            let seconds = state.seconds + start.elapsed().as_secs_f64();
+            let report = StepReport {
+                step: state.step,
+                epoch: state.epoch,
+                loss: step.loss.value(),
+                mean_loss: state.recent_loss.value(),
+                learning_rate: self.optimizer.learning_rate(),
+                seconds,
+            };
+            progress.step(&report, step.tokens.unwrap_or(step.examples), step.tokens.is_some());
+            if is_due(self.evaluate_every, state.step) {
+                let record = self.evaluated(state, state.recent_loss, seconds, model, train)?;
+                progress.evaluated(&record);
+                stop |= self.judge(&record, state, model);
+                state.history.evaluations.push(record);
+                state.recent_loss = Mean::default();
+            }
+            for (every, hook) in &mut self.hooks {
+                if is_due(Some(*every), state.step) {
+                    stop |= progress.suspend(|| hook(&report, &*model as &dyn Any))?.is_break();
+                }
+            }
+            let ends = stop || state.step >= max_steps;
+            if batches.len() > 0 && (ends || is_due(self.checkpoint_every, state.step)) {
+                self.save(state, seconds, model, train, rng)?;
+            }
+        }
+
+        let is_complete = batches.len() == 0;
+        let seconds = state.seconds + start.elapsed().as_secs_f64();
+        let record = match state.history.evaluations.last() {
+            // Measured at this very step.
+            Some(last) if last.step == state.step => {
+                Epoch { train_loss: state.epoch_loss.value(), seconds, ..last.clone() }
+            }
+            _ => self.evaluated(state, state.epoch_loss, seconds, model, train)?,
+        };
+        progress.evaluated(&record);
+        if let (Some(schedule), false, true) = (&mut self.schedule, self.per_step, is_complete) {
+            schedule.step(&mut *self.optimizer, record.validation_loss.unwrap_or(record.train_loss))?;
+        }
+        for callback in &mut self.callbacks {
+            stop |= progress.suspend(|| callback(&record, model))?.is_break();
+        }
+        if self.evaluate_every.is_none() {
+            stop |= self.judge(&record, state, model);
+        }
+        state.history.epochs.push(record);
+        if is_complete {
+            state.advance();
+            let ends = stop || state.epoch > epochs || state.step >= max_steps;
+            let is_due = self.checkpoint_every.is_none_or(|every| is_due(Some(every), state.step));
+            if ends || is_due {
+                self.save(state, 0.0, model, train, rng)?;
+            }
+        }
+        Ok(stop)
+    }
+
+    /// One step of the optimizer, on the mean over some batches.
+    #[track_caller]
+    fn step<L: Layer>(
+        &mut self,
+        state: &State,
+        model: &mut L,
+        batches: &mut dyn Iterator<Item = Result<(Tensor, Tensor)>>,
+        rng: &mut Rng,
+    ) -> Result<Step> {
+        let mut step = Step { loss: Mean::default(), batches: 0, examples: 0, tokens: None };
+        // The gradients, in units of the weight of the first batch.
+        let mut sum: Option<(Gradients, f64)> = None;
+        for batch in batches.take(self.accumulate) {
+            let (x, y) = batch?;
+            let weight = self.loss.weight(&y);
+            if weight == 0.0 && self.accumulate > 1 {
+                // Its mean would be one of nothing.
+                step.batches += 1;
+                continue;
+            }
+            let prediction = model.forward(&x, &mut Mode::Train(rng))?;
+            let mut loss = self.loss.loss(&prediction, &y)?;
+            for penalty in &self.penalties {
+                loss = loss.add(&penalty.penalty(model)?)?;
+            }
+            let value = loss.item()?;
+            step.batches += 1;
+            if !value.is_finite() {
+                let (batch, epoch) = (state.batch + step.batches, state.epoch);
+                let message = format!("the loss became {value} in batch {batch} of epoch {epoch}");
+                return Err(Error::numeric("fit", message)
+                    .with_help("lower the learning rate, standardize the inputs, or clip the gradients"));
+            }
+            let grads = loss.backward()?;
+            match &mut sum {
+                Some((sum, first)) => sum.accumulate_scaled(grads, weight / *first)?,
+                None => sum = Some((grads, weight)),
+            }
+            step.loss.add(value, weight);
+            step.examples += x.shape().first().copied().unwrap_or(1) as u64;
+            if x.dtype() == DType::I64 && x.rank() > 1 {
+                step.tokens = Some(step.tokens.unwrap_or(0) + x.numel() as u64);
+            }
+        }
+        let Some((mut grads, first)) = sum else {
+            let (last, epoch) = (state.batch + step.batches, state.epoch);
+            let message = format!("no target counts in {} batches up to batch {last} of epoch {epoch}", step.batches);
+            return Err(Error::numeric("fit", message).with_help("leave out examples without targets"));
+        };
+        if self.accumulate > 1 {
+            grads.scale(first / step.loss.weight);
+        }
+        self.optimizer.step(model, &grads)?;
+        for constraint in &self.constraints {
+            constraint.apply(model)?;
+        }
+        Ok(step)
+    }
+
+    /// The state of things at the end of an epoch, or of some steps.
+    #[track_caller]
+    fn evaluated<L: Layer>(
+        &self,
+        state: &State,
+        train_loss: Mean,
+        seconds: f64,
+        model: &L,
+        train: &Examples<'_>,
+    ) -> Result<Epoch> {
+        let evaluation = self.evaluate_on_validation(model, train)?;
+        Ok(Epoch {
+            epoch: state.epoch,
+            step: state.step,
+            train_loss: train_loss.value(),
+            validation_loss: self.validation.map(|_| evaluation.loss),
+            metrics: evaluation.metrics,
+            learning_rate: self.optimizer.learning_rate(),
+            seconds,
+        })
+    }
+
+    /// Whether early stopping has seen enough. Notes whose parameters are kept.
+    fn judge<L: Layer>(&mut self, record: &Epoch, state: &mut State, model: &L) -> bool {
+        let verdict = match &mut self.stopping {
+            Some(stopping) => stopping.update_with(record.validation_loss.unwrap_or(record.train_loss), model),
+            None => Verdict::Improved,
+        };
+        if verdict == Verdict::Improved {
+            (state.history.kept_epoch, state.history.kept_step) = (record.epoch, record.step);
+        }
+        verdict == Verdict::Stop
+    }
+
+    /// Writes a checkpoint, if there is a folder for them.
+    #[track_caller]
+    fn save<L: Layer>(&self, state: &State, seconds: f64, model: &L, train: &Examples<'_>, rng: &Rng) -> Result<()> {
+        let Some(folder) = &self.checkpoints else { return Ok(()) };
+        let checkpoint: Checkpoint = self.checkpoint(state, seconds, model, train, rng)?;
+        folder.save(state.step, &checkpoint).map(drop)
+    }
+}
+
+/// Whether a number of steps completes an interval.
+fn is_due(every: Option<u64>, step: u64) -> bool {
+    every.is_some_and(|every| step.is_multiple_of(every))
+}
