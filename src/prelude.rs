@@ -11,5 +11,6 @@ pub use crate::regularizers;
 pub use crate::rng::Rng;
 pub use crate::tensor::index::{Ellipsis, NewAxis, Step};
 pub use crate::tensor::{DType, Tensor};
+pub use crate::text::{TokenStream, Tokenizer};
 pub use crate::train::{EarlyStopping, Trainer, metrics};
 pub use crate::{module, sequential, tensor};

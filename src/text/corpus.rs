@@ -580,9 +580,9 @@ mod tests {
         let message = "truncated or damaged: 6 bytes of ids of 2 bytes, and no matching count";
         assert_eq!(open(&changed(30, 4)), message);
         assert_eq!(open(&changed(37, 128)), message);
-        for byte in 0..good.len() {
+        for (byte, value) in good.iter().enumerate() {
             for bit in 0..8 {
-                fs::write(&path, changed(byte, good[byte] ^ 1 << bit)).unwrap();
+                fs::write(&path, changed(byte, value ^ 1 << bit)).unwrap();
                 let _ = TokenStream::open(&path).and_then(|stream| stream.slice(0..stream.len()));
             }
         }

@@ -1,0 +1,249 @@
+//! What all tokenizers can do.
+
+use std::fmt;
+
+use super::decode_stream::DecodeStream;
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Tensor};
+
+/// Text into token ids and back.
+///
+/// The trait is object-safe: functions take `&dyn Tokenizer`, and [`text::load`](super::load) returns whatever kind a file
+/// holds. Ids are `i64`, the type of index tensors.
+///
+/// Special tokens that stand in a text, such as `<|endoftext|>`, are recognised and become one id each.
+///
+/// ```
+/// use demotic::text::{BatchOptions, CharTokenizer, Tokenizer};
+///
+/// let tokenizer = CharTokenizer::fit(["hello, world"])?.with_special_tokens(&["<pad>"])?;
+/// let ids = tokenizer.encode("hold")?;
+/// assert_eq!(tokenizer.decode(&ids)?, "hold");
+///
+/// let batch = tokenizer.encode_batch(&["hello", "old"], &BatchOptions::new())?;
+/// assert_eq!(batch.ids.shape(), [2, 5]);
+/// assert_eq!(batch.mask.to_vec::<bool>()?[5..], [true, true, true, false, false]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub trait Tokenizer: fmt::Debug + Send + Sync {
+    /// The ids of a text.
+    ///
+    /// # Errors
+    /// If the text has something for which there is no token.
+    #[track_caller]
+    fn encode(&self, text: &str) -> Result<Vec<i64>>;
+
+    /// The text of some ids. Bytes that are not UTF-8 become U+FFFD, as in [`String::from_utf8_lossy`].
+    ///
+    /// # Errors
+    /// If an id is not in the vocabulary.
+    #[track_caller]
+    fn decode(&self, ids: &[i64]) -> Result<String>;
+
+    /// The number of ids: all are below it. It is the size of an embedding and of the logits.
+    fn vocab_size(&self) -> usize;
+
+    /// The token with an id, in the form in which vocabularies list it.
+    fn token(&self, id: i64) -> Option<String>;
+
+    /// The id of a token.
+    fn id(&self, token: &str) -> Option<i64>;
+
+    /// The special tokens with their ids, in the order of the ids.
+    fn special_tokens(&self) -> Vec<(String, i64)>;
+
+    /// The tokenizer as the JSON text that [`save`](super::save) writes.
+    ///
+    /// # Errors
+    /// If there is no JSON form, as for a tokenizer of another crate that does not implement this.
+    #[track_caller]
+    fn to_json(&self) -> Result<String> {
+        Err(Error::state("to_json", format!("{self:?} has no JSON form")))
+    }
+
+    /// The id that fills up short texts of a batch: by default the first special token of the names `[PAD]`, `<pad>`,
+    /// `<|pad|>` and `<PAD>`.
+    fn pad_id(&self) -> Option<i64> {
+        let special = self.special_tokens();
+        special.into_iter().find(|(name, _)| PAD_NAMES.contains(&name.as_str())).map(|(_, id)| id)
+    }
+
+    /// The bytes that a token adds to a text; `first` says whether it is the first one. `None` if this depends on more
+    /// than the token. Only [`DecodeStream`] asks for it.
+    ///
+    /// # Errors
+    /// If the id is not in the vocabulary.
+    #[track_caller]
+    fn token_bytes(&self, id: i64, first: bool) -> Result<Option<Vec<u8>>> {
+        let _ = (id, first);
+        Ok(None)
+    }
+
+    /// The ids of a text, cut to at most `max_length` of them: the first, or with `keep_end` the last. Special tokens that
+    /// the tokenizer puts around each text stay.
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode).
+    #[track_caller]
+    fn encode_at_most(&self, text: &str, max_length: usize, keep_end: bool) -> Result<Vec<i64>> {
+        let mut ids = self.encode(text)?;
+        truncate(&mut ids, max_length, keep_end);
+        Ok(ids)
+    }
+
+    /// The ids of several texts as one tensor, short ones filled up.
+    ///
+    /// # Errors
+    /// If there are no texts, as for [`encode`](Self::encode), and if texts have to be filled up and there is no id for it.
+    #[track_caller]
+    fn encode_batch(&self, texts: &[&str], options: &BatchOptions) -> Result<TokenBatch> {
+        let mut rows = Vec::with_capacity(texts.len());
+        for text in texts {
+            rows.push(match options.longest() {
+                Some(max_length) => self.encode_at_most(text, max_length, options.keep_end)?,
+                None => self.encode(text)?,
+            });
+        }
+        batch("encode_batch", &rows, options, self.pad_id())
+    }
+
+    /// The text without the special tokens.
+    ///
+    /// # Errors
+    /// As for [`decode`](Self::decode).
+    #[track_caller]
+    fn decode_without_special(&self, ids: &[i64]) -> Result<String> {
+        let special = self.special_tokens();
+        let ids: Vec<i64> = ids.iter().copied().filter(|id| !special.iter().any(|(_, other)| other == id)).collect();
+        self.decode(&ids)
+    }
+
+    /// Decodes one token at a time, for text that appears while it is generated.
+    fn decode_stream(&self) -> DecodeStream<'_>
+    where
+        Self: Sized,
+    {
+        DecodeStream::new(self)
+    }
+}
+
+const PAD_NAMES: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<PAD>"];
+
+/// How [`encode_batch`](Tokenizer::encode_batch) cuts long texts and fills up short ones. By default nothing is cut, and
+/// every text is filled up on the right to the length of the longest one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchOptions {
+    max_length: Option<usize>,
+    length: Option<usize>,
+    keep_end: bool,
+    pad_left: bool,
+    pad_id: Option<i64>,
+}
+
+impl BatchOptions {
+    /// The default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Cuts texts to this number of tokens.
+    #[must_use]
+    #[doc(alias = "truncation")]
+    pub fn max_length(mut self, tokens: usize) -> Self {
+        self.max_length = Some(tokens);
+        self
+    }
+
+    /// Makes every text exactly this long.
+    #[must_use]
+    pub fn length(mut self, tokens: usize) -> Self {
+        self.length = Some(tokens);
+        self
+    }
+
+    /// Cuts texts at their beginning and keeps the end, as a language model needs it of a prompt.
+    #[must_use]
+    pub fn keep_end(mut self) -> Self {
+        self.keep_end = true;
+        self
+    }
+
+    /// Fills up on the left, so that the last tokens of all texts stand in the last column.
+    #[must_use]
+    #[doc(alias = "padding_side")]
+    pub fn pad_left(mut self) -> Self {
+        self.pad_left = true;
+        self
+    }
+
+    /// The id to fill up with, instead of the tokenizer's own ([`Tokenizer::pad_id`]).
+    #[must_use]
+    pub fn pad_id(mut self, id: i64) -> Self {
+        self.pad_id = Some(id);
+        self
+    }
+}
+
+impl BatchOptions {
+    /// The length beyond which texts are cut.
+    pub(super) fn longest(&self) -> Option<usize> {
+        self.max_length.into_iter().chain(self.length).min()
+    }
+}
+
+/// Texts as tensors.
+#[derive(Debug, Clone)]
+pub struct TokenBatch {
+    /// `[texts, length]`, `I64`.
+    pub ids: Tensor,
+    /// `[texts, length]`, `Bool`: `true` for tokens, `false` where a text was filled up.
+    pub mask: Tensor,
+}
+
+/// Keeps the first `max_length` elements, or the last.
+pub(super) fn truncate(ids: &mut Vec<i64>, max_length: usize, keep_end: bool) {
+    if keep_end {
+        ids.drain(..ids.len().saturating_sub(max_length));
+    } else {
+        ids.truncate(max_length);
+    }
+}
+
+/// Puts rows of different lengths into one tensor.
+#[track_caller]
+pub(super) fn batch(
+    op: &'static str,
+    rows: &[Vec<i64>],
+    options: &BatchOptions,
+    pad_id: Option<i64>,
+) -> Result<TokenBatch> {
+    if rows.is_empty() {
+        return Err(Error::argument(op, "there are no texts"));
+    }
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let length = options.length.unwrap_or(longest);
+    let pad = match options.pad_id.or(pad_id) {
+        Some(id) => id,
+        // Nothing has to be filled up, so the value does not matter.
+        None if rows.iter().all(|row| row.len() == length) => 0,
+        None => {
+            let message = "the texts have different lengths, and the tokenizer has no token to fill up with";
+            return Err(Error::argument(op, message)
+                .with_help("add a special token `<pad>` to the tokenizer, or choose an id with BatchOptions::pad_id"));
+        }
+    };
+    let shape = [rows.len(), length];
+    let mut ids = Tensor::full_dtype(shape, 0.0, DType::I64)?;
+    let mut mask = Tensor::full_dtype(shape, 0.0, DType::Bool)?;
+    ids.data_mut::<i64>().fill(pad);
+    if length > 0 {
+        let places = ids.data_mut::<i64>().chunks_mut(length).zip(mask.data_mut::<bool>().chunks_mut(length));
+        for (row, (ids, mask)) in rows.iter().zip(places) {
+            let start = if options.pad_left { length - row.len() } else { 0 };
+            ids[start..start + row.len()].copy_from_slice(row);
+            mask[start..start + row.len()].fill(true);
+        }
+    }
+    Ok(TokenBatch { ids, mask })
+}

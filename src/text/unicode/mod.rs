@@ -1,0 +1,125 @@
+//! Classes of characters, and accents taken off.
+//!
+//! The classes are Unicode's general categories, which are not those of `char::is_alphabetic` and the like. Letters and
+//! numbers are those of Unicode 16; the classes that only BERT's tokenizer uses are those of its reference implementation, from
+//! about Unicode 8. Ids therefore agree with the references for every character.
+
+mod tables;
+
+/// The general categories `L…`.
+pub(super) fn is_letter(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphabetic() } else { contains(&tables::LETTERS, c) }
+}
+
+/// The general categories `N…`.
+pub(super) fn is_number(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_digit() } else { contains(&tables::NUMBERS, c) }
+}
+
+/// The general categories `P…`, and the symbols of ASCII, such as `$` and `+`.
+pub(super) fn is_punctuation(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_punctuation() } else { contains(&tables::PUNCTUATION, c) }
+}
+
+/// The general category `Mn`, to which most accents belong when they are characters of their own.
+pub(super) fn is_nonspacing_mark(c: char) -> bool {
+    !c.is_ascii() && contains(&tables::NONSPACING_MARKS, c)
+}
+
+/// The general categories `Cc`, `Cf` and `Co`, but tab, line feed and carriage return.
+pub(super) fn is_control(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r') } else { contains(&tables::CONTROLS, c) }
+}
+
+/// Ideographs: the blocks of unified and compatibility ideographs that BERT separates by spaces.
+pub(super) fn is_ideograph(c: char) -> bool {
+    matches!(u32::from(c),
+        0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x2A6DF | 0x2A700..=0x2B73F
+        | 0x2B740..=0x2B81F | 0x2B920..=0x2CEAF | 0x2F800..=0x2FA1F)
+}
+
+/// Whether Chinese and Japanese text has no spaces around the character: ideographs, kana, bopomofo, and the punctuation
+/// and full-width symbols of these scripts. Korean is written with spaces.
+pub(super) fn is_unspaced(c: char) -> bool {
+    is_ideograph(c)
+        || matches!(u32::from(c),
+            0x2E80..=0x2FDF | 0x3001..=0x312F | 0x31A0..=0x31FF | 0xFE30..=0xFE4F | 0xFF01..=0xFF9F | 0x1B000..=0x1B16F
+            | 0x2CEB0..=0x2EE5D | 0x30000..=0x323AF)
+}
+
+/// Whether the number of boundaries up to the character is odd.
+fn contains(boundaries: &[u32], c: char) -> bool {
+    boundaries.partition_point(|boundary| *boundary <= u32::from(c)) % 2 == 1
+}
+
+/// Calls `keep` with the characters of the canonical decomposition of `c` (NFD) that are not non-spacing marks: `é` gives
+/// `e`, a lone accent nothing. Spacing marks that remain keep their order.
+pub(super) fn without_accents(c: char, mut keep: impl FnMut(char)) {
+    /// Hangul syllables are composed by a rule: leading consonant, vowel, and perhaps a trailing consonant.
+    const SYLLABLES: std::ops::RangeInclusive<u32> = 0xAC00..=0xD7A3;
+    const VOWELS: u32 = 21;
+    const TRAILING: u32 = 28;
+    let code = u32::from(c);
+    if c.is_ascii() {
+        return keep(c);
+    }
+    let mut keep_code = |code: u32| char::from_u32(code).into_iter().for_each(&mut keep);
+    if SYLLABLES.contains(&code) {
+        let index = code - SYLLABLES.start();
+        keep_code(0x1100 + index / (VOWELS * TRAILING));
+        keep_code(0x1161 + index / TRAILING % VOWELS);
+        if !index.is_multiple_of(TRAILING) {
+            keep_code(0x11A7 + index % TRAILING);
+        }
+        return;
+    }
+    let (pairs, _) = tables::DECOMPOSED.as_chunks::<2>();
+    let (others, _) = tables::DECOMPOSED_OTHERS.as_chunks::<4>();
+    if let Ok(at) = pairs.binary_search_by_key(&code, |pair| pair[0]) {
+        keep_code(pairs[at][1]);
+    } else if let Ok(at) = others.binary_search_by_key(&code, |row| row[0]) {
+        others[at][1..].iter().filter(|code| **code != 0).for_each(|code| keep_code(*code));
+    } else if !is_nonspacing_mark(c) {
+        keep(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripped(text: &str) -> String {
+        let mut out = String::new();
+        text.chars().for_each(|c| without_accents(c, |c| out.push(c)));
+        out
+    }
+
+    #[test]
+    fn classes_are_unicodes_not_the_standard_librarys() {
+        // A combining vowel sign is alphabetic, but a mark and no letter; Ⅷ is a number; ª is a letter.
+        for (c, letter, number) in
+            [('ि', false, false), ('Ⅷ', false, true), ('ª', true, false), ('½', false, true), ('ⓐ', false, false)]
+        {
+            assert_eq!((is_letter(c), is_number(c)), (letter, number), "{c}");
+        }
+        assert!('ि'.is_alphabetic() && 'ⓐ'.is_alphabetic() && 'Ⅷ'.is_alphabetic());
+        for c in (0..128u8).map(char::from) {
+            assert_eq!(is_letter(c), contains(&tables::LETTERS, c));
+            assert_eq!(is_number(c), contains(&tables::NUMBERS, c));
+            assert_eq!(is_control(c), contains(&tables::CONTROLS, c));
+            assert_eq!(is_punctuation(c), contains(&tables::PUNCTUATION, c));
+        }
+        assert!(is_punctuation('$') && is_punctuation('。') && !is_punctuation('€'));
+    }
+
+    #[test]
+    fn accents_come_off() {
+        assert_eq!(stripped("Älteste Größe, Việt Nam, e\u{301}\u{323}"), "Alteste Große, Viet Nam, e");
+        // Composed of two vowel signs, which are spacing marks and stay.
+        assert_eq!(stripped("\u{9CB}"), "\u{9C7}\u{9BE}");
+        assert_eq!(stripped("한각"), "\u{1112}\u{1161}\u{11AB}\u{1100}\u{1161}\u{11A8}");
+        assert_eq!(stripped("가"), "\u{1100}\u{1161}");
+        // A singleton, and what has no canonical decomposition.
+        assert_eq!(stripped("\u{212B}ﬁ①"), "Aﬁ①");
+    }
+}
