@@ -1,0 +1,281 @@
+//! Keys and values of the positions that a transformer has already seen.
+
+use crate::autograd::is_recording;
+use crate::error::{Error, Result};
+use crate::tensor::dtype::with_float;
+use crate::tensor::{DType, Element, Tensor};
+
+/// The keys and values of one attention layer, for decoding position by position: each position is projected once, and
+/// those after it attend to what is kept here.
+///
+/// The memory for all positions is taken at the beginning. Appending writes into it and copies nothing of what is there,
+/// as long as no view that [`keys`](Self::keys) or [`values`](Self::values) gave is still alive. A clone shares the memory
+/// until one of the two is written to.
+///
+/// # Shapes
+/// - keys and values: `[batch, heads, positions, head_dim]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut cache = KvCache::new(1, 4, 16, 8, DType::F32)?;
+/// let (k, v) = (Tensor::ones([1, 4, 3, 8])?, Tensor::zeros([1, 4, 3, 8])?);
+/// cache.append(&k, &v)?;
+/// cache.append(&k, &v)?;
+/// assert_eq!((cache.len(), cache.capacity()), (6, 16));
+/// assert_eq!(cache.keys().shape(), [1, 4, 6, 8]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct KvCache {
+    /// `[batch, heads, capacity, head_dim]`.
+    keys: Tensor,
+    values: Tensor,
+    len: usize,
+}
+
+impl KvCache {
+    /// An empty cache with room for `capacity` positions, with elements of type `F32` or `F64`.
+    ///
+    /// # Errors
+    /// If the type is another one, or there is not enough memory.
+    #[track_caller]
+    pub fn new(batch: usize, heads: usize, capacity: usize, head_dim: usize, dtype: DType) -> Result<Self> {
+        if !dtype.is_differentiable() {
+            return Err(Error::dtype("KvCache::new", format!("elements of type {dtype}, expected f32 or f64")));
+        }
+        let room = || Tensor::full_dtype([batch, heads, capacity, head_dim], 0.0, dtype);
+        Ok(Self { keys: room()?, values: room()?, len: 0 })
+    }
+
+    /// A full cache with these keys and values, `[batch, heads, positions, head_dim]` both: for a memory that does not
+    /// grow, such as the output of an encoder.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    #[track_caller]
+    pub fn full(keys: &Tensor, values: &Tensor) -> Result<Self> {
+        let &[batch, heads, positions, head_dim] = keys.shape() else {
+            let message = format!("keys {:?}, expected [batch, heads, positions, head_dim]", keys.shape());
+            return Err(Error::shape("KvCache::full", message));
+        };
+        let mut cache = Self::new(batch, heads, positions, head_dim, keys.dtype())?;
+        cache.append(keys, values)?;
+        Ok(cache)
+    }
+
+    /// The number of positions that are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is kept yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number of positions that there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.keys.shape()[2]
+    }
+
+    /// The number of sequences.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.keys.shape()[0]
+    }
+
+    /// The keys of all positions so far, a view `[batch, heads, len, head_dim]`.
+    #[must_use]
+    pub fn keys(&self) -> Tensor {
+        self.filled(&self.keys)
+    }
+
+    /// The values of all positions so far, a view `[batch, heads, len, head_dim]`.
+    #[must_use]
+    pub fn values(&self) -> Tensor {
+        self.filled(&self.values)
+    }
+
+    fn filled(&self, x: &Tensor) -> Tensor {
+        // There are never more positions than there is room for.
+        x.narrow(2, 0, self.len).unwrap_or_else(|_| x.clone())
+    }
+
+    /// Adds the keys and values of new positions, `[batch, heads, positions, head_dim]` both.
+    ///
+    /// # Errors
+    /// If they do not fit the cache, there is no room for them, or they need gradients, which a cache has none of.
+    #[track_caller]
+    pub fn append(&mut self, keys: &Tensor, values: &Tensor) -> Result<()> {
+        let name = "KvCache::append";
+        let [batch, heads, capacity, head_dim] = self.sizes();
+        let positions = keys.shape().get(2).copied().unwrap_or(0);
+        for (what, x) in [("keys", keys), ("values", values)] {
+            x.expect_dtype(name, &format!("the {what}"), self.keys.dtype())?;
+            if x.shape() != [batch, heads, positions, head_dim] {
+                let message = format!(
+                    "{what} {:?} for a cache of [{batch}, {heads}, {capacity}, {head_dim}] (batch, heads, capacity, \
+                     head_dim)",
+                    x.shape()
+                );
+                return Err(Error::shape(name, message));
+            }
+            if x.is_tracked() && is_recording() {
+                return Err(Error::gradient(name, format!("the {what} need a gradient, and a cache keeps none"))
+                    .with_help("decode inside of no_grad(|| …), or with predict"));
+            }
+        }
+        if positions > capacity - self.len {
+            let message = format!("{} positions and {positions} more, but there is room for {capacity}", self.len);
+            return Err(Error::state(name, message)
+                .with_help("make the cache as long as the prompt and everything that is to be generated"));
+        }
+        with_float!(self.keys.dtype(), T => {
+            write::<T>(keys, &mut self.keys, self.len);
+            write::<T>(values, &mut self.values, self.len);
+        }, else ());
+        self.len += positions;
+        Ok(())
+    }
+
+    fn sizes(&self) -> [usize; 4] {
+        [0, 1, 2, 3].map(|i| self.keys.shape()[i])
+    }
+
+    /// Forgets all but the first `len` positions; nothing happens if there are no more.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Makes row `i` of the batch what row `rows[i]` was, as beam search wants it. The batch gets as many rows as `rows`
+    /// has.
+    ///
+    /// # Errors
+    /// If a row does not exist, or there is not enough memory.
+    #[track_caller]
+    pub fn reorder(&mut self, rows: &[usize]) -> Result<()> {
+        let [batch, heads, capacity, head_dim] = self.sizes();
+        if let Some(row) = rows.iter().find(|row| **row >= batch) {
+            let message = format!("row {row} of a batch of {batch}");
+            return Err(Error::index("KvCache::reorder", message));
+        }
+        if rows.iter().copied().eq(0..batch) {
+            return Ok(());
+        }
+        let mut new = Self::new(rows.len(), heads, capacity, head_dim, self.keys.dtype())?;
+        for (old, new) in [(self.keys(), &mut new.keys), (self.values(), &mut new.values)] {
+            with_float!(old.dtype(), T => write_rows::<T>(&old, rows.iter().copied(), new, 0), else ());
+        }
+        (self.keys, self.values) = (new.keys, new.values);
+        Ok(())
+    }
+}
+
+/// Writes `x` to the positions of `to` from `at` on.
+fn write<T: Element>(x: &Tensor, to: &mut Tensor, at: usize) {
+    write_rows::<T>(x, 0..x.shape()[0], to, at);
+}
+
+/// Writes the given rows of the batch `x` one after the other, to the positions of `to` from `at` on.
+fn write_rows<T: Element>(x: &Tensor, rows: impl Iterator<Item = usize>, to: &mut Tensor, at: usize) {
+    let packed;
+    let x = if x.strides()[3] == 1 || x.shape()[3] == 1 {
+        x
+    } else {
+        packed = x.packed();
+        &packed
+    };
+    let [heads, positions, width] = [1, 2, 3].map(|i| x.shape()[i]);
+    let [row_stride, head_stride, stride] = [0, 1, 2].map(|i| x.strides()[i]);
+    if positions * width == 0 {
+        return;
+    }
+    let capacity = to.shape()[2];
+    let (data, to) = (x.data::<T>(), to.data_mut::<T>());
+    for (row, to) in rows.zip(to.chunks_exact_mut((heads * capacity * width).max(1))) {
+        for (head, to) in to.chunks_exact_mut(capacity * width).enumerate() {
+            let from = row * row_stride + head * head_stride;
+            for (i, to) in to[at * width..][..positions * width].chunks_exact_mut(width).enumerate() {
+                to.copy_from_slice(&data[from + i * stride..][..width]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn numbers(shape: [usize; 4], from: f64) -> Tensor {
+        let n = shape.iter().product::<usize>();
+        Tensor::from_vec((0..n).map(|i| from + i as f64).collect::<Vec<f64>>(), shape).unwrap()
+    }
+
+    #[test]
+    fn appended_positions_follow_each_other_in_the_same_memory() {
+        let mut cache = KvCache::new(2, 3, 5, 2, DType::F64).unwrap();
+        let memory = cache.keys.clone();
+        drop(cache.keys());
+        let parts = [numbers([2, 3, 2, 2], 0.0), numbers([2, 3, 1, 2], 100.0), numbers([2, 3, 2, 2], 200.0)];
+        drop(memory);
+        let address = cache.keys.data::<f64>().as_ptr();
+        for part in &parts {
+            // Heads as they come from a projection: not contiguous.
+            let strided = part.transpose(1, 2).unwrap().contiguous().transpose(1, 2).unwrap();
+            cache.append(&strided, &part.neg()).unwrap();
+        }
+        assert_eq!(cache.keys.data::<f64>().as_ptr(), address);
+        let all = Tensor::cat(&parts.each_ref(), 2).unwrap();
+        assert_eq!(cache.keys().to_f64_vec(), all.to_f64_vec());
+        assert_eq!(cache.values().to_f64_vec(), all.neg().to_f64_vec());
+        assert!(cache.keys().shares_storage(&cache.keys));
+
+        let copy = cache.clone();
+        cache.truncate(1);
+        cache.append(&parts[2], &parts[2]).unwrap();
+        assert_eq!((cache.len(), copy.len()), (3, 5));
+        assert_eq!(copy.keys().to_f64_vec(), all.to_f64_vec());
+    }
+
+    #[test]
+    fn rows_are_reordered() {
+        let mut cache = KvCache::new(2, 1, 4, 1, DType::F64).unwrap();
+        cache.append(&numbers([2, 1, 2, 1], 0.0), &numbers([2, 1, 2, 1], 10.0)).unwrap();
+        cache.reorder(&[1, 0, 1]).unwrap();
+        assert_eq!((cache.batch(), cache.len(), cache.capacity()), (3, 2, 4));
+        assert_eq!(cache.keys().to_f64_vec(), [2.0, 3.0, 0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(cache.values().to_f64_vec(), [12.0, 13.0, 10.0, 11.0, 12.0, 13.0]);
+        cache.reorder(&[0]).unwrap();
+        cache.append(&numbers([1, 1, 1, 1], 7.0), &numbers([1, 1, 1, 1], 8.0)).unwrap();
+        assert_eq!(cache.keys().to_f64_vec(), [2.0, 3.0, 7.0]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let mut cache = KvCache::new(1, 2, 3, 4, DType::F32).unwrap();
+        let x = Tensor::ones([1, 2, 2, 4]).unwrap();
+        cache.append(&x, &x).unwrap();
+        let e = cache.append(&x, &x).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::State);
+        assert_eq!(e.message(), "KvCache::append: 2 positions and 2 more, but there is room for 3");
+        assert!(e.help().is_some());
+        let e = cache.append(&x, &Tensor::ones([1, 2, 1, 4]).unwrap()).unwrap_err();
+        assert_eq!(
+            e.message(),
+            "KvCache::append: values [1, 2, 1, 4] for a cache of [1, 2, 3, 4] (batch, heads, capacity, head_dim)"
+        );
+        let e = cache.append(&x.tracked().unwrap(), &x).unwrap_err();
+        assert_eq!(e.message(), "KvCache::append: the keys need a gradient, and a cache keeps none");
+        let e = cache.reorder(&[0, 1]).unwrap_err();
+        assert_eq!(e.message(), "KvCache::reorder: row 1 of a batch of 1");
+        assert_eq!(cache.len(), 2);
+        let e = KvCache::new(1, 1, 1, 1, DType::I64).unwrap_err();
+        assert_eq!(e.message(), "KvCache::new: elements of type i64, expected f32 or f64");
+        assert!(KvCache::new(1, usize::MAX, 2, 2, DType::F32).is_err());
+    }
+}
