@@ -4,6 +4,7 @@
 //! `key=value` extras, in the same format for every library that is compared. `--profile` adds where the time of a step
 //! goes, by operation. Without a name, all workloads run for a moment each.
 
+mod language;
 mod measure;
 mod mlp;
 
@@ -12,14 +13,24 @@ use measure::Options;
 
 type Workload = fn(&Options) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 2] = [("mlp_tabular", mlp::tabular), ("mlp_mnist", mlp::mnist)];
+const WORKLOADS: [(&str, Workload); 6] = [
+    ("mlp_tabular", mlp::tabular),
+    ("mlp_mnist", mlp::mnist),
+    ("gpt_char", language::gpt_char),
+    ("gpt2_124m_train", language::gpt2_124m_train),
+    ("gpt2_124m_decode", language::gpt2_124m_decode),
+    ("gpt2_124m_prefill", language::gpt2_124m_prefill),
+];
 
 fn main() -> Result<()> {
     let options = Options::from_args(std::env::args().skip(1))?;
     let run = || match &options.workload {
         Some(name) => match WORKLOADS.iter().find(|(known, _)| known == name) {
             Some((_, workload)) => workload(&options),
-            None => Err(measure::usage(&format!("there is no workload `{name}`"))),
+            None => {
+                let names = WORKLOADS.map(|(name, _)| name).join(", ");
+                Err(measure::usage(&format!("there is no workload `{name}`, but {names}")))
+            }
         },
         None => WORKLOADS.iter().try_for_each(|(name, workload)| workload(&options.named(name))),
     };

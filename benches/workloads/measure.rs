@@ -6,8 +6,9 @@ use demotic::{Error, Result, profile};
 
 /// Steps before the clock runs, and their time at the least.
 const WARM_UP: (usize, Duration) = (3, Duration::from_secs(1));
-/// Steps that are profiled.
+/// Steps that are profiled, and about how long that may take.
 const PROFILED_STEPS: usize = 200;
+const PROFILED_SECONDS: f64 = 10.0;
 
 #[derive(Clone)]
 pub struct Options {
@@ -19,7 +20,7 @@ pub struct Options {
 
 pub fn usage(problem: &str) -> Error {
     Error::argument("workloads", problem)
-        .with_help("cargo bench --bench workloads -- [mlp_tabular|mlp_mnist] [--threads N] [--seconds S] [--profile]")
+        .with_help("cargo bench --bench workloads -- [NAME] [--threads N] [--seconds S] [--profile]")
 }
 
 impl Options {
@@ -50,6 +51,15 @@ impl Options {
 
     /// Times calls of `step(i)`, which returns the loss.
     pub fn run(&self, mut step: impl FnMut(usize) -> Result<f64>) -> Result<()> {
+        self.run_timed(|i| {
+            let start = Instant::now();
+            let loss = step(i)?;
+            Ok((start.elapsed(), loss))
+        })
+    }
+
+    /// Reports the times that `step(i)` returns with the loss.
+    pub fn run_timed(&self, mut step: impl FnMut(usize) -> Result<(Duration, f64)>) -> Result<()> {
         let mut i = 0;
         let mut next = || {
             i += 1;
@@ -70,9 +80,9 @@ impl Options {
         let faults = minor_faults();
         let start = Instant::now();
         while times.len() < 3 || start.elapsed().as_secs_f64() < self.seconds {
-            let begin = Instant::now();
-            loss = next()?;
-            times.push(begin.elapsed().as_secs_f64() * 1e3);
+            let time;
+            (time, loss) = next()?;
+            times.push(time.as_secs_f64() * 1e3);
         }
         let n = times.len();
         let faults = (minor_faults() - faults) / n as f64;
@@ -89,15 +99,16 @@ impl Options {
         );
         if self.profile {
             let mut result = Ok(());
+            let steps = ((PROFILED_SECONDS * 1e3 / median) as usize).clamp(3, PROFILED_STEPS);
             let report = profile::record(|| {
-                for _ in 0..PROFILED_STEPS {
+                for _ in 0..steps {
                     if let Err(e) = next() {
                         result = Err(e);
                     }
                 }
             });
             result?;
-            println!("{PROFILED_STEPS} steps:\n{report}");
+            println!("{steps} steps:\n{report}");
         }
         Ok(())
     }

@@ -38,3 +38,4 @@ pub use share::{checkpointed, share};
 pub use summary::{LayerExt, Row, Summary};
 
 pub(crate) use module::matches;
+pub(crate) use summary::output_of;

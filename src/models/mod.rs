@@ -3,14 +3,17 @@
 //! | | for |
 //! |---|---|
 //! | [`Mlp`] | tables of numbers: a few dense layers with activations and dropout |
+//! | [`Gpt`] | text: a decoder-only transformer that predicts the next token |
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 
 mod causal_lm;
+pub mod gpt;
 mod generate;
 mod linear_regression;
 mod mlp;
 
 pub use causal_lm::{CausalLm, LmState};
+pub use gpt::{Gpt, GptConfig, GptState};
 pub use generate::{
     Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity, Token,
 };

@@ -10,6 +10,8 @@
 
 #![allow(unsafe_code)]
 
+mod system;
+
 use std::alloc;
 use std::cell::RefCell;
 use std::ptr::NonNull;
@@ -125,15 +127,9 @@ fn with_pool<R>(capacity: usize, f: impl FnOnce(&mut Pool) -> R) -> Option<R> {
     }
 }
 
-fn block_layout(capacity: usize) -> Option<alloc::Layout> {
-    alloc::Layout::from_size_align(HEADER.checked_add(capacity)?, ALIGN).ok()
-}
-
-/// A zeroed block from the system, or `None` if it has no memory left.
-fn fresh(capacity: usize) -> Option<Block> {
-    let layout = block_layout(capacity)?;
-    // SAFETY: the layout has a size of at least HEADER.
-    let block = NonNull::new(unsafe { alloc::alloc_zeroed(layout) })?.cast::<Header>();
+/// A zeroed block from the system, of which `bytes` will be used at first, or `None` if it has no memory left.
+fn fresh(capacity: usize, bytes: usize) -> Option<Block> {
+    let block = system::zeroed(HEADER.checked_add(capacity)?, HEADER + bytes)?.cast::<Header>();
     // SAFETY: the block is large enough and aligned for a header, and nobody else knows it yet.
     unsafe { block.write(Header { refs: AtomicUsize::new(1), capacity, len: 0, dtype: DType::U8 }) };
     FRESH.fetch_add(1, Ordering::Relaxed);
@@ -145,10 +141,8 @@ fn free(block: Block) {
     // SAFETY: blocks come from `fresh`, and the caller owns this one alone.
     let capacity = unsafe { block.as_ref() }.capacity;
     POOLED.fetch_sub(capacity, Ordering::Relaxed);
-    if let Some(layout) = block_layout(capacity) {
-        // SAFETY: allocated in `fresh` with this same layout.
-        unsafe { alloc::dealloc(block.as_ptr().cast(), layout) };
-    }
+    // SAFETY: made in `fresh` with this same size.
+    unsafe { system::free(block.cast(), HEADER + capacity) };
 }
 
 pub(crate) fn stats() -> Stats {
@@ -184,7 +178,7 @@ impl Storage {
                 POOLED.fetch_sub(capacity, Ordering::Relaxed);
                 (block, false)
             }
-            None => (fresh(capacity)?, true),
+            None => (fresh(capacity, bytes)?, true),
         };
         // SAFETY: a block from the pool or the system has no other owner.
         let header = unsafe { block.as_mut() };

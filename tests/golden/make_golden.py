@@ -30,6 +30,7 @@ FAMILIES = [
     "optimizers",
     "schedules",
     "tokens",
+    "gpt",
     "initializers",
     "generation",
 ]

@@ -1,0 +1,153 @@
+//! One block of a GPT: attention, then a feed-forward part, each behind a normalisation and beside a residual path.
+
+use super::config::GptConfig;
+use super::projection::Projection;
+use crate::AttentionOptions;
+use crate::error::{InLayer, Result};
+use crate::layers::{Dropout, KvCache, Layer, LayerNorm, Mode};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// The standard deviation of initial weights.
+pub(super) const INITIAL_STD: f64 = 0.02;
+
+/// What a block sees besides its input: what came before, and what of that must not be seen.
+#[derive(Default)]
+pub(super) struct Past<'a> {
+    pub(super) cache: Option<&'a mut KvCache>,
+    /// `[batch, 1, 1, keys]`, false for padding.
+    pub(super) mask: Option<&'a Tensor>,
+}
+
+/// `x + attention(norm(x))`, then the same with the feed-forward part.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Before attention.
+    pub ln_1: LayerNorm,
+    /// Each position looks at itself and those before it.
+    pub attn: Attention,
+    /// Before the feed-forward part.
+    pub ln_2: LayerNorm,
+    /// Two dense layers with a GELU in between.
+    pub mlp: FeedForward,
+}
+
+crate::module!(Block { ln_1, attn, ln_2, mlp });
+
+impl Block {
+    #[track_caller]
+    pub(super) fn new(config: &GptConfig, rng: &mut Rng) -> Result<Self> {
+        let norm = LayerNorm::new([config.hidden_size])?.eps(config.layer_norm_eps);
+        Ok(Self {
+            ln_1: norm.clone(),
+            attn: Attention::new(config, rng)?,
+            ln_2: norm,
+            mlp: FeedForward::new(config, rng)?,
+        })
+    }
+
+    /// `[batch, time, hidden]` to the same shape.
+    #[track_caller]
+    pub(super) fn run(&self, x: &Tensor, past: Past<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let normed = self.ln_1.forward(x, mode).in_layer("ln_1")?;
+        let x = x.add(&self.attn.run(&normed, past, mode).in_layer("attn")?)?;
+        let normed = self.ln_2.forward(&x, mode).in_layer("ln_2")?;
+        x.add(&self.mlp.forward(&normed, mode).in_layer("mlp")?)
+    }
+}
+
+impl Layer for Block {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.run(x, Past::default(), mode)
+    }
+}
+
+/// The outputs of residual parts add up over the layers; smaller weights keep their sum in bounds.
+fn residual_std(config: &GptConfig) -> f64 {
+    INITIAL_STD / (2.0 * config.num_layers as f64).sqrt()
+}
+
+/// Causal self-attention with several heads.
+#[derive(Debug, Clone)]
+pub struct Attention {
+    /// Queries, keys and values, one behind the other: `hidden → 3 · hidden`.
+    pub c_attn: Projection,
+    /// From all heads back to one vector.
+    pub c_proj: Projection,
+    num_heads: usize,
+    dropout: Dropout,
+}
+
+crate::module!(Attention { c_attn, c_proj }, plain { num_heads, dropout });
+
+impl Attention {
+    #[track_caller]
+    fn new(config: &GptConfig, rng: &mut Rng) -> Result<Self> {
+        let width = config.hidden_size;
+        Ok(Self {
+            c_attn: Projection::new(width, 3 * width, INITIAL_STD, rng)?,
+            c_proj: Projection::new(width, width, residual_std(config), rng)?,
+            num_heads: config.num_heads,
+            dropout: Dropout::new(config.dropout)?,
+        })
+    }
+
+    #[track_caller]
+    fn run(&self, x: &Tensor, past: Past<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let qkv = self.c_attn.forward(x, mode).in_layer("c_attn")?; // [batch, time, 3 · hidden]
+        let &[batch, time, width] = x.shape() else { return Ok(qkv) };
+        let heads = |i: usize| {
+            let part = qkv.narrow(2, i * width, width)?;
+            part.reshape([batch, time, self.num_heads, width / self.num_heads])?.transpose(1, 2)
+        };
+        let (q, mut k, mut v) = (heads(0)?, heads(1)?, heads(2)?); // [batch, heads, time, head_dim]
+        if let Some(cache) = past.cache {
+            cache.append(&k, &v)?;
+            (k, v) = (cache.keys(), cache.values());
+        }
+        let mut options = AttentionOptions::new().causal();
+        if let Some(mask) = past.mask {
+            options = options.mask(mask);
+        }
+        if let (Mode::Train(rng), true) = (&mut *mode, self.dropout.p() > 0.0) {
+            options = options.dropout(self.dropout.p(), rng);
+        }
+        let y = q.attention(&k, &v, &options)?.transpose(1, 2)?.reshape([batch, time, width])?;
+        let y = self.c_proj.forward(&y, mode).in_layer("c_proj")?;
+        self.dropout.forward(&y, mode)
+    }
+}
+
+/// Two dense layers with a GELU in between.
+#[derive(Debug, Clone)]
+pub struct FeedForward {
+    /// `hidden → intermediate`.
+    pub c_fc: Projection,
+    /// `intermediate → hidden`.
+    pub c_proj: Projection,
+    dropout: Dropout,
+}
+
+crate::module!(FeedForward { c_fc, c_proj }, plain { dropout });
+
+impl FeedForward {
+    #[track_caller]
+    fn new(config: &GptConfig, rng: &mut Rng) -> Result<Self> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        Ok(Self {
+            c_fc: Projection::new(width, inner, INITIAL_STD, rng)?,
+            c_proj: Projection::new(inner, width, residual_std(config), rng)?,
+            dropout: Dropout::new(config.dropout)?,
+        })
+    }
+}
+
+impl Layer for FeedForward {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let inner = self.c_fc.forward(x, mode).in_layer("c_fc")?.gelu_tanh();
+        let y = self.c_proj.forward(&inner, mode).in_layer("c_proj")?;
+        self.dropout.forward(&y, mode)
+    }
+}

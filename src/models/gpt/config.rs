@@ -1,0 +1,180 @@
+//! The sizes of a GPT.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The sizes and options of a [`Gpt`](super::Gpt). Written to files, so that a model can be made anew from them.
+///
+/// ```
+/// use demotic::models::GptConfig;
+///
+/// let config = GptConfig::new(65, 64).layers(4).heads(4).hidden_size(128).dropout(0.1);
+/// assert_eq!(config.num_parameters(), 809_984);
+/// assert_eq!(GptConfig::gpt2().num_parameters(), 124_439_808);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct GptConfig {
+    /// How many different tokens there are.
+    pub vocab_size: usize,
+    /// The most tokens that the model looks at: one position vector is learnt for each.
+    pub context_length: usize,
+    /// The size of the vector that stands for a token.
+    pub hidden_size: usize,
+    /// How many blocks there are.
+    pub num_layers: usize,
+    /// Into how many heads attention is split; `hidden_size` is a multiple of it.
+    pub num_heads: usize,
+    /// The inner size of a block's feed-forward part; usually four times `hidden_size`.
+    pub intermediate_size: usize,
+    /// The dropout probability of embeddings, attention weights and the outputs of both parts of a block.
+    pub dropout: f64,
+    /// Added to the variance by layer normalisation.
+    pub layer_norm_eps: f64,
+    /// Whether the output layer uses the weights of the token embedding (Press and Wolf, 2017).
+    pub tied: bool,
+    /// Whether training computes each block a second time in the backward pass instead of keeping what is inside.
+    pub checkpointing: bool,
+}
+
+impl GptConfig {
+    /// A small model: 4 layers of 4 heads, 128 wide, tied, without dropout.
+    #[must_use]
+    pub fn new(vocab_size: usize, context_length: usize) -> Self {
+        Self {
+            vocab_size,
+            context_length,
+            hidden_size: 128,
+            num_layers: 4,
+            num_heads: 4,
+            intermediate_size: 512,
+            dropout: 0.0,
+            layer_norm_eps: 1e-5,
+            tied: true,
+            checkpointing: false,
+        }
+    }
+
+    /// GPT-2 with 124 million parameters (Radford et al., *Language models are unsupervised multitask learners*, 2019).
+    #[must_use]
+    pub fn gpt2() -> Self {
+        Self::new(50_257, 1024).layers(12).heads(12).hidden_size(768).dropout(0.1)
+    }
+
+    /// GPT-2 with 355 million parameters.
+    #[must_use]
+    pub fn gpt2_medium() -> Self {
+        Self::gpt2().layers(24).heads(16).hidden_size(1024)
+    }
+
+    /// GPT-2 with 774 million parameters.
+    #[must_use]
+    pub fn gpt2_large() -> Self {
+        Self::gpt2().layers(36).heads(20).hidden_size(1280)
+    }
+
+    /// GPT-2 with 1.5 billion parameters.
+    #[must_use]
+    pub fn gpt2_xl() -> Self {
+        Self::gpt2().layers(48).heads(25).hidden_size(1600)
+    }
+
+    /// Another number of blocks.
+    #[must_use]
+    pub fn layers(mut self, num_layers: usize) -> Self {
+        self.num_layers = num_layers;
+        self
+    }
+
+    /// Another number of attention heads.
+    #[must_use]
+    pub fn heads(mut self, num_heads: usize) -> Self {
+        self.num_heads = num_heads;
+        self
+    }
+
+    /// Another width; the inner size becomes four times as large.
+    #[must_use]
+    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
+        self.hidden_size = hidden_size;
+        self.intermediate_size = hidden_size.saturating_mul(4);
+        self
+    }
+
+    /// Another inner size of the feed-forward parts.
+    #[must_use]
+    pub fn intermediate_size(mut self, intermediate_size: usize) -> Self {
+        self.intermediate_size = intermediate_size;
+        self
+    }
+
+    /// Another dropout probability.
+    #[must_use]
+    pub fn dropout(mut self, p: f64) -> Self {
+        self.dropout = p;
+        self
+    }
+
+    /// An output layer with weights of its own.
+    #[must_use]
+    pub fn untied(mut self) -> Self {
+        self.tied = false;
+        self
+    }
+
+    /// Trades time for memory: see [`checkpointing`](Self::checkpointing).
+    #[must_use]
+    pub fn with_checkpointing(mut self) -> Self {
+        self.checkpointing = true;
+        self
+    }
+
+    /// The number of parameters of such a model.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        let (c, inner) = (self.hidden_size as u128, self.intermediate_size as u128);
+        let norm = 2 * c;
+        let attention = (c + 1) * 3 * c + (c + 1) * c;
+        let feed_forward = (c + 1) * inner + (inner + 1) * c;
+        let tables = if self.tied { 1 } else { 2 } * self.vocab_size as u128 + self.context_length as u128;
+        let all = tables
+            .saturating_mul(c)
+            .saturating_add((self.num_layers as u128).saturating_mul(2 * norm + attention + feed_forward))
+            .saturating_add(norm);
+        usize::try_from(all).unwrap_or(usize::MAX)
+    }
+
+    /// Whether such a model can be made.
+    #[track_caller]
+    pub(super) fn check(&self) -> Result<()> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("context_length", self.context_length),
+            ("hidden_size", self.hidden_size),
+            ("num_layers", self.num_layers),
+            ("num_heads", self.num_heads),
+            ("intermediate_size", self.intermediate_size),
+        ];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(Error::argument("Gpt::new", format!("{name} is 0, expected at least 1")));
+        }
+        if !self.hidden_size.is_multiple_of(self.num_heads) {
+            let message = format!("hidden_size {} is not a multiple of num_heads {}", self.hidden_size, self.num_heads);
+            return Err(Error::argument("Gpt::new", message)
+                .with_help("each head gets hidden_size / num_heads of the vector's elements"));
+        }
+        if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
+            let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
+            return Err(Error::argument("Gpt::new", message));
+        }
+        // A config may come from a file: no model is begun that could not be finished.
+        let bytes = (self.num_parameters() as u128).saturating_mul(4);
+        if bytes > isize::MAX as u128 {
+            let message = format!("{} layers of width {} do not fit into memory", self.num_layers, self.hidden_size);
+            return Err(Error::argument("Gpt::new", message));
+        }
+        Ok(())
+    }
+}

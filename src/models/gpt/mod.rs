@@ -1,0 +1,171 @@
+//! A decoder-only transformer: GPT-2's architecture, at any size.
+
+mod block;
+mod config;
+mod decode;
+mod projection;
+
+pub use block::{Attention, Block, FeedForward};
+pub use config::GptConfig;
+pub use decode::GptState;
+pub use projection::Projection;
+
+use block::INITIAL_STD;
+
+use crate::error::{Error, InLayer, Result};
+use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// A decoder-only transformer that predicts the next token: GPT-2's architecture and parameter names (Radford et al., 2019).
+///
+/// Token and position vectors are added, go through blocks of causal attention and feed-forward parts, and the last
+/// vectors are compared with those of all tokens.
+///
+/// # Shapes
+/// - input: token ids `[batch, time]` of type `I64`, `time` at most the context length
+/// - output: logits `[batch, time, vocab]`
+///
+/// The parameters are named as in `transformers`: `transformer.wte.weight`, `transformer.h.0.attn.c_attn.weight` …
+///
+/// ```
+/// use demotic::models::{Gpt, GptConfig};
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let config = GptConfig::new(65, 16).layers(2).heads(2).hidden_size(32);
+/// let mut model = Gpt::new(config, &mut rng)?;
+/// let mut opt = AdamW::new(1e-3);
+///
+/// let text = Tensor::from_nested([[1i64, 2, 3, 4, 1, 2, 3, 4, 1]])?;
+/// let (inputs, targets) = (text.narrow(1, 0, 8)?, text.narrow(1, 1, 8)?);
+/// for _step in 0..20 {
+///     let logits = model.forward(&inputs, &mut Mode::Train(&mut rng))?;
+///     let loss = losses::token_cross_entropy(&logits, &targets)?;
+///     opt.step(&mut model, &loss.backward()?)?;
+/// }
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Gpt {
+    /// Everything but the output layer.
+    pub transformer: Decoder,
+    /// The output layer `[vocab, hidden]`, unless it shares the weights of the token embedding.
+    pub lm_head: Option<Linear>,
+    config: GptConfig,
+}
+
+crate::module!(Gpt { transformer, lm_head }, plain { config });
+
+/// The body of a [`Gpt`]: from token ids to hidden vectors.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    /// Token vectors, `[vocab, hidden]`.
+    pub wte: Embedding,
+    /// Position vectors, `[context, hidden]`.
+    pub wpe: Embedding,
+    /// The blocks.
+    pub h: Vec<Block>,
+    /// After the last block.
+    pub ln_f: LayerNorm,
+    dropout: Dropout,
+}
+
+crate::module!(Decoder { wte, wpe, h, ln_f }, plain { dropout });
+
+impl Gpt {
+    /// A model with random weights, initialised as GPT-2 was: normal with deviation 0.02, the outputs of residual parts
+    /// smaller by the root of their number.
+    ///
+    /// # Errors
+    /// If the sizes do not fit each other, the dropout is no probability, or the weights do not fit into memory.
+    #[track_caller]
+    pub fn new(config: GptConfig, rng: &mut Rng) -> Result<Self> {
+        config.check()?;
+        let width = config.hidden_size;
+        let dropout = Dropout::new(config.dropout)?;
+        let init = Init::Normal { mean: 0.0, std: INITIAL_STD };
+        let mut table = |rows: usize| Embedding::from_pretrained(&init.tensor(&[rows, width], rng)?, false);
+        let (wte, wpe) = (table(config.vocab_size)?, table(config.context_length)?);
+        let mut h = Vec::with_capacity(config.num_layers.min(1024));
+        for _ in 0..config.num_layers {
+            h.push(Block::new(&config, rng)?);
+        }
+        let ln_f = LayerNorm::new([width])?.eps(config.layer_norm_eps);
+        let lm_head = match config.tied {
+            true => None,
+            false => Some(Linear {
+                weight: Param::new(init.tensor(&[config.vocab_size, width], rng)?)?,
+                bias: None,
+            }),
+        };
+        Ok(Self { transformer: Decoder { wte, wpe, h, ln_f, dropout }, lm_head, config })
+    }
+
+    /// The sizes and options.
+    #[must_use]
+    pub fn config(&self) -> &GptConfig {
+        &self.config
+    }
+
+    /// The vectors behind the last block, from which the output layer makes logits: `[batch, time, hidden]`.
+    ///
+    /// # Errors
+    /// As for [`forward`](Layer::forward).
+    #[track_caller]
+    pub fn hidden(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let (_, time) = self.check_ids(ids)?;
+        let positions = Tensor::arange(time)?;
+        let mut x = self.transformer.embed(ids, &positions, mode).in_layer("transformer")?;
+        for (i, block) in self.transformer.h.iter().enumerate() {
+            let y = match self.config.checkpointing && mode.is_train() {
+                true => checkpointed(block, &x, mode),
+                false => block.forward(&x, mode),
+            };
+            x = y.in_layer(i).in_layer("transformer.h")?;
+        }
+        self.transformer.ln_f.forward(&x, mode).in_layer("transformer.ln_f")
+    }
+
+    /// From hidden vectors to logits.
+    #[track_caller]
+    fn head(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        match &self.lm_head {
+            Some(head) => head.forward(x, mode).in_layer("lm_head"),
+            None => x.linear(&self.transformer.wte.weight, None),
+        }
+    }
+
+    /// The numbers of sequences and of tokens in each.
+    #[track_caller]
+    fn check_ids(&self, ids: &Tensor) -> Result<(usize, usize)> {
+        let &[batch, time] = ids.shape() else {
+            let message = format!("token ids of shape {:?}, expected [batch, time]", ids.shape());
+            return Err(Error::shape("gpt", message).with_help("a single sequence needs a batch of one: ids.unsqueeze(0)"));
+        };
+        let limit = self.config.context_length;
+        if time > limit {
+            let message = format!("{time} tokens, but the model looks at {limit} at the most");
+            return Err(Error::argument("gpt", message).with_help("cut the text into windows of the context length"));
+        }
+        Ok((batch, time))
+    }
+}
+
+impl Decoder {
+    /// The sum of token and position vectors.
+    #[track_caller]
+    fn embed(&self, ids: &Tensor, positions: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let tokens = self.wte.forward(ids, mode).in_layer("wte")?;
+        let places = self.wpe.forward(positions, mode).in_layer("wpe")?;
+        self.dropout.forward(&tokens.add(&places)?, mode)
+    }
+}
+
+impl Layer for Gpt {
+    #[track_caller]
+    fn forward(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.hidden(ids, mode)?;
+        self.head(&x, mode)
+    }
+}
