@@ -191,20 +191,35 @@ fn statistics<I: Isa, T: Real, const CENTRED: bool>(x: &[T], eps: T) -> (T, T) {
         }
         mean = total(sum) / count;
     }
-    let (mut deviations, mut squares) = (zero, zero);
-    let mut add = |x: &Chunk<T>| {
-        if CENTRED {
-            deviations = lanes(|i| deviations[i] + (x[i] - mean));
-        }
-        squares = lanes(|i| I::mul_add(x[i] - mean, x[i] - mean, squares[i]));
-    };
-    chunks.iter().for_each(&mut add);
-    if !rest.is_empty() {
-        add(&padded(rest, mean));
+    let mut about = Deviations { mean, sum: zero, squares: zero };
+    for x in chunks {
+        about.add::<I, CENTRED>(x);
     }
-    let off = if CENTRED { total(deviations) / count } else { T::zero() };
-    let variance = total(squares) / count - off * off;
+    if !rest.is_empty() {
+        about.add::<I, CENTRED>(&padded(rest, mean));
+    }
+    let off = if CENTRED { total(about.sum) / count } else { T::zero() };
+    let variance = total(about.squares) / count - off * off;
     (mean + off, T::one() / (variance + eps).sqrt())
+}
+
+/// What the deviations of a row from `mean` add up to, lane by lane, and their squares.
+struct Deviations<T> {
+    mean: T,
+    sum: Chunk<T>,
+    squares: Chunk<T>,
+}
+
+impl<T: Real> Deviations<T> {
+    #[inline(always)]
+    fn add<I: Isa, const CENTRED: bool>(&mut self, x: &Chunk<T>) {
+        let Self { mean, sum, squares } = self;
+        let off: Chunk<T> = lanes(|i| x[i] - *mean);
+        if CENTRED {
+            *sum = lanes(|i| sum[i] + off[i]);
+        }
+        *squares = lanes(|i| I::mul_add(off[i], off[i], squares[i]));
+    }
 }
 
 struct Backward<'a, T, const CENTRED: bool> {
@@ -235,45 +250,63 @@ impl<T: Real, const CENTRED: bool> Backward<'_, T, CENTRED> {
         let Normalized { x, cols, mean, rstd, weight } = self.saved;
         let count = T::from_f64(cols as f64);
         self.sums.fill(T::zero());
-        let (mut no_weight, mut no_bias) = ([T::zero(); LANES], [T::zero(); LANES]);
         let (weight_sums, bias_sums) = self.sums.split_at_mut(if SUMS { cols.next_multiple_of(LANES) } else { 0 });
-        let (weight_sums, bias_sums) = (weight_sums.as_chunks_mut().0, bias_sums.as_chunks_mut().0);
+        let (weight_sums, bias_sums) = (weight_sums.as_chunks_mut::<LANES>().0, bias_sums.as_chunks_mut::<LANES>().0);
         let rows = self.g.chunks_exact(cols).zip(self.dx.chunks_exact_mut(cols)).zip(x.chunks_exact(cols)).zip(rstd);
         for (i, (((g, dx), x), &rstd)) in rows.enumerate() {
             // Where there is no weight, it is not looked at either.
             let w = if WEIGHTED { weight.unwrap_or(g) } else { g };
             let mean = if CENTRED { mean[i] } else { T::zero() };
-            let weigh = |g: T, w: T| if WEIGHTED { g * w } else { g };
-            let (mut along_one, mut along_x) = ([T::zero(); LANES], [T::zero(); LANES]);
-            let mut add = |k: usize, g: &Chunk<T>, x: &Chunk<T>, w: &Chunk<T>| {
-                let x: Chunk<T> = lanes(|i| (x[i] - mean) * rstd);
-                let h: Chunk<T> = lanes(|i| weigh(g[i], w[i]));
-                if CENTRED {
-                    along_one = lanes(|i| along_one[i] + h[i]);
-                }
-                along_x = lanes(|i| I::mul_add(h[i], x[i], along_x[i]));
-                if SUMS {
-                    let sum = weight_sums.get_mut(k).unwrap_or(&mut no_weight);
-                    *sum = lanes(|i| I::mul_add(g[i], x[i], sum[i]));
-                    if CENTRED {
-                        let sum = bias_sums.get_mut(k).unwrap_or(&mut no_bias);
-                        *sum = lanes(|i| sum[i] + g[i]);
-                    }
-                }
-            };
+            let mut along = Along { mean, rstd, one: [T::zero(); LANES], x: [T::zero(); LANES] };
+            let (mut weight_sums, mut bias_sums) = (weight_sums.iter_mut(), bias_sums.iter_mut());
             let ((gs, g_rest), (xs, x_rest), (ws, w_rest)) = (g.as_chunks(), x.as_chunks(), w.as_chunks());
-            for (k, ((g, x), w)) in gs.iter().zip(xs).zip(ws).enumerate() {
-                add(k, g, x, w);
+            for ((g, x), w) in gs.iter().zip(xs).zip(ws) {
+                along.add::<I, CENTRED, WEIGHTED>(g, x, w, weight_sums.next(), bias_sums.next());
             }
             if !g_rest.is_empty() {
                 // With a gradient of zero, nothing is added for what is not there.
-                add(gs.len(), &padded(g_rest, T::zero()), &padded(x_rest, mean), &padded(w_rest, T::zero()));
+                let (g, x, w) = (padded(g_rest, T::zero()), padded(x_rest, mean), padded(w_rest, T::zero()));
+                along.add::<I, CENTRED, WEIGHTED>(&g, &x, &w, weight_sums.next(), bias_sums.next());
             }
-            let (along_one, along_x) = (total(along_one) / count, total(along_x) / count);
+            let (along_one, along_x) = (total(along.one) / count, total(along.x) / count);
             for (((dx, &g), &x), &w) in dx.iter_mut().zip(g).zip(x).zip(w) {
-                let h = weigh(g, w);
+                let h = if WEIGHTED { g * w } else { g };
                 *dx = rstd * (h - I::mul_add((x - mean) * rstd, along_x, along_one));
             }
+        }
+    }
+}
+
+/// The parts of a row's gradient that lie along what normalising takes away, lane by lane: the mean of `h`, and of `h x̂`.
+struct Along<T> {
+    mean: T,
+    rstd: T,
+    one: Chunk<T>,
+    x: Chunk<T>,
+}
+
+impl<T: Real> Along<T> {
+    /// Adds a chunk, also to the sums for the weight (`g x̂`) and for the bias (`g`), where there are any.
+    #[inline(always)]
+    fn add<I: Isa, const CENTRED: bool, const WEIGHTED: bool>(
+        &mut self,
+        g: &Chunk<T>,
+        x: &Chunk<T>,
+        w: &Chunk<T>,
+        weight_sum: Option<&mut Chunk<T>>,
+        bias_sum: Option<&mut Chunk<T>>,
+    ) {
+        let x: Chunk<T> = lanes(|i| (x[i] - self.mean) * self.rstd);
+        let h: Chunk<T> = if WEIGHTED { lanes(|i| g[i] * w[i]) } else { *g };
+        if CENTRED {
+            self.one = lanes(|i| self.one[i] + h[i]);
+        }
+        self.x = lanes(|i| I::mul_add(h[i], x[i], self.x[i]));
+        if let Some(sum) = weight_sum {
+            *sum = lanes(|i| I::mul_add(g[i], x[i], sum[i]));
+        }
+        if let Some(sum) = bias_sum {
+            *sum = lanes(|i| sum[i] + g[i]);
         }
     }
 }

@@ -18,6 +18,9 @@
 //! block or a vector register. Lengths that do not fit each other are a mistake of the caller, found by a debug
 //! assertion; in release builds the loops stop at the shorter one. And everything is safe code, except the step
 //! into functions compiled for an instruction set that was just found to be present.
+//!
+//! A trap: within [`simd::Kernel::run`] everything has to be inlined. A closure that is called in two places is not, and is
+//! then compiled without the instruction set, ten times slower; make it a function with `#[inline(always)]`.
 
 pub(crate) mod attention;
 pub(crate) mod copy;
