@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn blocks_are_zeroed_aligned_and_can_be_written_to_their_ends() {
-        let sizes = [64, 4096, PAGED_BYTES - 64, PAGED_BYTES, PAGED_BYTES + 64, (2 << 20) - 1, 2 << 20, (5 << 20) + 4096];
+        let sizes =
+            [64, 4096, PAGED_BYTES - 64, PAGED_BYTES, PAGED_BYTES + 64, (2 << 20) - 1, 2 << 20, (5 << 20) + 4096];
         for size in sizes {
             for used in [64, size / 2, size] {
                 let block = zeroed(size, used).unwrap();
