@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use demotic::models::{CausalLm, Gpt, GptConfig};
-use demotic::optimizers::{Adam, AdamW, Optimizer};
+use demotic::optimizers::{AdamW, Optimizer};
 use demotic::prelude::*;
 
 use crate::measure::Options;

@@ -7,15 +7,15 @@
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 
 mod causal_lm;
-pub mod gpt;
 mod generate;
+pub mod gpt;
 mod linear_regression;
 mod mlp;
 
 pub use causal_lm::{CausalLm, LmState};
-pub use gpt::{Gpt, GptConfig, GptState};
 pub use generate::{
     Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity, Token,
 };
+pub use gpt::{Gpt, GptConfig, GptState};
 pub use linear_regression::LinearRegression;
 pub use mlp::Mlp;

@@ -2,7 +2,7 @@
 
 use super::config::GptConfig;
 use super::projection::Projection;
-use crate::AttentionOptions;
+use crate::autograd::AttentionOptions;
 use crate::error::{InLayer, Result};
 use crate::layers::{Dropout, KvCache, Layer, LayerNorm, Mode};
 use crate::rng::Rng;

@@ -1,7 +1,7 @@
 //! A GPT that remembers the keys and values of earlier tokens, so that each token is computed once.
 
-use super::block::Past;
 use super::Gpt;
+use super::block::Past;
 use crate::autograd::pause_recording;
 use crate::error::{Error, InLayer, Result};
 use crate::layers::{KvCache, Layer, Mode};
@@ -87,7 +87,9 @@ impl Gpt {
         let limit = self.config.context_length;
         if state.len + n > limit {
             let message = format!("{n} tokens after {} are more than the model looks at ({limit})", state.len);
-            return Err(Error::argument("gpt", message).with_help("generation has an option for long texts: sliding_window"));
+            return Err(
+                Error::argument("gpt", message).with_help("generation has an option for long texts: sliding_window")
+            );
         }
         let (positions, mask) = (state.positions(n)?, state.mask(n)?);
         let mut x = self.transformer.embed(ids, &positions, &mut Mode::Eval).in_layer("transformer")?;

@@ -94,10 +94,7 @@ impl Gpt {
         let ln_f = LayerNorm::new([width])?.eps(config.layer_norm_eps);
         let lm_head = match config.tied {
             true => None,
-            false => Some(Linear {
-                weight: Param::new(init.tensor(&[config.vocab_size, width], rng)?)?,
-                bias: None,
-            }),
+            false => Some(Linear { weight: Param::new(init.tensor(&[config.vocab_size, width], rng)?)?, bias: None }),
         };
         Ok(Self { transformer: Decoder { wte, wpe, h, ln_f, dropout }, lm_head, config })
     }
@@ -141,7 +138,9 @@ impl Gpt {
     fn check_ids(&self, ids: &Tensor) -> Result<(usize, usize)> {
         let &[batch, time] = ids.shape() else {
             let message = format!("token ids of shape {:?}, expected [batch, time]", ids.shape());
-            return Err(Error::shape("gpt", message).with_help("a single sequence needs a batch of one: ids.unsqueeze(0)"));
+            return Err(
+                Error::shape("gpt", message).with_help("a single sequence needs a batch of one: ids.unsqueeze(0)")
+            );
         };
         let limit = self.config.context_length;
         if time > limit {
