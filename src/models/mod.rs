@@ -5,6 +5,8 @@
 //! | [`Mlp`] | tables of numbers: a few dense layers with activations and dropout |
 //! | [`Gpt`] | text: a decoder-only transformer that predicts the next token |
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
+//!
+//! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
 
 mod causal_lm;
 mod generate;
@@ -14,7 +16,8 @@ mod mlp;
 
 pub use causal_lm::{CausalLm, LmState};
 pub use generate::{
-    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity, Token,
+    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity,
+    TextContinuation, TextGenerator, Token,
 };
 pub use gpt::{Gpt, GptConfig, GptState};
 pub use linear_regression::LinearRegression;

@@ -9,4 +9,5 @@ mod contexts;
 mod continuations;
 mod models;
 mod scores;
+mod texts;
 mod transformers;

@@ -6,15 +6,18 @@ mod options;
 mod score;
 mod stop;
 mod stream;
+mod text;
 
 pub use beam::{Beam, BeamSearch, BeamStop};
 pub use options::{FinishReason, GenerateOptions};
 pub use score::Perplexity;
 pub use stream::Generator;
+pub use text::{TextContinuation, TextGenerator};
 
 use super::CausalLm;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
+use crate::text::Tokenizer;
 use engine::Engine;
 
 /// A generated token.
@@ -100,7 +103,9 @@ pub trait Generate: CausalLm + Sized {
     /// ```
     #[track_caller]
     fn generate(&self, prompt: &[i64], options: &GenerateOptions, rng: &mut Rng) -> Result<Continuation> {
-        let mut engine = single(self, prompt, options, rng)?;
+        refuse_stop_texts(options)?;
+        refuse_samples(options)?;
+        let mut engine = Engine::new(self, &[prompt], options, rng)?;
         while !engine.is_finished() {
             engine.step()?;
         }
@@ -134,7 +139,62 @@ pub trait Generate: CausalLm + Sized {
     /// As for [`generate`](Self::generate); those of later tokens come from the iterator.
     #[track_caller]
     fn stream(&self, prompt: &[i64], options: &GenerateOptions, rng: &mut Rng) -> Result<Generator<'_, Self>> {
-        Ok(Generator::new(single(self, prompt, options, rng)?))
+        refuse_stop_texts(options)?;
+        refuse_samples(options)?;
+        Ok(Generator::new(Engine::new(self, &[prompt], options, rng)?))
+    }
+
+    /// Continues a text.
+    ///
+    /// # Errors
+    /// As for [`generate`](Self::generate), and if the tokenizer has no tokens for the text, or the model's vocabulary is not
+    /// the tokenizer's. [Stop texts](GenerateOptions::stop_text) are allowed.
+    #[track_caller]
+    fn generate_text(
+        &self,
+        tokenizer: &dyn Tokenizer,
+        prompt: &str,
+        options: &GenerateOptions,
+        rng: &mut Rng,
+    ) -> Result<TextContinuation> {
+        let mut pieces = self.stream_text(tokenizer, prompt, options, rng)?;
+        let text = pieces.by_ref().collect::<Result<String>>()?;
+        // The iterator ended without an error, hence for a reason.
+        let finish = pieces.finish_reason().ok_or_else(|| Error::state("generate", "nothing was generated"))?;
+        Ok(TextContinuation { text, finish })
+    }
+
+    /// Continues a text piece by piece, to show it while it is generated.
+    ///
+    /// # Errors
+    /// As for [`generate_text`](Self::generate_text); those of later tokens come from the iterator.
+    ///
+    /// ```no_run
+    /// use std::io::Write;
+    ///
+    /// use demotic::models::{Generate, GenerateOptions};
+    /// use demotic::prelude::*;
+    /// use demotic::text::Tokenizer;
+    /// # fn show(model: &impl Generate, tokenizer: &dyn Tokenizer) -> Result<(), Box<dyn std::error::Error>> {
+    ///
+    /// let options = GenerateOptions::new().max_new_tokens(200).stop_text("\n\n");
+    /// for piece in model.stream_text(tokenizer, "Once upon a time", &options, &mut Rng::seed(0))? {
+    ///     print!("{}", piece?);
+    ///     std::io::stdout().flush()?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    fn stream_text<'m>(
+        &'m self,
+        tokenizer: &'m dyn Tokenizer,
+        prompt: &str,
+        options: &GenerateOptions,
+        rng: &mut Rng,
+    ) -> Result<TextGenerator<'m, Self>> {
+        refuse_samples(options)?;
+        TextGenerator::new(self, tokenizer, prompt, options, rng)
     }
 
     /// Searches for the most likely continuations, and returns as many as there are beams (or fewer, if there are not so
@@ -183,20 +243,13 @@ pub trait Generate: CausalLm + Sized {
 
 impl<M: CausalLm> Generate for M {}
 
-/// The engine for one sequence.
 #[track_caller]
-fn single<'m, M: CausalLm>(
-    model: &'m M,
-    prompt: &[i64],
-    options: &GenerateOptions,
-    rng: &mut Rng,
-) -> Result<Engine<'m, M>> {
-    refuse_stop_texts(options)?;
-    if options.samples > 1 {
-        let message = format!("samples is {}, but one continuation is returned", options.samples);
-        return Err(Error::argument("generate", message).with_help("generate_batch(&[prompt], ..) returns all of them"));
+fn refuse_samples(options: &GenerateOptions) -> Result<()> {
+    if options.samples <= 1 {
+        return Ok(());
     }
-    Engine::new(model, &[prompt], options, rng)
+    let message = format!("samples is {}, but one continuation is returned", options.samples);
+    Err(Error::argument("generate", message).with_help("generate_batch(&[prompt], ..) returns all of them"))
 }
 
 #[track_caller]

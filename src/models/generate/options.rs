@@ -145,7 +145,7 @@ impl GenerateOptions {
 
     #[track_caller]
     pub(super) fn token_stops(&self) -> Result<StopSet<i64>> {
-        StopSet::new(self.stop_sequences.iter().map(Vec::as_slice))
+        StopSet::new("stop sequence", self.stop_sequences.iter().map(Vec::as_slice))
     }
 
     /// The part of a prompt that is fed, which is all of it unless it may be truncated.

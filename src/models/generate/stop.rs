@@ -29,14 +29,14 @@ impl<T: PartialEq + Clone> StopSet<T> {
     /// # Errors
     /// If a sequence is empty.
     #[track_caller]
-    pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a [T]>) -> Result<Self>
+    pub(super) fn new<'a>(what: &str, patterns: impl Iterator<Item = &'a [T]>) -> Result<Self>
     where
         T: 'a,
     {
         let mut set = Self { patterns: Vec::new() };
         for (i, items) in patterns.enumerate() {
             if items.is_empty() {
-                return Err(Error::argument("generate", format!("stop sequence {i} is empty")));
+                return Err(Error::argument("generate", format!("{what} {i} is empty")));
             }
             let mut fallback = vec![0; items.len() + 1];
             for n in 1..items.len() {
@@ -97,7 +97,7 @@ mod tests {
             let patterns: Vec<Vec<u8>> = (0..3).map(|_| random(7)).collect();
             let patterns: Vec<&[u8]> = patterns.iter().map(Vec::as_slice).collect();
             let text = random(40);
-            let set = StopSet::new(patterns.iter().copied())?;
+            let set = StopSet::new("pattern", patterns.iter().copied())?;
             let mut progress = set.start();
             let mut found = None;
             for (i, item) in text.iter().enumerate() {
