@@ -161,7 +161,10 @@ pub(super) fn search<M: CausalLm>(
                 break;
             }
         }
-        state.reorder(&rows)?;
+        // Often every beam is continued where it is.
+        if !rows.iter().copied().eq(0..state.rows()) {
+            state.reorder(&rows)?;
+        }
         let ids: Vec<i64> = running.iter().filter_map(|r| r.tokens.last().copied()).collect();
         logits = model.extend_last(&Tensor::from_vec(ids, [running.len(), 1])?, &mut state)?;
     }
