@@ -1,4 +1,4 @@
-//! Embeddings against PyTorch: outputs, and the gradients of tables.
+//! Embeddings against PyTorch, and positions against their closed forms: outputs and gradients.
 
 #[path = "common/golden.rs"]
 mod golden;
@@ -14,6 +14,17 @@ fn tokens() {
             "embedding" if !case.attr_or("scale_grad_by_freq", false) => {
                 x[0].embedding(&x[1], case.attr("padding_idx"))?
             }
+            "rotary" => x[0].rotary(&x[1], &x[2], case.attr("interleaved"))?,
+            "SinusoidalPositions" => {
+                let layer = SinusoidalPositions::new(case.attr("max_len"), x[0].shape()[x[0].rank() - 1])?;
+                layer.forward_at(&x[0], case.attr_or("offset", 0))?
+            }
+            "LearnedPositions" => {
+                let layer = LearnedPositions { weight: Param::new(x[1].clone())? };
+                x[1] = layer.weight.value().clone();
+                layer.forward_at(&x[0], case.attr_or("offset", 0))?
+            }
+            "RotaryPositions" => rotary(case, &x[0])?.forward_at(&x[0], case.attr_or("offset", 0))?,
             _ => {
                 let layer = embedding(case, &x[1])?;
                 x[1] = layer.weight.value().clone();
@@ -31,4 +42,15 @@ fn embedding(case: &Case, weight: &Tensor) -> Result<Embedding> {
         layer.weight.set(weight)?;
     }
     Ok(if case.attr_or("scale_grad_by_freq", false) { layer.scale_grad_by_freq() } else { layer })
+}
+
+fn rotary(case: &Case, x: &Tensor) -> Result<RotaryPositions> {
+    let mut layer = RotaryPositions::new(case.attr("max_len"), x.shape()[x.rank() - 1])?;
+    if let Some(base) = case.attr("base") {
+        layer = layer.base(base)?;
+    }
+    if let Some(dims) = case.attr("dims") {
+        layer = layer.dims(dims)?;
+    }
+    Ok(if case.attr_or("interleaved", false) { layer.interleaved() } else { layer })
 }

@@ -181,3 +181,97 @@ fn an_embedding_that_is_also_the_head() -> Result<()> {
     assert!(tied.sub(&sum)?.abs().max()?.item()? < 1e-5 * sum.abs().max()?.item()?);
     Ok(())
 }
+
+#[test]
+fn positions_that_do_not_fit() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let (shape, argument, index) = (ErrorKind::Shape, ErrorKind::Argument, ErrorKind::Index);
+    let learned = LearnedPositions::new(5, 4, &mut rng)?;
+    let x = Tensor::zeros([2, 3, 4])?;
+    let message = "LearnedPositions: 3 steps from position 3 on, but there are 5 positions";
+    fails(learned.forward_at(&x, 3), index, message);
+    let e = learned.forward_at(&x, usize::MAX).unwrap_err();
+    assert_eq!(e.help(), Some("shorten the input, or make the layer for longer sequences"));
+    let message = "SinusoidalPositions: 3 steps from position 0 on, but there are 2 positions";
+    fails(SinusoidalPositions::new(2, 4)?.predict(&x), index, message);
+    let message = "RotaryPositions: the input [2, 3, 4] has 4 features, the positions have 6";
+    fails(RotaryPositions::new(5, 6)?.predict(&x), shape, message);
+    let message = "LearnedPositions: the input has shape [4], expected [.., T, 4]";
+    fails(learned.predict(&Tensor::zeros([4])?), shape, message);
+    let message = "LearnedPositions: the input must be f32, not f64";
+    fails(learned.predict(&x.to_dtype(DType::F64)), ErrorKind::DType, message);
+    let message = "RotaryPositions: the input must be f32 or f64, not i64";
+    fails(RotaryPositions::new(5, 4)?.predict(&x.to_dtype(DType::I64)), ErrorKind::DType, message);
+
+    let message = "SinusoidalPositions::new: 0 positions with 4 features, expected at least 1 of each";
+    fails(SinusoidalPositions::new(0, 4), argument, message);
+    let message = "LearnedPositions::new: 4 positions with 0 features, expected at least 1 of each";
+    fails(LearnedPositions::new(4, 0, &mut rng), argument, message);
+    let message = "RotaryPositions::new: 5 of 5 features, expected an even number of them";
+    fails(RotaryPositions::new(4, 5), argument, message);
+    let message = "dims: 6 of 4 features, expected an even number of them";
+    fails(RotaryPositions::new(5, 4)?.dims(6), argument, message);
+    for base in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let message = format!("base: the base is {base}, expected a positive number");
+        fails(RotaryPositions::new(5, 4)?.base(base), argument, &message);
+    }
+    for huge in [usize::MAX, usize::MAX / 64] {
+        assert!(SinusoidalPositions::new(huge, 4).is_err() && SinusoidalPositions::new(4, huge).is_err());
+        assert!(RotaryPositions::new(huge, 4).is_err() && RotaryPositions::new(4, huge - 1).is_err());
+        assert!(LearnedPositions::new(huge, 4, &mut rng).is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn rotations_that_do_not_fit() -> Result<()> {
+    let (x, angles) = (Tensor::zeros([2, 3, 4])?, Tensor::zeros([3, 2])?);
+    let e = x.rotary(&angles, &Tensor::zeros([3, 1])?, false).unwrap_err();
+    assert_eq!(e.message(), "rotary: cosines [3, 2] and sines [3, 1] for the input [2, 3, 4]");
+    assert_eq!(e.help(), Some("both must be [3, n] with at most 2 pairs"));
+    let many = Tensor::zeros([3, 3])?;
+    let message = "rotary: cosines [3, 3] and sines [3, 3] for the input [2, 3, 4]";
+    fails(x.rotary(&many, &many, true), ErrorKind::Shape, message);
+    let message = "rotary: the input has shape [4], expected [.., T, head_dim]";
+    fails(Tensor::zeros([4])?.rotary(&angles, &angles, true), ErrorKind::Shape, message);
+    let message = "rotary: the sines are tracked, but have no gradient here";
+    fails(x.rotary(&angles, &angles.tracked()?, true), ErrorKind::Gradient, message);
+    let message = "rotary: the cosines must be f32, not f64";
+    fails(x.rotary(&angles.to_dtype(DType::F64), &angles, true), ErrorKind::DType, message);
+    Ok(())
+}
+
+#[test]
+fn positions_print_their_options() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    assert_eq!(format!("{:?}", SinusoidalPositions::new(9, 4)?), "SinusoidalPositions(9 × 4)");
+    let learned = LearnedPositions::new(9, 4, &mut rng)?.with_init(Init::Constant(0.5), &mut rng)?;
+    assert_eq!(format!("{learned:?}"), "LearnedPositions(9 × 4)");
+    assert_eq!(learned.predict(&Tensor::zeros([1, 4])?)?.to_vec::<f32>()?, [0.5; 4]);
+    assert_eq!(format!("{:?}", RotaryPositions::new(9, 4)?), "RotaryPositions(9 × 4, base 10000)");
+    let rotary = RotaryPositions::new(9, 4)?.dims(2)?.base(500.0)?.interleaved();
+    assert_eq!(format!("{rotary:?}"), "RotaryPositions(9 × 4, 2 of them turn, base 500, interleaved)");
+    let model = sequential![SinusoidalPositions::new(9, 4)?, learned, rotary];
+    assert_eq!(model.named_parameters()[0].0, "1.weight");
+    assert_eq!(model.summary([2, 9, 4])?.rows()[1].output, Some(vec![2, 9, 4]));
+    Ok(())
+}
+
+/// Continuing a sequence gives what the whole sequence gives.
+#[test]
+fn offsets_continue_sequences() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let x = Tensor::normal([2, 7, 6], 0.0, 1.0, &mut rng)?;
+    let learned = LearnedPositions::new(7, 6, &mut rng)?;
+    let (waves, rotary) = (SinusoidalPositions::new(7, 6)?, RotaryPositions::new(7, 6)?);
+    check_continuation(&x, |x, at| learned.forward_at(x, at))?;
+    check_continuation(&x, |x, at| waves.forward_at(x, at))?;
+    check_continuation(&x, |x, at| rotary.forward_at(x, at))
+}
+
+fn check_continuation(x: &Tensor, forward_at: impl Fn(&Tensor, usize) -> Result<Tensor>) -> Result<()> {
+    let parts = [forward_at(&x.narrow(1, 0, 4)?, 0)?, forward_at(&x.narrow(1, 4, 3)?, 4)?];
+    let whole = forward_at(x, 0)?;
+    assert_eq!(Tensor::cat(&[&parts[0], &parts[1]], 1)?.to_vec::<f32>()?, whole.to_vec::<f32>()?);
+    Ok(())
+}

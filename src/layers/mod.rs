@@ -14,6 +14,7 @@ mod linear;
 mod module;
 mod norm;
 mod param;
+mod position;
 mod recurrent;
 mod shape;
 mod share;
@@ -30,6 +31,7 @@ pub use linear::Linear;
 pub use module::{Module, ModuleExt, Slot, SlotMut, Visitor, VisitorMut};
 pub use norm::{LayerNorm, RmsNorm};
 pub use param::{Buffer, Param};
+pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,
 };

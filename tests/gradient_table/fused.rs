@@ -12,6 +12,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(regression());
     rows.extend(classification());
     rows.extend(norms());
+    rows.extend(rotary());
     rows
 }
 
@@ -85,5 +86,17 @@ fn norms() -> Vec<Row> {
         Row::new("layer_norm", |x| x[0].layer_norm(&[4], None, None, 0.1), [x()]),
         Row::new("rms_norm", |x| x[0].rms_norm(&[4], Some(&x[1]), 0.1), [x(), weight(&[4])]),
         Row::new("rms_norm", |x| x[0].rms_norm(&[3, 4], None, 0.1), [x()]),
+    ]
+}
+
+fn rotary() -> Vec<Row> {
+    let turned = |interleaved: bool| {
+        move |x: &[Tensor]| x[0].rotary(&spread(&[3, 2], -1.0, 1.0), &spread(&[3, 2], 0.0, 1.0), interleaved)
+    };
+    let x = |features: usize| spread(&[2, 3, features], -2.0, 2.0);
+    vec![
+        Row::new("rotary", turned(false), [x(4)]),
+        Row::new("rotary", turned(true), [x(4)]),
+        Row::new("rotary", move |x| Ok(turned(false)(x)?.square()), [x(5)]),
     ]
 }

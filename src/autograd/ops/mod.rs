@@ -26,6 +26,7 @@ mod power;
 mod rearrange;
 pub(crate) mod recurrent;
 mod reduce;
+mod rotary;
 mod rounding;
 mod scan;
 mod select;

@@ -9,7 +9,7 @@
 //! | [`reduce`], [`scan`], [`recurrence`], [`sort`] | along one dimension of three |
 //! | [`copy`] | gathering strided elements, conversion between types |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
-//! | [`softmax`], [`layer_norm`], [`optim`] | fused loops of training |
+//! | [`softmax`], [`layer_norm`], [`rotary`], [`optim`] | fused loops of training |
 //! | [`gemm`] | matrix products |
 //! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
@@ -35,6 +35,7 @@ pub(crate) mod optim;
 pub(crate) mod recurrence;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
+pub(crate) mod rotary;
 pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod softmax;

@@ -248,3 +248,19 @@ pub(super) fn row_offsets(plan: &Plan<1>, first: usize) -> impl Iterator<Item = 
         offset
     })
 }
+
+/// The same for the rows that the last dimension makes, which are not merged.
+pub(super) fn offsets_of_rows(shape: &[usize], strides: &[usize], first: usize) -> impl Iterator<Item = usize> {
+    let from_last = |values: &[usize]| {
+        let mut reversed = [1; MAX_RANK];
+        reversed.iter_mut().zip(values.iter().rev()).for_each(|(to, from)| *to = *from);
+        reversed
+    };
+    let (rank, sizes, strides) = (shape.len().min(MAX_RANK), from_last(shape), from_last(strides));
+    let mut cursor = Cursor::at(&sizes[..rank], &strides[..rank], first);
+    std::iter::repeat_with(move || {
+        let offset = cursor.offset;
+        cursor.advance(&sizes[..rank], &strides[..rank]);
+        offset
+    })
+}

@@ -7,6 +7,7 @@ mod map;
 mod ops;
 mod optim;
 mod reduce;
+mod rotary;
 mod scan;
 mod softmax;
 mod sort;

@@ -1,0 +1,100 @@
+//! Rotary position embedding.
+
+use crate::autograd::Sink;
+use crate::autograd::function::{Function, Saved, apply};
+use crate::error::{Error, Result};
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::Strided;
+use crate::tensor::kernels::rotary::{Angles, rotate};
+use crate::tensor::{Element, Tensor};
+
+impl Tensor {
+    /// Turns pairs of features by angles that depend on the position (Su et al., *RoFormer*, 2021), so that the inner
+    /// product of two vectors depends on how far apart they are: for queries and keys `[.., T, head_dim]`.
+    ///
+    /// `cos` and `sin` are `[T, n]`, for `n` pairs at each position. A pair `(a, b)` becomes
+    /// `(a cos − b sin, b cos + a sin)`. Pairs are features `i` and `i + n`, as in GPT-NeoX and Llama, or with
+    /// `interleaved` the neighbours `2i` and `2i + 1`, as in the paper and GPT-J. Features from `2n` on stay as they are.
+    /// Gradient: the rotation back. The angles themselves have none.
+    ///
+    /// [`RotaryPositions`](crate::layers::RotaryPositions) makes the angles.
+    ///
+    /// # Errors
+    /// If the shapes or types do not fit, the type is not `F32` or `F64`, or the angles are tracked.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// // A quarter turn at position 0, none at position 1.
+    /// let (cos, sin) = (tensor![[0.0], [1.0]], tensor![[1.0], [0.0]]);
+    /// let y = tensor![[1.0, 2.0], [1.0, 2.0]].rotary(&cos, &sin, false)?;
+    /// assert_eq!(y.to_vec::<f32>()?, [-2.0, 1.0, 1.0, 2.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn rotary(&self, cos: &Tensor, sin: &Tensor, interleaved: bool) -> Result<Tensor> {
+        check(self, cos, sin)?;
+        apply(Rotary { cos: cos.packed(), sin: sin.packed(), interleaved, inverse: false }, &[self])
+    }
+}
+
+#[track_caller]
+fn check(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<()> {
+    x.expect_float("rotary", "the input")?;
+    let &[.., steps, features] = x.shape() else {
+        return Err(Error::shape("rotary", format!("the input has shape {:?}, expected [.., T, head_dim]", x.shape())));
+    };
+    for (angles, what) in [(cos, "cosines"), (sin, "sines")] {
+        angles.expect_dtype("rotary", &format!("the {what}"), x.dtype())?;
+        if angles.is_tracked() {
+            return Err(Error::gradient("rotary", format!("the {what} are tracked, but have no gradient here"))
+                .with_help("give angles.detach()"));
+        }
+    }
+    let fits = matches!(cos.shape(), &[t, pairs] if t == steps && pairs <= features / 2);
+    if !fits || sin.shape() != cos.shape() {
+        let message = format!("cosines {:?} and sines {:?} for the input {:?}", cos.shape(), sin.shape(), x.shape());
+        return Err(Error::shape("rotary", message)
+            .with_help(format!("both must be [{steps}, n] with at most {} pairs", features / 2)));
+    }
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Rotary {
+    cos: Tensor,
+    sin: Tensor,
+    interleaved: bool,
+    inverse: bool,
+}
+
+impl Rotary {
+    fn compute<T: Element + crate::tensor::kernels::Real>(&self, x: &Tensor) -> Tensor {
+        let x = if x.strides().last() == Some(&1) { x.detach() } else { x.packed() };
+        let angles = Angles {
+            cos: self.cos.data::<T>(),
+            sin: self.sin.data::<T>(),
+            positions: self.cos.shape()[0],
+            pairs: self.cos.shape()[1],
+            interleaved: self.interleaved,
+            inverse: self.inverse,
+        };
+        Tensor::build::<T>(x.shape(), |out| {
+            rotate(Strided { data: x.data::<T>(), strides: x.strides() }, x.shape(), angles, out);
+        })
+    }
+}
+
+impl Function for Rotary {
+    fn name(&self) -> &'static str {
+        "rotary"
+    }
+
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+        Ok(with_float!(inputs[0].dtype(), T => self.compute::<T>(inputs[0]), else inputs[0].detach()))
+    }
+
+    fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        sink.give(0, apply(Self { inverse: !self.inverse, ..self.clone() }, &[grad])?)
+    }
+}
