@@ -187,20 +187,42 @@ impl Table {
         Ok(())
     }
 
-    fn write(&self, out: impl Write) -> io::Result<()> {
-        let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.column_names())?;
+    fn write(&self, mut out: impl Write) -> io::Result<()> {
+        /// Bytes that are written at once.
+        const BLOCK: usize = 1 << 16;
+        let rules = csv_core::Writer::new();
+        let mut text = String::with_capacity(BLOCK);
+        write_line(&mut text, &rules, self.column_names());
         for row in 0..self.num_rows() {
-            for (_, column) in self.columns() {
-                match column.get(row).unwrap_or(Value::Missing) {
-                    Value::Text(text) => writer.write_field(text)?,
-                    value => writer.write_field(value.to_string())?,
-                }
+            if text.len() >= BLOCK {
+                out.write_all(text.as_bytes())?;
+                text.clear();
             }
-            writer.write_record(None::<&[u8]>)?;
+            write_line(&mut text, &rules, self.columns().map(|(_, column)| column.get(row).unwrap_or(Value::Missing)));
         }
-        writer.flush()
+        out.write_all(text.as_bytes())?;
+        out.flush()
     }
+}
+
+/// Adds a line of fields, in quotes where they need them.
+fn write_line(text: &mut String, rules: &csv_core::Writer, fields: impl IntoIterator<Item = impl ToString>) {
+    let start = text.len();
+    for (i, field) in fields.into_iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        let field = field.to_string();
+        match rules.should_quote(field.as_bytes()) {
+            true => *text += &format!("\"{}\"", field.replace('"', "\"\"")),
+            false => *text += &field,
+        }
+    }
+    if text.len() == start {
+        // A blank line would be none.
+        *text += "\"\"";
+    }
+    text.push('\n');
 }
 
 /// Where the text comes from, for errors.
@@ -250,15 +272,13 @@ impl Source<'_> {
                 return Err(Error::argument(self.op, message).with_help("use an ASCII character such as ',' or ';'"));
             }
         };
-        let records = || {
-            let mut builder = csv::ReaderBuilder::new();
-            Records {
-                source: self,
-                text,
-                reader: builder.has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes()),
-                record: csv::StringRecord::new(),
-                start: 0,
-            }
+        let records = || Records {
+            source: self,
+            text,
+            reader: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
+            record: Record::default(),
+            start: 0,
+            end: 0,
         };
 
         let mut rows = records();
@@ -365,35 +385,74 @@ impl Draft {
     }
 }
 
+/// The fields of one line, or of several if there are line breaks in quotes.
+#[derive(Default)]
+struct Record {
+    /// All fields, one behind the other, with room for more.
+    bytes: Vec<u8>,
+    /// Where each field ends.
+    ends: Vec<usize>,
+    len: usize,
+}
+
+impl Record {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &str> {
+        (0..self.len).map(|i| {
+            let start = if i == 0 { 0 } else { self.ends[i - 1] };
+            // What is left of a text without some quotes and line ends is a text.
+            std::str::from_utf8(&self.bytes[start..self.ends[i]]).unwrap_or_default()
+        })
+    }
+}
+
 /// The records of a text, one at a time.
 struct Records<'a> {
     source: &'a Source<'a>,
     text: &'a str,
-    reader: csv::Reader<&'a [u8]>,
-    record: csv::StringRecord,
+    reader: csv_core::Reader,
+    record: Record,
     /// The byte at which the present record starts, or blank lines before it.
     start: usize,
+    /// The byte behind it.
+    end: usize,
 }
 
 impl Records<'_> {
     /// Goes to the next record; `false` if there is none.
     #[track_caller]
     fn advance(&mut self) -> Result<bool> {
-        self.start = self.reader.position().byte() as usize;
-        match self.reader.read_record(&mut self.record) {
-            Ok(true) => {
-                self.check_quotes()?;
-                Ok(true)
+        use csv_core::ReadRecordResult::{End, InputEmpty, OutputEndsFull, OutputFull, Record};
+        self.start = self.end;
+        let (record, mut length) = (&mut self.record, 0);
+        record.len = 0;
+        loop {
+            let input = &self.text.as_bytes()[self.end..];
+            let (bytes, ends) = (&mut record.bytes[length..], &mut record.ends[record.len..]);
+            let (result, read, written, fields) = self.reader.read_record(input, bytes, ends);
+            self.end += read;
+            length += written;
+            record.len += fields;
+            match result {
+                // The next call learns that there is no more.
+                InputEmpty => (),
+                OutputFull => record.bytes.resize(record.bytes.len().max(512) * 2, 0),
+                OutputEndsFull => record.ends.resize(record.ends.len().max(16) * 2, 0),
+                Record => break,
+                End => return Ok(false),
             }
-            Ok(false) => Ok(false),
-            Err(e) => Err(self.source.error(&self.place(), &e.to_string())),
         }
+        self.check_quotes()?;
+        Ok(true)
     }
 
     /// A quote that is never closed swallows all further lines into one field.
     #[track_caller]
     fn check_quotes(&self) -> Result<()> {
-        if !self.reader.is_done() && (self.reader.position().byte() as usize) < self.text.len() {
+        if self.end < self.text.len() {
             return Ok(());
         }
         let odd = self.text[self.start..].bytes().filter(|byte| *byte == b'"').count() % 2 == 1;
