@@ -4,6 +4,7 @@
 mod golden;
 
 use demotic::layers::*;
+use demotic::models::{RecurrentLm, RecurrentLmConfig};
 use demotic::{Result, Rng, Tensor};
 use golden::Case;
 
@@ -22,6 +23,7 @@ fn recurrent_layers_and_cells() {
         "RNNCell" => cell(case, inputs, new_cell(case, RnnCell::new, RnnCell::without_bias)?, RnnCell::step),
         "LSTMCell" => cell(case, inputs, new_cell(case, LstmCell::new, LstmCell::without_bias)?, LstmCell::step),
         "GRUCell" => cell(case, inputs, new_cell(case, GruCell::new, GruCell::without_bias)?, GruCell::step),
+        "RecurrentLm" => language_model(case, inputs),
         op => panic!("{}: no layer {op}", case.id),
     });
 }
@@ -71,10 +73,32 @@ fn cell<C: Layer>(case: &Case, inputs: &mut [Tensor], mut cell: C, step: Step<C>
     Ok([next.hidden].into_iter().chain(next.cell).collect())
 }
 
+fn language_model(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+    let mut config = RecurrentLmConfig::new(case.attr("vocab_size"))
+        .cell(case.attr("cell"))
+        .embedding_size(case.attr("embedding_size"))
+        .hidden_size(case.attr("hidden_size"))
+        .layers(case.attr("num_layers"));
+    if case.attr("tied") {
+        config = config.tied();
+    }
+    let mut model = RecurrentLm::new(config, &mut Rng::seed(0))?;
+    let (ids, weights) = inputs.split_first_mut().unwrap();
+    give(case, weights, &mut model);
+    Ok(vec![model.forward(ids, &mut Mode::Eval)?])
+}
+
 /// Gives the weights of the case to the module, and returns the input and the initial state.
 fn prepare<M: Module>(case: &Case, inputs: &mut [Tensor], module: &mut M) -> Result<(Tensor, Option<RecurrentState>)> {
     let (x, rest) = inputs.split_first_mut().unwrap();
     let (state, weights) = rest.split_at_mut(case.attr("state"));
+    give(case, weights, module);
+    let state = state.first().map(|hidden| RecurrentState { hidden: hidden.clone(), cell: state.get(1).cloned() });
+    Ok((x.clone(), state))
+}
+
+/// Replaces the parameters of the module by copies of these weights, and the weights by those.
+fn give<M: Module>(case: &Case, weights: &mut [Tensor], module: &mut M) {
     let names: Vec<String> = module.named_parameters().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, case.attr::<Vec<String>>("parameters"), "{}: the parameters have other names", case.id);
     let mut given = weights.iter_mut();
@@ -86,6 +110,4 @@ fn prepare<M: Module>(case: &Case, inputs: &mut [Tensor], module: &mut M) -> Res
         }
     };
     module.visit_mut(&mut VisitorMut::new(&mut replace));
-    let state = state.first().map(|hidden| RecurrentState { hidden: hidden.clone(), cell: state.get(1).cloned() });
-    Ok((x.clone(), state))
 }

@@ -40,4 +40,5 @@ pub use share::{checkpointed, share};
 pub use summary::{LayerExt, Row, Summary};
 
 pub(crate) use module::matches;
+pub(crate) use recurrent::Stack;
 pub(crate) use summary::output_of;

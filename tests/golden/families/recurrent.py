@@ -2,12 +2,16 @@
 
 Inputs: x, the initial state if there is one (hidden, then cell), then the parameters in the order in which the module
 names them. Outputs: the outputs of all steps (not for cells), then the final state.
+
+RecurrentLm is a language model of an embedding, recurrent layers and an output layer; its inputs are token ids and the
+parameters, its output is the logits.
 """
 
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from recorder import normal
+from recorder import ints, normal
 
 
 def with_parameters(module, parameters, weights):
@@ -132,3 +136,36 @@ def cases(f):
         cell(kind, "single", batch=())
         cell(kind, "wide", hidden=33, features=20, batch=(9,), scale=0.1)
     cell("RNNCell", "relu", nonlinearity="relu")
+
+    def language_model(cell, label, vocab=11, embedding=4, hidden=5, layers=1, tied=False):
+        make = lambda: getattr(nn, cell.upper())(embedding, hidden, layers, batch_first=True)
+        inner = {name: tuple(p.shape) for name, p in make().named_parameters()}
+
+        def run(ids, table, *weights, **_):
+            recurrent, head = weights[: len(inner)], weights[len(inner) :]
+            weight, bias = (table, *head) if tied else head
+            output, _ = with_parameters(make(), list(inner), recurrent)(F.embedding(ids, table))
+            return F.linear(output, weight, bias)
+
+        shapes = {"embedding.weight": (vocab, embedding)} | {f"rnn.{name}": shape for name, shape in inner.items()}
+        shapes |= {"head.bias": (vocab,)} if tied else {"head.weight": (vocab, hidden), "head.bias": (vocab,)}
+        draws = [ints(0, vocab, 2, 4)] + [normal(*shape, scale=0.5) for shape in shapes.values()]
+        f.case(
+            "RecurrentLm",
+            label,
+            run,
+            draws,
+            shakes=5,
+            cell=cell,
+            vocab_size=vocab,
+            embedding_size=embedding,
+            hidden_size=hidden,
+            num_layers=layers,
+            tied=tied,
+            parameters=list(shapes),
+        )
+
+    language_model("lstm", "lstm")
+    language_model("lstm", "lstm_tied", embedding=5, layers=2, tied=True)
+    language_model("gru", "gru", layers=2)
+    language_model("rnn", "rnn")

@@ -1,0 +1,161 @@
+//! The sizes of a recurrent language model.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Which recurrent layers a [`RecurrentLm`](super::RecurrentLm) is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecurrentCell {
+    /// [`Rnn`](crate::layers::Rnn) with tanh.
+    Rnn,
+    /// [`Lstm`](crate::layers::Lstm).
+    Lstm,
+    /// [`Gru`](crate::layers::Gru).
+    Gru,
+}
+
+/// The sizes and options of a [`RecurrentLm`](super::RecurrentLm). Written to files, so that a model can be made anew from
+/// them.
+///
+/// ```
+/// use demotic::models::{RecurrentCell, RecurrentLmConfig};
+///
+/// let config = RecurrentLmConfig::new(65).cell(RecurrentCell::Gru).embedding_size(128).hidden_size(128).layers(2).tied();
+/// assert_eq!(config.num_parameters(), 65 * 128 + 65 + 2 * (6 * 128 * 128 + 6 * 128));
+/// assert_eq!(RecurrentLmConfig::default().num_parameters(), 4_047_632);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RecurrentLmConfig {
+    /// Which recurrent layers.
+    pub cell: RecurrentCell,
+    /// How many different tokens there are.
+    pub vocab_size: usize,
+    /// The size of the vector that stands for a token.
+    pub embedding_size: usize,
+    /// The number of hidden units of each recurrent layer.
+    pub hidden_size: usize,
+    /// How many recurrent layers there are.
+    pub num_layers: usize,
+    /// The dropout probability of token vectors and of the outputs of each recurrent layer.
+    pub dropout: f64,
+    /// Whether the output layer uses the weights of the embedding (Press and Wolf, 2017), which must then have as many
+    /// elements as there are hidden units.
+    pub tied: bool,
+}
+
+/// One LSTM of 128 hidden units over 10,000 tokens of 256 elements, without dropout, with an output layer of its own.
+impl Default for RecurrentLmConfig {
+    fn default() -> Self {
+        Self {
+            cell: RecurrentCell::Lstm,
+            vocab_size: 10_000,
+            embedding_size: 256,
+            hidden_size: 128,
+            num_layers: 1,
+            dropout: 0.0,
+            tied: false,
+        }
+    }
+}
+
+impl RecurrentLmConfig {
+    /// The default for another number of tokens.
+    #[must_use]
+    pub fn new(vocab_size: usize) -> Self {
+        Self { vocab_size, ..Self::default() }
+    }
+
+    /// Other recurrent layers.
+    #[must_use]
+    pub fn cell(mut self, cell: RecurrentCell) -> Self {
+        self.cell = cell;
+        self
+    }
+
+    /// Another size of token vectors.
+    #[must_use]
+    pub fn embedding_size(mut self, embedding_size: usize) -> Self {
+        self.embedding_size = embedding_size;
+        self
+    }
+
+    /// Another number of hidden units.
+    #[must_use]
+    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
+        self.hidden_size = hidden_size;
+        self
+    }
+
+    /// Another number of recurrent layers.
+    #[must_use]
+    pub fn layers(mut self, num_layers: usize) -> Self {
+        self.num_layers = num_layers;
+        self
+    }
+
+    /// Another dropout probability.
+    #[must_use]
+    pub fn dropout(mut self, p: f64) -> Self {
+        self.dropout = p;
+        self
+    }
+
+    /// An output layer that uses the weights of the embedding.
+    #[must_use]
+    pub fn tied(mut self) -> Self {
+        self.tied = true;
+        self
+    }
+
+    /// The number of parameters of such a model.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        let gates = match self.cell {
+            RecurrentCell::Rnn => 1,
+            RecurrentCell::Lstm => 4,
+            RecurrentCell::Gru => 3,
+        };
+        let [vocab, embedding, hidden, layers] =
+            [self.vocab_size, self.embedding_size, self.hidden_size, self.num_layers].map(|n| n as u128);
+        let layer = |inputs: u128| (gates * hidden).saturating_mul(inputs + hidden + 2);
+        let head = if self.tied { vocab } else { vocab.saturating_mul(hidden + 1) };
+        let all = vocab
+            .saturating_mul(embedding)
+            .saturating_add(head)
+            .saturating_add(layer(embedding))
+            .saturating_add(layers.saturating_sub(1).saturating_mul(layer(hidden)));
+        usize::try_from(all).unwrap_or(usize::MAX)
+    }
+
+    /// Whether such a model can be made.
+    #[track_caller]
+    pub(super) fn check(&self) -> Result<()> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("embedding_size", self.embedding_size),
+            ("hidden_size", self.hidden_size),
+            ("num_layers", self.num_layers),
+        ];
+        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            return Err(Error::argument("RecurrentLm::new", format!("{name} is 0, expected at least 1")));
+        }
+        if self.tied && self.embedding_size != self.hidden_size {
+            let (embedding, hidden) = (self.embedding_size, self.hidden_size);
+            let message = format!("a tied output layer, but embedding_size is {embedding} and hidden_size is {hidden}");
+            return Err(Error::argument("RecurrentLm::new", message).with_help(
+                "the output layer compares the hidden state with the vectors of all tokens: make them equal",
+            ));
+        }
+        // A config may come from a file: no model is begun that could not be finished.
+        if self.num_parameters() > isize::MAX as usize / 4 {
+            let message =
+                format!("{} layers of {} hidden units do not fit into memory", self.num_layers, self.hidden_size);
+            return Err(Error::argument("RecurrentLm::new", message));
+        }
+        Ok(())
+    }
+}
