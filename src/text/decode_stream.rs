@@ -90,8 +90,14 @@ impl<'a> DecodeStream<'a> {
         let new = text.get(self.returned..end).unwrap_or("").to_string();
         self.returned = self.returned.max(end);
         if open == 0 && self.window.len() > 2 * CONTEXT {
-            self.window.drain(..self.window.len() - CONTEXT);
-            self.returned = self.tokenizer.decode(&self.window)?.len();
+            let kept = self.window.split_off(self.window.len() - CONTEXT);
+            let text = self.tokenizer.decode(&kept)?;
+            if text.is_empty() {
+                // What comes next would look like the beginning of the text.
+                self.window.extend(kept);
+            } else {
+                (self.window, self.returned) = (kept, text.len());
+            }
         }
         Ok(new)
     }

@@ -87,7 +87,12 @@ pub(super) fn in_file<T>(op: &str, path: &Path, result: Result<T>) -> Result<T> 
         Err(e) => {
             let message = e.message();
             let message = message.strip_prefix(&format!("{op}: ")).unwrap_or(&message);
-            Err(malformed(op, path, message).with_source(e))
+            let in_file = malformed(op, path, message);
+            Err(match e.help() {
+                Some(help) => in_file.with_help(help),
+                None => in_file,
+            }
+            .with_source(e))
         }
     }
 }

@@ -40,6 +40,8 @@ const CONTINUES: &str = "##";
 pub struct WordPieceTokenizer {
     vocabulary: Vocabulary,
     unknown: u32,
+    /// The bytes of the longest token.
+    longest: usize,
     options: Options,
 }
 
@@ -48,7 +50,8 @@ struct Options {
     lowercase: bool,
     strip_accents: Option<bool>,
     separate_ideographs: bool,
-    special_tokens: bool,
+    /// Whether `[CLS]` and `[SEP]` stand around texts.
+    surround: bool,
     max_word_length: usize,
 }
 
@@ -101,7 +104,7 @@ impl WordPieceTokenizer {
             lowercase: true,
             strip_accents: None,
             separate_ideographs: true,
-            special_tokens: true,
+            surround: true,
             max_word_length: 100,
         };
         Self::with(op, vocabulary, options)
@@ -110,7 +113,10 @@ impl WordPieceTokenizer {
     #[track_caller]
     fn with(op: &str, vocabulary: Vocabulary, options: Options) -> Result<Self> {
         match vocabulary.id(UNKNOWN) {
-            Some(unknown) => Ok(Self { vocabulary, unknown, options }),
+            Some(unknown) => {
+                let longest = vocabulary.tokens().iter().map(String::len).max().unwrap_or(0);
+                Ok(Self { vocabulary, unknown, longest, options })
+            }
             None => {
                 Err(Error::format(op, format!("the vocabulary has no `{UNKNOWN}`, for words that it cannot compose")))
             }
@@ -158,7 +164,7 @@ impl WordPieceTokenizer {
     #[must_use]
     #[doc(alias = "add_special_tokens")]
     pub fn without_special_tokens(mut self) -> Self {
-        self.options.special_tokens = false;
+        self.options.surround = false;
         self
     }
 
@@ -179,7 +185,7 @@ impl WordPieceTokenizer {
     pub fn encode_pair(&self, first: &str, second: &str, max_length: Option<usize>) -> Result<PairEncoding> {
         let op = "encode_pair";
         let (mut first, mut second) = (self.plain(first), self.plain(second));
-        let ends = if self.options.special_tokens { Some(self.ends(op)?) } else { None };
+        let ends = if self.options.surround { Some(self.ends(op)?) } else { None };
         if let Some(max_length) = max_length {
             let room = room(op, max_length, if ends.is_some() { 3 } else { 0 })?;
             let shorter = first.len().min(second.len());
@@ -237,30 +243,40 @@ impl WordPieceTokenizer {
             match piece {
                 Piece::Special(id) => ids.push(i64::from(id)),
                 Piece::Text(_, stretch) => {
-                    self.options.words(stretch).into_iter().for_each(|word| self.append_word(word, &mut ids));
+                    self.options.words(stretch).iter().for_each(|word| self.append_word(word, &mut ids));
                 }
             }
         }
         ids
     }
 
-    fn append_word(&self, word: String, ids: &mut Vec<i64>) {
+    fn append_word(&self, word: &str, ids: &mut Vec<i64>) {
         let start = ids.len();
         if word.chars().count() > self.options.max_word_length {
             return ids.push(i64::from(self.unknown));
         }
-        // From the second token on, the rest of the word stands behind `##`.
-        let (mut rest, mut prefix) = (word, 0);
-        while rest.len() > prefix {
-            let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).filter(|end| *end > prefix);
-            let mut found = ends.rev().filter_map(|end| Some((end, self.vocabulary.id(&rest[..end])?)));
-            let Some((end, id)) = found.next() else {
-                ids.truncate(start);
-                return ids.push(i64::from(self.unknown));
+        let mut from = 0;
+        while from < word.len() {
+            let mut candidate = String::from(if from == 0 { "" } else { CONTINUES });
+            let prefix = candidate.len();
+            for c in word[from..].chars() {
+                if candidate.len() + c.len_utf8() > self.longest {
+                    break;
+                }
+                candidate.push(c);
+            }
+            let id = loop {
+                if candidate.len() <= prefix {
+                    ids.truncate(start);
+                    return ids.push(i64::from(self.unknown));
+                }
+                match self.vocabulary.id(&candidate) {
+                    Some(id) => break id,
+                    None => _ = candidate.pop(),
+                }
             };
             ids.push(i64::from(id));
-            rest = format!("{CONTINUES}{}", &rest[end..]);
-            prefix = CONTINUES.len();
+            from += candidate.len() - prefix;
         }
     }
 
@@ -357,7 +373,7 @@ impl Tokenizer for WordPieceTokenizer {
     #[track_caller]
     fn encode_at_most(&self, text: &str, max_length: usize, keep_end: bool) -> Result<Vec<i64>> {
         let mut ids = self.plain(text);
-        if !self.options.special_tokens {
+        if !self.options.surround {
             truncate(&mut ids, max_length, keep_end);
             return Ok(ids);
         }
