@@ -19,7 +19,7 @@ const TRAILER: u64 = 8;
 /// Bytes that are read or written at once.
 const BLOCK: usize = 1 << 16;
 
-/// Takes the ids for a file of them; see [`TokenStream::write_with`].
+/// Takes the ids for a file of them; see [`write_with`](super::TokenStream::write_with).
 pub struct TokenWriter<'a> {
     out: &'a mut dyn Write,
     buffer: Vec<u8>,
