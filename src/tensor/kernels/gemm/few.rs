@@ -18,6 +18,13 @@ const FEW: usize = 4;
 const SPAN: usize = 4096;
 /// A size of `w` that the second-level cache just holds.
 const CACHED: usize = 1 << 18;
+/// From how many bytes on `w` is read strictly in order, one row after the other: then it comes from beyond the caches of a
+/// core, and one long stream of it arrives half as fast again as several side by side.
+const FAR: usize = 1 << 21;
+/// The parts in which the rows of a far `w` are added up. So many whatever the number of threads, for the same sums.
+pub(super) const ROW_PARTS: usize = 8;
+/// The most elements in a vector of any unit.
+const WIDEST: usize = 16;
 /// The longest rows of the small operand that are made contiguous.
 const GATHER: usize = 1 << 16;
 
@@ -79,6 +86,41 @@ impl<'a, T: Float> Few<'a, T> {
         }
     }
 
+    /// Whether `w` comes from far away, and has to be read in order.
+    fn is_far(&self) -> bool {
+        self.k.saturating_mul(self.n).saturating_mul(size_of::<T>()) >= FAR
+    }
+
+    /// Whether to add up rows of `w` in [`ROW_PARTS`] parts, instead of dividing its columns.
+    pub(super) fn by_rows(&self) -> bool {
+        matches!(self.way(), Some(Way::Sweep)) && self.is_far() && self.m * self.row_of_sums() <= SPAN
+    }
+
+    /// How many sums stand for a row of the product: vectors of any width that are full.
+    fn row_of_sums(&self) -> usize {
+        self.n.next_multiple_of(WIDEST)
+    }
+
+    /// How many sums a part of the rows needs.
+    pub(super) fn sums_len(&self) -> usize {
+        self.m * self.row_of_sums()
+    }
+
+    /// Adds up the sums of all parts, in their order, and turns them into the product.
+    ///
+    /// # Safety
+    /// As for [`Product`], and nobody else may use `c`.
+    pub(super) unsafe fn finish_parts(&self, sums: &mut [T]) {
+        let (first, rest) = sums.split_at_mut(self.sums_len().min(sums.len()));
+        for part in rest.chunks(first.len().max(1)) {
+            first.iter_mut().zip(part).for_each(|(sum, x)| *sum = *sum + *x);
+        }
+        for (i, sums) in first.chunks(self.row_of_sums().max(1)).enumerate() {
+            // SAFETY: there are as many rows of sums as of the product, and `n` of them are its columns.
+            unsafe { self.finish(i, 0, &sums[..self.n]) };
+        }
+    }
+
     /// Turns sums into elements of `c`: those of row `i` from column `j` on.
     ///
     /// # Safety
@@ -120,24 +162,29 @@ impl<T: Float + Send + Sync + 'static> Job<T> for Columns<'_, T> {
     unsafe fn call<S: Simd<Elem = T>>(self) {
         // SAFETY: passed on. More dots at once than these would not fit into 16 registers.
         unsafe {
-            match (self.few.way(), self.few.m) {
-                (Some(Way::Dots), 1) => dots::<S, 1, 8>(self.few, self.cols),
-                (Some(Way::Dots), 2) => dots::<S, 2, 4>(self.few, self.cols),
-                (Some(Way::Dots), 3) => dots::<S, 3, 3>(self.few, self.cols),
-                (Some(Way::Dots), _) => dots::<S, 4, 2>(self.few, self.cols),
-                (Some(Way::Sweep), 1) => sweep::<S, 1>(self.few, self.cols),
-                (Some(Way::Sweep), 2) => sweep::<S, 2>(self.few, self.cols),
-                (Some(Way::Sweep), 3) => sweep::<S, 3>(self.few, self.cols),
-                (Some(Way::Sweep), _) => sweep::<S, 4>(self.few, self.cols),
-                (None, _) => {}
+            match (self.few.way(), self.few.m, self.few.is_far()) {
+                (Some(Way::Dots), 1, false) => dots::<S, 1, 8, 1>(self.few, self.cols),
+                (Some(Way::Dots), 2, false) => dots::<S, 2, 4, 1>(self.few, self.cols),
+                (Some(Way::Dots), 3, false) => dots::<S, 3, 3, 1>(self.few, self.cols),
+                (Some(Way::Dots), _, false) => dots::<S, 4, 2, 1>(self.few, self.cols),
+                (Some(Way::Dots), 1, true) => dots::<S, 1, 1, 4>(self.few, self.cols),
+                (Some(Way::Dots), 2, true) => dots::<S, 2, 1, 4>(self.few, self.cols),
+                (Some(Way::Dots), 3, true) => dots::<S, 3, 1, 2>(self.few, self.cols),
+                (Some(Way::Dots), _, true) => dots::<S, 4, 1, 2>(self.few, self.cols),
+                (Some(Way::Sweep), 1, _) => sweep::<S, 1>(self.few, self.cols),
+                (Some(Way::Sweep), 2, _) => sweep::<S, 2>(self.few, self.cols),
+                (Some(Way::Sweep), 3, _) => sweep::<S, 3>(self.few, self.cols),
+                (Some(Way::Sweep), _, _) => sweep::<S, 4>(self.few, self.cols),
+                (None, _, _) => {}
             }
         }
     }
 }
 
-/// Columns of `w` are contiguous: each element is a dot product of two contiguous vectors, `M × N` of them at once.
+/// Columns of `w` are contiguous: each element is a dot product of two contiguous vectors, `M × N` of them at once, each
+/// in `U` vectors.
 #[inline(always)]
-unsafe fn dots<S: Simd, const M: usize, const N: usize>(few: &Few<'_, S::Elem>, cols: Range<usize>) {
+unsafe fn dots<S: Simd, const M: usize, const N: usize, const U: usize>(few: &Few<'_, S::Elem>, cols: Range<usize>) {
     let gathered = if few.x.col_stride == 1 { 0 } else { M * few.k };
     let mut scratch = Scratch::new(gathered);
     let mut x = few.x;
@@ -155,13 +202,13 @@ unsafe fn dots<S: Simd, const M: usize, const N: usize>(few: &Few<'_, S::Elem>, 
     // SAFETY: the columns exist, and nobody else uses them.
     unsafe {
         while j + N <= cols.end {
-            for (i, sums) in dot::<S, M, N>(x, few.w.at(0, j), few.k).iter().enumerate() {
+            for (i, sums) in dot::<S, M, N, U>(x, few.w.at(0, j), few.k).iter().enumerate() {
                 few.finish(i, j, sums);
             }
             j += N;
         }
         while j < cols.end {
-            for (i, sums) in dot::<S, M, 1>(x, few.w.at(0, j), few.k).iter().enumerate() {
+            for (i, sums) in dot::<S, M, 1, U>(x, few.w.at(0, j), few.k).iter().enumerate() {
                 few.finish(i, j, sums);
             }
             j += 1;
@@ -169,37 +216,62 @@ unsafe fn dots<S: Simd, const M: usize, const N: usize>(few: &Few<'_, S::Elem>, 
     }
 }
 
-/// The products of `M` rows and `N` columns. Each is summed up in one vector, whatever `M` and `N`.
+/// The products of `M` rows and `N` columns. Each is summed up in `U` vectors, whatever `M` and `N`.
 #[inline(always)]
-unsafe fn dot<S: Simd, const M: usize, const N: usize>(
+unsafe fn dot<S: Simd, const M: usize, const N: usize, const U: usize>(
     x: Block<S::Elem>,
     w: Block<S::Elem>,
     k: usize,
 ) -> [[S::Elem; N]; M] {
     // SAFETY: the caller vouches for M rows and N columns of k contiguous elements.
     unsafe {
-        let zero = S::splat(S::Elem::zero());
-        let mut sums = [[zero; N]; M];
-        for p in (0..k).step_by(S::WIDTH) {
-            let mask = S::mask((k - p).min(S::WIDTH));
-            let mut ys = [zero; N];
-            for (j, y) in ys.iter_mut().enumerate() {
-                *y = S::load_first(w.at(p, j).data, mask);
+        let mut sums = [[[S::splat(S::Elem::zero()); U]; N]; M];
+        let all = S::mask(S::WIDTH);
+        let whole = k - k % (U * S::WIDTH);
+        for p in (0..whole).step_by(U * S::WIDTH) {
+            for u in 0..U {
+                add_products::<S, M, N, U>(x, w, p + u * S::WIDTH, all, u, &mut sums);
             }
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let x = S::load_first(x.at(i, p).data, mask);
-                for (sum, y) in sums.iter_mut().zip(ys) {
-                    *sum = S::mul_add(x, y, *sum);
-                }
-            }
+        }
+        for (u, p) in (whole..k).step_by(S::WIDTH).enumerate() {
+            add_products::<S, M, N, U>(x, w, p, S::mask((k - p).min(S::WIDTH)), u, &mut sums);
         }
         let mut totals = [[S::Elem::zero(); N]; M];
         for (totals, sums) in totals.iter_mut().zip(sums) {
-            for (total, sum) in totals.iter_mut().zip(sums) {
+            for (total, sums) in totals.iter_mut().zip(sums) {
+                let mut sum = sums[0];
+                for more in &sums[1..] {
+                    sum = S::add(sum, *more);
+                }
                 *total = S::sum(sum);
             }
         }
         totals
+    }
+}
+
+/// Adds the products of one vector of elements from `p` on to the sums number `u`.
+#[inline(always)]
+unsafe fn add_products<S: Simd, const M: usize, const N: usize, const U: usize>(
+    x: Block<S::Elem>,
+    w: Block<S::Elem>,
+    p: usize,
+    mask: S::Mask,
+    u: usize,
+    sums: &mut [[[S::Vec; U]; N]; M],
+) {
+    // SAFETY: the caller vouches for M rows and N columns, and for the elements under the mask.
+    unsafe {
+        let mut ys = [S::splat(S::Elem::zero()); N];
+        for (j, y) in ys.iter_mut().enumerate() {
+            *y = S::load_first(w.at(p, j).data, mask);
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let x = S::load_first(x.at(i, p).data, mask);
+            for (sums, y) in sums.iter_mut().zip(ys) {
+                sums[u] = S::mul_add(x, y, sums[u]);
+            }
+        }
     }
 }
 
@@ -217,10 +289,10 @@ unsafe fn sweep<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, cols: Range<usi
         // SAFETY: the rows and columns exist; nobody else uses these columns.
         unsafe {
             for p in (0..whole).step_by(4) {
-                add_rows::<S, M, 4>(few.x.at(0, p), few.w.at(p, j), n, sums.as_mut_ptr());
+                add_rows::<S, M, 4, 1>(few.x.at(0, p), few.w.at(p, j), n, stride, sums.as_mut_ptr());
             }
             for p in whole..few.k {
-                add_rows::<S, M, 1>(few.x.at(0, p), few.w.at(p, j), n, sums.as_mut_ptr());
+                add_rows::<S, M, 1, 1>(few.x.at(0, p), few.w.at(p, j), n, stride, sums.as_mut_ptr());
             }
             for (i, sums) in sums.chunks(stride).take(M).enumerate() {
                 few.finish(i, j, &sums[..n]);
@@ -229,38 +301,111 @@ unsafe fn sweep<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, cols: Range<usi
     }
 }
 
-/// Adds to `M` rows of sums, which are as long as the whole vectors that `n` columns take.
+/// Adds the products with `K` rows of `w` to `M` rows of sums, which are `stride` apart and as long as the whole vectors
+/// that `n` columns take: `U` vectors at a time.
 #[inline(always)]
-unsafe fn add_rows<S: Simd, const M: usize, const K: usize>(
+unsafe fn add_rows<S: Simd, const M: usize, const K: usize, const U: usize>(
     x: Block<S::Elem>,
     w: Block<S::Elem>,
     n: usize,
+    stride: usize,
     sums: *mut S::Elem,
 ) {
     // SAFETY: the caller vouches for M rows of x, K of w, n columns, and the sums.
     unsafe {
-        let stride = n.next_multiple_of(S::WIDTH);
-        let zero = S::splat(S::Elem::zero());
-        let mut xs = [[zero; K]; M];
+        let mut xs = [[S::splat(S::Elem::zero()); K]; M];
         for (i, xs) in xs.iter_mut().enumerate() {
             for (p, value) in xs.iter_mut().enumerate() {
                 *value = S::splat(*x.at(i, p).data);
             }
         }
-        for j in (0..n).step_by(S::WIDTH) {
-            let mask = S::mask((n - j).min(S::WIDTH));
-            let mut ws = [zero; K];
-            for (p, row) in ws.iter_mut().enumerate() {
-                *row = S::load_first(w.at(p, j).data, mask);
+        let all = S::mask(S::WIDTH);
+        let whole = n - n % (U * S::WIDTH);
+        for j in (0..whole).step_by(U * S::WIDTH) {
+            let mut ws = [[S::splat(S::Elem::zero()); K]; U];
+            for (u, ws) in ws.iter_mut().enumerate() {
+                *ws = column::<S, K>(w, j + u * S::WIDTH, all);
             }
-            for (i, xs) in xs.into_iter().enumerate() {
-                let sum = sums.add(i * stride + j);
-                let mut total = S::load(sum);
-                for (x, row) in xs.into_iter().zip(ws) {
-                    total = S::mul_add(x, row, total);
-                }
-                S::store(sum, total);
+            for (u, ws) in ws.into_iter().enumerate() {
+                add_column::<S, M, K>(xs, ws, sums.add(j + u * S::WIDTH), stride);
             }
         }
+        for j in (whole..n).step_by(S::WIDTH) {
+            let ws = column::<S, K>(w, j, S::mask((n - j).min(S::WIDTH)));
+            add_column::<S, M, K>(xs, ws, sums.add(j), stride);
+        }
+    }
+}
+
+/// A vector of each of `K` rows of `w`, from column `j` on.
+#[inline(always)]
+unsafe fn column<S: Simd, const K: usize>(w: Block<S::Elem>, j: usize, mask: S::Mask) -> [S::Vec; K] {
+    // SAFETY: the caller vouches for the elements under the mask.
+    unsafe {
+        let mut ws = [S::splat(S::Elem::zero()); K];
+        for (p, row) in ws.iter_mut().enumerate() {
+            *row = S::load_first(w.at(p, j).data, mask);
+        }
+        ws
+    }
+}
+
+/// Adds the products of a column of vectors to a vector of each row of sums.
+#[inline(always)]
+unsafe fn add_column<S: Simd, const M: usize, const K: usize>(
+    xs: [[S::Vec; K]; M],
+    ws: [S::Vec; K],
+    sums: *mut S::Elem,
+    stride: usize,
+) {
+    for (i, xs) in xs.into_iter().enumerate() {
+        // SAFETY: the caller vouches for M rows of sums.
+        unsafe {
+            let sum = sums.add(i * stride);
+            let mut total = S::load(sum);
+            for (x, row) in xs.into_iter().zip(ws) {
+                total = S::mul_add(x, row, total);
+            }
+            S::store(sum, total);
+        }
+    }
+}
+
+/// The sums of some rows of a far `w`, over all columns.
+pub(super) struct Rows<'a, T> {
+    pub(super) few: &'a Few<'a, T>,
+    /// Which of [`ROW_PARTS`] parts.
+    pub(super) part: usize,
+    /// [`Few::sums_len`] elements.
+    pub(super) sums: &'a mut [T],
+}
+
+impl<T: Float + Send + Sync + 'static> Job<T> for Rows<'_, T> {
+    /// # Safety
+    /// As for [`Product`].
+    #[inline(always)]
+    unsafe fn call<S: Simd<Elem = T>>(self) {
+        let Self { few, part, sums } = self;
+        let each = few.k.div_ceil(ROW_PARTS);
+        let rows = (part * each).min(few.k)..((part + 1) * each).min(few.k);
+        sums.fill(T::zero());
+        // SAFETY: the rows exist, and the sums are as many as `add_rows` is told.
+        unsafe {
+            match few.m {
+                1 => sweep_rows::<S, 1>(few, rows, sums),
+                2 => sweep_rows::<S, 2>(few, rows, sums),
+                3 => sweep_rows::<S, 3>(few, rows, sums),
+                _ => sweep_rows::<S, 4>(few, rows, sums),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sweep_rows<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, rows: Range<usize>, sums: &mut [S::Elem]) {
+    let stride = few.row_of_sums();
+    for p in rows {
+        // SAFETY: the caller vouches for the rows, and for M rows of sums.
+        unsafe { add_rows::<S, M, 1, 4>(few.x.at(0, p), few.w.at(p, 0), few.n, stride, sums.as_mut_ptr()) };
     }
 }

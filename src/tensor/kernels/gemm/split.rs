@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use crate::parallel::threads;
 
-use super::few::{Columns, Few};
+use super::few::{Columns, Few, ROW_PARTS, Rows};
 use super::product::{Part, Product};
+use super::scratch::Scratch;
 use super::unit::{self, Gemm};
 
 /// Multiplications and additions that one thread does in a nanosecond, of four bytes each.
@@ -153,6 +154,25 @@ pub(in crate::tensor::kernels) fn units(time: usize, n: usize, f: impl Fn(usize)
 /// As for [`Product`].
 pub(super) unsafe fn few<T: Gemm>(few: &Few<'_, T>, divide: bool) {
     let time = few.n.saturating_mul(few.k).saturating_mul(size_of::<T>()) / FEW_SPEED;
+    if few.by_rows() {
+        let len = few.sums_len();
+        let mut scratch = Scratch::new(ROW_PARTS * len);
+        let queue = Mutex::new(scratch.as_mut_slice().chunks_mut(len).enumerate());
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let each = |_| {
+            if let Some((part, sums)) = next() {
+                // SAFETY: as above.
+                unsafe { T::on_best_unit(Rows { few, part, sums }) };
+            }
+        };
+        if divide {
+            units(time, ROW_PARTS, each)
+        } else {
+            (0..ROW_PARTS).for_each(each)
+        }
+        // SAFETY: the caller's promise, and all parts are done.
+        return unsafe { few.finish_parts(scratch.as_mut_slice()) };
+    }
     // One part for each thread: it is memory that limits, and long runs of it are read faster.
     let parts = if divide { parts(time).min(threads()) } else { 1 };
     let width = few.n.div_ceil(parts).next_multiple_of(COLS);

@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use super::few::{Columns, Few};
+use super::few::{Columns, Few, ROW_PARTS, Rows};
 use super::portable::Portable;
 use super::product::{Part, Product};
 use super::simd::{Job, Simd};
@@ -206,6 +206,19 @@ impl<T: Tested> Case<T> {
                     self.check(&c, &format!("few, {unit}"));
                 }
             }
+            let mut c = self.c.clone();
+            let product = self.product(&mut c);
+            if let Some(few) = Few::new(&product).filter(|few| few.by_rows()) {
+                let mut sums = vec![T::nan(); ROW_PARTS * few.sums_len()];
+                let parts = sums.chunks_mut(few.sums_len()).enumerate();
+                // SAFETY: as above.
+                let ran = parts.map(|(part, sums)| unsafe { T::on_unit(unit, Rows { few: &few, part, sums }) });
+                if ran.fold(true, |all, ran| all && ran.is_some()) {
+                    // SAFETY: as above.
+                    unsafe { few.finish_parts(&mut sums) };
+                    self.check(&c, &format!("few by rows, {unit}"));
+                }
+            }
         }
         if !cfg!(miri) {
             let mut c = self.c.clone();
@@ -251,6 +264,18 @@ fn blocks_join() {
         for _ in 0..4 {
             Case::<f32>::random(&mut random, m, k, n).check_all();
             Case::<f64>::random(&mut random, m, k, n).check_all();
+        }
+    }
+}
+
+/// Operands that do not fit into the caches, along rows and along columns.
+#[test]
+#[cfg_attr(miri, ignore = "too large")]
+fn far_operands() {
+    let mut random = Random(7);
+    for (m, k, n) in [(1, 700, 803), (2, 611, 903), (3, 1203, 501), (4, 530, 1001), (803, 700, 1), (530, 1001, 4)] {
+        for _ in 0..2 {
+            Case::<f32>::random(&mut random, m, k, n).check_all();
         }
     }
 }
@@ -305,8 +330,8 @@ fn assert_same_bits(x: &[f32], y: &[f32]) {
 #[cfg_attr(miri, ignore = "too large")]
 fn threads_do_not_show() {
     let mut random = Random(4);
-    // A square one, one with packed operands, and one with few rows: all long enough to be divided.
-    for (m, k, n) in [(256, 256, 256), (200, 300, 300), (2, 700, 1800)] {
+    // A square one, one with packed operands, and some with few rows: all long enough to be divided.
+    for (m, k, n) in [(256, 256, 256), (200, 300, 300), (2, 700, 1800), (1, 1000, 900), (4, 300, 5000)] {
         let case = Case::<f32>::random(&mut random, m, k, n);
         let one = with_threads(1, || case.gemm()).unwrap();
         for threads in [2, 3] {
