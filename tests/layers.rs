@@ -247,3 +247,68 @@ fn buffers_are_replaced_through_a_shared_reference() -> Result<()> {
     assert!(buffer.set(&tensor![1.0]).is_err());
     Ok(())
 }
+
+/// Layers without parameters take any shape that makes sense to them, nothing included, and let NaN through.
+#[test]
+fn odd_inputs_for_layers_without_parameters() -> Result<()> {
+    let layers: Vec<Box<dyn Layer>> = vec![
+        Box::new(Relu),
+        Box::new(Relu6),
+        Box::new(Selu),
+        Box::new(Gelu),
+        Box::new(GeluTanh),
+        Box::new(Silu),
+        Box::new(Mish),
+        Box::new(Softsign),
+        Box::new(Hardswish),
+        Box::new(Hardsigmoid),
+        Box::new(Sigmoid),
+        Box::new(LogSigmoid),
+        Box::new(Tanh),
+        Box::new(LeakyRelu::default()),
+        Box::new(Elu::default()),
+        Box::new(Softplus::default()),
+        Box::new(Hardtanh::default()),
+        Box::new(Softmax::default()),
+        Box::new(LogSoftmax::default()),
+        Box::new(Dropout::new(0.5)?),
+        Box::new(Flatten::new()),
+    ];
+    let mut rng = Rng::seed(0);
+    for layer in &layers {
+        let empty = layer.predict(&Tensor::zeros([0, 3])?)?;
+        assert_eq!(empty.shape(), [0, 3], "{layer:?}");
+        let nan = layer.predict(&Tensor::full([2, 2], f64::NAN)?)?;
+        assert!(nan.to_f64_vec().iter().all(|y| y.is_nan()), "{layer:?}");
+        // Integers are computed as f32, or stay as they are where nothing is computed.
+        let whole = layer.predict(&Tensor::from_nested([[0i64, 1], [2, 3]])?)?;
+        assert!(matches!(whole.dtype(), DType::F32 | DType::I64), "{layer:?}");
+        let trained = layer.forward(&Tensor::zeros([0, 3])?, &mut Mode::Train(&mut rng))?;
+        assert_eq!(trained.shape(), [0, 3], "{layer:?}");
+    }
+    assert_eq!(
+        Softmax::default().predict(&Tensor::scalar(1.0)).map(|y| y.to_f64_vec()).map_err(|e| e.message()),
+        Err("softmax: dimension -1 of a scalar, which has none".to_string())
+    );
+    assert_eq!(
+        Flatten::dims(2, 3).predict(&Tensor::zeros([2, 3])?).unwrap_err().message(),
+        "flatten: dimension 2 is out of range for 2 dimensions (-2 ..= 1)"
+    );
+    Ok(())
+}
+
+#[test]
+fn odd_inputs_for_linear_layers() -> Result<()> {
+    let layer = Linear::new(3, 2, &mut Rng::seed(0))?;
+    assert_eq!(layer.predict(&Tensor::zeros([0, 3])?)?.shape(), [0, 2]);
+    assert_eq!(layer.predict(&Tensor::zeros([4, 0, 3])?)?.shape(), [4, 0, 2]);
+    assert!(layer.predict(&Tensor::full([1, 3], f64::NAN)?)?.to_f64_vec().iter().all(|y| y.is_nan()));
+    for shape in [&[][..], &[0], &[2], &[3, 1], &[1, 3, 0]] {
+        assert_eq!(layer.predict(&Tensor::zeros(shape)?).unwrap_err().kind(), ErrorKind::Shape, "{shape:?}");
+    }
+    for dtype in [DType::F64, DType::F16, DType::BF16, DType::I64, DType::U8, DType::Bool] {
+        let x = Tensor::zeros([1, 3])?.to_dtype(dtype);
+        assert_eq!(layer.predict(&x).unwrap_err().kind(), ErrorKind::DType, "{dtype}");
+    }
+    Ok(())
+}

@@ -125,3 +125,30 @@ fn functions_are_losses() -> Result<()> {
     assert_eq!(Mse::new().reduction(Reduction::Sum).loss(&tensor![1.0, 3.0], &tensor![0.0, 0.0])?.item()?, 10.0);
     Ok(())
 }
+
+#[test]
+fn odd_inputs_for_every_loss() -> Result<()> {
+    type Function = fn(&Tensor, &Tensor) -> Result<Tensor>;
+    let losses: [(&str, Function); 6] = [
+        ("mse", losses::mse),
+        ("mae", losses::mae),
+        ("huber", |x, y| losses::huber(x, y, 1.0)),
+        ("bce", losses::bce),
+        ("bce_with_logits", losses::bce_with_logits),
+        ("cross_entropy", losses::cross_entropy),
+    ];
+    for (name, loss) in losses {
+        let (x, y) = (Tensor::full([2, 2], 0.5)?, Tensor::full([2, 2], 0.5)?);
+        assert!(loss(&x, &y)?.item()?.is_finite(), "{name}");
+        assert!(loss(&Tensor::full([2, 2], f64::NAN)?, &y)?.item()?.is_nan(), "{name}");
+        assert!(loss(&x, &Tensor::full([2, 2], f64::NAN)?)?.item()?.is_nan(), "{name}");
+        let e = loss(&Tensor::zeros([0, 2])?, &Tensor::zeros([0, 2])?).unwrap_err();
+        assert_eq!((e.kind(), e.op()), (ErrorKind::Shape, name), "{e}");
+        assert_eq!(loss(&x, &Tensor::zeros([3, 2])?).unwrap_err().kind(), ErrorKind::Shape, "{name}");
+        for dtype in [DType::F16, DType::I64, DType::U8, DType::Bool] {
+            assert_eq!(loss(&x.to_dtype(dtype), &y.to_dtype(dtype)).unwrap_err().kind(), ErrorKind::DType, "{name}");
+        }
+        assert_eq!(loss(&x, &y.to_dtype(DType::F64)).unwrap_err().kind(), ErrorKind::DType, "{name}");
+    }
+    Ok(())
+}

@@ -220,3 +220,17 @@ fn steps_hooks_and_evaluations() -> Result<()> {
     assert_eq!(fails(trainer().evaluate_every(0)).message(), "fit: an interval of steps is 0, expected at least 1");
     Ok(())
 }
+
+/// Standard error of a test is no terminal, so the bar draws nothing; training is the same as without it.
+#[test]
+fn a_progress_bar_changes_nothing() -> Result<()> {
+    let fit = |progress: bool| -> Result<Vec<f64>> {
+        let mut rng = Rng::seed(4);
+        let data = line(&mut rng)?;
+        let trainer = Trainer::new(losses::mse, Adam::new(0.1)).epochs(3);
+        let mut trainer = if progress { trainer.progress() } else { trainer };
+        Ok(trainer.fit(&mut Linear::new(2, 1, &mut rng)?, &data, &mut rng)?.train_losses())
+    };
+    assert_eq!(fit(true)?, fit(false)?);
+    Ok(())
+}

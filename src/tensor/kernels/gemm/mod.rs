@@ -16,6 +16,7 @@ mod product;
 mod scratch;
 mod simd;
 mod split;
+mod team;
 mod tile;
 mod unit;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -25,7 +26,7 @@ mod x86;
 mod tests;
 
 pub(super) use scratch::Scratch;
-pub(super) use split::units;
+pub(super) use team::units;
 pub(crate) use unit::Gemm;
 
 use few::{Columns, Few};

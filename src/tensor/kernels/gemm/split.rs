@@ -1,14 +1,13 @@
-//! Whether and how a product is divided among threads. None of it shows in the result.
+//! How a product is divided among threads, if it is; [`team`](super::team) says whether. None of it shows in the result.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
 
 use crate::parallel::threads;
 
 use super::few::{Columns, Few, ROW_PARTS, Rows};
 use super::product::{Part, Product};
 use super::scratch::Scratch;
+use super::team::{parts, run, units};
 use super::unit::{self, Gemm};
 
 /// Multiplications and additions that one thread does in a nanosecond, of four bytes each.
@@ -16,89 +15,12 @@ const BLOCKED_SPEED: usize = 100;
 /// Bytes that one thread reads in a nanosecond.
 const FEW_SPEED: usize = 25;
 
-// Times in nanoseconds. A thread of the pool that is asleep comes 30 to 40 µs after it was called, and calling it takes
-// the caller 12 µs; one that is awake comes within 1 µs.
-
-/// The shortest part that is worth a thread which is awake.
-const PART: usize = 5_000;
-/// The shortest product for which threads are woken.
-const WAKE: usize = 80_000;
-/// The shortest product for which they are woken if it follows upon another one: so will the next, and find them awake.
-const WAKE_IN_SERIES: usize = 20_000;
-/// For how long threads stay awake without work.
-const LINGER: u64 = 8_000;
-/// Products for which each thread gets several parts, so that it does not matter if one is held up.
-const LONG: usize = 2_000_000;
-
 /// The heights and widths of parts are multiples of these, so that the tiles within are full ones.
 const ROWS: usize = 12;
 const COLS: usize = 32;
 
 /// From so many multiplications on, the library is better than arrays as vectors.
 const LIBRARY: usize = 1 << 15;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-/// When the last product that took `PART` or longer ended, in nanoseconds since `START`, and in the lowest bit whether
-/// threads shared it.
-static LAST: AtomicU64 = AtomicU64::new(0);
-
-fn now() -> u64 {
-    START.elapsed().as_nanos() as u64
-}
-
-/// Into how many parts to divide work that takes one thread `time`.
-fn parts(time: usize) -> usize {
-    let threads = threads();
-    if threads == 1 || time < 2 * PART {
-        return 1;
-    }
-    let last = LAST.load(Ordering::Relaxed);
-    let in_series = last > 0 && now().saturating_sub(last) < LINGER;
-    let awake = in_series && last & 1 == 1;
-    if time >= LONG {
-        4 * threads
-    } else if awake {
-        threads.min(time / PART)
-    } else if time >= WAKE || in_series && time >= WAKE_IN_SERIES {
-        // Small parts: the caller does as many as it can until the others have come.
-        (4 * threads).min(time / PART)
-    } else {
-        1
-    }
-}
-
-/// Calls `f(i)` for every `i < n`. The caller begins at once; threads that wake up take what is left.
-fn share(n: usize, f: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= n {
-                break;
-            }
-            f(i);
-        }
-    };
-    let helpers = threads().min(n).saturating_sub(1);
-    rayon::in_place_scope(|scope| {
-        for _ in 0..helpers {
-            scope.spawn(|_| work());
-        }
-        work();
-    });
-}
-
-/// Does work that takes one thread `time` in `n` parts.
-fn run(time: usize, n: usize, f: impl Fn(usize) + Sync) {
-    if n > 1 {
-        share(n, f);
-    } else {
-        (0..n).for_each(f);
-    }
-    if time >= PART && threads() > 1 {
-        LAST.store(now() & !1 | u64::from(n > 1), Ordering::Relaxed);
-    }
-}
 
 /// How long one thread takes for a product of these sizes, in nanoseconds.
 fn blocked_time<T>(m: usize, k: usize, n: usize) -> usize {
@@ -136,16 +58,6 @@ pub(super) unsafe fn part<T: Gemm>(part: Part<'_, T>) {
     let library = !unit::detected() && !cfg!(miri) && m.saturating_mul(n).saturating_mul(k) >= LIBRARY;
     // SAFETY: the caller vouches for the part.
     unsafe { if library { part.by_library() } else { T::on_best_unit(part) } }
-}
-
-/// Calls `f(i)` for every `i < n`, in any order, on several threads if it is worth it: `time` is what one thread takes
-/// for all of it, in nanoseconds.
-pub(in crate::tensor::kernels) fn units(time: usize, n: usize, f: impl Fn(usize) + Sync) {
-    if parts(time) == 1 {
-        run(time, 1, |_| (0..n).for_each(&f));
-    } else {
-        run(time, n, f);
-    }
 }
 
 /// Computes the whole product, on several threads if `divide` and it is worth it.
