@@ -44,8 +44,17 @@ pub fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> Result<R
 
 /// Calls `f(start, block)` for each block of `block` elements of `out` (the last may be shorter).
 pub(crate) fn for_blocks<T: Send>(out: &mut [T], block: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
-    let block = block.max(1);
-    if out.len() <= block || threads() == 1 {
+    if !out.is_empty() && out.len() <= block {
+        f(0, out);
+    } else {
+        for_many_blocks(out, block.max(1), &f);
+    }
+}
+
+/// The rest of [`for_blocks`], compiled once for a type of elements and not for each `f`: one call in a block costs
+/// nothing beside the block.
+fn for_many_blocks<T: Send>(out: &mut [T], block: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    if threads() == 1 {
         for (i, chunk) in out.chunks_mut(block).enumerate() {
             f(i * block, chunk);
         }

@@ -73,15 +73,31 @@ pub(crate) fn binary<T: Elem, U: Elem, O: Binary<T, U>>(
         let f = |start: usize, out: &mut [U]| binary_block(op, &a.data[start..], &b.data[start..], out);
         return parallel::for_blocks(out, GRAIN / O::COST, f);
     }
+    strided_binary(GRAIN / O::COST, shape, a, b, out, &|a, b, out| binary_block(op, a, b, out));
+}
+
+/// Computes a piece of a result from pieces of both operands.
+type BinaryPieces<'f, T, U> = &'f (dyn Fn(&[T], &[T], &mut [U]) + Sync);
+
+/// Calls `f` for pieces of both operands that are contiguous, or were brought together. Compiled once for the types of
+/// the elements and not for each operation.
+fn strided_binary<T: Elem, U: Elem>(
+    grain: usize,
+    shape: &[usize],
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    out: &mut [U],
+    f: BinaryPieces<'_, T, U>,
+) {
     let Some(plan) = Plan::new(shape, [a.strides, b.strides]) else {
-        return along_first(shape, out, |i, shape, out| binary(op, shape, a.at(i), b.at(i), out));
+        return along_first(shape, out, |i, shape, out| strided_binary(grain, shape, a.at(i), b.at(i), out, f));
     };
-    parallel::for_blocks(out, plan.block(GRAIN / O::COST), |start, out| {
+    parallel::for_blocks(out, plan.block(grain), |start, out| {
         let (mut a, mut b) = (Operand::new(&plan, 0, a.data), Operand::new(&plan, 1, b.data));
         let gathers = a.gathers(&plan, 0) || b.gathers(&plan, 1);
         plan.for_pieces(start, out, gathers, |pos, out| {
             let len = out.len();
-            binary_block(op, a.piece(&plan, 0, pos, len), b.piece(&plan, 1, pos, len), out);
+            f(a.piece(&plan, 0, pos, len), b.piece(&plan, 1, pos, len), out);
         });
     });
 }
