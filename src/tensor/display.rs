@@ -399,7 +399,7 @@ mod tests {
  [[1800, 1801, 1802, ..., 1897, 1898, 1899],
   [1900, 1901, 1902, ..., 1997, 1998, 1999]]]"
         );
-        let endless = Tensor::scalar(1.0).broadcast_to([1 << 30, 1 << 29]).unwrap();
-        assert_eq!(text(&endless).lines().count(), 7);
+        let wide = Tensor::scalar(1.0).broadcast_to([1 << 12, 1 << 12]).unwrap();
+        assert_eq!(text(&wide).lines().count(), 7);
     }
 }
