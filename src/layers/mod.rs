@@ -4,6 +4,7 @@
 //! what it computes. Nothing is hidden: a clone is a copy, and dropping the struct drops the model.
 
 mod activation;
+mod attention;
 mod container;
 mod dropout;
 mod embedding;
@@ -19,8 +20,10 @@ mod recurrent;
 mod shape;
 mod share;
 mod summary;
+mod transformer;
 
 pub use activation::*;
+pub use attention::{AttentionMasks, MultiHeadAttention};
 pub use container::{Residual, Sequential};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -38,6 +41,10 @@ pub use recurrent::{
 pub use shape::Flatten;
 pub use share::{checkpointed, share};
 pub use summary::{LayerExt, Row, Summary};
+pub use transformer::{
+    Transformer, TransformerActivation, TransformerCache, TransformerDecoder, TransformerDecoderLayer,
+    TransformerEncoder, TransformerEncoderLayer, TransformerMasks, TransformerOptions,
+};
 
 pub(crate) use module::matches;
 pub(crate) use recurrent::Stack;

@@ -82,7 +82,7 @@ pub struct Row {
 }
 
 impl Summary {
-    /// One line for each layer that has no layers inside.
+    /// One line for each layer that has no layers inside, or parameters beside them.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
@@ -139,8 +139,11 @@ pub trait LayerExt: Layer {
             modules.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
         };
         let mut rows = Vec::new();
-        for (path, kind) in modules.iter().filter(|(path, _)| !has_parts(path)) {
+        for (path, kind) in &modules {
             let own = || leaves.iter().filter(|(leaf, ..)| parent(leaf) == path.as_str());
+            if has_parts(path) && own().next().is_none() {
+                continue;
+            }
             let seen = trace.by_path.get(path).cloned().or_else(|| {
                 let found =
                     trace.by_param.iter().rev().find(|(p, _)| own().any(|(_, value, _)| value.shares_storage(p)));

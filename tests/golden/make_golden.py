@@ -22,6 +22,7 @@ FAMILIES = [
     "reductions",
     "matmul",
     "attention",
+    "transformer",
     "recurrent",
     "shape_index",
     "layers",

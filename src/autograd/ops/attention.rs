@@ -106,7 +106,7 @@ impl AttentionOptions {
     }
 
     /// No query sees a later key. The last query sees the last key: of `T` queries and `S` keys, query `i` sees the keys
-    /// up to number `i + S − T`, as is needed where earlier keys come from a cache.
+    /// up to number `i + S − T`, as is needed where earlier keys come from a cache (`KvCache`).
     ///
     /// For `T = S` this is PyTorch's `is_causal`. For `T ≠ S` PyTorch lets the **first** query see only the first key
     /// (`causal_upper_left`); this is its `causal_lower_right`.

@@ -1,0 +1,234 @@
+//! Layers whose positions attend to each other and to a memory.
+
+use super::cache::TransformerCache;
+use super::options::{Rules, TransformerOptions, named};
+use super::{check_cache, check_layers};
+use crate::error::{Error, InLayer, Result};
+use crate::layers::attention::{AttentionMasks, MultiHeadAttention};
+use crate::layers::kv_cache::KvCache;
+use crate::layers::layer::{Layer, Mode};
+use crate::layers::linear::Linear;
+use crate::layers::norm::LayerNorm;
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// A layer of a transformer decoder: self-attention, attention to a memory (the output of an encoder), then two linear
+/// maps with an activation in between, each added to its input and normalised. PyTorch's `nn.TransformerDecoderLayer` with
+/// `batch_first=True`.
+///
+/// # Shapes
+/// - input and output: `[batch, T, d_model]`
+/// - memory: `[batch, S, d_model]`
+#[derive(Debug, Clone)]
+pub struct TransformerDecoderLayer {
+    /// Attention among the positions.
+    pub self_attn: MultiHeadAttention,
+    /// Attention to the memory.
+    pub multihead_attn: MultiHeadAttention,
+    /// To the features in between.
+    pub linear1: Linear,
+    /// And back.
+    pub linear2: Linear,
+    /// The norm of the attention among the positions.
+    pub norm1: LayerNorm,
+    /// The norm of the attention to the memory.
+    pub norm2: LayerNorm,
+    /// The norm of the linear maps.
+    pub norm3: LayerNorm,
+    rules: Rules,
+}
+
+crate::module!(
+    TransformerDecoderLayer { self_attn, multihead_attn, linear1, linear2, norm1, norm2, norm3 },
+    plain { rules }
+);
+
+impl TransformerDecoderLayer {
+    /// A layer with new weights.
+    ///
+    /// # Errors
+    /// If an option makes no sense.
+    #[track_caller]
+    pub fn new(options: &TransformerOptions, rng: &mut Rng) -> Result<Self> {
+        Ok(Self {
+            self_attn: options.attention(rng)?,
+            multihead_attn: options.attention(rng)?,
+            linear1: options.linear(options.width, options.feedforward, rng)?,
+            linear2: options.linear(options.feedforward, options.width, rng)?,
+            norm1: options.norm()?,
+            norm2: options.norm()?,
+            norm3: options.norm()?,
+            rules: options.rules(),
+        })
+    }
+
+    /// The output for `x`, whose positions attend to each other as far as `masks` allows, and to `memory` as far as
+    /// `memory_masks` does.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit.
+    #[track_caller]
+    pub fn decode(
+        &self,
+        x: &Tensor,
+        memory: &Tensor,
+        masks: &AttentionMasks,
+        memory_masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        self.run(
+            x,
+            mode,
+            |x, mode| self.self_attn.attend(x, x, x, masks, mode),
+            |x, mode| self.multihead_attn.attend(x, memory, memory, memory_masks, mode),
+        )
+    }
+
+    /// The same for positions that follow those in `cache`, and a memory that was projected before; see
+    /// [`MultiHeadAttention::attend_cached`] and [`MultiHeadAttention::memory`].
+    ///
+    /// # Errors
+    /// If shapes or types do not fit, the cache is full, or gradients are being recorded.
+    #[track_caller]
+    pub fn decode_cached(
+        &self,
+        x: &Tensor,
+        cache: &mut KvCache,
+        memory: &KvCache,
+        masks: &AttentionMasks,
+        memory_masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        self.run(
+            x,
+            mode,
+            |x, mode| self.self_attn.attend_cached(x, cache, masks, mode),
+            |x, mode| self.multihead_attn.attend_memory(x, memory, memory_masks, mode),
+        )
+    }
+
+    #[track_caller]
+    fn run(
+        &self,
+        x: &Tensor,
+        mode: &mut Mode<'_>,
+        attend: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+        attend_memory: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let attend = |x: &Tensor, mode: &mut Mode<'_>| attend(x, mode).in_layer("self_attn");
+        let x = self.rules.add(x, named(&self.norm1, "norm1"), attend, mode)?;
+        let attend_memory = |x: &Tensor, mode: &mut Mode<'_>| attend_memory(x, mode).in_layer("multihead_attn");
+        let x = self.rules.add(&x, named(&self.norm2, "norm2"), attend_memory, mode)?;
+        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
+            let y = self.linear1.forward(x, mode).in_layer("linear1")?;
+            self.linear2.forward(&self.rules.between(&y, mode)?, mode).in_layer("linear2")
+        };
+        self.rules.add(&x, named(&self.norm3, "norm3"), feedforward, mode)
+    }
+}
+
+/// Decoder layers one after the other, and perhaps a norm at the end. PyTorch's `nn.TransformerDecoder`, whose layers start
+/// as copies of one; here each draws its own weights.
+///
+/// # Shapes
+/// - input and output: `[batch, T, d_model]`
+/// - memory: `[batch, S, d_model]`
+#[derive(Debug, Clone)]
+pub struct TransformerDecoder {
+    /// The layers.
+    pub layers: Vec<TransformerDecoderLayer>,
+    /// The norm of the output.
+    pub norm: Option<LayerNorm>,
+}
+
+crate::module!(TransformerDecoder { layers, norm });
+
+impl TransformerDecoder {
+    /// A stack of `num_layers` layers, without a norm at the end.
+    ///
+    /// # Errors
+    /// If an option makes no sense, or there are no layers.
+    #[track_caller]
+    pub fn new(options: &TransformerOptions, num_layers: usize, rng: &mut Rng) -> Result<Self> {
+        check_layers("TransformerDecoder::new", num_layers)?;
+        let layers = (0..num_layers).map(|_| TransformerDecoderLayer::new(options, rng)).collect::<Result<_>>()?;
+        Ok(Self { layers, norm: None })
+    }
+
+    /// The same with a norm at the end, which layers with [`norm_first`](TransformerOptions::norm_first) need.
+    #[must_use]
+    pub fn with_norm(mut self, norm: LayerNorm) -> Self {
+        self.norm = Some(norm);
+        self
+    }
+
+    /// The output for `x`, whose positions attend to each other as far as `masks` allows, and to `memory` as far as
+    /// `memory_masks` does.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit.
+    #[track_caller]
+    pub fn decode(
+        &self,
+        x: &Tensor,
+        memory: &Tensor,
+        masks: &AttentionMasks,
+        memory_masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.decode(&x, memory, masks, memory_masks, mode).in_layer(i).in_layer("layers")?;
+        }
+        self.finish(x)
+    }
+
+    /// A cache for [`decode_cached`](Self::decode_cached) with room for `capacity` positions. It holds the projections of
+    /// `memory`, which are computed once.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit, it does not fit into memory, or gradients are being recorded.
+    #[track_caller]
+    pub fn cache(&self, memory: &Tensor, capacity: usize) -> Result<TransformerCache> {
+        let batch = memory.shape().first().copied().unwrap_or(0);
+        let layers = self.layers.iter().enumerate().map(|(i, layer)| {
+            let projected = layer.multihead_attn.memory(memory, memory).in_layer("multihead_attn").in_layer(i)?;
+            Ok((layer.self_attn.cache(batch, capacity)?, Some(projected)))
+        });
+        Ok(TransformerCache { layers: layers.collect::<Result<_>>().in_layer("layers")? })
+    }
+
+    /// The output for the positions `x` that follow those in `cache`, which they are added to. With a causal mask it is
+    /// what [`decode`](Self::decode) gives for the whole sequence.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit, the cache is full or another stack's, or gradients are being recorded.
+    #[track_caller]
+    pub fn decode_cached(
+        &self,
+        x: &Tensor,
+        cache: &mut TransformerCache,
+        masks: &AttentionMasks,
+        memory_masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        check_cache(cache, self.layers.len())?;
+        let mut x = x.clone();
+        for (i, (layer, (own, memory))) in self.layers.iter().zip(&mut cache.layers).enumerate() {
+            let Some(memory) = memory else {
+                return Err(Error::state("TransformerDecoder", "the cache of an encoder, without a memory")
+                    .with_help("TransformerDecoder::cache(&memory, capacity) makes one that fits"));
+            };
+            x = layer.decode_cached(&x, own, memory, masks, memory_masks, mode).in_layer(i).in_layer("layers")?;
+        }
+        self.finish(x)
+    }
+
+    #[track_caller]
+    fn finish(&self, x: Tensor) -> Result<Tensor> {
+        match &self.norm {
+            Some(norm) => norm.forward(&x, &mut Mode::Eval).in_layer("norm"),
+            None => Ok(x),
+        }
+    }
+}

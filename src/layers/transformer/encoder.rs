@@ -1,0 +1,214 @@
+//! Layers whose positions attend to each other.
+
+use super::cache::TransformerCache;
+use super::options::{Rules, TransformerOptions, named};
+use super::{check_cache, check_layers};
+use crate::error::{InLayer, Result};
+use crate::layers::attention::{AttentionMasks, MultiHeadAttention};
+use crate::layers::kv_cache::KvCache;
+use crate::layers::layer::{Layer, Mode};
+use crate::layers::linear::Linear;
+use crate::layers::norm::LayerNorm;
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// A layer of a transformer encoder: self-attention, then two linear maps with an activation in between, each added to
+/// its input and normalised. PyTorch's `nn.TransformerEncoderLayer` with `batch_first=True`. With a causal mask, it is
+/// the layer of a language model.
+///
+/// # Shapes
+/// - input and output: `[batch, T, d_model]`
+#[derive(Debug, Clone)]
+pub struct TransformerEncoderLayer {
+    /// Attention among the positions.
+    pub self_attn: MultiHeadAttention,
+    /// To the features in between.
+    pub linear1: Linear,
+    /// And back.
+    pub linear2: Linear,
+    /// The norm of the attention.
+    pub norm1: LayerNorm,
+    /// The norm of the linear maps.
+    pub norm2: LayerNorm,
+    rules: Rules,
+}
+
+crate::module!(TransformerEncoderLayer { self_attn, linear1, linear2, norm1, norm2 }, plain { rules });
+
+impl TransformerEncoderLayer {
+    /// A layer with new weights.
+    ///
+    /// # Errors
+    /// If an option makes no sense.
+    #[track_caller]
+    pub fn new(options: &TransformerOptions, rng: &mut Rng) -> Result<Self> {
+        Ok(Self {
+            self_attn: options.attention(rng)?,
+            linear1: options.linear(options.width, options.feedforward, rng)?,
+            linear2: options.linear(options.feedforward, options.width, rng)?,
+            norm1: options.norm()?,
+            norm2: options.norm()?,
+            rules: options.rules(),
+        })
+    }
+
+    /// The output for `x`, whose positions attend to each other as far as the masks allow.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit.
+    #[track_caller]
+    pub fn encode(&self, x: &Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.run(x, mode, |x, mode| self.self_attn.attend(x, x, x, masks, mode))
+    }
+
+    /// The same for positions that follow those in `cache`; see [`MultiHeadAttention::attend_cached`].
+    ///
+    /// # Errors
+    /// If shapes or types do not fit, the cache is full, or gradients are being recorded.
+    #[track_caller]
+    pub fn encode_cached(
+        &self,
+        x: &Tensor,
+        cache: &mut KvCache,
+        masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        self.run(x, mode, |x, mode| self.self_attn.attend_cached(x, cache, masks, mode))
+    }
+
+    #[track_caller]
+    fn run(
+        &self,
+        x: &Tensor,
+        mode: &mut Mode<'_>,
+        attend: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let attend = |x: &Tensor, mode: &mut Mode<'_>| attend(x, mode).in_layer("self_attn");
+        let x = self.rules.add(x, named(&self.norm1, "norm1"), attend, mode)?;
+        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
+            let y = self.linear1.forward(x, mode).in_layer("linear1")?;
+            self.linear2.forward(&self.rules.between(&y, mode)?, mode).in_layer("linear2")
+        };
+        self.rules.add(&x, named(&self.norm2, "norm2"), feedforward, mode)
+    }
+}
+
+impl Layer for TransformerEncoderLayer {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.encode(x, &AttentionMasks::new(), mode)
+    }
+}
+
+/// Encoder layers one after the other, and perhaps a norm at the end. PyTorch's `nn.TransformerEncoder`, whose layers
+/// start as copies of one; here each draws its own weights.
+///
+/// # Shapes
+/// - input and output: `[batch, T, d_model]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let encoder = TransformerEncoder::new(&TransformerOptions::new(16, 2).feedforward(32), 2, &mut rng)?;
+/// let x = Tensor::normal([2, 5, 16], 0.0, 1.0, &mut rng)?;
+/// assert_eq!(encoder.predict(&x)?.shape(), [2, 5, 16]);
+///
+/// // Causal, all positions at once or one after the other.
+/// let masks = AttentionMasks::new().causal();
+/// let whole = no_grad(|| encoder.encode(&x, &masks, &mut Mode::Eval))?;
+/// let mut cache = encoder.cache(2, 5)?;
+/// for t in 0..5 {
+///     let y = no_grad(|| encoder.encode_cached(&x.narrow(1, t, 1)?, &mut cache, &masks, &mut Mode::Eval))?;
+///     assert!(y.sub(&whole.narrow(1, t, 1)?)?.abs().max()?.item()? < 1e-5);
+/// }
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TransformerEncoder {
+    /// The layers.
+    pub layers: Vec<TransformerEncoderLayer>,
+    /// The norm of the output.
+    pub norm: Option<LayerNorm>,
+}
+
+crate::module!(TransformerEncoder { layers, norm });
+
+impl TransformerEncoder {
+    /// A stack of `num_layers` layers, without a norm at the end.
+    ///
+    /// # Errors
+    /// If an option makes no sense, or there are no layers.
+    #[track_caller]
+    pub fn new(options: &TransformerOptions, num_layers: usize, rng: &mut Rng) -> Result<Self> {
+        check_layers("TransformerEncoder::new", num_layers)?;
+        let layers = (0..num_layers).map(|_| TransformerEncoderLayer::new(options, rng)).collect::<Result<_>>()?;
+        Ok(Self { layers, norm: None })
+    }
+
+    /// The same with a norm at the end, which layers with [`norm_first`](TransformerOptions::norm_first) need.
+    #[must_use]
+    pub fn with_norm(mut self, norm: LayerNorm) -> Self {
+        self.norm = Some(norm);
+        self
+    }
+
+    /// The output for `x`, whose positions attend to each other as far as the masks allow.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit.
+    #[track_caller]
+    pub fn encode(&self, x: &Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.encode(&x, masks, mode).in_layer(i).in_layer("layers")?;
+        }
+        self.finish(x)
+    }
+
+    /// An empty cache for [`encode_cached`](Self::encode_cached).
+    ///
+    /// # Errors
+    /// If it does not fit into memory.
+    #[track_caller]
+    pub fn cache(&self, batch: usize, capacity: usize) -> Result<TransformerCache> {
+        let layers = self.layers.iter().map(|layer| Ok((layer.self_attn.cache(batch, capacity)?, None)));
+        Ok(TransformerCache { layers: layers.collect::<Result<_>>()? })
+    }
+
+    /// The output for the positions `x` that follow those in `cache`, which they are added to. With a causal mask it is
+    /// what [`encode`](Self::encode) gives for the whole sequence.
+    ///
+    /// # Errors
+    /// If shapes or types do not fit, the cache is full or another stack's, or gradients are being recorded.
+    #[track_caller]
+    pub fn encode_cached(
+        &self,
+        x: &Tensor,
+        cache: &mut TransformerCache,
+        masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        check_cache(cache, self.layers.len())?;
+        let mut x = x.clone();
+        for (i, (layer, (own, _))) in self.layers.iter().zip(&mut cache.layers).enumerate() {
+            x = layer.encode_cached(&x, own, masks, mode).in_layer(i).in_layer("layers")?;
+        }
+        self.finish(x)
+    }
+
+    #[track_caller]
+    fn finish(&self, x: Tensor) -> Result<Tensor> {
+        match &self.norm {
+            Some(norm) => norm.forward(&x, &mut Mode::Eval).in_layer("norm"),
+            None => Ok(x),
+        }
+    }
+}
+
+impl Layer for TransformerEncoder {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.encode(x, &AttentionMasks::new(), mode)
+    }
+}
