@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use demotic::models::{CausalLm, Gpt, GptConfig};
-use demotic::optimizers::{AdamW, Optimizer};
+use demotic::models::{CausalLm, Gpt, GptConfig, RecurrentLm, RecurrentLmConfig};
+use demotic::optimizers::{Adam, AdamW, Optimizer};
 use demotic::prelude::*;
 
 use crate::measure::Options;
@@ -32,6 +32,14 @@ fn train<M: Layer>(
         opt.step(&mut model, &loss.backward()?)?;
         loss.item()
     })
+}
+
+/// Embedding 256, LSTM 128, 10,000 tokens, Adam 1e-3, batches of 64 × 32.
+pub fn lstm_lm(options: &Options) -> Result<()> {
+    let mut rng = Rng::seed(7);
+    let model = RecurrentLm::new(RecurrentLmConfig::default(), &mut rng)?;
+    let data = tokens(1280, 32, 10000, &mut rng)?;
+    train(options, model, Adam::new(1e-3), data, 64, &mut rng)
 }
 
 /// 4 layers, 4 heads, 128 wide, 65 characters, AdamW 1e-3, batches of 12 × 64.

@@ -13,9 +13,10 @@ use measure::Options;
 
 type Workload = fn(&Options) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 6] = [
+const WORKLOADS: [(&str, Workload); 7] = [
     ("mlp_tabular", mlp::tabular),
     ("mlp_mnist", mlp::mnist),
+    ("lstm_lm", language::lstm_lm),
     ("gpt_char", language::gpt_char),
     ("gpt2_124m_train", language::gpt2_124m_train),
     ("gpt2_124m_decode", language::gpt2_124m_decode),

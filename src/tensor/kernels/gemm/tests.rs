@@ -210,10 +210,9 @@ impl<T: Tested> Case<T> {
             let product = self.product(&mut c);
             if let Some(few) = Few::new(&product).filter(|few| few.by_rows()) {
                 let mut sums = vec![T::nan(); ROW_PARTS * few.sums_len()];
-                let parts = sums.chunks_mut(few.sums_len()).enumerate();
+                let mut parts = sums.chunks_mut(few.sums_len()).enumerate();
                 // SAFETY: as above.
-                let ran = parts.map(|(part, sums)| unsafe { T::on_unit(unit, Rows { few: &few, part, sums }) });
-                if ran.fold(true, |all, ran| all && ran.is_some()) {
+                if parts.all(|(part, sums)| unsafe { T::on_unit(unit, Rows { few: &few, part, sums }) }.is_some()) {
                     // SAFETY: as above.
                     unsafe { few.finish_parts(&mut sums) };
                     self.check(&c, &format!("few by rows, {unit}"));
