@@ -42,7 +42,7 @@ use crate::tensor::Tensor;
 ///     let loss = losses::cross_entropy(&logits, &targets)?;
 ///     opt.step(&mut model, &loss.backward()?)?;
 /// }
-/// let next = model.predict(&Tensor::from_nested([[1i64, 2]])?)?.select(1, -1)?.argmax(-1, false)?;
+/// let next = model.predict(&Tensor::from_nested([[1i64, 2]])?)?.select(1, -1)?.argmax_dim(-1, false)?;
 /// assert_eq!(next.to_vec::<i64>()?, [3]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
