@@ -87,7 +87,7 @@ impl<'a, T: Float> Few<'a, T> {
     }
 
     /// Whether `w` comes from far away, and has to be read in order.
-    fn is_far(&self) -> bool {
+    pub(super) fn is_far(&self) -> bool {
         self.k.saturating_mul(self.n).saturating_mul(size_of::<T>()) >= FAR
     }
 

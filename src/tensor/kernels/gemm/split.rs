@@ -67,32 +67,42 @@ pub(super) unsafe fn part<T: Gemm>(part: Part<'_, T>) {
 pub(super) unsafe fn few<T: Gemm>(few: &Few<'_, T>, divide: bool) {
     let time = few.n.saturating_mul(few.k).saturating_mul(size_of::<T>()) / FEW_SPEED;
     if few.by_rows() {
-        let len = few.sums_len();
-        let mut scratch = Scratch::new(ROW_PARTS * len);
-        let queue = Mutex::new(scratch.as_mut_slice().chunks_mut(len).enumerate());
-        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let each = |_| {
-            if let Some((part, sums)) = next() {
-                // SAFETY: as above.
-                unsafe { T::on_best_unit(Rows { few, part, sums }) };
-            }
-        };
-        if divide {
-            units(time, ROW_PARTS, each)
-        } else {
-            (0..ROW_PARTS).for_each(each)
-        }
-        // SAFETY: the caller's promise, and all parts are done.
-        return unsafe { few.finish_parts(scratch.as_mut_slice()) };
+        // SAFETY: passed on.
+        return unsafe { few_by_rows(few, time, divide) };
     }
-    // One part for each thread: it is memory that limits, and long runs of it are read faster.
-    let parts = if divide { parts(time).min(threads()) } else { 1 };
+    let parts = if divide { parts(time) } else { 1 };
+    // What is read in order anyway may be taken in small pieces; otherwise long runs of memory are read faster.
+    let parts = if few.is_far() { parts } else { parts.min(threads()) };
     let width = few.n.div_ceil(parts).next_multiple_of(COLS);
     run(time, few.n.div_ceil(width), |i| {
         let cols = i * width..few.n.min((i + 1) * width);
         // SAFETY: as above.
         unsafe { T::on_best_unit(Columns { few, cols }) };
     });
+}
+
+/// The same by parts of the rows, each with sums of its own.
+///
+/// # Safety
+/// As for [`Product`].
+unsafe fn few_by_rows<T: Gemm>(few: &Few<'_, T>, time: usize, divide: bool) {
+    let len = few.sums_len();
+    let mut scratch = Scratch::new(ROW_PARTS * len);
+    let queue = Mutex::new(scratch.as_mut_slice().chunks_mut(len).enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let each = |_| {
+        if let Some((part, sums)) = next() {
+            // SAFETY: as above.
+            unsafe { T::on_best_unit(Rows { few, part, sums }) };
+        }
+    };
+    if divide {
+        units(time, ROW_PARTS, each);
+    } else {
+        (0..ROW_PARTS).for_each(each);
+    }
+    // SAFETY: the caller's promise, and all parts are done.
+    unsafe { few.finish_parts(scratch.as_mut_slice()) };
 }
 
 /// Calls `f(i, c[i], divide)` for each product of a batch, of the sizes `(m, k, n)` and `stride` elements apart in `c`.
