@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// use demotic::models::GptConfig;
 ///
 /// let config = GptConfig::new(65, 64).layers(4).heads(4).hidden_size(128).dropout(0.1);
-/// assert_eq!(config.num_parameters(), 809_984);
+/// assert_eq!(config.num_parameters(), 809_856);
 /// assert_eq!(GptConfig::gpt2().num_parameters(), 124_439_808);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
