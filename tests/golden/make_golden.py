@@ -34,6 +34,7 @@ FAMILIES = [
     "gpt",
     "initializers",
     "generation",
+    "translation",
 ]
 
 

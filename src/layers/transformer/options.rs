@@ -1,5 +1,7 @@
 //! What the layers of a transformer have in common.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::layers::attention::MultiHeadAttention;
 use crate::layers::layer::{Layer, Mode};
@@ -9,7 +11,8 @@ use crate::rng::Rng;
 use crate::tensor::Tensor;
 
 /// The function between the two linear maps of a transformer layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TransformerActivation {
     /// [`Tensor::relu`].

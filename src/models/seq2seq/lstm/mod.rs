@@ -1,0 +1,192 @@
+//! An LSTM that reads, and one that writes with attention to what was read.
+
+mod config;
+mod decode;
+
+pub use config::Seq2SeqLstmConfig;
+pub use decode::Seq2SeqLstmState;
+
+use super::{check_pairs, check_sources};
+use crate::autograd::AttentionOptions;
+use crate::error::{InLayer, Result};
+use crate::layers::{Dropout, Embedding, Layer, Linear, Lstm, Mode, Recurrent, RecurrentState, RunOptions};
+use crate::models::Seq2SeqTokens;
+use crate::models::sequences::Sequences;
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// An encoder-decoder LSTM with attention (Luong, Pham and Manning, *Effective approaches to attention-based neural machine
+/// translation*, 2015). See [`Seq2Seq`](super::Seq2Seq) for how it is trained and used.
+///
+/// An LSTM reads the source in both directions. Where it ends, another one begins, which reads the target. Its output `h` at
+/// each step is compared with what the encoder gave at each place of the source, `hᵀ W sᵢ`; the softmax of that weighs the
+/// `sᵢ`, and from their sum `c` and `h` come `tanh(V [c; h])` and the logits. What was attended to is not fed to the next step,
+/// so that a whole target goes through the decoder in one run.
+///
+/// The parameters are `source_embedding.weight`, `target_embedding.weight`, `encoder.weight_ih_l0` … and `decoder.weight_ih_l0`
+/// … as in PyTorch's `nn.LSTM`, `attention.weight` (W), `combine.weight` (V), `head.weight` and `head.bias`.
+///
+/// ```
+/// use demotic::models::{Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqTokens};
+/// use demotic::prelude::*;
+///
+/// let tokens = Seq2SeqTokens::new(20, 10);
+/// let sources = tokens.sources(&[vec![3, 4, 5, 6], vec![7]])?;
+/// let (inputs, _labels) = tokens.teacher_forcing(&[vec![3, 4], vec![5]])?;
+///
+/// let mut rng = Rng::seed(0);
+/// let model = Seq2SeqLstm::new(Seq2SeqLstmConfig::new(tokens).hidden_size(16), &mut rng)?;
+/// assert_eq!(model.forward(&sources, &inputs, &mut Mode::Eval)?.shape(), [2, 3, 10]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Seq2SeqLstm {
+    /// Vectors of the source's tokens.
+    pub source_embedding: Embedding,
+    /// Vectors of the target's tokens.
+    pub target_embedding: Embedding,
+    /// Reads the source in both directions, each with half of the hidden units.
+    pub encoder: Lstm,
+    /// Reads the target, from where the encoder ended.
+    pub decoder: Lstm,
+    /// How the decoder's output is compared with the encoder's, `[hidden, hidden]`.
+    pub attention: Linear,
+    /// From what was attended to and the decoder's output to one vector, `[hidden, 2 · hidden]`.
+    pub combine: Linear,
+    /// From that to logits.
+    pub head: Linear,
+    dropout: Dropout,
+    config: Seq2SeqLstmConfig,
+}
+
+crate::module!(
+    Seq2SeqLstm { source_embedding, target_embedding, encoder, decoder, attention, combine, head },
+    plain { dropout, config }
+);
+
+/// What the encoder makes of a batch of sources.
+#[derive(Debug, Clone)]
+struct Memory {
+    /// Its outputs, `[batch, source time, hidden]`.
+    outputs: Tensor,
+    /// `[batch, 1, source time]`, `false` for padding; `None` if there is none.
+    present: Option<Tensor>,
+    /// Where the decoder begins.
+    state: RecurrentState,
+}
+
+impl Seq2SeqLstm {
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// If a size is 0, `hidden_size` is odd, the dropout is no probability, or the weights do not fit into memory.
+    #[track_caller]
+    pub fn new(config: Seq2SeqLstmConfig, rng: &mut Rng) -> Result<Self> {
+        config.check()?;
+        let (embedding, hidden) = (config.embedding_size, config.hidden_size);
+        let layers =
+            |hidden: usize| Recurrent::new(embedding, hidden).layers(config.num_layers).dropout(config.dropout);
+        Ok(Self {
+            dropout: Dropout::new(config.dropout)?,
+            source_embedding: Embedding::new(config.tokens.source_vocab_size, embedding, rng)?,
+            target_embedding: Embedding::new(config.tokens.target_vocab_size, embedding, rng)?,
+            encoder: Lstm::with(layers(hidden / 2).bidirectional(), rng)?,
+            decoder: Lstm::with(layers(hidden), rng)?,
+            attention: Linear::new(hidden, hidden, rng)?.without_bias(),
+            combine: Linear::new(2 * hidden, hidden, rng)?.without_bias(),
+            head: Linear::new(hidden, config.tokens.target_vocab_size, rng)?,
+            config,
+        })
+    }
+
+    /// The sizes and options.
+    #[must_use]
+    pub fn config(&self) -> &Seq2SeqLstmConfig {
+        &self.config
+    }
+
+    #[track_caller]
+    fn read_sequences(&self, source: &Tensor, sources: &Sequences, mode: &mut Mode<'_>) -> Result<Memory> {
+        let x = self.source_embedding.forward(source, mode).in_layer("source_embedding")?;
+        let x = self.dropout.forward(&x, mode)?;
+        let run = RunOptions { lengths: sources.lengths.as_deref(), ..Default::default() };
+        let read = self.encoder.run(&x, run, mode).in_layer("encoder")?;
+        let present = match sources.padding()? {
+            Some(padding) => Some(padding.logical_not()?.unsqueeze(1)?),
+            None => None,
+        };
+        // Both directions of a layer together are the state of the decoder's layer.
+        let join = |state: &Tensor| {
+            let directions = state.unflatten(0, [self.config.num_layers, 2])?.transpose(1, 2)?;
+            directions.flatten(2, 3)
+        };
+        Ok(Memory { outputs: read.output, present, state: both(&read.state, join)? })
+    }
+
+    /// The decoder's outputs for target tokens that follow upon `state`, and the state behind them.
+    #[track_caller]
+    fn write(&self, target: &Tensor, state: &RecurrentState, mode: &mut Mode<'_>) -> Result<(Tensor, RecurrentState)> {
+        let y = self.target_embedding.forward(target, mode).in_layer("target_embedding")?;
+        let y = self.dropout.forward(&y, mode)?;
+        let run = RunOptions { state: Some(state), ..Default::default() };
+        let written = self.decoder.run(&y, run, mode).in_layer("decoder")?;
+        Ok((written.output, written.state))
+    }
+
+    /// From the decoder's outputs, `[batch, target time, hidden]`, to logits, with attention to the encoder's.
+    #[track_caller]
+    fn logits(&self, written: &Tensor, memory: &Memory, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let queries = self.attention.forward(written, mode).in_layer("attention")?;
+        let mut options = AttentionOptions::new().scale(1.0);
+        if let Some(present) = &memory.present {
+            options = options.mask(present);
+        }
+        let context = queries.attention(&memory.outputs, &memory.outputs, &options)?;
+        let joined = Tensor::cat(&[&context, written], -1)?;
+        let combined = self.combine.forward(&joined, mode).in_layer("combine")?.tanh();
+        self.head.forward(&self.dropout.forward(&combined, mode)?, mode).in_layer("head")
+    }
+}
+
+/// Applies `f` to the hidden and to the cell state.
+#[track_caller]
+fn both(state: &RecurrentState, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<RecurrentState> {
+    Ok(RecurrentState { hidden: f(&state.hidden)?, cell: state.cell.as_ref().map(f).transpose()? })
+}
+
+impl super::Seq2Seq for Seq2SeqLstm {
+    type State = Seq2SeqLstmState;
+
+    fn tokens(&self) -> &Seq2SeqTokens {
+        &self.config.tokens
+    }
+
+    fn target_limit(&self) -> Option<usize> {
+        None
+    }
+
+    #[track_caller]
+    fn forward(&self, source: &Tensor, target: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let sources = check_pairs(&self.config.tokens, source, target, [None, None])?;
+        let memory = self.read_sequences(source, &sources, mode)?;
+        let (written, _) = self.write(target, &memory.state, mode)?;
+        self.logits(&written, &memory, mode)
+    }
+
+    #[track_caller]
+    fn read(&self, source: &Tensor) -> Result<Self::State> {
+        let _unrecorded = crate::autograd::pause_recording();
+        let sources = check_sources(&self.config.tokens, source, None)?;
+        Ok(Seq2SeqLstmState::new(self.read_sequences(source, &sources, &mut Mode::Eval)?, sources.batch))
+    }
+
+    #[track_caller]
+    fn rewind(&self, state: &mut Self::State, padding: &[usize]) -> Result<()> {
+        state.rewind(padding)
+    }
+
+    #[track_caller]
+    fn extend(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
+        self.extend_state(ids, state)
+    }
+}

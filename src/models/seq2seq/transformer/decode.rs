@@ -1,0 +1,94 @@
+//! A decoder that remembers the keys and values of earlier tokens and of the source.
+
+use super::super::{check_next, check_padding, check_sources, row_index};
+use super::{Seq2SeqTransformer, without};
+use crate::autograd::pause_recording;
+use crate::error::{InLayer, Result};
+use crate::layers::{AttentionMasks, Layer, Mode, TransformerCache};
+use crate::models::LmState;
+use crate::tensor::Tensor;
+
+/// What the decoder of a [`Seq2SeqTransformer`] knows: keys and values of the source and of the target tokens so far, in each
+/// of its layers.
+#[derive(Debug, Clone)]
+pub struct Seq2SeqTransformerState {
+    cache: TransformerCache,
+    /// `[rows, source time]`, `true` for padding of the source.
+    source_padding: Option<Tensor>,
+    /// How many target tokens of each row are absent.
+    padding: Vec<usize>,
+}
+
+impl LmState for Seq2SeqTransformerState {
+    fn rows(&self) -> usize {
+        self.padding.len()
+    }
+
+    fn len(&self) -> usize {
+        self.cache.len()
+    }
+
+    #[track_caller]
+    fn reorder(&mut self, rows: &[usize]) -> Result<()> {
+        let index = row_index(rows, self.rows())?;
+        let source_padding = self.source_padding.as_ref().map(|padding| padding.index_select(0, &index)).transpose()?;
+        self.cache.reorder(rows)?;
+        self.source_padding = source_padding;
+        self.padding = rows.iter().map(|row| self.padding[*row]).collect();
+        Ok(())
+    }
+}
+
+impl Seq2SeqTransformerState {
+    #[track_caller]
+    pub(super) fn rewind(&mut self, padding: &[usize], limit: usize) -> Result<()> {
+        check_padding(padding, self.rows(), Some(limit))?;
+        self.cache.truncate(0);
+        self.padding = padding.to_vec();
+        Ok(())
+    }
+
+    /// Which target tokens the next `n` see: those before them that are not absent.
+    #[track_caller]
+    fn target_masks(&self, n: usize) -> Result<AttentionMasks> {
+        let masks = AttentionMasks::new().causal();
+        if self.padding.iter().all(|padding| *padding == 0) {
+            return Ok(masks);
+        }
+        let keys = self.len() + n;
+        let absent = self.padding.iter().flat_map(|padding| (0..keys).map(move |i| i < *padding)).collect();
+        Ok(masks.key_padding(&Tensor::from_vec::<bool>(absent, [self.rows(), keys])?))
+    }
+}
+
+impl Seq2SeqTransformer {
+    #[track_caller]
+    pub(super) fn read_source(&self, source: &Tensor) -> Result<Seq2SeqTransformerState> {
+        let _unrecorded = pause_recording();
+        let limit = self.config.max_length;
+        let sources = check_sources(&self.config.tokens, source, Some(limit))?;
+        let source_padding = sources.padding()?;
+        let mode = &mut Mode::Eval;
+        let x = self.source_embedding.forward(source, mode).in_layer("source_embedding")?;
+        let masks = without(source_padding.as_ref());
+        let memory = self.transformer.encoder.encode(&x, &masks, mode).in_layer("encoder").in_layer("transformer")?;
+        let cache = self.transformer.decoder.cache(&memory, limit).in_layer("decoder").in_layer("transformer")?;
+        Ok(Seq2SeqTransformerState { cache, source_padding, padding: vec![0; sources.batch] })
+    }
+
+    #[track_caller]
+    pub(super) fn extend_state(&self, ids: &Tensor, state: &mut Seq2SeqTransformerState) -> Result<Tensor> {
+        let _unrecorded = pause_recording();
+        let n = check_next(ids, state, Some(self.config.max_length))?;
+        let mode = &mut Mode::Eval;
+        let (len, masks) = (state.len(), state.target_masks(n)?);
+        let y = self.target_embedding.embed_at(ids, len, &state.padding, mode).in_layer("target_embedding")?;
+        let sources = without(state.source_padding.as_ref());
+        let hidden = self.transformer.decoder.decode_cached(&y, &mut state.cache, &masks, &sources, mode);
+        let logits = hidden.in_layer("decoder").in_layer("transformer").and_then(|x| self.logits(&x, mode));
+        if logits.is_err() {
+            state.cache.truncate(len);
+        }
+        logits
+    }
+}

@@ -1,0 +1,111 @@
+//! Batches of token ids: what they must look like, and where their sequences end.
+
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Tensor};
+
+/// Checks token ids `[batch, time]` of type `I64`, at least one of them and at most `limit` in a sequence; returns `batch`
+/// and `time`. `what` says whose ids they are: `source`.
+#[track_caller]
+pub(super) fn check_ids(op: &'static str, what: &str, ids: &Tensor, limit: Option<usize>) -> Result<(usize, usize)> {
+    ids.expect_dtype(op, &format!("the {what} ids"), DType::I64)?;
+    let &[batch, time] = ids.shape() else {
+        let message = format!("{what} ids of shape {:?}, expected [batch, time]", ids.shape());
+        return Err(Error::shape(op, message).with_help("a single sequence needs a batch of one: ids.unsqueeze(0)"));
+    };
+    if batch == 0 || time == 0 {
+        let message = format!("{what} ids of shape {:?}, expected at least one sequence and one token", ids.shape());
+        return Err(Error::shape(op, message));
+    }
+    match limit {
+        Some(limit) if time > limit => {
+            let message = format!("{time} {what} tokens, but the model looks at {limit} at the most");
+            Err(Error::argument(op, message).with_help("cut the sequences, or make the model with a larger max_length"))
+        }
+        _ => Ok((batch, time)),
+    }
+}
+
+/// The sequences of a batch, some of which may end before its last column.
+pub(super) struct Sequences {
+    pub(super) batch: usize,
+    time: usize,
+    /// The number of tokens in each sequence; `None` if all fill their rows.
+    pub(super) lengths: Option<Vec<usize>>,
+}
+
+impl Sequences {
+    /// The sequences of `ids`, behind which there may be `padding`.
+    ///
+    /// # Errors
+    /// As for [`check_ids`], and if a sequence has no token but padding, or padding between its tokens.
+    #[track_caller]
+    pub(super) fn new(
+        op: &'static str,
+        what: &str,
+        ids: &Tensor,
+        padding: Option<i64>,
+        limit: Option<usize>,
+    ) -> Result<Self> {
+        let (batch, time) = check_ids(op, what, ids, limit)?;
+        let Some(padding) = padding else { return Ok(Self { batch, time, lengths: None }) };
+        let mut lengths = Vec::with_capacity(batch);
+        for (row, ids) in ids.to_vec::<i64>()?.chunks_exact(time).enumerate() {
+            let length = ids.iter().rposition(|id| *id != padding).map_or(0, |last| last + 1);
+            if length == 0 {
+                let message = format!("{what} {row} is nothing but padding ({padding})");
+                return Err(Error::argument(op, message).with_help("a sequence needs at least one token"));
+            }
+            if let Some(place) = ids[..length].iter().position(|id| *id == padding) {
+                let message = format!("{what} {row} has padding ({padding}) at place {place}, before its last token");
+                return Err(Error::argument(op, message).with_help("padding stands behind the tokens, on the right"));
+            }
+            lengths.push(length);
+        }
+        let lengths = if lengths.iter().all(|length| *length == time) { None } else { Some(lengths) };
+        Ok(Self { batch, time, lengths })
+    }
+
+    /// `[batch, time]`, `true` for padding; `None` if there is none.
+    #[track_caller]
+    pub(super) fn padding(&self) -> Result<Option<Tensor>> {
+        let Some(lengths) = &self.lengths else { return Ok(None) };
+        let mask = lengths.iter().flat_map(|length| (0..self.time).map(move |i| i >= *length)).collect();
+        Ok(Some(Tensor::from_vec::<bool>(mask, [self.batch, self.time])?))
+    }
+}
+
+/// Checks the sizes of a model, of which none may be 0.
+#[track_caller]
+pub(super) fn check_sizes(op: &'static str, sizes: &[(&str, usize)]) -> Result<()> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((name, _)) => Err(Error::argument(op, format!("{name} is 0, expected at least 1"))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the vector of a token can be divided among the heads of attention.
+#[track_caller]
+pub(super) fn check_heads(op: &'static str, hidden_size: usize, num_heads: usize) -> Result<()> {
+    if hidden_size.is_multiple_of(num_heads) {
+        return Ok(());
+    }
+    let message = format!("hidden_size {hidden_size} is not a multiple of num_heads {num_heads}");
+    Err(Error::argument(op, message).with_help("each head gets hidden_size / num_heads of the vector's elements"))
+}
+
+/// Checks that a model with so many parameters is not begun in vain. Its sizes may come from a file.
+#[track_caller]
+pub(super) fn check_memory(op: &'static str, parameters: usize) -> Result<()> {
+    if parameters > isize::MAX as usize / 4 {
+        return Err(Error::argument(op, "a model of these sizes does not fit into memory"));
+    }
+    Ok(())
+}
+
+/// The parameters of a transformer layer with so many attentions (each behind a norm) and a feed-forward part.
+pub(super) fn layer_parameters(hidden_size: usize, intermediate_size: usize, attentions: u128) -> u128 {
+    let (c, inner) = (hidden_size as u128, intermediate_size as u128);
+    let attention = c.saturating_add(1).saturating_mul(4 * c).saturating_add(2 * c);
+    let feed_forward = c.saturating_mul(2 * inner).saturating_add(inner + 3 * c);
+    attention.saturating_mul(attentions).saturating_add(feed_forward)
+}

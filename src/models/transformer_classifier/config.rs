@@ -1,0 +1,198 @@
+//! The sizes of a transformer that classifies.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::layers::{TransformerActivation, TransformerOptions};
+use crate::models::PositionKind;
+use crate::models::sequences::{check_heads, check_memory, check_sizes, layer_parameters};
+
+/// How the vectors of all tokens become one vector of the sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Their mean, without padding.
+    #[default]
+    Mean,
+    /// The largest value of each element, without padding.
+    Max,
+    /// The vector of the first token, which is often a special one (`[CLS]` of BERT).
+    First,
+}
+
+/// The sizes and options of a [`TransformerClassifier`](super::TransformerClassifier). Written to files, so that a model can
+/// be made anew from them.
+///
+/// ```
+/// use demotic::models::{Pooling, TransformerClassifierConfig};
+///
+/// let config = TransformerClassifierConfig::new(1000, 4, 64).layers(2).heads(4).hidden_size(64).pooling(Pooling::Max);
+/// assert_eq!(config.num_parameters(), 164_356);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TransformerClassifierConfig {
+    /// How many different tokens there are.
+    pub vocab_size: usize,
+    /// How many classes there are.
+    pub num_classes: usize,
+    /// The most tokens of a sequence.
+    pub max_length: usize,
+    /// The size of the vector that stands for a token.
+    pub hidden_size: usize,
+    /// How many encoder layers there are.
+    pub num_layers: usize,
+    /// Into how many heads attention is split; `hidden_size` is a multiple of it.
+    pub num_heads: usize,
+    /// The inner size of a layer's feed-forward part; usually four times `hidden_size`.
+    pub intermediate_size: usize,
+    /// The dropout probability of embeddings, inside of the layers, and of the vector that is classified.
+    pub dropout: f64,
+    /// The function inside of the feed-forward parts.
+    pub activation: TransformerActivation,
+    /// Whether parts of a layer are normalised before they act, and not after.
+    pub norm_first: bool,
+    /// How the model knows where a token stands.
+    pub positions: PositionKind,
+    /// How the vectors of all tokens become one.
+    pub pooling: Pooling,
+    /// The id that fills up short sequences, if there is one. Such places are not seen.
+    pub padding_id: Option<i64>,
+}
+
+impl TransformerClassifierConfig {
+    /// A small model: 2 layers of 4 heads, 64 wide, normalised first, with a dropout of 0.1, sinusoidal positions, GELU, the
+    /// mean as pooling, and 0 as the id of padding.
+    #[must_use]
+    pub fn new(vocab_size: usize, num_classes: usize, max_length: usize) -> Self {
+        Self {
+            vocab_size,
+            num_classes,
+            max_length,
+            hidden_size: 64,
+            num_layers: 2,
+            num_heads: 4,
+            intermediate_size: 256,
+            dropout: 0.1,
+            activation: TransformerActivation::Gelu,
+            norm_first: true,
+            positions: PositionKind::Sinusoidal,
+            pooling: Pooling::Mean,
+            padding_id: Some(0),
+        }
+    }
+
+    /// Another number of encoder layers.
+    #[must_use]
+    pub fn layers(mut self, num_layers: usize) -> Self {
+        self.num_layers = num_layers;
+        self
+    }
+
+    /// Another number of attention heads.
+    #[must_use]
+    pub fn heads(mut self, num_heads: usize) -> Self {
+        self.num_heads = num_heads;
+        self
+    }
+
+    /// Another width; the inner size becomes four times as large.
+    #[must_use]
+    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
+        self.hidden_size = hidden_size;
+        self.intermediate_size = hidden_size.saturating_mul(4);
+        self
+    }
+
+    /// Another inner size of the feed-forward parts.
+    #[must_use]
+    pub fn intermediate_size(mut self, intermediate_size: usize) -> Self {
+        self.intermediate_size = intermediate_size;
+        self
+    }
+
+    /// Another dropout probability.
+    #[must_use]
+    pub fn dropout(mut self, p: f64) -> Self {
+        self.dropout = p;
+        self
+    }
+
+    /// Another function inside of the feed-forward parts.
+    #[must_use]
+    pub fn activation(mut self, activation: TransformerActivation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    /// Normalises behind each part of a layer, as in the first transformers.
+    #[must_use]
+    pub fn norm_last(mut self) -> Self {
+        self.norm_first = false;
+        self
+    }
+
+    /// Other positions.
+    #[must_use]
+    pub fn positions(mut self, kind: PositionKind) -> Self {
+        self.positions = kind;
+        self
+    }
+
+    /// Another pooling.
+    #[must_use]
+    pub fn pooling(mut self, pooling: Pooling) -> Self {
+        self.pooling = pooling;
+        self
+    }
+
+    /// Another id of padding; with `None`, every token counts.
+    #[must_use]
+    pub fn padding_id(mut self, id: impl Into<Option<i64>>) -> Self {
+        self.padding_id = id.into();
+        self
+    }
+
+    /// The number of parameters of such a model.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        let c = self.hidden_size as u128;
+        let learned = if self.positions == PositionKind::Learned { self.max_length as u128 } else { 0 };
+        let layers =
+            (self.num_layers as u128).saturating_mul(layer_parameters(self.hidden_size, self.intermediate_size, 1));
+        let all = (self.vocab_size as u128 + learned)
+            .saturating_mul(c)
+            .saturating_add(layers)
+            .saturating_add(if self.norm_first { 2 * c } else { 0 })
+            .saturating_add((c + 1).saturating_mul(self.num_classes as u128));
+        usize::try_from(all).unwrap_or(usize::MAX)
+    }
+
+    /// Whether such a model can be made.
+    #[track_caller]
+    pub(super) fn check(&self) -> Result<()> {
+        let op = "TransformerClassifier::new";
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("num_classes", self.num_classes),
+            ("max_length", self.max_length),
+            ("hidden_size", self.hidden_size),
+            ("num_layers", self.num_layers),
+            ("num_heads", self.num_heads),
+            ("intermediate_size", self.intermediate_size),
+        ];
+        check_sizes(op, &sizes)?;
+        check_heads(op, self.hidden_size, self.num_heads)?;
+        check_memory(op, self.num_parameters())
+    }
+
+    /// The options of the encoder layers.
+    pub(super) fn layer_options(&self) -> TransformerOptions {
+        let options = TransformerOptions::new(self.hidden_size, self.num_heads)
+            .feedforward(self.intermediate_size)
+            .dropout(self.dropout)
+            .activation(self.activation);
+        if self.norm_first { options.norm_first() } else { options }
+    }
+}
