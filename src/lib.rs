@@ -22,7 +22,7 @@
 //!
 //! # Where to begin
 //!
-//! - **To learn**, read the [tutorials] in their order: from the first tensor to a model of house prices.
+//! - **To learn**, read the [tutorials] in their order: from the first tensor to a model of house prices, and on to a GPT.
 //! - **To use it**, write `use demotic::prelude::*;` and look around in [`layers`], [`losses`], [`optimizers`] and
 //!   [`train`].
 //! - **Coming from PyTorch**, see `docs/pytorch_users.md` in the repository: names and meanings are mostly the same.
