@@ -1,0 +1,83 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use demotic::{Error, Result};
+
+pub const USAGE: &str = "\
+translate: dates written in many ways into ISO form, by a sequence-to-sequence model
+
+  --model NAME   transformer (default) or lstm
+  --steps N      steps of training (default: 800)
+  --batch N      examples in a step (default: 64)
+  --lr RATE      the highest learning rate (default: 0.003)
+  --seed N       the seed of everything that is random (default: 1)
+  --date TEXT    a date of yours to translate in the end
+  --out DIR      where the checkpoint goes (default: out/translate)
+  --quick        fewer steps
+  --json         end with one JSON object that holds all results
+  --check        fail unless at least 99 % of unseen dates are right";
+
+pub struct Options {
+    pub lstm: bool,
+    pub steps: u64,
+    pub batch: usize,
+    pub lr: f64,
+    pub seed: u64,
+    pub date: Option<String>,
+    pub out: PathBuf,
+    pub json: bool,
+    pub check: bool,
+}
+
+impl Options {
+    /// `None` if only the usage was asked for.
+    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+        let mut options = Self {
+            lstm: false,
+            steps: 800,
+            batch: 64,
+            lr: 3e-3,
+            seed: 1,
+            date: None,
+            out: PathBuf::from("out/translate"),
+            json: false,
+            check: false,
+        };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
+            match arg.as_str() {
+                "--model" => {
+                    options.lstm = match value()?.as_str() {
+                        "transformer" => false,
+                        "lstm" => true,
+                        other => return Err(wrong(&format!("--model is transformer or lstm, not `{other}`"))),
+                    }
+                }
+                "--steps" => options.steps = number(&arg, &value()?)?,
+                "--batch" => options.batch = number(&arg, &value()?)?,
+                "--lr" => options.lr = number(&arg, &value()?)?,
+                "--seed" => options.seed = number(&arg, &value()?)?,
+                "--date" => options.date = Some(value()?),
+                "--out" => options.out = value()?.into(),
+                "--quick" => options.steps = 500,
+                "--json" => options.json = true,
+                "--check" => options.check = true,
+                "--help" | "-h" => return Ok(None),
+                other => return Err(wrong(&format!("there is no option {other}"))),
+            }
+        }
+        if options.steps == 0 || options.batch == 0 {
+            return Err(wrong("--steps and --batch are at least 1"));
+        }
+        Ok(Some(options))
+    }
+}
+
+fn wrong(problem: &str) -> Error {
+    Error::argument("translate", problem).with_help(format!("\n{USAGE}"))
+}
+
+fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
+}
