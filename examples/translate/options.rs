@@ -8,7 +8,7 @@ pub const USAGE: &str = "\
 translate: dates written in many ways into ISO form, by a sequence-to-sequence model
 
   --model NAME   transformer (default) or lstm
-  --steps N      steps of training (default: 800)
+  --steps N      steps of training (default: 1200)
   --batch N      examples in a step (default: 64)
   --lr RATE      the highest learning rate (default: 0.003)
   --seed N       the seed of everything that is random (default: 1)
@@ -35,7 +35,7 @@ impl Options {
     pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             lstm: false,
-            steps: 800,
+            steps: 1200,
             batch: 64,
             lr: 3e-3,
             seed: 1,
@@ -60,7 +60,7 @@ impl Options {
                 "--seed" => options.seed = number(&arg, &value()?)?,
                 "--date" => options.date = Some(value()?),
                 "--out" => options.out = value()?.into(),
-                "--quick" => options.steps = 500,
+                "--quick" => options.steps = 800,
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
