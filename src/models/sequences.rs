@@ -74,6 +74,15 @@ impl Sequences {
     }
 }
 
+/// Checks that a state of so many rows has those that it is to be made of.
+#[track_caller]
+pub(super) fn check_rows(rows: &[usize], count: usize) -> Result<()> {
+    match rows.iter().find(|row| **row >= count) {
+        Some(row) => Err(Error::index("reorder", format!("there is no row {row}, the state has {count}"))),
+        None => Ok(()),
+    }
+}
+
 /// Checks the sizes of a model, of which none may be 0.
 #[track_caller]
 pub(super) fn check_sizes(op: &'static str, sizes: &[(&str, usize)]) -> Result<()> {

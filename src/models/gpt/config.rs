@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::models::sequences::{check_heads, check_sizes};
 
 /// The sizes and options of a [`Gpt`](super::Gpt). Written to files, so that a model can be made anew from them.
 ///
@@ -157,14 +158,8 @@ impl GptConfig {
             ("num_heads", self.num_heads),
             ("intermediate_size", self.intermediate_size),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(Error::argument("Gpt::new", format!("{name} is 0, expected at least 1")));
-        }
-        if !self.hidden_size.is_multiple_of(self.num_heads) {
-            let message = format!("hidden_size {} is not a multiple of num_heads {}", self.hidden_size, self.num_heads);
-            return Err(Error::argument("Gpt::new", message)
-                .with_help("each head gets hidden_size / num_heads of the vector's elements"));
-        }
+        check_sizes("Gpt::new", &sizes)?;
+        check_heads("Gpt::new", self.hidden_size, self.num_heads)?;
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));

@@ -5,6 +5,7 @@ use super::block::Past;
 use crate::autograd::pause_recording;
 use crate::error::{Error, InLayer, Result};
 use crate::layers::{KvCache, Layer, Mode};
+use crate::models::sequences::check_rows;
 use crate::models::{CausalLm, LmState};
 use crate::tensor::Tensor;
 
@@ -28,10 +29,7 @@ impl LmState for GptState {
 
     #[track_caller]
     fn reorder(&mut self, rows: &[usize]) -> Result<()> {
-        if let Some(row) = rows.iter().find(|row| **row >= self.padding.len()) {
-            let message = format!("there is no row {row}, the state has {}", self.padding.len());
-            return Err(Error::index("reorder", message));
-        }
+        check_rows(rows, self.rows())?;
         for cache in &mut self.caches {
             cache.reorder(rows)?;
         }

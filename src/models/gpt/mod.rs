@@ -14,6 +14,7 @@ use block::INITIAL_STD;
 
 use crate::error::{Error, InLayer, Result};
 use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed};
+use crate::models::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -136,12 +137,7 @@ impl Gpt {
     /// The numbers of sequences and of tokens in each.
     #[track_caller]
     fn check_ids(&self, ids: &Tensor) -> Result<(usize, usize)> {
-        let &[batch, time] = ids.shape() else {
-            let message = format!("token ids of shape {:?}, expected [batch, time]", ids.shape());
-            return Err(
-                Error::shape("gpt", message).with_help("a single sequence needs a batch of one: ids.unsqueeze(0)")
-            );
-        };
+        let (batch, time) = check_ids("gpt", "token", ids, None)?;
         let limit = self.config.context_length;
         if time > limit {
             let message = format!("{time} tokens, but the model looks at {limit} at the most");

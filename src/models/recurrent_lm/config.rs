@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::models::sequences::check_sizes;
 
 /// Which recurrent layers a [`RecurrentLm`](super::RecurrentLm) is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -140,9 +141,7 @@ impl RecurrentLmConfig {
             ("hidden_size", self.hidden_size),
             ("num_layers", self.num_layers),
         ];
-        if let Some((name, _)) = sizes.iter().find(|(_, size)| *size == 0) {
-            return Err(Error::argument("RecurrentLm::new", format!("{name} is 0, expected at least 1")));
-        }
+        check_sizes("RecurrentLm::new", &sizes)?;
         if self.tied && self.embedding_size != self.hidden_size {
             let (embedding, hidden) = (self.embedding_size, self.hidden_size);
             let message = format!("a tied output layer, but embedding_size is {embedding} and hidden_size is {hidden}");

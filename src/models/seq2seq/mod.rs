@@ -10,7 +10,7 @@ pub use transformer::{Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTrans
 
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Module};
-use crate::models::sequences::{Sequences, check_ids};
+use crate::models::sequences::{Sequences, check_ids, check_rows};
 use crate::models::{Beam, BeamSearch, CausalLm, Continuation, Generate, GenerateOptions, LmState};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -256,8 +256,6 @@ fn check_padding(padding: &[usize], rows: usize, limit: Option<usize>) -> Result
 /// The rows that a state is to get, as an index.
 #[track_caller]
 fn row_index(rows: &[usize], count: usize) -> Result<Tensor> {
-    if let Some(row) = rows.iter().find(|row| **row >= count) {
-        return Err(Error::index("reorder", format!("there is no row {row}, the state has {count}")));
-    }
+    check_rows(rows, count)?;
     Tensor::from_vec::<i64>(rows.iter().map(|row| *row as i64).collect(), [rows.len()])
 }
