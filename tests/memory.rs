@@ -48,6 +48,31 @@ fn a_training_loop_takes_no_fresh_blocks() {
     }
 }
 
+/// How often this process touched a page that it did not have yet.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn page_faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    stat.rsplit(')').next().and_then(|fields| fields.split_whitespace().nth(7)).unwrap().parse().unwrap()
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn what_the_allocator_gave_stays_with_the_process() {
+    let _turn = alone();
+    let x = Tensor::ones([1 << 18]).unwrap().tracked().unwrap();
+    let step = || {
+        let loss = (0..1000).fold(x.sum(), |x, _| x.mul_scalar(0.999));
+        loss.backward().unwrap();
+        x.to_vec::<f32>().unwrap()
+    };
+    (0..3).for_each(|_| assert_eq!(step().len(), 1 << 18));
+    let before = page_faults();
+    (0..20).for_each(|_| assert_eq!(step()[0], 1.0));
+    let faults = page_faults() - before;
+    // The vector alone has 256 pages.
+    assert!(faults < 20, "{faults} page faults in 20 steps");
+}
+
 #[test]
 fn current_and_peak_follow_what_is_alive() {
     let _turn = alone();

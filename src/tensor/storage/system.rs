@@ -41,11 +41,20 @@ pub(super) unsafe fn free(block: NonNull<u8>, size: usize) {
 #[cfg(all(target_os = "linux", not(miri)))]
 mod pages {
     use std::ptr::{self, NonNull};
+    use std::sync::Once;
 
     pub(super) const AVAILABLE: bool = true;
 
     /// A huge page of most processors. Where it is another size, blocks are just aligned to more, or less, than they need.
     const HUGE: usize = 2 << 20;
+
+    /// glibc returns freed memory to the system as soon as 128 KiB of it lie together, and a graph of a few hundred nodes
+    /// would be fetched page by page in every step. It learns from the largest block that it has mapped and been given
+    /// back (`M_MMAP_THRESHOLD` in mallopt(3)) to keep twice as much; but large blocks do not come from it here, so it is
+    /// shown one of this size.
+    const EXAMPLE: usize = 4 << 20;
+
+    static SHOW_EXAMPLE: Once = Once::new();
 
     /// The mapped length of a block: whole huge pages, so that it ends on a page of whatever size.
     fn mapped(size: usize) -> Option<usize> {
@@ -53,6 +62,7 @@ mod pages {
     }
 
     pub(super) fn zeroed(size: usize, used: usize) -> Option<NonNull<u8>> {
+        SHOW_EXAMPLE.call_once(|| drop(std::hint::black_box(Vec::<u8>::with_capacity(EXAMPLE))));
         let len = mapped(size)?;
         // One huge page more, so that the block can begin at a multiple of it.
         let reserved = len.checked_add(HUGE)?;
