@@ -24,6 +24,7 @@ fn compute(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
         "cumprod" => vec![x.cumprod(dim())?],
         "sort" => pair(x.sort(dim(), descending())?),
         "argsort" => vec![x.argsort(dim(), descending())?],
+        "renorm" => vec![x.renorm(case.text_number("p"), dim(), case.attr("max_norm"))?],
         "topk" => pair(x.topk(case.attr("k"), dim(), case.attr("largest"))?),
         _ => {
             let dims = case.attr::<Vec<isize>>("dims");

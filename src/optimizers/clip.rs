@@ -5,6 +5,7 @@
 
 use super::options::positive;
 use crate::autograd::Gradients;
+use crate::autograd::ops::norm::expect_length;
 use crate::error::{Error, Result};
 use crate::tensor::kernels::map::unary_in_place;
 use crate::tensor::kernels::{ops, reduce};
@@ -79,9 +80,7 @@ pub fn by_p_norm(grads: &mut Gradients, max_norm: f64, p: f64) -> Result<f64> {
 /// If `p` is not above 0.
 #[track_caller]
 pub fn norm(grads: &Gradients, p: f64) -> Result<f64> {
-    if p.is_nan() || p <= 0.0 {
-        return Err(Error::argument("clip::norm", format!("p is {p}, expected a number above 0")));
-    }
+    expect_length("clip::norm", p)?;
     let mut total = Norm::new(p);
     grads.iter().for_each(|grad| total.add(&grad.packed()));
     Ok(total.value())

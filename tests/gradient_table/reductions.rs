@@ -6,7 +6,7 @@ use demotic::{Result, Tensor, tensor};
 use crate::row::{Row, spread};
 
 pub(crate) fn rows() -> Vec<Row> {
-    [sums(), moments(), norms(), products(), extremes(), orderings()].into_iter().flatten().collect()
+    [sums(), moments(), norms(), shortened(), products(), extremes(), orderings()].into_iter().flatten().collect()
 }
 
 fn x() -> Tensor {
@@ -63,6 +63,18 @@ fn norms() -> Vec<Row> {
         ]
     });
     finite.chain(extreme).collect()
+}
+
+/// Some rows are longer than the limit, and some are not.
+fn shortened() -> Vec<Row> {
+    let finite = [(0.5, 12.0), (1.0, 3.5), (1.5, 2.4), (2.0, 2.1), (3.0, 1.8)].into_iter().flat_map(|(p, limit)| {
+        [
+            Row::new("renorm", move |x| x[0].renorm(p, 0, limit), [x()]),
+            Row::new("renorm", move |x| x[0].renorm(p, 1, limit), [cube()]),
+        ]
+    });
+    let extreme = Row::new("renorm", |x| x[0].renorm(f64::INFINITY, 0, 1.6), [x()]).not_broadcast();
+    finite.chain([extreme]).collect()
 }
 
 fn products() -> Vec<Row> {

@@ -2,7 +2,7 @@
 
 use super::record;
 use super::reduce::{Reduction, narrowed, widened};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::reduce;
@@ -40,26 +40,30 @@ impl Tensor {
     }
 }
 
-fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
+pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
     let _timer = crate::profile::op("norm");
-    let (wide, [outer, len, inner]) = r.view(&widened(x));
-    let mut out = Tensor::stale(wide.dtype(), &r.shape);
-    with_float!(wide.dtype(), T => reduce::norm::<T>(p, wide.data(), outer, len, inner, out.data_mut()), else ());
-    record("norm", narrowed(out, x.dtype()), &[x], |tape| {
+    record("norm", narrowed(norm_of(&widened(x), p, r), x.dtype()), &[x], |tape| {
         let (input, r) = (x.clone(), *r);
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
-            g.mul(&if p.is_infinite() {
-                input.sign().mul(&r.shares(&input.abs(), &y)?)?
-            } else {
-                slope(&input, &y, p)?
-            })
+            g.mul(&slope(&input, &y, p, &r)?)
         });
     })
 }
 
-/// How a norm with a finite `p` grows with each element.
-fn slope(x: &Tensor, y: &Tensor, p: f64) -> Result<Tensor> {
+/// The norm of elements of type `F32` or `F64`. Not recorded.
+pub(super) fn norm_of(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
+    let (x, [outer, len, inner]) = r.view(x);
+    let mut out = Tensor::stale(x.dtype(), &r.shape);
+    with_float!(x.dtype(), T => reduce::norm::<T>(p, x.data(), outer, len, inner, out.data_mut()), else ());
+    out
+}
+
+/// How a norm `y` (with the dimensions kept) grows with each element.
+pub(super) fn slope(x: &Tensor, y: &Tensor, p: f64, r: &Reduction) -> Result<Tensor> {
+    if p.is_infinite() {
+        return x.sign().mul(&r.shares(&x.abs(), y)?);
+    }
     if p == 0.0 {
         return Ok(x.zeros_like());
     }
@@ -74,6 +78,12 @@ fn slope(x: &Tensor, y: &Tensor, p: f64) -> Result<Tensor> {
     // The sign is 0 where the share is, but its power may be infinite there: 1 in its place keeps the product 0.
     let size = share.abs().masked_fill(&share.eq_scalar(0.0), 1.0)?;
     size.powf(p - 1.0).mul(&share.sign())
+}
+
+/// A norm that measures lengths has `p > 0`.
+#[track_caller]
+pub(crate) fn expect_length(op: &str, p: f64) -> Result<()> {
+    if p > 0.0 { Ok(()) } else { Err(Error::argument(op, format!("p is {p}, expected a number above 0"))) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | [`map`] | element by element, with broadcasting |
 //! | [`ops`] | the operations that [`map`] applies |
 //! | [`reduce`], [`scan`], [`recurrence`], [`sort`] | along one dimension of three |
+//! | [`renorm`] | scaling back rows that are too long |
 //! | [`copy`] | gathering strided elements, conversion between types |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`layer_norm`], [`rotary`], [`optim`] | fused loops of training |
@@ -35,6 +36,7 @@ pub(crate) mod optim;
 pub(crate) mod recurrence;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
+pub(crate) mod renorm;
 pub(crate) mod rotary;
 pub(crate) mod scan;
 pub(crate) mod simd;

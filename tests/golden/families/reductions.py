@@ -67,6 +67,22 @@ def cases(f):
                         p=str(p),
                     )
 
+    def renorm(label, shape, p, dim, max_norm, x=None):
+        run = lambda x, p, dim, max_norm: torch.renorm(x, float(p), dim, max_norm)
+        f.case("renorm", label, run, [x or away(0.1, 0.0, 2.0, *shape)], p=p, dim=dim, max_norm=max_norm)
+
+    for p in ("0.5", "1", "1.5", "2", "3", "inf"):
+        # Half of the rows are longer than that.
+        renorm(f"rows_p{p}", (4, 3), p, 0, {"0.5": 9.0, "1": 3.5}.get(p, 2.0))
+    renorm("middle", (2, 3, 4), "2", 1, 2.5)
+    renorm("last", (2, 3, 4), "1", -1, 5.0)
+    renorm("long", (3, 100), "2", 0, 11.0)
+    renorm("short", (3, 4), "2", 0, 100.0)
+    renorm("to_nothing", (3, 4), "2", 0, 0.0)
+    renorm("zeros", (2, 2), "2", 0, 1.0, values(0.0, 0.0, 3.0, 4.0, shape=(2, 2)))
+    renorm("ties", (2, 3), "inf", 0, 1.0, values(2.0, -2.0, 1.0, 0.5, 0.5, 0.25, shape=(2, 3)))
+    renorm("empty", (3, 0), "2", 0, 1.0)
+
     f.case(
         "count_nonzero",
         "all",

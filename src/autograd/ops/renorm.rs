@@ -1,0 +1,179 @@
+//! Rows that are scaled back to a length.
+
+use super::norm::{expect_length, norm, norm_of, slope};
+use super::record;
+use super::reduce::{Reduction, narrowed, widened};
+use super::sum::sum;
+use crate::error::{Error, Result};
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::renorm::shorten;
+use crate::tensor::layout::{MAX_DIMS, dim_index};
+use crate::tensor::{Element, Tensor};
+
+/// What is added to a norm before it divides.
+const EPS: f64 = 1e-7;
+
+impl Tensor {
+    /// The same values in rows that are not too long: one with a [`p`-norm](Self::norm) `n` above `max_norm` is multiplied
+    /// by `max_norm / (n + 1e-7)`, as in PyTorch; the others stay as they are. A row is everything with the same index in
+    /// dimension `dim`.
+    ///
+    /// Gradient: in rows that were scaled by `s`, `s · (g − n′ · Σ g x / (n + 1e-7))` with the gradient `n′` of the norm;
+    /// `g` in the others.
+    ///
+    /// # Errors
+    /// If `p` is not above 0, there is no dimension `dim`, or `max_norm` is negative or not finite.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[3.0, 4.0], [0.3, 0.4]].renorm(2.0, 0, 1.0)?;
+    /// assert_eq!(x.to_vec::<f32>()?, [0.6, 0.8, 0.3, 0.4]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn renorm(&self, p: f64, dim: isize, max_norm: f64) -> Result<Tensor> {
+        let _timer = crate::profile::op("renorm");
+        expect_length("renorm", p)?;
+        expect_limit("renorm", max_norm)?;
+        let dim = dim_index("renorm", dim, self.rank())?;
+        let mut out = widened(self).packed();
+        let norms = row_norms(&out, p, dim);
+        shorten_rows(&mut out, dim, &norms, max_norm, EPS);
+        Ok(record("renorm", narrowed(out, self.dtype()), &[self], |tape| {
+            let (x, r) = (self.clone(), across(self, dim));
+            tape.edge(self, move |g| {
+                let n = norm(&x, p, &r);
+                let inverse = n.add_scalar(EPS).reciprocal();
+                let along = sum(&g.mul(&x)?, &r).mul(&inverse)?;
+                let across = g.sub(&slope(&x, &n, p, &r)?.mul(&along)?)?;
+                n.gt_scalar(max_norm).where_(&across.mul(&inverse.mul_scalar(max_norm))?, g)
+            });
+        }))
+    }
+}
+
+/// The limit of a length has to be a number from 0 on.
+#[track_caller]
+pub(crate) fn expect_limit(op: &str, max_norm: f64) -> Result<()> {
+    if max_norm >= 0.0 && max_norm.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(op, format!("max_norm is {max_norm}, expected a number from 0 on")))
+}
+
+/// The norms of the rows along `dim`, of elements of type `F32` or `F64`. Not recorded.
+pub(crate) fn row_norms(x: &Tensor, p: f64, dim: usize) -> Tensor {
+    norm_of(&x.detach(), p, &across(x, dim))
+}
+
+/// Everything but `dim`.
+fn across(x: &Tensor, dim: usize) -> Reduction {
+    let mut reduced = [true; MAX_DIMS];
+    reduced[dim] = false;
+    Reduction::over(x, reduced, true)
+}
+
+/// Shortens, in place, the rows of a table that are too long, so that none is in the end.
+pub(crate) fn limit_rows(table: &mut Tensor, p: f64, max_norm: f64) {
+    // Rounding may leave a row a little too long. That another time changes nothing matters to those who load what they
+    // saved. Rows whose norms are not finite at such a `p` have no end.
+    for _ in 0..4 {
+        let norms = row_norms(table, p, 0);
+        if !shorten_rows(table, 0, &norms, max_norm, EPS) {
+            return;
+        }
+    }
+}
+
+/// Multiplies, in place, the rows along `dim` whose norms are above `max_norm` by `max_norm / (norm + eps)`. Returns
+/// whether there were any.
+pub(crate) fn shorten_rows(x: &mut Tensor, dim: usize, norms: &Tensor, max_norm: f64, eps: f64) -> bool {
+    let inner = x.shape()[dim + 1..].iter().product();
+    with_float!(x.dtype(), T => {
+        let (limit, eps) = (T::from_f64(max_norm), T::from_f64(eps));
+        let norms = norms.data::<T>();
+        // Elements that others share are not copied if nothing changes.
+        let too_long = norms.iter().any(|norm| *norm > limit);
+        if too_long {
+            shorten(x.data_mut(), inner, norms, limit, eps);
+        }
+        too_long
+    }, else false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::{DType, Rng, tensor};
+
+    const INF: f64 = f64::INFINITY;
+
+    #[test]
+    fn what_is_not_too_long_stays_as_it_is() {
+        // The second row has a norm of exactly 5.
+        let x = tensor![[0.1, 0.2], [3.0, 4.0], [f32::NAN, 9.0]];
+        assert_eq!(x.renorm(2.0, 0, 5.0).unwrap().to_string(), x.to_string());
+        assert!(x.renorm(2.0, 0, 5.0).unwrap().shares_storage(&x));
+        let row = tensor![3.0, -4.0, 0.5];
+        assert_eq!(row.renorm(2.0, -1, 2.0).unwrap().to_vec::<f32>().unwrap(), [2.0, -2.0, 0.5]);
+    }
+
+    #[test]
+    fn endless_rows_become_nothing() {
+        let x = tensor![[f32::INFINITY, 1.0], [3e38, 3e38]].renorm(2.0, 0, 1.0).unwrap();
+        let x = x.to_vec::<f32>().unwrap();
+        assert!(x[0].is_nan() && x[1..] == [0.0; 3], "{x:?}");
+    }
+
+    #[test]
+    fn other_types_are_computed_in_single_precision() {
+        let x = Tensor::from_nested([[3i64, -4]]).unwrap().renorm(1.0, 0, 3.5).unwrap();
+        assert_eq!((x.dtype(), x.to_f64_vec()), (DType::F32, vec![1.5, -2.0]));
+        // The norm is 600, the squares are more than the type can hold.
+        let half = Tensor::full_dtype([1, 4], 300.0, DType::F16).unwrap().renorm(2.0, 0, 300.0).unwrap();
+        assert_eq!((half.dtype(), half.to_f64_vec()), (DType::F16, vec![150.0; 4]));
+    }
+
+    #[test]
+    fn options_are_checked() {
+        let x = tensor![[3.0, 4.0]];
+        for p in [0.0, -1.0, -INF, f64::NAN] {
+            let e = x.renorm(p, 0, 1.0).unwrap_err();
+            assert_eq!(e.message(), format!("renorm: p is {p}, expected a number above 0"));
+        }
+        for max_norm in [-1.0, INF, f64::NAN] {
+            let e = x.renorm(2.0, 0, max_norm).unwrap_err();
+            assert_eq!(e.message(), format!("renorm: max_norm is {max_norm}, expected a number from 0 on"));
+            assert_eq!(e.kind(), ErrorKind::Argument);
+        }
+        let e = x.renorm(2.0, 2, 1.0).unwrap_err();
+        assert_eq!(e.message(), "renorm: dimension 2 is out of range for 2 dimensions (-2 ..= 1)");
+        let e = Tensor::scalar(1.0).renorm(2.0, 0, 1.0).unwrap_err();
+        assert_eq!(e.message(), "renorm: dimension 0 of a scalar, which has none");
+    }
+
+    /// Rows that come out of it are as long as they may be, and come out of it again as they are.
+    #[test]
+    fn limited_rows_are_within_the_limit() {
+        let mut rng = Rng::seed(0);
+        for dtype in [DType::F32, DType::F64] {
+            for p in [0.5, 1.0, 2.0, 3.0, INF] {
+                for max_norm in [0.0, 0.1, 1.0, 3.0, 1e3, 1e20] {
+                    let mut x = Tensor::normal([200, 7], 0.0, max_norm, &mut rng).unwrap().to_dtype(dtype);
+                    limit_rows(&mut x, p, max_norm);
+                    let norms = row_norms(&x, p, 0).to_f64_vec();
+                    // As the type has it.
+                    let limit = Tensor::full_dtype([], max_norm, dtype).unwrap().item().unwrap();
+                    assert!(norms.iter().all(|norm| *norm <= limit), "{p}-norms up to {max_norm}: {norms:?}");
+                    let before = x.clone();
+                    limit_rows(&mut x, p, max_norm);
+                    assert!(x.shares_storage(&before));
+                }
+            }
+        }
+        // In single precision, any number to this power is 1, and one such norm is endless.
+        limit_rows(&mut tensor![[1.0, 2.0]], 1e-300, 1.0);
+    }
+}
