@@ -4,6 +4,8 @@
 mod golden;
 
 use demotic::layers::*;
+use demotic::losses;
+use demotic::optimizers::{Optimizer, Sgd};
 use demotic::{Result, Tensor};
 use golden::Case;
 
@@ -24,6 +26,7 @@ fn tokens() {
                 x[1] = layer.weight.value().clone();
                 layer.forward_at(&x[0], case.attr_or("offset", 0))?
             }
+            "train" => return train(case, x),
             "RotaryPositions" => rotary(case, &x[0])?.forward_at(&x[0], case.attr_or("offset", 0))?,
             _ => {
                 let layer = embedding(case, &x[1])?;
@@ -41,7 +44,27 @@ fn embedding(case: &Case, weight: &Tensor) -> Result<Embedding> {
         // A given row stays as it is there.
         layer.weight.set(weight)?;
     }
+    if let Some(max_norm) = case.attr("max_norm") {
+        let p = if case.attrs.get("norm_type").is_some() { case.text_number("norm_type") } else { 2.0 };
+        layer = layer.norm_type(p)?.max_norm(max_norm)?;
+    }
     Ok(if case.attr_or("scale_grad_by_freq", false) { layer.scale_grad_by_freq() } else { layer })
+}
+
+/// What is looked up, the loss and its gradient at each step, and the table in the end.
+fn train(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
+    let mut layer = embedding(case, &x[1])?;
+    let mut opt = Sgd::new(case.attr("lr")).momentum(case.attr("momentum"));
+    let mut seen = Vec::new();
+    for _ in 0..case.attr("steps") {
+        let y = layer.forward(&x[0], &mut Mode::Eval)?;
+        let loss = losses::mse(&y, &x[2])?;
+        let grads = loss.backward()?;
+        seen.extend([y, loss, grads.wrt(&layer.weight)?.clone()]);
+        opt.step(&mut layer, &grads)?;
+    }
+    seen.push(layer.weight.value().clone());
+    Ok(seen)
 }
 
 fn rotary(case: &Case, x: &Tensor) -> Result<RotaryPositions> {

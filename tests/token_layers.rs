@@ -148,6 +148,98 @@ fn embeddings_with_given_vectors() -> Result<()> {
     Ok(())
 }
 
+/// The lengths of the rows of a table.
+fn lengths(layer: &Embedding, p: f64) -> Result<Vec<f64>> {
+    Ok(layer.weight.norm_dims(p, &[1], false)?.to_f64_vec())
+}
+
+#[track_caller]
+fn expect_within(layer: &Embedding, p: f64, max_norm: f64) {
+    let lengths = lengths(layer, p).unwrap();
+    assert!(lengths.iter().all(|length| *length <= max_norm), "{lengths:?}");
+}
+
+#[test]
+fn embeddings_are_never_too_long() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let ids = Tensor::from_nested([0i64, 1, 2, 3, 4])?;
+    for (p, max_norm) in [(1.0, 1.0), (2.0, 0.7), (3.0, 2.5), (f64::INFINITY, 0.5)] {
+        for dtype in [DType::F32, DType::F64] {
+            let weight = Tensor::normal([5, 6], 0.0, 3.0, &mut rng)?.to_dtype(dtype);
+            let mut layer =
+                Embedding::from_pretrained(&weight, false)?.norm_type(p)?.padding_idx(1)?.max_norm(max_norm)?;
+            let limit = Tensor::full_dtype([], max_norm, dtype)?.item()?;
+            expect_within(&layer, p, limit);
+            let mut copy = layer.clone();
+            let mut opt = Adam::new(0.5);
+            for layer in [&mut layer, &mut copy] {
+                for _ in 0..3 {
+                    let grads = layer.forward(&ids, &mut Mode::Eval)?.exp().sum().backward()?;
+                    opt.step(layer, &grads)?;
+                    expect_within(layer, p, limit);
+                    // The padding is as short as can be.
+                    assert_eq!(layer.weight.select(0, 1)?.to_f64_vec(), [0.0; 6]);
+                }
+            }
+            layer.weight.set(&weight.transpose(0, 1)?.contiguous().transpose(0, 1)?)?;
+            expect_within(&layer, p, limit);
+            // At the limit, not below it.
+            assert!(lengths(&layer, p)?.iter().all(|length| *length > 0.999_999 * limit));
+        }
+    }
+    let layer = Embedding::new(4, 3, &mut rng)?.max_norm(0.0)?.with_init(Init::Constant(1.0), &mut rng)?;
+    assert_eq!(layer.weight.to_vec::<f32>()?, [0.0; 12]);
+    Ok(())
+}
+
+#[test]
+fn files_fill_embeddings_up_to_their_limits() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("embedding.safetensors");
+    Embedding::new(50, 20, &mut rng)?.save(&file)?;
+    let mut layer = Embedding::new(50, 20, &mut rng)?.max_norm(2.0)?;
+    // Frozen or not.
+    layer.freeze("weight")?;
+    layer.load(&file)?;
+    expect_within(&layer, 2.0, 2.0);
+    // What was saved within the limits is loaded as it was.
+    let saved = layer.weight.to_vec::<f32>()?;
+    layer.save(&file)?;
+    layer.unfreeze("weight")?;
+    layer.load(&file)?;
+    assert_eq!(layer.weight.to_vec::<f32>()?, saved);
+    let fixed = Embedding::from_pretrained(&tensor![[3.0, 4.0]], true)?.max_norm(1.0)?;
+    assert_eq!((fixed.weight.to_vec::<f32>()?, fixed.num_trainable_parameters()), (vec![0.6, 0.8], 0));
+    // No limit says anything of numbers that are none.
+    let mut layer = Embedding::from_pretrained(&tensor![[3.0, 4.0]], false)?.max_norm(1.0)?;
+    layer.weight.set(&tensor![[f32::NAN, 4.0]])?;
+    assert_eq!(layer.weight.to_string(), tensor![[f32::NAN, 4.0]].to_string());
+    Ok(())
+}
+
+#[test]
+fn limits_of_embeddings_that_make_no_sense() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let layer = Embedding::new(3, 2, &mut rng)?;
+    for max_norm in [-1.0, f64::NAN, f64::INFINITY] {
+        let message = format!("max_norm: max_norm is {max_norm}, expected a number from 0 on");
+        fails(layer.clone().max_norm(max_norm), ErrorKind::Argument, &message);
+    }
+    for p in [0.0, -2.0, f64::NAN] {
+        let message = format!("norm_type: p is {p}, expected a number above 0");
+        fails(layer.clone().norm_type(p), ErrorKind::Argument, &message);
+    }
+    let limited = layer.norm_type(1.0)?.max_norm(0.5)?;
+    assert_eq!(format!("{limited:?}"), "Embedding(3 → 2, 1-norms up to 0.5)");
+    let e = limited.clone().norm_type(2.0).unwrap_err();
+    assert_eq!(e.message(), "norm_type: the vectors were shortened by their 1-norms already");
+    assert_eq!(e.help(), Some("call norm_type before max_norm"));
+    let all = limited.max_norm(0.25)?.padding_idx(0)?.scale_grad_by_freq();
+    assert_eq!(format!("{all:?}"), "Embedding(3 → 2, padding 0, 1-norms up to 0.25, gradients by frequency)");
+    Ok(())
+}
+
 #[test]
 fn a_summary_of_a_model_that_takes_ids() -> Result<()> {
     let mut rng = Rng::seed(0);

@@ -4,9 +4,11 @@ use std::fmt;
 
 use super::init::Init;
 use super::layer::{Layer, Mode};
-use super::param::Param;
+use super::param::{Param, RowLimit};
 use super::summary;
 use crate::autograd::ops::embedding::look_up;
+use crate::autograd::ops::norm::expect_length;
+use crate::autograd::ops::renorm::expect_limit;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -18,9 +20,6 @@ use crate::tensor::Tensor;
 /// - input: `[..]`, of type `I64`
 /// - output: `[.., dim]`
 /// - `weight`: `[num_embeddings, dim]`, normally distributed with mean 0 and variance 1, as in PyTorch
-///
-/// To keep the vectors short (`max_norm` in PyTorch), apply the constraint
-/// [`MaxNorm`](crate::regularizers::MaxNorm) after each step.
 ///
 /// ```
 /// use demotic::prelude::*;
@@ -36,10 +35,11 @@ pub struct Embedding {
     /// `[num_embeddings, dim]`.
     pub weight: Param,
     padding_idx: Option<usize>,
+    norm_type: f64,
     scale_grad_by_freq: bool,
 }
 
-crate::module!(Embedding { weight }, plain { padding_idx, scale_grad_by_freq });
+crate::module!(Embedding { weight }, plain { padding_idx, norm_type, scale_grad_by_freq });
 
 impl Embedding {
     /// A table of `num_embeddings` vectors of `dim` numbers.
@@ -52,8 +52,7 @@ impl Embedding {
             let message = format!("{num_embeddings} vectors of {dim} numbers, expected at least 1 of each");
             return Err(Error::argument("Embedding::new", message));
         }
-        let weight = Tensor::normal([num_embeddings, dim], 0.0, 1.0, rng)?;
-        Ok(Self { weight: Param::new(weight)?, padding_idx: None, scale_grad_by_freq: false })
+        Self::of(Tensor::normal([num_embeddings, dim], 0.0, 1.0, rng)?)
     }
 
     /// A layer with the vectors of `weight`, `[num_embeddings, dim]`; with `freeze` they are not trained.
@@ -66,9 +65,14 @@ impl Embedding {
             let message = format!("a table of shape {:?}, expected [num_embeddings, dim]", weight.shape());
             return Err(Error::shape("Embedding::from_pretrained", message));
         }
-        let mut weight = Param::new(weight.detach())?;
-        weight.set_trainable(!freeze);
-        Ok(Self { weight, padding_idx: None, scale_grad_by_freq: false })
+        let mut layer = Self::of(weight.detach())?;
+        layer.weight.set_trainable(!freeze);
+        Ok(layer)
+    }
+
+    #[track_caller]
+    fn of(weight: Tensor) -> Result<Self> {
+        Ok(Self { weight: Param::new(weight)?, padding_idx: None, norm_type: 2.0, scale_grad_by_freq: false })
     }
 
     /// The same layer in which the number `index` stands for padding: its vector becomes zero, and is not trained.
@@ -84,6 +88,45 @@ impl Embedding {
         }
         self.padding_idx = Some(index);
         self.clear_padding()?;
+        Ok(self)
+    }
+
+    /// The same layer with vectors whose norms are at most `max_norm`: longer ones are scaled back, as
+    /// [`Tensor::renorm`] does it, now, after each step of an optimizer, and when others are loaded or [set](Param::set).
+    ///
+    /// PyTorch shortens a vector when it is next looked up; here none is ever too long. What is looked up is the same. The
+    /// limit belongs to [`weight`](Self::weight): another parameter in its place has none.
+    ///
+    /// # Errors
+    /// If `max_norm` is negative or not finite.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let words = Embedding::from_pretrained(&tensor![[3.0, 4.0], [0.3, 0.4]], false)?.max_norm(1.0)?;
+    /// assert_eq!(words.weight.to_vec::<f32>()?, [0.6, 0.8, 0.3, 0.4]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn max_norm(mut self, max_norm: f64) -> Result<Self> {
+        expect_limit("max_norm", max_norm)?;
+        self.weight.limit_rows(RowLimit { max_norm, p: self.norm_type });
+        Ok(self)
+    }
+
+    /// The same layer in which [`max_norm`](Self::max_norm), to be called after this, limits the `p`-norm: the sum of the
+    /// absolute values for 1, the largest of them for ∞. Default 2.
+    ///
+    /// # Errors
+    /// If `p` is not above 0, or vectors were shortened already.
+    #[track_caller]
+    pub fn norm_type(mut self, p: f64) -> Result<Self> {
+        expect_length("norm_type", p)?;
+        if let Some(RowLimit { p: used, .. }) = self.weight.row_limit() {
+            let message = format!("the vectors were shortened by their {used}-norms already");
+            return Err(Error::argument("norm_type", message).with_help("call norm_type before max_norm"));
+        }
+        self.norm_type = p;
         Ok(self)
     }
 
@@ -142,6 +185,9 @@ impl fmt::Debug for Embedding {
         write!(f, "Embedding({} → {}", self.num_embeddings(), self.dim())?;
         if let Some(index) = self.padding_idx {
             write!(f, ", padding {index}")?;
+        }
+        if let Some(RowLimit { max_norm, p }) = self.weight.row_limit() {
+            write!(f, ", {p}-norms up to {max_norm}")?;
         }
         f.write_str(if self.scale_grad_by_freq { ", gradients by frequency)" } else { ")" })
     }

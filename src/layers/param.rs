@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{PoisonError, RwLock};
 
+use crate::autograd::ops::renorm::{limit_rows, shorten_rows};
 use crate::error::{Error, Result};
 use crate::tensor::{Element, Tensor};
 
@@ -13,6 +14,14 @@ use crate::tensor::{Element, Tensor};
 /// [frozen](Param::set_trainable). A clone is a parameter of its own, with the same values and separate gradients.
 pub struct Param {
     value: Tensor,
+    limit: Option<RowLimit>,
+}
+
+/// How long the rows of a table may be: their `p`-norms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RowLimit {
+    pub(crate) max_norm: f64,
+    pub(crate) p: f64,
 }
 
 impl Param {
@@ -22,7 +31,7 @@ impl Param {
     /// If the element type is not `F32` or `F64`.
     #[track_caller]
     pub fn new(value: Tensor) -> Result<Self> {
-        Ok(Self { value: value.tracked()? })
+        Ok(Self { value: value.tracked()?, limit: None })
     }
 
     /// The values, tracked if the parameter is trainable.
@@ -59,6 +68,7 @@ impl Param {
     pub fn set(&mut self, value: &Tensor) -> Result<()> {
         check_same("set", &self.value, value)?;
         self.value = value.detach().with_node(self.value.node().cloned());
+        self.keep_limit();
         Ok(())
     }
 
@@ -98,7 +108,8 @@ impl Clone for Param {
     fn clone(&self) -> Self {
         let value = self.value.detach();
         // A parameter's type was checked when it was made.
-        Self { value: if self.is_trainable() { value.tracked().unwrap_or(value) } else { value } }
+        let value = if self.is_trainable() { value.tracked().unwrap_or(value) } else { value };
+        Self { value, limit: self.limit }
     }
 }
 
@@ -113,7 +124,30 @@ impl Param {
     /// The same parameter once more: same values, same gradients. For graphs that have to own what they use; see
     /// [`share`](crate::layers::share).
     pub(crate) fn shared(&self) -> Self {
-        Self { value: self.value.clone() }
+        Self { value: self.value.clone(), limit: self.limit }
+    }
+
+    /// Scales rows along `dim`, with these norms, that are longer than `max_norm` back to it.
+    pub(crate) fn shorten_rows(&mut self, dim: usize, norms: &Tensor, max_norm: f64) {
+        shorten_rows(&mut self.value, dim, norms, max_norm, 0.0);
+    }
+
+    /// Shortens rows that are longer than that, now and whenever values are set or an optimizer has changed them.
+    pub(crate) fn limit_rows(&mut self, limit: RowLimit) {
+        self.limit = Some(limit);
+        self.keep_limit();
+    }
+
+    /// How long rows may be, if they are limited.
+    pub(crate) fn row_limit(&self) -> Option<RowLimit> {
+        self.limit
+    }
+
+    /// Shortens rows that have become too long.
+    pub(crate) fn keep_limit(&mut self) {
+        if let Some(RowLimit { max_norm, p }) = self.limit {
+            limit_rows(&mut self.value, p, max_norm);
+        }
     }
 }
 

@@ -358,6 +358,7 @@ impl<R: UpdateRule> Stepper<R> {
             };
             if result.is_ok() {
                 result = self.rule.update(&step, param, &grad, &mut entry.tensors);
+                param.keep_limit();
             }
         };
         model.visit_mut(&mut VisitorMut::new(&mut on_slot));

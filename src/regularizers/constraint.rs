@@ -1,11 +1,12 @@
 //! Bounds that parameters are brought back to after each step.
 
 use super::selection::Selection;
+use crate::autograd::ops::renorm::row_norms;
 use crate::error::{Error, InLayer, Result};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
 use crate::optimizers::options::not_negative;
 use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::{map::unary_in_place, ops, reduce};
+use crate::tensor::kernels::{map::unary_in_place, ops};
 use crate::tensor::layout::dim_index;
 
 /// A condition on parameters.
@@ -67,30 +68,11 @@ impl MaxNorm {
     #[track_caller]
     fn limit(&self, param: &mut Param) -> Result<()> {
         let dim = dim_index("MaxNorm", self.dim, param.rank())?;
-        let rows = param.shape()[dim];
-        let inner: usize = param.shape()[dim + 1..].iter().product();
-        if param.is_empty() {
-            return Ok(());
+        let norms = row_norms(param, 2.0, dim);
+        if let Some((row, norm)) = norms.to_f64_vec().into_iter().enumerate().find(|(_, norm)| !norm.is_finite()) {
+            return Err(Error::numeric("MaxNorm", format!("the norm of row {row} is {norm}")));
         }
-        let by_row = param.detach().transpose(0, dim as isize)?.packed();
-        with_float!(param.dtype(), T => {
-            let mut norms = vec![0.0 as T; rows];
-            reduce::norm(2.0, by_row.data::<T>(), rows, by_row.numel() / rows, 1, &mut norms);
-            drop(by_row);
-            if let Some(row) = norms.iter().position(|norm| !norm.is_finite()) {
-                return Err(Error::numeric("MaxNorm", format!("the norm of row {row} is {}", norms[row])));
-            }
-            let max_norm = self.max_norm as T;
-            if norms.iter().all(|norm| *norm <= max_norm) {
-                return Ok(());
-            }
-            for (i, part) in param.as_mut_slice::<T>()?.chunks_exact_mut(inner).enumerate() {
-                let norm = norms[i % rows];
-                if norm > max_norm {
-                    part.iter_mut().for_each(|x| *x *= max_norm / norm);
-                }
-            }
-        }, else ());
+        param.shorten_rows(dim, &norms, self.max_norm);
         Ok(())
     }
 }

@@ -30,11 +30,12 @@ def cases(f):
     embedding("frequency", int_values(1, 0, 4, 0, 1, 1), scale_grad_by_freq=True)
     embedding("frequency_padding", int_values(1, 0, 4, 0, 1, 1), scale_grad_by_freq=True, padding_idx=1)
 
-    def layer(label, **options):
-        module = nn.Embedding(6, 4, **options)
+    def module(norm_type="2", **options):
+        return nn.Embedding(6, 4, norm_type=float(norm_type), **options)
 
+    def layer(label, **options):
         def run(ids, weight, **_):
-            return functional_call(module, {"weight": weight}, (ids,))
+            return functional_call(module(**options), {"weight": weight}, (ids,))
 
         f.case("Embedding", label, run, [int_values(5, 0, 2, 5, 3, 0), normal(6, 4)], **options)
 
@@ -42,6 +43,32 @@ def cases(f):
     layer("padding", padding_idx=5)
     layer("frequency", scale_grad_by_freq=True)
     layer("both", padding_idx=0, scale_grad_by_freq=True)
+    layer("max_norm", max_norm=1.5)
+    for p in ("1", "2", "3", "inf"):
+        layer(f"max_norm_p{p}", max_norm=1.0, norm_type=p, padding_idx=2)
+
+    def train(ids, weight, targets, steps, lr, momentum, **options):
+        """What is looked up, the loss and its gradient at each step; the table when all of it was looked up once more."""
+        layer = module(**options).to(weight.dtype)
+        layer.weight.data = weight.clone()
+        opt = torch.optim.SGD(layer.parameters(), lr=lr, momentum=momentum, foreach=False)
+        seen = []
+        for _ in range(steps):
+            y = layer(ids)
+            loss = F.mse_loss(y, targets)
+            opt.zero_grad()
+            loss.backward()
+            seen += [y.clone(), loss, layer.weight.grad.clone()]
+            opt.step()
+        return [x.detach() for x in [*seen, layer(torch.arange(6))]]
+
+    def training(label, **options):
+        draws = [int_values(5, 0, 2, 5, 3, 0, 1, 4), normal(6, 4), normal(8, 4, scale=3.0)]
+        f.case("train", label, train, draws, fixed=(1, 2), steps=5, lr=2.0, momentum=0.5, **options)
+
+    for p in ("1", "2", "inf"):
+        training(f"max_norm_p{p}", max_norm=1.5, norm_type=p)
+    training("max_norm_padding", max_norm=2.5, padding_idx=5)
 
     def turn(x, cos, sin, interleaved):
         """Pairs as complex numbers, times e^(i angle)."""
