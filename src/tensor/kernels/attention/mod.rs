@@ -168,7 +168,7 @@ impl<T: Real + Gemm> Attention<'_, T> {
 
     /// How long one thread takes for `products` products of all queries with all keys, in nanoseconds.
     fn time(&self, products: usize) -> usize {
-        const PER_NANOSECOND: usize = 80;
+        const PER_NANOSECOND: usize = 20;
         let pairs = self.units().saturating_mul(self.heads).saturating_mul(self.queries).saturating_mul(self.keys);
         let pairs = if self.causal { pairs / 2 } else { pairs };
         // An exponential takes as long as a product of some twenty numbers.
