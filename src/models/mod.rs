@@ -16,6 +16,7 @@ mod generate;
 pub mod gpt;
 mod linear_regression;
 mod mlp;
+mod options;
 mod recurrent_lm;
 mod seq2seq;
 mod sequences;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::sequences::{check_heads, check_sizes};
+use crate::models::options::options;
+use crate::models::sequences::{check_heads, check_memory, check_sizes};
 
 /// The sizes and options of a [`Gpt`](super::Gpt). Written to files, so that a model can be made anew from them.
 ///
@@ -82,48 +83,7 @@ impl GptConfig {
         Self::gpt2().layers(48).heads(25).hidden_size(1600)
     }
 
-    /// Another number of blocks.
-    #[must_use]
-    pub fn layers(mut self, num_layers: usize) -> Self {
-        self.num_layers = num_layers;
-        self
-    }
-
-    /// Another number of attention heads.
-    #[must_use]
-    pub fn heads(mut self, num_heads: usize) -> Self {
-        self.num_heads = num_heads;
-        self
-    }
-
-    /// Another width; the inner size becomes four times as large.
-    #[must_use]
-    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
-        self.hidden_size = hidden_size;
-        self.intermediate_size = hidden_size.saturating_mul(4);
-        self
-    }
-
-    /// Another inner size of the feed-forward parts.
-    #[must_use]
-    pub fn intermediate_size(mut self, intermediate_size: usize) -> Self {
-        self.intermediate_size = intermediate_size;
-        self
-    }
-
-    /// Another dropout probability.
-    #[must_use]
-    pub fn dropout(mut self, p: f64) -> Self {
-        self.dropout = p;
-        self
-    }
-
-    /// An output layer with weights of its own.
-    #[must_use]
-    pub fn untied(mut self) -> Self {
-        self.tied = false;
-        self
-    }
+    options!(layers, heads, width, intermediate_size, dropout, untied);
 
     /// Trades time for memory: see [`checkpointing`](Self::checkpointing).
     #[must_use]
@@ -164,12 +124,6 @@ impl GptConfig {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));
         }
-        // A config may come from a file: no model is begun that could not be finished.
-        let bytes = (self.num_parameters() as u128).saturating_mul(4);
-        if bytes > isize::MAX as u128 {
-            let message = format!("{} layers of width {} do not fit into memory", self.num_layers, self.hidden_size);
-            return Err(Error::argument("Gpt::new", message));
-        }
-        Ok(())
+        check_memory("Gpt::new", self.num_parameters())
     }
 }

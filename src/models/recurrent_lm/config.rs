@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::models::sequences::check_sizes;
+use crate::models::options::options;
+use crate::models::sequences::{check_memory, check_sizes};
 
 /// Which recurrent layers a [`RecurrentLm`](super::RecurrentLm) is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,38 +71,12 @@ impl RecurrentLmConfig {
         Self { vocab_size, ..Self::default() }
     }
 
+    options!(embedding_size, hidden_units, layers, dropout);
+
     /// Other recurrent layers.
     #[must_use]
     pub fn cell(mut self, cell: RecurrentCell) -> Self {
         self.cell = cell;
-        self
-    }
-
-    /// Another size of token vectors.
-    #[must_use]
-    pub fn embedding_size(mut self, embedding_size: usize) -> Self {
-        self.embedding_size = embedding_size;
-        self
-    }
-
-    /// Another number of hidden units.
-    #[must_use]
-    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
-        self.hidden_size = hidden_size;
-        self
-    }
-
-    /// Another number of recurrent layers.
-    #[must_use]
-    pub fn layers(mut self, num_layers: usize) -> Self {
-        self.num_layers = num_layers;
-        self
-    }
-
-    /// Another dropout probability.
-    #[must_use]
-    pub fn dropout(mut self, p: f64) -> Self {
-        self.dropout = p;
         self
     }
 
@@ -149,12 +124,6 @@ impl RecurrentLmConfig {
                 "the output layer compares the hidden state with the vectors of all tokens: make them equal",
             ));
         }
-        // A config may come from a file: no model is begun that could not be finished.
-        if self.num_parameters() > isize::MAX as usize / 4 {
-            let message =
-                format!("{} layers of {} hidden units do not fit into memory", self.num_layers, self.hidden_size);
-            return Err(Error::argument("RecurrentLm::new", message));
-        }
-        Ok(())
+        check_memory("RecurrentLm::new", self.num_parameters())
     }
 }

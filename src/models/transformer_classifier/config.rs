@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::layers::{TransformerActivation, TransformerOptions};
+use crate::layers::TransformerActivation;
 use crate::models::PositionKind;
+use crate::models::options::options;
 use crate::models::sequences::{check_heads, check_memory, check_sizes, layer_parameters};
 
 /// How the vectors of all tokens become one vector of the sequence.
@@ -83,62 +84,7 @@ impl TransformerClassifierConfig {
         }
     }
 
-    /// Another number of encoder layers.
-    #[must_use]
-    pub fn layers(mut self, num_layers: usize) -> Self {
-        self.num_layers = num_layers;
-        self
-    }
-
-    /// Another number of attention heads.
-    #[must_use]
-    pub fn heads(mut self, num_heads: usize) -> Self {
-        self.num_heads = num_heads;
-        self
-    }
-
-    /// Another width; the inner size becomes four times as large.
-    #[must_use]
-    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
-        self.hidden_size = hidden_size;
-        self.intermediate_size = hidden_size.saturating_mul(4);
-        self
-    }
-
-    /// Another inner size of the feed-forward parts.
-    #[must_use]
-    pub fn intermediate_size(mut self, intermediate_size: usize) -> Self {
-        self.intermediate_size = intermediate_size;
-        self
-    }
-
-    /// Another dropout probability.
-    #[must_use]
-    pub fn dropout(mut self, p: f64) -> Self {
-        self.dropout = p;
-        self
-    }
-
-    /// Another function inside of the feed-forward parts.
-    #[must_use]
-    pub fn activation(mut self, activation: TransformerActivation) -> Self {
-        self.activation = activation;
-        self
-    }
-
-    /// Normalises behind each part of a layer, as in the first transformers.
-    #[must_use]
-    pub fn norm_last(mut self) -> Self {
-        self.norm_first = false;
-        self
-    }
-
-    /// Other positions.
-    #[must_use]
-    pub fn positions(mut self, kind: PositionKind) -> Self {
-        self.positions = kind;
-        self
-    }
+    options!(layers, heads, width, intermediate_size, dropout, layer_options);
 
     /// Another pooling.
     #[must_use]
@@ -185,14 +131,5 @@ impl TransformerClassifierConfig {
         check_sizes(op, &sizes)?;
         check_heads(op, self.hidden_size, self.num_heads)?;
         check_memory(op, self.num_parameters())
-    }
-
-    /// The options of the encoder layers.
-    pub(super) fn layer_options(&self) -> TransformerOptions {
-        let options = TransformerOptions::new(self.hidden_size, self.num_heads)
-            .feedforward(self.intermediate_size)
-            .dropout(self.dropout)
-            .activation(self.activation);
-        if self.norm_first { options.norm_first() } else { options }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::models::Seq2SeqTokens;
+use crate::models::options::options;
 use crate::models::sequences::{check_memory, check_sizes};
 
 /// The sizes and options of a [`Seq2SeqLstm`](super::Seq2SeqLstm). Written to files, so that a model can be made anew from
@@ -38,33 +39,7 @@ impl Seq2SeqLstmConfig {
         Self { tokens, embedding_size: 64, hidden_size: 128, num_layers: 1, dropout: 0.0 }
     }
 
-    /// Another size of token vectors.
-    #[must_use]
-    pub fn embedding_size(mut self, embedding_size: usize) -> Self {
-        self.embedding_size = embedding_size;
-        self
-    }
-
-    /// Another number of hidden units.
-    #[must_use]
-    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
-        self.hidden_size = hidden_size;
-        self
-    }
-
-    /// Another number of layers.
-    #[must_use]
-    pub fn layers(mut self, num_layers: usize) -> Self {
-        self.num_layers = num_layers;
-        self
-    }
-
-    /// Another dropout probability.
-    #[must_use]
-    pub fn dropout(mut self, p: f64) -> Self {
-        self.dropout = p;
-        self
-    }
+    options!(embedding_size, hidden_units, layers, dropout);
 
     /// The number of parameters of such a model.
     #[must_use]

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::layers::{TransformerActivation, TransformerOptions};
+use crate::layers::TransformerActivation;
+use crate::models::options::options;
 use crate::models::sequences::{check_heads, check_memory, check_sizes, layer_parameters};
 use crate::models::{PositionKind, Seq2SeqTokens};
 
@@ -69,6 +70,8 @@ impl Seq2SeqTransformerConfig {
         }
     }
 
+    options!(heads, width, intermediate_size, dropout, untied, layer_options);
+
     /// Another number of layers, the same in encoder and decoder.
     #[must_use]
     pub fn layers(mut self, num_layers: usize) -> Self {
@@ -88,63 +91,6 @@ impl Seq2SeqTransformerConfig {
     #[must_use]
     pub fn decoder_layers(mut self, num_layers: usize) -> Self {
         self.num_decoder_layers = num_layers;
-        self
-    }
-
-    /// Another number of attention heads.
-    #[must_use]
-    pub fn heads(mut self, num_heads: usize) -> Self {
-        self.num_heads = num_heads;
-        self
-    }
-
-    /// Another width; the inner size becomes four times as large.
-    #[must_use]
-    pub fn hidden_size(mut self, hidden_size: usize) -> Self {
-        self.hidden_size = hidden_size;
-        self.intermediate_size = hidden_size.saturating_mul(4);
-        self
-    }
-
-    /// Another inner size of the feed-forward parts.
-    #[must_use]
-    pub fn intermediate_size(mut self, intermediate_size: usize) -> Self {
-        self.intermediate_size = intermediate_size;
-        self
-    }
-
-    /// Another dropout probability.
-    #[must_use]
-    pub fn dropout(mut self, p: f64) -> Self {
-        self.dropout = p;
-        self
-    }
-
-    /// Another function inside of the feed-forward parts.
-    #[must_use]
-    pub fn activation(mut self, activation: TransformerActivation) -> Self {
-        self.activation = activation;
-        self
-    }
-
-    /// Normalises behind each part of a layer, as in the first transformers.
-    #[must_use]
-    pub fn norm_last(mut self) -> Self {
-        self.norm_first = false;
-        self
-    }
-
-    /// Other positions.
-    #[must_use]
-    pub fn positions(mut self, kind: PositionKind) -> Self {
-        self.positions = kind;
-        self
-    }
-
-    /// An output layer with weights of its own.
-    #[must_use]
-    pub fn untied(mut self) -> Self {
-        self.tied = false;
         self
     }
 
@@ -183,14 +129,5 @@ impl Seq2SeqTransformerConfig {
         check_sizes(op, &sizes)?;
         check_heads(op, self.hidden_size, self.num_heads)?;
         check_memory(op, self.num_parameters())
-    }
-
-    /// The options of all layers.
-    pub(super) fn layer_options(&self) -> TransformerOptions {
-        let options = TransformerOptions::new(self.hidden_size, self.num_heads)
-            .feedforward(self.intermediate_size)
-            .dropout(self.dropout)
-            .activation(self.activation);
-        if self.norm_first { options.norm_first() } else { options }
     }
 }
