@@ -199,7 +199,7 @@ fn impossible_models_and_inputs() -> Result<()> {
     let model = Gpt::new(config, &mut Rng::seed(0))?;
     let e = model.predict(&Tensor::zeros([1, 9])?.to_dtype(DType::I64)).unwrap_err();
     assert_eq!(e.message(), "gpt: 9 tokens, but the model looks at 8 at the most");
-    assert_eq!(e.help(), Some("cut the text into windows of the context length"));
+    assert_eq!(e.help(), Some("cut the sequences, or make the model for longer ones"));
     let e = model.predict(&Tensor::from_nested([1i64, 2])?).unwrap_err();
     assert_eq!(e.message(), "gpt: token ids of shape [2], expected [batch, time]");
     assert_eq!(e.help(), Some("a single sequence needs a batch of one: ids.unsqueeze(0)"));

@@ -70,7 +70,7 @@ fn rows_of_a_state_can_be_reordered() -> Result<()> {
     model.extend(&ids.narrow(1, 0, 3)?, &mut state)?;
     let before = state.clone();
     let e = state.reorder(&[0, 3]).unwrap_err();
-    assert_eq!(e.message(), "reorder: row 3 of 3");
+    assert_eq!(e.message(), "reorder: there is no row 3, the state has 3");
     state.reorder(&[2, 2, 0, 1])?;
     assert_eq!((state.rows(), state.len()), (4, 3));
     let rows = Tensor::from_nested([2i64, 2, 0, 1])?;
@@ -166,10 +166,10 @@ fn what_makes_no_sense_is_an_error() -> Result<()> {
     assert_eq!(e.message(), "recurrent_lm: token ids of shape [2], expected [batch, time]");
     let e = model.predict(&Tensor::from_nested([[7i64]])?).unwrap_err();
     assert_eq!(e.layer(), Some("embedding"));
-    assert_eq!(model.start(&[]).unwrap_err().message(), "start: 0 sequences, expected at least 1");
+    assert_eq!(model.start(&[]).unwrap_err().message(), "recurrent_lm: there are no sequences");
     let mut state = model.start(&[0, 0])?;
     let e = model.extend(&ids()?, &mut state).unwrap_err();
-    assert_eq!(e.message(), "extend: token ids of shape [3, 5], expected [2, n] with n at least 1");
+    assert_eq!(e.message(), "recurrent_lm: token ids of shape [3, 5] for a state of 2 rows");
     assert!(model.extend(&Tensor::from_nested([[1i64], [9]])?, &mut state).is_err() && state.is_empty());
     Ok(())
 }

@@ -45,6 +45,11 @@ fn forward<M: Seq2Seq>(model: &M, source: &Tensor, target: &Tensor) -> Result<Te
     no_grad(|| model.forward(source, target, &mut Mode::Eval))
 }
 
+/// The sources with padding before them, or on both sides.
+fn padded_elsewhere() -> Result<Tensor> {
+    Tensor::from_nested([[0i64, 3, 7, 5, 4, 8, 0], [0, 0, 0, 0, 0, 6, 3], [0, 0, 4, 4, 7, 0, 0]])
+}
+
 fn padding_changes_nothing<M: Seq2Seq>(model: &M) -> Result<()> {
     let sources = tokens().sources(&SOURCES)?;
     let (targets, _) = tokens().teacher_forcing(&TARGETS)?;
@@ -54,6 +59,12 @@ fn padding_changes_nothing<M: Seq2Seq>(model: &M) -> Result<()> {
         let row = together.narrow(0, i, 1)?.narrow(1, 0, target.len() + 1)?;
         assert_close(&row, &forward(model, &source, &alone)?);
     }
+    assert_close(&forward(model, &padded_elsewhere()?, &targets)?, &together);
+    let begin = |sources: &Tensor| {
+        let encoded = model.encode(sources)?;
+        encoded.extend(&targets, &mut encoded.start(&[0; 3])?)
+    };
+    assert_close(&begin(&padded_elsewhere()?)?, &begin(&sources)?);
     Ok(())
 }
 
@@ -178,8 +189,8 @@ fn what_does_not_fit_is_an_error() -> Result<()> {
     let error = |source: &Tensor, target: &Tensor| forward(&model, source, target).unwrap_err();
     let (source, target) = (ids(&[&[3, 4, 5]]), ids(&[&[1, 4]]));
     let e = error(&ids(&[&[3, 0, 5]]), &target);
-    assert_eq!(e.message(), "seq2seq: source 0 has padding (0) at place 1, before its last token");
-    assert_eq!(e.help(), Some("padding stands behind the tokens, on the right"));
+    assert_eq!(e.message(), "seq2seq: source 0 has padding (0) at place 1, between tokens");
+    assert_eq!(e.help(), Some("padding stands behind the tokens, or before them"));
     let e = error(&ids(&[&[3, 4], &[0, 0]]), &target);
     assert_eq!(e.message(), "seq2seq: source 1 is nothing but padding (0)");
     let e = error(&ids(&[&[3; 9]]), &target);
@@ -187,19 +198,19 @@ fn what_does_not_fit_is_an_error() -> Result<()> {
     let e = error(&source, &ids(&[&[1], &[1]]));
     assert_eq!(e.message(), "seq2seq: 2 targets for 1 sources");
     let e = error(&source, &target.squeeze(0)?);
-    assert_eq!(e.message(), "seq2seq: target ids of shape [2], expected [batch, time]");
+    assert_eq!(e.message(), "seq2seq: target token ids of shape [2], expected [batch, time]");
     assert_eq!(e.help(), Some("a single sequence needs a batch of one: ids.unsqueeze(0)"));
     let e = error(&source.to_dtype(DType::F32), &target);
-    assert_eq!(e.message(), "seq2seq: the source ids must be i64, not f32");
+    assert_eq!(e.message(), "seq2seq: the source token ids must be i64, not f32");
     assert_eq!(error(&ids(&[&[3, 9]]), &target).layer(), Some("source_embedding.tokens"));
 
     let encoded = model.encode(&ids(&[&[3, 4], &[5, 6]]))?;
     assert_eq!(encoded.start(&[0, 0, 0]).unwrap_err().message(), "seq2seq: 3 targets for 2 sources");
     let e = encoded.start(&[0, 8]).unwrap_err();
-    assert_eq!(e.message(), "seq2seq: a padding of 8 tokens in targets of at most 8");
+    assert_eq!(e.message(), "seq2seq: a padding of 8 tokens in a context of 8");
     let mut state = encoded.start(&[0, 0])?;
     let e = encoded.extend(&target, &mut state).unwrap_err();
-    assert_eq!(e.message(), "seq2seq: target ids of shape [1, 2] for a state of 2 rows");
+    assert_eq!(e.message(), "seq2seq: target token ids of shape [1, 2] for a state of 2 rows");
     let e = encoded.extend(&ids(&[&[1; 9], &[1; 9]]), &mut state).unwrap_err();
     assert_eq!(e.message(), "seq2seq: 9 target tokens after 0 are more than the model looks at (8)");
     assert!(encoded.extend(&ids(&[&[1], &[7]]), &mut state).is_err());
@@ -238,8 +249,9 @@ fn a_classifier_does_not_see_padding() -> Result<()> {
         for i in 0..3 {
             assert_close(&together.narrow(0, i, 1)?, &model.predict(&pair(i)?.0)?);
         }
-        let e = model.predict(&Tensor::from_nested([[3i64, 4], [0, 5]])?).unwrap_err();
-        assert_eq!(e.message(), "transformer_classifier: sequence 1 has padding (0) at place 0, before its last token");
+        assert_close(&model.predict(&padded_elsewhere()?)?, &together);
+        let e = model.predict(&Tensor::from_nested([[3i64, 4, 6, 7], [0, 5, 0, 5]])?).unwrap_err();
+        assert_eq!(e.message(), "transformer_classifier: sequence 1 has padding (0) at place 2, between tokens");
         let e = model.predict(&Tensor::from_vec(vec![3i64; 9], [1, 9])?).unwrap_err();
         assert_eq!(e.message(), "transformer_classifier: 9 sequence tokens, but the model looks at 8 at the most");
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::stack::{Weights, each};
+use super::stack::Weights;
 use super::{Recurrent, RecurrentState};
 use crate::autograd::{Recurrence, RecurrentUnit};
 use crate::error::{Error, Result};
@@ -34,8 +34,8 @@ impl Cell {
     fn step(&self, x: &Tensor, state: Option<&RecurrentState>) -> Result<RecurrentState> {
         let single = x.rank() == 1;
         if single {
-            let state = state.map(|state| each(state, |x| x.unsqueeze(0))).transpose()?;
-            return each(&self.step(&x.unsqueeze(0)?, state.as_ref())?, |x| x.squeeze(0));
+            let state = state.map(|state| state.map(|x| x.unsqueeze(0))).transpose()?;
+            return self.step(&x.unsqueeze(0)?, state.as_ref())?.map(|x| x.squeeze(0));
         }
         if x.rank() != 2 {
             let message = format!("input {:?}, expected [batch, features] or [features]", x.shape());

@@ -207,7 +207,7 @@ impl Stack {
     pub(crate) fn run(&self, x: &Tensor, run: RunOptions<'_>, mode: &mut Mode<'_>) -> Result<RecurrentOutput> {
         let (x, single) = self.batched(x)?;
         let state = match run.state {
-            Some(state) if single => Some(each(state, |x| x.unsqueeze(1))?),
+            Some(state) if single => Some(state.map(|x| x.unsqueeze(1))?),
             _ => None,
         };
         let run = RunOptions { state: state.as_ref().or(run.state), ..run };
@@ -217,7 +217,7 @@ impl Stack {
         let cell = if cells.is_empty() { None } else { Some(Tensor::stack(&cells, 0)?) };
         let state = RecurrentState { hidden, cell };
         match single {
-            true => Ok(RecurrentOutput { output: output.squeeze(0)?, state: each(&state, |x| x.squeeze(1))? }),
+            true => Ok(RecurrentOutput { output: output.squeeze(0)?, state: state.map(|x| x.squeeze(1))? }),
             false => Ok(RecurrentOutput { output, state }),
         }
     }
@@ -228,11 +228,6 @@ impl Stack {
         let (output, _) = self.outputs(&x, RunOptions::default(), mode)?;
         if single { output.squeeze(0) } else { Ok(output) }
     }
-}
-
-/// Applies `f` to both states.
-pub(super) fn each(state: &RecurrentState, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<RecurrentState> {
-    Ok(RecurrentState { hidden: f(&state.hidden)?, cell: state.cell.as_ref().map(f).transpose()? })
 }
 
 impl Module for Stack {

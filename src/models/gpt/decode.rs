@@ -1,11 +1,11 @@
 //! A GPT that remembers the keys and values of earlier tokens, so that each token is computed once.
 
-use super::Gpt;
 use super::block::Past;
+use super::{Gpt, NAME};
 use crate::autograd::pause_recording;
-use crate::error::{Error, InLayer, Result};
+use crate::error::{InLayer, Result};
 use crate::layers::{KvCache, Layer, Mode};
-use crate::models::sequences::check_rows;
+use crate::models::sequences::{check_next, check_padding, check_rows};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::Tensor;
 
@@ -60,35 +60,10 @@ impl GptState {
 }
 
 impl Gpt {
-    #[track_caller]
-    fn check_padding(&self, padding: &[usize]) -> Result<()> {
-        if padding.is_empty() {
-            return Err(Error::argument("gpt", "there are no sequences"));
-        }
-        let limit = self.config.context_length;
-        match padding.iter().find(|padding| **padding >= limit) {
-            Some(padding) => {
-                Err(Error::argument("gpt", format!("a padding of {padding} tokens in a context of {limit}")))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// The vectors behind the last block for tokens that follow upon those of the state.
     #[track_caller]
     fn extend_hidden(&self, ids: &Tensor, state: &mut GptState) -> Result<Tensor> {
-        let (rows, n) = self.check_ids(ids)?;
-        if rows != state.rows() {
-            let message = format!("token ids of shape {:?} for a state of {} rows", ids.shape(), state.rows());
-            return Err(Error::shape("gpt", message));
-        }
-        let limit = self.config.context_length;
-        if state.len + n > limit {
-            let message = format!("{n} tokens after {} are more than the model looks at ({limit})", state.len);
-            return Err(
-                Error::argument("gpt", message).with_help("generation has an option for long texts: sliding_window")
-            );
-        }
+        let n = check_next(NAME, "token", ids, state, self.context_length())?;
         let (positions, mask) = (state.positions(n)?, state.mask(n)?);
         let mut x = self.transformer.embed(ids, &positions, &mut Mode::Eval).in_layer("transformer")?;
         for (i, (block, cache)) in self.transformer.h.iter().zip(&mut state.caches).enumerate() {
@@ -120,7 +95,7 @@ impl CausalLm for Gpt {
 
     #[track_caller]
     fn start(&self, padding: &[usize]) -> Result<GptState> {
-        self.check_padding(padding)?;
+        check_padding(NAME, padding, self.context_length())?;
         let config = &self.config;
         let dtype = self.transformer.wte.weight.dtype();
         let head_dim = config.hidden_size / config.num_heads;
@@ -137,7 +112,7 @@ impl CausalLm for Gpt {
             *state = self.start(padding)?;
             return Ok(());
         }
-        self.check_padding(padding)?;
+        check_padding(NAME, padding, self.context_length())?;
         for cache in &mut state.caches {
             cache.truncate(0);
         }

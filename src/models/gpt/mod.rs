@@ -12,11 +12,14 @@ pub use projection::Projection;
 
 use block::INITIAL_STD;
 
-use crate::error::{Error, InLayer, Result};
+use crate::error::{InLayer, Result};
 use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed};
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
+
+/// The name of the operation in messages.
+const NAME: &str = "gpt";
 
 /// A decoder-only transformer that predicts the next token: GPT-2's architecture and parameter names (Radford et al., 2019).
 ///
@@ -112,7 +115,7 @@ impl Gpt {
     /// As for [`forward`](Layer::forward).
     #[track_caller]
     pub fn hidden(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let (_, time) = self.check_ids(ids)?;
+        let (_, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
         let positions = Tensor::arange(time)?;
         let mut x = self.transformer.embed(ids, &positions, mode).in_layer("transformer")?;
         for (i, block) in self.transformer.h.iter().enumerate() {
@@ -132,18 +135,6 @@ impl Gpt {
             Some(head) => head.forward(x, mode).in_layer("lm_head"),
             None => x.linear(&self.transformer.wte.weight, None),
         }
-    }
-
-    /// The numbers of sequences and of tokens in each.
-    #[track_caller]
-    fn check_ids(&self, ids: &Tensor) -> Result<(usize, usize)> {
-        let (batch, time) = check_ids("gpt", "token", ids, None)?;
-        let limit = self.config.context_length;
-        if time > limit {
-            let message = format!("{time} tokens, but the model looks at {limit} at the most");
-            return Err(Error::argument("gpt", message).with_help("cut the text into windows of the context length"));
-        }
-        Ok((batch, time))
     }
 }
 

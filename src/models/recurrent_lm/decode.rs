@@ -1,8 +1,9 @@
 //! Feeding a recurrent language model token by token.
 
-use super::RecurrentLm;
-use crate::error::{Error, Result};
+use super::{NAME, RecurrentLm};
+use crate::error::Result;
 use crate::layers::{Mode, RecurrentState, RunOptions};
+use crate::models::sequences::{check_next, check_padding, row_index};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::Tensor;
 
@@ -27,15 +28,9 @@ impl LmState for RecurrentLmState {
 
     #[track_caller]
     fn reorder(&mut self, rows: &[usize]) -> Result<()> {
-        let count = self.rows();
-        if let Some(row) = rows.iter().find(|row| **row >= count) {
-            return Err(Error::index("reorder", format!("row {row} of {count}")));
-        }
+        let index = row_index(rows, self.rows())?;
         if let Some(state) = &mut self.state {
-            let index = Tensor::from_vec::<i64>(rows.iter().map(|row| *row as i64).collect(), [rows.len()])?;
-            let select = |x: &Tensor| x.index_select(1, &index);
-            *state =
-                RecurrentState { hidden: select(&state.hidden)?, cell: state.cell.as_ref().map(select).transpose()? };
+            *state = state.map(|x| x.index_select(1, &index))?;
         }
         self.padding = rows.iter().map(|row| self.padding[*row]).collect();
         Ok(())
@@ -55,9 +50,7 @@ impl CausalLm for RecurrentLm {
 
     #[track_caller]
     fn start(&self, padding: &[usize]) -> Result<RecurrentLmState> {
-        if padding.is_empty() {
-            return Err(Error::argument("start", "0 sequences, expected at least 1"));
-        }
+        check_padding(NAME, padding, None)?;
         Ok(RecurrentLmState { padding: padding.to_vec(), len: 0, state: None })
     }
 
@@ -82,14 +75,7 @@ impl RecurrentLm {
     /// The outputs of the recurrent layers for further tokens, and the state behind them.
     #[track_caller]
     fn advance(&self, ids: &Tensor, before: &RecurrentLmState) -> Result<(Tensor, RecurrentLmState)> {
-        let rows = before.rows();
-        let n = match *ids.shape() {
-            [batch, n] if batch == rows && n > 0 => n,
-            _ => {
-                let message = format!("token ids of shape {:?}, expected [{rows}, n] with n at least 1", ids.shape());
-                return Err(Error::shape("extend", message));
-            }
-        };
+        let n = check_next(NAME, "token", ids, before, None)?;
         let absent: Vec<usize> =
             before.padding.iter().map(|padding| padding.saturating_sub(before.len).min(n)).collect();
         let run = RunOptions { state: before.state.as_ref(), lengths: None };

@@ -7,12 +7,16 @@ pub use config::{RecurrentCell, RecurrentLmConfig};
 pub use decode::RecurrentLmState;
 
 use crate::autograd::RecurrentUnit;
-use crate::error::{Error, InLayer, Result};
+use crate::error::{InLayer, Result};
 use crate::layers::{
     Dropout, Embedding, Init, Layer, Mode, Param, Recurrent, RecurrentState, RunOptions, Stack, output_of,
 };
+use crate::models::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
+
+/// The name of the operation in messages.
+const NAME: &str = "recurrent_lm";
 
 /// Predicts the next token from those before it: token vectors go through recurrent layers, and the output of the last one
 /// at each step through an output layer.
@@ -115,11 +119,7 @@ impl RecurrentLm {
     /// What the recurrent layers give, `[batch, time, hidden]`.
     #[track_caller]
     fn hidden(&self, ids: &Tensor, run: RunOptions<'_>, mode: &mut Mode<'_>) -> Result<(Tensor, RecurrentState)> {
-        if ids.rank() != 2 {
-            let message = format!("token ids of shape {:?}, expected [batch, time]", ids.shape());
-            return Err(Error::shape("recurrent_lm", message)
-                .with_help("a single sequence needs a batch of one: ids.unsqueeze(0)"));
-        }
+        check_ids(NAME, "token", ids, None)?;
         let vectors = self.embedding.forward(ids, mode).in_layer("embedding")?;
         let vectors = self.dropout.forward(&vectors, mode)?;
         let result = self.rnn.run(&vectors, run, mode).in_layer("rnn")?;

@@ -10,7 +10,7 @@ pub use transformer::{Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTrans
 
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Module};
-use crate::models::sequences::{Sequences, check_ids, check_rows};
+use crate::models::sequences::{Sequences, check_ids, check_next, check_padding};
 use crate::models::{Beam, BeamSearch, CausalLm, Continuation, Generate, GenerateOptions, LmState};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -60,14 +60,14 @@ pub trait Seq2Seq: Module + Sized {
     /// Logits for what follows upon each token of a target, given the source and the target up to there.
     ///
     /// # Shapes
-    /// - `source`: ids `[batch, source time]` of type `I64`, filled up on the right with the padding id
+    /// - `source`: ids `[batch, source time]` of type `I64`, filled up with the padding id on either side
     /// - `target`: ids `[batch, target time]`, start token first, filled up on the right. What comes out behind the end of a
     ///   target means nothing
     /// - returns `[batch, target time, target vocabulary]`
     ///
     /// # Errors
     /// If the ids have other shapes or types or are not in their vocabulary, a sequence is too long for the model, or a
-    /// source is nothing but padding or has padding before its last token.
+    /// source is nothing but padding or has padding between its tokens.
     #[track_caller]
     fn forward(&self, source: &Tensor, target: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor>;
 
@@ -209,9 +209,9 @@ fn check_pairs(
     limits: [Option<usize>; 2],
 ) -> Result<Sequences> {
     let sources = check_sources(tokens, source, limits[0])?;
-    let (targets, _) = check_ids(NAME, "target", target, limits[1])?;
-    if targets != sources.batch {
-        let message = format!("{targets} targets for {} sources", sources.batch);
+    let (targets, _) = check_ids(NAME, "target token", target, limits[1])?;
+    if targets != sources.count() {
+        let message = format!("{targets} targets for {} sources", sources.count());
         return Err(Error::shape(NAME, message));
     }
     Ok(sources)
@@ -224,38 +224,15 @@ fn check_sources(tokens: &Seq2SeqTokens, source: &Tensor, limit: Option<usize>) 
 
 /// Checks target tokens that are fed to a state.
 #[track_caller]
-fn check_next(ids: &Tensor, state: &impl LmState, limit: Option<usize>) -> Result<usize> {
-    let (rows, n) = check_ids(NAME, "target", ids, None)?;
-    if rows != state.rows() {
-        let message = format!("target ids of shape {:?} for a state of {} rows", ids.shape(), state.rows());
-        return Err(Error::shape(NAME, message));
-    }
-    match limit {
-        Some(limit) if state.len() + n > limit => {
-            let message = format!("{n} target tokens after {} are more than the model looks at ({limit})", state.len());
-            Err(Error::argument(NAME, message))
-        }
-        _ => Ok(n),
-    }
+fn check_targets(ids: &Tensor, state: &impl LmState, limit: Option<usize>) -> Result<usize> {
+    check_next(NAME, "target token", ids, state, limit)
 }
 
 /// Checks the numbers of absent tokens with which a state begins anew.
 #[track_caller]
-fn check_padding(padding: &[usize], rows: usize, limit: Option<usize>) -> Result<()> {
+fn check_absent(padding: &[usize], rows: usize, limit: Option<usize>) -> Result<()> {
     if padding.len() != rows {
         return Err(Error::argument(NAME, format!("{} paddings for a state of {rows} rows", padding.len())));
     }
-    match (limit, padding.iter().max()) {
-        (Some(limit), Some(most)) if *most >= limit => {
-            Err(Error::argument(NAME, format!("a padding of {most} tokens in targets of at most {limit}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The rows that a state is to get, as an index.
-#[track_caller]
-fn row_index(rows: &[usize], count: usize) -> Result<Tensor> {
-    check_rows(rows, count)?;
-    Tensor::from_vec::<i64>(rows.iter().map(|row| *row as i64).collect(), [rows.len()])
+    check_padding(NAME, padding, limit)
 }

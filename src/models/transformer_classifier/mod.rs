@@ -5,9 +5,9 @@ mod config;
 pub use config::{Pooling, TransformerClassifierConfig};
 
 use crate::error::{InLayer, Result};
-use crate::layers::{AttentionMasks, Dropout, Layer, LayerNorm, Linear, Mode, TransformerEncoder};
+use crate::layers::{Dropout, Layer, LayerNorm, Linear, Mode, TransformerEncoder};
 use crate::models::TokenEmbedding;
-use crate::models::sequences::Sequences;
+use crate::models::sequences::{Sequences, without};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 /// vector, and that becomes logits.
 ///
 /// # Shapes
-/// - input: token ids `[batch, time]` of type `I64`, short sequences filled up on the right with the padding id
+/// - input: token ids `[batch, time]` of type `I64`, short sequences filled up with the padding id on either side
 /// - output: logits `[batch, classes]`
 ///
 /// The parameters are `embedding.tokens.weight`, `encoder.layers.0.self_attn.in_proj_weight` … as in PyTorch's
@@ -84,7 +84,7 @@ impl TransformerClassifier {
     ///
     /// # Errors
     /// As for [`forward`](Layer::forward): if the ids are not `[batch, time]` with 1 to `max_length` tokens, a sequence is
-    /// nothing but padding or has padding before its last token, or an id is not in the vocabulary.
+    /// nothing but padding or has padding between its tokens, or an id is not in the vocabulary.
     #[track_caller]
     pub fn hidden(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let Encoded { vectors, sequences, padding } = self.encode(ids, mode)?;
@@ -99,7 +99,7 @@ impl TransformerClassifier {
                 None => vectors.mean_dims(&[1], false),
                 Some(lengths) => {
                     let lengths = lengths.iter().map(|length| *length as f64).collect();
-                    let lengths = Tensor::from_vec::<f64>(lengths, [sequences.batch, 1])?.to_dtype(vectors.dtype());
+                    let lengths = Tensor::from_vec::<f64>(lengths, [sequences.count(), 1])?.to_dtype(vectors.dtype());
                     hide(0.0)?.sum_dims(&[1], false)?.div(&lengths)
                 }
             },
@@ -111,11 +111,8 @@ impl TransformerClassifier {
         let config = &self.config;
         let sequences = Sequences::new(NAME, "sequence", ids, config.padding_id, Some(config.max_length))?;
         let padding = sequences.padding()?;
-        let masks = match &padding {
-            Some(padding) => AttentionMasks::new().key_padding(padding),
-            None => AttentionMasks::new(),
-        };
-        let x = self.embedding.forward(ids, mode).in_layer("embedding")?;
+        let masks = without(padding.as_ref());
+        let x = self.embedding.forward(&sequences.ids, mode).in_layer("embedding")?;
         let vectors = self.encoder.encode(&x, &masks, mode).in_layer("encoder")?;
         Ok(Encoded { vectors, sequences, padding })
     }

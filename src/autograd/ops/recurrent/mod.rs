@@ -27,6 +27,14 @@ pub struct RecurrentState {
     pub cell: Option<Tensor>,
 }
 
+impl RecurrentState {
+    /// What `f` makes of both.
+    #[track_caller]
+    pub(crate) fn map(&self, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        Ok(Self { hidden: f(&self.hidden)?, cell: self.cell.as_ref().map(f).transpose()? })
+    }
+}
+
 /// One layer and direction of a recurrent network, for [`Tensor::recurrence`].
 ///
 /// With `G` weights in the unit (1, 3 for the gated recurrent unit, 4 for the long short-term memory):

@@ -1,11 +1,12 @@
 //! A decoder that goes on from where it stands.
 
-use super::super::{check_next, check_padding, row_index};
-use super::{Memory, Seq2SeqLstm, both};
+use super::super::{check_absent, check_targets};
+use super::{Memory, Seq2SeqLstm};
 use crate::autograd::pause_recording;
 use crate::error::Result;
 use crate::layers::{Mode, RecurrentState};
 use crate::models::LmState;
+use crate::models::sequences::row_index;
 use crate::tensor::Tensor;
 
 /// What the decoder of a [`Seq2SeqLstm`] knows: the encoder's outputs, and its own state behind the target tokens so far. Its
@@ -31,7 +32,7 @@ impl LmState for Seq2SeqLstmState {
     #[track_caller]
     fn reorder(&mut self, rows: &[usize]) -> Result<()> {
         let index = row_index(rows, self.rows())?;
-        let select = |state: &RecurrentState| both(state, |x| x.index_select(1, &index));
+        let select = |state: &RecurrentState| state.map(|x| x.index_select(1, &index));
         let memory = Memory {
             outputs: self.memory.outputs.index_select(0, &index)?,
             present: self.memory.present.as_ref().map(|present| present.index_select(0, &index)).transpose()?,
@@ -51,7 +52,7 @@ impl Seq2SeqLstmState {
 
     #[track_caller]
     pub(super) fn rewind(&mut self, padding: &[usize]) -> Result<()> {
-        check_padding(padding, self.rows(), None)?;
+        check_absent(padding, self.rows(), None)?;
         self.state = self.memory.state.clone();
         self.padding = padding.to_vec();
         self.len = 0;
@@ -63,7 +64,7 @@ impl Seq2SeqLstm {
     #[track_caller]
     pub(super) fn extend_state(&self, ids: &Tensor, state: &mut Seq2SeqLstmState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
-        let n = check_next(ids, state, None)?;
+        let n = check_targets(ids, state, None)?;
         let (mut at, mut parts, mut reached) = (0, Vec::new(), state.state.clone());
         // As long as tokens of some rows are absent, each step keeps the state of those.
         while at < n && state.padding.iter().any(|padding| *padding > state.len + at) {

@@ -106,8 +106,8 @@ impl Seq2SeqLstm {
     }
 
     #[track_caller]
-    fn read_sequences(&self, source: &Tensor, sources: &Sequences, mode: &mut Mode<'_>) -> Result<Memory> {
-        let x = self.source_embedding.forward(source, mode).in_layer("source_embedding")?;
+    fn read_sequences(&self, sources: &Sequences, mode: &mut Mode<'_>) -> Result<Memory> {
+        let x = self.source_embedding.forward(&sources.ids, mode).in_layer("source_embedding")?;
         let x = self.dropout.forward(&x, mode)?;
         let run = RunOptions { lengths: sources.lengths.as_deref(), ..Default::default() };
         let read = self.encoder.run(&x, run, mode).in_layer("encoder")?;
@@ -120,7 +120,7 @@ impl Seq2SeqLstm {
             let directions = state.unflatten(0, [self.config.num_layers, 2])?.transpose(1, 2)?;
             directions.flatten(2, 3)
         };
-        Ok(Memory { outputs: read.output, present, state: both(&read.state, join)? })
+        Ok(Memory { outputs: read.output, present, state: read.state.map(join)? })
     }
 
     /// The decoder's outputs for target tokens that follow upon `state`, and the state behind them.
@@ -148,12 +148,6 @@ impl Seq2SeqLstm {
     }
 }
 
-/// Applies `f` to the hidden and to the cell state.
-#[track_caller]
-fn both(state: &RecurrentState, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<RecurrentState> {
-    Ok(RecurrentState { hidden: f(&state.hidden)?, cell: state.cell.as_ref().map(f).transpose()? })
-}
-
 impl super::Seq2Seq for Seq2SeqLstm {
     type State = Seq2SeqLstmState;
 
@@ -168,7 +162,7 @@ impl super::Seq2Seq for Seq2SeqLstm {
     #[track_caller]
     fn forward(&self, source: &Tensor, target: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let sources = check_pairs(&self.config.tokens, source, target, [None, None])?;
-        let memory = self.read_sequences(source, &sources, mode)?;
+        let memory = self.read_sequences(&sources, mode)?;
         let (written, _) = self.write(target, &memory.state, mode)?;
         self.logits(&written, &memory, mode)
     }
@@ -177,7 +171,7 @@ impl super::Seq2Seq for Seq2SeqLstm {
     fn read(&self, source: &Tensor) -> Result<Self::State> {
         let _unrecorded = crate::autograd::pause_recording();
         let sources = check_sources(&self.config.tokens, source, None)?;
-        Ok(Seq2SeqLstmState::new(self.read_sequences(source, &sources, &mut Mode::Eval)?, sources.batch))
+        Ok(Seq2SeqLstmState::new(self.read_sequences(&sources, &mut Mode::Eval)?, sources.count()))
     }
 
     #[track_caller]

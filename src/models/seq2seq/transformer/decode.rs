@@ -1,11 +1,12 @@
 //! A decoder that remembers the keys and values of earlier tokens and of the source.
 
-use super::super::{check_next, check_padding, check_sources, row_index};
-use super::{Seq2SeqTransformer, without};
+use super::super::{check_absent, check_sources, check_targets};
+use super::Seq2SeqTransformer;
 use crate::autograd::pause_recording;
 use crate::error::{InLayer, Result};
 use crate::layers::{AttentionMasks, Layer, Mode, TransformerCache};
 use crate::models::LmState;
+use crate::models::sequences::{row_index, without};
 use crate::tensor::Tensor;
 
 /// What the decoder of a [`Seq2SeqTransformer`] knows: keys and values of the source and of the target tokens so far, in each
@@ -42,7 +43,7 @@ impl LmState for Seq2SeqTransformerState {
 impl Seq2SeqTransformerState {
     #[track_caller]
     pub(super) fn rewind(&mut self, padding: &[usize], limit: usize) -> Result<()> {
-        check_padding(padding, self.rows(), Some(limit))?;
+        check_absent(padding, self.rows(), Some(limit))?;
         self.cache.truncate(0);
         self.padding = padding.to_vec();
         Ok(())
@@ -69,17 +70,17 @@ impl Seq2SeqTransformer {
         let sources = check_sources(&self.config.tokens, source, Some(limit))?;
         let source_padding = sources.padding()?;
         let mode = &mut Mode::Eval;
-        let x = self.source_embedding.forward(source, mode).in_layer("source_embedding")?;
+        let x = self.source_embedding.forward(&sources.ids, mode).in_layer("source_embedding")?;
         let masks = without(source_padding.as_ref());
         let memory = self.transformer.encoder.encode(&x, &masks, mode).in_layer("encoder").in_layer("transformer")?;
         let cache = self.transformer.decoder.cache(&memory, limit).in_layer("decoder").in_layer("transformer")?;
-        Ok(Seq2SeqTransformerState { cache, source_padding, padding: vec![0; sources.batch] })
+        Ok(Seq2SeqTransformerState { cache, source_padding, padding: vec![0; sources.count()] })
     }
 
     #[track_caller]
     pub(super) fn extend_state(&self, ids: &Tensor, state: &mut Seq2SeqTransformerState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
-        let n = check_next(ids, state, Some(self.config.max_length))?;
+        let n = check_targets(ids, state, Some(self.config.max_length))?;
         let mode = &mut Mode::Eval;
         let (len, masks) = (state.len(), state.target_masks(n)?);
         let y = self.target_embedding.embed_at(ids, len, &state.padding, mode).in_layer("target_embedding")?;

@@ -9,6 +9,7 @@ pub use decode::Seq2SeqTransformerState;
 use super::check_pairs;
 use crate::error::{InLayer, Result};
 use crate::layers::{AttentionMasks, Layer, Linear, Mode, Transformer, TransformerMasks};
+use crate::models::sequences::without;
 use crate::models::{Seq2SeqTokens, TokenEmbedding};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -92,14 +93,6 @@ impl Seq2SeqTransformer {
     }
 }
 
-/// The mask of a source's padding, for the attention to it.
-fn without(padding: Option<&Tensor>) -> AttentionMasks {
-    match padding {
-        Some(padding) => AttentionMasks::new().key_padding(padding),
-        None => AttentionMasks::new(),
-    }
-}
-
 impl super::Seq2Seq for Seq2SeqTransformer {
     type State = Seq2SeqTransformerState;
 
@@ -116,7 +109,7 @@ impl super::Seq2Seq for Seq2SeqTransformer {
         let limit = Some(self.config.max_length);
         let sources = check_pairs(&self.config.tokens, source, target, [limit, limit])?;
         let seen = without(sources.padding()?.as_ref());
-        let x = self.source_embedding.forward(source, mode).in_layer("source_embedding")?;
+        let x = self.source_embedding.forward(&sources.ids, mode).in_layer("source_embedding")?;
         let y = self.target_embedding.forward(target, mode).in_layer("target_embedding")?;
         // Padding behind a target is later than all of its tokens, so the causal mask hides it too.
         let masks = TransformerMasks::new().source(seen.clone()).target(AttentionMasks::new().causal()).memory(seen);
