@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::saved::{self, Stored};
 use super::tokenizer::Tokenizer;
-use super::vocabulary::{Piece, SavedVocabulary, Vocabulary, unknown_character};
+use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary, unknown_character};
 use crate::error::{Error, Result};
 
 /// One token for each character (Unicode scalar value) of the texts that it was fitted on, in the order of their code
@@ -107,26 +107,7 @@ impl Tokenizer for CharTokenizer {
             .collect()
     }
 
-    fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    fn token(&self, id: i64) -> Option<String> {
-        self.vocabulary.get(id).map(String::from)
-    }
-
-    fn id(&self, token: &str) -> Option<i64> {
-        self.vocabulary.id(token).map(i64::from)
-    }
-
-    fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.vocabulary.special_tokens()
-    }
-
-    #[track_caller]
-    fn to_json(&self) -> Result<String> {
-        saved::to_json(self)
-    }
+    vocabulary::answers!();
 
     #[track_caller]
     fn token_bytes(&self, id: i64, _first: bool) -> Result<Option<Vec<u8>>> {

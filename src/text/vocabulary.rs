@@ -181,6 +181,33 @@ pub(super) fn unknown_character(text: &str, mut at: usize) -> Error {
     Error::argument("encode", message)
 }
 
+/// What a [`Tokenizer`](super::Tokenizer) with a field `vocabulary` answers out of it.
+macro_rules! answers {
+    () => {
+        fn vocab_size(&self) -> usize {
+            self.vocabulary.len()
+        }
+
+        fn token(&self, id: i64) -> Option<String> {
+            self.vocabulary.get(id).map(String::from)
+        }
+
+        fn id(&self, token: &str) -> Option<i64> {
+            self.vocabulary.id(token).map(i64::from)
+        }
+
+        fn special_tokens(&self) -> Vec<(String, i64)> {
+            self.vocabulary.special_tokens()
+        }
+
+        #[track_caller]
+        fn to_json(&self) -> $crate::error::Result<String> {
+            $crate::text::saved::to_json(self)
+        }
+    };
+}
+pub(super) use answers;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::saved::{self, Stored, in_file, read_text};
 use super::tokenizer::{BatchOptions, TokenBatch, Tokenizer, batch, truncate};
 use super::unicode::{is_control, is_ideograph, is_punctuation, without_accents};
-use super::vocabulary::{Piece, SavedVocabulary, Vocabulary};
+use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::tensor::Tensor;
@@ -395,26 +395,7 @@ impl Tokenizer for WordPieceTokenizer {
         Ok(text)
     }
 
-    fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    fn token(&self, id: i64) -> Option<String> {
-        self.vocabulary.get(id).map(String::from)
-    }
-
-    fn id(&self, token: &str) -> Option<i64> {
-        self.vocabulary.id(token).map(i64::from)
-    }
-
-    fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.vocabulary.special_tokens()
-    }
-
-    #[track_caller]
-    fn to_json(&self) -> Result<String> {
-        saved::to_json(self)
-    }
+    vocabulary::answers!();
 
     #[track_caller]
     fn token_bytes(&self, id: i64, first: bool) -> Result<Option<Vec<u8>>> {

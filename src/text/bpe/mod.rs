@@ -14,7 +14,7 @@ use self::merge::{Cache, Merges};
 pub use self::train::BpeOptions;
 use super::saved::{self, Stored};
 use super::tokenizer::Tokenizer;
-use super::vocabulary::{Piece, SavedVocabulary, Vocabulary, unknown_character};
+use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary, unknown_character};
 use crate::error::{Error, Result};
 
 /// Byte-pair encoding of bytes (Sennrich et al., 2016; Radford et al., 2019): frequent words are one token, rare ones
@@ -190,26 +190,7 @@ impl Tokenizer for BpeTokenizer {
         })
     }
 
-    fn vocab_size(&self) -> usize {
-        self.vocabulary.len()
-    }
-
-    fn token(&self, id: i64) -> Option<String> {
-        self.vocabulary.get(id).map(String::from)
-    }
-
-    fn id(&self, token: &str) -> Option<i64> {
-        self.vocabulary.id(token).map(i64::from)
-    }
-
-    fn special_tokens(&self) -> Vec<(String, i64)> {
-        self.vocabulary.special_tokens()
-    }
-
-    #[track_caller]
-    fn to_json(&self) -> Result<String> {
-        saved::to_json(self)
-    }
+    vocabulary::answers!();
 
     #[track_caller]
     fn token_bytes(&self, id: i64, _first: bool) -> Result<Option<Vec<u8>>> {
