@@ -218,13 +218,47 @@ Net [16, 4] → [16, 2]
 ─────────────────────────────────────────────────
 layer                    output shape  parameters
 body.0 (Linear)          [16, 8]               40
-body.1 (Relu)            –                      0
+body.1 (Relu)            [16, 8]                0
 body.2.inner.0 (Linear)  [16, 8]               72
-body.2.inner.1 (Tanh)    –                      0
+body.2.inner.1 (Tanh)    [16, 8]                0
 head (Linear)            [16, 2]               18
 ─────────────────────────────────────────────────
 130 parameters, 112 trainable, 18 frozen; 0.5 KiB"
     );
+    Ok(())
+}
+
+/// Fields of no size may lie at the same place, and be of the same kind.
+#[derive(Clone)]
+struct Parts {
+    dropout: Dropout,
+    first: Relu,
+    second: Relu,
+    flatten: Flatten,
+    softmax: Softmax,
+    unused: Softplus,
+}
+
+module!(Parts { dropout, first, second, flatten, softmax, unused });
+
+impl Layer for Parts {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.first.forward(&self.dropout.forward(x, mode)?, mode)?;
+        let x = self.flatten.forward(&self.second.forward(&x, mode)?, mode)?;
+        self.softmax.forward(&x, mode)
+    }
+}
+
+#[test]
+fn summaries_of_fields_without_parameters() -> Result<()> {
+    let (dropout, flatten) = (Dropout::new(0.5)?, Flatten::new());
+    let (softmax, unused) = (Softmax::default(), Softplus::default());
+    let parts = Parts { dropout, first: Relu, second: Relu, flatten, softmax, unused };
+    let shapes = |summary: Summary| summary.rows().iter().map(|row| row.output.clone()).collect::<Vec<_>>();
+    let [whole, flat] = [Some(vec![2, 3, 4]), Some(vec![2, 12])];
+    let expected = [whole.clone(), whole.clone(), whole, flat.clone(), flat, None];
+    assert_eq!(shapes(parts.summary([2, 3, 4])?), expected);
+    assert_eq!(shapes(sequential![parts].summary([2, 3, 4])?), expected);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The activations as layers, for use in a [`Sequential`](super::Sequential).
 
 use super::layer::{Layer, Mode};
+use super::summary;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -14,7 +15,7 @@ macro_rules! activations {
         impl Layer for $Name {
             #[track_caller]
             fn forward(&self, $x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-                Ok($y)
+                summary::noted(self, Ok($y))
             }
         }
     )*};
@@ -38,7 +39,7 @@ macro_rules! activations_with_options {
             #[track_caller]
             fn forward(&self, $x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
                 let $op = self;
-                $y
+                summary::noted(self, $y)
             }
         }
     )*};

@@ -74,9 +74,7 @@ impl Layer for Sequential {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            let scope = summary::enter(i);
-            x = layer.forward(&x, mode).in_layer(i)?;
-            scope.output(&x);
+            x = summary::noted(layer, layer.forward(&x, mode).in_layer(i))?;
         }
         Ok(x)
     }
@@ -133,16 +131,9 @@ impl Residual {
 impl Layer for Residual {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let scope = summary::enter("inner");
-        let y = self.inner.forward(x, mode).in_layer("inner")?;
-        scope.output(&y);
+        let y = summary::noted(&self.inner, self.inner.forward(x, mode).in_layer("inner"))?;
         match &self.shortcut {
-            Some(shortcut) => {
-                let scope = summary::enter("shortcut");
-                let x = shortcut.forward(x, mode).in_layer("shortcut")?;
-                scope.output(&x);
-                y.add(&x)
-            }
+            Some(shortcut) => y.add(&summary::noted(shortcut, shortcut.forward(x, mode).in_layer("shortcut"))?),
             None => y.add(x),
         }
     }

@@ -1,6 +1,7 @@
 //! Dropout.
 
 use super::layer::{Layer, Mode};
+use super::summary;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -48,9 +49,10 @@ impl Dropout {
 impl Layer for Dropout {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        match mode {
+        let y = match mode {
             Mode::Train(rng) if self.p > 0.0 => x.dropout(self.p, rng),
             _ => Ok(x.clone()),
-        }
+        };
+        summary::noted(self, y)
     }
 }

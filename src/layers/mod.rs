@@ -48,4 +48,4 @@ pub use transformer::{
 
 pub(crate) use module::matches;
 pub(crate) use recurrent::Stack;
-pub(crate) use summary::output_of;
+pub(crate) use summary::{noted, output_of};

@@ -74,8 +74,8 @@ macro_rules! visitor {
         pub struct $Visitor<'v> {
             path: Path,
             on_slot: &'v mut dyn FnMut(&str, $Slot<'_>),
-            /// Called with the path and kind of each module before its fields.
-            on_module: Option<&'v mut dyn FnMut(&str, &'static str)>,
+            /// Called with the path of each module, and the module, before its fields.
+            on_module: Option<&'v mut dyn FnMut(&str, &dyn Module)>,
         }
 
         impl<'v> $Visitor<'v> {
@@ -94,7 +94,7 @@ macro_rules! visitor {
             /// Visits a module at the present path.
             pub fn module(&mut self, module: &$($mut)? dyn Module) {
                 if let Some(on_module) = &mut self.on_module {
-                    on_module(&self.path.0, module.kind());
+                    on_module(&self.path.0, &*module);
                 }
                 module.$visit(self);
             }
@@ -122,10 +122,10 @@ visitor! {
 }
 
 impl<'v> Visitor<'v> {
-    /// A visitor that is also told of every module that it enters, with path and kind.
+    /// A visitor that is also told of every module that it enters, with its path.
     pub(crate) fn with_modules(
         on_slot: &'v mut dyn FnMut(&str, Slot<'_>),
-        on_module: &'v mut dyn FnMut(&str, &'static str),
+        on_module: &'v mut dyn FnMut(&str, &dyn Module),
     ) -> Self {
         Self { path: Path::default(), on_slot, on_module: Some(on_module) }
     }

@@ -97,7 +97,7 @@ impl SinusoidalPositions {
         x.expect_float(name, "the input")?;
         let steps = steps(name, x, self.table.shape()[1], offset, self.table.shape()[0])?;
         let table = if x.dtype() == DType::F32 { &self.rounded } else { &self.table };
-        x.add(&table.narrow(0, offset, steps)?)
+        summary::noted(self, x.add(&table.narrow(0, offset, steps)?))
     }
 }
 
@@ -293,7 +293,7 @@ impl RotaryPositions {
                 [angles.cos(), angles.sin()]
             }
         };
-        x.rotary(&cos, &sin, self.interleaved)
+        summary::noted(self, x.rotary(&cos, &sin, self.interleaved))
     }
 }
 

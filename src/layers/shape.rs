@@ -1,6 +1,7 @@
 //! Layers that only change the shape.
 
 use super::layer::{Layer, Mode};
+use super::summary;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -37,6 +38,6 @@ impl Default for Flatten {
 impl Layer for Flatten {
     #[track_caller]
     fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        x.flatten(self.start, self.end)
+        summary::noted(self, x.flatten(self.start, self.end))
     }
 }

@@ -1,11 +1,10 @@
 //! A table of a model's layers, their output shapes and their parameters, as Keras prints it.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 
 use super::layer::Layer;
-use super::module::{Slot, Visitor};
+use super::module::{Module, Slot, Visitor};
 use super::param::Param;
 use crate::error::{ErrorKind, Result};
 use crate::tensor::{DType, Shape, Tensor};
@@ -17,42 +16,36 @@ thread_local! {
 /// The shapes that were seen while a model ran for its summary.
 #[derive(Default)]
 struct Trace {
-    path: Vec<String>,
-    by_path: HashMap<String, Vec<usize>>,
+    by_place: Vec<(Place, Vec<usize>)>,
     by_param: Vec<(Tensor, Vec<usize>)>,
+}
+
+/// Where in memory a module is, and its kind: its first field begins where it does.
+type Place = (usize, &'static str);
+
+fn place(module: &dyn Module) -> Place {
+    (std::ptr::from_ref(module).cast::<()>().addr(), module.kind())
+}
+
+impl Trace {
+    /// The last output of the module at a place. Modules of no size may share theirs; then all outputs must be alike.
+    fn output_at(&self, place: Place, is_shared: bool) -> Option<Vec<usize>> {
+        let mut shapes = self.by_place.iter().rev().filter(|(other, _)| *other == place).map(|(_, shape)| shape);
+        let last = shapes.next()?;
+        (!is_shared || shapes.all(|shape| shape == last)).then(|| last.clone())
+    }
 }
 
 fn with_trace(f: impl FnOnce(&mut Trace)) {
     TRACE.with_borrow_mut(|trace| trace.as_mut().map(f));
 }
 
-/// One step down into the parts of a container, for as long as it lives.
-pub(crate) struct Scope;
-
-/// Notes that the part `name` of a container runs next.
-pub(crate) fn enter(name: impl fmt::Display) -> Scope {
-    with_trace(|trace| trace.path.push(name.to_string()));
-    Scope
+/// Notes the output of `module`, which must be the one that is visited and no copy.
+pub(crate) fn noted(module: &dyn Module, y: Result<Tensor>) -> Result<Tensor> {
+    y.inspect(|y| with_trace(|trace| trace.by_place.push((place(module), y.shape().to_vec()))))
 }
 
-impl Scope {
-    /// Notes the output of the part.
-    pub(crate) fn output(self, y: &Tensor) {
-        with_trace(|trace| {
-            trace.by_path.insert(trace.path.join("."), y.shape().to_vec());
-        });
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        with_trace(|trace| {
-            trace.path.pop();
-        });
-    }
-}
-
-/// Notes the output of the layer that owns `param`, whatever the layer's path.
+/// Notes the output of the layer that owns `param`, or of a copy that [`share`](super::share) made.
 pub(crate) fn output_of(param: &Param, y: &Tensor) {
     with_trace(|trace| trace.by_param.push((param.detach(), y.shape().to_vec())));
 }
@@ -121,9 +114,9 @@ pub trait LayerExt: Layer {
             result => result?,
         };
 
-        let mut modules: Vec<(String, &'static str)> = Vec::new();
+        let mut modules: Vec<(String, Place)> = Vec::new();
         let mut leaves: Vec<(String, Tensor, Option<bool>)> = Vec::new();
-        let mut on_module = |path: &str, kind: &'static str| modules.push((path.to_string(), kind));
+        let mut on_module = |path: &str, module: &dyn Module| modules.push((path.to_string(), place(module)));
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             leaves.push(match slot {
                 Slot::Param(p) => (path.to_string(), p.detach(), Some(p.is_trainable())),
@@ -134,23 +127,24 @@ pub trait LayerExt: Layer {
 
         let is_leaf = |path: &str| leaves.iter().any(|(leaf, ..)| leaf == path);
         // Nor is the absence of an optional part a layer.
-        modules.retain(|(path, kind)| !is_leaf(path) && *kind != "None");
+        modules.retain(|(path, (_, kind))| !is_leaf(path) && *kind != "None");
         let has_parts = |path: &str| {
             modules.iter().any(|(other, _)| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
         };
         let mut rows = Vec::new();
-        for (path, kind) in &modules {
+        for (path, place) in &modules {
             let own = || leaves.iter().filter(|(leaf, ..)| parent(leaf) == path.as_str());
             if has_parts(path) && own().next().is_none() {
                 continue;
             }
-            let seen = trace.by_path.get(path).cloned().or_else(|| {
+            let is_shared = modules.iter().filter(|(_, other)| other == place).count() > 1;
+            let seen = trace.output_at(*place, is_shared).or_else(|| {
                 let found =
                     trace.by_param.iter().rev().find(|(p, _)| own().any(|(_, value, _)| value.shares_storage(p)));
                 found.map(|(_, shape)| shape.clone())
             });
             let parameters = own().filter(|leaf| leaf.2.is_some()).map(|leaf| leaf.1.numel()).sum();
-            rows.push(Row { path: path.clone(), kind: (*kind).to_string(), output: seen, parameters });
+            rows.push(Row { path: path.clone(), kind: place.1.to_string(), output: seen, parameters });
         }
         let count = |want: Option<bool>| leaves.iter().filter(|leaf| leaf.2 == want).map(|leaf| leaf.1.numel()).sum();
         Ok(Summary {

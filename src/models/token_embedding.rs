@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{InLayer, Result};
 use crate::layers::{
-    Dropout, Embedding, Init, Layer, LearnedPositions, Mode, Module, SinusoidalPositions, Visitor, VisitorMut,
+    Dropout, Embedding, Init, Layer, LearnedPositions, Mode, Module, SinusoidalPositions, Visitor, VisitorMut, noted,
 };
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -42,10 +42,11 @@ impl Positions {
 
     #[track_caller]
     fn forward_at(&self, x: &Tensor, offset: usize) -> Result<Tensor> {
-        match self {
+        let y = match self {
             Self::Sinusoidal(positions) => positions.forward_at(x, offset),
             Self::Learned(positions) => positions.forward_at(x, offset),
-        }
+        };
+        noted(self, y)
     }
 }
 
