@@ -63,11 +63,6 @@ fn for_many_blocks<T: Send>(out: &mut [T], block: usize, f: &(dyn Fn(usize, &mut
     }
 }
 
-/// Maps every `i < n` to a value and returns the values in order.
-pub(crate) fn map_tasks<R: Send>(n: usize, f: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    if n <= 1 || threads() == 1 { (0..n).map(f).collect() } else { (0..n).into_par_iter().map(f).collect() }
-}
-
 /// Calls `f` for each piece of work. The pieces must not depend on each other.
 pub(crate) fn for_each<W: Send>(work: Vec<W>, f: impl Fn(W) + Sync + Send) {
     if work.len() <= 1 || threads() == 1 { work.into_iter().for_each(f) } else { work.into_par_iter().for_each(f) }

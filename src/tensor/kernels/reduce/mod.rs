@@ -143,7 +143,7 @@ pub(crate) fn reduce<T: Elem, R: Reduce<T>>(
         return parallel::for_blocks(out, matrices * inner, |start, out| {
             let x = &x[start * len..][..out.len() * len];
             if inner == 1 {
-                dispatch(RowsLoop { op, x, len, out });
+                reduce_rows(op, x, len, out);
             } else {
                 for (i, out) in out.chunks_mut(inner).enumerate() {
                     reduce_columns(op, &x[i * matrix..][..matrix], inner, out);
@@ -165,30 +165,37 @@ fn reduce_large<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, inner: usize,
         return parallel::for_blocks(out, columns, |start, out| reduce_columns(op, &x[start..], inner, out));
     }
     let segment = |i: usize| &x[i * rows * inner..x.len().min((i + 1) * rows * inner)];
-    if inner == 1 {
-        let totals = parallel::map_tasks(segments, |i| dispatch(RowLoop { op, x: segment(i) }));
-        if let (Some(total), Some(out)) = (totals.into_iter().reduce(|a, b| op.merge(a, b)), out.first_mut()) {
-            *out = op.finish(total, len);
+    // Of each segment a row of totals.
+    let mut totals = vec![op.total(op.start()); segments * inner];
+    parallel::for_blocks(&mut totals, inner, |start, totals| {
+        let segment = segment(start / inner);
+        if inner == 1 {
+            return dispatch(RowsLoop { op, x: segment, len: segment.len(), totals });
         }
-        return;
-    }
-    let empty = op.total(op.start());
-    let mut totals = parallel::map_tasks(segments, |i| {
-        let mut totals = vec![empty; inner];
         for (j, totals) in totals.chunks_mut(COLUMNS).enumerate() {
-            fold_matrix(op, &segment(i)[j * COLUMNS..], inner, totals);
+            fold_matrix(op, &segment[j * COLUMNS..], inner, totals);
         }
-        totals
-    })
-    .into_iter();
-    let mut sum = totals.next().unwrap_or_default();
-    for totals in totals {
-        for (sum, &total) in sum.iter_mut().zip(&totals) {
+    });
+    let (sum, rest) = totals.split_at_mut(inner);
+    for totals in rest.chunks(inner) {
+        for (sum, &total) in sum.iter_mut().zip(totals) {
             *sum = op.merge(*sum, total);
         }
     }
-    for (out, &total) in out.iter_mut().zip(&sum) {
+    for (out, &total) in out.iter_mut().zip(sum.iter()) {
         *out = op.finish(total, len);
+    }
+}
+
+/// Reduces rows of `len` elements.
+fn reduce_rows<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, out: &mut [R::Output]) {
+    for (i, out) in out.chunks_mut(LANES).enumerate() {
+        let mut totals = [op.total(op.start()); LANES];
+        let totals = &mut totals[..out.len()];
+        dispatch(RowsLoop { op, x: &x[i * LANES * len..], len, totals });
+        for (out, &total) in out.iter_mut().zip(totals.iter()) {
+            *out = op.finish(total, len);
+        }
     }
 }
 
@@ -230,12 +237,12 @@ fn fold_matrix<T: Elem, R: Reduce<T>>(op: R, x: &[T], inner: usize, totals: &mut
     dispatch(ColumnsLoop { op, x: rest, stride: inner, rows: rows - grouped * together, totals });
 }
 
-/// Reduces contiguous rows of `len` elements, each to one result.
+/// Reduces contiguous rows of `len` elements, each to its total.
 struct RowsLoop<'a, T: Elem, R: Reduce<T>> {
     op: R,
     x: &'a [T],
     len: usize,
-    out: &'a mut [R::Output],
+    totals: &'a mut [R::Total],
 }
 
 impl<T: Elem, R: Reduce<T>> Kernel for RowsLoop<'_, T, R> {
@@ -243,25 +250,9 @@ impl<T: Elem, R: Reduce<T>> Kernel for RowsLoop<'_, T, R> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        for (i, out) in self.out.iter_mut().enumerate() {
-            let total = fold_row::<I, T, R>(self.op, &self.x[i * self.len..][..self.len]);
-            *out = self.op.finish(total, self.len);
+        for (i, total) in self.totals.iter_mut().enumerate() {
+            *total = fold_row::<I, T, R>(self.op, &self.x[i * self.len..][..self.len]);
         }
-    }
-}
-
-/// Reduces one contiguous row to its total.
-struct RowLoop<'a, T, R> {
-    op: R,
-    x: &'a [T],
-}
-
-impl<T: Elem, R: Reduce<T>> Kernel for RowLoop<'_, T, R> {
-    type Output = R::Total;
-
-    #[inline(always)]
-    fn run<I: Isa>(self) -> R::Total {
-        fold_row::<I, T, R>(self.op, self.x)
     }
 }
 
