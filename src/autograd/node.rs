@@ -200,6 +200,14 @@ impl Tape {
             self.keep_output = true;
         }
     }
+
+    /// The output as the result of an operation with these rules. Not a part of [`record`], which is compiled for every
+    /// operation.
+    fn finish(self, name: &'static str, output: Tensor) -> Tensor {
+        let kept = self.keep_output.then(|| output.with_layout(*output.layout()));
+        let node = Node::op(name, &output, Rule::Edges { edges: self.edges, output: kept });
+        output.with_node(Some(node))
+    }
 }
 
 /// Whether an operation on these inputs has to be recorded.
@@ -219,7 +227,5 @@ pub(crate) fn record(name: &'static str, output: Tensor, inputs: &[&Tensor], rul
     }
     let mut tape = Tape { edges: Vec::with_capacity(inputs.len()), keep_output: false };
     rules(&mut tape);
-    let kept = tape.keep_output.then(|| output.with_layout(*output.layout()));
-    let node = Node::op(name, &output, Rule::Edges { edges: tape.edges, output: kept });
-    output.with_node(Some(node))
+    tape.finish(name, output)
 }
