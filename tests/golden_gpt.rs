@@ -2,50 +2,23 @@
 
 #[path = "common/golden.rs"]
 mod golden;
+#[path = "common/gpt.rs"]
+mod gpt;
 
 use demotic::autograd::no_grad;
-use demotic::layers::{Layer, Mode, Module, ModuleExt, SlotMut, VisitorMut};
+use demotic::layers::{Layer, Mode, ModuleExt};
 use demotic::losses::token_cross_entropy;
 use demotic::models::{CausalLm, Gpt, GptConfig, LmState};
 use demotic::optimizers::{AdamW, Optimizer};
 use demotic::{DType, Result, Rng, Tensor};
-use golden::{Case, Failures, Family, RUNS};
-
-fn config(case: &Case) -> GptConfig {
-    let config = GptConfig::new(case.attr("vocab_size"), case.attr("n_positions"))
-        .layers(case.attr("n_layer"))
-        .heads(case.attr("n_head"))
-        .hidden_size(case.attr("n_embd"));
-    let config = if case.attr_or("tie_word_embeddings", true) { config } else { config.untied() };
-    match case.attr("n_inner") {
-        Some(size) => config.intermediate_size(size),
-        None => config,
-    }
-}
-
-/// The model with the case's weights, which must have just our names.
-fn model(family: &Family, case: &Case, dtype: DType) -> Result<Gpt> {
-    let mut model = Gpt::new(config(case), &mut Rng::seed(0))?;
-    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-        if let SlotMut::Param(param) = slot {
-            let value = family.stored(&format!("{}.param.{path}", case.id)).tensor(dtype);
-            assert_eq!(value.shape(), param.shape(), "{path}");
-            *param = demotic::layers::Param::new(value).unwrap();
-        }
-    };
-    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
-    Ok(model)
-}
-
-fn stored(family: &Family, case: &Case, name: &str) -> Tensor {
-    family.stored(&format!("{}.{name}", case.id)).tensor(DType::I64)
-}
+use golden::{Failures, Family, RUNS};
+use gpt::{config, model, models, stored};
 
 #[test]
 fn logits_gradients_and_training() -> Result<()> {
     let family = Family::load("gpt");
     let mut failures = Failures::default();
-    for case in &family.cases {
+    for case in models(&family) {
         for (dtype, suffix) in RUNS {
             let mut model = model(&family, case, dtype)?;
             let text = stored(&family, case, "text");
@@ -88,7 +61,7 @@ fn logits_gradients_and_training() -> Result<()> {
 #[test]
 fn checkpointing_changes_no_gradient() -> Result<()> {
     let family = Family::load("gpt");
-    for case in &family.cases {
+    for case in models(&family) {
         let plain = model(&family, case, DType::F64)?;
         let mut saving = Gpt::new(config(case).with_checkpointing(), &mut Rng::seed(0))?;
         saving.transformer = plain.transformer.clone();
@@ -110,7 +83,7 @@ fn checkpointing_changes_no_gradient() -> Result<()> {
 #[test]
 fn greedy_continuations_with_a_cache() -> Result<()> {
     let family = Family::load("gpt");
-    for case in &family.cases {
+    for case in models(&family) {
         for (dtype, _) in RUNS {
             let model = model(&family, case, dtype)?;
             let want = stored(&family, case, "greedy").to_vec::<i64>()?;
@@ -132,7 +105,7 @@ fn greedy_continuations_with_a_cache() -> Result<()> {
 #[test]
 fn a_cache_gives_the_logits_of_the_whole_text_whatever_the_pieces() -> Result<()> {
     let family = Family::load("gpt");
-    for case in &family.cases {
+    for case in models(&family) {
         let model = model(&family, case, DType::F64)?;
         let text = stored(&family, case, "text").narrow(1, 0, 8)?;
         let whole = model.predict(&text)?;
@@ -153,7 +126,7 @@ fn a_cache_gives_the_logits_of_the_whole_text_whatever_the_pieces() -> Result<()
 #[test]
 fn padding_on_the_left_changes_nothing() -> Result<()> {
     let family = Family::load("gpt");
-    for case in &family.cases {
+    for case in models(&family) {
         let model = model(&family, case, DType::F64)?;
         let text = stored(&family, case, "text");
         let (long, short) = (text.narrow(0, 0, 1)?.narrow(1, 0, 6)?, text.narrow(0, 1, 1)?.narrow(1, 0, 4)?);

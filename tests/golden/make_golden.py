@@ -1,10 +1,11 @@
 """Writes the reference numbers of the tests `tests/golden_*.rs`.
 
-    python make_golden.py [FAMILY ...]      # needs PyTorch and NumPy; see README.md
+    python make_golden.py [--seed N] [FAMILY ...]      # needs PyTorch and NumPy; see README.md
 
-Without arguments every family is written.
+Without a family every one is written. Another seed draws all inputs anew.
 """
 
+import argparse
 import importlib
 import pathlib
 import sys
@@ -13,7 +14,7 @@ sys.dont_write_bytecode = True
 
 import torch
 
-from recorder import Family
+from recorder import SEED, Family
 
 FAMILIES = [
     "unary",
@@ -39,12 +40,16 @@ FAMILIES = [
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("families", nargs="*", default=FAMILIES, metavar="FAMILY")
+    arguments = parser.parse_args()
     # One thread: a fixed order of summation.
     torch.set_num_threads(1)
     folder = pathlib.Path(__file__).resolve().parent
     total = 0
-    for name in sys.argv[1:] or FAMILIES:
-        family = Family(name)
+    for name in arguments.families:
+        family = Family(name, arguments.seed)
         importlib.import_module(f"families.{name}").cases(family)
         path = family.write(folder)
         size = path.stat().st_size

@@ -10,10 +10,13 @@ import zlib
 import numpy as np
 import torch
 
-SEED = 20240229
+SEED = 20261125
 # The tolerance of the f32 tests, and the part of it that PyTorch's own rounding may use up.
 F32_TOLERANCE = 1e-5
 F32_OWN_ERROR = 0.25 * F32_TOLERANCE
+# The runs whose rounding counts; what all but the first are given is moved by up to a unit in the last place of f32.
+RUNS = 17
+NEAR = 2.0**-23
 DTYPES = {"f32": torch.float32, "f64": torch.float64}
 NAMES = {"float32": "F32", "float64": "F64", "int64": "I64", "bool": "BOOL"}
 
@@ -27,9 +30,15 @@ def uniform(lo, hi, *shape):
     return lambda rng: np.asarray(rng.uniform(lo, hi, shape), dtype=np.float32)
 
 
+def exactly(draw):
+    """Numbers at kinks and limits, which no run moves."""
+    draw.exact = True
+    return draw
+
+
 def values(*items, shape=None):
     array = np.array(items, dtype=np.float32)
-    return lambda rng: array if shape is None else array.reshape(shape)
+    return exactly(lambda rng: array if shape is None else array.reshape(shape))
 
 
 def ints(lo, hi, *shape):
@@ -44,113 +53,121 @@ def bools(*shape):
     return lambda rng: rng.integers(0, 2, shape).astype(bool)
 
 
+def apart(*shape):
+    """The numbers from -2 to 2 in some order: no two are nearly equal."""
+    n = np.prod(shape, dtype=int)
+    spread = lambda rng: (rng.permutation(n) + rng.uniform(0.2, 0.8, n)) * 4 / n - 2
+    return lambda rng: np.asarray(spread(rng).reshape(shape), dtype=np.float32)
+
+
 def away(gap, lo, hi, *shape):
     """Uniform magnitudes in [gap + lo, gap + hi] with random signs: nothing near zero."""
     return lambda rng: np.asarray((gap + rng.uniform(lo, hi, shape)) * rng.choice([-1.0, 1.0], shape), dtype=np.float32)
 
 
-class Family:
-    """One data file: its cases and their tensors."""
+def exact(draws):
+    """The numbers of those draws that no run moves."""
+    return [i for i, draw in enumerate(draws) if getattr(draw, "exact", False)]
 
-    def __init__(self, name):
+
+class Family:
+    """One data file: its cases and their tensors.
+
+    `sums`, which a family may set, says that its results are sums of products: see `runs`.
+    """
+
+    sums = False
+
+    def __init__(self, name, seed=SEED):
         self.name = name
+        self.seed = seed
         self.cases = []
         self.tensors = {}
 
     def rng(self, key):
         """The generator of one case: adding a case changes no other."""
-        return np.random.Generator(np.random.PCG64([SEED, zlib.crc32(f"{self.name}/{key}".encode())]))
+        return np.random.Generator(np.random.PCG64([self.seed, zlib.crc32(f"{self.name}/{key}".encode())]))
 
-    def case(self, op, label, run, inputs, fixed=(), signed_zero=False, shakes=0, **attrs):
-        """Records `run(*inputs, **attrs)` and the gradient of each float input that is not in `fixed`.
-
-        For the floors, `shakes` more runs in f64 have inputs that differ by up to half a unit in the last place of f32:
-        no run in f32 can be expected to be closer than those.
-        """
+    def case(self, op, label, run, inputs, fixed=(), signed_zero=False, **attrs):
+        """Records `run(*inputs, **attrs)` and the gradient of each float input that is not in `fixed`."""
         case_id = f"{op}/{label}"
-        assert all(c["id"] != case_id for c in self.cases), f"two cases named {case_id}"
         rng = self.rng(case_id)
         arrays = [draw(rng) for draw in inputs]
-        results = {name: self._run(run, arrays, dtype, fixed, attrs, case_id) for name, dtype in DTYPES.items()}
-        (out32, up, grad32), (out64, _, grad64) = results["f32"], results["f64"]
-        shaken = []
-        for k in range(shakes):
-            noise = self.rng(f"{case_id}#shake{k}")
-            near = [
-                a * (1 + 2.0**-24 * noise.uniform(-1, 1, a.shape)) if a.dtype == np.float32 else a for a in arrays
-            ]
-            shaken.append(self._run(run, near, torch.float64, fixed, attrs, case_id))
+        out, _ = forward(run, arrays, torch.float32, fixed, attrs)
+        rng = self.rng(case_id + "#up")
+        # Away from zero, so that no gradient is hidden by its upstream factor.
+        ups = {k: away(0.5, 0.0, 1.5, *o.shape)(rng) for k, o in enumerate(out) if o.requires_grad}
 
-        case = {"id": case_id, "op": op, "inputs": len(arrays), "outputs": len(out32), "attrs": attrs, "floors": {}}
+        def differentiate(arrays, dtype):
+            out, leaves = forward(run, arrays[: len(inputs)], dtype, fixed, attrs)
+            found = {f"out.{k}": o.detach().numpy() for k, o in enumerate(out)}
+            if ups:
+                sent = [torch.from_numpy(u).to(dtype) for u in arrays[len(inputs) :]]
+                grads = torch.autograd.grad([out[k] for k in ups], list(leaves.values()), sent, allow_unused=True)
+                found |= {f"grad.{i}": g.numpy() for i, g in zip(leaves, grads) if g is not None}
+            return found
+
+        case = {"id": case_id, "op": op, "inputs": len(arrays), "outputs": len(out), "attrs": attrs}
         if signed_zero:
             case["signed_zero"] = True
-        for i, array in enumerate(arrays):
-            self.put(f"{case_id}.in.{i}", array)
-        for k, (a, b) in enumerate(zip(out32, out64)):
-            if a.dtype == np.float32:
-                self._pair(case, f"out.{k}", a, b, [out[k] for out, _, _ in shaken])
-            else:
-                assert np.array_equal(a, b), f"{case_id}: f32 and f64 differ in output {k}"
-                self.put(f"{case_id}.out.{k}", a)
-        for k, u in up.items():
-            self.put(f"{case_id}.up.{k}", u)
-        for i in grad32:
-            self._pair(case, f"grad.{i}", grad32[i], grad64[i], [grad[i] for _, _, grad in shaken])
+        named = {f"in.{i}": array for i, array in enumerate(arrays)} | {f"up.{k}": u for k, u in ups.items()}
+        self.record(case, named, self.runs(case_id, differentiate, list(named.values()), exact(inputs), len(inputs)))
+
+    def runs(self, key, run, arrays, still=(), inputs=None):
+        """Pairs of what `run(arrays, dtype)` returns, arrays by name, in f32 and in f64. The first is of these arrays, the
+        others of nearly the same, whose rounding is another; those whose numbers are in `still` stay as they are.
+
+        The runs in f64 get what was moved only of the first `inputs` arrays, in a family of sums of none.
+        """
+        pairs = []
+        for k in range(RUNS):
+            rng = self.rng(f"{key}#{k}")
+            near = [
+                np.asarray(a * (1 + NEAR * rng.uniform(-1, 1, a.shape)), dtype=np.float32)
+                if k > 0 and i not in still and a.dtype == np.float32
+                else a
+                for i, a in enumerate(arrays)
+            ]
+            in_f32 = run(near, torch.float32)
+            if k == 0 or not self.sums:
+                n = len(arrays) if inputs is None else inputs
+                in_f64 = run(near[:n] + list(arrays[n:]), torch.float64)
+            pairs.append((in_f32, in_f64))
+        return pairs
+
+    def record(self, case, inputs=(), runs=()):
+        """Stores arrays under the names of `inputs`, and what the first of the runs returned; all give the floors."""
+        assert all(c["id"] != case["id"] for c in self.cases), f"two cases named {case['id']}"
+        case["floors"] = {}
+        for name, array in dict(inputs).items():
+            self.put(f"{case['id']}.{name}", array)
+        for name, in_f32 in runs[0][0].items() if runs else ():
+            in_f64 = runs[0][1][name]
+            if in_f32.dtype != np.float32:
+                assert np.array_equal(in_f32, in_f64), f"{case['id']} {name}: f32 and f64 differ"
+                self.put(f"{case['id']}.{name}", in_f32)
+                continue
+            floor = max(needed_floor(a[name], b[name]) for a, b in runs)
+            largest = np.max(np.abs(in_f64), initial=1.0, where=np.isfinite(in_f64))
+            far = F32_OWN_ERROR * floor > 1e-4 * largest
+            assert not far, f"{case['id']} {name}: f32 is too far from f64, floor {floor}\n{in_f32}\n{in_f64}"
+            if floor:
+                # Rounded up to two digits.
+                case["floors"][name] = float(f"{1.05 * floor:.1e}")
+            self.put(f"{case['id']}.{name}.f32", in_f32)
+            self.put(f"{case['id']}.{name}.f64", in_f64)
         self.cases.append(case)
-
-    def _run(self, run, arrays, dtype, fixed, attrs, case_id):
-        tensors, leaves = [], {}
-        for i, array in enumerate(arrays):
-            t = torch.from_numpy(np.array(array))
-            if array.dtype in (np.float32, np.float64):
-                t = t.to(dtype)
-                if i not in fixed:
-                    leaves[i] = t.requires_grad_()
-            tensors.append(t)
-        out = run(*tensors, **attrs)
-        out = list(out) if isinstance(out, (tuple, list)) else [out]
-        rng = self.rng(case_id + "#up")
-        up = {}
-        for k, o in enumerate(out):
-            if o.requires_grad:
-                # Away from zero, so that no gradient is hidden by its upstream factor.
-                up[k] = away(0.5, 0.0, 1.5, *o.shape)(rng)
-        grads = {}
-        if up:
-            ups = [torch.from_numpy(u).to(dtype).reshape(out[k].shape) for k, u in up.items()]
-            found = torch.autograd.grad([out[k] for k in up], list(leaves.values()), ups, allow_unused=True)
-            grads = {i: g.numpy() for i, g in zip(leaves, found) if g is not None}
-        return [o.detach().numpy() for o in out], up, grads
-
-    def _pair(self, case, name, a, b, shaken=()):
-        floors = [smallest_floor(near, b) for near in (a, *shaken)]
-        floor = None if None in floors else max(floors)
-        assert floor is not None, f"{case['id']} {name}: f32 is too far from f64\n{a}\n{b}"
-        if floor:
-            case["floors"][name] = floor
-        self.put(f"{case['id']}.{name}.f32", a)
-        self.put(f"{case['id']}.{name}.f64", b)
 
     def put(self, name, array):
         # PyTorch returns views (expanded gradients, transposes); the file holds plain arrays.
         self.tensors[name] = np.array(array, order="C")
-
-    def record(self, case, inputs=(), **pairs):
-        """For what is not a function with a gradient: stores arrays under the names of `inputs`, and
-        an (f32, f64) pair under each other name."""
-        case.setdefault("floors", {})
-        for name, array in dict(inputs).items():
-            self.put(f"{case['id']}.{name}", array)
-        for name, (a, b) in pairs.items():
-            self._pair(case, name, a, b)
-        self.cases.append(case)
 
     def write(self, folder):
         metadata = {
             "family": self.name,
             "torch": torch.__version__,
             "numpy": np.__version__,
-            "seed": str(SEED),
+            "seed": str(self.seed),
             "cases": json.dumps(self.cases, separators=(",", ":")),
         }
         # Wide elements first keeps every tensor aligned.
@@ -172,21 +189,28 @@ class Family:
         return path
 
 
-def smallest_floor(a, b):
+def forward(run, arrays, dtype, fixed, attrs):
+    """The outputs of a run in this type, and the inputs that gradients are taken of."""
+    tensors, leaves = [], {}
+    for i, array in enumerate(arrays):
+        t = torch.from_numpy(np.array(array))
+        if array.dtype in (np.float32, np.float64):
+            t = t.to(dtype)
+            if i not in fixed:
+                leaves[i] = t.requires_grad_()
+        tensors.append(t)
+    out = run(*tensors, **attrs)
+    return list(out) if isinstance(out, (tuple, list)) else [out], leaves
+
+
+def needed_floor(a, b):
     """The least floor at which PyTorch's f32 result `a` is within a quarter of the tolerance of its f64 result `b`."""
     a, b = np.asarray(a, dtype=np.float64).ravel(), np.asarray(b, dtype=np.float64).ravel()
-    largest = float(np.finfo(np.float32).max)
-    b = np.where(np.abs(b) > largest, np.copysign(np.inf, b), b)
+    limits = np.finfo(np.float32)
+    b = np.where(np.abs(b) > limits.max, np.copysign(np.inf, b), b)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    finite = np.isfinite(a) & np.isfinite(b)
-    if not np.all(same | finite):
-        return None
-    a, b = a[finite], b[finite]
-    if a.size == 0:
-        return 0.0
-    scale = min(1.0, float(np.max(np.abs(b))))
-    tiny = float(np.finfo(np.float32).tiny)
-    for floor in (0.0, 1e-6 * scale, 1e-4 * scale, 1e-2 * scale, scale, 1.0):
-        if np.all(np.abs(a - b) <= F32_OWN_ERROR * np.maximum(np.abs(b), floor) + tiny):
-            return floor
-    return None
+    if not np.all(same | np.isfinite(a) & np.isfinite(b)):
+        return np.inf
+    a, b = a[~same], b[~same]
+    error = np.abs(a - b) - limits.tiny
+    return float(np.max(error[error > F32_OWN_ERROR * np.abs(b)], initial=0.0)) / F32_OWN_ERROR

@@ -49,6 +49,7 @@ def bias(*shape, hidden=0.0, none=()):
 
 
 def cases(f):
+    f.sums = True
     def case(label, q, k, v, mask=None, fixed=False, causal=False, scale=None):
         draws = [normal(*q), normal(*k), normal(*v)] + ([mask] if mask else [])
 

@@ -47,6 +47,7 @@ class Residual(nn.Module):
 
 
 def cases(f):
+    f.sums = True
     def network(op, label, module, x, **attrs):
         """Inputs: x, then the parameters in the order in which the module names them."""
         shapes = {name: tuple(p.shape) for name, p in module.named_parameters()}

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from recorder import int_values, ints, normal, uniform, values
+from recorder import exact, exactly, int_values, ints, normal, uniform, values
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -100,7 +100,8 @@ def cases(f):
     classes_last("probabilities", (2, 3, 4), last_simplex(2, 3, 4))
     classes_last("probabilities_weight_smoothing", (2, 3, 4), last_simplex(2, 3, 4), weight, label_smoothing=0.1)
 
-    probability, label01 = uniform(0.02, 0.98, 4, 3), lambda rng: rng.integers(0, 2, (4, 3)).astype(np.float32)
+    probability = uniform(0.02, 0.98, 4, 3)
+    label01 = exactly(lambda rng: rng.integers(0, 2, (4, 3)).astype(np.float32))
     soft = uniform(0.0, 1.0, 4, 3)
     per_column, per_element = uniform(0.2, 3.0, 3), uniform(0.2, 3.0, 4, 3)
 
@@ -161,21 +162,23 @@ def cases(f):
             case_id = f"{op}/{label}_{reduction}"
             case = {"id": case_id, "op": op, "inputs": 2, "outputs": 1, "attrs": {"reduction": reduction}}
             rng = f.rng(case_id)
-            p32, y32 = prediction(rng), target(rng)
-            shape = formula(p32, y32)[0].shape if reduction == "none" else ()
+            draws = (prediction, target)
+            arrays = [draw(rng) for draw in draws]
+            shape = formula(*arrays)[0].shape if reduction == "none" else ()
             up = np.asarray(rng.uniform(0.5, 2.0, shape), dtype=np.float32)
-            results = []
-            for dtype in (np.float32, np.float64):
-                p, y, u = p32.astype(dtype), y32.astype(dtype), up.astype(dtype)
+
+            def run(arrays, dtype):
+                p, y, u = (torch.from_numpy(a).to(dtype).numpy() for a in (*arrays, up))
                 losses, slopes = formula(p, y)
                 out = {"mean": losses.mean(), "sum": losses.sum(), "none": losses}[reduction]
                 if reduction == "none":
                     u = u.reshape(u.shape + (1,) * (p.ndim - u.ndim))
                 elif reduction == "mean":
-                    u = u / dtype(losses.size)
-                results.append((np.asarray(out, dtype=dtype), np.asarray(u * slopes, dtype=dtype)))
-            (o32, g32), (o64, g64) = results
-            f.record(case, {"in.0": p32, "in.1": y32, "up.0": up}, **{"out.0": (o32, o64), "grad.0": (g32, g64)})
+                    u = u / p.dtype.type(losses.size)
+                return {"out.0": np.asarray(out), "grad.0": np.asarray(u * slopes)}
+
+            runs = f.runs(case_id, run, arrays, exact(draws))
+            f.record(case, {"in.0": arrays[0], "in.1": arrays[1], "up.0": up}, runs)
 
     # H(y, p) = -Σ y·log p over the classes of a row. A term with y = 0 is 0, at p = 0 too, and so is its derivative.
     def cross_entropy_rows(p, y):

@@ -46,6 +46,7 @@ EINSUM = {
 
 
 def cases(f):
+    f.sums = True
     def case(op, label, run, shapes, **attrs):
         f.case(op, label, run, [normal(*s) for s in shapes], **attrs)
 

@@ -27,8 +27,9 @@ def flat(output, state):
 
 
 def cases(f):
+    f.sums = True
     def layer(
-        kind, label, features=3, hidden=4, batch=2, time=5, state=False, lengths=None, single=False, train=True, scale=0.4, **options
+        kind, label, features=3, hidden=4, batch=2, time=5, state=False, lengths=None, single=False, train=True, **options
     ):
         make = lambda: getattr(nn, kind)(features, hidden, batch_first=True, **options).train(train)
         module = make()
@@ -53,13 +54,12 @@ def cases(f):
 
         draws = [normal(*batch_of, time, features)]
         draws += [normal(*s, scale=0.5) for s in states]
-        draws += [normal(*s, scale=scale) for s in parameters.values()]
+        draws += [normal(*s, scale=hidden**-0.5) for s in parameters.values()]
         f.case(
             kind,
             label,
             run,
             draws,
-            shakes=5,
             features=features,
             hidden=hidden,
             state=len(states),
@@ -82,7 +82,7 @@ def cases(f):
         layer(kind, "one_step", time=1, state=True, num_layers=2, bidirectional=True)
         layer(kind, "one_step_of_zeros", time=1)
         layer(kind, "one_unit", hidden=1, features=1, batch=1)
-        layer(kind, "wide", hidden=19, features=7, batch=9, time=3, state=True, scale=0.1)
+        layer(kind, "wide", hidden=19, features=7, batch=9, time=3, state=True)
         layer(kind, "single", single=True, state=True)
         layer(kind, "single_from_zeros", single=True, num_layers=2)
         layer(kind, "dropout_1", num_layers=2, dropout=1.0)
@@ -103,7 +103,7 @@ def cases(f):
         batch=3,
     )
 
-    def cell(kind, label, features=3, hidden=4, batch=(2,), state=True, scale=0.4, **options):
+    def cell(kind, label, features=3, hidden=4, batch=(2,), state=True, **options):
         make = lambda: getattr(nn, kind)(features, hidden, **options)
         parameters = {name: tuple(p.shape) for name, p in make().named_parameters()}
         count = (2 if kind == "LSTMCell" else 1) if state else 0
@@ -115,13 +115,12 @@ def cases(f):
             return list(result) if isinstance(result, tuple) else [result]
 
         draws = [normal(*batch, features)] + [normal(*batch, hidden, scale=0.5) for _ in range(count)]
-        draws += [normal(*s, scale=scale) for s in parameters.values()]
+        draws += [normal(*s, scale=hidden**-0.5) for s in parameters.values()]
         f.case(
             kind,
             label,
             run,
             draws,
-            shakes=5,
             features=features,
             hidden=hidden,
             state=count,
@@ -134,7 +133,7 @@ def cases(f):
         cell(kind, "from_zeros", state=False)
         cell(kind, "no_bias", bias=False)
         cell(kind, "single", batch=())
-        cell(kind, "wide", hidden=33, features=20, batch=(9,), scale=0.1)
+        cell(kind, "wide", hidden=33, features=20, batch=(9,))
     cell("RNNCell", "relu", nonlinearity="relu")
 
     def language_model(cell, label, vocab=11, embedding=4, hidden=5, layers=1, tied=False):
@@ -155,7 +154,6 @@ def cases(f):
             label,
             run,
             draws,
-            shakes=5,
             cell=cell,
             vocab_size=vocab,
             embedding_size=embedding,

@@ -13,6 +13,7 @@ from recorder import int_values, ints, normal, uniform
 
 
 def cases(f):
+    f.sums = True
     def embedding(label, ids, rows=5, dim=3, **attrs):
         # PyTorch's second argument is the table; here the ids come first, as in the method.
         f.case("embedding", label, F.embedding, [ids, normal(rows, dim)], **attrs)

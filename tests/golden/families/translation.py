@@ -115,6 +115,7 @@ class Lstm(nn.Module):
 
 
 def cases(f):
+    f.sums = True
     def case(op, label, model, ids, **attrs):
         parameters = {name: tuple(p.shape) for name, p in model.named_parameters()}
 
@@ -127,7 +128,7 @@ def cases(f):
         for name, shape in parameters.items():
             norm = ".norm" in name and name.endswith("weight")
             draws.append(normal(*shape, scale=0.2, shift=1.0 if norm else 0.0))
-        f.case(op, label, run, draws, shakes=5, parameters=list(parameters), ids=len(ids), **attrs)
+        f.case(op, label, run, draws, parameters=list(parameters), ids=len(ids), **attrs)
 
     def classifier(label, lengths, learned=False, norm_first=True, activation="gelu", pooling="mean", layers=2):
         sizes = {"vocab": 11, "classes": 3, "length": 8, "width": 8, "heads": 2, "inner": 12, "layers": layers}
