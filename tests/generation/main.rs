@@ -2,11 +2,14 @@
 
 #[path = "../common/golden.rs"]
 mod golden;
+#[path = "../common/gpt.rs"]
+mod gpt;
 
 mod bad_input;
 mod beams;
 mod contexts;
 mod continuations;
+mod gpts;
 mod models;
 mod scores;
 mod texts;
