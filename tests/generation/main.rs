@@ -11,6 +11,7 @@ mod contexts;
 mod continuations;
 mod gpts;
 mod models;
+mod real_tokenizers;
 mod scores;
 mod texts;
 mod transformers;
