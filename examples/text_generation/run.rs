@@ -35,6 +35,10 @@ fn loaded(mut model: impl LanguageModel, tokenizer: &dyn Tokenizer, options: &Op
         return Err(Error::argument("text_generation", "--load needs a --prompt TEXT to continue"));
     };
     let sample = GenerateOptions::new().sampler(options.sampler()?).sliding_window().max_new_tokens(options.new_tokens);
+    let read = tokenizer.decode(&tokenizer.encode(prompt)?)?;
+    if read != *prompt {
+        println!("Its tokenizer knows the prompt as: {read}\n");
+    }
     let text = show(&model, tokenizer, prompt, &sample, options.seed)?;
     Ok(json!({ "prompt": prompt, "text": text }))
 }
@@ -174,14 +178,17 @@ fn show(
     seed: u64,
 ) -> Result<String> {
     let mut text = String::new();
-    print!("{prompt}");
+    let mut out = std::io::stdout();
+    // That nobody reads it, such as a pager that was left, is no reason to fail.
+    let mut say = |text: &str| {
+        let _ = write!(out, "{text}").and_then(|()| out.flush());
+    };
+    say(prompt);
     for piece in model.stream_text(tokenizer, prompt, options, &mut Rng::seed(seed))? {
         let piece = piece?;
-        print!("{piece}");
-        // A terminal that is gone is no reason to fail.
-        let _ = std::io::stdout().flush();
+        say(&piece);
         text.push_str(&piece);
     }
-    println!("\n");
+    say("\n\n");
     Ok(text)
 }
