@@ -22,7 +22,7 @@ const CACHED: usize = 1 << 18;
 /// core, and one long stream of it arrives half as fast again as several side by side.
 const FAR: usize = 1 << 21;
 /// The parts in which the rows of a far `w` are added up. So many whatever the number of threads, for the same sums.
-pub(super) const ROW_PARTS: usize = 8;
+pub(super) const ROW_PARTS: usize = 16;
 /// The most elements in a vector of any unit.
 const WIDEST: usize = 16;
 /// The longest rows of the small operand that are made contiguous.
