@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Format,
     /// Something was used before it was ready, or after it was over.
     State,
+    /// A part of this crate is in a state that it must never get into: a mistake of the crate, not of its caller.
+    Internal,
 }
 
 /// Why an operation failed. See the [module page](self).
@@ -111,6 +113,14 @@ impl Error {
         Self::new(ErrorKind::Io, op, format!("{}: {source}", path.display())).with_source(source)
     }
 
+    /// What must not happen; see [`bug!`].
+    #[track_caller]
+    #[must_use]
+    pub(crate) fn internal(op: impl Into<String>, place: &str, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Internal, op, format!("internal error at {place}: {message}"))
+            .with_help("this is a mistake in demotic itself: please report it with this message")
+    }
+
     /// Adds a line of advice.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -166,6 +176,15 @@ impl Error {
         format!("{}: {}", self.0.op, self.0.message)
     }
 }
+
+/// An [`Error`] for a place that cannot be reached: `bug!("op", "what is wrong, with {values}")`. The message says where in
+/// the source the place is, because the error's own line becomes that of the caller.
+macro_rules! bug {
+    ($op:expr, $($message:tt)+) => {
+        $crate::error::Error::internal($op, concat!(file!(), ":", line!()), format_args!($($message)+))
+    };
+}
+pub(crate) use bug;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -247,6 +266,16 @@ impl<T> Here for Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn internal_errors_name_their_place() {
+        let value = 3;
+        let (e, line) = (bug!("matmul", "a matrix of {value} dimensions"), line!());
+        assert_eq!(e.kind(), ErrorKind::Internal);
+        let message = format!("matmul: internal error at {}:{line}: a matrix of 3 dimensions", file!());
+        assert_eq!(e.message(), message);
+        assert_eq!(e.help(), Some("this is a mistake in demotic itself: please report it with this message"));
+    }
 
     #[test]
     fn message_has_op_layer_place_and_help() {

@@ -1,7 +1,9 @@
 //! The engine: accumulation, freeing, second order, deep graphs, checkpointing, custom operations.
 
-use demotic::autograd::{self, GradOptions, checkpoint, custom, grad, gradcheck, gradgradcheck};
-use demotic::{DType, ErrorKind, Result, Tensor, tensor};
+use demotic::autograd::{self, GradOptions, Gradients, checkpoint, custom, grad, gradcheck, gradgradcheck};
+use demotic::{DType, ErrorKind, Result, Rng, Tensor, tensor};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 #[test]
 fn gradients_of_several_uses_add_up() -> Result<()> {
@@ -226,5 +228,218 @@ fn gradients_of_parts_add_up() -> Result<()> {
     grads.scale(2.0);
     assert_eq!((seen.to_vec::<f32>()?, grads.wrt(&a)?.to_vec::<f32>()?), (vec![2.5, 4.5], vec![7.0, 11.0]));
     assert_eq!(grads.wrt(&b)?.to_vec::<f32>()?, [1.0]);
+    Ok(())
+}
+
+const FREED: &str = "was freed by an earlier backward pass";
+
+/// What a part of the graph that was freed leads to is not known any more: whoever asks for it gets the error that a second
+/// `backward` gives, not the gradient of what is left.
+#[test]
+fn a_partly_freed_graph_gives_no_partial_gradients() -> Result<()> {
+    let options = |allow_unused, create_graph| GradOptions { allow_unused, create_graph, ..Default::default() };
+    for (allow_unused, create_graph) in [(false, false), (true, false), (false, true), (true, true)] {
+        let x = tensor![3.0, 4.0].tracked()?;
+        let h = x.exp();
+        let (a, b) = (h.sum(), h.mul(&x)?.sum());
+        a.backward()?;
+        let e = grad(&[&b], &[&x], options(allow_unused, create_graph)).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Gradient);
+        assert_eq!(e.message(), format!("backward: the graph behind `exp` {FREED}"));
+        assert_eq!(e.help(), Some("call backward_retain() the first time, or compute the loss again"));
+        // Nothing was freed by looking.
+        let e = b.backward().unwrap_err();
+        assert_eq!(e.message(), format!("backward: the graph behind `exp` {FREED}"));
+
+        // What does not lie behind the freed part is known.
+        let x = tensor![3.0, 4.0].tracked()?;
+        let h = x.exp();
+        let (a, b) = (h.sum(), h.square().sum());
+        a.backward()?;
+        let g = grad(&[&b], &[&h], options(allow_unused, create_graph))?;
+        assert_eq!(g[0].to_vec::<f32>()?, (&h * 2.0).to_vec::<f32>()?);
+        // A leaf that was made later than the freed part cannot lie behind it.
+        let later = tensor![1.0, 2.0].tracked()?;
+        let b = h.mul(&later)?.sum();
+        let g = grad(&[&b], &[&later], options(allow_unused, create_graph))?;
+        assert_eq!(g[0].to_vec::<f32>()?, h.to_vec::<f32>()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_up_to_an_intermediate_result_leave_the_rest_of_the_graph() -> Result<()> {
+    let x = tensor![3.0].tracked()?;
+    let y = x.square();
+    let z = y.powf(3.0).sum();
+    assert_eq!(grad(&[&z], &[&y], GradOptions::default())?[0].item()?, 243.0);
+    assert_eq!(grad(&[&y], &[&x], GradOptions::default())?[0].item()?, 6.0);
+    Ok(())
+}
+
+#[test]
+fn second_order_gradients_of_a_freed_graph_are_an_error() -> Result<()> {
+    let x = tensor![3.0, 4.0].tracked()?;
+    let h = x.exp();
+    let b = h.mul(&x)?.sum();
+    let first = grad(&[&b], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+    // Without the graph behind `h`, the first-order gradient is still known as a value, but not as a function of x.
+    h.sum().backward()?;
+    for allow_unused in [false, true] {
+        let e = grad(&[&first[0].sum()], &[&x], GradOptions { allow_unused, ..Default::default() }).unwrap_err();
+        assert_eq!(e.message(), format!("backward: the graph behind `exp` {FREED}"));
+    }
+    Ok(())
+}
+
+/// A random graph of `ops` operations on two leaves: all its tensors, in the order in which they were made.
+fn random_graph(seed: u64, ops: usize) -> Result<Vec<Tensor>> {
+    let mut rng = Rng::seed(seed);
+    let mut all = vec![tensor![0.3, -0.7].tracked()?, tensor![1.1, 0.4].tracked()?];
+    for _ in 0..ops {
+        let mut pick = || all[rng.next_u64() as usize % all.len()].clone();
+        let (a, b) = (pick(), pick());
+        all.push(match rng.next_u64() % 7 {
+            0 => a.add(&b)?,
+            1 => a.mul(&b)?,
+            2 => a.sin(),
+            3 => a.tanh(),
+            4 => (a * 0.5).narrow(0, 0, 1)?.broadcast_to([2])?,
+            5 => cube(&a.tanh())?,
+            _ => checkpoint(move |x| x.mul(&b)?.cos().mul(&b), &a)?,
+        });
+    }
+    Ok(all)
+}
+
+/// Whatever was freed before, a gradient is right or an error. What was retained is right.
+#[test]
+fn gradients_of_random_partly_freed_graphs_are_right_or_an_error() -> Result<()> {
+    let (mut right, mut refused) = (0, 0);
+    for seed in 0..400 {
+        let ops = 3 + seed as usize % 9;
+        let (graph, fresh) = (random_graph(seed, ops)?, random_graph(seed, ops)?);
+        let mut rng = Rng::seed(!seed);
+        let mut pick = |n: usize| rng.next_u64() as usize % n;
+        // An earlier pass: of a part of the graph or all of it, freeing or not, to the leaves or to some other part.
+        let (from, to, how) = (2 + pick(ops), pick(ops), pick(4));
+        let earlier = graph[from].sum();
+        match how {
+            0 => drop(earlier.backward_retain()?),
+            1 | 2 => drop(earlier.backward()?),
+            _ => drop(grad(&[&earlier], &[&graph[to]], GradOptions { allow_unused: true, ..Default::default() })?),
+        }
+        let (output, create_graph) = (2 + pick(ops), pick(2) == 0);
+        let inputs = [pick(ops + 2), pick(ops + 2)];
+        let gradients = |all: &[Tensor]| {
+            let options = GradOptions { create_graph, allow_unused: true, ..Default::default() };
+            grad(&[&all[output].square().sum()], &inputs.map(|i| &all[i]), options)
+        };
+        let expected = gradients(&fresh)?;
+        match gradients(&graph) {
+            Ok(found) => {
+                right += 1;
+                for (a, b) in found.iter().zip(&expected) {
+                    assert_eq!(a.to_vec::<f32>()?, b.to_vec::<f32>()?, "graph {seed}");
+                }
+            }
+            Err(e) => {
+                refused += 1;
+                assert!(how != 0 && e.message().ends_with(FREED), "graph {seed}: {e}");
+            }
+        }
+    }
+    assert!(right > 100 && refused > 50, "{right} right, {refused} refused");
+    Ok(())
+}
+
+/// A rule of the user's may differentiate through the very node that it belongs to.
+#[test]
+fn a_backward_may_differentiate_through_its_own_node() -> Result<()> {
+    static OUTPUT: Mutex<Option<[Tensor; 2]>> = Mutex::new(None);
+    let (done, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        for (retain, retain_inside) in [(true, true), (true, false), (false, true)] {
+            let run = || {
+                let x = tensor![3.0].tracked()?;
+                let y = custom(
+                    "self_seeing",
+                    &[&x],
+                    |x| Ok(x[0].square()),
+                    move |g, x, _| {
+                        // Once, so that it ends.
+                        let seen = OUTPUT.lock().unwrap().take();
+                        if let Some([x, y]) = seen {
+                            let options = GradOptions { retain_graph: retain_inside, ..Default::default() };
+                            return Ok(vec![Some(grad(&[&y], &[&x], options)?.remove(0).mul(g)?)]);
+                        }
+                        Ok(vec![Some(g.mul(&(&x[0] * 2.0))?)])
+                    },
+                )?;
+                *OUTPUT.lock().unwrap() = Some([x.clone(), y.clone()]);
+                let grads = if retain { y.sum().backward_retain() } else { y.sum().backward() }?;
+                grads.wrt(&x)?.item()
+            };
+            done.send((retain, retain_inside, run().map_err(|e| e.message()))).unwrap();
+        }
+    });
+    let next = || wait.recv_timeout(Duration::from_secs(60)).expect("it waits for a lock that it holds itself");
+    assert_eq!(next(), (true, true, Ok(6.0)));
+    assert_eq!(next(), (true, false, Ok(6.0)));
+    // A pass that frees the graph has freed this node by then.
+    assert_eq!(next(), (false, true, Err(format!("backward: the graph behind `self_seeing` {FREED}"))));
+    Ok(())
+}
+
+/// A closure with a state, such as a generator of noise, has to meet the gradients in the same order each time.
+#[test]
+fn gradients_are_visited_in_the_order_of_their_tensors() -> Result<()> {
+    for count in [2, 3, 17, 200] {
+        let leaves = (0..count).map(|i| Tensor::scalar(i as f64).tracked()).collect::<Result<Vec<_>>>()?;
+        let mut order: Vec<usize> = (0..count).collect();
+        Rng::seed(count as u64).shuffle(&mut order);
+        let mut loss = Tensor::scalar(0.0);
+        for i in order {
+            loss = loss.add(&leaves[i].square())?;
+        }
+        let mut grads = loss.backward()?;
+        let mut seen = Vec::new();
+        grads.update(|g| {
+            seen.push(g.item()? / 2.0);
+            *g = &*g * 3.0;
+            Ok(())
+        })?;
+        assert_eq!(seen, (0..count).map(|i| i as f64).collect::<Vec<_>>());
+        assert_eq!(grads.iter().map(|g| g.item().unwrap() / 6.0).collect::<Vec<_>>(), seen);
+        // Those that come from another pass take their place among them.
+        let (mut late, early) = (leaves[count - 1].sum().backward()?, leaves[0].sum().backward()?);
+        late.accumulate(early)?;
+        late.set(&leaves[0], Tensor::scalar(5.0))?;
+        assert_eq!(late.iter().map(|g| g.item().unwrap()).collect::<Vec<_>>(), [5.0, 1.0]);
+        assert_eq!((late.wrt(&leaves[0])?.item()?, late.wrt(&leaves[count - 1])?.item()?), (5.0, 1.0));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_gradient_keeps_its_shape_and_type() -> Result<()> {
+    let replace = |grads: &mut Gradients, f: fn(&Tensor) -> Result<Tensor>| {
+        grads.update(|g| {
+            *g = f(g)?;
+            Ok(())
+        })
+    };
+    let (a, b) = (tensor![1.0, 2.0].tracked()?, tensor![3.0].tracked()?);
+    let mut grads = (a.sum() + b.sum())?.backward()?;
+    let e = replace(&mut grads, |g| Ok(g.to_dtype(DType::F64))).unwrap_err();
+    assert_eq!(e.message(), "update: a f64 gradient of shape [2] for [2] of f32");
+    assert_eq!((grads.get(&a).is_none(), grads.get(&b).is_some()), (true, true));
+    let e = replace(&mut grads, |g| g.unsqueeze(0)).unwrap_err();
+    assert_eq!(e.message(), "update: a f32 gradient of shape [1, 1] for [1] of f32");
+    assert!(grads.is_empty());
+    // Nor does it keep a graph.
+    let mut grads = b.sum().backward()?;
+    replace(&mut grads, Tensor::tracked)?;
+    assert!(!grads.wrt(&b)?.is_tracked());
     Ok(())
 }

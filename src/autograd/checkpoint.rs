@@ -2,18 +2,21 @@
 
 use super::engine::{Sink, local_gradients};
 use super::function::{Function, Saved, attach};
+use super::node::is_recorded;
 use super::recording;
-use crate::error::{Error, Result};
+use crate::error::{Result, bug};
 use crate::tensor::Tensor;
 
 /// Computes `f(x)` without keeping its intermediate results, and computes it a second time when the backward
 /// pass needs them (Chen et al., *Training deep nets with sublinear memory cost*, 2016).
 ///
-/// `f` may use other tracked tensors besides `x`, such as parameters; they receive their gradients as usual. It is
-/// run twice and must do the same both times, so it must not draw from a generator that it shares with others.
+/// `f` may use other tracked tensors besides `x`, such as parameters: those that it uses are inputs of the operation like
+/// `x`, for [`backward`](Tensor::backward) and for [`grad`](super::grad). Without any, the result is not tracked. `f` is run
+/// twice and must do the same both times, so it must not draw from a generator that it shares with others.
 ///
 /// # Errors
-/// Those of `f`.
+/// Those of `f`. During the backward pass: if the second run gives another shape or type, or uses a tracked tensor that
+/// the first one did not use.
 ///
 /// ```
 /// use demotic::{autograd::checkpoint, tensor};
@@ -28,14 +31,26 @@ use crate::tensor::Tensor;
 /// ```
 #[track_caller]
 pub fn checkpoint(f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static, x: &Tensor) -> Result<Tensor> {
-    let output = recording::with(false, || f(x))?;
-    // Whether `f` uses tracked tensors of its own is not known, so it is recorded in any case.
-    Ok(attach(Checkpoint { f }, &[x], output, recording::is_enabled()))
+    if recording::is_off() {
+        return Ok(f(x)?.detach());
+    }
+    // What `f` is given is known to be an input; what else it uses comes to light while it runs.
+    let (output, captured) = recording::collect(|| {
+        let output = f(&x.detach())?;
+        recording::note(&[&output]);
+        Ok(output)
+    });
+    let inputs: Vec<&Tensor> = std::iter::once(x).chain(&captured).collect();
+    Ok(attach(Checkpoint { f }, &inputs, output?, is_recorded(&inputs)))
 }
 
+/// The inputs are what the function is given, and behind it what it captured.
 struct Checkpoint<F> {
     f: F,
 }
+
+/// How many of the inputs the function is given.
+const GIVEN: usize = 1;
 
 impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static> Function for Checkpoint<F> {
     fn name(&self) -> &'static str {
@@ -44,12 +59,12 @@ impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static> Function for Chec
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         match inputs {
-            [x] => (self.f)(x),
-            _ => Err(Error::argument("checkpoint", "takes one input")),
+            [x, ..] => (self.f)(x),
+            [] => Err(bug!("checkpoint", "no inputs")),
         }
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        local_gradients(saved.inputs(), grad, sink, |inputs| (self.f)(&inputs[0]))
+        local_gradients(saved.inputs(), GIVEN, grad, sink, |inputs| (self.f)(&inputs[0]))
     }
 }

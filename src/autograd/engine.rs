@@ -10,9 +10,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::gradients::{Gradients, NodeMap};
-use super::node::{Node, NodeId, Rule, drop_rule, node_of};
+use super::node::{Node, NodeId, Rule, node_of};
 use super::recording;
-use crate::error::{Error, Here, Result};
+use crate::error::{Error, Here, Result, bug};
 use crate::tensor::kernels::{self, map::binary_in_place};
 use crate::tensor::{Tensor, dtype::with_float};
 
@@ -40,10 +40,17 @@ impl Ord for Latest {
 enum Goal {
     /// All leaves that can be reached.
     Leaves,
-    /// All leaves, and these nodes, behind which the pass does not go on.
-    LeavesUpTo(NodeMap<()>),
-    /// These nodes (`true`), and those on the way to them (`false`).
-    Only(NodeMap<bool>),
+    /// These nodes: those that are wanted, and those on the way to them.
+    Only(NodeMap<Need>),
+}
+
+/// What is needed of a node.
+#[derive(Clone, Copy)]
+struct Need {
+    /// Its gradient is asked for.
+    wanted: bool,
+    /// So is that of something that it was computed from.
+    behind: bool,
 }
 
 struct Pass {
@@ -53,17 +60,18 @@ struct Pass {
     /// Gradients of nodes whose turn has not come, as far as they have arrived.
     pending: NodeMap<Tensor>,
     queue: BinaryHeap<Latest>,
-    found: NodeMap<(Arc<Node>, Tensor)>,
+    /// What was asked for, in the order of the visits: the latest first.
+    found: Vec<(Arc<Node>, Tensor)>,
 }
 
 impl Pass {
     fn new(goal: Goal, retain: bool) -> Self {
-        Self { goal, retain, pending: NodeMap::default(), queue: BinaryHeap::new(), found: NodeMap::default() }
+        Self { goal, retain, pending: NodeMap::default(), queue: BinaryHeap::new(), found: Vec::new() }
     }
 
     fn wants(&self, id: NodeId) -> bool {
         match &self.goal {
-            Goal::Leaves | Goal::LeavesUpTo(_) => true,
+            Goal::Leaves => true,
             Goal::Only(needed) => needed.contains_key(&id),
         }
     }
@@ -84,35 +92,35 @@ impl Pass {
         Ok(())
     }
 
-    fn run(mut self) -> Result<NodeMap<(Arc<Node>, Tensor)>> {
+    /// The gradients that were asked for, in the order in which their tensors were made.
+    fn run(mut self) -> Result<Vec<(Arc<Node>, Tensor)>> {
         while let Some(Latest(node)) = self.queue.pop() {
             let Some(grad) = self.pending.remove(&node.id) else { continue };
-            let (wanted, go_on) = match &self.goal {
-                Goal::Leaves => (node.is_leaf(), true),
-                Goal::LeavesUpTo(stop) => {
-                    let stop = stop.contains_key(&node.id);
-                    (stop || node.is_leaf(), !stop)
-                }
-                Goal::Only(needed) => (needed.get(&node.id) == Some(&true), true),
+            let (wanted, behind) = match &self.goal {
+                Goal::Leaves => (node.is_leaf(), !node.is_leaf()),
+                Goal::Only(needed) => needed.get(&node.id).map_or((false, false), |need| (need.wanted, need.behind)),
             };
-            if go_on && !node.is_leaf() {
+            if behind {
                 self.propagate(&node, &grad)?;
             }
             if wanted {
-                self.found.insert(node.id, (node, grad));
+                self.found.push((node, grad));
             }
         }
+        self.found.reverse();
         Ok(self.found)
     }
 
     fn propagate(&mut self, node: &Arc<Node>, grad: &Tensor) -> Result<()> {
         let _timer = crate::profile::backward(node.name);
+        // No lock is held while a rule runs: it may be a user's, and differentiate through this node itself.
         if self.retain {
-            return node.with_rule(|rule| self.apply(node, rule, grad)).unwrap_or_else(|| Err(freed(node)));
+            let rule = node.shared_rule().ok_or_else(|| freed(node))?;
+            return self.apply(node, &rule, grad);
         }
-        let Some(rule) = node.take_rule() else { return Err(freed(node)) };
+        let rule = node.take_rule().ok_or_else(|| freed(node))?;
         let result = self.apply(node, &rule, grad);
-        drop_rule(rule);
+        rule.release();
         result
     }
 
@@ -208,10 +216,10 @@ fn fit(op: &'static str, node: &Node, grad: Tensor) -> Result<Tensor> {
 pub(crate) fn add_to(sum: &mut Tensor, term: &Tensor) -> Result<()> {
     let in_place = sum.is_owned() && term.is_contiguous() && sum.shape() == term.shape() && sum.dtype() == term.dtype();
     if in_place && !recording::is_enabled() {
-        with_float!(sum.dtype(), T => {
+        return with_float!(sum.dtype(), T => {
             binary_in_place(kernels::ops::Add, sum.data_mut::<T>(), term.data::<T>());
-            return Ok(());
-        }, else ());
+            Ok(())
+        }, else Err(bug!("backward", "a gradient of type {}", sum.dtype())));
     }
     *sum = sum.add(term)?;
     Ok(())
@@ -264,7 +272,8 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
         );
     }
     let roots: Vec<_> = grads.iter().map(|(node, _)| node.clone()).collect();
-    let mut pass = Pass::new(Goal::Only(needed(&roots, &targets)), options.retain_graph || options.create_graph);
+    let needed = Reached::from(&roots, |_| false).on_the_way_to(&targets).here()?;
+    let mut pass = Pass::new(Goal::Only(needed), options.retain_graph || options.create_graph);
     let found = recording::with(options.create_graph, || {
         for (node, grad) in grads {
             pass.give("grad", &node, grad)?;
@@ -279,9 +288,9 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
     };
     let mut result = Vec::with_capacity(inputs.len());
     for (i, (input, target)) in inputs.iter().zip(&targets).enumerate() {
-        result.push(match found.get(&target.id) {
-            Some((_, grad)) => grad.clone(),
-            None => unused(i, input).here()?,
+        result.push(match found.binary_search_by_key(&target.id, |(node, _)| node.id) {
+            Ok(at) => found[at].1.clone(),
+            Err(_) => unused(i, input).here()?,
         });
     }
     Ok(result)
@@ -322,68 +331,111 @@ fn output_gradients(outputs: &[&Tensor], grads: Option<&[Tensor]>) -> Result<Vec
     Ok(pairs)
 }
 
-/// The nodes between `roots` and `targets`, found without recursion.
-fn needed(roots: &[Arc<Node>], targets: &[Arc<Node>]) -> NodeMap<bool> {
-    // Everything that can be reached, inputs of each node included.
-    let mut reached: NodeMap<Vec<NodeId>> = NodeMap::default();
-    let mut stack = roots.to_vec();
-    while let Some(node) = stack.pop() {
-        if reached.contains_key(&node.id) {
-            continue;
-        }
-        let mut inputs = Vec::new();
-        node.with_rule(|rule| {
-            rule.inputs(&mut |input| {
-                inputs.push(input.id);
-                stack.push(input.clone());
-            });
-        });
-        reached.insert(node.id, inputs);
-    }
-    // Inputs have smaller numbers, so in ascending order they are decided before what was computed from them.
-    let mut order: Vec<_> = reached.keys().copied().collect();
-    order.sort_unstable();
-    let mut needed: NodeMap<bool> = NodeMap::default();
-    for id in order {
-        if targets.iter().any(|target| target.id == id) {
-            needed.insert(id, true);
-        } else if reached[&id].iter().any(|input| needed.contains_key(input)) {
-            needed.insert(id, false);
-        }
-    }
-    needed
+/// The nodes that some others were computed from.
+#[derive(Default)]
+struct Reached {
+    /// Each with the numbers of its inputs.
+    inputs: NodeMap<Vec<NodeId>>,
+    /// Those among them whose inputs are not known any more.
+    freed: Vec<Arc<Node>>,
 }
 
-/// Runs `f` on stand-ins for `inputs`, and hands the gradients that `grad` gives them on to the sink. Gradients of
-/// leaves that `f` uses besides its inputs go to those leaves.
+impl Reached {
+    /// Everything that can be reached from `roots` without going on behind nodes that are an `end`. Without recursion.
+    fn from(roots: &[Arc<Node>], is_end: impl Fn(NodeId) -> bool) -> Self {
+        let mut reached = Self::default();
+        let mut stack = roots.to_vec();
+        while let Some(node) = stack.pop() {
+            if reached.inputs.contains_key(&node.id) {
+                continue;
+            }
+            let mut inputs = Vec::new();
+            let known = is_end(node.id)
+                || node.inputs(&mut |input| {
+                    inputs.push(input.id);
+                    stack.push(input.clone());
+                });
+            reached.inputs.insert(node.id, inputs);
+            if !known {
+                reached.freed.push(node);
+            }
+        }
+        reached
+    }
+
+    /// The targets among them, and what lies on the way there.
+    ///
+    /// An error if that is not known: a target may lie behind a part of the graph that was freed. It has a smaller number
+    /// then.
+    fn on_the_way_to(&self, targets: &[Arc<Node>]) -> Result<NodeMap<Need>> {
+        let targets: NodeMap<()> = targets.iter().map(|target| (target.id, ())).collect();
+        let hides_one = |node: &&Arc<Node>| targets.keys().any(|target| *target < node.id);
+        if let Some(node) = self.freed.iter().filter(hides_one).max_by_key(|node| node.id) {
+            return Err(freed(node));
+        }
+        // Inputs have smaller numbers, so in ascending order they are decided before what was computed from them.
+        let mut order: Vec<_> = self.inputs.keys().copied().collect();
+        order.sort_unstable();
+        let mut needed: NodeMap<Need> = NodeMap::default();
+        for id in order {
+            let wanted = targets.contains_key(&id);
+            let behind = self.inputs[&id].iter().any(|input| needed.contains_key(input));
+            if wanted || behind {
+                needed.insert(id, Need { wanted, behind });
+            }
+        }
+        Ok(needed)
+    }
+}
+
+/// Runs `f` on stand-ins for the first `given` inputs, and hands on to the sink the gradients that `grad` gives them. The
+/// other inputs are those that `f` uses of its own accord.
 pub(crate) fn local_gradients(
     inputs: &[Tensor],
+    given: usize,
     grad: &Tensor,
     sink: &mut Sink<'_, '_>,
     f: impl FnOnce(&[Tensor]) -> Result<Tensor>,
 ) -> Result<()> {
     let create_graph = recording::is_enabled();
-    let (mut stand_ins, mut stop, mut places) = (Vec::new(), NodeMap::default(), NodeMap::default());
+    let first = NodeId::next();
+    let (mut stand_ins, mut places, mut targets) = (Vec::with_capacity(given), NodeMap::default(), Vec::new());
     for (i, input) in inputs.iter().enumerate() {
-        let stand_in = match (input.is_tracked(), create_graph) {
-            (false, _) => input.clone(),
-            (true, false) => input.tracked()?,
-            (true, true) => input.alias(),
+        let inside = match (input.is_tracked(), create_graph) {
+            (true, false) if i < given => input.as_leaf(),
+            (true, true) if i < given => input.alias(),
+            _ => input.clone(),
         };
-        if let Some(node) = node_of(&stand_in).filter(|_| input.is_tracked()) {
-            stop.insert(node.id, ());
+        if let Some(node) = node_of(&inside) {
             places.insert(node.id, i);
+            if sink.wants(i) {
+                targets.push(node);
+            }
         }
-        stand_ins.push(stand_in);
+        if i < given {
+            stand_ins.push(inside);
+        }
     }
     let output = recording::with(true, || f(&stand_ins))?;
+    let again = |message: String| {
+        Error::gradient(sink.op, message)
+            .with_help("what is computed twice must do the same both times: without a shared generator or counter")
+    };
+    if output.shape() != grad.shape() {
+        let (first, second) = (grad.shape(), output.shape());
+        return Err(again(format!("the second run gave the shape {second:?}, the first one {first:?}")));
+    }
+    // A result that depends on nothing tracked has a gradient of 0 for everything.
     let Some(root) = node_of(&output) else { return Ok(()) };
-    let mut pass = Pass::new(Goal::LeavesUpTo(stop), create_graph);
+    let reached = Reached::from(std::slice::from_ref(&root), |id| places.contains_key(&id));
+    if reached.inputs.keys().any(|id| *id < first && !places.contains_key(id)) {
+        return Err(again("the second run used a tracked tensor that the first one did not use".into()));
+    }
+    let mut pass = Pass::new(Goal::Only(reached.on_the_way_to(&targets)?), create_graph);
     pass.give(sink.op, &root, grad.clone())?;
-    for (id, (node, grad)) in pass.run()? {
-        match places.get(&id) {
-            Some(i) => sink.give(*i, grad)?,
-            None => sink.pass.give(sink.op, &node, grad)?,
+    for (node, grad) in pass.run()? {
+        if let Some(i) = places.get(&node.id) {
+            sink.give(*i, grad)?;
         }
     }
     Ok(())
@@ -400,7 +452,7 @@ impl Tensor {
             pass.run()
         })
         .here()?;
-        Ok(Gradients::new(found.into_iter().map(|(id, (_, grad))| (id, grad)).collect()))
+        Ok(Gradients::new(found.into_iter().map(|(node, grad)| (node.id, grad)).collect()))
     }
 
     /// The gradients of this single number with respect to every tracked tensor it was computed from.
@@ -442,9 +494,14 @@ impl Tensor {
     #[track_caller]
     pub fn tracked(&self) -> Result<Tensor> {
         self.expect_float("tracked", "a tensor with gradients")?;
+        Ok(self.as_leaf())
+    }
+
+    /// The same for results of any type that gradients flow through.
+    fn as_leaf(&self) -> Tensor {
         let values = self.detach();
         let node = Node::leaf(&values);
-        Ok(values.with_node(Some(node)))
+        values.with_node(Some(node))
     }
 
     /// Whether operations on this tensor are recorded.

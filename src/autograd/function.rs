@@ -113,7 +113,7 @@ impl Call {
         match self.function.second_order() {
             SecondOrder::None if recording::is_enabled() => Err(no_second_order(saved.name)),
             SecondOrder::Composite if recording::is_enabled() => {
-                local_gradients(&self.inputs, grad, sink, |inputs| self.function.composite(inputs))
+                local_gradients(&self.inputs, self.inputs.len(), grad, sink, |inputs| self.function.composite(inputs))
             }
             _ => self.function.backward(&saved, grad, sink),
         }

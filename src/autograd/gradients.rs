@@ -1,15 +1,14 @@
 //! The result of a backward pass.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::node::{NodeId, id_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::map::{binary_in_place, unary_in_place};
 use crate::tensor::kernels::ops;
-use crate::tensor::{Element, Tensor};
+use crate::tensor::{DType, Element, Tensor};
 
 /// A map keyed by node, with a hash that costs nothing: the numbers are already distinct.
 pub(crate) type NodeMap<V> = HashMap<NodeId, V, BuildHasherDefault<NodeHasher>>;
@@ -35,7 +34,7 @@ fn scale(grad: &mut Tensor, factor: f64) {
     if factor != 1.0 {
         with_float!(grad.dtype(), T => {
             unary_in_place(ops::MulScalar(<T as Element>::from_f64(factor)), grad.data_mut::<T>());
-        }, else ());
+        }, else *grad = grad.mul_scalar(factor).cast(grad.dtype()));
     }
 }
 
@@ -50,8 +49,18 @@ fn add_scaled(sum: &mut Tensor, term: &Tensor, factor: f64) -> Result<()> {
     with_float!(sum.dtype(), T => {
         let op = ops::AddScaled { factor: <T as Element>::from_f64(factor) };
         binary_in_place(op, sum.data_mut::<T>(), term.data::<T>());
-    }, else ());
-    Ok(())
+        Ok(())
+    }, else Err(bug!("accumulate", "gradients of type {}", sum.dtype())))
+}
+
+/// What takes the place of a gradient must have its shape and type.
+#[track_caller]
+fn check_kind(op: &'static str, new: &Tensor, shape: &[usize], dtype: DType) -> Result<()> {
+    if new.shape() == shape && new.dtype() == dtype {
+        return Ok(());
+    }
+    let message = format!("a {} gradient of shape {:?} for {shape:?} of {dtype}", new.dtype(), new.shape());
+    Err(Error::shape(op, message))
 }
 
 /// The gradients of a loss with respect to the tracked tensors it was computed from.
@@ -71,18 +80,25 @@ fn add_scaled(sum: &mut Tensor, term: &Tensor, factor: f64) -> Result<()> {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Gradients {
-    map: NodeMap<Tensor>,
+    /// In ascending order of numbers, which is that in which the tensors were made.
+    entries: Vec<(NodeId, Tensor)>,
 }
 
 impl Gradients {
-    pub(crate) fn new(map: NodeMap<Tensor>) -> Self {
-        Self { map }
+    /// The numbers must ascend.
+    pub(crate) fn new(entries: Vec<(NodeId, Tensor)>) -> Self {
+        Self { entries }
+    }
+
+    /// Where the gradient for this number is, or where it would have to be.
+    fn place(&self, id: NodeId) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&id, |(id, _)| *id)
     }
 
     /// The gradient with respect to a tracked tensor or parameter, or `None` if the loss does not depend on it.
     #[must_use]
     pub fn get(&self, leaf: &Tensor) -> Option<&Tensor> {
-        self.map.get(&id_of(leaf)?)
+        Some(&self.entries[self.place(id_of(leaf)?).ok()?].1)
     }
 
     /// The gradient with respect to a tracked tensor or parameter.
@@ -95,9 +111,9 @@ impl Gradients {
             return Err(Error::gradient("wrt", "the tensor is not tracked")
                 .with_help("track it with tracked() before the loss is computed from it"));
         };
-        match self.map.get(&id) {
-            Some(grad) => Ok(grad),
-            None => Err(Error::gradient("wrt", "the loss does not depend on this tensor").with_help(
+        match self.place(id) {
+            Ok(at) => Ok(&self.entries[at].1),
+            Err(_) => Err(Error::gradient("wrt", "the loss does not depend on this tensor").with_help(
                 "only tensors made with tracked() and parameters have gradients here; for others use autograd::grad",
             )),
         }
@@ -110,13 +126,9 @@ impl Gradients {
     #[track_caller]
     pub fn set(&mut self, leaf: &Tensor, grad: Tensor) -> Result<()> {
         let old = self.wrt(leaf)?;
-        if old.shape() != grad.shape() || old.dtype() != grad.dtype() {
-            let (shape, dtype) = (grad.shape(), grad.dtype());
-            let message = format!("a {dtype} gradient of shape {shape:?} for {:?} of {}", old.shape(), old.dtype());
-            return Err(Error::shape("set", message));
-        }
-        if let Some(id) = id_of(leaf) {
-            self.map.insert(id, grad.detach());
+        check_kind("set", &grad, old.shape(), old.dtype())?;
+        if let Some(Ok(at)) = id_of(leaf).map(|id| self.place(id)) {
+            self.entries[at].1 = grad.detach();
         }
         Ok(())
     }
@@ -157,47 +169,65 @@ impl Gradients {
     /// As for [`accumulate`](Self::accumulate).
     #[track_caller]
     pub fn accumulate_scaled(&mut self, other: Gradients, factor: f64) -> Result<()> {
-        for (id, mut grad) in other.map {
-            match self.map.entry(id) {
-                Entry::Vacant(slot) => {
+        let mut new = Vec::new();
+        for (id, mut grad) in other.entries {
+            match self.place(id) {
+                Ok(at) => super::no_grad(|| add_scaled(&mut self.entries[at].1, &grad, factor))?,
+                Err(_) => {
                     scale(&mut grad, factor);
-                    slot.insert(grad);
+                    new.push((id, grad));
                 }
-                Entry::Occupied(mut slot) => super::no_grad(|| add_scaled(slot.get_mut(), &grad, factor))?,
             }
+        }
+        if !new.is_empty() {
+            self.entries.append(&mut new);
+            self.entries.sort_unstable_by_key(|(id, _)| *id);
         }
         Ok(())
     }
 
     /// Multiplies all gradients by a number, in place.
     pub fn scale(&mut self, factor: f64) {
-        self.map.values_mut().for_each(|grad| scale(grad, factor));
+        self.entries.iter_mut().for_each(|(_, grad)| scale(grad, factor));
     }
 
-    /// Applies a function to every gradient.
+    /// Applies a function to every gradient, in the order in which their tensors were made.
     ///
     /// # Errors
-    /// Those of the function.
+    /// Those of the function, or if it makes a gradient of another shape or type, which is then removed. Gradients before the
+    /// one at which it failed have changed.
+    #[track_caller]
     pub fn update(&mut self, mut f: impl FnMut(&mut Tensor) -> Result<()>) -> Result<()> {
-        super::no_grad(|| self.map.values_mut().try_for_each(&mut f))
+        let _unrecorded = super::recording::pause();
+        for at in 0..self.entries.len() {
+            let grad = &mut self.entries[at].1;
+            let (shape, dtype) = (grad.layout().shape, grad.dtype());
+            f(grad)?;
+            if let Err(e) = check_kind("update", grad, &shape, dtype) {
+                self.entries.remove(at);
+                return Err(e);
+            }
+            if grad.is_tracked() {
+                *grad = grad.detach();
+            }
+        }
+        Ok(())
     }
 
     /// All gradients, in the order in which their tensors were made.
     pub fn iter(&self) -> impl Iterator<Item = &Tensor> {
-        let mut entries: Vec<_> = self.map.iter().collect();
-        entries.sort_by_key(|(id, _)| **id);
-        entries.into_iter().map(|(_, grad)| grad)
+        self.entries.iter().map(|(_, grad)| grad)
     }
 
     /// How many tensors have a gradient.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.entries.len()
     }
 
     /// Whether there are no gradients at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.entries.is_empty()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::function::Call;
 use super::recording;
@@ -17,7 +18,7 @@ use crate::tensor::{DType, Tensor};
 pub(crate) struct NodeId(u64);
 
 impl NodeId {
-    fn next() -> Self {
+    pub(super) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
@@ -61,8 +62,65 @@ impl Rule {
 enum Kind {
     /// A variable: a parameter or an input that gradients are wanted for.
     Leaf,
-    /// The result of an operation. The rule is gone once a backward pass has used it up.
-    Op(Mutex<Option<Rule>>),
+    /// The result of an operation.
+    Op(Mutex<Slot>),
+}
+
+/// Where the rule of an operation is.
+#[expect(clippy::large_enum_variant, reason = "most rules stay where they are from the start")]
+enum Slot {
+    Here(Rule),
+    /// A pass that keeps the graph runs it, or has run it. It has a handle of its own, so that what it runs may come back
+    /// to this node.
+    Shared(Arc<Rule>),
+    /// A backward pass has used it up.
+    Freed,
+}
+
+impl Slot {
+    fn get(&self) -> Option<&Rule> {
+        match self {
+            Self::Here(rule) => Some(rule),
+            Self::Shared(rule) => Some(rule),
+            Self::Freed => None,
+        }
+    }
+
+    fn free(&mut self) -> Option<TakenRule> {
+        match std::mem::replace(self, Self::Freed) {
+            Self::Here(rule) => Some(TakenRule::Own(rule)),
+            Self::Shared(rule) => Some(TakenRule::Shared(rule)),
+            Self::Freed => None,
+        }
+    }
+}
+
+/// A rule that its node does not have any more.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for as long as it runs")]
+pub(crate) enum TakenRule {
+    Own(Rule),
+    /// A pass further out may still be running it.
+    Shared(Arc<Rule>),
+}
+
+impl Deref for TakenRule {
+    type Target = Rule;
+    fn deref(&self) -> &Rule {
+        match self {
+            Self::Own(rule) => rule,
+            Self::Shared(rule) => rule,
+        }
+    }
+}
+
+impl TakenRule {
+    /// Drops the rule, and every rule that only it kept alive, without recursion.
+    pub(crate) fn release(self) {
+        match self {
+            Self::Own(rule) => drop_rule(rule),
+            Self::Shared(rule) => drop(Arc::into_inner(rule).map(drop_rule)),
+        }
+    }
 }
 
 /// What autograd knows about a tracked tensor.
@@ -80,7 +138,7 @@ impl Node {
     }
 
     pub(crate) fn op(name: &'static str, output: &Tensor, rule: Rule) -> Arc<Self> {
-        Arc::new(Self::new(name, output, Kind::Op(Mutex::new(Some(rule)))))
+        Arc::new(Self::new(name, output, Kind::Op(Mutex::new(Slot::Here(rule)))))
     }
 
     fn new(name: &'static str, tensor: &Tensor, kind: Kind) -> Self {
@@ -91,20 +149,35 @@ impl Node {
         matches!(self.kind, Kind::Leaf)
     }
 
-    /// The rule, for looking at it. `None` for leaves and for graphs that were freed.
-    pub(crate) fn with_rule<R>(&self, f: impl FnOnce(&Rule) -> R) -> Option<R> {
+    fn slot(&self) -> Option<MutexGuard<'_, Slot>> {
         match &self.kind {
             Kind::Leaf => None,
-            Kind::Op(rule) => rule.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(f),
+            Kind::Op(slot) => Some(slot.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
-    /// Takes the rule out: after this the node's part of the graph is freed.
-    pub(crate) fn take_rule(&self) -> Option<Rule> {
-        match &self.kind {
-            Kind::Leaf => None,
-            Kind::Op(rule) => rule.lock().unwrap_or_else(PoisonError::into_inner).take(),
+    /// Calls `f` for each tracked input. Returns whether the inputs are known: they are not if the graph was freed.
+    pub(crate) fn inputs(&self, f: &mut dyn FnMut(&Arc<Node>)) -> bool {
+        match self.slot() {
+            None => true,
+            Some(slot) => slot.get().map(|rule| rule.inputs(f)).is_some(),
         }
+    }
+
+    /// The rule, for running it and keeping it. `None` for leaves and for graphs that were freed.
+    pub(crate) fn shared_rule(&self) -> Option<Arc<Rule>> {
+        let mut slot = self.slot()?;
+        let rule = match slot.free()? {
+            TakenRule::Own(rule) => Arc::new(rule),
+            TakenRule::Shared(rule) => rule,
+        };
+        *slot = Slot::Shared(rule.clone());
+        Some(rule)
+    }
+
+    /// Takes the rule out: after this the node's part of the graph is freed.
+    pub(crate) fn take_rule(&self) -> Option<TakenRule> {
+        self.slot()?.free()
     }
 }
 
@@ -118,15 +191,15 @@ impl fmt::Debug for Node {
 /// the stack; instead, the outermost drop collects the rules of nodes that die with it and frees them in a loop.
 impl Drop for Node {
     fn drop(&mut self) {
-        let Kind::Op(rule) = &mut self.kind else { return };
-        if let Some(rule) = rule.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            drop_rule(rule);
+        let Kind::Op(slot) = &mut self.kind else { return };
+        if let Some(rule) = slot.get_mut().unwrap_or_else(PoisonError::into_inner).free() {
+            rule.release();
         }
     }
 }
 
 /// Drops a rule and every rule that only it kept alive, without recursion.
-pub(crate) fn drop_rule(rule: Rule) {
+fn drop_rule(rule: Rule) {
     thread_local! {
         static PENDING: std::cell::RefCell<Option<Vec<Rule>>> = const { std::cell::RefCell::new(None) };
     }
@@ -213,7 +286,7 @@ impl Tape {
 /// Whether an operation on these inputs has to be recorded.
 #[inline]
 pub(crate) fn is_recorded(inputs: &[&Tensor]) -> bool {
-    inputs.iter().any(|x| x.node().is_some()) && recording::is_enabled()
+    inputs.iter().any(|x| x.node().is_some()) && recording::admits(inputs)
 }
 
 /// Makes `output` the recorded result of operation `name` on `inputs`. `rules` says how its gradient goes on; it

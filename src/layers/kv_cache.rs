@@ -1,7 +1,7 @@
 //! Keys and values of the positions that a transformer has already seen.
 
 use crate::autograd::is_recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::{DType, Element, Tensor};
 
@@ -137,7 +137,7 @@ impl KvCache {
         with_float!(self.keys.dtype(), T => {
             write::<T>(keys, &mut self.keys, self.len);
             write::<T>(values, &mut self.values, self.len);
-        }, else ());
+        }, else return Err(bug!(name, "a cache of type {}", self.keys.dtype())));
         self.len += positions;
         Ok(())
     }
@@ -168,7 +168,9 @@ impl KvCache {
         }
         let mut new = Self::new(rows.len(), heads, capacity, head_dim, self.keys.dtype())?;
         for (old, new) in [(self.keys(), &mut new.keys), (self.values(), &mut new.values)] {
-            with_float!(old.dtype(), T => write_rows::<T>(&old, rows.iter().copied(), new, 0), else ());
+            with_float!(old.dtype(), T => write_rows::<T>(&old, rows.iter().copied(), new, 0), else {
+                return Err(bug!("KvCache::reorder", "a cache of type {}", old.dtype()));
+            });
         }
         (self.keys, self.values) = (new.keys, new.values);
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::{Loss, Reduction, check_not_empty, check_shapes};
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::{Real, softmax};
 use crate::tensor::{DType, Element, Tensor};
@@ -308,14 +308,19 @@ impl Function for ClassCrossEntropy {
     }
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        Ok(with_float!(inputs[0].dtype(), T => self.compute::<T>(inputs[0]), else inputs[0].detach()))
+        let dtype = inputs[0].dtype();
+        with_float!(dtype, T => Ok(self.compute::<T>(inputs[0])), else Err(bug!("cross_entropy", "logits of type {dtype}")))
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let (logits, Some(log_sum_exp)) = (&saved.inputs()[0], &self.log_sum_exp) else { return Ok(()) };
-        let slope =
-            with_float!(logits.dtype(), T => self.gradient::<T>(logits, log_sum_exp, grad)?, else return Ok(()));
-        sink.give(0, slope)
+        let (logits, Some(log_sum_exp)) = (&saved.inputs()[0], &self.log_sum_exp) else {
+            return Err(bug!("cross_entropy", "a gradient without a forward pass"));
+        };
+        let dtype = logits.dtype();
+        let slope = with_float!(dtype, T => self.gradient::<T>(logits, log_sum_exp, grad), else {
+            Err(bug!("cross_entropy", "logits of type {dtype}"))
+        });
+        sink.give(0, slope?)
     }
 
     fn second_order(&self) -> SecondOrder {

@@ -48,7 +48,7 @@ pub use cross_entropy::{CrossEntropy, cross_entropy, token_cross_entropy};
 pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::{Element, Tensor};
 
@@ -137,7 +137,7 @@ fn check_probabilities(name: &'static str, x: &Tensor) -> Result<()> {
     let packed = x.packed();
     let wrong = with_float!(x.dtype(), T => {
         packed.data::<T>().iter().map(|p| p.to_f64()).find(|p| *p < 0.0 || *p > 1.0)
-    }, else None);
+    }, else return Err(bug!(name, "probabilities of type {}", x.dtype())));
     match wrong {
         Some(p) => Err(Error::argument(name, format!("the prediction contains {p}, which is not a probability"))
             .with_help("for the raw outputs of a model use the loss of logits")),

@@ -2,7 +2,7 @@
 
 use super::{Loss, Reduction, check_pair};
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::Tensor;
 
 reducible!(Mse, Mae);
@@ -83,7 +83,9 @@ impl Function for SquaredError {
     }
 
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let Some(difference) = &self.difference else { return Ok(()) };
+        let Some(difference) = &self.difference else {
+            return Err(bug!("mse", "a gradient without a forward pass"));
+        };
         let slope = difference.mul_scalar(2.0 * self.scale * grad.item()?);
         if sink.wants(1) {
             sink.give(1, slope.neg())?;

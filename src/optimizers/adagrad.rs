@@ -2,7 +2,7 @@
 
 use super::options::{not_negative, positive};
 use super::stepper::{Step, Stepper, UpdateRule};
-use crate::error::Result;
+use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::kernels::optim;
 use crate::tensor::{Tensor, dtype::with_float};
@@ -83,7 +83,7 @@ impl UpdateRule for AdaGradRule {
     }
 
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
-        let [sum] = state else { return Ok(()) };
+        let [sum] = state else { return Err(bug!("AdaGrad", "{} tensors of state", state.len())) };
         let rule = optim::AdaGrad {
             lr: step.learning_rate,
             lr_decay: self.lr_decay,
@@ -93,7 +93,7 @@ impl UpdateRule for AdaGradRule {
         };
         with_float!(param.dtype(), T => {
             optim::adagrad(rule, param.as_mut_slice::<T>()?, grad.data(), sum.data_mut());
-        }, else ());
-        Ok(())
+            Ok(())
+        }, else Err(bug!("AdaGrad", "a parameter of type {}", param.dtype())))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::options::{below_one, positive};
 use super::stepper::{Step, Stepper, UpdateRule};
-use crate::error::Result;
+use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::kernels::optim;
 use crate::tensor::{Tensor, dtype::with_float};
@@ -96,7 +96,10 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
     }
 
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
-        let [m, v, v_max @ ..] = state else { return Ok(()) };
+        let count = state.len();
+        let ([m, v, v_max @ ..], true) = (state, count == self.state_names().len()) else {
+            return Err(bug!(self.name(), "{count} tensors of state"));
+        };
         let rule = optim::Adam {
             lr: step.learning_rate,
             beta1: self.beta1,
@@ -109,7 +112,7 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         with_float!(param.dtype(), T => {
             let v_max = v_max.first_mut().map(Tensor::data_mut::<T>);
             optim::adam(rule, param.as_mut_slice::<T>()?, grad.data(), m.data_mut(), v.data_mut(), v_max);
-        }, else ());
-        Ok(())
+            Ok(())
+        }, else Err(bug!(self.name(), "a parameter of type {}", param.dtype())))
     }
 }

@@ -9,7 +9,7 @@ use crate::autograd::ops::norm::expect_length;
 use crate::error::{Error, Result};
 use crate::tensor::kernels::map::unary_in_place;
 use crate::tensor::kernels::{ops, reduce};
-use crate::tensor::{Element, Tensor, dtype::with_float};
+use crate::tensor::{DType, Element, Tensor, dtype::with_float};
 
 /// Brings every element of every gradient into `-limit ..= limit`. NaN stays.
 ///
@@ -119,7 +119,11 @@ impl Limit {
                 }
                 Self::Scale(scale) => unary_in_place(ops::MulScalar(T::from_f64(scale)), grad),
             }
-        }, else ());
+        }, else {
+            let mut wide = grad.cast(DType::F64);
+            self.apply(&mut wide);
+            *grad = wide.cast(grad.dtype());
+        });
     }
 }
 
@@ -159,7 +163,7 @@ fn norm_of(x: &Tensor, p: f64) -> f64 {
         let mut norm = [T::default()];
         reduce::norm(p, x, 1, x.len(), 1, &mut norm);
         if norm[0].is_finite() { norm[0].to_f64() } else { scaled_norm(x, p) }
-    }, else 0.0)
+    }, else norm_of(&x.cast(DType::F64), p))
 }
 
 /// The norm of elements whose powers may be too large for their type.
@@ -180,5 +184,5 @@ pub(super) fn is_finite(x: &Tensor) -> bool {
         reduce::reduce(reduce::SumAbs, x, 1, x.len(), 1, &mut sum);
         // One pass at full speed. A sum that is not finite may still be of finite numbers.
         sum[0].is_finite() || x.iter().all(|x| x.is_finite())
-    }, else true)
+    }, else is_finite(&x.cast(DType::F64)))
 }

@@ -2,7 +2,7 @@
 
 use super::options::{below_one, positive};
 use super::stepper::{Step, Stepper, UpdateRule};
-use crate::error::Result;
+use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::kernels::optim;
 use crate::tensor::{Tensor, dtype::with_float};
@@ -99,8 +99,11 @@ impl UpdateRule for RmsPropRule {
     }
 
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
-        let [square, others @ ..] = state else { return Ok(()) };
-        let (mean, velocity) = others.split_at_mut(usize::from(self.centered).min(others.len()));
+        let count = state.len();
+        let (Some((square, others)), true) = (state.split_first_mut(), count == self.state_names().len()) else {
+            return Err(bug!("RmsProp", "{count} tensors of state"));
+        };
+        let (mean, velocity) = others.split_at_mut(usize::from(self.centered));
         let rule = optim::RmsProp {
             lr: step.learning_rate,
             alpha: self.alpha,
@@ -112,7 +115,7 @@ impl UpdateRule for RmsPropRule {
             let mean = mean.first_mut().map(Tensor::data_mut::<T>);
             let velocity = velocity.first_mut().map(Tensor::data_mut::<T>);
             optim::rmsprop(rule, param.as_mut_slice::<T>()?, grad.data(), square.data_mut(), mean, velocity);
-        }, else ());
-        Ok(())
+            Ok(())
+        }, else Err(bug!("RmsProp", "a parameter of type {}", param.dtype())))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::options::{below_one, fraction};
 use super::stepper::{Step, Stepper, UpdateRule};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::layers::Param;
 use crate::tensor::kernels::optim;
 use crate::tensor::{Tensor, dtype::with_float};
@@ -84,6 +84,9 @@ impl UpdateRule for SgdRule {
     }
 
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        if state.len() != self.state_names().len() {
+            return Err(bug!("Sgd", "{} tensors of state", state.len()));
+        }
         let rule = optim::Sgd {
             lr: step.learning_rate,
             momentum: self.momentum,
@@ -95,7 +98,7 @@ impl UpdateRule for SgdRule {
         with_float!(param.dtype(), T => {
             let velocity = state.first_mut().map(Tensor::data_mut::<T>);
             optim::sgd(rule, param.as_mut_slice::<T>()?, grad.data(), velocity);
-        }, else ());
-        Ok(())
+            Ok(())
+        }, else Err(bug!("Sgd", "a parameter of type {}", param.dtype())))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use crate::autograd::ops::renorm::row_norms;
-use crate::error::{Error, InLayer, Result};
+use crate::error::{Error, InLayer, Result, bug};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
 use crate::optimizers::options::not_negative;
 use crate::tensor::dtype::with_float;
@@ -121,8 +121,11 @@ impl Constraint for NonNegative {
     #[track_caller]
     fn apply(&self, model: &mut dyn Module) -> Result<()> {
         for_each("NonNegative", &self.selection, model, |param| {
-            with_float!(param.dtype(), T => unary_in_place(ops::MaxScalar(0.0), param.as_mut_slice::<T>()?), else ());
-            Ok(())
+            let dtype = param.dtype();
+            with_float!(dtype, T => {
+                unary_in_place(ops::MaxScalar(0.0), param.as_mut_slice::<T>()?);
+                Ok(())
+            }, else Err(bug!("NonNegative", "a parameter of type {dtype}")))
         })
     }
 }

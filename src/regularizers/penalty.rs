@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::layers::{Module, Slot, Visitor};
 use crate::optimizers::options::not_negative;
 use crate::tensor::kernels::map::{self, Unary};
@@ -155,7 +155,7 @@ impl Function for Powers {
                     reduce::reduce(reduce::SumSquares, x, 1, x.len(), 1, &mut sum);
                     total += self.l2 * sum[0].to_f64();
                 }
-            }, else ());
+            }, else return Err(bug!(self.op, "a parameter of type {}", x.dtype())));
         }
         Ok(Tensor::scalar(total).to_dtype(inputs[0].dtype()))
     }
@@ -170,7 +170,7 @@ impl Function for Powers {
             let slope = with_float!(x.dtype(), T => {
                 let slope = Slope { l1: (g * self.l1) as T, l2: (2.0 * g * self.l2) as T };
                 Tensor::build::<T>(x.shape(), |out| map::unary(slope, x.data(), out))
-            }, else continue);
+            }, else return Err(bug!(self.op, "a parameter of type {}", x.dtype())));
             sink.give(i, slope)?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
 use crate::autograd::node::is_recorded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::rng::Rng;
 use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::with_float;
@@ -362,7 +362,9 @@ impl Function for Fused {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [q, k, v] = [inputs[0], inputs[1], inputs[2]].map(with_unit_stride);
-        with_float!(q.dtype(), T => self.compute::<T>([&q, &k, &v]), else Ok(q.clone()))
+        with_float!(q.dtype(), T => self.compute::<T>([&q, &k, &v]), else {
+            Err(bug!("attention", "queries of type {}", q.dtype()))
+        })
     }
 
     fn keeps_output(&self) -> bool {
@@ -372,12 +374,14 @@ impl Function for Fused {
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
         let [q, k, v] = [0, 1, 2].map(|i| with_unit_stride(&saved.inputs()[i]));
         let (out, grad) = (with_unit_stride(saved.output()?), with_unit_stride(grad));
-        let Some(log_sums) = &self.log_sums else { return Ok(()) };
+        let Some(log_sums) = &self.log_sums else {
+            return Err(bug!("attention", "a gradient without a forward pass"));
+        };
         let wanted = [0, 1, 2].map(|i| sink.wants(i));
         let grads = with_float!(
             q.dtype(),
             T => self.gradients::<T>([&q, &k, &v], &out, &grad, log_sums, wanted)?,
-            else return Ok(())
+            else return Err(bug!("attention", "queries of type {}", q.dtype()))
         );
         for (i, grad) in grads.into_iter().enumerate() {
             if let Some(grad) = grad {
@@ -440,7 +444,7 @@ fn composite(
     if let Some((p, seed)) = options.dropout {
         let factors = with_float!(sizes.dtype, T => Tensor::build::<T>(&shape, |out| {
             Dropout::new(p, seed).factors(sizes.queries, sizes.keys, out);
-        }), else weights.ones_like());
+        }), else return Err(bug!("attention", "queries of type {}", sizes.dtype)));
         weights = weights.mul(&factors)?;
     }
     Ok((weights.matmul(&spread(v)?)?, weights))

@@ -1,6 +1,6 @@
 //! Random masking.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::rng::Rng;
 use crate::tensor::dtype::with_float;
 use crate::tensor::{Float, Tensor};
@@ -17,7 +17,9 @@ impl Tensor {
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument("dropout", format!("p is {p}, expected a probability from 0 to 1")));
         }
-        let mask = with_float!(self.dtype(), T => mask::<T>(self.shape(), p, rng), else self.ones_like());
+        let mask = with_float!(self.dtype(), T => mask::<T>(self.shape(), p, rng), else {
+            return Err(bug!("dropout", "an input of type {}", self.dtype()));
+        });
         self.mul(&mask)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::gather::{Rows, out_of_range};
 use super::record;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::{with_element, with_float};
 use crate::tensor::kernels::index as kernel;
@@ -61,8 +61,8 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
                 let g = share.of(rows, g)?.packed();
                 with_float!(g.dtype(), T => {
                     kernel::add_rows(g.data::<T>(), rows.n, rows.inner, rows.index.data(), sum.data_mut());
-                }, else ());
-                Ok(())
+                    Ok(())
+                }, else Err(bug!("embedding", "a gradient of type {}", g.dtype())))
             },
         );
     }))

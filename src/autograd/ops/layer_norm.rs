@@ -2,7 +2,7 @@
 
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::Real;
 use crate::tensor::kernels::layer_norm::{Affine, AffineGrad, Normalized, normalize, normalize_backward, scratch_len};
@@ -186,12 +186,17 @@ impl<const CENTRED: bool> Function for Norm<CENTRED> {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         self.check(inputs)?;
-        Ok(with_float!(inputs[0].dtype(), T => self.compute::<T>(inputs), else inputs[0].detach()))
+        let dtype = inputs[0].dtype();
+        with_float!(dtype, T => Ok(self.compute::<T>(inputs)), else Err(bug!(self.name(), "an input of type {dtype}")))
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let (inputs, Some(statistics)) = (saved.inputs(), &self.statistics) else { return Ok(()) };
-        with_float!(grad.dtype(), T => self.gradients::<T>(inputs, statistics, grad, sink), else Ok(()))
+        let (inputs, Some(statistics)) = (saved.inputs(), &self.statistics) else {
+            return Err(bug!(self.name(), "a gradient without a forward pass"));
+        };
+        with_float!(grad.dtype(), T => self.gradients::<T>(inputs, statistics, grad, sink), else {
+            Err(bug!(self.name(), "a gradient of type {}", grad.dtype()))
+        })
     }
 
     fn second_order(&self) -> SecondOrder {

@@ -5,7 +5,7 @@ use num_traits::{One, Zero};
 use super::record;
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
@@ -137,7 +137,9 @@ fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     shape.push(a.shape()[a.rank() - 2]);
     shape.push(b.shape()[b.rank() - 1]);
     let mut out = stale("matmul", &shape, a.dtype())?;
-    with_float!(a.dtype(), T => run::<T>(a, b, &batch, out.data_mut()), else ());
+    with_float!(a.dtype(), T => run::<T>(a, b, &batch, out.data_mut()), else {
+        return Err(bug!("matmul", "operands of type {}", a.dtype()));
+    });
     Ok(record("matmul", out, &[a, b], |tape| {
         let (x, y) = (a.clone(), b.clone());
         tape.edge(a, move |g| g.matmul(&y.t()));
@@ -275,7 +277,7 @@ impl Function for Linear {
         with_float!(x.dtype(), T => {
             let epilogue = Epilogue { bias: bias.as_ref().map(|b| b.data::<T>()), relu: false };
             gemm(T::one(), matrix(&flat, 0), matrix(&weight.t(), 0), T::zero(), out.data_mut(), outputs, epilogue);
-        }, else ());
+        }, else return Err(bug!("linear", "an input of type {}", x.dtype())));
         Ok(out)
     }
 

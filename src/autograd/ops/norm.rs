@@ -51,12 +51,12 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
     })
 }
 
-/// The norm of elements of type `F32` or `F64`. Not recorded.
+/// The norm of elements of type `F32` or `F64`; of others in `F32`. Not recorded.
 pub(super) fn norm_of(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
-    let (x, [outer, len, inner]) = r.view(x);
-    let mut out = Tensor::stale(x.dtype(), &r.shape);
-    with_float!(x.dtype(), T => reduce::norm::<T>(p, x.data(), outer, len, inner, out.data_mut()), else ());
-    out
+    let (elements, [outer, len, inner]) = r.view(x);
+    with_float!(x.dtype(), T => {
+        Tensor::build::<T>(&r.shape, |out| reduce::norm::<T>(p, elements.data(), outer, len, inner, out))
+    }, else norm_of(&widened(x), p, r))
 }
 
 /// How a norm `y` (with the dimensions kept) grows with each element.

@@ -99,7 +99,12 @@ pub(crate) fn shorten_rows(x: &mut Tensor, dim: usize, norms: &Tensor, max_norm:
             shorten(x.data_mut(), inner, norms, limit, eps);
         }
         too_long
-    }, else false)
+    }, else {
+        let (mut wide, dtype) = (widened(x).packed(), x.dtype());
+        let too_long = shorten_rows(&mut wide, dim, &widened(norms), max_norm, eps);
+        *x = wide.cast(dtype);
+        too_long
+    })
 }
 
 #[cfg(test)]

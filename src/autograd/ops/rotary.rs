@@ -2,7 +2,7 @@
 
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::Strided;
 use crate::tensor::kernels::rotary::{Angles, rotate};
@@ -91,7 +91,8 @@ impl Function for Rotary {
     }
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        Ok(with_float!(inputs[0].dtype(), T => self.compute::<T>(inputs[0]), else inputs[0].detach()))
+        let dtype = inputs[0].dtype();
+        with_float!(dtype, T => Ok(self.compute::<T>(inputs[0])), else Err(bug!("rotary", "an input of type {dtype}")))
     }
 
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {

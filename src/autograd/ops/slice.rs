@@ -3,7 +3,7 @@
 use super::gather::true_places;
 use super::record;
 use super::shape::reshape;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::{with_element, with_float};
 use crate::tensor::index::{Cut, Cuts, Index, Indices, IntoPlaces, whole};
@@ -295,8 +295,10 @@ pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
             move |g, sum| {
                 let layout = Layout::new(shape).cut(&cuts);
                 let part = g.packed();
-                with_float!(g.dtype(), T => kernel::add_at_place(part.data::<T>(), at(&layout), sum.data_mut()), else ());
-                Ok(())
+                with_float!(g.dtype(), T => {
+                    kernel::add_at_place(part.data::<T>(), at(&layout), sum.data_mut());
+                    Ok(())
+                }, else Err(bug!(name, "a gradient of type {}", g.dtype())))
             },
         );
     })

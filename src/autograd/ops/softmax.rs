@@ -1,7 +1,7 @@
 //! Softmax and its logarithm, and gated linear units.
 
 use super::{record, two_forms};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::{Real, softmax as kernels};
 use crate::tensor::layout::{Dims, dim_index};
@@ -101,29 +101,33 @@ fn normalize(name: &'static str, x: &Tensor, dim: isize, f: impl RowFunction) ->
     let axis = dim_index(name, dim, x.rank())?;
     let _timer = crate::profile::op(name);
     let computed = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let out = along(
-        axis,
-        [&x.cast(computed)],
-        |[x], cols| with_float!(computed, T => Tensor::build::<T>(x.shape(), |out| f.forward(x.data::<T>(), cols, out)), else x),
-    );
+    let out = along(axis, [&x.cast(computed)], |[x], cols| {
+        with_float!(computed, T => Ok(Tensor::build::<T>(x.shape(), |out| f.forward(x.data::<T>(), cols, out))), else {
+            Err(bug!(name, "computed in {computed}"))
+        })
+    })?;
     let out = if x.dtype().is_float() { out.cast(x.dtype()) } else { out };
     Ok(record(name, out, &[x], |tape| {
         let fused = move |g: &Tensor, y: &Tensor| {
-            Ok(along(axis, [g, y], |[g, y], cols| {
-                with_float!(y.dtype(), T => Tensor::build::<T>(y.shape(), |out| {
+            along(axis, [g, y], |[g, y], cols| {
+                with_float!(y.dtype(), T => Ok(Tensor::build::<T>(y.shape(), |out| {
                     f.backward(g.data::<T>(), y.data(), cols, out);
-                }), else y)
-            }))
+                })), else Err(bug!(name, "a gradient of type {}", y.dtype())))
+            })
         };
         tape.edge_with_output(x, two_forms(fused, move |g, y| f.composite(g, y, axis as isize)));
     }))
 }
 
 /// Runs `f` on operands of one shape, which it gets contiguous and with dimension `axis` last, and the size of that.
-fn along<const N: usize>(axis: usize, operands: [&Tensor; N], f: impl FnOnce([Tensor; N], usize) -> Tensor) -> Tensor {
+fn along<const N: usize>(
+    axis: usize,
+    operands: [&Tensor; N],
+    f: impl FnOnce([Tensor; N], usize) -> Result<Tensor>,
+) -> Result<Tensor> {
     let shape = operands.first().map_or(Dims::EMPTY, |x| x.layout().shape);
     // Two dimensions exchanged: the same once more brings them back.
     let mut axes = Dims::collect(0..shape.len());
     axes.swap(axis, shape.len() - 1);
-    f(operands.map(|x| x.permuted(&axes).packed()), shape[axis]).permuted(&axes).packed()
+    Ok(f(operands.map(|x| x.permuted(&axes).packed()), shape[axis])?.permuted(&axes).packed())
 }

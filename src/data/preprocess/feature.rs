@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Impute, Scaling, Unseen, fill_column};
 use crate::data::column::{Column, ColumnKind, Value};
 use crate::data::describe::{Moments, quantile};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 
 /// How a column becomes features, as learnt from the training part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,7 +194,9 @@ impl Feature {
 
     #[track_caller]
     fn encode_numbers(&self, op: &'static str, from: &Column, width: usize, cells: &mut [f32]) -> Result<()> {
-        let Self::Number { column, scaler, fill, indicator } = self else { return Ok(()) };
+        let Self::Number { column, scaler, fill, indicator } = self else {
+            return Err(bug!(op, "`{}` is no column of numbers", self.column()));
+        };
         let absent;
         let numbers = match from.numbers() {
             Some(numbers) => numbers,
@@ -223,7 +225,9 @@ impl Feature {
 
     #[track_caller]
     fn encode_categories(&self, op: &'static str, from: &Column, width: usize, cells: &mut [f32]) -> Result<()> {
-        let Self::Category { column, categories, numeric, missing, drop_first, unseen } = self else { return Ok(()) };
+        let Self::Category { column, categories, numeric, missing, drop_first, unseen } = self else {
+            return Err(bug!(op, "`{}` is no column of categories", self.column()));
+        };
         if from.kind() == ColumnKind::Number && !numeric && from.num_missing() < from.len() {
             let message = format!("column `{column}` has numbers, it had texts when fitting");
             let help = format!("read the file with CsvOptions::new().text(&[\"{column}\"])");

@@ -3,7 +3,7 @@
 use super::engine::check_shape;
 use super::options::{FinishReason, GenerateOptions, MAX_ROWS};
 use crate::autograd::pause_recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::dtype::with_float;
 use crate::tensor::{DType, Element, Tensor};
@@ -206,7 +206,7 @@ fn fill_scores(
     with_float!(log_probs.dtype(), T => {
         check_logits(logits.as_slice::<T>()?)?;
         scores.extend(log_probs.as_slice::<T>()?.iter().map(|x| x.to_f64()));
-    }, else ());
+    }, else return Err(bug!("beam_search", "logits of type {}", log_probs.dtype())));
     let suppressed: &[i64] = if length <= options.min_new_tokens { &options.end_tokens } else { &[] };
     for (scores, beam) in scores.chunks_exact_mut(vocab).zip(running) {
         options.sampler.adjust(scores, &beam.history, suppressed)?;

@@ -4,7 +4,7 @@ use super::Token;
 use super::options::{FinishReason, GenerateOptions};
 use super::stop::{Progress, StopSet};
 use crate::autograd::pause_recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::losses::{CrossEntropy, Loss, Reduction};
 use crate::models::{CausalLm, LmState};
 use crate::rng::Rng;
@@ -138,7 +138,7 @@ impl<'m, M: CausalLm> Engine<'m, M> {
             with_float!(logits.dtype(), T => {
                 let logits = &logits.as_slice::<T>()?[row * vocab..][..vocab];
                 sampler.candidates(logits, &sequence.history, suppressed, scratch)?;
-            }, else ());
+            }, else return Err(bug!("generate", "logits of type {}", logits.dtype())));
             chosen.push(scratch.draw(&mut sequence.rng));
         }
         let targets = Tensor::from_slice(&chosen, [chosen.len()])?;

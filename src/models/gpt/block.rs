@@ -3,7 +3,7 @@
 use super::config::GptConfig;
 use super::projection::Projection;
 use crate::autograd::AttentionOptions;
-use crate::error::{InLayer, Result};
+use crate::error::{Error, InLayer, Result};
 use crate::layers::{Dropout, KvCache, Layer, LayerNorm, Mode};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -95,8 +95,11 @@ impl Attention {
 
     #[track_caller]
     fn run(&self, x: &Tensor, past: Past<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let &[batch, time, width] = x.shape() else {
+            let message = format!("the input has shape {:?}, expected [batch, time, hidden]", x.shape());
+            return Err(Error::shape("attention", message).with_help("unsqueeze(0) makes a batch of one sequence"));
+        };
         let qkv = self.c_attn.forward(x, mode).in_layer("c_attn")?; // [batch, time, 3 · hidden]
-        let &[batch, time, width] = x.shape() else { return Ok(qkv) };
         let heads = |i: usize| {
             let part = qkv.narrow(2, i * width, width)?;
             part.reshape([batch, time, self.num_heads, width / self.num_heads])?.transpose(1, 2)

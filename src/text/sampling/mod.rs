@@ -5,7 +5,7 @@ mod select;
 
 pub use history::History;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, bug};
 use crate::rng::Rng;
 use crate::tensor::dtype::with_float;
 use crate::tensor::{DType, Element, Tensor};
@@ -270,7 +270,10 @@ impl Sampler {
         }
         let logits = if logits.dtype().is_differentiable() { logits.detach() } else { logits.to_dtype(DType::F32) };
         let logits = logits.contiguous();
-        with_float!(logits.dtype(), T => self.candidates(logits.as_slice::<T>()?, history, &[], scratch), else Ok(()))
+        let dtype = logits.dtype();
+        with_float!(dtype, T => self.candidates(logits.as_slice::<T>()?, history, &[], scratch), else {
+            Err(bug!("sample", "logits of type {dtype}"))
+        })
     }
 
     /// Leaves in `scratch` the tokens that may be chosen, by id. Those of `suppressed` may not, besides the

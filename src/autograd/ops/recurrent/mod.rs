@@ -5,7 +5,7 @@ mod composite;
 
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
-use crate::error::Result;
+use crate::error::{Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::Real;
@@ -205,7 +205,9 @@ impl Sweep {
         let (h, c) = state.split_at_mut(batch * outputs);
         start(inputs.hidden, h);
         start(inputs.cell, c);
-        debug_assert_eq!(c.len(), batch * if self.unit.has_cell() { hidden } else { 0 });
+        if c.len() != batch * if self.unit.has_cell() { hidden } else { 0 } {
+            return Err(bug!(name, "cells of {} elements for {batch} rows of {hidden}", c.len()));
+        }
         kernel::forward(
             &plan,
             Forward {
@@ -386,7 +388,9 @@ impl Function for Sweep {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         let inputs = self.inputs(inputs);
-        with_float!(inputs.x.dtype(), T => self.run::<T>(&inputs), else Ok(inputs.x.detach()))
+        with_float!(inputs.x.dtype(), T => self.run::<T>(&inputs), else {
+            Err(bug!(self.name(), "an input of type {}", inputs.x.dtype()))
+        })
     }
 
     fn keeps_output(&self) -> bool {
@@ -394,10 +398,12 @@ impl Function for Sweep {
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let Some(kept) = &self.kept else { return Ok(()) };
+        let Some(kept) = &self.kept else { return Err(bug!(self.name(), "a gradient without a forward pass")) };
         let inputs = self.inputs(&saved.inputs().iter().collect::<Vec<_>>());
         let all = saved.output()?;
-        with_float!(grad.dtype(), T => self.gradients::<T>(&inputs, kept, all, grad, sink), else Ok(()))
+        with_float!(grad.dtype(), T => self.gradients::<T>(&inputs, kept, all, grad, sink), else {
+            Err(bug!(self.name(), "a gradient of type {}", grad.dtype()))
+        })
     }
 
     fn second_order(&self) -> SecondOrder {
