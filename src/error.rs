@@ -53,6 +53,8 @@ struct Inner {
     op: String,
     message: String,
     layer: String,
+    /// What called the operation: `the loss of the Trainer`.
+    caller: Option<String>,
     location: &'static Location<'static>,
     help: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -79,6 +81,7 @@ impl Error {
             op: op.into(),
             message: message.into(),
             layer: String::new(),
+            caller: None,
             location: Location::caller(),
             help: None,
             source: None,
@@ -146,6 +149,16 @@ impl Error {
         self
     }
 
+    /// Says what called the operation that failed, where that is not the program itself: `the loss of the Trainer`. The
+    /// line that the error points to becomes the caller's.
+    #[track_caller]
+    #[must_use]
+    pub fn within(mut self, caller: impl fmt::Display) -> Self {
+        self.0.caller = Some(caller.to_string());
+        self.0.location = Location::caller();
+        self
+    }
+
     /// The class of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -162,6 +175,12 @@ impl Error {
     #[must_use]
     pub fn layer(&self) -> Option<&str> {
         (!self.0.layer.is_empty()).then_some(self.0.layer.as_str())
+    }
+
+    /// What called the operation, if it was not the program itself: `the loss of the Trainer`.
+    #[must_use]
+    pub fn caller(&self) -> Option<&str> {
+        self.0.caller.as_deref()
     }
 
     /// The advice, if there is any.
@@ -192,6 +211,9 @@ impl fmt::Display for Error {
         write!(f, "{}: {}\n  ", e.op, e.message)?;
         if !e.layer.is_empty() {
             write!(f, "in layer `{}`, ", e.layer)?;
+        }
+        if let Some(caller) = &e.caller {
+            write!(f, "in {caller}, ")?;
         }
         write!(f, "at {}:{}", e.location.file(), e.location.line())?;
         if let Some(help) = &e.help {
@@ -248,6 +270,11 @@ pub(crate) trait Here {
     #[must_use = "the error is returned, not handled"]
     #[track_caller]
     fn here(self) -> Self;
+
+    /// The same, and says what was called: see [`Error::within`].
+    #[must_use = "the error is returned, not handled"]
+    #[track_caller]
+    fn within(self, caller: impl fmt::Display) -> Self;
 }
 
 impl<T> Here for Result<T> {
@@ -259,6 +286,14 @@ impl<T> Here for Result<T> {
                 e.0.location = Location::caller();
                 Err(e)
             }
+        }
+    }
+
+    #[track_caller]
+    fn within(self, caller: impl fmt::Display) -> Self {
+        match self {
+            Ok(value) => Ok(value),
+            Err(e) => Err(e.within(caller)),
         }
     }
 }

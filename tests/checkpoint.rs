@@ -230,11 +230,11 @@ fn damage_is_noticed_wherever_it_is() -> Result<()> {
     assert_eq!(message(&path, Err::<(), _>(e)), "load: FILE: damaged: the checksum does not match");
 
     let mut newer = good.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     let e = load(&path, &newer, true).unwrap_err();
     assert_eq!(e.help(), Some("it was written by another release of demotic: use that one"));
     let text = message(&path, Err::<(), _>(e));
-    assert_eq!(text, "load: FILE: version 2 of the format, this release reads version 1");
+    assert_eq!(text, "load: FILE: version 3 of the format, this release reads versions 1 to 2");
 
     safetensors::save_tensors([("x", &tensor![1.0])], &Metadata::new(), &path)?;
     let e = Checkpoint::load(&path).unwrap_err();
@@ -345,5 +345,37 @@ fn a_folder_keeps_the_last_and_touches_nothing_else() -> Result<()> {
     assert!(path.join("step-x.ckpt").exists());
     let e = CheckpointFolder::new(path.join("step-x.ckpt")).save(1, &Checkpoint::new()).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Io);
+    Ok(())
+}
+
+/// Files of the first version, which did not say what was frozen, are read as they are.
+#[test]
+fn files_of_the_first_version_are_read() -> Result<()> {
+    let (_folder, path) = folder();
+    let mut model = Linear::new(3, 2, &mut Rng::seed(0))?;
+    Checkpoint::new()
+        .tensors("model", [("weight", model.weight.detach()), ("bias", tensor![1.0, 2.0])])
+        .counter("n", 7)
+        .save(&path)?;
+    let mut bytes = fs::read(&path).unwrap();
+    // Nothing is said about freezing: one byte at the end of the header, which the first version did not have.
+    let header = u64::from_le_bytes(bytes[20..28].try_into().unwrap());
+    assert_eq!(bytes.remove(28 + header as usize - 1), 0);
+    bytes[20..28].copy_from_slice(&(header - 1).to_le_bytes());
+    bytes[8] = 1;
+    let old = load(&path, &bytes, true)?;
+    assert_eq!((old.get_counter("n")?, old.frozen()), (7, None));
+    model.freeze("weight")?;
+    old.restore_model(&mut model)?;
+    assert_eq!(model.bias.as_ref().unwrap().to_vec::<f32>()?, [1.0, 2.0]);
+    assert_eq!(model.num_trainable_parameters(), 2);
+
+    Checkpoint::new().model(&model).save(&path)?;
+    let new = Checkpoint::load(&path)?;
+    assert_eq!(new.frozen().unwrap(), ["weight"]);
+    model.unfreeze("*")?;
+    model.freeze("bias")?;
+    new.restore_model(&mut model)?;
+    assert_eq!(model.num_trainable_parameters(), 0);
     Ok(())
 }

@@ -304,3 +304,90 @@ fn what_does_not_belong_to_the_run_is_refused_word_for_word() -> Result<()> {
     assert_eq!(e.kind(), ErrorKind::Parameter);
     Ok(())
 }
+
+/// What was frozen is part of a run: of one that is resumed, too.
+#[test]
+fn frozen_parameters_stay_frozen() -> Result<()> {
+    let (train, _) = data()?;
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = || Trainer::new(losses::mse, AdamW::new(0.02)).batch_size(8).epochs(4);
+    let frozen = || -> Result<Mlp> {
+        let mut model = model()?;
+        model.freeze("layers.0.*")?;
+        Ok(model)
+    };
+    let (mut whole, mut rng) = (frozen()?, Rng::seed(3));
+    let history = trainer().checkpoints(CheckpointFolder::new(folder.path())).fit(&mut whole, &train, &mut rng)?;
+    let want = outcome(&whole, history, &mut rng)?;
+    let path = &CheckpointFolder::new(folder.path()).list()?[1];
+
+    // The program that resumes need not freeze anything itself.
+    for mut other in [frozen()?, model()?] {
+        let mut rng = Rng::seed(8);
+        let history = trainer().resume(path).fit(&mut other, &train, &mut rng)?;
+        assert_eq!(outcome(&other, history, &mut rng)?, want);
+        assert_eq!(other.num_trainable_parameters(), whole.num_trainable_parameters());
+    }
+    assert_eq!(Checkpoint::load(path)?.frozen().unwrap(), ["layers.0.weight", "layers.0.bias"]);
+
+    // What it froze beyond that is another run.
+    let mut other = frozen()?;
+    other.freeze("*.bias")?;
+    let before = values(&other);
+    let e = trainer().resume(path).fit(&mut other, &train, &mut Rng::seed(8)).unwrap_err();
+    let message = format!("resume: {}: saved with `layers.1.bias` trainable, which is frozen now", path.display());
+    assert_eq!(e.message(), message);
+    assert_eq!(values(&other), before);
+    Ok(())
+}
+
+fn values(model: &impl Module) -> Vec<Vec<f32>> {
+    model.named_parameters().iter().map(|(_, value)| value.to_vec().unwrap()).collect()
+}
+
+/// A run that cannot be resumed leaves model, optimizer and generator as they were.
+#[test]
+fn a_run_that_cannot_be_resumed_changes_nothing() -> Result<()> {
+    let (train, validation) = data()?;
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = || {
+        Trainer::new(losses::mse, Adam::new(0.02))
+            .batch_size(8)
+            .epochs(2)
+            .validation(&validation)
+            .schedule(ReduceOnPlateau::new())
+            .early_stopping(EarlyStopping::new(10))
+    };
+    let (mut first, mut rng) = (model()?, Rng::seed(3));
+    trainer().checkpoints(CheckpointFolder::new(folder.path())).fit(&mut first, &train, &mut rng)?;
+
+    let plain = || Trainer::new(losses::mse, Adam::new(0.02)).batch_size(8).epochs(2).validation(&validation);
+    let others = [
+        Trainer::new(losses::mse, Sgd::new(0.02)).batch_size(8).schedule(ReduceOnPlateau::new()),
+        trainer().schedule(Curve::cosine(0.02, 15)),
+        plain().schedule(demotic::optimizers::schedule::AdaptiveRate::new(1e-4, 0.1)),
+        plain(),
+        trainer().batch_size(9),
+        trainer().metric("mae", metrics::mae),
+    ];
+    for other in others {
+        let (mut model, mut rng) = (model()?, Rng::seed(4));
+        let before = values(&model);
+        assert!(other.resume(folder.path()).fit(&mut model, &train, &mut rng).is_err());
+        assert_eq!(values(&model), before);
+        assert_eq!(rng.next_u64(), Rng::seed(4).next_u64());
+    }
+    // Another model: everything of the checkpoint fits, and it does not.
+    let mut other = Mlp::new(&[5, 8, 1], &mut Rng::seed(2))?;
+    let (before, mut rng, mut mine) = (values(&other), Rng::seed(4), trainer());
+    mine = mine.resume(folder.path());
+    assert!(mine.fit(&mut other, &train, &mut rng).is_err());
+    assert_eq!(values(&other), before);
+    assert_eq!(rng.next_u64(), Rng::seed(4).next_u64());
+    // The trainer is as good as new.
+    let (mut a, mut b) = (model()?, model()?);
+    mine.fit(&mut a, &train, &mut Rng::seed(5))?;
+    trainer().fit(&mut b, &train, &mut Rng::seed(5))?;
+    assert_eq!(values(&a), values(&b));
+    Ok(())
+}

@@ -30,3 +30,4 @@ pub use crate::files::write_atomically;
 pub use checkpoint::{Checkpoint, CheckpointFolder};
 pub use metadata::Metadata;
 pub use module::{LoadReport, Misshapen, SaveLoad};
+pub(crate) use module::{load_named, slots};

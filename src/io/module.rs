@@ -160,7 +160,7 @@ pub(super) struct Given<'a> {
 }
 
 /// All parameters and buffers with their paths, in the order of the fields.
-pub(super) fn slots(module: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
+pub(crate) fn slots(module: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
     let mut slots = Vec::new();
     let mut on_slot = |path: &str, slot: Slot<'_>| {
         let value = match slot {
@@ -171,6 +171,24 @@ pub(super) fn slots(module: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
     };
     module.visit(&mut Visitor::new(&mut on_slot));
     slots
+}
+
+/// Gives a model all of these values, each to its path: everything must fit. After an error the model is as before.
+#[track_caller]
+pub(crate) fn load_named(
+    module: &mut (impl Module + ?Sized),
+    op: &'static str,
+    source: &str,
+    tensors: &[(String, Tensor)],
+    help: &'static str,
+) -> Result<()> {
+    let given = tensors.iter().map(|(name, tensor)| Given {
+        name,
+        shape: tensor.shape(),
+        dtype: Some(tensor.dtype()),
+        read: Box::new(|| Ok(tensor.clone())),
+    });
+    load(module, op, source, given.collect(), Some(help)).map(drop)
 }
 
 #[track_caller]

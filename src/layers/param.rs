@@ -72,6 +72,11 @@ impl Param {
         Ok(())
     }
 
+    /// Takes a value that it had before, as it was: graphs that know it by that value know it again.
+    pub(crate) fn put_back(&mut self, value: Tensor) {
+        self.value = value;
+    }
+
     /// The elements for writing, in row-major order: for optimizers and constraints, which change them between
     /// the computation of two losses.
     ///

@@ -82,6 +82,10 @@ impl UpdateRule for AdaGradRule {
         self.initial_accumulator_value
     }
 
+    fn can_fail(&self) -> bool {
+        false
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [sum] = state else { return Err(bug!("AdaGrad", "{} tensors of state", state.len())) };
         let rule = optim::AdaGrad {

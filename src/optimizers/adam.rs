@@ -95,6 +95,10 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         if self.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] }
     }
 
+    fn can_fail(&self) -> bool {
+        false
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
         let ([m, v, v_max @ ..], true) = (state, count == self.state_names().len()) else {

@@ -98,6 +98,10 @@ impl UpdateRule for RmsPropRule {
         }
     }
 
+    fn can_fail(&self) -> bool {
+        false
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
         let (Some((square, others)), true) = (state.split_first_mut(), count == self.state_names().len()) else {

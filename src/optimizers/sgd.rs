@@ -83,6 +83,10 @@ impl UpdateRule for SgdRule {
         if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
     }
 
+    fn can_fail(&self) -> bool {
+        false
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         if state.len() != self.state_names().len() {
             return Err(bug!("Sgd", "{} tensors of state", state.len()));

@@ -93,6 +93,17 @@ impl Entries {
         place
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forgets the parameters that were added after the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        for entry in self.list.drain(len.min(self.list.len())..) {
+            self.places.remove(&entry.path);
+        }
+    }
+
     /// Notes that the pass has come to a parameter; `false` if it had already.
     pub(super) fn mark(&mut self, place: usize) -> bool {
         std::mem::replace(&mut self.list[place].seen, self.pass) != self.pass

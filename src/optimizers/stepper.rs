@@ -65,6 +65,13 @@ pub trait UpdateRule: Send + Sync {
         0.0
     }
 
+    /// Whether [`update`](Self::update) may return an error where [`check`](Self::check) found none. The optimizer then keeps
+    /// the earlier values of all parameters until the last one was updated, so that an error changes nothing; this costs a
+    /// copy of them at each step. A rule that cannot fail says so and saves it.
+    fn can_fail(&self) -> bool {
+        true
+    }
+
     /// Changes `param` in place. `grad` is contiguous, of the parameter's shape and type, and clipped; `state` has the
     /// tensors of [`state_names`](Self::state_names).
     ///
@@ -211,8 +218,15 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
         let _timer = crate::profile::op(self.rule.name());
         self.check_options()?;
-        let limit = self.survey(model, grads)?;
-        self.update(model, grads, limit)
+        let known = self.entries.len();
+        let done = match self.survey(model, grads) {
+            Ok(limit) => self.update(model, grads, limit),
+            Err(e) => Err(e),
+        };
+        if done.is_err() {
+            self.entries.truncate(known);
+        }
+        done
     }
 
     fn learning_rate(&self) -> f64 {
@@ -256,6 +270,31 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
         }
         (self.entries, self.learning_rate, self.unchecked) = (entries, state.learning_rate, true);
         Ok(())
+    }
+}
+
+/// What a step has changed, as it was before.
+#[derive(Default)]
+struct Earlier {
+    params: Vec<(String, Tensor)>,
+    /// Place, number of steps and tensors.
+    entries: Vec<(usize, u64, Vec<Tensor>)>,
+}
+
+impl Earlier {
+    fn put_back(self, model: &mut dyn Module, entries: &mut Entries) {
+        let mut params = self.params.into_iter().peekable();
+        // The visit comes by in the order of the step.
+        let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+            if let (SlotMut::Param(param), Some((_, value))) = (slot, params.next_if(|(changed, _)| changed == path)) {
+                param.put_back(value);
+            }
+        };
+        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        for (place, steps, tensors) in self.entries {
+            let entry = entries.get_mut(place);
+            (entry.steps, entry.tensors) = (steps, tensors);
+        }
     }
 }
 
@@ -333,9 +372,14 @@ impl<R: UpdateRule> Stepper<R> {
 
     fn update(&mut self, model: &mut dyn Module, grads: &Gradients, limit: Option<Limit>) -> Result<()> {
         let mut result = Ok(());
+        let mut earlier = Earlier::default();
+        let keep = self.rule.can_fail();
         self.entries.start_pass();
         let mut on_slot = |path: &str, slot: SlotMut<'_>| {
             let SlotMut::Param(param) = slot else { return };
+            if result.is_err() {
+                return;
+            }
             let (Some(grad), Some(place)) = (grads.get(param), self.entries.find(path)) else { return };
             let mut grad = grad.packed();
             if let Some(limit) = limit {
@@ -345,6 +389,10 @@ impl<R: UpdateRule> Stepper<R> {
                 grad = grad.neg();
             }
             let entry = self.entries.get_mut(place);
+            if keep {
+                earlier.params.push((path.to_string(), param.value().clone()));
+                earlier.entries.push((place, entry.steps, entry.tensors.clone()));
+            }
             if entry.steps == 0 {
                 let initial = self.rule.initial_state();
                 entry.tensors = self.rule.state_names().iter().map(|_| param.full_like(initial)).collect();
@@ -356,12 +404,13 @@ impl<R: UpdateRule> Stepper<R> {
                 learning_rate: self.learning_rate * entry.learning_rate_scale,
                 weight_decay: entry.weight_decay.unwrap_or(if is_free { 0.0 } else { self.weight_decay }),
             };
-            if result.is_ok() {
-                result = self.rule.update(&step, param, &grad, &mut entry.tensors);
-                param.keep_limit();
-            }
+            result = self.rule.update(&step, param, &grad, &mut entry.tensors);
+            param.keep_limit();
         };
         model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        if result.is_err() {
+            earlier.put_back(model, &mut self.entries);
+        }
         result
     }
 

@@ -592,6 +592,70 @@ fn errors_of_a_rule_are_passed_on() {
     assert_eq!(e.message(), "Broken: as expected");
 }
 
+/// Whatever the parameter at which a rule fails, nothing has happened: no value, no state, no count of steps has changed, and
+/// the next step is the one that would have been made.
+#[test]
+fn a_step_that_fails_changes_nothing() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    /// Momentum by hand, that fails at the call of a given number, after it has changed everything.
+    struct Failing {
+        calls: AtomicUsize,
+        at: usize,
+    }
+    impl UpdateRule for Failing {
+        fn name(&self) -> &'static str {
+            "Failing"
+        }
+        fn state_names(&self) -> &'static [&'static str] {
+            &["velocity"]
+        }
+        fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+            state[0] = state[0].mul_scalar(0.9).add(grad)?;
+            let velocity = state[0].to_vec::<f64>()?;
+            for (p, v) in param.as_mut_slice::<f64>()?.iter_mut().zip(velocity) {
+                *p -= step.learning_rate * step.number as f64 * v;
+            }
+            match self.calls.fetch_add(1, Ordering::Relaxed) == self.at {
+                true => Err(Error::numeric("Failing", "halfway")),
+                false => Ok(()),
+            }
+        }
+    }
+    let stepper = |at| Stepper::with_rule(Failing { calls: AtomicUsize::new(0), at }, 0.1);
+    let values = |net: &Net| net.named_parameters().iter().map(|(_, p)| p.to_vec::<f64>().unwrap()).collect::<Vec<_>>();
+    let state = |opt: &Stepper<Failing>| format!("{:?}", opt.state());
+    // Four parameters: the first, second and third step, at each of them.
+    for at in 0..12 {
+        let (mut never, mut want) = (stepper(usize::MAX), net());
+        let (mut fails, mut got) = (stepper(at), net());
+        let mut failures = 0;
+        while never.state().parameters.values().all(|p| p.steps < 4) {
+            let grads = cubes(&got);
+            let before = (values(&got), state(&fails));
+            if let Err(e) = fails.step(&mut got, &grads) {
+                assert_eq!(e.message(), "Failing: halfway");
+                assert_eq!((values(&got), state(&fails)), before, "at call {at}");
+                // The gradients still are those of the model.
+                assert!(got.named_parameters().iter().all(|(_, p)| grads.get(p).is_some()));
+                failures += 1;
+                continue;
+            }
+            let grads = cubes(&want);
+            never.step(&mut want, &grads).unwrap();
+            assert_eq!((values(&got), state(&fails)), (values(&want), state(&never)));
+        }
+        assert_eq!(failures, 1);
+    }
+    // Errors that are found before anything is done leave nothing behind either: another model is as welcome as before.
+    let mut opt = Adam::new(0.1).group(Group::new("encoder.*").learning_rate_scale(0.5));
+    let (mut other, grads) = with_gradients(&[f64::NAN]);
+    assert!(opt.step(&mut other, &grads).is_err());
+    assert!(opt.step(&mut vec![param(&[1.0])], &Gradients::default()).is_err());
+    let mut model = net();
+    let grads = cubes(&model);
+    opt.step(&mut model, &grads).unwrap();
+}
+
 #[test]
 fn empty_models_and_parameters() {
     let mut none: Vec<Param> = Vec::new();

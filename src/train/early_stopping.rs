@@ -1,11 +1,11 @@
 //! Stopping when there is no improvement any more.
 
 use crate::error::{Error, Result};
-use crate::io::Checkpoint;
-use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::io::{Checkpoint, load_named, slots};
+use crate::layers::Module;
 use crate::tensor::Tensor;
 
-/// The values of all parameters and buffers of a model, in the order of its fields.
+/// The values of all parameters and buffers of a model, by path.
 ///
 /// Taking a snapshot copies nothing: the values are shared until training changes the model's.
 #[derive(Debug, Clone)]
@@ -17,38 +17,17 @@ impl Snapshot {
     /// The present values of a model.
     #[must_use]
     pub fn of<M: Module + ?Sized>(model: &M) -> Self {
-        let mut values = Vec::new();
-        let mut keep = |path: &str, slot: Slot<'_>| {
-            let value = match slot {
-                Slot::Param(param) => param.detach(),
-                Slot::Buffer(buffer) => buffer.get(),
-            };
-            values.push((path.to_string(), value));
-        };
-        model.visit(&mut Visitor::new(&mut keep));
-        Self { values }
+        Self { values: slots(model) }
     }
 
-    /// Gives a model the values back.
+    /// Gives a model the values back, each to the parameter or buffer of its path. After an error the model is as before.
     ///
     /// # Errors
-    /// If the snapshot is of a model of another structure.
+    /// If the snapshot is of a model of another structure: the message lists what is missing, unexpected and misshapen.
     #[track_caller]
     pub fn restore<M: Module + ?Sized>(&self, model: &mut M) -> Result<()> {
-        let mut values = self.values.iter();
-        let mut result = Ok(());
-        let mut restore = |path: &str, slot: SlotMut<'_>| {
-            let done = match (slot, values.next()) {
-                (SlotMut::Param(param), Some((_, value))) => param.set(value),
-                (SlotMut::Buffer(buffer), Some((_, value))) => buffer.set(value),
-                (_, None) => Err(Error::parameter("restore", format!("the snapshot has no value for `{path}`"))),
-            };
-            if result.is_ok() {
-                result = done;
-            }
-        };
-        model.visit_mut(&mut VisitorMut::new(&mut restore));
-        result
+        const HELP: &str = "a snapshot belongs to the model that it was taken of, or to a clone";
+        load_named(model, "restore", "the snapshot", &self.values, HELP)
     }
 }
 

@@ -19,7 +19,8 @@ use crate::tensor::create::stale;
 use crate::tensor::{DType, Tensor};
 
 const MAGIC: [u8; 8] = *b"DMCHECKP";
-const VERSION: u32 = 1;
+/// Version 2 also says which parameters were frozen.
+const VERSION: u32 = 2;
 /// Magic, version, size of the file, size of the header.
 const PREAMBLE: u64 = 28;
 const CHECKSUM: u64 = 8;
@@ -46,6 +47,13 @@ struct Header<'a> {
     counters: Vec<(&'a str, u64)>,
     numbers: Vec<(&'a str, Vec<f64>)>,
     metadata: Vec<(&'a str, &'a str)>,
+}
+
+/// What follows the header from version 2 on.
+#[derive(Serialize, Deserialize, Default)]
+struct Extension<'a> {
+    #[serde(borrow)]
+    frozen: Option<Vec<&'a str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -148,10 +156,14 @@ pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
     if let Some(name) = header.name_that_occurs_twice() {
         return Err(Error::argument(op, format!("two tensors are called `{name}`")));
     }
-    let encoded = match bincode::serde::encode_to_vec(&header, CODEC) {
-        Ok(encoded) => encoded,
-        Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
-    };
+    let extension =
+        Extension { frozen: checkpoint.frozen.as_ref().map(|names| names.iter().map(String::as_str).collect()) };
+    let encoded = bincode::serde::encode_to_vec(&header, CODEC);
+    let encoded =
+        match encoded.and_then(|header| Ok([header, bincode::serde::encode_to_vec(&extension, CODEC)?].concat())) {
+            Ok(encoded) => encoded,
+            Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
+        };
     if encoded.len() > MAX_HEADER {
         let size = encoded.len();
         let message = format!("names, numbers and texts take {size} bytes, the format allows {MAX_HEADER}");
@@ -204,20 +216,29 @@ impl From<String> for Refusal {
     }
 }
 
+/// What some bytes begin with, and how many of them it takes.
+fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, usize), Refusal> {
+    bincode::serde::borrow_decode_from_slice(bytes, CODEC)
+        .map_err(|e| Refusal::from(format!("the header is malformed: {e}")))
+}
+
 fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, Refusal> {
     let size = file.metadata()?.len();
-    let header_size = check_preamble(file, size)?;
+    let (version, header_size) = check_preamble(file, size)?;
     check_sum(file, size)?;
 
     // No larger than the file.
     let mut encoded = vec![0; header_size];
     file.seek(SeekFrom::Start(PREAMBLE))?;
     file.read_exact(&mut encoded)?;
-    let header: Header<'_> = match bincode::serde::borrow_decode_from_slice(&encoded, CODEC) {
-        Ok((header, used)) if used == encoded.len() => header,
-        Ok((_, used)) => Err(format!("the header is malformed: it ends after {used} of {} bytes", encoded.len()))?,
-        Err(e) => Err(format!("the header is malformed: {e}"))?,
+    let (header, used): (Header<'_>, usize) = decode(&encoded)?;
+    let (extension, rest): (Extension<'_>, usize) = match version {
+        1 => Default::default(),
+        _ => decode(&encoded[used..])?,
     };
+    if used + rest != encoded.len() {
+        Err(format!("the header is malformed: it ends after {} of {} bytes", used + rest, encoded.len()))?;
+    }
     if let Some(name) = header.name_that_occurs_twice() {
         Err(format!("the header is malformed: it names `{name}` twice"))?;
     }
@@ -240,6 +261,7 @@ fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, R
         Ok((info.name.to_string(), tensor))
     };
     let mut checkpoint = Checkpoint { path: Some(path.to_path_buf()), ..Checkpoint::new() };
+    checkpoint.frozen = extension.frozen.map(|names| names.into_iter().map(String::from).collect());
     for (name, infos) in &header.groups {
         let tensors = infos.iter().map(&mut tensor).collect::<Result<_, _>>()?;
         checkpoint.groups.insert(name.to_string(), tensors);
@@ -264,8 +286,8 @@ fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, R
     Ok(checkpoint)
 }
 
-/// The size of the header, if the file is a checkpoint and as long as it says.
-fn check_preamble(file: &mut File, size: u64) -> Result<usize, Refusal> {
+/// The version and the size of the header, if the file is a checkpoint and as long as it says.
+fn check_preamble(file: &mut File, size: u64) -> Result<(u32, usize), Refusal> {
     const OTHER: &str = "a file of parameters alone, `.safetensors`, is loaded with SaveLoad::load";
     if size == 0 {
         Err("the file is empty".to_string())?;
@@ -281,8 +303,8 @@ fn check_preamble(file: &mut File, size: u64) -> Result<usize, Refusal> {
     }
     let word = |at: usize| preamble[at..].first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let version = word(8) as u32;
-    if version != VERSION {
-        let message = format!("version {version} of the format, this release reads version {VERSION}");
+    if !(1..=VERSION).contains(&version) {
+        let message = format!("version {version} of the format, this release reads versions 1 to {VERSION}");
         return Err(Refusal::Format(message, "it was written by another release of demotic: use that one"));
     }
     let (claimed, header) = (word(12), word(20));
@@ -296,7 +318,7 @@ fn check_preamble(file: &mut File, size: u64) -> Result<usize, Refusal> {
     if header > room.min(MAX_HEADER as u64) {
         Err(format!("damaged: a header of {header} bytes in a file of {size}"))?;
     }
-    Ok(header as usize)
+    Ok((version, header as usize))
 }
 
 /// Whether everything is as it was written.

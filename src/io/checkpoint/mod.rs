@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 pub use folder::CheckpointFolder;
 
 use super::Metadata;
-use super::module::{self, Given};
+use super::module;
 use crate::error::{Error, Result};
-use crate::layers::Module;
+use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::schedule::{Schedule, ScheduleState};
 use crate::optimizers::{Optimizer, OptimizerState};
 use crate::rng::Rng;
@@ -59,10 +59,10 @@ const RNG: &str = "rng";
 /// | bytes | |
 /// |---|---|
 /// | 8 | `DMCHECKP` |
-/// | 4 | the version of the format, 1 |
+/// | 4 | the version of the format, 2 |
 /// | 8 | the size of the file |
 /// | 8 | the size of the header, at most 100 MB |
-/// | | the header, by `bincode`: names, types and shapes of the tensors, numbers, texts |
+/// | | the header, by `bincode`: names, types and shapes of the tensors, numbers, texts; from version 2 on, also what was frozen |
 /// | | the elements of the tensors, in the order of the header |
 /// | 8 | CRC-64/XZ of everything before |
 ///
@@ -73,6 +73,8 @@ pub struct Checkpoint {
     /// Where it was loaded from.
     path: Option<PathBuf>,
     groups: BTreeMap<String, Vec<(String, Tensor)>>,
+    /// The model's parameters that are not trained.
+    frozen: Option<Vec<String>>,
     optimizer: Option<OptimizerState>,
     schedule: Option<ScheduleState>,
     rngs: BTreeMap<String, Rng>,
@@ -89,9 +91,16 @@ impl Checkpoint {
         Self::default()
     }
 
-    /// All parameters and buffers of a model, under their paths.
+    /// All parameters and buffers of a model, under their paths, and which of them are frozen.
     #[must_use]
-    pub fn model(self, model: &(impl Module + ?Sized)) -> Self {
+    pub fn model(mut self, model: &(impl Module + ?Sized)) -> Self {
+        let mut frozen = Vec::new();
+        let mut on_slot = |path: &str, slot: Slot<'_>| match slot {
+            Slot::Param(param) if !param.is_trainable() => frozen.push(path.to_string()),
+            _ => (),
+        };
+        model.visit(&mut Visitor::new(&mut on_slot));
+        self.frozen = Some(frozen);
         self.tensors(MODEL, module::slots(model))
     }
 
@@ -193,6 +202,9 @@ impl Checkpoint {
 
     /// Gives a model, which must have the same structure, the values that were saved. After an error it is as before.
     ///
+    /// What was frozen is frozen again. What is frozen in the model, and was not, stays so: nothing is ever trained against
+    /// the program's word.
+    ///
     /// # Errors
     /// If there is no model, or it does not fit: the message lists what is missing, unexpected and misshapen.
     #[track_caller]
@@ -200,13 +212,20 @@ impl Checkpoint {
         const HELP: &str = "build the model with the options that it had when the checkpoint was saved";
         let op = "restore_model";
         let Some(tensors) = self.groups.get(MODEL) else { return Err(self.lacks(op, "model")) };
-        let given = tensors.iter().map(|(name, tensor)| Given {
-            name,
-            shape: tensor.shape(),
-            dtype: Some(tensor.dtype()),
-            read: Box::new(|| Ok(tensor.clone())),
-        });
-        module::load(model, op, &self.source(), given.collect(), Some(HELP)).map(drop)
+        module::load_named(model, op, &self.source(), tensors, HELP)?;
+        let mut freeze = |path: &str, slot: SlotMut<'_>| {
+            if let (SlotMut::Param(param), true) = (slot, self.frozen.iter().flatten().any(|name| name == path)) {
+                param.set_trainable(false);
+            }
+        };
+        model.visit_mut(&mut VisitorMut::new(&mut freeze));
+        Ok(())
+    }
+
+    /// The paths of the parameters that were frozen; `None` if the file does not say it, as those of the first releases.
+    #[must_use]
+    pub fn frozen(&self) -> Option<&[String]> {
+        self.frozen.as_deref()
     }
 
     /// The tensors of a group that [`tensors`](Self::tensors) added, in the same order.

@@ -1,5 +1,6 @@
 //! The training loop: its options. [`run`] has the loop itself.
 
+mod diagnosis;
 mod evaluation;
 mod resume;
 mod run;
@@ -13,6 +14,7 @@ pub use evaluation::{Evaluation, predict};
 
 use super::early_stopping::EarlyStopping;
 use super::history::{Epoch, StepReport};
+use super::running::{self, AtOnce, Metric};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::io::{CheckpointFolder, Metadata};
@@ -25,8 +27,6 @@ use crate::tensor::Tensor;
 
 /// Batches of inputs and targets.
 type Examples<'d> = dyn Dataset<Batch = (Tensor, Tensor)> + 'd;
-/// A measure for people; see [`metrics`](super::metrics).
-type Metric = Box<dyn Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync>;
 /// Called after each epoch.
 type Callback = Box<dyn FnMut(&Epoch, &dyn Module) -> Result<ControlFlow<()>> + Send>;
 /// Called after some steps, with the model as what it is.
@@ -118,7 +118,7 @@ pub struct Trainer<'d> {
     drop_last: bool,
     validation: Option<&'d Examples<'d>>,
     evaluate_every: Option<u64>,
-    metrics: Vec<(String, Metric)>,
+    metrics: Vec<(String, Box<dyn Metric>)>,
     stopping: Option<EarlyStopping>,
     schedule: Option<Box<dyn Schedule>>,
     /// Whether the schedule advances with each step, not with each epoch.
@@ -227,14 +227,25 @@ impl<'d> Trainer<'d> {
         self
     }
 
-    /// Another measure to report, for example `("rmse", metrics::rmse)`. It takes the predictions and targets of all
-    /// validation data at once; the loss alone is added up batch by batch.
+    /// Another measure to report, for example `("rmse", metrics::rmse)`.
+    ///
+    /// The usual functions of [`metrics`](super::metrics), given by name, are computed [batch by batch](super::running). Any other
+    /// function is called with the predictions and targets of all validation data at once, which are kept until then: for a
+    /// model with large outputs take a [`running_metric`](Self::running_metric).
     #[must_use]
     pub fn metric(
         mut self,
         name: impl Into<String>,
         metric: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static,
     ) -> Self {
+        let metric = running::of_function(&metric).unwrap_or_else(|| Box::new(AtOnce::new(metric)));
+        self.metrics.push((name.into(), metric));
+        self
+    }
+
+    /// Another measure to report, which sees the validation data batch by batch.
+    #[must_use]
+    pub fn running_metric(mut self, name: impl Into<String>, metric: impl Metric + 'static) -> Self {
         self.metrics.push((name.into(), Box::new(metric)));
         self
     }

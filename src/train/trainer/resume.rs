@@ -5,9 +5,9 @@ use std::path::Path;
 use super::evaluation::Mean;
 use super::run::State;
 use super::{Examples, Trainer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::io::{Checkpoint, CheckpointFolder};
-use crate::layers::Module;
+use crate::layers::{Module, ModuleExt};
 use crate::rng::Rng;
 use crate::train::history::Epoch;
 
@@ -89,19 +89,14 @@ impl Trainer<'_> {
                 self.metric_names()
             )));
         }
-        saved.restore_model(model)?;
-        saved.restore_optimizer(&mut *self.optimizer)?;
-        match &mut self.schedule {
-            Some(schedule) => saved.restore_schedule(&mut **schedule)?,
-            None if saved.has_schedule() => {
-                return Err(differs("saved with a schedule, there is none now".to_string()));
-            }
-            None => (),
+        if self.schedule.is_none() && saved.has_schedule() {
+            return Err(differs("saved with a schedule, there is none now".to_string()));
         }
-        if let Some(stopping) = &mut self.stopping {
-            saved.restore_early_stopping(stopping)?;
+        if let Some(name) = frozen_since(&saved, model) {
+            return Err(differs(format!("saved with `{name}` trainable, which is frozen now")).with_help(
+                "what was frozen is frozen again by itself; beyond that, a run goes on with the parameters that it trained",
+            ));
         }
-        saved.restore_rng(rng)?;
 
         let mut state = State::new();
         let count = |name: &str| Ok(usize::try_from(saved.get_counter(name)?).unwrap_or(usize::MAX));
@@ -120,7 +115,35 @@ impl Trainer<'_> {
         state.history.evaluations = epochs(saved.get_numbers("trainer.evaluations")?, &metrics);
         state.history.kept_epoch = count("trainer.kept_epoch")?;
         state.history.kept_step = saved.get_counter("trainer.kept_step")?;
+
+        // From here on things change. If one of them does not fit, those before it are put back.
+        let mut generator = rng.clone();
+        saved.restore_rng(&mut generator)?;
+        let before = (self.optimizer.state(), self.schedule.as_ref().map(|schedule| schedule.state()));
+        let stopping = self.stopping.clone();
+        if let Err(e) = self.restore_parts(&saved, model) {
+            self.optimizer.load_state(before.0).here()?;
+            if let (Some(schedule), Some(state)) = (&mut self.schedule, before.1) {
+                schedule.load_state(&state).here()?;
+            }
+            self.stopping = stopping;
+            return Err(e);
+        }
+        *rng = generator;
         Ok(state)
+    }
+
+    #[track_caller]
+    fn restore_parts(&mut self, saved: &Checkpoint, model: &mut impl Module) -> Result<()> {
+        saved.restore_optimizer(&mut *self.optimizer).here()?;
+        if let Some(schedule) = &mut self.schedule {
+            saved.restore_schedule(&mut **schedule).here()?;
+        }
+        if let Some(stopping) = &mut self.stopping {
+            saved.restore_early_stopping(stopping)?;
+        }
+        // The last: it is the one that changes nothing where it fails.
+        saved.restore_model(model)
     }
 
     fn metric_names(&self) -> Vec<&str> {
@@ -136,6 +159,13 @@ impl Trainer<'_> {
             ("trainer.drop_last", "a drop_last of", u64::from(self.drop_last)),
         ]
     }
+}
+
+/// A parameter that was trained when the checkpoint was saved, and is frozen now.
+fn frozen_since(saved: &Checkpoint, model: &impl Module) -> Option<String> {
+    let frozen = saved.frozen()?;
+    let parameters = model.named_parameters().into_iter();
+    parameters.filter(|(_, value)| !value.is_tracked()).map(|(name, _)| name).find(|name| !frozen.contains(name))
 }
 
 /// Numbers of an epoch besides its metrics.

@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::time::Instant;
 
+use super::diagnosis::with_targets_explained;
 use super::evaluation::Mean;
 use super::{Examples, Trainer};
 use crate::autograd::Gradients;
 use crate::data::Batches;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::io::Checkpoint;
 use crate::layers::{Layer, Mode};
 use crate::rng::Rng;
@@ -15,6 +16,11 @@ use crate::tensor::{DType, Tensor};
 use crate::train::early_stopping::Verdict;
 use crate::train::history::{Ended, Epoch, History, StepReport};
 use crate::train::progress::Progress;
+
+/// What is called, in errors.
+pub(super) const LOSS: &str = "the loss of the Trainer";
+const PENALTY: &str = "a penalty of the Trainer";
+const SCHEDULE: &str = "the schedule of the Trainer";
 
 /// Where a run has got to: what its future depends on besides model, optimizer, schedule and early stopping.
 pub(super) struct State {
@@ -76,7 +82,7 @@ impl Trainer<'_> {
             Some(path) => self.restore(&path, model, train, rng)?,
             None => {
                 if let Some(schedule) = &self.schedule {
-                    schedule.start(&mut *self.optimizer)?;
+                    schedule.start(&mut *self.optimizer).within(SCHEDULE)?;
                 }
                 State::new()
             }
@@ -166,13 +172,16 @@ impl Trainer<'_> {
         let mut batches = batches.skip(state.batch);
         let mut stop = false;
         while !stop && state.step < max_steps && batches.len() > 0 {
-            let step = self.step(state, model, &mut batches, rng)?;
+            let step = match self.step(state, model, &mut batches, rng) {
+                Ok(step) => step,
+                Err(e) => return Err(self.explain_step(e, state, train)),
+            };
             state.step += 1;
             state.batch += step.batches;
             state.epoch_loss.join(step.loss);
             state.recent_loss.join(step.loss);
             if let (Some(schedule), true) = (&mut self.schedule, self.per_step) {
-                schedule.step(&mut *self.optimizer, step.loss.value())?;
+                schedule.step(&mut *self.optimizer, step.loss.value()).within(SCHEDULE)?;
             }
             let seconds = state.seconds + start.elapsed().as_secs_f64();
             let report = StepReport {
@@ -213,7 +222,8 @@ impl Trainer<'_> {
         };
         progress.evaluated(&record);
         if let (Some(schedule), false, true) = (&mut self.schedule, self.per_step, is_complete) {
-            schedule.step(&mut *self.optimizer, record.validation_loss.unwrap_or(record.train_loss))?;
+            let loss = record.validation_loss.unwrap_or(record.train_loss);
+            schedule.step(&mut *self.optimizer, loss).within(SCHEDULE)?;
         }
         for callback in &mut self.callbacks {
             stop |= progress.suspend(|| callback(&record, model))?.is_break();
@@ -233,6 +243,16 @@ impl Trainer<'_> {
         Ok(stop)
     }
 
+    /// The loss of a batch, whose errors say where it was computed: the loss is called through a `dyn` trait, often as a
+    /// closure, and does not know.
+    #[track_caller]
+    pub(super) fn loss_of(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        match self.loss.loss(prediction, target) {
+            Ok(loss) => Ok(loss),
+            Err(e) => Err(with_targets_explained(e, target).within(LOSS)),
+        }
+    }
+
     /// One step of the optimizer, on the mean over some batches.
     #[track_caller]
     fn step<L: Layer>(
@@ -246,7 +266,7 @@ impl Trainer<'_> {
         // The gradients, in units of the weight of the first batch.
         let mut sum: Option<(Gradients, f64)> = None;
         for batch in batches.take(self.accumulate) {
-            let (x, y) = batch?;
+            let (x, y) = batch.within("the training data of the Trainer")?;
             let weight = self.loss.weight(&y);
             if weight == 0.0 && self.accumulate > 1 {
                 // Its mean would be one of nothing.
@@ -254,11 +274,12 @@ impl Trainer<'_> {
                 continue;
             }
             let prediction = model.forward(&x, &mut Mode::Train(rng))?;
-            let mut loss = self.loss.loss(&prediction, &y)?;
+            let mut loss = self.loss_of(&prediction, &y)?;
             for penalty in &self.penalties {
-                loss = loss.add(&penalty.penalty(model)?)?;
+                let penalty = penalty.penalty(model).within(PENALTY)?;
+                loss = loss.add(&penalty).within(PENALTY)?;
             }
-            let value = loss.item()?;
+            let value = loss.item().within(LOSS)?;
             step.batches += 1;
             if !value.is_finite() {
                 let (batch, epoch) = (state.batch + step.batches, state.epoch);
@@ -266,7 +287,7 @@ impl Trainer<'_> {
                 return Err(Error::numeric("fit", message)
                     .with_help("lower the learning rate, standardize the inputs, or clip the gradients"));
             }
-            let grads = loss.backward()?;
+            let grads = loss.backward().within(LOSS)?;
             match &mut sum {
                 Some((sum, first)) => sum.accumulate_scaled(grads, weight / *first)?,
                 None => sum = Some((grads, weight)),
@@ -285,9 +306,9 @@ impl Trainer<'_> {
         if self.accumulate > 1 {
             grads.scale(first / step.loss.weight);
         }
-        self.optimizer.step(model, &grads)?;
+        self.optimizer.step(model, &grads).within("the optimizer of the Trainer")?;
         for constraint in &self.constraints {
-            constraint.apply(model)?;
+            constraint.apply(model).within("a constraint of the Trainer")?;
         }
         Ok(step)
     }

@@ -1,0 +1,306 @@
+//! Metrics that see the data batch by batch, and keep a few numbers of each instead of all predictions.
+//!
+//! The functions in [`metrics`] take all predictions at once. For those that a [`Trainer`](super::Trainer) is given by name
+//! (`metrics::rmse`, not a closure around it) it takes the structs here by itself, so that an evaluation needs the memory of one
+//! batch. A measure of your own does the same by implementing [`Metric`].
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use super::metrics;
+use crate::error::Result;
+use crate::losses;
+use crate::tensor::{DType, Tensor};
+
+/// A measure that is computed batch by batch.
+///
+/// ```
+/// use demotic::prelude::*;
+/// use demotic::train::running::Metric;
+///
+/// /// The largest error.
+/// #[derive(Default)]
+/// struct Worst(f64);
+///
+/// impl Metric for Worst {
+///     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+///         self.0 = self.0.max((prediction - target)?.abs().max()?.item()?);
+///         Ok(())
+///     }
+///     fn value(&self) -> Result<f64> {
+///         Ok(self.0)
+///     }
+///     fn fresh(&self) -> Box<dyn Metric> {
+///         Box::new(Self::default())
+///     }
+/// }
+///
+/// let mut worst = Worst::default();
+/// worst.update(&tensor![[1.0], [2.0]], &tensor![[1.5], [2.0]])?;
+/// worst.update(&tensor![[7.0]], &tensor![[4.0]])?;
+/// assert_eq!(worst.value()?, 3.0);
+/// let trainer = Trainer::new(losses::mse, Adam::new(1e-3)).metric("rmse", metrics::rmse).running_metric("worst", worst);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub trait Metric: Send + Sync {
+    /// Takes the predictions and targets of a batch.
+    ///
+    /// # Errors
+    /// If the shapes or types do not fit.
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()>;
+
+    /// The value over all batches so far.
+    ///
+    /// # Errors
+    /// If there were none, or nothing in them counts.
+    fn value(&self) -> Result<f64>;
+
+    /// The same measure before its first batch.
+    fn fresh(&self) -> Box<dyn Metric>;
+}
+
+/// A function of all predictions and targets, from [`metrics`] or of the program's own.
+type Function = fn(&Tensor, &Tensor) -> Result<f64>;
+
+/// The batch-by-batch form of a function of [`metrics`], if it is one of those that have one.
+pub(super) fn of_function<F: 'static>(_: &F) -> Option<Box<dyn Metric>> {
+    fn is<F: 'static, G: 'static>(_: G) -> bool {
+        TypeId::of::<F>() == TypeId::of::<G>()
+    }
+    Some(match () {
+        () if is::<F, _>(metrics::mse) => Box::new(Mse::default()),
+        () if is::<F, _>(metrics::rmse) => Box::new(Rmse::default()),
+        () if is::<F, _>(metrics::mae) => Box::new(Mae::default()),
+        () if is::<F, _>(metrics::r2) => Box::new(R2::default()),
+        () if is::<F, _>(metrics::accuracy) => Box::new(Accuracy::default()),
+        () if is::<F, _>(metrics::f1) => Box::new(F1::default()),
+        () if is::<F, _>(metrics::perplexity) => Box::new(Perplexity::default()),
+        () => return None,
+    })
+}
+
+/// A mean of the means of batches, each with as many parts as it is one of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    total: f64,
+    count: f64,
+}
+
+impl Sum {
+    fn add(&mut self, mean: f64, count: usize) {
+        // The mean of nothing is no number.
+        if count > 0 {
+            self.total += mean * count as f64;
+            self.count += count as f64;
+        }
+    }
+
+    /// The mean, or the error that `none` gives for no targets at all.
+    #[track_caller]
+    fn mean(self, none: Function) -> Result<f64> {
+        if self.count == 0.0 {
+            let nothing = Tensor::zeros([0, 1])?;
+            return none(&nothing, &nothing);
+        }
+        Ok(self.total / self.count)
+    }
+}
+
+/// How many targets count: class numbers of −100 do not.
+fn counted(target: &Tensor) -> usize {
+    match target.dtype() {
+        DType::I64 => target.to_f64_vec().iter().filter(|class| **class != -100.0).count(),
+        _ => target.numel(),
+    }
+}
+
+macro_rules! means {
+    ($($(#[$doc:meta])* $Name:ident: $function:path, |$mean:ident| $finish:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default)]
+        pub struct $Name(Sum);
+
+        impl Metric for $Name {
+            #[track_caller]
+            fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+                let count = counted(target);
+                if count > 0 {
+                    self.0.add($function(prediction, target)?, count);
+                }
+                Ok(())
+            }
+
+            #[track_caller]
+            fn value(&self) -> Result<f64> {
+                let $mean = self.0.mean($function)?;
+                Ok($finish)
+            }
+
+            fn fresh(&self) -> Box<dyn Metric> {
+                Box::new(Self::default())
+            }
+        }
+    )*};
+}
+
+means! {
+    /// [`metrics::mse`] batch by batch.
+    Mse: metrics::mse, |mean| mean;
+    /// [`metrics::rmse`] batch by batch.
+    Rmse: metrics::mse, |mean| mean.sqrt();
+    /// [`metrics::mae`] batch by batch.
+    Mae: metrics::mae, |mean| mean;
+    /// [`metrics::accuracy`] batch by batch.
+    Accuracy: metrics::accuracy, |mean| mean;
+}
+
+/// [`metrics::perplexity`] batch by batch.
+#[derive(Debug, Clone, Default)]
+pub struct Perplexity(Sum);
+
+impl Metric for Perplexity {
+    #[track_caller]
+    fn update(&mut self, logits: &Tensor, targets: &Tensor) -> Result<()> {
+        let count = counted(targets);
+        if count > 0 {
+            if logits.shape().split_last().is_none_or(|(_, rest)| rest != targets.shape()) {
+                // An error, which is the function's.
+                metrics::perplexity(logits, targets)?;
+            }
+            let _unrecorded = crate::autograd::pause_recording();
+            self.0.add(losses::token_cross_entropy(logits, targets)?.item()?, count);
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn value(&self) -> Result<f64> {
+        Ok(self.0.mean(metrics::perplexity)?.exp())
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self::default())
+    }
+}
+
+/// [`metrics::r2`] batch by batch: the variance of the targets by Welford's method, which does not subtract large sums.
+#[derive(Debug, Clone, Default)]
+pub struct R2 {
+    count: f64,
+    mean: f64,
+    /// The sum of the squared distances of the targets from their mean.
+    spread: f64,
+    /// The sum of the squared errors.
+    residual: f64,
+}
+
+impl Metric for R2 {
+    #[track_caller]
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+        let count = target.numel();
+        if count == 0 {
+            return Ok(());
+        }
+        self.residual += metrics::mse(prediction, target)? * count as f64;
+        for y in target.to_f64_vec() {
+            self.count += 1.0;
+            let distance = y - self.mean;
+            self.mean += distance / self.count;
+            self.spread += distance * (y - self.mean);
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn value(&self) -> Result<f64> {
+        if self.count == 0.0 {
+            let nothing = Tensor::zeros([0])?;
+            return metrics::r2(&nothing, &nothing);
+        }
+        Ok(match (self.spread == 0.0, self.residual == 0.0) {
+            (false, _) => 1.0 - self.residual / self.spread,
+            (true, exact) => f64::from(u8::from(exact)),
+        })
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self::default())
+    }
+}
+
+/// [`metrics::f1`] batch by batch: how often each class was predicted as each other one.
+#[derive(Debug, Clone, Default)]
+pub struct F1 {
+    /// Predicted and actual classes, one number each for an example, whatever the number of classes.
+    predicted: Vec<i64>,
+    actual: Vec<i64>,
+}
+
+impl Metric for F1 {
+    #[track_caller]
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+        if counted(target) == 0 {
+            return Ok(());
+        }
+        // Whatever is wrong with a batch is wrong with the whole.
+        metrics::f1(prediction, target)?;
+        let classes = match prediction.shape().last() {
+            _ if prediction.dtype() == DType::I64 => prediction.clone(),
+            Some(1) => prediction.gt_scalar(0.0).to_dtype(DType::I64),
+            _ => prediction.argmax_dim(-1, false)?,
+        };
+        self.predicted.extend(classes.to_vec::<i64>()?);
+        self.actual.extend(target.to_f64_vec().into_iter().map(|y| y as i64));
+        Ok(())
+    }
+
+    #[track_caller]
+    fn value(&self) -> Result<f64> {
+        let list = |classes: &[i64]| Tensor::from_vec(classes.to_vec(), [classes.len()]);
+        metrics::f1(&list(&self.predicted)?, &list(&self.actual)?)
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self::default())
+    }
+}
+
+type SharedFunction = dyn Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync;
+
+/// A function of all predictions at once, which have to be kept until then.
+pub(super) struct AtOnce {
+    function: Arc<SharedFunction>,
+    predictions: Vec<Tensor>,
+    targets: Vec<Tensor>,
+}
+
+impl AtOnce {
+    pub(super) fn new(function: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static) -> Self {
+        Self { function: Arc::new(function), predictions: Vec::new(), targets: Vec::new() }
+    }
+}
+
+impl Metric for AtOnce {
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+        self.predictions.push(prediction.detach());
+        self.targets.push(target.detach());
+        Ok(())
+    }
+
+    fn value(&self) -> Result<f64> {
+        (self.function)(&joined(&self.predictions)?, &joined(&self.targets)?)
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self { function: self.function.clone(), predictions: Vec::new(), targets: Vec::new() })
+    }
+}
+
+/// Batches as one tensor. A single one is not copied.
+#[track_caller]
+pub(super) fn joined(parts: &[Tensor]) -> Result<Tensor> {
+    match parts {
+        [one] => Ok(one.clone()),
+        parts => Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0),
+    }
+}

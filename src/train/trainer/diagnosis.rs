@@ -1,0 +1,113 @@
+//! What an error in training comes from, if it is not the model: numbers in the data that are none, and targets of another task.
+
+use super::run::State;
+use super::{Examples, Trainer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// The help where data have values that are no numbers.
+const FILL: &str = "leave out such rows or fill the gaps; Preprocessor fills those of a table";
+
+/// `the inputs are NaN in row 7, column 2 of the data (counted from 0)`, if some are not finite. `row` gives the number
+/// of an example in the data.
+fn not_finite(x: &Tensor, y: &Tensor, row: impl Fn(usize) -> usize) -> Option<String> {
+    [("inputs", x), ("targets", y)].into_iter().filter(|(_, values)| values.dtype().is_float()).find_map(
+        |(what, values)| {
+            let flat = values.to_f64_vec();
+            let at = flat.iter().position(|value| !value.is_finite())?;
+            let (rows, rest) = values.shape().split_first()?;
+            let width = flat.len() / rows;
+            let place = match rest {
+                [] | [1] => String::new(),
+                [_] => format!(", column {}", at % width),
+                _ => {
+                    let index: Vec<usize> = (0..rest.len())
+                        .map(|dim| at % width / rest[dim + 1..].iter().product::<usize>() % rest[dim])
+                        .collect();
+                    format!(", at {index:?}")
+                }
+            };
+            Some(format!("the {what} are {} in row {}{place} of the data (counted from 0)", flat[at], row(at / width)))
+        },
+    )
+}
+
+impl Trainer<'_> {
+    /// An error of numbers in a step, with what is wrong with the data that it was made on.
+    #[track_caller]
+    pub(super) fn explain_step(&self, e: Error, state: &State, train: &Examples<'_>) -> Error {
+        if e.kind() != ErrorKind::Numeric {
+            return e;
+        }
+        let order = state.order.clone().map(|mut order: Rng| order.permutation(train.len()));
+        let first = state.batch.saturating_mul(self.batch_size);
+        let count = self.accumulate.saturating_mul(self.batch_size);
+        let range = first.min(train.len())..first.saturating_add(count).min(train.len());
+        let found = order.as_deref().and_then(|order| {
+            order[range].chunks(self.batch_size).find_map(|rows| {
+                let (x, y) = train.batch(rows).ok()?;
+                not_finite(&x, &y, |row| rows.get(row).copied().unwrap_or(row))
+            })
+        });
+        match found {
+            Some(found) => because(e, &found),
+            None => e,
+        }
+    }
+}
+
+/// An error if the data of an evaluation are to blame for a loss that is no number. The first example of the batch has the
+/// number `first`.
+#[track_caller]
+pub(super) fn explain_evaluation(loss: f64, x: &Tensor, y: &Tensor, first: usize) -> Result<()> {
+    match not_finite(x, y, |row| first + row) {
+        Some(found) => Err(Error::numeric("evaluate", format!("the loss is {loss}: {found}")).with_help(FILL)),
+        None => Ok(()),
+    }
+}
+
+#[track_caller]
+fn because(e: Error, found: &str) -> Error {
+    let message = e.message();
+    // Where it is not the loss that was noticed, but what came of it.
+    let message = message.strip_prefix("fit: ").unwrap_or(&message);
+    Error::numeric("fit", format!("{message}: {found}")).with_help(FILL).with_source(e)
+}
+
+/// Operations on classes, by the names in their errors.
+const OF_CLASSES: [&str; 8] = [
+    "cross_entropy",
+    "cross_entropy_from_probabilities",
+    "token_cross_entropy",
+    "accuracy",
+    "f1",
+    "confusion_matrix",
+    "classification_report",
+    "perplexity",
+];
+/// Operations on numbers of the type and shape of the prediction.
+const OF_NUMBERS: [&str; 9] = ["mse", "mae", "huber", "bce", "bce_with_logits", "rmse", "r2", "smooth_l1", "msle"];
+
+/// Adds how the targets of a table are made for what was called, if these are of the other kind.
+pub(super) fn with_targets_explained(e: Error, target: &Tensor) -> Error {
+    if !matches!(e.kind(), ErrorKind::Shape | ErrorKind::DType | ErrorKind::Index | ErrorKind::Argument) {
+        return e;
+    }
+    let (of_classes, op) = (target.dtype() == crate::tensor::DType::I64, e.op().to_string());
+    let advice = if OF_CLASSES.contains(&op.as_str()) && !of_classes {
+        "Preprocessor::classification(target) makes class numbers of a table's target".to_string()
+    } else if OF_CLASSES.contains(&op.as_str()) && e.kind() == ErrorKind::Index {
+        "the model needs an output for each class; those of a Preprocessor::classification are its classes()"
+            .to_string()
+    } else if OF_NUMBERS.contains(&op.as_str()) && of_classes {
+        format!(
+            "class numbers, as Preprocessor::classification makes them, go with cross_entropy; {op} takes numbers, as \
+             Preprocessor::regression makes them"
+        )
+    } else {
+        return e;
+    };
+    let advice = e.help().map_or_else(|| advice.clone(), |help| format!("{help}; {advice}"));
+    e.with_help(advice)
+}
