@@ -443,3 +443,85 @@ fn a_gradient_keeps_its_shape_and_type() -> Result<()> {
     assert!(!grads.wrt(&b)?.is_tracked());
     Ok(())
 }
+
+/// A cast rounds values and leaves gradients alone: they pass through any chain of floating types, and are `F32` where the
+/// tensor has 16 bits.
+#[test]
+fn casts_between_floating_types_pass_gradients_on() -> Result<()> {
+    let types = [DType::F32, DType::F64, DType::BF16, DType::F16];
+    for [first, second, third] in
+        types.into_iter().flat_map(|a| types.into_iter().flat_map(move |b| types.map(|c| [a, b, c])))
+    {
+        for leaf_type in [DType::F32, DType::F64] {
+            let w = tensor![1.5, -2.25].to_dtype(leaf_type).tracked()?;
+            let y = w.to_dtype(first).to_dtype(second).to_dtype(third);
+            assert_eq!((y.dtype(), y.is_tracked()), (third, true));
+            let loss = y.powf(3.0).sum();
+            let g = grad(&[&loss], &[&y, &w], GradOptions { retain_graph: true, ..Default::default() })?;
+            // 3 · x²
+            assert_eq!((g[0].dtype(), g[0].to_f64_vec()), (third.gradient().unwrap(), vec![6.75, 15.1875]));
+            assert_eq!((g[1].dtype(), g[1].to_f64_vec()), (leaf_type, vec![6.75, 15.1875]));
+            assert_eq!(loss.backward()?.wrt(&w)?.to_f64_vec(), [6.75, 15.1875]);
+        }
+    }
+    // Integers and truth values carry none.
+    let w = tensor![1.5, -2.25].tracked()?;
+    for dtype in [DType::I64, DType::U8, DType::Bool] {
+        assert!(!w.to_dtype(dtype).is_tracked() && !w.to_dtype(DType::BF16).to_dtype(dtype).is_tracked());
+    }
+    Ok(())
+}
+
+/// 1,000 gradients of 1 for the same tensor: in bfloat16 their sum would stay at 256.
+#[test]
+fn gradients_of_sixteen_bit_tensors_are_summed_in_single_precision() -> Result<()> {
+    let w = tensor![1.0].tracked()?;
+    let half = w.to_dtype(DType::BF16);
+    let parts: Vec<Tensor> = (0..1000).map(|_| half.to_dtype(DType::F32)).collect();
+    let sum = Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)?.sum();
+    assert_eq!(sum.backward()?.wrt(&w)?.item()?, 1000.0);
+    // A gradient smaller than any number of the type, as it comes of a mean.
+    let small = w.to_dtype(DType::F16).to_dtype(DType::F32).mul_scalar(1e-12).sum();
+    assert_eq!(small.backward()?.wrt(&w)?.item()?, f64::from(1e-12f32));
+    Ok(())
+}
+
+#[test]
+fn sixteen_bit_tensors_in_functions_of_users() -> Result<()> {
+    for dtype in [DType::BF16, DType::F16] {
+        let w = tensor![0.5, -1.5].tracked()?;
+        // Each backward pass frees the cast, too.
+        let x = || w.to_dtype(dtype);
+        let y = cube(&x())?;
+        assert_eq!((y.dtype(), y.is_tracked()), (dtype, true));
+        assert_eq!(y.sum().backward()?.wrt(&w)?.to_vec::<f32>()?, [0.75, 6.75]);
+
+        let inner = x();
+        let y = checkpoint(move |x| x.mul(&inner), &x().detach())?;
+        assert_eq!(y.sum().backward()?.wrt(&w)?.to_vec::<f32>()?, [0.5, -1.5]);
+        let y = checkpoint(|x| Ok(x.square()), &x())?;
+        assert_eq!(y.sum().backward()?.wrt(&w)?.to_vec::<f32>()?, [1.0, -3.0]);
+
+        // A gradient may come in the type of the tensor.
+        let own = |x: &[&Tensor]| Ok(x[0].square());
+        let y = custom("own", &[&x()], own, move |g, x, _| Ok(vec![Some(g.mul(&(&x[0] * 2.0))?.to_dtype(dtype))]))?;
+        assert_eq!(y.sum().backward()?.wrt(&w)?.to_vec::<f32>()?, [1.0, -3.0]);
+        let y = custom("own", &[&x()], own, |g, x, _| Ok(vec![Some(g.mul(&x[0])?.to_dtype(DType::F64))]))?;
+        let e = y.sum().backward().unwrap_err();
+        assert_eq!(e.message(), format!("own: its backward gave a f64 gradient for a {dtype} input"));
+
+        for weights in [dtype, DType::F32] {
+            let options =
+                GradOptions { grad_outputs: Some(vec![tensor![2.0, 4.0].to_dtype(weights)]), ..Default::default() };
+            assert_eq!(grad(&[&x().square()], &[&w], options)?[0].to_vec::<f32>()?, [2.0, -12.0]);
+        }
+        let options = GradOptions { allow_unused: true, ..Default::default() };
+        let unused = grad(&[&w.sum()], &[&x()], options)?.remove(0);
+        assert_eq!((unused.dtype(), unused.to_f64_vec()), (DType::F32, vec![0.0, 0.0]));
+
+        let e = x().unsqueeze(0)?.matmul(&x().unsqueeze(1)?).unwrap_err();
+        assert_eq!(e.message(), format!("matmul: the left operand must be f32 or f64, not {dtype}"));
+        assert_eq!(e.help(), Some("convert with to_dtype(DType::F32)"));
+    }
+    Ok(())
+}

@@ -120,3 +120,57 @@ fn kernels_know_no_tensor() {
         assert!(!text.contains("tensor::Tensor"), "{} knows Tensor", file.display());
     }
 }
+
+/// What follows `else` at the end of each `with_float!(dtype, T => .., else ..)` in the text, with its line.
+fn other_branches(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    for (at, name) in text.match_indices("with_float!(") {
+        let inside = &text[at + name.len()..];
+        let mut depth = 1;
+        let Some(end) = inside.find(|c| {
+            depth += i32::from(matches!(c, '(' | '[' | '{')) - i32::from(matches!(c, ')' | ']' | '}'));
+            depth == 0
+        }) else {
+            continue;
+        };
+        // The last one that is not inside of brackets.
+        let mut depth = 0;
+        let mut branch = None;
+        for (i, c) in inside[..end].char_indices() {
+            depth += i32::from(matches!(c, '(' | '[' | '{')) - i32::from(matches!(c, ')' | ']' | '}'));
+            if depth == 0 && inside[i..end].starts_with("else") {
+                branch = Some(inside[i + "else".len()..end].trim());
+            }
+        }
+        let line = text[..at].lines().count();
+        found.push((line, branch.unwrap_or("(no else)")));
+    }
+    found
+}
+
+/// A type that an operation does not compute in is refused before, so the other branch of `with_float!` is never reached. That
+/// is what it has to say (`bug!`), or it computes the result in another way. Nothing happens silently.
+#[test]
+fn what_cannot_happen_is_an_internal_error() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let (mut count, mut silent) = (0, Vec::new());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let text: String = text
+            .lines()
+            .map(|l| if l.trim_start().starts_with("//") { "\n".into() } else { format!("{l}\n") })
+            .collect();
+        for (line, branch) in other_branches(&text) {
+            count += 1;
+            // A call with arguments computes something; a value, a bare word or `return Ok(())` does not.
+            let computes = branch.contains(".cast(") || branch.contains("widened(");
+            if !branch.contains("bug!(") && !computes {
+                silent.push(format!("{}:{line}: else {branch}", file.strip_prefix(&src).unwrap().display()));
+            }
+        }
+    }
+    assert!(count > 25, "only {count} uses of with_float! found");
+    assert!(silent.is_empty(), "\n{}", silent.join("\n"));
+}

@@ -129,7 +129,7 @@ impl Pass {
         let link = |kept: &Option<Tensor>| {
             kept.as_ref().map(|y| {
                 let y = y.with_layout(*y.layout());
-                if recording::is_enabled() { y.with_node(Some(node.clone())) } else { y }
+                if recording::is_enabled() { y.with_node(Some(node.clone())) } else { y }.for_gradient()
             })
         };
         match rule {
@@ -198,10 +198,15 @@ impl Sink<'_, '_> {
 
 /// Brings a gradient to the shape of the node it belongs to.
 fn fit(op: &'static str, node: &Node, grad: Tensor) -> Result<Tensor> {
-    if grad.dtype() != node.dtype {
-        let message = format!("its backward gave a {} gradient for a {} input", grad.dtype(), node.dtype);
-        return Err(Error::gradient(op, message));
-    }
+    let grad = match node.dtype.gradient() {
+        Some(wanted) if grad.dtype() == wanted => grad,
+        // A 16-bit gradient of a 16-bit tensor.
+        Some(wanted) if grad.dtype() == node.dtype => grad.to_dtype(wanted),
+        _ => {
+            let message = format!("its backward gave a {} gradient for a {} input", grad.dtype(), node.dtype);
+            return Err(Error::gradient(op, message));
+        }
+    };
     if grad.shape() == &*node.shape {
         return Ok(grad);
     }
@@ -282,7 +287,7 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
     })
     .here()?;
     let unused = |i: usize, x: &Tensor| match options.allow_unused {
-        true => Ok(x.zeros_like()),
+        true => Ok(x.detach().for_gradient().zeros_like()),
         false => Err(Error::gradient("grad", format!("the outputs do not depend on input {i}"))
             .with_help("set allow_unused to get zeros for it")),
     };
@@ -495,6 +500,14 @@ impl Tensor {
     pub fn tracked(&self) -> Result<Tensor> {
         self.expect_float("tracked", "a tensor with gradients")?;
         Ok(self.as_leaf())
+    }
+
+    /// The same values in the type of this tensor's gradient, in which the rules for gradients compute.
+    pub(crate) fn for_gradient(&self) -> Tensor {
+        match self.dtype().gradient() {
+            Some(wide) if wide != self.dtype() => self.to_dtype(wide),
+            _ => self.clone(),
+        }
     }
 
     /// The same for results of any type that gradients flow through.

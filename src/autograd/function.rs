@@ -27,6 +27,8 @@ pub trait Function: Send + Sync + 'static {
 
     /// Passes the gradient on: for each input that [`sink.wants`](Sink::wants), gives its gradient to the sink.
     ///
+    /// 16-bit types are not met here: their gradients are `F32`, and inputs and output are saved as `F32` values.
+    ///
     /// # Errors
     /// Those of the operations it uses.
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()>;
@@ -72,10 +74,17 @@ fn no_second_order(name: &str) -> Error {
 pub struct Saved<'a> {
     name: &'static str,
     inputs: &'a [Tensor],
+    /// The inputs in the types that they were given in.
+    originals: &'a [Tensor],
     output: Option<&'a Tensor>,
 }
 
 impl Saved<'_> {
+    /// The inputs as they were given, for those that run the forward pass again.
+    pub(crate) fn originals(&self) -> &[Tensor] {
+        self.originals
+    }
+
     /// The inputs of the forward pass.
     #[must_use]
     pub fn inputs(&self) -> &[Tensor] {
@@ -109,7 +118,10 @@ impl Call {
 
     /// Runs the backward pass of the function. `output` is the kept output, recorded if this pass is.
     pub(crate) fn backward(&self, output: Option<&Tensor>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let saved = Saved { name: self.function.name(), inputs: &self.inputs, output };
+        let is_wide = self.inputs.iter().all(|x| x.dtype().gradient().is_none_or(|dtype| dtype == x.dtype()));
+        let wide: Option<Vec<Tensor>> = (!is_wide).then(|| self.inputs.iter().map(Tensor::for_gradient).collect());
+        let inputs = wide.as_deref().unwrap_or(&self.inputs);
+        let saved = Saved { name: self.function.name(), inputs, originals: &self.inputs, output };
         match self.function.second_order() {
             SecondOrder::None if recording::is_enabled() => Err(no_second_order(saved.name)),
             SecondOrder::Composite if recording::is_enabled() => {
@@ -137,7 +149,8 @@ pub fn apply<F: Function>(mut function: F, inputs: &[&Tensor]) -> Result<Tensor>
 /// Makes `output` the recorded result of `function`.
 pub(crate) fn attach<F: Function>(function: F, inputs: &[&Tensor], output: Tensor, recorded: bool) -> Tensor {
     let output = output.detach();
-    if !recorded || !output.dtype().is_differentiable() {
+    // Integers and truth values have no gradient.
+    if !recorded || output.dtype().gradient().is_none() {
         return output;
     }
     let name = function.name();

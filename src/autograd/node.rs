@@ -242,7 +242,8 @@ pub(crate) struct Tape {
 
 impl Tape {
     /// The gradient with respect to `input` is `vjp(g)`, `g` being the gradient of the output. It may have the
-    /// broadcast shape: the engine sums it to the input's.
+    /// broadcast shape: the engine sums it to the input's. Gradients of 16-bit tensors are `F32`: a rule that multiplies
+    /// by a tensor keeps it as [`for_gradient`](Tensor::for_gradient) gives it.
     pub(crate) fn edge(&mut self, input: &Tensor, vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) {
         if let Some(input) = node_of(input) {
             self.edges.push(Edge { input, vjp: Box::new(move |grad, _| vjp(grad)), add_to: None });
@@ -295,7 +296,7 @@ pub(crate) fn is_recorded(inputs: &[&Tensor]) -> bool {
 /// A rule must not capture the output itself, which would then keep itself alive; it is handed in.
 #[inline]
 pub(crate) fn record(name: &'static str, output: Tensor, inputs: &[&Tensor], rules: impl FnOnce(&mut Tape)) -> Tensor {
-    if !is_recorded(inputs) || !output.dtype().is_differentiable() {
+    if !is_recorded(inputs) || output.dtype().gradient().is_none() {
         return output;
     }
     let mut tape = Tape { edges: Vec::with_capacity(inputs.len()), keep_output: false };

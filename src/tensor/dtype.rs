@@ -7,7 +7,7 @@ use half::{bf16, f16};
 /// The type of a tensor's elements.
 ///
 /// Arithmetic and gradients are computed in [`F32`](DType::F32) and [`F64`](DType::F64). The 16-bit types store
-/// values; integers serve as indices and counts; booleans as masks.
+/// values, and gradients flow through them in `F32`; integers serve as indices and counts; booleans as masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum DType {
@@ -45,10 +45,21 @@ impl DType {
         matches!(self, Self::F32 | Self::F64 | Self::BF16 | Self::F16)
     }
 
-    /// Whether tensors of the type can have gradients: `F32` and `F64`.
+    /// Whether tensors of the type can be [tracked](crate::Tensor::tracked), and gradients are of it: `F32` and `F64`.
     #[must_use]
     pub const fn is_differentiable(self) -> bool {
         matches!(self, Self::F32 | Self::F64)
+    }
+
+    /// The type of the gradient of a tensor of this type: the type itself for `F32` and `F64`, `F32` for the 16-bit types,
+    /// whose range and precision are not enough for sums of gradients. Integers and truth values have none.
+    #[must_use]
+    pub const fn gradient(self) -> Option<Self> {
+        match self {
+            Self::F32 | Self::F64 => Some(self),
+            Self::BF16 | Self::F16 => Some(Self::F32),
+            Self::I64 | Self::U8 | Self::Bool => None,
+        }
     }
 }
 
@@ -186,6 +197,7 @@ mod tests {
         ] {
             assert_eq!((dtype.size(), dtype.to_string().as_str()), (size, name));
             assert_eq!((dtype.is_float(), dtype.is_differentiable()), (float, differentiable));
+            assert_eq!(dtype.gradient(), float.then_some(if differentiable { dtype } else { DType::F32 }));
             with_element!(dtype, T => assert_eq!((T::DTYPE, size_of::<T>()), (dtype, size)));
         }
     }

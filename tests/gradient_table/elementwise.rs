@@ -69,7 +69,7 @@ fn arithmetic() -> Vec<Row> {
     rows.extend(binary("atan2", Tensor::atan2, 0.3, 2.0));
     rows.extend(binary("maximum", Tensor::maximum, -2.0, 2.0));
     rows.extend(binary("minimum", Tensor::minimum, -2.0, 2.0));
-    rows.extend(binary("remainder", |a, b| a.mul_scalar(5.0).remainder(&b.add_scalar(0.3)), 0.3, 2.0));
+    rows.extend(binary("remainder", |a, b| a.mul_scalar(4.0).remainder(&b.mul_scalar(0.75)), 0.3, 2.0));
     rows
 }
 

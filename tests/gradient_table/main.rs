@@ -13,8 +13,9 @@ mod row;
 mod shape_index;
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use demotic::DType;
 use row::Row;
 
 fn families() -> [Vec<Row>; 7] {
@@ -80,3 +81,46 @@ fn every_operation_has_a_row() {
     let gone: Vec<_> = rows.difference(&operations).collect();
     assert!(gone.is_empty(), "rows of operations that no source file records: {gone:?}");
 }
+
+/// Gradients flow through tensors of 16 bits, or the operation says that it does not take them: nothing is silent.
+#[test]
+fn sixteen_bit_inputs_have_gradients_or_are_refused() {
+    let (mut taken, mut refused, mut failures) = (BTreeSet::new(), BTreeMap::new(), Vec::new());
+    for row in families().iter().flatten() {
+        for dtype in [DType::BF16, DType::F16] {
+            match row.in_sixteen_bits(dtype) {
+                Ok(None) => taken.extend(row.names()),
+                Ok(Some(message)) => {
+                    row.names().for_each(|name| refused.entry(name).or_insert_with(Vec::new).push(message.clone()));
+                }
+                Err(message) => failures.push(message),
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+    refused.retain(|name, _| !taken.contains(name));
+    assert_eq!(refused.keys().copied().collect::<Vec<_>>(), REFUSED, "operations that take no 16-bit inputs");
+    for (name, messages) in refused {
+        // The loss that users call has another name than the operation in it.
+        let said = if name == "log_likelihood" { "cross_entropy_from_probabilities" } else { name };
+        let says_it = messages.iter().any(|message| message.starts_with(&format!("{said}: ")));
+        assert!(says_it, "{name} does not say its name: {messages:?}");
+    }
+}
+
+/// Operations that compute in `F32` and `F64` only, and refuse other inputs by name.
+const REFUSED: [&str; 13] = [
+    "attention",
+    "bce",
+    "cross_entropy",
+    "gru",
+    "layer_norm",
+    "linear",
+    "log_likelihood",
+    "lstm",
+    "matmul",
+    "mse",
+    "rms_norm",
+    "rnn",
+    "rotary",
+];

@@ -1,7 +1,7 @@
 //! One row of the table, and what is checked for it.
 
 use demotic::autograd::{GradOptions, grad, gradcheck, gradgradcheck};
-use demotic::{DType, Result, Tensor, profile};
+use demotic::{DType, ErrorKind, Result, Tensor, profile};
 
 /// A function of tensors, to be differentiated by all of them.
 pub(crate) type Function = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
@@ -78,6 +78,40 @@ impl Row {
         failures
     }
 
+    /// What is wrong with the gradients where the inputs are of a 16-bit type: `Err`. If the operation does not take such
+    /// inputs, it must say so by an error of the kind `DType`: `Ok` with the message.
+    ///
+    /// What `f` captures is in `F64`, so that rows with constants are refused as well.
+    pub(crate) fn in_sixteen_bits(&self, dtype: DType) -> Result<Option<String>, String> {
+        let name = self.names[0];
+        let points: Vec<Tensor> = self.inputs.iter().map(|x| x.to_dtype(dtype).to_dtype(DType::F64)).collect();
+        let narrow = |x: &[Tensor]| -> Result<Tensor> {
+            let y = (self.f)(&each(x, |_, x| Ok(x.to_dtype(dtype)))?)?;
+            // The table works with `F64`: gradients go through both casts.
+            Ok(y.to_dtype(DType::F64))
+        };
+        let wrong = |e: demotic::Error| format!("{name} ({dtype}): {e}");
+        let epsilon = if dtype == DType::BF16 { 2f64.powi(-8) } else { 2f64.powi(-11) };
+        for order in [1, 2] {
+            let expected = flat_gradients(&self.f, &points, order).map_err(wrong)?;
+            let found = match flat_gradients(&narrow, &points, order) {
+                Ok(found) => found,
+                Err(e) if e.kind() == ErrorKind::DType => return Ok(Some(e.message())),
+                Err(e) => return Err(wrong(e)),
+            };
+            // Rounded values and rounded results: a few units of the last place of what is large.
+            let scale = expected.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
+            for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
+                if (a - b).abs() > 32.0 * epsilon * scale || a.is_nan() {
+                    return Err(format!(
+                        "{name} ({dtype}, order {order}): element {i} of all gradients is {a}, not {b}"
+                    ));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Runs the backward pass, and that of the gradients, and looks for the names that the row claims to be about.
     fn records_what_it_says(&self) -> Result<()> {
         let mut result = Ok(());
@@ -131,6 +165,25 @@ fn both_forms_agree(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) 
         }
     }
     Ok(())
+}
+
+/// All elements of the gradients of `f`, or of the gradients of the sum of their squares. Zeros stand for what `f` does not
+/// depend on.
+fn flat_gradients(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], order: usize) -> Result<Vec<f64>> {
+    let (leaves, mut grads) = gradients(f, inputs, order == 2)?;
+    if order == 2 {
+        let mut total = Tensor::scalar(0.0).to_dtype(DType::F64);
+        for g in &grads {
+            total = total.add(&g.square().sum())?;
+        }
+        // Gradients that do not depend on anything have none.
+        let leaves: Vec<&Tensor> = leaves.iter().collect();
+        grads = match total.is_tracked() {
+            true => grad(&[&total], &leaves, GradOptions { allow_unused: true, ..Default::default() })?,
+            false => leaves.iter().map(|x| x.zeros_like()).collect(),
+        };
+    }
+    Ok(grads.iter().flat_map(Tensor::to_f64_vec).collect())
 }
 
 fn each(x: &[Tensor], f: impl Fn(usize, &Tensor) -> Result<Tensor>) -> Result<Vec<Tensor>> {

@@ -47,7 +47,7 @@ impl Tensor {
         let _timer = crate::profile::op("mul");
         let out = Pair::new("mul", self, other)?.run_number(ops::Mul);
         Ok(record("mul", out, &[self, other], |tape| {
-            let (a, b) = (self.clone(), other.clone());
+            let (a, b) = (self.for_gradient(), other.for_gradient());
             tape.edge(self, move |g| g.mul(&b));
             tape.edge(other, move |g| g.mul(&a));
         }))
@@ -62,7 +62,7 @@ impl Tensor {
         let _timer = crate::profile::op("div");
         let out = Pair::new("div", self, other)?.run_float(ops::Div);
         Ok(record("div", out, &[self, other], |tape| {
-            let (a, b) = (self.clone(), other.clone());
+            let (a, b) = (self.for_gradient(), other.for_gradient());
             let divisor = b.clone();
             tape.edge(self, move |g| g.div(&divisor));
             tape.edge(other, move |g| Ok(g.mul(&a)?.div(&b.square())?.neg()));

@@ -51,7 +51,7 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
         kernel::take_rows(table.data::<T>(), rows.n, rows.inner, rows.index.data(), out.data_mut());
     });
     Ok(record("embedding", out, &[weight], |tape| {
-        let share = Share::new(&rows, weight.dtype(), padding_idx, by_frequency);
+        let share = Share::new(&rows, weight.dtype().gradient().unwrap_or(DType::F32), padding_idx, by_frequency);
         let (for_sum, shape) = ((rows.clone(), share.clone()), weight.layout().shape);
         tape.sparse_edge(
             weight,

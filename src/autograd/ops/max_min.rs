@@ -181,7 +181,7 @@ fn extreme(name: &'static str, largest: bool, x: &Tensor, r: &Reduction) -> Resu
     let wide = comparable(x);
     let out = with_comparable!(wide.dtype(), T => run::<T>(largest, &wide, r)).cast(x.dtype());
     Ok(record(name, out, &[x], |tape| {
-        let (input, r) = (x.clone(), *r);
+        let (input, r) = (x.for_gradient(), *r);
         tape.edge_with_output(x, move |g, y| g.reshape(&*r.kept)?.mul(&r.shares(&input, &y.reshape(&*r.kept)?)?));
     }))
 }

@@ -133,7 +133,7 @@ pub(crate) fn unary(
     let _timer = crate::profile::op(name);
     record(name, map(x, op), &[x], |tape| {
         let input = x.clone();
-        tape.edge(x, move |g| vjp(g, &input));
+        tape.edge(x, move |g| vjp(g, &input.for_gradient()));
     })
 }
 

@@ -4,10 +4,10 @@ use super::record;
 use super::reduce::{Reduction, narrowed, widened};
 use super::sum::mean;
 use crate::error::Result;
-use crate::tensor::Tensor;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::reduce;
 use crate::tensor::layout::MAX_DIMS;
+use crate::tensor::{DType, Tensor};
 
 impl Tensor {
     /// The variance of all elements, `Σ (x - mean)² / max(0, n - correction)`, as `F32` for integers.
@@ -56,7 +56,7 @@ impl Tensor {
 fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
     let _timer = crate::profile::op("var");
     record("var", narrowed(variance(x, r, correction), x.dtype()), &[x], |tape| {
-        let (input, (reduced, kept), divisor) = (x.clone(), (r.reduced, r.kept), divisor(x, r, correction));
+        let (input, (reduced, kept), divisor) = (x.for_gradient(), (r.reduced, r.kept), divisor(x, r, correction));
         tape.edge(x, move |g| {
             let scale = g.mul_scalar(2.0).div_scalar(divisor).reshape(&*kept)?;
             centered(&input, reduced)?.mul(&scale)
@@ -67,7 +67,7 @@ fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
 fn std(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
     let _timer = crate::profile::op("std");
     record("std", narrowed(variance(x, r, correction).sqrt(), x.dtype()), &[x], |tape| {
-        let (input, (reduced, kept), divisor) = (x.clone(), (r.reduced, r.kept), divisor(x, r, correction));
+        let (input, (reduced, kept), divisor) = (x.for_gradient(), (r.reduced, r.kept), divisor(x, r, correction));
         tape.edge_with_output(x, move |g, y| {
             // An infinite divisor makes the gradient 0 where the deviation is, and keeps its own gradients finite.
             let y = y.masked_fill(&y.eq_scalar(0.0), f64::INFINITY)?;
@@ -91,18 +91,19 @@ fn centered(x: &Tensor, reduced: [bool; MAX_DIMS]) -> Result<Tensor> {
 
 /// The variance, not recorded; of 16-bit types and integers in `F32`.
 fn variance(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
-    let (x, [outer, len, inner]) = r.view(&widened(x));
+    let wide = widened(x);
+    let (x, [outer, len, inner]) = r.view(&wide);
     let (mut mean, mut var) = (Tensor::stale(x.dtype(), &r.shape), Tensor::stale(x.dtype(), &r.shape));
     with_float!(x.dtype(), T => {
         reduce::variance::<T>(x.data(), outer, len, inner, correction, mean.data_mut(), var.data_mut());
-    }, else ());
+    }, else return variance(&wide.cast(DType::F32), r, correction));
     var
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DType, tensor};
+    use crate::tensor;
 
     #[test]
     fn with_nothing_to_divide_by_there_is_no_variance() {

@@ -43,7 +43,7 @@ impl Tensor {
 pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
     let _timer = crate::profile::op("norm");
     record("norm", narrowed(norm_of(&widened(x), p, r), x.dtype()), &[x], |tape| {
-        let (input, r) = (x.clone(), *r);
+        let (input, r) = (x.for_gradient(), *r);
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
             g.mul(&slope(&input, &y, p, &r)?)

@@ -39,12 +39,12 @@ impl Tensor {
         let _timer = crate::profile::op("pow");
         let out = Pair::new("pow", self, exponent)?.run_number(ops::Pow);
         Ok(record("pow", out, &[self, exponent], |tape| {
-            let (a, b) = (self.clone(), exponent.clone());
+            let (a, b) = (self.for_gradient(), exponent.for_gradient());
             tape.edge(self, move |g| {
                 let constant = a.eq_scalar(0.0).logical_and(&b.eq_scalar(0.0))?;
                 g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
             });
-            let (a, b) = (self.clone(), exponent.clone());
+            let (a, b) = (self.for_gradient(), exponent.for_gradient());
             tape.edge_with_output(exponent, move |g, y| {
                 let constant = a.eq_scalar(0.0).logical_and(&b.ge_scalar(0.0))?;
                 g.mul(y)?.mul(&a.masked_fill(&constant, 1.0)?.log())

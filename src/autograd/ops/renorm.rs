@@ -41,7 +41,7 @@ impl Tensor {
         let norms = row_norms(&out, p, dim);
         shorten_rows(&mut out, dim, &norms, max_norm, EPS);
         Ok(record("renorm", narrowed(out, self.dtype()), &[self], |tape| {
-            let (x, r) = (self.clone(), across(self, dim));
+            let (x, r) = (self.for_gradient(), across(self, dim));
             tape.edge(self, move |g| {
                 let n = norm(&x, p, &r);
                 let inverse = n.add_scalar(EPS).reciprocal();

@@ -67,7 +67,7 @@ impl Tensor {
         let out = Pair::new("remainder", self, other)?.run_number(ops::Rem);
         Ok(record("remainder", out, &[self, other], |tape| {
             tape.edge(self, |g| Ok(g.clone()));
-            let (a, b) = (self.clone(), other.clone());
+            let (a, b) = (self.for_gradient(), other.for_gradient());
             // The quotient of what the remainder leaves is whole but for rounding; that of `a` could lie on the wrong
             // side of a whole number.
             tape.edge_with_output(other, move |g, r| g.mul(&a.sub(r)?.div(&b)?.round().neg()));

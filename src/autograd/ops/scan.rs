@@ -42,7 +42,7 @@ impl Tensor {
         let axis = dim_index("cumprod", dim, self.rank())?;
         let out = scanned(self, axis, scan::cumprod::<i64>, scan::cumprod::<f32>, scan::cumprod::<f64>);
         Ok(record("cumprod", out, &[self], |tape| {
-            let x = self.clone();
+            let x = self.for_gradient();
             tape.edge_with_output(self, move |g, y| delayed(y, axis, 1.0)?.mul(&recurrence_down(&x, g, axis)));
         }))
     }
@@ -105,7 +105,7 @@ fn prod(x: &Tensor, r: &Reduction) -> Tensor {
         _ => r.run_float(x, reduce::Prod),
     };
     record("prod", out, &[x], |tape| {
-        let (input, r) = (x.clone(), *r);
+        let (input, r) = (x.for_gradient(), *r);
         tape.edge(x, move |g| others(&input, &r)?.mul(&g.reshape(&*r.kept)?));
     })
 }

@@ -73,8 +73,11 @@ fn chosen(name: &'static str, x: &Tensor, axis: usize, k: Option<usize>, descend
     let _timer = crate::profile::op(name);
     let (values, indices) = ordered(x, axis, k, descending);
     let values = record(name, values, &[x], |tape| {
-        let (places, like) = (indices.clone(), x.detach());
-        tape.edge(x, move |g| like.zeros_like().scatter_add(axis as isize, &places, g));
+        let (places, shape) = (indices.clone(), x.layout().shape);
+        tape.edge(x, move |g| {
+            let zeros = Tensor::scalar(0.0).to_dtype(g.dtype()).expanded(&shape)?;
+            zeros.scatter_add(axis as isize, &places, g)
+        });
     });
     (values, indices)
 }

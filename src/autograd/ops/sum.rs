@@ -120,7 +120,7 @@ pub(super) fn mean(x: &Tensor, r: &Reduction) -> Tensor {
 fn logsumexp(x: &Tensor, r: &Reduction) -> Tensor {
     let _timer = crate::profile::op("logsumexp");
     record("logsumexp", r.run_float(x, reduce::LogSumExp), &[x], |tape| {
-        let (input, kept) = (x.clone(), r.kept);
+        let (input, kept) = (x.for_gradient(), r.kept);
         tape.edge_with_output(x, move |g, y| {
             // Where everything is -∞, so is the result: any finite number in its place makes the softmax 0, not NaN.
             let y = y.masked_fill(&y.eq_scalar(f64::NEG_INFINITY), 0.0)?.reshape(&*kept)?;

@@ -57,9 +57,9 @@ impl Tensor {
         let _timer = crate::profile::op("atan2");
         let out = Pair::new("atan2", self, x)?.run_float(ops::Atan2);
         Ok(record("atan2", out, &[self, x], |tape| {
-            let (a, b) = (self.clone(), x.clone());
+            let (a, b) = (self.for_gradient(), x.for_gradient());
             tape.edge(self, move |g| g.mul(&b)?.div(&a.square().add(&b.square())?));
-            let (a, b) = (self.clone(), x.clone());
+            let (a, b) = (self.for_gradient(), x.for_gradient());
             tape.edge(x, move |g| g.mul(&a.neg())?.div(&a.square().add(&b.square())?));
         }))
     }

@@ -6,7 +6,7 @@ use crate::parallel;
 
 use super::map::{Unary, along_first, unary};
 use super::simd::Isa;
-use super::walk::{Plan, Strided, for_rows, gather};
+use super::walk::{Plan, Strided, count, for_rows, gather};
 use super::{Elem, GRAIN};
 
 /// Rows and columns of the tiles in which a transposed operand is copied: few enough cache lines and pages that all of
@@ -15,6 +15,8 @@ const TILE: (usize, usize) = (64, 32);
 
 /// Copies the elements of a strided operand one after the other into `out`.
 pub(crate) fn copy_strided<T: Elem>(shape: &[usize], x: Strided<'_, T>, out: &mut [T]) {
+    let fits = count(shape) == out.len() && x.covers(shape.iter().copied());
+    assert!(fits, "copy: operand and output that do not fit {shape:?}");
     if out.is_empty() {
         return;
     }

@@ -5,7 +5,7 @@
 use crate::parallel;
 
 use super::ops::Number;
-use super::walk::{Plan, row_offsets};
+use super::walk::{Plan, Strided, count, row_offsets};
 use super::{Elem, GRAIN};
 
 /// One operand of [`join`]: rows of `width` elements, `stride` apart.
@@ -19,6 +19,10 @@ pub(crate) struct Part<'a, T> {
 /// Writes the first rows of all parts one after the other, then the second ones, and so on.
 pub(crate) fn join<T: Elem>(parts: &[Part<'_, T>], out: &mut [T]) {
     let width: usize = parts.iter().map(|part| part.width).sum();
+    let rows = out.len().checked_div(width).unwrap_or(0);
+    let reaches =
+        |part: &Part<'_, T>| rows == 0 || part.width == 0 || (rows - 1) * part.stride + part.width <= part.data.len();
+    assert!(rows * width == out.len() && parts.iter().all(reaches), "join: parts that do not make up the output");
     parallel::for_blocks(out, GRAIN, |start, out| {
         let (mut row, mut column, mut rest) = (start / width, start % width, out);
         while !rest.is_empty() {
@@ -67,6 +71,9 @@ fn combine_at_place<T: Elem>(
     out: &mut [T],
     combine: impl Fn(&mut T, T) + Sync,
 ) {
+    let view = Strided { data: out.get(at.offset..).unwrap_or_default(), strides: at.strides };
+    let fits = count(at.shape) == x.len() && view.covers(at.shape.iter().copied());
+    assert!(fits, "place: {} elements for {:?} in {}", x.len(), at.shape, out.len());
     let plan = Plan::new(at.shape, [at.strides]);
     let Some(plan) = plan.filter(|_| !x.is_empty()) else {
         if let Some(value) = background {
@@ -114,6 +121,7 @@ fn combine_at_place<T: Elem>(
 
 /// `x` as `[outer, n, inner]` with the middle dimension reversed.
 pub(crate) fn reverse<T: Elem>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
+    assert!(x.len() == out.len() && x.len().is_multiple_of(count(&[n, inner])), "reverse: lengths");
     if inner == 1 {
         return parallel::for_blocks(out, n * GRAIN.div_ceil(n.max(1)), |start, out| {
             for (out, x) in out.chunks_mut(n).zip(x[start..].chunks(n)) {
@@ -133,6 +141,9 @@ pub(crate) fn reverse<T: Elem>(x: &[T], n: usize, inner: usize, out: &mut [T]) {
 /// The middle dimension of `x` as `[outer, n, inner]`, row by row as `index` says.
 pub(crate) fn take_rows<T: Elem>(x: &[T], n: usize, inner: usize, index: &[i64], out: &mut [T]) {
     let row = inner * index.len();
+    let outer = x.len().checked_div(count(&[n, inner])).unwrap_or(0);
+    let fits = outer * count(&[n, inner]) == x.len() && (outer == 0 || outer * row == out.len());
+    assert!(fits && (outer > 0 || out.is_empty()), "take_rows: {} elements of {} by {row}", out.len(), x.len());
     if inner == 1 {
         return parallel::for_blocks(out, row * GRAIN.div_ceil(row.max(1)), |start, out| {
             for (i, out) in out.chunks_mut(row).enumerate() {
@@ -158,6 +169,9 @@ pub(crate) fn take_rows<T: Elem>(x: &[T], n: usize, inner: usize, index: &[i64],
 /// ascending order of `j`.
 pub(crate) fn add_rows<T: Number>(source: &[T], n: usize, inner: usize, index: &[i64], out: &mut [T]) {
     let len = index.len();
+    let outer = out.len().checked_div(count(&[n, inner])).unwrap_or(0);
+    let fits = outer * count(&[n, inner]) == out.len() && outer * len * inner == source.len();
+    assert!(fits, "add_rows: {} elements to {}, {len} rows of {inner}", source.len(), out.len());
     let add = |out: &mut [T], row: usize| {
         let from = &source[row * inner..][..inner];
         out.iter_mut().zip(from).for_each(|(out, x)| *out = out.plus(*x));
@@ -200,6 +214,7 @@ pub(crate) struct Along<'a> {
 
 /// `out[i, j, k] = x[i, index[i, j, k], k]`.
 pub(crate) fn gather<T: Elem>(x: &[T], along: Along<'_>, index: &[i64], out: &mut [T]) {
+    assert!(index.len() == count(along.shape) && out.len() == index.len(), "gather: lengths of index and output");
     let Some(plan) = Plan::new(along.shape, [along.strides]).filter(|_| !out.is_empty()) else { return };
     let (inner, step) = (plan.inner(), plan.strides(0).first().copied().unwrap_or(0));
     parallel::for_blocks(out, inner * (GRAIN / 4).div_ceil(inner), |start, out| {
@@ -214,6 +229,7 @@ pub(crate) fn gather<T: Elem>(x: &[T], along: Along<'_>, index: &[i64], out: &mu
 
 /// `out[i, index[i, j, k], k]` becomes `f` of itself and `source[i, j, k]`, in the order of the source.
 pub(crate) fn scatter<T: Elem>(source: &[T], along: Along<'_>, index: &[i64], out: &mut [T], f: impl Fn(T, T) -> T) {
+    assert!(index.len() == count(along.shape) && source.len() == index.len(), "scatter: lengths of index and source");
     let Some(plan) = Plan::new(along.shape, [along.strides]).filter(|_| !source.is_empty()) else { return };
     let (inner, step) = (plan.inner(), plan.strides(0).first().copied().unwrap_or(0));
     let rows = source.chunks(inner).zip(index.chunks(inner)).zip(row_offsets(&plan, 0));
@@ -234,6 +250,7 @@ pub(crate) enum Triangle {
 
 /// Matrices of `rows` × `columns` with zeros beyond a diagonal, which is itself kept.
 pub(crate) fn triangle<T: Elem>(x: &[T], [rows, columns]: [usize; 2], side: Triangle, diagonal: isize, out: &mut [T]) {
+    assert!(x.len() == out.len() && x.len().is_multiple_of(count(&[rows, columns])), "triangle: lengths");
     parallel::for_blocks(out, columns * GRAIN.div_ceil(columns.max(1)), |start, out| {
         for (i, (out, x)) in out.chunks_mut(columns).zip(x[start..].chunks(columns)).enumerate() {
             let row = (start / columns + i) % rows;

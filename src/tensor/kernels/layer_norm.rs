@@ -41,8 +41,10 @@ pub(crate) fn normalize<T: Real, const CENTRED: bool>(
     mean: &mut [T],
     rstd: &mut [T],
 ) {
-    debug_assert!(x.len() == out.len() && x.len() == cols * rstd.len());
-    debug_assert_eq!(mean.len(), if CENTRED { rstd.len() } else { 0 });
+    assert!(x.len() == out.len() && x.len() == cols * rstd.len(), "layer_norm: rows and their statistics");
+    assert_eq!(mean.len(), if CENTRED { rstd.len() } else { 0 }, "layer_norm: means");
+    let fits = |x: Option<&[T]>| x.is_none_or(|x| x.len() == cols);
+    assert!(fits(affine.weight) && fits(affine.bias), "layer_norm: weight and bias");
     let rows = (RowsOf { data: x, cols }, RowsOfMut { data: out, cols });
     let means = RowsOfMut { data: mean, cols: usize::from(CENTRED) };
     for_parts((rows, means, rstd), rows_per_task(cols), &|((x, out), mean, rstd)| {
@@ -93,7 +95,13 @@ pub(crate) fn normalize_backward<T: Real, const CENTRED: bool>(
     affine: Option<AffineGrad<'_, T>>,
 ) {
     let Normalized { x, cols, mean, rstd, weight } = saved;
-    debug_assert!(x.len() == g.len() && x.len() == dx.len() && x.len() == cols * rstd.len());
+    let rows_fit = x.len() == g.len() && x.len() == dx.len() && x.len() == cols * rstd.len();
+    assert!(rows_fit && mean.len() == if CENTRED { rstd.len() } else { 0 }, "layer_norm: rows and their statistics");
+    assert!(weight.is_none_or(|weight| weight.len() == cols), "layer_norm: weight");
+    if let Some(AffineGrad { weight, bias, scratch }) = &affine {
+        assert!(weight.len() == cols && (!CENTRED || bias.len() == cols), "layer_norm: gradients of weight and bias");
+        assert_eq!(scratch.len(), scratch_len::<CENTRED>(rstd.len(), cols), "layer_norm: scratch");
+    }
     let rows = rows_per_block(cols);
     let (scratch, sums) = match affine {
         Some(AffineGrad { weight, bias, scratch }) => (scratch, Some((weight, bias))),

@@ -3,7 +3,7 @@
 use crate::parallel;
 
 use super::simd::{Isa, Kernel, dispatch};
-use super::walk::{Operand, Plan, Strided};
+use super::walk::{Operand, Plan, Strided, count};
 use super::{Elem, GRAIN};
 
 /// Loops run over multiples of this many elements, so that compiled ones have no scalar remainder. What is left at
@@ -44,7 +44,7 @@ pub(crate) trait Ternary<A: Elem, B: Elem, C: Elem, U: Elem>: Copy + Send + Sync
 
 /// `out = op(x)`.
 pub(crate) fn unary<T: Elem, U: Elem, O: Unary<T, U>>(op: O, x: &[T], out: &mut [U]) {
-    debug_assert_eq!(x.len(), out.len());
+    assert_eq!(x.len(), out.len(), "map: lengths of input and output");
     parallel::for_blocks(out, GRAIN / O::COST, |start, out| unary_block(op, &x[start..], out));
 }
 
@@ -69,6 +69,8 @@ pub(crate) fn binary<T: Elem, U: Elem, O: Binary<T, U>>(
     b: Strided<'_, T>,
     out: &mut [U],
 ) {
+    let fits = count(shape) == out.len() && [a, b].iter().all(|x| x.covers(shape.iter().copied()));
+    assert!(fits, "map: operands and output that do not fit {shape:?}");
     if a.is_contiguous(shape) && b.is_contiguous(shape) {
         let f = |start: usize, out: &mut [U]| binary_block(op, &a.data[start..], &b.data[start..], out);
         return parallel::for_blocks(out, GRAIN / O::COST, f);
@@ -104,7 +106,7 @@ fn strided_binary<T: Elem, U: Elem>(
 
 /// `a = op(a, b)`.
 pub(crate) fn binary_in_place<T: Elem, O: Binary<T>>(op: O, a: &mut [T], b: &[T]) {
-    debug_assert_eq!(a.len(), b.len());
+    assert_eq!(a.len(), b.len(), "map: lengths of both operands");
     parallel::for_blocks(a, GRAIN / O::COST, |start, a| {
         let b = &b[start..];
         let whole = a.len() / LANES * LANES;
@@ -127,6 +129,9 @@ pub(crate) fn ternary<A: Elem, B: Elem, C: Elem, U: Elem, O: Ternary<A, B, C, U>
     c: Strided<'_, C>,
     out: &mut [U],
 ) {
+    let sizes = shape.iter().copied();
+    let covers = a.covers(sizes.clone()) && b.covers(sizes.clone()) && c.covers(sizes);
+    assert!(count(shape) == out.len() && covers, "map: operands and output that do not fit {shape:?}");
     let Some(plan) = Plan::new(shape, [a.strides, b.strides, c.strides]) else {
         return along_first(shape, out, |i, shape, out| ternary(op, shape, a.at(i), b.at(i), c.at(i), out));
     };

@@ -16,8 +16,9 @@
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
 //!
 //! Three rules hold everywhere. An element's value depends neither on the number of threads nor on its place in a
-//! block or a vector register. Lengths that do not fit each other are a mistake of the caller, found by a debug
-//! assertion; in release builds the loops stop at the shorter one. And everything is safe code, except the step
+//! block or a vector register. Lengths that do not fit each other are a mistake of the caller, who has compared the
+//! shapes: each kernel asserts once at its entry, in release builds as well, that they do, because its output is recycled
+//! memory, and what it left out would be another tensor's numbers. And everything is safe code, except the step
 //! into functions compiled for an instruction set that was just found to be present.
 //!
 //! A trap: within [`simd::Kernel::run`] everything has to be inlined. A closure that is called in two places is not, and is
@@ -49,6 +50,7 @@ mod walk;
 
 pub(crate) use math::Real;
 pub(crate) use walk::Strided;
+use walk::count;
 
 /// What a kernel needs of its elements: to copy them, and something to fill a buffer with.
 pub(crate) trait Elem: Copy + Default + Send + Sync + 'static {}

@@ -58,12 +58,14 @@ pub(crate) struct AdaGrad {
 
 /// Updates the parameters `p` with their gradients `g`. Momentum needs a `velocity`; without one there is none.
 pub(crate) fn sgd<T: Real>(rule: Sgd, p: &mut [T], g: &[T], velocity: Option<&mut [T]>) {
+    fits("sgd", p, [g], [velocity.as_deref()]);
     for_parts((p, g, velocity), GRAIN / COST, &|(p, g, velocity)| dispatch(SgdLoop { rule, p, g, velocity }));
 }
 
 /// Updates the parameters `p` with their gradients `g`. `m` and `v` are the averages of the gradient and of its square,
 /// `v_max` the largest `v` so far (AMSGrad, if given); all begin as zeros.
 pub(crate) fn adam<T: Real>(rule: Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], v_max: Option<&mut [T]>) {
+    fits("adam", p, [g, m, v], [v_max.as_deref()]);
     for_parts((p, g, m, v, v_max), GRAIN / COST, &|(p, g, m, v, v_max)| {
         dispatch(AdamLoop { rule, p, g, m, v, v_max });
     });
@@ -79,6 +81,7 @@ pub(crate) fn rmsprop<T: Real>(
     mean: Option<&mut [T]>,
     velocity: Option<&mut [T]>,
 ) {
+    fits("rmsprop", p, [g, square], [mean.as_deref(), velocity.as_deref()]);
     for_parts((p, g, square, mean, velocity), GRAIN / COST, &|(p, g, square, mean, velocity)| {
         dispatch(RmsPropLoop { rule, p, g, square, mean, velocity });
     });
@@ -86,7 +89,15 @@ pub(crate) fn rmsprop<T: Real>(
 
 /// Updates the parameters `p` with their gradients `g`. `sum` is the sum of the gradient's squares.
 pub(crate) fn adagrad<T: Real>(rule: AdaGrad, p: &mut [T], g: &[T], sum: &mut [T]) {
+    fits("adagrad", p, [g, sum], []);
     for_parts((p, g, sum), GRAIN / COST, &|(p, g, sum)| dispatch(AdaGradLoop { rule, p, g, sum }));
+}
+
+/// Everything that belongs to the parameters is as long as they are.
+fn fits<T, const N: usize, const M: usize>(name: &str, p: &[T], all: [&[T]; N], some: [Option<&[T]>; M]) {
+    let len = p.len();
+    let fits = all.iter().all(|x| x.len() == len) && some.iter().flatten().all(|x| x.len() == len);
+    assert!(fits, "{name}: gradient and state of {len} parameters");
 }
 
 /// `βⁿ`, for a step that may exceed `i32`.

@@ -2,7 +2,7 @@
 
 use crate::parallel;
 
-use super::{GRAIN, Real};
+use super::{GRAIN, Real, count};
 
 /// The widest group of columns that is worked on side by side.
 const COLUMNS: usize = 256;
@@ -28,7 +28,8 @@ fn run<T: Real>(
     out: &mut [T],
     rows: impl Fn(usize) -> (usize, usize) + Send + Sync,
 ) {
-    debug_assert!(a.len() == outer * len * inner && b.len() == a.len() && out.len() == a.len());
+    let fits = a.len() == count(&[outer, len, inner]) && b.len() == a.len() && out.len() == a.len();
+    assert!(fits, "recurrence: operands and output");
     let matrix = len * inner;
     if matrix == 0 {
         return;

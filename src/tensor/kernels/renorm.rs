@@ -9,7 +9,7 @@ pub(crate) fn shorten<T: Real>(x: &mut [T], inner: usize, norms: &[T], limit: T,
     if x.is_empty() {
         return;
     }
-    debug_assert!(x.len().is_multiple_of(inner * norms.len()));
+    assert!(!norms.is_empty() && x.len().is_multiple_of(inner * norms.len()), "renorm: norms of rows");
     parallel::for_blocks(x, (GRAIN / inner).max(1) * inner, |start, x| {
         for (i, part) in x.chunks_mut(inner).enumerate() {
             let norm = norms[(start / inner + i) % norms.len()];

@@ -3,7 +3,7 @@
 use crate::parallel;
 
 use super::simd::{Isa, Kernel, dispatch};
-use super::walk::offsets_of_rows;
+use super::walk::{count, offsets_of_rows};
 use super::{GRAIN, Real, Strided};
 
 /// How much longer than an addition an element takes, roughly.
@@ -29,7 +29,11 @@ pub(crate) struct Angles<'a, T> {
 /// Rotates the rows of `x`, whose elements are contiguous within a row.
 pub(crate) fn rotate<T: Real>(x: Strided<'_, T>, shape: &[usize], angles: Angles<'_, T>, out: &mut [T]) {
     let Some(&cols) = shape.last().filter(|_| !out.is_empty()) else { return };
-    debug_assert!(x.strides.last() == Some(&1) && 2 * angles.pairs <= cols);
+    assert!(x.strides.last() == Some(&1) && 2 * angles.pairs <= cols, "rotary: rows and pairs");
+    let [cos, sin] = [angles.cos, angles.sin].map(|x| x.len() == angles.positions * angles.pairs);
+    assert!(cos && sin && angles.positions > 0, "rotary: angles");
+    let fits = count(shape) == out.len() && x.covers(shape.iter().copied());
+    assert!(fits, "rotary: input and output that do not fit {shape:?}");
     let rows = (GRAIN / COST / cols).max(1);
     parallel::for_blocks(out, rows * cols, |start, out| {
         dispatch(Rotate { x, shape, angles, first: start / cols, cols, out });

@@ -4,7 +4,7 @@ use crate::parallel;
 
 use super::Real;
 use super::simd::{Isa, Kernel, dispatch};
-use super::{Elem, GRAIN};
+use super::{Elem, GRAIN, count};
 
 /// The widest group of columns that is scanned side by side.
 const COLUMNS: usize = 256;
@@ -73,7 +73,7 @@ fn scan<T: Scan>(
     start: T::Running,
     step: impl Fn(T::Running, T) -> T::Running + Copy + Send + Sync,
 ) {
-    debug_assert!(x.len() == outer * len * inner && out.len() == x.len());
+    assert!(x.len() == count(&[outer, len, inner]) && out.len() == x.len(), "scan: input and output");
     let matrix = len * inner;
     if matrix == 0 {
         return;

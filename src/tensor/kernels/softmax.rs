@@ -62,8 +62,9 @@ pub(crate) fn cross_entropy<T: Real>(
     losses: &mut [T],
     lse: &mut [T],
 ) {
-    debug_assert_eq!(logits.len(), cols * targets.len());
-    debug_assert!(losses.len() == targets.len() && lse.len() == targets.len());
+    assert_eq!(logits.len(), cols * targets.len(), "cross_entropy: a row for each target");
+    assert!(losses.len() == targets.len() && lse.len() == targets.len(), "cross_entropy: results of rows");
+    assert!(weights.is_none_or(|weights| weights.len() == cols), "cross_entropy: weights of classes");
     let criterion = Criterion { label_smoothing, weights, cols };
     let rows = RowsOf { data: logits, cols };
     for_parts((rows, targets, losses, lse), rows_per_task(cols), &|(rows, targets, losses, lse)| {
@@ -83,8 +84,9 @@ pub(crate) fn cross_entropy_backward<T: Real>(
     row_scale: &[T],
     grad: &mut [T],
 ) {
-    debug_assert!(logits.len() == cols * targets.len() && grad.len() == logits.len());
-    debug_assert!(lse.len() == targets.len() && row_scale.len() == targets.len());
+    assert!(logits.len() == cols * targets.len() && grad.len() == logits.len(), "cross_entropy: a row for each target");
+    assert!(lse.len() == targets.len() && row_scale.len() == targets.len(), "cross_entropy: results of rows");
+    assert!(weights.is_none_or(|weights| weights.len() == cols), "cross_entropy: weights of classes");
     let criterion = Criterion { label_smoothing, weights, cols };
     parallel::for_blocks(grad, rows_per_task(cols) * cols, |start, grad| {
         let first = start / cols;
@@ -112,7 +114,8 @@ trait RowRule: Copy + Send + Sync {
 }
 
 fn for_rows<T: Real>(rule: impl RowRule, a: &[T], b: &[T], cols: usize, out: &mut [T]) {
-    debug_assert!(a.len() == out.len() && b.len() == out.len());
+    let fits = a.len() == out.len() && b.len() == out.len() && out.len().is_multiple_of(cols);
+    assert!(fits, "softmax: rows of {cols} elements");
     parallel::for_blocks(out, rows_per_task(cols) * cols, |start, out| {
         dispatch(Rows { rule, a: &a[start..], b: &b[start..], cols, out });
     });

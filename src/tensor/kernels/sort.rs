@@ -70,7 +70,9 @@ pub(crate) fn sort<T: SortKey>(descending: bool, x: &[T], cols: usize, values: &
 /// The `k` largest (or smallest) elements of each row of `cols`, in descending (or ascending) order, and their places.
 /// Of equal elements, the earlier ones. `k` is at most `cols`.
 pub(crate) fn topk<T: SortKey>(k: usize, largest: bool, x: &[T], cols: usize, values: &mut [T], indices: &mut [i64]) {
-    debug_assert!(k <= cols && values.len() == indices.len());
+    let rows = x.len().checked_div(cols).unwrap_or(0);
+    let fits = k <= cols && rows * cols == x.len() && rows * k == values.len() && values.len() == indices.len();
+    assert!(fits || cols == 0 && values.is_empty() && indices.is_empty(), "topk: {k} of rows of {cols}");
     if k == 0 || cols == 0 {
         return;
     }

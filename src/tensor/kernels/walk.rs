@@ -9,7 +9,21 @@ pub(crate) struct Strided<'a, T> {
     pub(crate) strides: &'a [usize],
 }
 
+/// The number of elements of a shape; as many as there can be if they are too many to count.
+pub(super) fn count(shape: &[usize]) -> usize {
+    if shape.contains(&0) { 0 } else { shape.iter().fold(1, |n: usize, size| n.saturating_mul(*size)) }
+}
+
 impl<T> Strided<'_, T> {
+    /// Whether every element of a shape of these sizes is in the data.
+    pub(super) fn covers(&self, sizes: impl Iterator<Item = usize> + Clone) -> bool {
+        let last = sizes
+            .clone()
+            .zip(self.strides)
+            .fold(0usize, |last, (size, stride)| last.saturating_add(size.saturating_sub(1).saturating_mul(*stride)));
+        last < self.data.len() || sizes.into_iter().any(|size| size == 0)
+    }
+
     /// Whether the elements of the shape lie one after the other.
     pub(super) fn is_contiguous(&self, shape: &[usize]) -> bool {
         let mut expected = 1;

@@ -22,7 +22,15 @@ pub(crate) fn backward<T: Real + Gemm>(
     log_sums: &[T],
     to: Gradients<'_, T>,
 ) {
-    debug_assert_eq!(log_sums.len(), a.units() * a.heads * a.queries);
+    let count = a.units() * a.heads * a.queries;
+    let results = a.sizes(a.heads, a.queries, a.value_width);
+    let fits = log_sums.len() == count && out.covers(results.clone()) && grad.covers(results);
+    assert!(fits, "attention: results of queries");
+    a.assert_fits();
+    let pairs = a.units() * a.kv_heads * a.keys;
+    let wanted = [(&to.q, count * a.width), (&to.k, pairs * a.width), (&to.v, pairs * a.value_width)];
+    let fits = wanted.iter().all(|(to, len)| to.as_ref().is_none_or(|to| to.len() == *len));
+    assert!(fits, "attention: gradients of queries, keys and values");
     let [q, k, v] = [to.q, to.k, to.v].map(|x| x.map(Shared::new));
     let to = Targets { q, k, v };
     units(a.time(5), a.units() * a.kv_heads, |i| {

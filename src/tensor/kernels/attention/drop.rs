@@ -26,6 +26,7 @@ impl Dropout {
 
     /// The factors of all weights: rows of `keys`, `queries` of them for each of `heads`.
     pub(crate) fn factors<T: super::Real>(self, queries: usize, keys: usize, out: &mut [T]) {
+        assert!(out.len().is_multiple_of(queries * keys), "attention: factors of weights");
         let kept = T::from_f64(self.kept);
         for (head, out) in out.chunks_mut((queries * keys).max(1)).enumerate() {
             let rule = self.head(head, keys);

@@ -12,7 +12,8 @@ const TASK: usize = 512;
 /// `lead…, heads, queries`, both contiguous.
 pub(crate) fn forward<T: Real + Gemm>(a: &Attention<'_, T>, out: &mut [T], log_sums: &mut [T]) {
     let count = a.units() * a.heads * a.queries;
-    debug_assert!(out.len() == count * a.value_width && log_sums.len() == count);
+    assert!(out.len() == count * a.value_width && log_sums.len() == count, "attention: results of queries");
+    a.assert_fits();
     if count == 0 {
         return;
     }

@@ -139,6 +139,29 @@ impl<T: Real + Gemm> Attention<'_, T> {
         self.lead.iter().product()
     }
 
+    /// The sizes of an operand.
+    fn sizes(&self, heads: usize, rows: usize, cols: usize) -> impl Iterator<Item = usize> + Clone {
+        self.lead.iter().copied().chain([heads, rows, cols])
+    }
+
+    /// Asserts that the operands have the elements that they must have.
+    fn assert_fits(&self) {
+        let Self { heads, kv_heads, queries, keys, width, value_width, .. } = *self;
+        assert!(heads == self.group() * kv_heads, "attention: {heads} heads for {kv_heads} of keys and values");
+        let fits = self.q.covers(self.sizes(heads, queries, width))
+            && self.k.covers(self.sizes(kv_heads, keys, width))
+            && self.v.covers(self.sizes(kv_heads, keys, value_width));
+        assert!(fits, "attention: queries, keys and values");
+        let rank = self.lead.len() + 3;
+        let scores = self.sizes(heads, queries, keys);
+        let fits = match &self.mask {
+            Mask::None => true,
+            Mask::Allowed(mask) => mask.strides.len() == rank && mask.covers(scores),
+            Mask::Added(mask) => mask.strides.len() == rank && mask.covers(scores),
+        };
+        assert!(fits, "attention: mask");
+    }
+
     /// How many heads share a head of keys and values.
     fn group(&self) -> usize {
         self.heads.checked_div(self.kv_heads).unwrap_or(0)

@@ -20,16 +20,13 @@ impl<'a, T> Shared<'a, T> {
         Self { data: slice.as_mut_ptr(), len: slice.len(), borrow: PhantomData }
     }
 
-    /// A part of the slice; empty if it reaches beyond the end.
+    /// A part of the slice.
     ///
     /// # Safety
     /// Nobody else may hold a part that overlaps this one for as long as it is in use.
     #[expect(clippy::mut_from_ref, reason = "what the type is for")]
     pub(super) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
-        debug_assert!(range.start <= range.end && range.end <= self.len, "a part beyond the end");
-        if range.start > range.end || range.end > self.len {
-            return &mut [];
-        }
+        assert!(range.start <= range.end && range.end <= self.len, "a part beyond the end");
         // SAFETY: the range lies within the slice, which is borrowed for 'a; the caller vouches that the part is free.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(range.start), range.len()) }
     }

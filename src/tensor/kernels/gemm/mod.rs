@@ -68,8 +68,7 @@ impl<T> Epilogue<'_, T> {
 ///
 /// With `beta == 0`, `c` is not read: stale NaNs do not leak. Large products use several threads.
 ///
-/// The caller has compared the shapes. Should operands not fit each other or their slices all the same, `c` is left
-/// as it is.
+/// The caller has compared the shapes.
 pub(crate) fn gemm<T: Gemm>(
     alpha: T,
     a: MatRef<'_, T>,
@@ -116,7 +115,7 @@ pub(crate) fn gemm_batch<'a, T: Gemm>(
     }
     let stride = c_batch_stride.max(1);
     let c_len = c.len().min(batch.saturating_mul(stride));
-    debug_assert!(c.is_empty() || (batch - 1).saturating_mul(stride) < c.len(), "gemm_batch: c is too short");
+    assert!(c.is_empty() || (batch - 1).saturating_mul(stride) < c.len(), "gemm_batch: c is too short");
     let sizes = (a(0).rows, a(0).cols, b(0).cols);
     split::batch(&mut c[..c_len], stride, sizes, |i, c, divide| {
         product(alpha, a(i), b(i), beta, c, c_row_stride, epilogue, divide);
@@ -145,17 +144,15 @@ pub(super) fn gemm_here<T: Gemm>(
     });
 }
 
-/// Copies a matrix, such as a transposed one, to rows that are `row_stride` apart. Should it not fit, nothing happens.
+/// Copies a matrix, such as a transposed one, to rows that are `row_stride` apart.
 pub(super) fn copy_matrix<T: Gemm>(from: MatRef<'_, T>, to: &mut [T], row_stride: usize) {
     let MatRef { data, rows, cols, .. } = from;
     let from_fits = extent(rows, cols, from.row_stride, from.col_stride).is_some_and(|need| need <= data.len());
     let to_fits = extent(rows, cols, row_stride, 1).is_some_and(|need| need <= to.len()) && row_stride >= cols;
-    debug_assert!(from_fits && to_fits, "copy_matrix: matrices that do not fit");
-    if from_fits && to_fits {
-        let from = Block { data: data.as_ptr(), row_stride: from.row_stride, col_stride: from.col_stride };
-        // SAFETY: both matrices lie within their slices.
-        unsafe { T::on_best_unit(Strip { from, k: rows, cols, stride: row_stride, to: to.as_mut_ptr() }) };
-    }
+    assert!(from_fits && to_fits, "copy_matrix: matrices that do not fit");
+    let from = Block { data: data.as_ptr(), row_stride: from.row_stride, col_stride: from.col_stride };
+    // SAFETY: both matrices lie within their slices.
+    unsafe { T::on_best_unit(Strip { from, k: rows, cols, stride: row_stride, to: to.as_mut_ptr() }) };
 }
 
 #[expect(clippy::too_many_arguments, reason = "those of `gemm`, and whether to use several threads")]
@@ -180,7 +177,7 @@ fn product<T: Gemm>(
     });
 }
 
-/// Calls `f` with the product, if its operands fit and there is anything to compute.
+/// Calls `f` with the product, whose operands must fit, if there is anything to compute.
 #[expect(clippy::too_many_arguments, reason = "those of `gemm`, and what to do")]
 fn with_product<T: Gemm>(
     alpha: T,
@@ -194,8 +191,8 @@ fn with_product<T: Gemm>(
 ) {
     let (a, b) = (a.plain(), b.plain());
     let fits = fits(a, b, c.len(), c_row_stride, epilogue);
-    debug_assert!(fits, "gemm: operands that do not fit");
-    if fits && a.rows > 0 && b.cols > 0 {
+    assert!(fits, "gemm: operands that do not fit");
+    if a.rows > 0 && b.cols > 0 {
         f(&Product { alpha, a, b, beta, c: c.as_mut_ptr(), c_row_stride, epilogue });
     }
 }

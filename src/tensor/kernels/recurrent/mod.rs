@@ -148,6 +148,15 @@ impl Plan<'_> {
         self.forward_scratch() + self.batch * self.projected_width()
     }
 
+    /// Asserts that the weights have the elements that they must have.
+    fn assert_fits<T>(&self, weight_hh: &[T], weight_hr: Option<&[T]>) {
+        let fits = weight_hh.len() == self.unit.weights() * self.hidden * self.outputs
+            && weight_hr.is_none_or(|weight| weight.len() == self.outputs * self.hidden)
+            && weight_hr.is_some() == self.projected
+            && self.lengths.is_none_or(|lengths| lengths.len() == self.batch);
+        assert!(fits, "recurrent: weights and lengths");
+    }
+
     /// The rows of each block.
     fn blocks(&self) -> impl Iterator<Item = usize> + Clone {
         // A single step is one product, which uses threads by itself.
@@ -159,7 +168,7 @@ impl Plan<'_> {
 
     /// The parts of rows of all steps, `[time, batch, width]`, by block and step.
     fn by_block<'d, T>(&self, time: usize, width: usize, data: &'d mut [T]) -> Vec<Vec<&'d mut [T]>> {
-        debug_assert_eq!(data.len(), time * self.batch * width);
+        assert_eq!(data.len(), time * self.batch * width, "recurrent: rows of {width} elements");
         let mut blocks: Vec<Vec<&mut [T]>> = self.blocks().map(|_| Vec::with_capacity(time)).collect();
         let mut rest = data;
         for _ in 0..time {
@@ -210,6 +219,8 @@ pub(crate) struct Forward<'a, T> {
 
 /// Goes through all steps.
 pub(crate) fn forward<T: Real + Gemm>(plan: &Plan<'_>, sweep: Forward<'_, T>) {
+    plan.assert_fits(sweep.weight_hh, sweep.weight_hr);
+    assert!(sweep.scratch.len() >= plan.forward_scratch(), "recurrent: scratch");
     let mut scratch = sweep.scratch;
     let recur: Vec<_> = plan
         .unit
@@ -277,6 +288,17 @@ pub(crate) struct States<'a, T> {
 
 /// Goes through all steps from the last one made to the first.
 pub(crate) fn backward<T: Real + Gemm>(plan: &Plan<'_>, sweep: Backward<'_, T>) {
+    plan.assert_fits(sweep.weight_hh, sweep.weight_hr);
+    let States { gates, cells, out, h, c } = sweep.states;
+    let rows = plan.time * plan.batch;
+    let fits = gates.len() == rows * plan.width()
+        && cells.len() == rows * plan.cell_width()
+        && out.len() == rows * plan.outputs
+        && sweep.grad_out.len() == out.len()
+        && h.len() == plan.batch * plan.outputs
+        && c.len() == plan.batch * plan.cell_width();
+    assert!(fits, "recurrent: states of the forward sweep");
+    assert!(sweep.scratch.len() >= plan.backward_scratch(), "recurrent: scratch");
     let (mut scratch, unprojected) = sweep.scratch.split_at_mut(plan.forward_scratch());
     let recur: Vec<_> = plan
         .unit

@@ -2,15 +2,15 @@
 
 use crate::parallel;
 
-use super::super::GRAIN;
 use super::super::simd::{Isa, Kernel, dispatch};
+use super::super::{GRAIN, count};
 use super::{COLUMNS, Extremes, Max, Min, reduce};
 
 /// The index along `len` of the largest (`max`) or smallest element of `x`, viewed as `[outer, len, inner]`: the first
 /// of equal ones, and the first NaN if there is one. 0 for nothing.
 pub(crate) fn arg_reduce<T: Extremes>(max: bool, x: &[T], outer: usize, len: usize, inner: usize, out: &mut [i64]) {
-    debug_assert_eq!(x.len(), outer * len * inner);
-    debug_assert_eq!(out.len(), outer * inner);
+    assert_eq!(x.len(), count(&[outer, len, inner]), "arg_reduce: elements");
+    assert_eq!(out.len(), count(&[outer, inner]), "arg_reduce: results");
     let block = (GRAIN / len.max(1)).max(1);
     if inner == 1 {
         return parallel::for_blocks(out, block, |start, out| {

@@ -11,7 +11,7 @@ use crate::parallel;
 
 use super::ops::Number;
 use super::simd::{Isa, Kernel, dispatch};
-use super::{Elem, GRAIN, Real};
+use super::{Elem, GRAIN, Real, count};
 
 pub(crate) use arg::arg_reduce;
 pub(crate) use moments::variance;
@@ -131,8 +131,8 @@ pub(crate) fn reduce<T: Elem, R: Reduce<T>>(
     inner: usize,
     out: &mut [R::Output],
 ) {
-    debug_assert_eq!(x.len(), outer * len * inner);
-    debug_assert_eq!(out.len(), outer * inner);
+    assert_eq!(x.len(), count(&[outer, len, inner]), "reduce: elements");
+    assert_eq!(out.len(), count(&[outer, inner]), "reduce: results");
     let grain = GRAIN / R::COST;
     let matrix = len.saturating_mul(inner);
     if out.is_empty() {

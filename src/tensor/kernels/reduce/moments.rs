@@ -17,6 +17,7 @@ pub(crate) fn variance<T: Real>(
     mean_out: &mut [T],
     var_out: &mut [T],
 ) {
+    assert_eq!(mean_out.len(), var_out.len(), "variance: means and variances");
     let mut both = vec![(T::zero(), T::zero()); mean_out.len()];
     reduce(Moments { correction }, x, outer, len, inner, &mut both);
     for ((mean, var), both) in mean_out.iter_mut().zip(var_out).zip(both) {

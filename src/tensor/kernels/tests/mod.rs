@@ -4,6 +4,7 @@
 mod copy;
 mod layer_norm;
 mod map;
+mod misfits;
 mod ops;
 mod optim;
 mod reduce;
