@@ -34,6 +34,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
+//! | [`pipeline`] | models with their preprocessing or tokenizer, in one file |
 //! | [`models`] | complete models |
 //! | [`regularizers`] | penalties and constraints |
 //! | [`optimizers`] | from gradients to better parameters; schedules, clipping |
@@ -67,6 +68,7 @@ pub mod memory;
 pub mod models;
 pub mod optimizers;
 pub mod parallel;
+pub mod pipeline;
 pub mod prelude;
 pub mod profile;
 pub mod regularizers;

@@ -72,6 +72,11 @@ fn total_of(meminfo: &str) -> Option<usize> {
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
 }
 
+/// Whether so many bytes could ever be had at once.
+pub(crate) fn holds(bytes: u128) -> bool {
+    bytes <= machine_bytes().unwrap_or(ASSUMED_BYTES) as u128
+}
+
 /// How many elements a broadcast view may present. Operations on it may have to lay them out in memory one by one, up
 /// to 8 bytes each, and return as many: with this limit both take half of the machine at most.
 pub(crate) fn largest_view() -> usize {

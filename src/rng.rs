@@ -20,8 +20,12 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(a.uniform(), b.uniform());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Xoshiro256PlusPlus")]
-pub struct Rng(Xoshiro256PlusPlus);
+#[serde(try_from = "Xoshiro256PlusPlus", into = "Xoshiro256PlusPlus")]
+pub struct Rng {
+    state: Xoshiro256PlusPlus,
+    /// Whether initialisers give zeros instead of drawing.
+    blank: bool,
+}
 
 /// A state of zeros, which no seed leads to and which only ever gives zeros, is refused.
 impl TryFrom<Xoshiro256PlusPlus> for Rng {
@@ -33,7 +37,13 @@ impl TryFrom<Xoshiro256PlusPlus> for Rng {
         if (0..5).all(|_| probe.next_u64() == 0) {
             return Err("the state of the random generator is all zeros");
         }
-        Ok(Self(state))
+        Ok(Self { state, blank: false })
+    }
+}
+
+impl From<Rng> for Xoshiro256PlusPlus {
+    fn from(rng: Rng) -> Self {
+        rng.state
     }
 }
 
@@ -41,7 +51,18 @@ impl Rng {
     /// The generator that belongs to `seed`. Equal seeds give equal sequences, on every machine.
     #[must_use]
     pub fn seed(seed: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+        Self { state: Xoshiro256PlusPlus::seed_from_u64(seed), blank: false }
+    }
+
+    /// A generator for models whose parameters are about to be replaced: [`Init`](crate::layers::Init) gives zeros and takes
+    /// no time. Other draws are random as ever.
+    pub(crate) fn blank() -> Self {
+        Self { blank: true, ..Self::seed(0) }
+    }
+
+    /// Whether initial values do not matter.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.blank
     }
 
     /// A new generator whose sequence is independent of what this one returns from now on.
@@ -50,12 +71,12 @@ impl Rng {
     /// disturb each other.
     #[must_use]
     pub fn split(&mut self) -> Self {
-        Self::seed(self.next_u64())
+        Self { blank: self.blank, ..Self::seed(self.next_u64()) }
     }
 
     /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.0.next_u64()
+        self.state.next_u64()
     }
 
     /// A uniform number in `[0, 1)`, with 53 random bits.
@@ -70,7 +91,7 @@ impl Rng {
 
     /// A number from the standard normal distribution (mean 0, variance 1).
     pub fn normal(&mut self) -> f64 {
-        rand_distr::StandardNormal.sample(&mut self.0)
+        rand_distr::StandardNormal.sample(&mut self.state)
     }
 
     /// `true` with probability `p` (values outside of 0 ..= 1 act like the nearest bound).

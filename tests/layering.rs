@@ -4,15 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may use besides itself and the ground (`error`, `rng`, `parallel`, `profile`).
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("tensor", &["memory"]),
     ("memory", &["tensor"]),
     ("autograd", &["tensor"]),
-    ("layers", &["autograd", "tensor"]),
+    ("layers", &["autograd", "tensor", "memory"]),
     ("losses", &["layers", "autograd", "tensor"]),
     ("optimizers", &["losses", "layers", "autograd", "tensor"]),
     ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
     ("models", &["text", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
+    ("pipeline", &["models", "layers", "tensor", "data", "text", "io"]),
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "files"]),

@@ -41,6 +41,7 @@ mod dataset;
 mod describe;
 mod display;
 mod preprocess;
+mod row;
 mod sequences;
 mod split;
 mod table;

@@ -39,6 +39,11 @@ impl Metadata {
         self.0.insert(name.into(), text.into());
     }
 
+    /// Takes a text out.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
     /// Adds any value as JSON, for example a [`Preprocessor`](crate::data::Preprocessor).
     ///
     /// # Errors
@@ -83,5 +88,32 @@ impl Metadata {
 impl<N: Into<String>, T: Into<String>> FromIterator<(N, T)> for Metadata {
     fn from_iter<I: IntoIterator<Item = (N, T)>>(texts: I) -> Self {
         Self(texts.into_iter().map(|(name, text)| (name.into(), text.into())).collect())
+    }
+}
+
+/// What may travel along in a model's file: [`Metadata`], a tokenizer, a
+/// [`Preprocessor`](crate::data::Preprocessor), or several of them as a tuple.
+///
+/// See [`SaveLoad::save_with`](super::SaveLoad::save_with).
+pub trait Attachment {
+    /// Adds itself to the metadata of the file.
+    ///
+    /// # Errors
+    /// If it has no form as text.
+    #[track_caller]
+    fn attach(&self, metadata: &mut Metadata) -> Result<()>;
+}
+
+impl Attachment for Metadata {
+    fn attach(&self, metadata: &mut Metadata) -> Result<()> {
+        metadata.0.extend(self.0.iter().map(|(name, text)| (name.clone(), text.clone())));
+        Ok(())
+    }
+}
+
+impl<A: Attachment + ?Sized, B: Attachment + ?Sized> Attachment for (&A, &B) {
+    fn attach(&self, metadata: &mut Metadata) -> Result<()> {
+        self.0.attach(metadata)?;
+        self.1.attach(metadata)
     }
 }

@@ -1,33 +1,40 @@
 //! Tensors and models in files.
 //!
 //! ```
-//! use demotic::io::SaveLoad;
-//! use demotic::layers::Linear;
-//! use demotic::Rng;
+//! use demotic::models::Mlp;
+//! use demotic::prelude::*;
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("model.safetensors");
-//! let mut rng = Rng::seed(0);
-//! let model = Linear::new(3, 2, &mut rng)?;
+//! let model = Mlp::new(&[3, 16, 2], &mut Rng::seed(0))?.activation(Gelu);
 //! model.save(&path)?;
 //!
-//! let mut again = Linear::new(3, 2, &mut rng)?;
-//! again.load(&path)?;
-//! assert_eq!(again.weight.to_vec::<f32>()?, model.weight.to_vec::<f32>()?);
+//! let again = Mlp::open(&path)?;
+//! let x = tensor![[1.0, 2.0, 3.0]];
+//! assert_eq!(again.predict(&x)?.to_vec::<f32>()?, model.predict(&x)?.to_vec::<f32>()?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! - A model that has an [`Architecture`](crate::layers::Architecture), as those of [`models`](crate::models) do, is
+//!   [opened](SaveLoad::open) from its file alone.
+//! - A [`Pipeline`](crate::pipeline::Pipeline) or [`TextPipeline`](crate::pipeline::TextPipeline) is a model with its
+//!   preprocessing or tokenizer, in one file as well.
+//! - Any other module, such as a [`Sequential`](crate::layers::Sequential), is made in code and [loads](SaveLoad::load) its
+//!   parameters.
 //!
 //! Models are kept in the [safetensors] format, the one in which PyTorch users publish theirs. It is data only: reading a
 //! file never runs code from it. A training run that is to be resumed is kept in a [`Checkpoint`], which holds the
 //! optimizer's state and more besides.
 
+mod architecture;
 mod checkpoint;
 mod metadata;
 mod module;
 pub mod safetensors;
 
 pub use crate::files::write_atomically;
+pub(crate) use architecture::{ModelFile, save};
 pub use checkpoint::{Checkpoint, CheckpointFolder};
-pub use metadata::Metadata;
+pub use metadata::{Attachment, Metadata};
 pub use module::{LoadReport, Misshapen, SaveLoad};
 pub(crate) use module::{load_named, slots};

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Metadata;
-use super::safetensors::{self, Reader};
+use super::architecture::{self, ModelFile};
+use super::safetensors::Reader;
+use super::{Attachment, Metadata};
 use crate::error::{Error, Result};
-use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::{DType, Tensor};
 
 /// Saving and loading, for every [`Module`].
 pub trait SaveLoad: Module + Sized {
-    /// Writes all parameters and buffers under their paths (`blocks.0.fc.weight`) to a safetensors file. An earlier file
-    /// is replaced only when the new one is complete.
+    /// Writes all parameters and buffers under their paths (`blocks.0.fc.weight`) to a safetensors file, and beside them what
+    /// the model is made from, if it has an [`Architecture`]. An earlier file is replaced only when the new one is complete.
     ///
     /// # Errors
     /// If the file system refuses.
@@ -21,31 +22,70 @@ pub trait SaveLoad: Module + Sized {
         self.save_with(&Metadata::new(), path)
     }
 
-    /// The same, together with texts that belong to the model, such as its configuration or its preprocessing.
+    /// The same, together with what belongs to the model: its tokenizer or preprocessing, or texts of any kind.
     ///
     /// ```
-    /// # use demotic::data::{Column, Preprocessor, Table};
-    /// # use demotic::io::{safetensors, Metadata, SaveLoad};
-    /// # use demotic::{layers::Linear, Rng};
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("houses.safetensors");
-    /// # let model = Linear::new(1, 1, &mut Rng::seed(0))?;
-    /// # let prep = Preprocessor::fit(&Table::from_columns([("a", Column::from([1.0, 2.0])), ("b", Column::from([1.0, 2.0]))])?, "b")?;
-    /// let mut metadata = Metadata::new();
-    /// metadata.insert_json("preprocessor", &prep)?;
-    /// model.save_with(&metadata, &path)?;
+    /// use demotic::io::{Metadata, safetensors};
+    /// use demotic::models::Mlp;
+    /// use demotic::prelude::*;
     ///
-    /// let file = safetensors::Reader::open(&path)?;
-    /// let again: Preprocessor = file.metadata().get_json("preprocessor")?;
-    /// assert_eq!(again, prep);
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("model.safetensors");
+    /// let model = Mlp::new(&[3, 16, 1], &mut Rng::seed(0))?;
+    /// model.save_with(&Metadata::from_iter([("author", "a person")]), &path)?;
+    ///
+    /// let (again, metadata) = Mlp::open_with_metadata(&path)?;
+    /// assert_eq!(metadata.get("author"), Some("a person"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// If the file system refuses.
+    /// If the file system refuses, or what belongs to the model has no form as text.
     #[track_caller]
-    fn save_with(&self, metadata: &Metadata, path: impl AsRef<Path>) -> Result<()> {
-        safetensors::write("save", slots(self), metadata, path.as_ref())
+    fn save_with(&self, with: &(impl Attachment + ?Sized), path: impl AsRef<Path>) -> Result<()> {
+        let mut metadata = Metadata::new();
+        with.attach(&mut metadata)?;
+        architecture::save("save", self, &metadata, path.as_ref(), false)
+    }
+
+    /// The model in a file that [`save`](Self::save) wrote: made from what the file says of it, with its parameters. Those
+    /// of type `F64` stay so; all others have the types with which such a model begins.
+    ///
+    /// ```
+    /// use demotic::models::{Gpt, GptConfig};
+    /// use demotic::prelude::*;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("gpt.safetensors");
+    /// let gpt = Gpt::new(GptConfig::new(65, 16).layers(2).hidden_size(32), &mut Rng::seed(0))?;
+    /// gpt.save(&path)?;
+    /// let again = Gpt::open(&path)?;
+    /// assert_eq!(again.config(), gpt.config());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be read or is malformed, says nothing of its model, holds another kind of model, or its
+    /// configuration and its parameters do not fit each other.
+    #[track_caller]
+    fn open(path: impl AsRef<Path>) -> Result<Self>
+    where
+        Self: Architecture,
+    {
+        ModelFile::open("open", path.as_ref())?.build()
+    }
+
+    /// The same, with what else the file says.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    #[track_caller]
+    fn open_with_metadata(path: impl AsRef<Path>) -> Result<(Self, Metadata)>
+    where
+        Self: Architecture,
+    {
+        let file = ModelFile::open("open", path.as_ref())?;
+        Ok((file.build()?, file.metadata()))
     }
 
     /// Replaces all parameters and buffers by those of a safetensors file, which must have the same names and shapes.
@@ -198,14 +238,23 @@ fn load_file(
     path: &Path,
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
-    let reader = Reader::open_for(op, path)?;
+    load_reader(module, &Reader::open_for(op, path)?, strict)
+}
+
+/// Gives a model what a file has. If `strict`, anything that does not fit is an error with this help.
+#[track_caller]
+pub(super) fn load_reader(
+    module: &mut impl Module,
+    reader: &Reader,
+    strict: Option<&'static str>,
+) -> Result<LoadReport> {
     let given = reader.infos().iter().map(|info| Given {
         name: &info.name,
         shape: &info.shape,
         dtype: info.dtype,
         read: Box::new(|| reader.read(info)),
     });
-    load(module, op, &path.display().to_string(), given.collect(), strict)
+    load(module, reader.op(), &reader.path().display().to_string(), given.collect(), strict)
 }
 
 /// Whether elements may become others: always without loss of fractions.

@@ -1,8 +1,13 @@
 //! The activations as layers, for use in a [`Sequential`](super::Sequential).
 
+use std::any::Any;
+
+use serde::{Deserialize, Serialize};
+
 use super::layer::{Layer, Mode};
+use super::module::{Module, Visitor, VisitorMut};
 use super::summary;
-use crate::error::Result;
+use crate::error::{Here, Result};
 use crate::tensor::Tensor;
 
 /// A layer without parameters that applies an operation of the same name.
@@ -114,4 +119,146 @@ activations_with_options! {
         /// The dimension that is halved; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.glu(op.dim);
+}
+
+/// One value for all of the activations.
+macro_rules! all_activations {
+    ($($Name:ident $({ $($(#[$doc:meta])* $field:ident: $Type:ty),* })?;)*) => {
+        /// Any of the activations, as a configuration names it in files: `"relu"`, `{"leaky_relu": {"slope": 0.1}}`.
+        ///
+        /// Where one is asked for, the layer itself will do: `GptConfig::new(65, 64).activation(Silu)`.
+        ///
+        /// ```
+        /// use demotic::prelude::*;
+        ///
+        /// let activation = Activation::from(LeakyRelu { slope: 0.1 });
+        /// assert_eq!(activation.predict(&tensor![-1.0, 1.0])?.to_vec::<f32>()?, [-0.1, 1.0]);
+        /// # Ok::<(), demotic::Error>(())
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Activation {
+            $(
+                #[doc = concat!("[`", stringify!($Name), "`](struct@", stringify!($Name), ").")]
+                $Name $({ $($(#[$doc])* $field: $Type),* })?,
+            )*
+        }
+
+        $(impl From<$Name> for Activation {
+            fn from(layer: $Name) -> Self {
+                let $Name $({ $($field),* })? = layer;
+                Self::$Name $({ $($field),* })?
+            }
+        })*
+
+        impl Activation {
+            /// Which of them a layer is, if it is one.
+            pub(crate) fn of(layer: &dyn Any) -> Option<Self> {
+                $(if let Some(layer) = layer.downcast_ref::<$Name>() {
+                    return Some((*layer).into());
+                })*
+                layer.downcast_ref().copied()
+            }
+
+            /// `f` of the layer.
+            fn with<T>(self, f: impl Fn(&dyn Layer) -> T) -> T {
+                match self {
+                    $(Self::$Name $({ $($field),* })? => f(&$Name $({ $($field),* })?),)*
+                }
+            }
+        }
+    };
+}
+
+all_activations! {
+    Relu; Relu6; Selu; Gelu; GeluTanh; Silu; Mish; Softsign; Hardswish; Hardsigmoid; Sigmoid; LogSigmoid; Tanh;
+    LeakyRelu {
+        /// The slope for negative inputs.
+        slope: f64
+    };
+    Elu {
+        /// The negative of the limit for large negative inputs.
+        alpha: f64
+    };
+    Softplus {
+        /// The steepness.
+        beta: f64,
+        /// The input times `beta` from which on the function is the identity.
+        threshold: f64
+    };
+    Hardtanh {
+        /// The lower limit.
+        lo: f64,
+        /// The upper limit.
+        hi: f64
+    };
+    Softmax {
+        /// The dimension whose elements add up to 1.
+        dim: isize
+    };
+    LogSoftmax {
+        /// The dimension whose exponentials add up to 1.
+        dim: isize
+    };
+    Glu {
+        /// The dimension that is halved.
+        dim: isize
+    };
+}
+
+/// It has no parameters.
+impl Module for Activation {
+    fn visit(&self, _: &mut Visitor<'_>) {}
+    fn visit_mut(&mut self, _: &mut VisitorMut<'_>) {}
+    fn kind(&self) -> &'static str {
+        self.with(|layer| layer.kind())
+    }
+}
+
+impl Layer for Activation {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        // None of them knows training from use.
+        self.with(|layer| layer.forward(x, &mut Mode::Eval)).here()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_activation_is_known_by_its_layer_and_its_name() {
+        fn check(layer: impl Layer + 'static, name: &str) {
+            let x = crate::tensor![[-2.0, -0.5], [0.5, 3.0]];
+            let activation = Activation::of(&layer).unwrap();
+            assert_eq!(serde_json::to_string(&activation).unwrap(), name);
+            assert_eq!(serde_json::from_str::<Activation>(name).unwrap(), activation);
+            assert_eq!(activation.kind(), layer.kind());
+            let (got, expected) = (activation.predict(&x).unwrap(), layer.predict(&x).unwrap());
+            assert_eq!(got.to_f64_vec(), expected.to_f64_vec());
+        }
+        check(Relu, "\"relu\"");
+        check(Relu6, "\"relu6\"");
+        check(Selu, "\"selu\"");
+        check(Gelu, "\"gelu\"");
+        check(GeluTanh, "\"gelu_tanh\"");
+        check(Silu, "\"silu\"");
+        check(Mish, "\"mish\"");
+        check(Softsign, "\"softsign\"");
+        check(Hardswish, "\"hardswish\"");
+        check(Hardsigmoid, "\"hardsigmoid\"");
+        check(Sigmoid, "\"sigmoid\"");
+        check(LogSigmoid, "\"log_sigmoid\"");
+        check(Tanh, "\"tanh\"");
+        check(LeakyRelu { slope: 0.25 }, "{\"leaky_relu\":{\"slope\":0.25}}");
+        check(Elu { alpha: 0.5 }, "{\"elu\":{\"alpha\":0.5}}");
+        check(Softplus { beta: 2.0, threshold: 5.0 }, "{\"softplus\":{\"beta\":2.0,\"threshold\":5.0}}");
+        check(Hardtanh { lo: -0.5, hi: 0.75 }, "{\"hardtanh\":{\"lo\":-0.5,\"hi\":0.75}}");
+        check(Softmax { dim: -1 }, "{\"softmax\":{\"dim\":-1}}");
+        check(LogSoftmax { dim: 0 }, "{\"log_softmax\":{\"dim\":0}}");
+        check(Glu { dim: 0 }, "{\"glu\":{\"dim\":0}}");
+        assert_eq!(Activation::of(&crate::layers::Flatten::default()), None);
+    }
 }

@@ -52,7 +52,7 @@ impl Embedding {
             let message = format!("{num_embeddings} vectors of {dim} numbers, expected at least 1 of each");
             return Err(Error::argument("Embedding::new", message));
         }
-        Self::of(Tensor::normal([num_embeddings, dim], 0.0, 1.0, rng)?)
+        Self::of(Init::STANDARD_NORMAL.tensor(&[num_embeddings, dim], rng)?)
     }
 
     /// A layer with the vectors of `weight`, `[num_embeddings, dim]`; with `freeze` they are not trained.

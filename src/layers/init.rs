@@ -121,6 +121,8 @@ impl Init {
     pub const ZEROS: Self = Self::Constant(0.0);
     /// One everywhere.
     pub const ONES: Self = Self::Constant(1.0);
+    /// Normally distributed with mean 0 and deviation 1.
+    pub const STANDARD_NORMAL: Self = Self::Normal { mean: 0.0, std: 1.0 };
 
     /// [`XavierUniform`](Self::XavierUniform) with gain 1.
     #[must_use]
@@ -165,6 +167,9 @@ impl Init {
     /// If an option makes no sense, or the scheme needs at least two dimensions and the shape has fewer.
     #[track_caller]
     pub fn tensor(self, shape: &[usize], rng: &mut Rng) -> Result<Tensor> {
+        if rng.is_blank() {
+            return Tensor::zeros(shape);
+        }
         let uniform = |std: f64, rng: &mut Rng| {
             let bound = 3f64.sqrt() * std;
             Tensor::uniform(shape, -bound, bound, rng)

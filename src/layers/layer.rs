@@ -1,5 +1,7 @@
 //! What turns an input into an output.
 
+use std::any::Any;
+
 use super::module::Module;
 use crate::autograd;
 use crate::error::{Here, Result};
@@ -75,11 +77,21 @@ pub trait Layer: Module + CloneLayer {
 pub trait CloneLayer {
     /// A copy of the layer with parameters of its own.
     fn clone_layer(&self) -> Box<dyn Layer>;
+
+    /// The layer as a value whose type can be asked for.
+    #[doc(hidden)]
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
 }
 
 impl<L: Layer + Clone + 'static> CloneLayer for L {
     fn clone_layer(&self) -> Box<dyn Layer> {
         Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
 

@@ -4,6 +4,7 @@
 //! what it computes. Nothing is hidden: a clone is a copy, and dropping the struct drops the model.
 
 mod activation;
+mod architecture;
 mod attention;
 mod container;
 mod dropout;
@@ -19,10 +20,14 @@ mod position;
 mod recurrent;
 mod shape;
 mod share;
+mod size;
 mod summary;
 mod transformer;
 
 pub use activation::*;
+pub use architecture::{Architecture, Blueprint};
+#[doc(hidden)]
+pub use architecture::{Described, WithArchitecture, WithoutArchitecture};
 pub use attention::{AttentionMasks, MultiHeadAttention};
 pub use container::{Residual, Sequential};
 pub use dropout::Dropout;
@@ -48,4 +53,6 @@ pub use transformer::{
 
 pub(crate) use module::matches;
 pub(crate) use recurrent::Stack;
+pub(crate) use size::{Count, check_memory};
 pub(crate) use summary::{noted, output_of};
+pub(crate) use transformer::{layer_parameters, layer_tensors};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::architecture::Blueprint;
 use super::param::{Buffer, Param};
 use crate::error::{Error, Result};
 
@@ -18,6 +19,13 @@ pub trait Module: Send + Sync {
     /// What the module is called in summaries: its type's name.
     fn kind(&self) -> &'static str {
         short_type_name::<Self>()
+    }
+
+    /// From what the module can be made anew, if it is a model with an [`Architecture`](super::Architecture): what
+    /// [`SaveLoad::save`](crate::io::SaveLoad::save) writes beside the parameters. [`module!`](crate::module!) finds out by
+    /// itself; an implementation of this trait by hand returns `Some(Blueprint::of(self))`.
+    fn blueprint(&self) -> Option<Result<Blueprint>> {
+        None
     }
 }
 
@@ -194,6 +202,9 @@ impl<M: Module + ?Sized> Module for Box<M> {
     fn kind(&self) -> &'static str {
         (**self).kind()
     }
+    fn blueprint(&self) -> Option<Result<Blueprint>> {
+        (**self).blueprint()
+    }
 }
 
 /// Implements [`Module`](crate::layers::Module) for a struct: `module!(Type { trained, fields }, plain { others })`.
@@ -232,6 +243,11 @@ macro_rules! module {
                 let Self { $($field,)* $($($plain: _,)*)? } = self;
                 $(visitor.field(stringify!($field), $field);)*
                 let _ = visitor;
+            }
+            fn blueprint(&self) -> Option<$crate::Result<$crate::layers::Blueprint>> {
+                #[allow(unused_imports, reason = "one of the two applies")]
+                use $crate::layers::{WithArchitecture as _, WithoutArchitecture as _};
+                (&$crate::layers::Described(self)).blueprint_of()
             }
         }
     };

@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::autograd::ops::renorm::{limit_rows, shorten_rows};
 use crate::error::{Error, Result};
-use crate::tensor::{Element, Tensor};
+use crate::tensor::{DType, Element, Tensor};
 
 /// A tensor that training changes.
 ///
@@ -130,6 +130,13 @@ impl Param {
     /// [`share`](crate::layers::share).
     pub(crate) fn shared(&self) -> Self {
         Self { value: self.value.clone(), limit: self.limit }
+    }
+
+    /// Gives the values another type.
+    pub(crate) fn retype(&mut self, dtype: DType) -> Result<()> {
+        let value = self.value.detach().to_dtype(dtype);
+        self.value = if self.is_trainable() { value.tracked()? } else { value };
+        Ok(())
     }
 
     /// Scales rows along `dim`, with these norms, that are longer than `max_norm` back to it.

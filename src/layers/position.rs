@@ -147,7 +147,7 @@ impl LearnedPositions {
     #[track_caller]
     pub fn new(max_len: usize, dim: usize, rng: &mut Rng) -> Result<Self> {
         check_sizes("LearnedPositions::new", max_len, dim)?;
-        Ok(Self { weight: Param::new(Tensor::normal([max_len, dim], 0.0, 1.0, rng)?)? })
+        Ok(Self { weight: Param::new(Init::STANDARD_NORMAL.tensor(&[max_len, dim], rng)?)? })
     }
 
     /// The same layer with other initial vectors.

@@ -1,7 +1,10 @@
 //! Linear regression by least squares.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
-use crate::layers::{Layer, Linear, Mode, Param};
+use crate::layers::{Architecture, Count, Layer, Linear, Mode, Param};
+use crate::rng::Rng;
 use crate::tensor::create::reserve;
 use crate::tensor::{DType, Tensor};
 
@@ -30,6 +33,35 @@ pub struct LinearRegression {
 }
 
 crate::module!(LinearRegression { linear });
+
+/// The sizes of a [`LinearRegression`], as its file holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct LinearRegressionConfig {
+    /// The number of input features.
+    pub features: usize,
+    /// The number of outputs.
+    pub outputs: usize,
+}
+
+impl Architecture for LinearRegression {
+    const KIND: &'static str = "LinearRegression";
+    type Config = LinearRegressionConfig;
+
+    fn config(&self) -> Result<LinearRegressionConfig> {
+        Ok(LinearRegressionConfig { features: self.linear.in_features(), outputs: self.linear.out_features() })
+    }
+
+    #[track_caller]
+    fn from_config(config: LinearRegressionConfig, rng: &mut Rng) -> Result<Self> {
+        Ok(Self { linear: Linear::new(config.features, config.outputs, rng)? })
+    }
+
+    fn min_parameters(config: &LinearRegressionConfig) -> usize {
+        ((Count::new(config.features) + 1) * config.outputs).get()
+    }
+}
 
 impl LinearRegression {
     /// The least-squares fit of targets `[n, outputs]` by features `[n, features]`, with an intercept.

@@ -1,7 +1,9 @@
 //! The multi-layer perceptron.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, InLayer, Result};
-use crate::layers::{Dropout, Init, Layer, Linear, Mode, Relu};
+use crate::layers::{Activation, Architecture, Count, Dropout, Init, Layer, Linear, Mode, Module, Relu, check_memory};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -20,7 +22,14 @@ use crate::tensor::Tensor;
 /// let mut rng = Rng::seed(0);
 /// let model = Mlp::new(&[8, 64, 64, 1], &mut rng)?.activation(Gelu).dropout(0.1)?;
 /// assert_eq!(model.predict(&Tensor::zeros([5, 8])?)?.shape(), [5, 1]);
-/// # Ok::<(), demotic::Error>(())
+///
+/// // The file holds the sizes and options as well.
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.safetensors");
+/// model.save(&path)?;
+/// let again = Mlp::open(&path)?;
+/// assert_eq!(again.layers().len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Mlp {
@@ -30,6 +39,62 @@ pub struct Mlp {
 }
 
 crate::module!(Mlp { layers, activation, dropout });
+
+/// The sizes and options of an [`Mlp`], as its file holds them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MlpConfig {
+    /// The number of input features, the sizes of the hidden layers, the number of outputs.
+    pub sizes: Vec<usize>,
+    /// The activation behind each layer but the last.
+    pub activation: Activation,
+    /// The probability of dropout behind each activation, if there is any.
+    pub dropout: Option<f64>,
+}
+
+impl MlpConfig {
+    /// The number of parameters of such a model.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        parameters(&self.sizes).get()
+    }
+}
+
+/// The number of parameters between layers of these sizes.
+fn parameters(sizes: &[usize]) -> Count {
+    sizes.windows(2).map(|pair| (Count::new(pair[0]) + 1) * pair[1]).sum()
+}
+
+impl Architecture for Mlp {
+    const KIND: &'static str = "Mlp";
+    type Config = MlpConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<MlpConfig> {
+        let Some(activation) = self.activation.as_any().and_then(Activation::of) else {
+            let message = format!("the activation `{}` is unknown to files", self.activation.kind());
+            return Err(Error::state("config", message)
+                .with_help("take one of this crate, or implement Architecture for a model of your own"));
+        };
+        let inputs = self.layers.first().map(Linear::in_features);
+        let sizes = inputs.into_iter().chain(self.layers.iter().map(Linear::out_features)).collect();
+        Ok(MlpConfig { sizes, activation, dropout: self.dropout.as_ref().map(Dropout::p) })
+    }
+
+    #[track_caller]
+    fn from_config(config: MlpConfig, rng: &mut Rng) -> Result<Self> {
+        let model = Self::new(&config.sizes, rng)?.activation(config.activation);
+        match config.dropout {
+            Some(p) => model.dropout(p),
+            None => Ok(model),
+        }
+    }
+
+    fn min_parameters(config: &MlpConfig) -> usize {
+        config.num_parameters()
+    }
+}
 
 impl Mlp {
     /// Layers of the given sizes, from the number of input features to that of outputs, with [`Relu`] in between.
@@ -42,6 +107,7 @@ impl Mlp {
             let message = format!("sizes are {sizes:?}, expected at least the numbers of inputs and outputs");
             return Err(Error::argument("Mlp::new", message));
         }
+        check_memory("Mlp::new", parameters(sizes), Count::new(sizes.len()) * 2)?;
         let mut layers = Vec::with_capacity(sizes.len() - 1);
         for pair in sizes.windows(2) {
             layers.push(Linear::new(pair[0], pair[1], rng)?);

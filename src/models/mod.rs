@@ -29,8 +29,8 @@ pub use generate::{
     TextContinuation, TextGenerator, Token,
 };
 pub use gpt::{Gpt, GptConfig, GptState};
-pub use linear_regression::LinearRegression;
-pub use mlp::Mlp;
+pub use linear_regression::{LinearRegression, LinearRegressionConfig};
+pub use mlp::{Mlp, MlpConfig};
 pub use recurrent_lm::{RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState};
 pub use seq2seq::{
     Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,

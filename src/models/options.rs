@@ -108,3 +108,27 @@ macro_rules! options {
     };
 }
 pub(super) use options;
+
+/// The [`Architecture`](crate::layers::Architecture) of a model that has its `config`.
+macro_rules! architecture {
+    ($Model:ident, $Config:ident) => {
+        impl $crate::layers::Architecture for $Model {
+            const KIND: &'static str = stringify!($Model);
+            type Config = $Config;
+
+            fn config(&self) -> $crate::Result<$Config> {
+                Ok(self.config.clone())
+            }
+
+            #[track_caller]
+            fn from_config(config: $Config, rng: &mut $crate::Rng) -> $crate::Result<Self> {
+                Self::new(config, rng)
+            }
+
+            fn min_parameters(config: &$Config) -> usize {
+                config.num_parameters()
+            }
+        }
+    };
+}
+pub(super) use architecture;

@@ -163,20 +163,3 @@ pub(super) fn check_heads(op: &'static str, hidden_size: usize, num_heads: usize
     let message = format!("hidden_size {hidden_size} is not a multiple of num_heads {num_heads}");
     Err(Error::argument(op, message).with_help("each head gets hidden_size / num_heads of the vector's elements"))
 }
-
-/// Checks that a model with so many parameters is not begun in vain. Its sizes may come from a file.
-#[track_caller]
-pub(super) fn check_memory(op: &'static str, parameters: usize) -> Result<()> {
-    if parameters > isize::MAX as usize / 4 {
-        return Err(Error::argument(op, "a model of these sizes does not fit into memory"));
-    }
-    Ok(())
-}
-
-/// The parameters of a transformer layer with so many attentions (each behind a norm) and a feed-forward part.
-pub(super) fn layer_parameters(hidden_size: usize, intermediate_size: usize, attentions: u128) -> u128 {
-    let (c, inner) = (hidden_size as u128, intermediate_size as u128);
-    let attention = c.saturating_add(1).saturating_mul(4 * c).saturating_add(2 * c);
-    let feed_forward = c.saturating_mul(2 * inner).saturating_add(inner + 3 * c);
-    attention.saturating_mul(attentions).saturating_add(feed_forward)
-}

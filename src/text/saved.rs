@@ -166,17 +166,31 @@ pub fn save(tokenizer: &dyn Tokenizer, path: impl AsRef<Path>) -> Result<()> {
 #[track_caller]
 pub fn load(path: impl AsRef<Path>) -> Result<Box<dyn Tokenizer>> {
     let path = path.as_ref();
-    let text = read_text("load", path)?;
-    if is_hugging_face(&text) {
-        return load_hugging_face(path, &text);
+    parse_any("load", path, &read_text("load", path)?)
+}
+
+/// The tokenizer of whatever kind in a JSON text: what [`Tokenizer::to_json`] gives, or a `tokenizer.json`.
+///
+/// # Errors
+/// If the text is something else.
+#[track_caller]
+pub fn from_json(json: &str) -> Result<Box<dyn Tokenizer>> {
+    parse_any("from_json", Path::new("the text"), json)
+}
+
+/// The tokenizer in a text from a file.
+#[track_caller]
+pub(crate) fn parse_any(op: &'static str, path: &Path, text: &str) -> Result<Box<dyn Tokenizer>> {
+    if is_hugging_face(text) {
+        return load_hugging_face(op, path, text);
     }
-    let kind = kind("load", path, &text)?;
+    let kind = kind(op, path, text)?;
     Ok(match kind.as_str() {
-        CharTokenizer::KIND => Box::new(from_text::<CharTokenizer>("load", path, &text)?),
-        WordTokenizer::KIND => Box::new(from_text::<WordTokenizer>("load", path, &text)?),
-        BpeTokenizer::KIND => Box::new(from_text::<BpeTokenizer>("load", path, &text)?),
-        WordPieceTokenizer::KIND => Box::new(from_text::<WordPieceTokenizer>("load", path, &text)?),
-        _ => return Err(malformed("load", path, format!("there is no kind of tokenizer called `{kind}`"))),
+        CharTokenizer::KIND => Box::new(from_text::<CharTokenizer>(op, path, text)?),
+        WordTokenizer::KIND => Box::new(from_text::<WordTokenizer>(op, path, text)?),
+        BpeTokenizer::KIND => Box::new(from_text::<BpeTokenizer>(op, path, text)?),
+        WordPieceTokenizer::KIND => Box::new(from_text::<WordPieceTokenizer>(op, path, text)?),
+        _ => return Err(malformed(op, path, format!("there is no kind of tokenizer called `{kind}`"))),
     })
 }
 
@@ -192,14 +206,14 @@ fn is_hugging_face(text: &str) -> bool {
 
 #[cfg(feature = "tokenizers")]
 #[track_caller]
-fn load_hugging_face(path: &Path, text: &str) -> Result<Box<dyn Tokenizer>> {
-    in_file("load", path, super::HuggingFaceTokenizer::parse("load", text)).map(|t| Box::new(t) as Box<dyn Tokenizer>)
+fn load_hugging_face(op: &'static str, path: &Path, text: &str) -> Result<Box<dyn Tokenizer>> {
+    in_file(op, path, super::HuggingFaceTokenizer::parse(op, text)).map(|t| Box::new(t) as Box<dyn Tokenizer>)
 }
 
 #[cfg(not(feature = "tokenizers"))]
 #[track_caller]
-fn load_hugging_face(path: &Path, _text: &str) -> Result<Box<dyn Tokenizer>> {
-    Err(malformed("load", path, "a tokenizer of Hugging Face's library").with_help("enable the feature `tokenizers`"))
+fn load_hugging_face(op: &'static str, path: &Path, _text: &str) -> Result<Box<dyn Tokenizer>> {
+    Err(malformed(op, path, "a tokenizer of Hugging Face's library").with_help("enable the feature `tokenizers`"))
 }
 
 /// `save` and `load` for one kind.

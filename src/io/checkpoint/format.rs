@@ -18,7 +18,7 @@ use crate::rng::Rng;
 use crate::tensor::create::stale;
 use crate::tensor::{DType, Tensor};
 
-const MAGIC: [u8; 8] = *b"DMCHECKP";
+pub(in crate::io) const MAGIC: [u8; 8] = *b"DMCHECKP";
 /// Version 2 also says which parameters were frozen.
 const VERSION: u32 = 2;
 /// Magic, version, size of the file, size of the header.

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use folder::CheckpointFolder;
+pub(super) use format::MAGIC;
 
 use super::Metadata;
 use super::module;

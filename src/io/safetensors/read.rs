@@ -106,6 +106,14 @@ impl Reader {
         Ok(Self { op, path: path.to_path_buf(), file, data, infos, metadata })
     }
 
+    pub(in crate::io) fn op(&self) -> &'static str {
+        self.op
+    }
+
+    pub(in crate::io) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The tensors, in the order of the file.
     #[must_use]
     pub fn infos(&self) -> &[Info] {

@@ -1,7 +1,9 @@
 //! What a recurrent layer is made with, what it is run with, and what it gives.
 
 use super::RecurrentState;
+use crate::autograd::RecurrentUnit;
 use crate::error::{Error, Result};
+use crate::layers::size::Count;
 use crate::tensor::Tensor;
 
 /// The options of [`Rnn`](super::Rnn), [`Lstm`](super::Lstm) and [`Gru`](super::Gru).
@@ -73,6 +75,17 @@ impl Recurrent {
     /// The number of outputs of one direction.
     pub(super) fn outputs(&self) -> usize {
         self.projection.unwrap_or(self.hidden)
+    }
+
+    /// The numbers of parameters and of tensors.
+    pub(crate) fn parameters(&self, unit: RecurrentUnit) -> (Count, Count) {
+        let (rows, outputs) = (Count::new(self.hidden) * unit.weights(), Count::new(self.outputs()));
+        let biases = if self.bias { 2 } else { 0 };
+        let projection = if self.projection.is_some() { outputs * self.hidden } else { Count::new(0) };
+        let part = |inputs: Count| rows * (inputs + outputs + biases) + projection;
+        let above = part(outputs * self.directions()) * self.layers.saturating_sub(1);
+        let all = (part(Count::new(self.features)) + above) * self.directions();
+        (all, Count::new(self.layers) * self.directions() * 5)
     }
 
     /// 1 or 2.

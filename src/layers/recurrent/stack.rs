@@ -10,6 +10,7 @@ use crate::layers::init::Init;
 use crate::layers::layer::Mode;
 use crate::layers::module::{Module, Visitor, VisitorMut};
 use crate::layers::param::Param;
+use crate::layers::size::check_memory;
 use crate::layers::summary;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -102,6 +103,8 @@ impl Stack {
     #[track_caller]
     pub(crate) fn new(op: &'static str, unit: RecurrentUnit, options: Recurrent, rng: &mut Rng) -> Result<Self> {
         options.check(op, unit.has_cell())?;
+        let (parameters, tensors) = options.parameters(unit);
+        check_memory(op, parameters, tensors)?;
         let joined = options.outputs().saturating_mul(options.directions());
         let mut parts = Vec::new();
         for layer in 0..options.layers {

@@ -150,7 +150,7 @@ impl TransformerDecoder {
     /// If an option makes no sense, or there are no layers.
     #[track_caller]
     pub fn new(options: &TransformerOptions, num_layers: usize, rng: &mut Rng) -> Result<Self> {
-        check_layers("TransformerDecoder::new", num_layers)?;
+        check_layers("TransformerDecoder::new", options, num_layers, 2)?;
         let layers = (0..num_layers).map(|_| TransformerDecoderLayer::new(options, rng)).collect::<Result<_>>()?;
         Ok(Self { layers, norm: None })
     }

@@ -141,7 +141,7 @@ impl TransformerEncoder {
     /// If an option makes no sense, or there are no layers.
     #[track_caller]
     pub fn new(options: &TransformerOptions, num_layers: usize, rng: &mut Rng) -> Result<Self> {
-        check_layers("TransformerEncoder::new", num_layers)?;
+        check_layers("TransformerEncoder::new", options, num_layers, 1)?;
         let layers = (0..num_layers).map(|_| TransformerEncoderLayer::new(options, rng)).collect::<Result<_>>()?;
         Ok(Self { layers, norm: None })
     }

@@ -9,12 +9,14 @@ pub use cache::TransformerCache;
 pub use decoder::{TransformerDecoder, TransformerDecoderLayer};
 pub use encoder::{TransformerEncoder, TransformerEncoderLayer};
 pub use options::{TransformerActivation, TransformerOptions};
+pub(crate) use options::{layer_parameters, layer_tensors};
 
 use crate::error::{Error, InLayer, Result};
 use crate::layers::attention::AttentionMasks;
 use crate::layers::init::Init;
 use crate::layers::layer::Mode;
 use crate::layers::module::{Module, SlotMut, VisitorMut};
+use crate::layers::size::check_memory;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -130,12 +132,14 @@ impl TransformerMasks {
     }
 }
 
+/// Checks that there are layers, not more than memory holds. Each has so many attentions.
 #[track_caller]
-fn check_layers(name: &'static str, layers: usize) -> Result<()> {
+fn check_layers(name: &'static str, options: &TransformerOptions, layers: usize, attentions: usize) -> Result<()> {
     if layers == 0 {
         return Err(Error::argument(name, "0 layers, expected at least 1"));
     }
-    Ok(())
+    let parameters = layer_parameters(options.width, options.feedforward, attentions) * layers;
+    check_memory(name, parameters, layer_tensors(attentions) * layers)
 }
 
 #[track_caller]

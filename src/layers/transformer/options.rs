@@ -7,6 +7,7 @@ use crate::layers::attention::MultiHeadAttention;
 use crate::layers::layer::{Layer, Mode};
 use crate::layers::linear::Linear;
 use crate::layers::norm::LayerNorm;
+use crate::layers::size::Count;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -183,4 +184,17 @@ impl Rules {
 /// `layer` as a function, for [`Rules::add`]; its errors name it.
 pub(super) fn named<'a>(layer: &'a dyn Layer, name: &'static str) -> impl Fn(&Tensor) -> Result<Tensor> + 'a {
     move |x| crate::error::InLayer::in_layer(layer.forward(x, &mut Mode::Eval), name)
+}
+
+/// The parameters of a transformer layer with so many attentions (each behind a norm) and a feed-forward part.
+pub(crate) fn layer_parameters(width: usize, feedforward: usize, attentions: usize) -> Count {
+    let (c, inner) = (Count::new(width), Count::new(feedforward));
+    let attention = (c + 1) * c * 4 + c * 2;
+    let feed_forward = c * inner * 2 + inner + c * 3;
+    attention * attentions + feed_forward
+}
+
+/// In how many tensors they are.
+pub(crate) fn layer_tensors(attentions: usize) -> Count {
+    Count::new(6) * attentions + 6
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::layers::{Count, check_memory, layer_parameters, layer_tensors};
 use crate::models::options::options;
-use crate::models::sequences::{check_heads, check_memory, check_sizes};
+use crate::models::sequences::{check_heads, check_sizes};
 
 /// The sizes and options of a [`Gpt`](super::Gpt). Written to files, so that a model can be made anew from them.
 ///
@@ -95,16 +96,14 @@ impl GptConfig {
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
-        let (c, inner) = (self.hidden_size as u128, self.intermediate_size as u128);
-        let norm = 2 * c;
-        let attention = (c + 1) * 3 * c + (c + 1) * c;
-        let feed_forward = (c + 1) * inner + (inner + 1) * c;
-        let tables = if self.tied { 1 } else { 2 } * self.vocab_size as u128 + self.context_length as u128;
-        let all = tables
-            .saturating_mul(c)
-            .saturating_add((self.num_layers as u128).saturating_mul(2 * norm + attention + feed_forward))
-            .saturating_add(norm);
-        usize::try_from(all).unwrap_or(usize::MAX)
+        self.parameters().get()
+    }
+
+    fn parameters(&self) -> Count {
+        let c = Count::new(self.hidden_size);
+        let tables = Count::new(self.vocab_size) * if self.tied { 1 } else { 2 } + self.context_length;
+        // A block has the parameters of any transformer layer with one attention.
+        tables * c + layer_parameters(self.hidden_size, self.intermediate_size, 1) * self.num_layers + c * 2
     }
 
     /// Whether such a model can be made.
@@ -124,6 +123,6 @@ impl GptConfig {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));
         }
-        check_memory("Gpt::new", self.num_parameters())
+        check_memory("Gpt::new", self.parameters(), layer_tensors(1) * self.num_layers + 5)
     }
 }

@@ -14,6 +14,7 @@ use block::INITIAL_STD;
 
 use crate::error::{InLayer, Result};
 use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed};
+use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -60,6 +61,7 @@ pub struct Gpt {
 }
 
 crate::module!(Gpt { transformer, lm_head }, plain { config });
+architecture!(Gpt, GptConfig);
 
 /// The body of a [`Gpt`]: from token ids to hidden vectors.
 #[derive(Debug, Clone)]

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::autograd::RecurrentUnit;
 use crate::error::{Error, Result};
+use crate::layers::{Count, Recurrent, check_memory};
 use crate::models::options::options;
-use crate::models::sequences::{check_memory, check_sizes};
+use crate::models::sequences::check_sizes;
 
 /// Which recurrent layers a [`RecurrentLm`](super::RecurrentLm) is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -90,21 +92,29 @@ impl RecurrentLmConfig {
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
-        let gates = match self.cell {
-            RecurrentCell::Rnn => 1,
-            RecurrentCell::Lstm => 4,
-            RecurrentCell::Gru => 3,
-        };
-        let [vocab, embedding, hidden, layers] =
-            [self.vocab_size, self.embedding_size, self.hidden_size, self.num_layers].map(|n| n as u128);
-        let layer = |inputs: u128| (gates * hidden).saturating_mul(inputs + hidden + 2);
-        let head = if self.tied { vocab } else { vocab.saturating_mul(hidden + 1) };
-        let all = vocab
-            .saturating_mul(embedding)
-            .saturating_add(head)
-            .saturating_add(layer(embedding))
-            .saturating_add(layers.saturating_sub(1).saturating_mul(layer(hidden)));
-        usize::try_from(all).unwrap_or(usize::MAX)
+        self.size().0.get()
+    }
+
+    /// What the recurrent layers are made of.
+    pub(super) fn unit(&self) -> RecurrentUnit {
+        match self.cell {
+            RecurrentCell::Rnn => RecurrentUnit::Tanh,
+            RecurrentCell::Lstm => RecurrentUnit::Lstm,
+            RecurrentCell::Gru => RecurrentUnit::Gru,
+        }
+    }
+
+    /// The options of the recurrent layers.
+    pub(super) fn recurrent(&self) -> Recurrent {
+        Recurrent::new(self.embedding_size, self.hidden_size).layers(self.num_layers).dropout(self.dropout)
+    }
+
+    /// The numbers of parameters and of tensors.
+    fn size(&self) -> (Count, Count) {
+        let vocab = Count::new(self.vocab_size);
+        let head = if self.tied { vocab } else { (Count::new(self.hidden_size) + 1) * vocab };
+        let (layers, tensors) = self.recurrent().parameters(self.unit());
+        (vocab * self.embedding_size + head + layers, tensors + 3)
     }
 
     /// Whether such a model can be made.
@@ -124,6 +134,7 @@ impl RecurrentLmConfig {
                 "the output layer compares the hidden state with the vectors of all tokens: make them equal",
             ));
         }
-        check_memory("RecurrentLm::new", self.num_parameters())
+        let (parameters, tensors) = self.size();
+        check_memory("RecurrentLm::new", parameters, tensors)
     }
 }

@@ -6,11 +6,9 @@ mod decode;
 pub use config::{RecurrentCell, RecurrentLmConfig};
 pub use decode::RecurrentLmState;
 
-use crate::autograd::RecurrentUnit;
 use crate::error::{InLayer, Result};
-use crate::layers::{
-    Dropout, Embedding, Init, Layer, Mode, Param, Recurrent, RecurrentState, RunOptions, Stack, output_of,
-};
+use crate::layers::{Dropout, Embedding, Init, Layer, Mode, Param, RecurrentState, RunOptions, Stack, output_of};
+use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -60,6 +58,7 @@ pub struct RecurrentLm {
 }
 
 crate::module!(RecurrentLm { embedding, rnn, head }, plain { dropout, config });
+architecture!(RecurrentLm, RecurrentLmConfig);
 
 /// The output layer. Without a weight of its own it uses that of the embedding.
 #[derive(Debug, Clone)]
@@ -78,19 +77,13 @@ impl RecurrentLm {
     #[track_caller]
     pub fn new(config: RecurrentLmConfig, rng: &mut Rng) -> Result<Self> {
         config.check()?;
-        let RecurrentLmConfig { cell, vocab_size, embedding_size, hidden_size, num_layers, dropout, tied } = config;
+        let RecurrentLmConfig { vocab_size, embedding_size, hidden_size, dropout, tied, .. } = config;
         let init = Init::pytorch_default(hidden_size);
         let mut embedding = Embedding::new(vocab_size, embedding_size, rng)?;
         if tied {
             embedding = embedding.with_init(init, rng)?;
         }
-        let unit = match cell {
-            RecurrentCell::Rnn => RecurrentUnit::Tanh,
-            RecurrentCell::Lstm => RecurrentUnit::Lstm,
-            RecurrentCell::Gru => RecurrentUnit::Gru,
-        };
-        let options = Recurrent::new(embedding_size, hidden_size).layers(num_layers).dropout(dropout);
-        let rnn = Stack::new("RecurrentLm::new", unit, options, rng)?;
+        let rnn = Stack::new("RecurrentLm::new", config.unit(), config.recurrent(), rng)?;
         let weight = match tied {
             true => None,
             false => Some(Param::new(init.tensor(&[vocab_size, hidden_size], rng)?)?),

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::layers::TransformerActivation;
+use crate::layers::{Count, TransformerActivation, check_memory, layer_parameters, layer_tensors};
 use crate::models::PositionKind;
 use crate::models::options::options;
-use crate::models::sequences::{check_heads, check_memory, check_sizes, layer_parameters};
+use crate::models::sequences::{check_heads, check_sizes};
 
 /// How the vectors of all tokens become one vector of the sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -103,16 +103,15 @@ impl TransformerClassifierConfig {
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
-        let c = self.hidden_size as u128;
-        let learned = if self.positions == PositionKind::Learned { self.max_length as u128 } else { 0 };
-        let layers =
-            (self.num_layers as u128).saturating_mul(layer_parameters(self.hidden_size, self.intermediate_size, 1));
-        let all = (self.vocab_size as u128 + learned)
-            .saturating_mul(c)
-            .saturating_add(layers)
-            .saturating_add(if self.norm_first { 2 * c } else { 0 })
-            .saturating_add((c + 1).saturating_mul(self.num_classes as u128));
-        usize::try_from(all).unwrap_or(usize::MAX)
+        self.parameters().get()
+    }
+
+    fn parameters(&self) -> Count {
+        let c = Count::new(self.hidden_size);
+        let learned = if self.positions == PositionKind::Learned { self.max_length } else { 0 };
+        let norm = if self.norm_first { c * 2 } else { Count::new(0) };
+        let layers = layer_parameters(self.hidden_size, self.intermediate_size, 1) * self.num_layers;
+        (Count::new(self.vocab_size) + learned) * c + layers + norm + (c + 1) * self.num_classes
     }
 
     /// Whether such a model can be made.
@@ -130,6 +129,6 @@ impl TransformerClassifierConfig {
         ];
         check_sizes(op, &sizes)?;
         check_heads(op, self.hidden_size, self.num_heads)?;
-        check_memory(op, self.num_parameters())
+        check_memory(op, self.parameters(), layer_tensors(1) * self.num_layers + 6)
     }
 }

@@ -7,6 +7,7 @@ pub use config::{Pooling, TransformerClassifierConfig};
 use crate::error::{InLayer, Result};
 use crate::layers::{Dropout, Layer, LayerNorm, Linear, Mode, TransformerEncoder};
 use crate::models::TokenEmbedding;
+use crate::models::options::architecture;
 use crate::models::sequences::{Sequences, without};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -51,6 +52,7 @@ pub struct TransformerClassifier {
 }
 
 crate::module!(TransformerClassifier { embedding, encoder, head }, plain { dropout, config });
+architecture!(TransformerClassifier, TransformerClassifierConfig);
 
 /// The name of the operation in messages.
 const NAME: &str = "transformer_classifier";

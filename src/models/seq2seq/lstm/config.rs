@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::autograd::RecurrentUnit;
 use crate::error::{Error, Result};
+use crate::layers::{Count, Recurrent, check_memory};
 use crate::models::Seq2SeqTokens;
 use crate::models::options::options;
-use crate::models::sequences::{check_memory, check_sizes};
+use crate::models::sequences::check_sizes;
 
 /// The sizes and options of a [`Seq2SeqLstm`](super::Seq2SeqLstm). Written to files, so that a model can be made anew from
 /// them.
@@ -44,18 +46,22 @@ impl Seq2SeqLstmConfig {
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
-        let [embedding, hidden, layers] =
-            [self.embedding_size, self.hidden_size, self.num_layers].map(|size| size as u128);
-        let [source, target] = [self.tokens.source_vocab_size, self.tokens.target_vocab_size].map(|size| size as u128);
-        let lstm = |inputs: u128, hidden: u128| (4 * hidden).saturating_mul(inputs + hidden + 2);
-        let layer = |inputs: u128| lstm(inputs, hidden).saturating_add(2 * lstm(inputs, hidden / 2));
-        let all = (source + target)
-            .saturating_mul(embedding)
-            .saturating_add(layer(embedding))
-            .saturating_add(layers.saturating_sub(1).saturating_mul(layer(hidden)))
-            .saturating_add(hidden.saturating_mul(3 * hidden))
-            .saturating_add(target.saturating_mul(hidden + 1));
-        usize::try_from(all).unwrap_or(usize::MAX)
+        self.size().0.get()
+    }
+
+    /// The options of the encoder and of the decoder.
+    pub(super) fn recurrent(&self) -> [Recurrent; 2] {
+        let layers = |hidden| Recurrent::new(self.embedding_size, hidden).layers(self.num_layers).dropout(self.dropout);
+        [layers(self.hidden_size / 2).bidirectional(), layers(self.hidden_size)]
+    }
+
+    /// The numbers of parameters and of tensors.
+    fn size(&self) -> (Count, Count) {
+        let (hidden, target) = (Count::new(self.hidden_size), Count::new(self.tokens.target_vocab_size));
+        let [(encoder, in_encoder), (decoder, in_decoder)] =
+            self.recurrent().map(|options| options.parameters(RecurrentUnit::Lstm));
+        let embeddings = (target + self.tokens.source_vocab_size) * self.embedding_size;
+        (embeddings + encoder + decoder + hidden * hidden * 3 + (hidden + 1) * target, in_encoder + in_decoder + 6)
     }
 
     /// Whether such a model can be made.
@@ -73,6 +79,7 @@ impl Seq2SeqLstmConfig {
             let message = format!("hidden_size is {}, expected an even number", self.hidden_size);
             return Err(Error::argument(op, message).with_help("each direction of the encoder gets half of it"));
         }
-        check_memory(op, self.num_parameters())
+        let (parameters, tensors) = self.size();
+        check_memory(op, parameters, tensors)
     }
 }

@@ -9,8 +9,9 @@ pub use decode::Seq2SeqLstmState;
 use super::{check_pairs, check_sources};
 use crate::autograd::AttentionOptions;
 use crate::error::{InLayer, Result};
-use crate::layers::{Dropout, Embedding, Layer, Linear, Lstm, Mode, Recurrent, RecurrentState, RunOptions};
+use crate::layers::{Dropout, Embedding, Layer, Linear, Lstm, Mode, RecurrentState, RunOptions};
 use crate::models::Seq2SeqTokens;
+use crate::models::options::architecture;
 use crate::models::sequences::Sequences;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -63,6 +64,7 @@ crate::module!(
     Seq2SeqLstm { source_embedding, target_embedding, encoder, decoder, attention, combine, head },
     plain { dropout, config }
 );
+architecture!(Seq2SeqLstm, Seq2SeqLstmConfig);
 
 /// What the encoder makes of a batch of sources.
 #[derive(Debug, Clone)]
@@ -84,14 +86,13 @@ impl Seq2SeqLstm {
     pub fn new(config: Seq2SeqLstmConfig, rng: &mut Rng) -> Result<Self> {
         config.check()?;
         let (embedding, hidden) = (config.embedding_size, config.hidden_size);
-        let layers =
-            |hidden: usize| Recurrent::new(embedding, hidden).layers(config.num_layers).dropout(config.dropout);
+        let [encoder, decoder] = config.recurrent();
         Ok(Self {
             dropout: Dropout::new(config.dropout)?,
             source_embedding: Embedding::new(config.tokens.source_vocab_size, embedding, rng)?,
             target_embedding: Embedding::new(config.tokens.target_vocab_size, embedding, rng)?,
-            encoder: Lstm::with(layers(hidden / 2).bidirectional(), rng)?,
-            decoder: Lstm::with(layers(hidden), rng)?,
+            encoder: Lstm::with(encoder, rng)?,
+            decoder: Lstm::with(decoder, rng)?,
             attention: Linear::new(hidden, hidden, rng)?.without_bias(),
             combine: Linear::new(2 * hidden, hidden, rng)?.without_bias(),
             head: Linear::new(hidden, config.tokens.target_vocab_size, rng)?,

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::layers::TransformerActivation;
+use crate::layers::{Count, TransformerActivation, check_memory, layer_parameters, layer_tensors};
 use crate::models::options::options;
-use crate::models::sequences::{check_heads, check_memory, check_sizes, layer_parameters};
+use crate::models::sequences::{check_heads, check_sizes};
 use crate::models::{PositionKind, Seq2SeqTokens};
 
 /// The sizes and options of a [`Seq2SeqTransformer`](super::Seq2SeqTransformer). Written to files, so that a model can be
@@ -97,20 +97,19 @@ impl Seq2SeqTransformerConfig {
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
-        let c = self.hidden_size as u128;
-        let learned = if self.positions == PositionKind::Learned { 2 * self.max_length as u128 } else { 0 };
-        let vocabularies = self.tokens.source_vocab_size as u128 + self.tokens.target_vocab_size as u128;
-        let head = if self.tied { 0 } else { (c + 1).saturating_mul(self.tokens.target_vocab_size as u128) };
-        let layers = |count: usize, attentions: u128| {
-            let each = layer_parameters(self.hidden_size, self.intermediate_size, attentions);
-            each.saturating_mul(count as u128).saturating_add(2 * c)
+        self.parameters().get()
+    }
+
+    fn parameters(&self) -> Count {
+        let c = Count::new(self.hidden_size);
+        let learned =
+            if self.positions == PositionKind::Learned { Count::new(self.max_length) * 2 } else { Count::new(0) };
+        let vocabularies = Count::new(self.tokens.source_vocab_size) + self.tokens.target_vocab_size;
+        let head = if self.tied { Count::new(0) } else { (c + 1) * self.tokens.target_vocab_size };
+        let layers = |count: usize, attentions: usize| {
+            layer_parameters(self.hidden_size, self.intermediate_size, attentions) * count + c * 2
         };
-        let all = (vocabularies + learned)
-            .saturating_mul(c)
-            .saturating_add(layers(self.num_encoder_layers, 1))
-            .saturating_add(layers(self.num_decoder_layers, 2))
-            .saturating_add(head);
-        usize::try_from(all).unwrap_or(usize::MAX)
+        (vocabularies + learned) * c + layers(self.num_encoder_layers, 1) + layers(self.num_decoder_layers, 2) + head
     }
 
     /// Whether such a model can be made.
@@ -128,6 +127,7 @@ impl Seq2SeqTransformerConfig {
         ];
         check_sizes(op, &sizes)?;
         check_heads(op, self.hidden_size, self.num_heads)?;
-        check_memory(op, self.num_parameters())
+        let tensors = layer_tensors(1) * self.num_encoder_layers + layer_tensors(2) * self.num_decoder_layers + 10;
+        check_memory(op, self.parameters(), tensors)
     }
 }

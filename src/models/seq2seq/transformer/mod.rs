@@ -9,6 +9,7 @@ pub use decode::Seq2SeqTransformerState;
 use super::check_pairs;
 use crate::error::{InLayer, Result};
 use crate::layers::{AttentionMasks, Layer, Linear, Mode, Transformer, TransformerMasks};
+use crate::models::options::architecture;
 use crate::models::sequences::without;
 use crate::models::{Seq2SeqTokens, TokenEmbedding};
 use crate::rng::Rng;
@@ -53,6 +54,7 @@ pub struct Seq2SeqTransformer {
 }
 
 crate::module!(Seq2SeqTransformer { source_embedding, target_embedding, transformer, head }, plain { config });
+architecture!(Seq2SeqTransformer, Seq2SeqTransformerConfig);
 
 impl Seq2SeqTransformer {
     /// A model with random weights.

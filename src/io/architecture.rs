@@ -1,0 +1,222 @@
+//! Models together with what they are made from.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::Metadata;
+use super::checkpoint::MAGIC as CHECKPOINT;
+use super::module::{load_reader, slots};
+use super::safetensors::{self, Reader};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::layers::{Architecture, Module, SlotMut, VisitorMut};
+use crate::rng::Rng;
+use crate::tensor::DType;
+
+/// Under which name the metadata of a file say what model it holds.
+const KEY: &str = "demotic.model";
+const VERSION: u32 = 1;
+
+/// What stands there.
+#[derive(Serialize)]
+struct Description<'a> {
+    version: u32,
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<&'a serde_json::Value>,
+    /// Why there is no configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// The part of it that all versions have.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
+    #[serde(default)]
+    problem: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Contents<C> {
+    config: C,
+}
+
+/// Writes a model, what it is made from if that is known, and the metadata.
+///
+/// # Errors
+/// If the file system refuses. If the model has to be one that can be opened: if it is not.
+#[track_caller]
+pub(crate) fn save(
+    op: &'static str,
+    model: &(impl Module + ?Sized),
+    metadata: &Metadata,
+    path: &Path,
+    to_open: bool,
+) -> Result<()> {
+    let mut all = metadata.clone();
+    // What is there may be that of another model, from whose file the metadata were read.
+    all.remove(KEY);
+    let description = |kind, config, problem| Description { version: VERSION, kind, config, problem };
+    match model.blueprint() {
+        Some(Ok(blueprint)) => all.insert_json(KEY, &description(blueprint.kind(), Some(blueprint.value()), None))?,
+        Some(Err(e)) if to_open => return Err(e),
+        None if to_open => {
+            let message = format!("a {} cannot be made anew from a file: it has no Architecture", model.kind());
+            return Err(Error::state(op, message)
+                .with_help("take a model of demotic::models, or implement Architecture for this one"));
+        }
+        Some(Err(e)) => all.insert_json(KEY, &description(model.kind(), None, Some(e.message())))?,
+        None => {}
+    }
+    safetensors::write(op, slots(model), &all, path)
+}
+
+/// A file that says what model it holds.
+pub(crate) struct ModelFile {
+    op: &'static str,
+    reader: Reader,
+    kind: String,
+    json: String,
+}
+
+impl ModelFile {
+    /// # Errors
+    /// If the file cannot be read, is malformed, or says nothing of its model that this version understands.
+    #[track_caller]
+    pub(crate) fn open(op: &'static str, path: &Path) -> Result<Self> {
+        if is_checkpoint(op, path)? {
+            let message = format!("{}: a checkpoint of a training run, not a model's file", path.display());
+            return Err(Error::format(op, message).with_help(
+                "make the model as it was and write Checkpoint::load(path)?.restore_model(&mut model)?; then save() it",
+            ));
+        }
+        let reader = Reader::open_for(op, path)?;
+        let malformed = |message: String| Error::format(op, format!("{}: {message}", path.display()));
+        let Some(json) = reader.metadata().get(KEY).map(String::from) else {
+            let e = malformed("the file holds tensors, but does not say of what model".into());
+            return Err(e.with_help("make the model as it was, then read its parameters with load(path)"));
+        };
+        let Version { version } = parse(op, path, &json)?;
+        if version != VERSION {
+            let e =
+                malformed(format!("version {version} of a model's description, this release reads version {VERSION}"));
+            return Err(e.with_help("it was written by another release of demotic: use that one"));
+        }
+        let Kind { kind, problem } = parse(op, path, &json)?;
+        if let Some(problem) = problem {
+            let e = malformed(format!("holds the parameters of a `{kind}` that could not be described: {problem}"));
+            return Err(e.with_help("make the model as it was, then read its parameters with load(path)"));
+        }
+        Ok(Self { op, reader, kind, json })
+    }
+
+    /// What model it is.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.reader.path()
+    }
+
+    /// All metadata but the model's description.
+    pub(crate) fn metadata(&self) -> Metadata {
+        let mut metadata = self.reader.metadata().clone();
+        metadata.remove(KEY);
+        metadata
+    }
+
+    /// An error about the file.
+    #[track_caller]
+    pub(crate) fn error(&self, message: impl std::fmt::Display) -> Error {
+        Error::format(self.op, format!("{}: {message}", self.path().display()))
+    }
+
+    /// An error about what is in the file.
+    #[track_caller]
+    pub(crate) fn because(&self, e: Error) -> Error {
+        let in_file = self.error(e.message());
+        let in_file = match e.help() {
+            Some(help) => in_file.with_help(help),
+            None => in_file,
+        };
+        in_file.with_source(e)
+    }
+
+    /// The model.
+    ///
+    /// # Errors
+    /// If it is of another kind, or configuration and parameters do not fit each other.
+    #[track_caller]
+    pub(crate) fn build<M: Architecture>(&self) -> Result<M> {
+        if self.kind != M::KIND {
+            let e = self.error(format_args!("holds a `{}`, not a `{}`", self.kind, M::KIND));
+            return Err(e.with_help(format!("open it as what it is: {}::open(path)", self.kind)));
+        }
+        let Contents { config } = parse::<Contents<M::Config>>(self.op, self.path(), &self.json)?;
+        let (asked, there) = (M::min_parameters(&config), self.numbers());
+        if asked > there {
+            let message = format!("the configuration is that of {asked} parameters, the file has {there}");
+            return Err(self.error(message));
+        }
+        let mut model = match M::from_config(config, &mut Rng::blank()) {
+            Ok(model) => model,
+            Err(e) => return Err(self.because(e)),
+        };
+        self.widen(&mut model)?;
+        load_reader(&mut model, &self.reader, Some("the file was changed after it was saved"))?;
+        Ok(model)
+    }
+
+    /// How many numbers all tensors of the file hold.
+    fn numbers(&self) -> usize {
+        let sizes = self.reader.infos().iter().map(|info| info.shape.iter().product::<usize>());
+        sizes.fold(0, usize::saturating_add)
+    }
+
+    /// Parameters that were saved in double precision stay so.
+    #[track_caller]
+    fn widen(&self, model: &mut impl Module) -> Result<()> {
+        let infos = self.reader.infos().iter().filter(|info| info.dtype == Some(DType::F64));
+        let wide: HashMap<&str, &[usize]> = infos.map(|info| (info.name.as_str(), &*info.shape)).collect();
+        if wide.is_empty() {
+            return Ok(());
+        }
+        let mut failed = None;
+        let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+            if let SlotMut::Param(param) = slot
+                && wide.get(path).is_some_and(|shape| *shape == param.shape())
+            {
+                failed = failed.take().or(param.retype(DType::F64).err());
+            }
+        };
+        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+#[track_caller]
+fn parse<T: DeserializeOwned>(op: &'static str, path: &Path, json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|e| {
+        Error::format(op, format!("{}: the model's description is damaged: {e}", path.display())).with_source(e)
+    })
+}
+
+#[track_caller]
+fn is_checkpoint(op: &'static str, path: &Path) -> Result<bool> {
+    let mut begin = Vec::new();
+    match files::open(op, path)?.take(CHECKPOINT.len() as u64).read_to_end(&mut begin) {
+        Ok(_) => Ok(begin == CHECKPOINT),
+        Err(e) => Err(Error::io(op, path, e)),
+    }
+}

@@ -1,0 +1,48 @@
+//! Models together with what stands before and behind them, in one file.
+//!
+//! | | takes | gives |
+//! |---|---|---|
+//! | [`Pipeline`] | a [`Table`](crate::data::Table) or a row of it, as they come | numbers in their own units, or classes with probabilities |
+//! | [`TextPipeline`] | texts | their continuations, translations, or classes |
+//!
+//! ```
+//! use demotic::data::{Column, Preprocessor, Table};
+//! use demotic::models::LinearRegression;
+//! use demotic::prelude::*;
+//!
+//! let houses = Table::from_columns([
+//!     ("area", Column::from([80.0, 100.0, 120.0, 140.0])),
+//!     ("district", Column::from(["north", "south", "south", "north"])),
+//!     ("price", Column::from([160.0, 220.0, 260.0, 280.0])),
+//! ])?;
+//! let prep = Preprocessor::fit(&houses, "price")?;
+//! let data = prep.transform(&houses)?;
+//! let model = LinearRegression::fit(data.x(), data.y())?;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("prices.safetensors");
+//! Pipeline::new(prep, model)?.save(&path)?;
+//!
+//! // In another program, that only has the file:
+//! let prices = Pipeline::open(&path)?;
+//! let price = prices.predict_row(&[("area", 110.0.into()), ("district", "north".into())])?;
+//! assert!((price - 220.0).abs() < 0.01);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The files are safetensors files: other programs see the parameters under the names that they always have. The rest stands
+//! as JSON in the file's metadata: `demotic.model`, `demotic.preprocessor`, `demotic.tokenizer` and `demotic.text`.
+
+mod classification;
+mod table;
+mod text;
+
+pub use classification::Classification;
+pub use table::Pipeline;
+pub use text::TextPipeline;
+
+/// The names of the parts in a file's metadata.
+const PREPROCESSOR: &str = "demotic.preprocessor";
+const TOKENIZER: &str = "demotic.tokenizer";
+const TARGET_TOKENIZER: &str = "demotic.target_tokenizer";
+const TEXT: &str = "demotic.text";

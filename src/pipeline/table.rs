@@ -1,0 +1,285 @@
+//! Rows of a table in, numbers or classes out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Classification, PREPROCESSOR};
+use crate::data::{Preprocessor, Table, Value};
+use crate::error::{Error, Result};
+use crate::io::{self, Attachment, Metadata, ModelFile};
+use crate::layers::{Architecture, Layer, ModuleExt};
+use crate::models::{LinearRegression, Mlp};
+use crate::tensor::{DType, Tensor};
+
+/// Rows that go through the model at once.
+const ROWS: usize = 4096;
+
+/// A model with its preprocessing: raw tables in, numbers in their own units or classes out.
+///
+/// ```
+/// use demotic::data::{Column, Preprocessor, Table};
+/// use demotic::models::Mlp;
+/// use demotic::prelude::*;
+///
+/// let flowers = Table::from_columns([
+///     ("petals", Column::from([3.0, 5.0, 3.0, 5.0])),
+///     ("colour", Column::from(["white", "red", "white", "red"])),
+///     ("species", Column::from(["lily", "rose", "lily", "rose"])),
+/// ])?;
+/// let mut rng = Rng::seed(0);
+/// let prep = Preprocessor::classification("species").fit(&flowers)?;
+/// let data = prep.transform(&flowers)?;
+/// let mut model = Mlp::new(&[prep.num_features(), 8, 2], &mut rng)?;
+/// let mut opt = Adam::new(0.05);
+/// for _step in 0..50 {
+///     let loss = losses::cross_entropy(&model.forward(data.x(), &mut Mode::Train(&mut rng))?, data.y())?;
+///     opt.step(&mut model, &loss.backward()?)?;
+/// }
+///
+/// let pipeline = Pipeline::new(prep, model)?;
+/// let found = pipeline.classify_row(&[("petals", 5.0.into()), ("colour", "red".into())])?;
+/// assert_eq!(found.class(), "rose");
+/// assert!(found.probability() > 0.9);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// [`save`](Self::save) writes all of it into one file, and [`open`](Self::open) needs nothing else.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    preprocessor: Preprocessor,
+    model: Box<dyn Layer>,
+    /// The names of the classes, if that is what the model tells.
+    classes: Option<Arc<[String]>>,
+}
+
+impl Pipeline {
+    /// Puts both together. The model maps `[n, features]` to `[n, 1]` scaled targets, or to `[n, classes]` logits; with two
+    /// classes also to `[n, 1]` logits of the second one.
+    ///
+    /// # Errors
+    /// If the preprocessor has no target, or the model does not take its features or gives something else.
+    #[track_caller]
+    pub fn new(preprocessor: Preprocessor, model: impl Layer + 'static) -> Result<Self> {
+        Self::put_together("Pipeline::new", preprocessor, Box::new(model))
+    }
+
+    #[track_caller]
+    fn put_together(op: &'static str, preprocessor: Preprocessor, model: Box<dyn Layer>) -> Result<Self> {
+        if preprocessor.target_name().is_none() {
+            let e = Error::state(op, "the preprocessor was fitted without a target");
+            return Err(e.with_help("Preprocessor::fit(&table, target) says which column is predicted"));
+        }
+        let classes = preprocessor.classes().map(Arc::from);
+        let pipeline = Self { preprocessor, model, classes };
+        // A row of zeros tells whether the parts fit.
+        let row = Tensor::zeros([1, pipeline.preprocessor.num_features()])?;
+        let output = pipeline.run(op, &row)?;
+        match &pipeline.classes {
+            Some(classes) => {
+                // Its values do not matter yet.
+                Classification::from_logits(op, classes, &output.zeros_like())?;
+            }
+            None => pipeline.check_numbers(op, &output)?,
+        }
+        Ok(pipeline)
+    }
+
+    /// The preprocessing.
+    #[must_use]
+    pub fn preprocessor(&self) -> &Preprocessor {
+        &self.preprocessor
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &dyn Layer {
+        &*self.model
+    }
+
+    /// Both parts.
+    #[must_use]
+    pub fn into_parts(self) -> (Preprocessor, Box<dyn Layer>) {
+        (self.preprocessor, self.model)
+    }
+
+    /// The predicted number for each row, in the units of the target column. The table needs the columns that were features
+    /// in training; others are ignored.
+    ///
+    /// # Errors
+    /// If the target is a class, or the table cannot be [transformed](Preprocessor::transform_features).
+    #[track_caller]
+    pub fn predict(&self, table: &Table) -> Result<Vec<f64>> {
+        let op = "predict";
+        if self.classes.is_some() {
+            let e = Error::state(op, "the target is a class, not a number");
+            return Err(e.with_help("classify() names the classes"));
+        }
+        let mut numbers = Vec::with_capacity(table.num_rows());
+        self.run_table(op, table, |output| {
+            self.check_numbers(op, &output)?;
+            numbers.extend(self.preprocessor.inverse_target(&output.to_dtype(DType::F64))?.to_f64_vec());
+            Ok(())
+        })?;
+        Ok(numbers)
+    }
+
+    /// The predicted number for one row: `&[("area", 120.0.into()), ("district", "north".into())]`.
+    ///
+    /// # Errors
+    /// As for [`predict`](Self::predict).
+    #[track_caller]
+    pub fn predict_row(&self, row: &[(&str, Value<'_>)]) -> Result<f64> {
+        let found = self.predict(&Table::from_row(row)?)?;
+        found.first().copied().ok_or_else(empty)
+    }
+
+    /// The class of each row, with probabilities.
+    ///
+    /// # Errors
+    /// If the target is a number, the table cannot be [transformed](Preprocessor::transform_features), or the model's outputs
+    /// are not numbers.
+    #[track_caller]
+    pub fn classify(&self, table: &Table) -> Result<Vec<Classification>> {
+        let op = "classify";
+        let Some(classes) = &self.classes else {
+            let e = Error::state(op, "the target is a number, not a class");
+            return Err(
+                e.with_help("predict() gives numbers; Preprocessor::classification(target) makes classes of them")
+            );
+        };
+        let mut found = Vec::with_capacity(table.num_rows());
+        self.run_table(op, table, |output| {
+            found.extend(Classification::from_logits(op, classes, &output)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The class of one row.
+    ///
+    /// # Errors
+    /// As for [`classify`](Self::classify).
+    #[track_caller]
+    pub fn classify_row(&self, row: &[(&str, Value<'_>)]) -> Result<Classification> {
+        self.classify(&Table::from_row(row)?)?.pop().ok_or_else(empty)
+    }
+
+    /// Writes the model, what it is made from, and the preprocessing into one file.
+    ///
+    /// # Errors
+    /// If the model has no [`Architecture`], or the file system refuses.
+    #[track_caller]
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.save_with(&Metadata::new(), path)
+    }
+
+    /// The same with texts of one's own.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save).
+    #[track_caller]
+    pub fn save_with(&self, with: &(impl Attachment + ?Sized), path: impl AsRef<Path>) -> Result<()> {
+        let mut metadata = Metadata::new();
+        with.attach(&mut metadata)?;
+        self.preprocessor.attach(&mut metadata)?;
+        io::save("save", &*self.model, &metadata, path.as_ref(), true)
+    }
+
+    /// Reads a file that [`save`](Self::save) wrote, with an [`Mlp`] or a [`LinearRegression`] as its model.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is malformed, has no preprocessing, or holds another kind of model.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let file = ModelFile::open("open", path.as_ref())?;
+        match file.kind() {
+            Mlp::KIND => Self::from_file::<Mlp>(&file),
+            LinearRegression::KIND => Self::from_file::<LinearRegression>(&file),
+            kind => {
+                let e = file.error(format_args!(
+                    "holds a `{kind}`, expected one of `{}` and `{}`",
+                    Mlp::KIND,
+                    LinearRegression::KIND
+                ));
+                Err(e.with_help("Pipeline::open_as::<M>(path) opens a model of any type M"))
+            }
+        }
+    }
+
+    /// The same for a model of type `M`.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    #[track_caller]
+    pub fn open_as<M: Architecture + Layer + 'static>(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_file::<M>(&ModelFile::open("open", path.as_ref())?)
+    }
+
+    #[track_caller]
+    fn from_file<M: Architecture + Layer + 'static>(file: &ModelFile) -> Result<Self> {
+        let metadata = file.metadata();
+        let Some(json) = metadata.get(PREPROCESSOR) else {
+            let e = file.error("holds a model, but no preprocessing");
+            return Err(e.with_help(format!("{}::open(path) opens the model alone", file.kind())));
+        };
+        let preprocessor = Preprocessor::from_json(json).map_err(|e| file.because(e))?;
+        let model = file.build::<M>()?;
+        Self::put_together("open", preprocessor, Box::new(model)).map_err(|e| file.because(e))
+    }
+
+    /// What the model gives for features, without their units.
+    #[track_caller]
+    fn run(&self, op: &'static str, x: &Tensor) -> Result<Tensor> {
+        let output = self.model.predict(&in_type_of(&*self.model, x))?;
+        match output.shape() {
+            [rows, ..] if *rows == x.shape()[0] => Ok(output),
+            shape => {
+                Err(Error::shape(op, format!("the model gives {shape:?} for {} rows, expected as many", x.shape()[0])))
+            }
+        }
+    }
+
+    /// Sends a table through the model, so many rows at once that outputs do not grow with the table.
+    #[track_caller]
+    fn run_table(&self, op: &'static str, table: &Table, mut each: impl FnMut(Tensor) -> Result<()>) -> Result<()> {
+        let x = self.preprocessor.transform_features(table)?;
+        for start in (0..table.num_rows()).step_by(ROWS) {
+            let part = x.narrow(0, start, ROWS.min(table.num_rows() - start))?;
+            each(self.run(op, &part)?)?;
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn check_numbers(&self, op: &'static str, output: &Tensor) -> Result<()> {
+        match output.shape() {
+            [_] | [_, 1] => output.expect_float(op, "the model's output"),
+            shape => {
+                Err(Error::shape(op, format!("the model gives {shape:?}, expected [n, 1]: a number for each row")))
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn empty() -> Error {
+    Error::argument("Pipeline", "the row has no values")
+}
+
+/// Features in the type that a model computes with.
+fn in_type_of(model: &dyn Layer, x: &Tensor) -> Tensor {
+    let mut dtype = x.dtype();
+    if let Some((_, first)) = model.named_parameters().first()
+        && first.dtype().is_float()
+    {
+        dtype = first.dtype();
+    }
+    x.to_dtype(dtype)
+}
+
+impl Attachment for Preprocessor {
+    fn attach(&self, metadata: &mut Metadata) -> Result<()> {
+        metadata.insert(PREPROCESSOR, self.to_json()?);
+        Ok(())
+    }
+}
