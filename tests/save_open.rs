@@ -109,6 +109,7 @@ fn every_language_model_comes_back() -> Result<()> {
     };
     with(&config, &mut rng)?;
     with(&config.clone().untied().dropout(0.1).intermediate_size(12).with_checkpointing(), &mut rng)?;
+    with(&config.clone().activation(LeakyRelu { slope: 0.2 }).with_inverse_layer_scaling(), &mut rng)?;
     for cell in [RecurrentCell::Rnn, RecurrentCell::Lstm, RecurrentCell::Gru] {
         let config = RecurrentLmConfig::new(11).cell(cell).embedding_size(6).hidden_size(6).layers(2);
         for config in [config.clone(), config.tied()] {

@@ -40,6 +40,7 @@ fn main() -> Result<()> {
         println!("{}", options::USAGE);
         return Ok(());
     };
+    std::fs::create_dir_all(&options.out).map_err(|e| Error::io("classify_text", &options.out, e))?;
     let mut rng = Rng::seed(options.seed);
     let mut words = WordTokenizer::new().oov_token("<?>");
     let sample: Vec<_> = (0..2000).map(|_| review(&mut rng).text).collect();
@@ -69,10 +70,14 @@ fn main() -> Result<()> {
         "although the plot was never boring the music was awful",
         "the view was great but the staff was not",
     ];
+    // The model, its vocabulary and the names of its classes in one file; whoever opens it can classify texts at once.
+    let path = options.out.join("classify_text.safetensors");
+    TextPipeline::classifier(model, words, &["bad", "good"])?.save(&path)?;
+    let reviews = TextPipeline::<TransformerClassifier>::open(&path)?;
     for text in options.text.as_deref().map_or(own.to_vec(), |text| vec![text]) {
-        let p = model.predict(&ids(&words, &[text])?)?.softmax(-1)?.to_vec::<f32>()?[1];
-        println!("  {:3.0} % good: {text}", 100.0 * p);
+        println!("  {:14} {text}", reviews.classify(text)?.to_string());
     }
+    println!("The model is in {}.", path.display());
     let results = json!({ "bag_of_words": by_bag, "transformer": by_transformer });
     if options.json {
         println!("{results}");

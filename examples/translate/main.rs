@@ -7,7 +7,6 @@ mod options;
 
 use std::time::Instant;
 
-use demotic::io::Checkpoint;
 use demotic::models::{
     BeamSearch, GenerateOptions, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqTokens, Seq2SeqTransformer,
     Seq2SeqTransformerConfig,
@@ -58,7 +57,12 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn run<M: Seq2Seq + Clone>(mut model: M, characters: &CharTokenizer, options: &Options, mut rng: Rng) -> Result<Value> {
+fn run<M: Seq2Seq + Architecture>(
+    mut model: M,
+    characters: &CharTokenizer,
+    options: &Options,
+    mut rng: Rng,
+) -> Result<Value> {
     println!("{} with {} parameters.", model.kind(), model.num_parameters());
     let mut unseen = rng.split();
     let test: Vec<_> = (0..TESTED).map(|_| dates::example(&mut unseen)).collect();
@@ -106,23 +110,22 @@ fn run<M: Seq2Seq + Clone>(mut model: M, characters: &CharTokenizer, options: &O
         println!("  wrong: {} → {found}, not {}", example.written, example.iso);
     }
 
-    // The same model from a file, asked by beam search, which also says how sure it is.
-    let path = options.out.join("translate.checkpoint");
-    Checkpoint::new().model(&model).save(&path)?;
-    let mut loaded = model.clone();
-    Checkpoint::load(&path)?.restore_model(&mut loaded)?;
+    // The same from a file, which holds the model with its sizes and the characters. Asked by beam search, it also says how sure
+    // it is.
+    let path = options.out.join("translate.safetensors");
+    TextPipeline::new(model, characters.clone()).save(&path)?;
+    let loaded = TextPipeline::<M>::open(&path)?;
     let asked = options.date.as_deref().unwrap_or(written[0]);
-    let source = model.tokens().sources(&[characters.encode(asked)?])?;
     let limit = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(16);
     println!("\nBeam search with the model from {}:\n  {asked}", path.display());
-    for beam in &loaded.translate_beams(&source, &BeamSearch::new(3)?, &limit)?[0] {
-        println!("  {:12} log-probability per token {:.3}", characters.decode(&beam.tokens)?, beam.score);
+    for (date, beam) in loaded.translate_beams(asked, &BeamSearch::new(3)?, &limit)? {
+        println!("  {date:12} log-probability per token {:.3}", beam.score);
     }
     Ok(json!({
         "exact_match": right as f64 / TESTED as f64,
         "loss": mean,
         "seconds": seconds,
-        "same_after_loading": translate(&loaded, characters, &written[..50])? == found[..50],
+        "same_after_loading": translate(loaded.model(), characters, &written[..50])? == found[..50],
     }))
 }
 

@@ -13,7 +13,7 @@ translate: dates written in many ways into ISO form, by a sequence-to-sequence m
   --lr RATE      the highest learning rate (default: 0.003)
   --seed N       the seed of everything that is random (default: 1)
   --date TEXT    a date of yours to translate in the end
-  --out DIR      where the checkpoint goes (default: out/translate)
+  --out DIR      where the trained model goes (default: out/translate)
   --quick        fewer steps
   --json         end with one JSON object that holds all results
   --check        fail unless at least 99 % of unseen dates are right";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::{Layer, Mode};
 use super::module::{Module, Visitor, VisitorMut};
 use super::summary;
-use crate::error::{Here, Result};
+use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// A layer without parameters that applies an operation of the same name.
@@ -17,10 +17,16 @@ macro_rules! activations {
         #[derive(Debug, Clone, Copy, Default, PartialEq)]
         pub struct $Name;
         crate::module!($Name {});
+        impl $Name {
+            #[track_caller]
+            fn apply(self, $x: &Tensor) -> Result<Tensor> {
+                Ok($y)
+            }
+        }
         impl Layer for $Name {
             #[track_caller]
-            fn forward(&self, $x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-                summary::noted(self, Ok($y))
+            fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+                summary::noted(self, self.apply(x))
             }
         }
     )*};
@@ -40,11 +46,17 @@ macro_rules! activations_with_options {
                 Self { $($field: $default),* }
             }
         }
+        impl $Name {
+            #[track_caller]
+            fn apply(self, $x: &Tensor) -> Result<Tensor> {
+                let $op = self;
+                $y
+            }
+        }
         impl Layer for $Name {
             #[track_caller]
-            fn forward(&self, $x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-                let $op = self;
-                summary::noted(self, $y)
+            fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+                summary::noted(self, self.apply(x))
             }
         }
     )*};
@@ -161,10 +173,20 @@ macro_rules! all_activations {
                 layer.downcast_ref().copied()
             }
 
-            /// `f` of the layer.
-            fn with<T>(self, f: impl Fn(&dyn Layer) -> T) -> T {
+            /// The function of a tensor.
+            ///
+            /// # Errors
+            /// If its options make no sense for this tensor.
+            #[track_caller]
+            pub fn apply(self, x: &Tensor) -> Result<Tensor> {
                 match self {
-                    $(Self::$Name $({ $($field),* })? => f(&$Name $({ $($field),* })?),)*
+                    $(Self::$Name $({ $($field),* })? => $Name $({ $($field),* })?.apply(x),)*
+                }
+            }
+
+            fn layer_name(self) -> &'static str {
+                match self {
+                    $(Self::$Name $({ $($field: _),* })? => stringify!($Name),)*
                 }
             }
         }
@@ -212,15 +234,14 @@ impl Module for Activation {
     fn visit(&self, _: &mut Visitor<'_>) {}
     fn visit_mut(&mut self, _: &mut VisitorMut<'_>) {}
     fn kind(&self) -> &'static str {
-        self.with(|layer| layer.kind())
+        self.layer_name()
     }
 }
 
 impl Layer for Activation {
     #[track_caller]
     fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        // None of them knows training from use.
-        self.with(|layer| layer.forward(x, &mut Mode::Eval)).here()
+        summary::noted(self, self.apply(x))
     }
 }
 

@@ -28,7 +28,7 @@ pub use generate::{
     Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity,
     TextContinuation, TextGenerator, Token,
 };
-pub use gpt::{Gpt, GptConfig, GptState};
+pub use gpt::{Gpt, GptConfig, GptInputs, GptState};
 pub use linear_regression::{LinearRegression, LinearRegressionConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use recurrent_lm::{RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState};

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use demotic::layers::{Module, Param, SlotMut, VisitorMut};
+use demotic::layers::{Gelu, Mish, Module, Param, Relu, Silu, SlotMut, Tanh, VisitorMut};
 use demotic::models::{Gpt, GptConfig};
 use demotic::{DType, Result, Rng, Tensor};
 
@@ -18,6 +18,20 @@ pub(crate) fn config(case: &Case) -> GptConfig {
         .layers(case.attr("n_layer"))
         .heads(case.attr("n_head"))
         .hidden_size(case.attr("n_embd"));
+    let config = match case.attr_or("activation_function", String::from("gelu_new")).as_str() {
+        "gelu_new" => config,
+        "gelu" => config.activation(Gelu),
+        "relu" => config.activation(Relu),
+        "silu" => config.activation(Silu),
+        "tanh" => config.activation(Tanh),
+        "mish" => config.activation(Mish),
+        other => panic!("{other}"),
+    };
+    let config = if case.attr_or("scale_attn_by_inverse_layer_idx", false) {
+        config.with_inverse_layer_scaling()
+    } else {
+        config
+    };
     let config = if case.attr_or("tie_word_embeddings", true) { config } else { config.untied() };
     match case.attr("n_inner") {
         Some(size) => config.intermediate_size(size),

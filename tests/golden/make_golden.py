@@ -33,6 +33,7 @@ FAMILIES = [
     "schedules",
     "tokens",
     "gpt",
+    "gpt_options",
     "initializers",
     "generation",
     "translation",

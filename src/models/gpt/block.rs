@@ -4,7 +4,7 @@ use super::config::GptConfig;
 use super::projection::Projection;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, InLayer, Result};
-use crate::layers::{Dropout, KvCache, Layer, LayerNorm, Mode};
+use crate::layers::{Activation, Dropout, KvCache, Layer, LayerNorm, Mode};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -28,7 +28,7 @@ pub struct Block {
     pub attn: Attention,
     /// Before the feed-forward part.
     pub ln_2: LayerNorm,
-    /// Two dense layers with a GELU in between.
+    /// Two dense layers with an activation in between.
     pub mlp: FeedForward,
 }
 
@@ -36,11 +36,11 @@ crate::module!(Block { ln_1, attn, ln_2, mlp });
 
 impl Block {
     #[track_caller]
-    pub(super) fn new(config: &GptConfig, rng: &mut Rng) -> Result<Self> {
+    pub(super) fn new(config: &GptConfig, index: usize, rng: &mut Rng) -> Result<Self> {
         let norm = LayerNorm::new([config.hidden_size])?.eps(config.layer_norm_eps);
         Ok(Self {
             ln_1: norm.clone(),
-            attn: Attention::new(config, rng)?,
+            attn: Attention::new(config, index, rng)?,
             ln_2: norm,
             mlp: FeedForward::new(config, rng)?,
         })
@@ -76,16 +76,20 @@ pub struct Attention {
     /// From all heads back to one vector.
     pub c_proj: Projection,
     num_heads: usize,
+    /// The factor of the scores, if it is not the usual one.
+    scale: Option<f64>,
     dropout: Dropout,
 }
 
-crate::module!(Attention { c_attn, c_proj }, plain { num_heads, dropout });
+crate::module!(Attention { c_attn, c_proj }, plain { num_heads, scale, dropout });
 
 impl Attention {
     #[track_caller]
-    fn new(config: &GptConfig, rng: &mut Rng) -> Result<Self> {
+    fn new(config: &GptConfig, index: usize, rng: &mut Rng) -> Result<Self> {
         let width = config.hidden_size;
+        let scale = 1.0 / (((width / config.num_heads) as f64).sqrt() * (index as f64 + 1.0));
         Ok(Self {
+            scale: config.inverse_layer_scaling.then_some(scale),
             c_attn: Projection::new(width, 3 * width, INITIAL_STD, rng)?,
             c_proj: Projection::new(width, width, residual_std(config), rng)?,
             num_heads: config.num_heads,
@@ -110,6 +114,9 @@ impl Attention {
             (k, v) = (cache.keys(), cache.values());
         }
         let mut options = AttentionOptions::new().causal();
+        if let Some(scale) = self.scale {
+            options = options.scale(scale);
+        }
         if let Some(mask) = past.mask {
             options = options.mask(mask);
         }
@@ -122,17 +129,18 @@ impl Attention {
     }
 }
 
-/// Two dense layers with a GELU in between.
+/// Two dense layers with an activation in between.
 #[derive(Debug, Clone)]
 pub struct FeedForward {
     /// `hidden → intermediate`.
     pub c_fc: Projection,
     /// `intermediate → hidden`.
     pub c_proj: Projection,
+    activation: Activation,
     dropout: Dropout,
 }
 
-crate::module!(FeedForward { c_fc, c_proj }, plain { dropout });
+crate::module!(FeedForward { c_fc, c_proj }, plain { activation, dropout });
 
 impl FeedForward {
     #[track_caller]
@@ -141,6 +149,7 @@ impl FeedForward {
         Ok(Self {
             c_fc: Projection::new(width, inner, INITIAL_STD, rng)?,
             c_proj: Projection::new(inner, width, residual_std(config), rng)?,
+            activation: config.activation,
             dropout: Dropout::new(config.dropout)?,
         })
     }
@@ -149,8 +158,25 @@ impl FeedForward {
 impl Layer for FeedForward {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let inner = self.c_fc.forward(x, mode).in_layer("c_fc")?.gelu_tanh();
+        let inner = self.activation.apply(&self.c_fc.forward(x, mode).in_layer("c_fc")?).in_layer("activation")?;
         let y = self.c_proj.forward(&inner, mode).in_layer("c_proj")?;
         self.dropout.forward(&y, mode)
+    }
+}
+
+/// A block some of whose keys are hidden.
+#[derive(Debug, Clone)]
+pub(super) struct Masked {
+    pub(super) block: Block,
+    /// `[batch, 1, 1, time]`, false for what is hidden.
+    pub(super) mask: Tensor,
+}
+
+crate::module!(Masked { block }, plain { mask });
+
+impl Layer for Masked {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.block.run(x, Past { cache: None, mask: Some(&self.mask) }, mode)
     }
 }

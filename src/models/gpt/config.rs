@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::{Count, check_memory, layer_parameters, layer_tensors};
+use crate::layers::{Activation, Count, check_memory, layer_parameters, layer_tensors};
 use crate::models::options::options;
 use crate::models::sequences::{check_heads, check_sizes};
 
@@ -40,6 +40,19 @@ pub struct GptConfig {
     pub tied: bool,
     /// Whether training computes each block a second time in the backward pass instead of keeping what is inside.
     pub checkpointing: bool,
+    /// The function inside of the feed-forward parts. GPT-2's is [`GeluTanh`](crate::layers::GeluTanh) (`gelu_new` of
+    /// `transformers`, whose `gelu` is [`Gelu`](crate::layers::Gelu)).
+    #[serde(default = "gelu_tanh")]
+    pub activation: Activation,
+    /// Whether the scores of attention are divided by the number of their block, counted from 1:
+    /// `scale_attn_by_inverse_layer_idx` of `transformers`.
+    #[serde(default)]
+    pub inverse_layer_scaling: bool,
+}
+
+/// What models have whose files say nothing of it.
+fn gelu_tanh() -> Activation {
+    Activation::GeluTanh
 }
 
 impl GptConfig {
@@ -57,6 +70,8 @@ impl GptConfig {
             layer_norm_eps: 1e-5,
             tied: true,
             checkpointing: false,
+            activation: gelu_tanh(),
+            inverse_layer_scaling: false,
         }
     }
 
@@ -93,6 +108,22 @@ impl GptConfig {
         self
     }
 
+    /// Another function inside of the feed-forward parts: a layer such as [`Silu`](crate::layers::Silu), or an
+    /// [`Activation`].
+    #[must_use]
+    pub fn activation(mut self, activation: impl Into<Activation>) -> Self {
+        self.activation = activation.into();
+        self
+    }
+
+    /// Divides the scores of attention by the number of their block; see [the field](Self::inverse_layer_scaling).
+    #[must_use]
+    #[doc(alias = "scale_attn_by_inverse_layer_idx")]
+    pub fn with_inverse_layer_scaling(mut self) -> Self {
+        self.inverse_layer_scaling = true;
+        self
+    }
+
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
@@ -122,6 +153,10 @@ impl GptConfig {
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));
+        }
+        if let Activation::Glu { .. } = self.activation {
+            let e = Error::argument("Gpt::new", "the activation is a Glu, which gives half of the features it takes");
+            return Err(e.with_help("take one that keeps their number, such as Silu"));
         }
         check_memory("Gpt::new", self.parameters(), layer_tensors(1) * self.num_layers + 5)
     }

@@ -3,17 +3,19 @@
 mod block;
 mod config;
 mod decode;
+mod inputs;
 mod projection;
 
 pub use block::{Attention, Block, FeedForward};
 pub use config::GptConfig;
 pub use decode::GptState;
+pub use inputs::GptInputs;
 pub use projection::Projection;
 
-use block::INITIAL_STD;
+use block::{INITIAL_STD, Masked, Past};
 
 use crate::error::{InLayer, Result};
-use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed};
+use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed, share};
 use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
@@ -94,8 +96,8 @@ impl Gpt {
         let mut table = |rows: usize| Embedding::from_pretrained(&init.tensor(&[rows, width], rng)?, false);
         let (wte, wpe) = (table(config.vocab_size)?, table(config.context_length)?);
         let mut h = Vec::with_capacity(config.num_layers.min(1024));
-        for _ in 0..config.num_layers {
-            h.push(Block::new(&config, rng)?);
+        for index in 0..config.num_layers {
+            h.push(Block::new(&config, index, rng)?);
         }
         let ln_f = LayerNorm::new([width])?.eps(config.layer_norm_eps);
         let lm_head = match config.tied {
@@ -117,13 +119,53 @@ impl Gpt {
     /// As for [`forward`](Layer::forward).
     #[track_caller]
     pub fn hidden(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let (_, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
-        let positions = Tensor::arange(time)?;
+        self.hidden_with(ids, &GptInputs::new(), mode)
+    }
+
+    /// The logits for texts of which something is not to be seen, or that stand elsewhere than at the positions 0, 1, 2 …
+    ///
+    /// For texts of different lengths, padded on either side, [`GptInputs::padded`] gives each the logits that it would have
+    /// alone:
+    ///
+    /// ```
+    /// use demotic::models::{Gpt, GptConfig, GptInputs};
+    /// use demotic::prelude::*;
+    ///
+    /// let gpt = Gpt::new(GptConfig::new(10, 8).layers(2).hidden_size(16), &mut Rng::seed(0))?;
+    /// let ids = Tensor::from_nested([[3i64, 1, 4], [0, 0, 5]])?;
+    /// let mask = Tensor::from_nested([[true, true, true], [false, false, true]])?;
+    /// let logits = no_grad(|| gpt.forward_with(&ids, &GptInputs::padded(&mask)?, &mut Mode::Eval))?;
+    ///
+    /// let alone = gpt.predict(&Tensor::from_nested([[5i64]])?)?.select(1, 0)?;
+    /// let padded = logits.narrow(0, 1, 1)?.select(1, 2)?;
+    /// assert!(padded.sub(&alone)?.abs().max()?.item()? < 1e-5);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`forward`](Layer::forward), and if mask or positions have other shapes or types, or a position is beyond the
+    /// context.
+    #[track_caller]
+    pub fn forward_with(&self, ids: &Tensor, inputs: &GptInputs, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.hidden_with(ids, inputs, mode)?;
+        self.head(&x, mode)
+    }
+
+    /// The vectors behind the last block for the same; see [`hidden`](Self::hidden).
+    ///
+    /// # Errors
+    /// As for [`forward_with`](Self::forward_with).
+    #[track_caller]
+    pub fn hidden_with(&self, ids: &Tensor, inputs: &GptInputs, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let (batch, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
+        let mask = inputs.key_mask(batch, time)?;
+        let positions = inputs.positions_of(batch, time, self.config.context_length)?;
         let mut x = self.transformer.embed(ids, &positions, mode).in_layer("transformer")?;
         for (i, block) in self.transformer.h.iter().enumerate() {
-            let y = match self.config.checkpointing && mode.is_train() {
-                true => checkpointed(block, &x, mode),
-                false => block.forward(&x, mode),
+            let y = match (self.config.checkpointing && mode.is_train(), &mask) {
+                (true, None) => checkpointed(block, &x, mode),
+                (true, Some(mask)) => checkpointed(&Masked { block: share(block), mask: mask.clone() }, &x, mode),
+                (false, mask) => block.run(&x, Past { cache: None, mask: mask.as_ref() }, mode),
             };
             x = y.in_layer(i).in_layer("transformer.h")?;
         }
