@@ -11,8 +11,12 @@
 //!
 //! Match on [`Error::kind`] to react to a class of errors; show the error to a person otherwise.
 
+mod near;
+
 use std::fmt;
 use std::panic::Location;
+
+pub(crate) use near::near;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

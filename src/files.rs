@@ -1,11 +1,19 @@
 //! Opening files with errors that name them, and replacing files as a whole or not at all.
 
+mod format;
+mod near;
+mod temporary;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+
+use temporary::Temporary;
 
 use crate::error::{Error, Result};
+
+pub(crate) use format::{Format, refused, seems};
+pub(crate) use temporary::sweep;
 
 /// Opens a file for reading. A directory is an error here, not at the first read.
 #[track_caller]
@@ -16,7 +24,21 @@ pub(crate) fn open(op: &'static str, path: &Path) -> Result<File> {
     });
     match opened {
         Ok(file) => Ok(file),
-        Err(e) => Err(Error::io(op, path, e)),
+        Err(e) => Err(failure(op, path, e)),
+    }
+}
+
+/// An error of the file system, which says where it was looked for what does not exist.
+#[track_caller]
+fn failure(op: &'static str, path: &Path, e: io::Error) -> Error {
+    let help = match e.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => near::whereabouts(path),
+        _ => None,
+    };
+    let e = Error::io(op, path, e);
+    match help {
+        Some(help) => e.with_help(help),
+        None => e,
     }
 }
 
@@ -26,6 +48,9 @@ pub(crate) fn open(op: &'static str, path: &Path) -> Result<File> {
 /// `write` fills a temporary file beside the target, which is flushed to the disk and then renamed. An existing file
 /// keeps its permissions, a symbolic link stays and its target is replaced. What is not a regular file (a pipe, a
 /// device) is written to directly. The folder must exist.
+///
+/// A process that is killed leaves its temporary file behind: `.demotic-`, two numbers, `.tmp`. The next one that writes into
+/// the folder removes it. One that is still being written is locked, and stays.
 ///
 /// # Errors
 /// If the file system refuses, if the existing file is read-only, or with the error that `write` returns; the
@@ -52,7 +77,7 @@ pub(crate) fn replace(
 ) -> Result<()> {
     match try_replace(path, write) {
         Ok(()) => Ok(()),
-        Err(e) => Err(Error::io(op, path, e)),
+        Err(e) => Err(failure(op, path, e)),
     }
 }
 
@@ -72,6 +97,7 @@ fn try_replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
         Some(folder) => folder,
         None => return Err(io::ErrorKind::IsADirectory.into()),
     };
+    sweep(folder);
     let mut temporary = Temporary::create(folder)?;
     if let Some(earlier) = earlier {
         temporary.file.set_permissions(earlier.permissions())?;
@@ -92,39 +118,6 @@ fn write_through(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()
     let mut out = BufWriter::new(file);
     write(&mut out)?;
     out.flush()
-}
-
-/// A new file that is removed again unless it was renamed.
-struct Temporary {
-    path: PathBuf,
-    file: File,
-    renamed: bool,
-}
-
-impl Temporary {
-    fn create(folder: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            // A name of its own, not one derived from the target's, which may be as long as names can be.
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!(".demotic-{}-{count}.tmp", std::process::id()));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => return Ok(Self { path, file, renamed: false }),
-                // Left behind by a process of the same number that was killed.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // Nothing more can be done about a file that cannot be removed.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -238,8 +238,8 @@ fn damage_is_noticed_wherever_it_is() -> Result<()> {
 
     safetensors::save_tensors([("x", &tensor![1.0])], &Metadata::new(), &path)?;
     let e = Checkpoint::load(&path).unwrap_err();
-    assert_eq!(e.help(), Some("a file of parameters alone, `.safetensors`, is loaded with SaveLoad::load"));
-    assert_eq!(message(&path, Err::<(), _>(e)), "load: FILE: not a checkpoint");
+    assert_eq!(e.help(), Some("SaveLoad::load and io::safetensors read it"));
+    assert_eq!(message(&path, Err::<(), _>(e)), "load: FILE: not a checkpoint: it seems to be a safetensors file");
     assert_eq!(Checkpoint::load(path.with_file_name("none")).unwrap_err().kind(), ErrorKind::Io);
     Ok(())
 }

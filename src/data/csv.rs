@@ -264,6 +264,7 @@ impl Source<'_> {
 
     #[track_caller]
     fn parse(&self, bytes: &[u8], options: &CsvOptions) -> Result<Table> {
+        self.check_format(bytes)?;
         let text = self.decode(bytes)?;
         let delimiter = match u8::try_from(options.delimiter) {
             Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => byte,
@@ -320,6 +321,19 @@ impl Source<'_> {
         let columns: Vec<Column> = drafts.into_iter().map(Draft::finish).collect();
         let rows = columns.first().map_or(0, Column::len);
         Ok(Table::from_checked(names.into_iter().zip(columns).collect(), rows))
+    }
+
+    /// What is certainly no CSV says what it is, before it is read as a very strange one.
+    #[track_caller]
+    fn check_format(&self, bytes: &[u8]) -> Result<()> {
+        let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+        match files::seems(bytes, &[files::Format::Csv, files::Format::Text]) {
+            Some((what, help)) if !is_utf16 => {
+                let e = self.error("", &format!("not a CSV file: it seems to be {what}"));
+                Err(if help.is_empty() { e } else { e.with_help(help) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The input as text, without a byte order mark.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::column::{Column, Value};
 use super::split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, near};
 use crate::rng::Rng;
 
 /// Named columns of equal length, as read from a CSV file or built in code.
@@ -131,18 +131,8 @@ impl Table {
 
     /// The column whose name is most like this one, if any is: at most a third of the letters differ, not counting case.
     fn nearest(&self, name: &str) -> Option<&str> {
-        const LONGEST: usize = 64;
-        let letters = |s: &str| s.chars().flat_map(char::to_lowercase).take(LONGEST + 1).collect::<Vec<_>>();
-        let wanted = letters(name);
-        if wanted.len() > LONGEST {
-            return None;
-        }
-        let near = |own: &str| {
-            let distance = edits(&wanted, &letters(own));
-            (distance <= wanted.len() / 3).then_some(distance)
-        };
-        let names = self.column_names().filter(|own| own.len().abs_diff(name.len()) <= name.len());
-        names.filter_map(|own| Some((near(own)?, own))).min_by_key(|(distance, _)| *distance).map(|(_, own)| own)
+        let names = self.column_names().filter_map(|own| Some((near(own, name)?, own)));
+        names.min_by_key(|(distance, _)| *distance).map(|(_, own)| own)
     }
 
     #[track_caller]
@@ -299,18 +289,4 @@ impl Table {
 pub(super) fn missing_value(op: &'static str, column: &str, row: usize) -> Error {
     let message = format!("column `{column}` has no value in row {row}");
     Error::argument(op, message).with_help(format!("table.drop_missing(&[\"{column}\"]) leaves out such rows"))
-}
-
-/// How many letters have to be inserted, left out or replaced to make one word the other (Levenshtein, 1965).
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -65,12 +65,28 @@ pub(super) fn read_text(op: &'static str, path: &Path) -> Result<String> {
     if bytes.len() as u64 > MAX_SIZE {
         return Err(malformed(op, path, format!("larger than {MAX_SIZE} bytes")));
     }
+    // Whatever a tokenizer is kept in is text.
+    if let Some((what, help)) = files::seems(&bytes, &TEXTS) {
+        return Err(malformed(op, path, format!("not a tokenizer's file: it seems to be {what}")).with_help(help));
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
         Err(e) => {
             let message = format!("not UTF-8: byte {} does not belong there", e.utf8_error().valid_up_to());
             Err(malformed(op, path, message))
         }
+    }
+}
+
+/// What a tokenizer may be kept in.
+const TEXTS: [files::Format; 3] = [files::Format::Json, files::Format::Csv, files::Format::Text];
+
+/// An error about what should be JSON, and may be a table or a list of words.
+#[track_caller]
+fn no_json(op: &str, path: &Path, text: &str, message: String) -> Error {
+    match files::seems(text.as_bytes(), &[files::Format::Json, files::Format::Text]) {
+        Some((what, _)) => malformed(op, path, format!("not a tokenizer's file: it seems to be {what}")),
+        None => malformed(op, path, message),
     }
 }
 
@@ -100,7 +116,10 @@ pub(super) fn in_file<T>(op: &str, path: &Path, result: Result<T>) -> Result<T> 
 /// Reads a JSON value from the text of a file.
 #[track_caller]
 pub(super) fn parse<T: DeserializeOwned>(op: &str, path: &Path, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| malformed(op, path, &e).with_source(e))
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(e) => Err(no_json(op, path, text, e.to_string()).with_source(e)),
+    }
 }
 
 /// The kind of tokenizer in one of our files.
@@ -108,7 +127,7 @@ pub(super) fn parse<T: DeserializeOwned>(op: &str, path: &Path, text: &str) -> R
 fn kind(op: &str, path: &Path, text: &str) -> Result<String> {
     let head: Head = match serde_json::from_str(text) {
         Ok(head) => head,
-        Err(e) => return Err(malformed(op, path, format!("not a tokenizer's file: {e}")).with_source(e)),
+        Err(e) => return Err(no_json(op, path, text, format!("not a tokenizer's file: {e}")).with_source(e)),
     };
     if head.format != FORMAT {
         return Err(malformed(op, path, format!("the format is `{}`, expected `{FORMAT}`", head.format)));

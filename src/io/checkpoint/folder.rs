@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::Checkpoint;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// How the files are called: `step-000001200.ckpt`.
 const PREFIX: &str = "step-";
 const SUFFIX: &str = ".ckpt";
 
 /// A folder with the latest checkpoints of a training run, named by the number of the step.
+///
+/// What is left of saves whose process was killed is removed with the next [`save`](Self::save), [`list`](Self::list) or
+/// [`latest`](Self::latest).
 ///
 /// ```
 /// use demotic::io::{Checkpoint, CheckpointFolder};
@@ -94,6 +98,7 @@ impl CheckpointFolder {
 
     #[track_caller]
     fn find(&self, op: &'static str) -> Result<Vec<(u64, PathBuf)>> {
+        files::sweep(&self.path);
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

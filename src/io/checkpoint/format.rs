@@ -192,7 +192,11 @@ pub(super) fn read(path: &Path) -> Result<Checkpoint> {
         Ok(checkpoint) => Ok(checkpoint),
         Err(Refusal::Io(e)) => Err(Error::io(op, path, e)),
         Err(Refusal::Format(message, help)) => {
-            let e = Error::format(op, format!("{}: {message}", path.display()));
+            let expected = [files::Format::Checkpoint];
+            let e = files::refused(op, path, &expected, "a checkpoint", &message);
+            if e.help().is_some() {
+                return Err(e);
+            }
             Err(if help.is_empty() { e } else { e.with_help(help) })
         }
     }

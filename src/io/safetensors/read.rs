@@ -100,7 +100,9 @@ impl Reader {
         let parsed = match parse(&mut file) {
             Ok(parsed) => parsed,
             Err(Refusal::Io(e)) => return Err(Error::io(op, path, e)),
-            Err(Refusal::Format(message)) => return Err(Error::format(op, format!("{}: {message}", path.display()))),
+            Err(Refusal::Format(message)) => {
+                return Err(files::refused(op, path, &[files::Format::Safetensors], "a safetensors file", &message));
+            }
         };
         let Parsed { data, infos, metadata } = parsed;
         Ok(Self { op, path: path.to_path_buf(), file, data, infos, metadata })

@@ -105,7 +105,9 @@ impl TokenStream {
         let mut file = files::open(op, path)?;
         let header = match Header::read(&mut file) {
             Ok(Ok(header)) => header,
-            Ok(Err(message)) => return Err(Error::format(op, format!("{}: {message}", path.display()))),
+            Ok(Err(message)) => {
+                return Err(files::refused(op, path, &[files::Format::TokenIds], "a file of token ids", &message));
+            }
             Err(e) => return Err(Error::io(op, path, e)),
         };
         let file = IdFile::new(path, file, header.width);
