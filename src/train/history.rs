@@ -57,6 +57,9 @@ pub enum Ended {
     Finished,
     /// Because the loss had stopped improving, or a function asked for it.
     StoppedEarly,
+    /// Because of Ctrl-C or a [`StopHandle`](super::StopHandle), before its end. With [checkpoints](super::Trainer::checkpoints),
+    /// there is one of the last step, from which the run can be [resumed](super::Trainer::resume).
+    Interrupted,
 }
 
 /// The course of a training run.
@@ -78,6 +81,10 @@ pub struct History {
     pub kept_step: u64,
     /// Why training ended.
     pub ended: Ended,
+    /// Whether the run is counted in steps: it had a [number of them](super::Trainer::max_steps), or was
+    /// [measured](super::Trainer::evaluate_every) after numbers of them.
+    #[serde(default)]
+    pub by_steps: bool,
 }
 
 impl History {
@@ -106,26 +113,249 @@ impl History {
     }
 }
 
-/// One line that says what came out.
-impl fmt::Display for History {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(kept) = self.epochs.iter().find(|e| e.epoch == self.kept_epoch) else {
-            return f.write_str("no epochs");
+impl History {
+    /// One line that says what came out: `12 epochs (stopped early), epoch 9 kept: loss 0.1234, validation 0.2345`. A run
+    /// that is counted in steps says them.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let ended = match self.ended {
+            Ended::Finished => "",
+            Ended::StoppedEarly => " (stopped early)",
+            Ended::Interrupted => " (interrupted)",
         };
-        let ended = if self.ended == Ended::StoppedEarly { " (stopped early)" } else { "" };
-        write!(f, "{} epochs{ended}, epoch {} kept: {kept}", self.epochs.len(), self.kept_epoch)
+        let (done, kept) = match self.by_steps {
+            true => (count(self.steps, "step"), format!("step {}", self.kept_step)),
+            false => (count(self.epochs.len() as u64, "epoch"), format!("epoch {}", self.kept_epoch)),
+        };
+        match self.all().find(|record| self.is_kept(record)) {
+            Some(record) => format!("{done}{ended}, {kept} kept: {record}"),
+            // Left off between two measurements.
+            None if self.steps > 0 => format!("{}{ended}", count(self.steps, "step")),
+            None => format!("no steps{ended}"),
+        }
+    }
+
+    /// What was measured, and of what there is a line in the table.
+    fn rows(&self) -> Vec<&Epoch> {
+        let by_steps = self.by_steps && !self.evaluations.is_empty();
+        let mut rows: Vec<&Epoch> =
+            if by_steps { self.evaluations.iter().collect() } else { self.epochs.iter().collect() };
+        // The end of the run, where it does not coincide with a measurement.
+        rows.extend(self.epochs.last().filter(|last| by_steps && rows.last().is_some_and(|row| row.step < last.step)));
+        rows
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Epoch> {
+        self.evaluations.iter().filter(|_| self.by_steps).chain(&self.epochs)
+    }
+
+    fn is_kept(&self, record: &Epoch) -> bool {
+        match self.by_steps {
+            true => record.step == self.kept_step,
+            false => record.epoch == self.kept_epoch,
+        }
     }
 }
 
+/// `1 epoch`, `12 epochs`.
+fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A table with a line for each epoch, or for each measurement of a run that is counted in steps, and the
+/// [summary](History::summary) below. The line whose parameters were kept has a star. Of a long run the middle is left out.
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let x = Tensor::normal([64, 2], 0.0, 1.0, &mut rng)?;
+/// let data = TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?;
+/// let history = Trainer::new(losses::mse, Adam::new(0.1))
+///     .epochs(3)
+///     .metric("rmse", metrics::rmse)
+///     .fit(&mut Linear::new(2, 1, &mut rng)?, &data, &mut rng)?;
+/// let table = history.to_string();
+/// // epoch    loss    rmse  learning rate  seconds
+/// //     1  0.9032  0.8121            0.1      0.0
+/// //     2  0.5021  0.6010            0.1      0.0
+/// //     3  0.2541  0.4184            0.1      0.0 *
+/// // 3 epochs, epoch 3 kept: loss 0.2541, rmse 0.4184
+/// assert_eq!(table.lines().count(), 5);
+/// assert!(table.lines().nth(3).unwrap().ends_with('*'));
+/// # Ok::<(), demotic::Error>(())
+/// ```
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.rows();
+        if rows.is_empty() {
+            return f.write_str(&self.summary());
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for (name, _) in rows.iter().flat_map(|row| &row.metrics) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        let has_validation = rows.iter().any(|row| row.validation_loss.is_some());
+        let mut header: Vec<&str> = if self.by_steps { vec!["step", "epoch", "loss"] } else { vec!["epoch", "loss"] };
+        header.extend(has_validation.then_some("validation"));
+        header.extend(&names);
+        header.extend(["learning rate", "seconds"]);
+        let cells = |row: &Epoch| {
+            let mut cells = if self.by_steps { vec![row.step.to_string()] } else { vec![] };
+            cells.extend([row.epoch.to_string(), Number(row.train_loss).to_string()]);
+            let optional = |value: Option<f64>| value.map_or_else(String::new, |value| Number(value).to_string());
+            cells.extend(has_validation.then(|| optional(row.validation_loss)));
+            let metric = |name: &str| row.metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
+            cells.extend(names.iter().map(|name| optional(metric(name))));
+            cells.extend([short_rate(row.learning_rate), format!("{:.1}", row.seconds)]);
+            cells
+        };
+        let lines: Vec<(Vec<String>, bool)> = rows.iter().map(|row| (cells(row), self.is_kept(row))).collect();
+        let width = |i: usize| {
+            let cells = lines.iter().map(|(cells, _)| cells[i].chars().count());
+            cells.chain([header[i].chars().count()]).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..header.len()).map(width).collect();
+        let write = |f: &mut fmt::Formatter<'_>, cells: &[&str], end: &str| {
+            let padded: Vec<String> =
+                cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+            writeln!(f, "{}{end}", padded.join("  "))
+        };
+        write(f, &header, "")?;
+        let mut left_out = false;
+        for (i, (cells, is_kept)) in lines.iter().enumerate() {
+            if i < FIRST || i + LAST >= lines.len() || *is_kept {
+                let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+                write(f, &cells, if *is_kept { " *" } else { "" })?;
+                left_out = false;
+            } else if !std::mem::replace(&mut left_out, true) {
+                writeln!(f, "{:>width$}", "…", width = widths[0])?;
+            }
+        }
+        f.write_str(&self.summary())
+    }
+}
+
+/// Lines of a long table that are shown at its beginning and at its end.
+const FIRST: usize = 10;
+const LAST: usize = 20;
+
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "loss {:.4}", self.train_loss)?;
+        write!(f, "loss {}", Number(self.train_loss))?;
         if let Some(loss) = self.validation_loss {
-            write!(f, ", validation {loss:.4}")?;
+            write!(f, ", validation {}", Number(loss))?;
         }
-        for (name, value) in &self.metrics {
-            write!(f, ", {name} {value:.4}")?;
+        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {}", Number(*value)))
+    }
+}
+
+/// A measure as people read it: four digits after the point, or a power of ten where these would say nothing.
+pub(super) struct Number(pub(super) f64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.abs() {
+            size if size != 0.0 && !(1e-3..1e7).contains(&size) && size.is_finite() => write!(f, "{:.3e}", self.0),
+            _ => write!(f, "{:.4}", self.0),
         }
-        Ok(())
+    }
+}
+
+/// A learning rate with three digits that count.
+fn short_rate(rate: f64) -> String {
+    let digits = format!("{rate:.2e}");
+    match digits.parse::<f64>() {
+        Ok(rounded) if (1e-4..1e6).contains(&rounded) || rounded == 0.0 => rounded.to_string(),
+        _ => digits,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: usize, step: u64, loss: f64, validation: Option<f64>) -> Epoch {
+        let metrics = validation.map(|loss| ("wurzel aus 误差".to_string(), loss.sqrt())).into_iter().collect();
+        Epoch {
+            epoch,
+            step,
+            train_loss: loss,
+            validation_loss: validation,
+            metrics,
+            learning_rate: 0.0123456,
+            seconds: 1.25,
+        }
+    }
+
+    fn history(epochs: Vec<Epoch>, kept: usize) -> History {
+        let steps = epochs.last().map_or(0, |last| last.step);
+        let kept_step = epochs.iter().find(|e| e.epoch == kept).map_or(0, |e| e.step);
+        History {
+            epochs,
+            evaluations: vec![],
+            steps,
+            kept_epoch: kept,
+            kept_step,
+            ended: Ended::Finished,
+            by_steps: false,
+        }
+    }
+
+    #[test]
+    fn epochs_as_a_table() {
+        let mut run = history(
+            vec![
+                record(1, 7, 123.456_789, Some(0.25)),
+                record(2, 14, 1e-9, Some(0.04)),
+                record(3, 21, f64::NAN, Some(1e12)),
+            ],
+            2,
+        );
+        run.ended = Ended::StoppedEarly;
+        let expected = "\
+epoch      loss  validation  wurzel aus 误差  learning rate  seconds
+    1  123.4568      0.2500         0.5000         0.0123      1.2
+    2  1.000e-9      0.0400         0.2000         0.0123      1.2 *
+    3       NaN    1.000e12   1000000.0000         0.0123      1.2
+3 epochs (stopped early), epoch 2 kept: loss 1.000e-9, validation 0.0400, wurzel aus 误差 0.2000";
+        assert_eq!(run.to_string(), expected);
+    }
+
+    #[test]
+    fn steps_as_a_table() {
+        let mut run = history(vec![record(1, 100, 3.0, None), record(2, 130, 2.0, None)], 1);
+        run.evaluations = vec![record(1, 50, 4.0, Some(4.0)), record(1, 100, 2.0, Some(1.0))];
+        (run.by_steps, run.ended) = (true, Ended::Interrupted);
+        let expected = "\
+step  epoch    loss  validation  wurzel aus 误差  learning rate  seconds
+  50      1  4.0000      4.0000         2.0000         0.0123      1.2
+ 100      1  2.0000      1.0000         1.0000         0.0123      1.2 *
+ 130      2  2.0000                                    0.0123      1.2
+130 steps (interrupted), step 100 kept: loss 2.0000, validation 1.0000, wurzel aus 误差 1.0000";
+        assert_eq!(run.to_string(), expected);
+        run.evaluations.clear();
+        assert_eq!(run.to_string().lines().next_back(), Some("130 steps (interrupted), step 100 kept: loss 3.0000"));
+    }
+
+    #[test]
+    fn long_short_and_empty_ones() {
+        let run = history((1..=1000).map(|i| record(i, i as u64, 1.0, None)).collect(), 500);
+        let table = run.to_string();
+        let firsts: Vec<&str> = table.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+        assert_eq!(firsts.len(), 1 + FIRST + 1 + 1 + 1 + LAST + 1);
+        assert_eq!(firsts[FIRST..FIRST + 5], ["10", "…", "500", "…", "981"]);
+        assert_eq!(history(vec![record(1, 3, 0.5, None)], 1).summary(), "1 epoch, epoch 1 kept: loss 0.5000");
+        assert_eq!(history(vec![], 0).to_string(), "no steps");
+        let left = History { steps: 1, ended: Ended::Interrupted, ..history(vec![], 0) };
+        assert_eq!(left.to_string(), "1 step (interrupted)");
+    }
+
+    #[test]
+    fn rates() {
+        let shown = [0.0, 1e-3, 0.000_312_5, 5e-5, 1.0, 0.1 + 0.2, f64::NAN].map(short_rate);
+        assert_eq!(shown, ["0", "0.001", "0.000313", "5.00e-5", "1", "0.3", "NaN"]);
     }
 }

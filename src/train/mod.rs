@@ -10,8 +10,10 @@ pub mod metrics;
 pub mod plot;
 mod progress;
 pub mod running;
+mod stop;
 mod trainer;
 
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
 pub use history::{Ended, Epoch, History, StepReport};
+pub use stop::StopHandle;
 pub use trainer::{Evaluation, Trainer, predict};

@@ -1,6 +1,21 @@
-//! The progress bar of the [`Trainer`](super::Trainer). Shown on terminals only.
+//! What the [`Trainer`](super::Trainer) says while it works: a bar on a terminal, lines anywhere else.
 
-use super::history::{Epoch, StepReport};
+use std::time::Instant;
+
+use super::history::{Epoch, Number, StepReport};
+
+/// How far a run is to go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// The last epoch; `usize::MAX` without an end.
+    pub(super) epochs: usize,
+    /// The last step, as far as it is known; `u64::MAX` without an end.
+    pub(super) steps: u64,
+    /// Whether the run is counted in steps.
+    pub(super) by_steps: bool,
+    /// Whether the model is measured after numbers of steps, not only of epochs.
+    pub(super) evaluates_steps: bool,
+}
 
 #[cfg(feature = "progress")]
 mod bar {
@@ -42,13 +57,14 @@ mod bar {
             if now - self.shown >= INTERVAL {
                 self.shown = now;
                 let rate = self.done as f64 / (now - self.start).as_secs_f64();
-                let (epoch, loss, evaluation) = (report.epoch, report.mean_loss, &self.evaluation);
-                self.bar.set_message(format!("epoch {epoch}, loss {loss:.4}{evaluation}, {rate:.0} {unit}/s"));
+                let (epoch, loss, evaluation) = (report.epoch, super::Number(report.mean_loss), &self.evaluation);
+                self.bar.set_message(format!("epoch {epoch}, loss {loss}{evaluation}, {rate:.0} {unit}/s"));
             }
         }
 
         pub(super) fn evaluated(&mut self, record: &super::Epoch) {
-            self.evaluation = record.validation_loss.map_or_else(String::new, |loss| format!(", validation {loss:.4}"));
+            let validation = |loss| format!(", validation {}", super::Number(loss));
+            self.evaluation = record.validation_loss.map_or_else(String::new, validation);
             self.bar.set_message(format!("epoch {}, {record}", record.epoch));
         }
 
@@ -64,15 +80,12 @@ mod bar {
     }
 }
 
-/// Without the feature there is nothing to show.
+/// Without the feature there is no bar, and all output is lines.
 #[cfg(not(feature = "progress"))]
 mod bar {
-    pub(super) struct Bar;
+    pub(super) enum Bar {}
 
     impl Bar {
-        pub(super) fn new(_: u64, _: u64) -> Self {
-            Self
-        }
         pub(super) fn step(&mut self, _: &super::StepReport, _: u64, _: &str) {}
         pub(super) fn evaluated(&mut self, _: &super::Epoch) {}
         pub(super) fn suspend<T>(&self, f: impl FnOnce() -> T) -> T {
@@ -81,33 +94,152 @@ mod bar {
     }
 }
 
-pub(super) struct Progress(Option<bar::Bar>);
+/// Lines on standard error.
+struct Lines {
+    plan: Plan,
+    start: Instant,
+    /// Losses of the steps since the last line, and how many there were.
+    losses: f64,
+    steps: u64,
+    /// Examples or tokens so far.
+    done: u64,
+}
+
+/// Lines of a run, if nothing else says how many.
+const LINES: u64 = 20;
+/// Lines of epochs at the most.
+const EPOCHS: usize = 100;
+
+impl Lines {
+    fn step(&mut self, report: &StepReport, done: u64, unit: &str) {
+        self.losses += report.loss;
+        self.steps += 1;
+        self.done += done;
+        // A round number of steps for each line.
+        let every = match self.plan.steps {
+            u64::MAX => 100,
+            steps => steps.div_ceil(LINES),
+        };
+        let is_last = report.step == self.plan.steps;
+        if self.plan.by_steps && !self.plan.evaluates_steps && (report.step.is_multiple_of(every) || is_last) {
+            let loss = self.mean();
+            self.line(report.step, &loss, Some(unit));
+        }
+    }
+
+    /// `loss 0.1234 (mean of 50 steps)`, which begins the next mean.
+    fn mean(&mut self) -> String {
+        let (losses, steps) = (std::mem::take(&mut self.losses), std::mem::take(&mut self.steps));
+        format!("loss {} (mean of {steps} steps)", Number(losses / steps.max(1) as f64))
+    }
+
+    fn line(&self, step: u64, what: &str, unit: Option<&str>) {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let rate = unit.map_or_else(String::new, |unit| format!(", {:.0} {unit}/s", self.done as f64 / seconds));
+        let count = match self.plan.steps {
+            u64::MAX => format!("step {step}"),
+            steps => format!("step {step:>width$}/{steps}", width = steps.to_string().len()),
+        };
+        eprintln!("{count}: {what} [{seconds:.1} s{rate}]");
+    }
+
+    fn evaluated(&mut self, record: &Epoch) {
+        let loss = self.mean();
+        self.line(record.step, &format!("{loss}{}", Measures(record)), None);
+    }
+
+    fn epoch(&mut self, record: &Epoch) {
+        let epochs = self.plan.epochs;
+        if self.plan.by_steps {
+            // Steps speak for themselves, unless only the ends of epochs are measured.
+            if !self.plan.evaluates_steps && (record.validation_loss.is_some() || !record.metrics.is_empty()) {
+                self.line(record.step, &format!("end of epoch {}{}", record.epoch, Measures(record)), None);
+            }
+            return;
+        }
+        if record.epoch == 1 || record.epoch == epochs || record.epoch.is_multiple_of(epochs.div_ceil(EPOCHS)) {
+            let (epoch, width) = (record.epoch, epochs.to_string().len());
+            eprintln!("epoch {epoch:>width$}/{epochs}: {record} [{:.1} s]", record.seconds);
+        }
+    }
+}
+
+/// What was measured, besides the training loss, each with a comma before it.
+struct Measures<'a>(&'a Epoch);
+
+impl std::fmt::Display for Measures<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(loss) = self.0.validation_loss {
+            write!(f, ", validation {}", Number(loss))?;
+        }
+        self.0.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {}", Number(*value)))
+    }
+}
+
+enum Speaker {
+    // Without the feature it is never made.
+    #[cfg_attr(not(feature = "progress"), expect(dead_code))]
+    Bar(bar::Bar),
+    Lines(Lines),
+}
+
+pub(super) struct Progress(Option<Speaker>);
 
 impl Progress {
-    /// A bar over `steps` steps of which some are done, or none.
-    pub(super) fn new(show: bool, steps: u64, first: u64) -> Self {
-        Self(show.then(|| bar::Bar::new(steps, first)))
+    /// A bar over the steps of a plan of which the first `first` are done, or lines; or nothing.
+    pub(super) fn new(show: bool, plan: Plan, first: u64) -> Self {
+        Self(show.then(|| Self::speaker(plan, first)))
+    }
+
+    fn speaker(plan: Plan, first: u64) -> Speaker {
+        #[cfg(feature = "progress")]
+        if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            return Speaker::Bar(bar::Bar::new(plan.steps, first));
+        }
+        let _ = first;
+        Speaker::Lines(Lines { plan, start: Instant::now(), losses: 0.0, steps: 0, done: 0 })
     }
 
     /// After a step, with the number of examples or tokens that it was made on.
     pub(super) fn step(&mut self, report: &StepReport, done: u64, are_tokens: bool) {
-        if let Some(bar) = &mut self.0 {
-            bar.step(report, done, if are_tokens { "tokens" } else { "examples" });
+        let unit = if are_tokens { "tokens" } else { "examples" };
+        match &mut self.0 {
+            Some(Speaker::Bar(bar)) => bar.step(report, done, unit),
+            Some(Speaker::Lines(lines)) => lines.step(report, done, unit),
+            None => {}
         }
     }
 
-    /// After an evaluation.
+    /// After an evaluation between epochs.
     pub(super) fn evaluated(&mut self, record: &Epoch) {
-        if let Some(bar) = &mut self.0 {
-            bar.evaluated(record);
+        match &mut self.0 {
+            Some(Speaker::Bar(bar)) => bar.evaluated(record),
+            Some(Speaker::Lines(lines)) => lines.evaluated(record),
+            None => {}
+        }
+    }
+
+    /// At the end of an epoch.
+    pub(super) fn epoch(&mut self, record: &Epoch) {
+        match &mut self.0 {
+            Some(Speaker::Bar(bar)) => bar.evaluated(record),
+            Some(Speaker::Lines(lines)) => lines.epoch(record),
+            None => {}
+        }
+    }
+
+    /// Says something on a line of its own.
+    pub(super) fn say(&self, what: &str) {
+        if self.0.is_some() {
+            self.suspend(|| eprintln!("{what}"));
         }
     }
 
     /// Runs a function that may print, without the bar in its way.
     pub(super) fn suspend<T>(&self, f: impl FnOnce() -> T) -> T {
         match &self.0 {
-            Some(bar) => bar.suspend(f),
-            None => f(),
+            Some(Speaker::Bar(bar)) => bar.suspend(f),
+            _ => f(),
         }
     }
 }

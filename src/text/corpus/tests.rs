@@ -107,7 +107,8 @@ fn foreign_truncated_and_damaged_files_are_errors() {
     for size in 32..38 {
         assert!(open(&good[..size]).starts_with("truncated or damaged: "));
     }
-    assert_eq!(open(&[b'x'; 40]), "not a file of token ids: it begins with other bytes");
+    assert_eq!(open(&[0xee; 40]), "not a file of token ids: it begins with other bytes");
+    assert_eq!(open(&[b'x'; 40]), "not a file of token ids: it seems to be a text");
     assert_eq!(open(&changed(8, 2)), "version 2 of the format, this program reads version 1");
     assert_eq!(open(&changed(12, 3)), "malformed: ids of 3 bytes for a vocabulary of 300 entries");
     assert_eq!(open(&changed(18, 1)), "malformed: ids of 2 bytes for a vocabulary of 65836 entries");

@@ -15,6 +15,7 @@ pub use evaluation::{Evaluation, predict};
 use super::early_stopping::EarlyStopping;
 use super::history::{Epoch, StepReport};
 use super::running::{self, AtOnce, Metric};
+use super::stop::StopHandle;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::io::{CheckpointFolder, Metadata};
@@ -108,6 +109,12 @@ type Hook = Box<dyn FnMut(&StepReport, &dyn Any) -> Result<ControlFlow<()>> + Se
 /// With [`checkpoints`](Self::checkpoints), a run that was interrupted goes on with [`resume`](Self::resume), and ends with the
 /// same bits as one that was not: in the middle of an epoch too, with shuffling, dropout, momentum, schedules and early
 /// stopping.
+///
+/// While [`fit`](Self::fit) of a trainer with `checkpoints` runs, **Ctrl-C** ends it after the present step: a checkpoint is saved,
+/// and `fit` returns with [`Ended::Interrupted`](super::Ended::Interrupted), so that the program can say how to go on. A second
+/// Ctrl-C ends the process at once, as does the first one before and after `fit`, and in a trainer without checkpoints. This is
+/// the feature `interrupt`, which is on by default; it does nothing on Windows, nor where the program handles or ignores
+/// the signal itself. A [`StopHandle`] does the same from within the program, everywhere.
 pub struct Trainer<'d> {
     loss: Box<dyn Loss>,
     optimizer: Box<dyn Optimizer>,
@@ -131,6 +138,7 @@ pub struct Trainer<'d> {
     checkpoint_every: Option<u64>,
     metadata: Metadata,
     resume: Option<PathBuf>,
+    stop: StopHandle,
     progress: bool,
 }
 
@@ -170,6 +178,7 @@ impl<'d> Trainer<'d> {
             checkpoint_every: None,
             metadata: Metadata::new(),
             resume: None,
+            stop: StopHandle::new(),
             progress: false,
         }
     }
@@ -364,7 +373,17 @@ impl<'d> Trainer<'d> {
         self
     }
 
-    /// Shows a progress bar, if standard error is a terminal and the feature `progress` is on.
+    /// Lets `handle` end the run; see [`StopHandle`].
+    #[must_use]
+    pub fn stop_handle(mut self, handle: StopHandle) -> Self {
+        self.stop = handle;
+        self
+    }
+
+    /// Says on standard error how far it is: with a bar, if that is a terminal and the feature `progress` is on, and otherwise
+    /// with a line for each epoch. A run that is counted in steps has a line for each
+    /// [measurement](Self::evaluate_every), or, without these, twenty lines in all. Of more than a hundred epochs not
+    /// every one has a line.
     #[must_use]
     pub fn progress(mut self) -> Self {
         self.progress = true;

@@ -15,7 +15,8 @@ use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 use crate::train::early_stopping::Verdict;
 use crate::train::history::{Ended, Epoch, History, StepReport};
-use crate::train::progress::Progress;
+use crate::train::progress::{Plan, Progress};
+use crate::train::stop::CtrlC;
 
 /// What is called, in errors.
 pub(super) const LOSS: &str = "the loss of the Trainer";
@@ -48,6 +49,7 @@ impl State {
             kept_epoch: 0,
             kept_step: 0,
             ended: Ended::Finished,
+            by_steps: false,
         };
         let (epoch_loss, recent_loss) = (Mean::default(), Mean::default());
         Self { epoch: 1, batch: 0, order: None, step: 0, epoch_loss, recent_loss, seconds: 0.0, history }
@@ -88,26 +90,36 @@ impl Trainer<'_> {
             }
         };
         let (epochs, max_steps) = self.limits();
-        let mut progress = Progress::new(self.progress, self.planned_steps(train.len()), state.step);
-        let mut stop = false;
+        let mut progress = Progress::new(self.progress, self.plan(train.len()), state.step);
+        let ctrl_c = self.checkpoints.is_some().then(CtrlC::heed);
+        let mut ended = None;
         // What is left of an epoch that was cut short is taken up even if there are no steps left, for its record.
         while state.epoch <= epochs && (state.step < max_steps || state.batch > 0) {
-            stop = self.train_epoch(&mut state, model, train, rng, &mut progress)?;
-            if stop || state.step >= max_steps {
+            ended = match self.is_interrupted(ctrl_c.as_ref()) {
+                true => Some(Ended::Interrupted),
+                false => self.train_epoch(&mut state, model, train, rng, &mut progress, ctrl_c.as_ref())?,
+            };
+            if ended.is_some() || state.step >= max_steps {
                 break;
             }
         }
-        drop(progress);
+        if ended == Some(Ended::Interrupted) {
+            let resume =
+                if self.checkpoints.is_some() { "; its checkpoint is saved, resume() goes on from there" } else { "" };
+            progress.say(&format!("interrupted after step {}{resume}", state.step));
+        }
+        drop((progress, ctrl_c));
         if let Some(stopping) = &self.stopping {
             stopping.restore_best(model)?;
         }
         let mut history = state.history;
         history.steps = state.step;
-        if self.stopping.is_none() || history.kept_epoch == 0 {
+        history.by_steps = self.is_by_steps();
+        history.ended = ended.unwrap_or(Ended::Finished);
+        if history.ended == Ended::Interrupted && self.stopping.is_none() && state.batch > 0 {
+            (history.kept_epoch, history.kept_step) = (state.epoch, state.step);
+        } else if self.stopping.is_none() || history.kept_epoch == 0 {
             (history.kept_epoch, history.kept_step) = history.last().map_or((0, 0), |last| (last.epoch, last.step));
-        }
-        if stop {
-            history.ended = Ended::StoppedEarly;
         }
         Ok(history)
     }
@@ -140,15 +152,25 @@ impl Trainer<'_> {
         (self.epochs.unwrap_or(default), self.max_steps.unwrap_or(u64::MAX))
     }
 
-    /// How many steps there will be if nothing stops the run early.
-    fn planned_steps(&self, examples: usize) -> u64 {
+    /// Whether the run is counted in steps rather than in epochs.
+    fn is_by_steps(&self) -> bool {
+        self.max_steps.is_some() || self.evaluate_every.is_some()
+    }
+
+    fn is_interrupted(&self, ctrl_c: Option<&CtrlC>) -> bool {
+        self.stop.is_stopped() || ctrl_c.is_some_and(CtrlC::is_pressed)
+    }
+
+    /// How far the run goes if nothing stops it early.
+    fn plan(&self, examples: usize) -> Plan {
         let size = self.batch_size.max(1);
         let batches = if self.drop_last { examples / size } else { examples.div_ceil(size) };
         let (epochs, max_steps) = self.limits();
-        (batches.div_ceil(self.accumulate) as u64).saturating_mul(epochs as u64).min(max_steps)
+        let steps = (batches.div_ceil(self.accumulate) as u64).saturating_mul(epochs as u64).min(max_steps);
+        Plan { epochs, steps, by_steps: self.is_by_steps(), evaluates_steps: self.evaluate_every.is_some() }
     }
 
-    /// One pass over the training data, or what is left of it; `true` if training shall stop.
+    /// One pass over the training data, or what is left of it. Says why training ends, if it does before its time.
     #[track_caller]
     fn train_epoch<L: Layer + 'static>(
         &mut self,
@@ -157,7 +179,8 @@ impl Trainer<'_> {
         train: &Examples<'_>,
         rng: &mut Rng,
         progress: &mut Progress,
-    ) -> Result<bool> {
+        ctrl_c: Option<&CtrlC>,
+    ) -> Result<Option<Ended>> {
         let start = Instant::now();
         let (epochs, max_steps) = self.limits();
         let mut order = state.order.get_or_insert_with(|| rng.split()).clone();
@@ -205,9 +228,15 @@ impl Trainer<'_> {
                     stop |= progress.suspend(|| hook(&report, &*model as &dyn Any))?.is_break();
                 }
             }
-            let ends = stop || state.step >= max_steps;
+            let is_interrupted = self.is_interrupted(ctrl_c);
+            let ends = stop || is_interrupted || state.step >= max_steps;
             if batches.len() > 0 && (ends || is_due(self.checkpoint_every, state.step)) {
                 self.save(state, seconds, model, train, rng)?;
+            }
+            if batches.len() > 0 && is_interrupted && !stop && state.step < max_steps {
+                // At once: what is left of the epoch, and its record, belong to the run that goes on from here.
+                state.seconds = seconds;
+                return Ok(Some(Ended::Interrupted));
             }
         }
 
@@ -220,7 +249,7 @@ impl Trainer<'_> {
             }
             _ => self.evaluated(state, state.epoch_loss, seconds, model, train)?,
         };
-        progress.evaluated(&record);
+        progress.epoch(&record);
         if let (Some(schedule), false, true) = (&mut self.schedule, self.per_step, is_complete) {
             let loss = record.validation_loss.unwrap_or(record.train_loss);
             schedule.step(&mut *self.optimizer, loss).within(SCHEDULE)?;
@@ -234,13 +263,18 @@ impl Trainer<'_> {
         state.history.epochs.push(record);
         if is_complete {
             state.advance();
-            let ends = stop || state.epoch > epochs || state.step >= max_steps;
+            let is_done = stop || state.epoch > epochs || state.step >= max_steps;
+            let is_interrupted = self.is_interrupted(ctrl_c);
+            let ends = is_done || is_interrupted;
             let is_due = self.checkpoint_every.is_none_or(|every| is_due(Some(every), state.step));
             if ends || is_due {
                 self.save(state, 0.0, model, train, rng)?;
             }
+            if is_interrupted && !is_done {
+                return Ok(Some(Ended::Interrupted));
+            }
         }
-        Ok(stop)
+        Ok(stop.then_some(Ended::StoppedEarly))
     }
 
     /// The loss of a batch, whose errors say where it was computed: the loss is called through a `dyn` trait, often as a
