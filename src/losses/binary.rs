@@ -52,6 +52,10 @@ impl Loss for Bce {
         let losses = apply(BinaryCrossEntropy, &[probabilities, target])?;
         Ok(self.reduction.apply(&weighted("bce", losses, self.weight.as_ref(), probabilities)?))
     }
+
+    fn count(&self, target: &Tensor) -> f64 {
+        self.reduction.count(target.numel() as f64)
+    }
 }
 
 /// `−y log p − (1 − y) log(1 − p)` with logarithms of at least [`LOG_FLOOR`].
@@ -124,6 +128,10 @@ impl Loss for BceWithLogits {
         let negative = target.rsub_scalar(1.0).mul(&logits.neg().log_sigmoid())?;
         let losses = weighted("bce_with_logits", positive.add(&negative)?.neg(), self.weight.as_ref(), logits)?;
         Ok(self.reduction.apply(&losses))
+    }
+
+    fn count(&self, target: &Tensor) -> f64 {
+        self.reduction.count(target.numel() as f64)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The cross-entropy of logits.
 
-use super::{Loss, Reduction, check_not_empty, check_shapes};
+use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes};
 use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
 use crate::error::{Error, Result, bug};
 use crate::tensor::dtype::with_float;
@@ -67,7 +67,13 @@ pub struct CrossEntropy {
 
 impl Default for CrossEntropy {
     fn default() -> Self {
-        Self { reduction: Reduction::Mean, label_smoothing: 0.0, weight: None, ignore_index: -100, classes_last: false }
+        Self {
+            reduction: Reduction::Mean,
+            label_smoothing: 0.0,
+            weight: None,
+            ignore_index: IGNORE_INDEX,
+            classes_last: false,
+        }
     }
 }
 
@@ -106,6 +112,12 @@ impl CrossEntropy {
     pub fn classes_last(mut self) -> Self {
         self.classes_last = true;
         self
+    }
+
+    /// Which of the dimensions of logits or probabilities holds the classes.
+    fn class_dim(&self, rank: usize) -> usize {
+        let last = rank.saturating_sub(1);
+        if self.classes_last { last } else { last.min(1) }
     }
 
     #[track_caller]
@@ -148,8 +160,7 @@ impl Loss for CrossEntropy {
             return Err(Error::shape(name, format!("the logits are a scalar, expected {wanted}")));
         }
         check_not_empty(name, logits)?;
-        let last = logits.rank() - 1;
-        let class_dim = if self.classes_last { last } else { last.min(1) };
+        let (last, class_dim) = (logits.rank() - 1, self.class_dim(logits.rank()));
         let classes = logits.shape()[class_dim];
         self.check_weight(logits, classes)?;
         // The classes last, everything else as rows.
@@ -185,36 +196,36 @@ impl Loss for CrossEntropy {
             let function = ClassCrossEntropy::new(self, targets, classes, &flat_logits);
             apply(function, &[&flat_logits])?
         } else {
+            if target.numel() == rows && target.shape() != logits.shape() {
+                return Err(not_class_numbers(target, &rest));
+            }
             target.expect_dtype(
                 name,
                 "the target (class numbers must be i64, probabilities like the logits)",
                 logits.dtype(),
             )?;
-            if target.shape() == rest {
-                let message = format!("class numbers of type {}, expected i64", target.dtype());
-                return Err(Error::dtype(name, message).with_help("convert them with to_dtype(DType::I64)"));
-            }
             check_shapes(name, logits, target)?;
             self.distribution_loss(&flat_logits, &flat(target)?)?
         };
         if self.reduction == Reduction::None { losses.reshape(rest) } else { Ok(losses) }
     }
 
-    /// Of class numbers, those that count, each with the weight of its class.
-    fn weight(&self, target: &Tensor) -> f64 {
-        match target.to_vec::<i64>() {
-            Ok(targets) => {
-                let weights = self.weight.as_ref().map(Tensor::to_f64_vec);
-                let weight_of = |class: i64| match &weights {
-                    Some(weights) => {
-                        usize::try_from(class).ok().and_then(|class| weights.get(class)).map_or(0.0, |w| *w)
-                    }
-                    None => 1.0,
-                };
-                targets.into_iter().filter(|class| *class != self.ignore_index).map(weight_of).sum()
-            }
-            Err(_) => target.shape().first().copied().unwrap_or(1) as f64,
+    /// Of class numbers, those that count, each with the weight of its class; of probabilities, the rows.
+    fn count(&self, target: &Tensor) -> f64 {
+        if target.dtype() != DType::I64 {
+            let classes = target.shape().get(self.class_dim(target.rank())).copied().unwrap_or(1);
+            return self.reduction.count(target.numel() as f64 / classes.max(1) as f64);
         }
+        let weights = self.weight.as_ref().map(Tensor::to_f64_vec);
+        // A class that does not exist counts, so that the loss is asked, and complains.
+        let weight_of = |class: i64| match &weights {
+            Some(weights) => usize::try_from(class).ok().and_then(|class| weights.get(class)).map_or(1.0, |w| *w),
+            None => 1.0,
+        };
+        let targets = target.packed();
+        let counted = targets.data::<i64>().iter().filter(|class| **class != self.ignore_index);
+        let targets: f64 = counted.map(|class| weight_of(*class)).sum();
+        self.reduction.count(targets)
     }
 }
 
@@ -236,13 +247,28 @@ impl CrossEntropy {
     }
 }
 
+/// What is wrong with one target for each row, as there is of class numbers, that is not `I64`.
+#[track_caller]
+fn not_class_numbers(target: &Tensor, shape: &[usize]) -> Error {
+    let name = "cross_entropy";
+    let fractional = target.to_f64_vec().into_iter().enumerate().find(|(_, y)| y.fract() != 0.0);
+    if let Some((i, y)) = fractional {
+        return Error::argument(name, format!("target {i} is {y}, expected class numbers (i64)")).with_help(
+            "Preprocessor::classification numbers the classes of a column; for numbers to be predicted use losses::mse",
+        );
+    }
+    let message = format!("class numbers of type {}, expected i64", target.dtype());
+    let reshape = if target.shape() == shape { String::new() } else { format!(" and reshape them to {shape:?}") };
+    Error::dtype(name, message).with_help(format!("convert them with to_dtype(DType::I64){reshape}"))
+}
+
 /// Cross-entropy of class numbers in two passes over the logits, without keeping probabilities.
 struct ClassCrossEntropy {
     targets: Vec<i64>,
     label_smoothing: f64,
     weight: Option<Tensor>,
     reduction: Reduction,
-    /// By what the sum of the losses is divided.
+    /// By what the sum of the losses is divided: 0 if nothing counts.
     divisor: f64,
     /// The logarithm of each row's sum of exponentials, kept by the forward pass.
     log_sum_exp: Option<Tensor>,
@@ -283,11 +309,19 @@ impl ClassCrossEntropy {
             );
         });
         self.log_sum_exp = Some(log_sum_exp);
-        if self.reduction == Reduction::None { losses } else { losses.sum().div_scalar(self.divisor) }
+        match self.reduction {
+            Reduction::None => losses,
+            // The mean of nothing, whatever the logits are.
+            _ if self.divisor == 0.0 => losses.sum().mul_scalar(0.0).add_scalar(f64::NAN),
+            _ => losses.sum().div_scalar(self.divisor),
+        }
     }
 
     fn gradient<T: Element + Real>(&self, logits: &Tensor, log_sum_exp: &Tensor, grad: &Tensor) -> Result<Tensor> {
         let classes = logits.shape()[1];
+        if self.divisor == 0.0 {
+            return Tensor::full_dtype(logits.shape(), 0.0, logits.dtype());
+        }
         let logits = logits.packed();
         let scale = match self.reduction {
             Reduction::None => grad.packed(),
@@ -341,8 +375,8 @@ impl Function for ClassCrossEntropy {
         let losses = target.mul(&logits.log_softmax(-1)?)?.sum_dims(&[1], false)?.neg();
         Ok(match self.reduction {
             Reduction::None => losses,
-            // The mean of nothing is NaN, whatever the logits are.
-            Reduction::Mean if self.targets.iter().all(|t| *t < 0) => losses.sum().mul_scalar(0.0).add_scalar(f64::NAN),
+            // Its gradient is zero, whatever the logits are.
+            _ if self.divisor == 0.0 => logits.sum().mul_scalar(0.0).add_scalar(f64::NAN),
             _ => losses.sum().div_scalar(self.divisor),
         })
     }

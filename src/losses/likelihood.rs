@@ -53,6 +53,12 @@ impl Loss for CrossEntropyFromProbabilities {
         let terms = apply(LogLikelihood, &[probabilities, target])?;
         Ok(self.reduction.apply(&terms.sum_dims(&[-1], false)?.neg()))
     }
+
+    /// All rows count, whatever their class is.
+    fn count(&self, target: &Tensor) -> f64 {
+        let classes = if target.dtype() == DType::I64 { 1 } else { target.shape().last().copied().unwrap_or(1) };
+        self.reduction.count(target.numel() as f64 / classes.max(1) as f64)
+    }
 }
 
 /// `y · log p` with logarithms of at least [`LOG_FLOOR`], and a gradient that stays finite at `p = 0`.

@@ -11,7 +11,11 @@
 //! Losses of logits are more exact than losses of probabilities: where a probability has been rounded to 0 or 1, its
 //! logarithm is lost.
 //!
-//! The functions average over all examples. The structs of the same names have options, among them the
+//! The functions average over all examples that count: class numbers of −100 do not, nor do classes of weight 0. If nothing
+//! in a batch counts, its mean is NaN, as in PyTorch, but its gradients are zero, and a [`Trainer`](crate::train::Trainer) passes
+//! over it.
+//!
+//! The structs of the same names have options, among them the
 //! [`Reduction`], and can be given to a [`Trainer`](crate::train::Trainer).
 
 /// The constructor that needs no options, and the option that all losses have.
@@ -48,9 +52,9 @@ pub use cross_entropy::{CrossEntropy, cross_entropy, token_cross_entropy};
 pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
 
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Here, Result, bug};
 use crate::tensor::dtype::with_float;
-use crate::tensor::{Element, Tensor};
+use crate::tensor::{DType, Element, Tensor};
 
 /// What becomes of the losses of single elements or examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,9 +76,42 @@ impl Reduction {
             Self::None => losses.clone(),
         }
     }
+
+    /// The [count](Loss::count) of a batch with so many targets that count: a sum, which is divided by nothing, counts once.
+    fn count(self, targets: f64) -> f64 {
+        if self == Self::Sum && targets != 0.0 { 1.0 } else { targets }
+    }
 }
 
+/// Class numbers that are this do not count, unless an option says otherwise.
+pub(crate) const IGNORE_INDEX: i64 = -100;
+
 /// A measure of the distance between predictions and targets.
+///
+/// Every function of a prediction and a target that returns a `Result<Tensor>` is one, and so is a `Box<dyn Loss>`, for a
+/// loss that is chosen while the program runs:
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// fn chosen(name: &str) -> Box<dyn Loss> {
+///     match name {
+///         "mae" => Box::new(losses::Mae::new()),
+///         _ => Box::new(|prediction: &Tensor, target: &Tensor| losses::huber(prediction, target, 0.5)),
+///     }
+/// }
+/// let trainer = Trainer::new(chosen("mae"), Adam::new(1e-3));
+/// assert_eq!(chosen("mae").loss(&tensor![1.0, 5.0], &tensor![2.0, 2.0])?.item()?, 2.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a loss",
+    label = "expected a loss: `losses::mse`, `losses::CrossEntropy::new()`, or a closure over prediction and target",
+    note = "a closure names the types of its arguments and returns a `Result<Tensor>`: \
+            `|prediction: &Tensor, target: &Tensor| losses::mse(prediction, target)`",
+    note = "where the types of the arguments are not written, `losses::from_fn(|prediction, target| ..)` gives them",
+    note = "a loss whose options can be wrong is a `Result`: `losses::CrossEntropy::new().label_smoothing(0.1)?`"
+)]
 pub trait Loss: Send + Sync {
     /// The loss, as a single number unless its reduction is [`Reduction::None`].
     ///
@@ -83,17 +120,57 @@ pub trait Loss: Send + Sync {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor>;
 
-    /// How much a batch with this target counts in a mean over several batches: the number of its examples, unless the loss
-    /// is a mean over something else.
-    fn weight(&self, target: &Tensor) -> f64 {
-        target.shape().first().copied().unwrap_or(1) as f64
+    /// How much a batch with this target counts in a mean over several batches: by what the loss of the batch was divided, or a
+    /// fixed multiple of it. 0 says that nothing in the batch counts; its loss and gradients are then left out.
+    ///
+    /// By default the number of elements of the target. Of class numbers (`I64`) those that are −100 do not count, as in
+    /// [`cross_entropy`].
+    fn count(&self, target: &Tensor) -> f64 {
+        if target.dtype() != DType::I64 {
+            return target.numel() as f64;
+        }
+        target.packed().data::<i64>().iter().filter(|class| **class != IGNORE_INDEX).count() as f64
     }
+}
+
+/// A loss from a closure whose arguments need no types, since this function says what they are.
+///
+/// A closure that is given to a [`Trainer`](crate::train::Trainer) as it is writes them down: without them the compiler takes
+/// both for references of one particular lifetime, and says that its "implementation of `FnOnce` is not general enough".
+///
+/// ```
+/// use demotic::losses::{self, from_fn};
+/// use demotic::prelude::*;
+///
+/// let both = from_fn(|prediction, target| losses::mse(prediction, target)? + losses::mae(prediction, target)?);
+/// assert_eq!(both.loss(&tensor![3.0], &tensor![1.0])?.item()?, 6.0);
+/// let trainer = Trainer::new(both, Adam::new(1e-3));
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// ```compile_fail
+/// # use demotic::prelude::*;
+/// let trainer = Trainer::new(|prediction, target| losses::mse(prediction, target), Adam::new(1e-3));
+/// ```
+pub fn from_fn(loss: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync) -> impl Loss {
+    loss
 }
 
 /// A function of prediction and target is a loss.
 impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> Loss for F {
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
         self(prediction, target)
+    }
+}
+
+impl Loss for Box<dyn Loss> {
+    #[track_caller]
+    fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        (**self).loss(prediction, target).here()
+    }
+
+    fn count(&self, target: &Tensor) -> f64 {
+        (**self).count(target)
     }
 }
 

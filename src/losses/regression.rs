@@ -62,6 +62,10 @@ impl Loss for Mse {
         };
         apply(SquaredError { scale, difference: None }, &[prediction, target])
     }
+
+    fn count(&self, target: &Tensor) -> f64 {
+        self.reduction.count(target.numel() as f64)
+    }
 }
 
 /// `scale · Σ (a − b)²`: the difference is computed once, and is all that the gradient needs.
@@ -114,6 +118,10 @@ impl Loss for Mae {
         check_pair("mae", prediction, target)?;
         Ok(self.reduction.apply(&prediction.sub(target)?.abs()))
     }
+
+    fn count(&self, target: &Tensor) -> f64 {
+        self.reduction.count(target.numel() as f64)
+    }
 }
 
 /// [`huber`] with options.
@@ -146,5 +154,9 @@ impl Loss for Huber {
         let near = distance.clamp_max(self.delta);
         let losses = near.mul(&distance.sub(&near.mul_scalar(0.5))?)?;
         Ok(self.reduction.apply(&losses))
+    }
+
+    fn count(&self, target: &Tensor) -> f64 {
+        self.reduction.count(target.numel() as f64)
     }
 }

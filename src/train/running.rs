@@ -8,7 +8,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use super::metrics;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::losses;
 use crate::tensor::{DType, Tensor};
 
@@ -147,11 +147,49 @@ means! {
     /// [`metrics::mse`] batch by batch.
     Mse: metrics::mse, |mean| mean;
     /// [`metrics::rmse`] batch by batch.
-    Rmse: metrics::mse, |mean| mean.sqrt();
+    Rmse: squared_rmse, |mean| mean.sqrt();
     /// [`metrics::mae`] batch by batch.
     Mae: metrics::mae, |mean| mean;
-    /// [`metrics::accuracy`] batch by batch.
-    Accuracy: metrics::accuracy, |mean| mean;
+}
+
+/// The mean squared error, with errors that name `rmse`.
+#[track_caller]
+fn squared_rmse(prediction: &Tensor, target: &Tensor) -> Result<f64> {
+    match metrics::mse(prediction, target) {
+        Ok(mean) => Ok(mean),
+        Err(_) => metrics::rmse(prediction, target),
+    }
+}
+
+/// Whether a batch has class numbers, all of which are left out: there is nothing in it for a metric of classes.
+fn nothing_counts(target: &Tensor) -> bool {
+    target.is_empty() || target.to_f64_vec().iter().all(|class| *class == -100.0)
+}
+
+/// [`metrics::accuracy`] batch by batch.
+#[derive(Debug, Clone, Default)]
+pub struct Accuracy(Sum);
+
+impl Metric for Accuracy {
+    #[track_caller]
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+        if nothing_counts(target) {
+            return Ok(());
+        }
+        let (predicted, actual) = metrics::class_pairs("accuracy", prediction, target)?;
+        let hits = predicted.iter().zip(&actual).filter(|(p, y)| p == y).count();
+        self.0.add(hits as f64 / actual.len() as f64, actual.len());
+        Ok(())
+    }
+
+    #[track_caller]
+    fn value(&self) -> Result<f64> {
+        self.0.mean(metrics::accuracy)
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self::default())
+    }
 }
 
 /// [`metrics::perplexity`] batch by batch.
@@ -186,6 +224,12 @@ impl Metric for Perplexity {
 /// [`metrics::r2`] batch by batch: the variance of the targets by Welford's method, which does not subtract large sums.
 #[derive(Debug, Clone, Default)]
 pub struct R2 {
+    outputs: Vec<Output>,
+}
+
+/// One of the outputs of a model.
+#[derive(Debug, Clone, Default)]
+struct Output {
     count: f64,
     mean: f64,
     /// The sum of the squared distances of the targets from their mean.
@@ -197,30 +241,40 @@ pub struct R2 {
 impl Metric for R2 {
     #[track_caller]
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
-        let count = target.numel();
-        if count == 0 {
+        if target.is_empty() {
             return Ok(());
         }
-        self.residual += metrics::mse(prediction, target)? * count as f64;
-        for y in target.to_f64_vec() {
-            self.count += 1.0;
-            let distance = y - self.mean;
-            self.mean += distance / self.count;
-            self.spread += distance * (y - self.mean);
+        // Whatever is wrong with a batch is wrong with the whole.
+        metrics::r2(prediction, target)?;
+        let width = target.numel() / target.shape().first().copied().unwrap_or(1);
+        if !self.outputs.is_empty() && self.outputs.len() != width {
+            let message = format!("a batch of {width} outputs after batches of {}", self.outputs.len());
+            return Err(Error::shape("r2", message));
+        }
+        self.outputs.resize(width, Output::default());
+        let pairs = prediction.to_f64_vec().into_iter().zip(target.to_f64_vec());
+        for (i, (p, y)) in pairs.enumerate() {
+            let output = &mut self.outputs[i % width];
+            output.count += 1.0;
+            output.residual += (p - y).powi(2);
+            let distance = y - output.mean;
+            output.mean += distance / output.count;
+            output.spread += distance * (y - output.mean);
         }
         Ok(())
     }
 
     #[track_caller]
     fn value(&self) -> Result<f64> {
-        if self.count == 0.0 {
+        if self.outputs.is_empty() {
             let nothing = Tensor::zeros([0])?;
             return metrics::r2(&nothing, &nothing);
         }
-        Ok(match (self.spread == 0.0, self.residual == 0.0) {
-            (false, _) => 1.0 - self.residual / self.spread,
+        let of = |output: &Output| match (output.spread == 0.0, output.residual == 0.0) {
+            (false, _) => 1.0 - output.residual / output.spread,
             (true, exact) => f64::from(u8::from(exact)),
-        })
+        };
+        Ok(self.outputs.iter().map(of).sum::<f64>() / self.outputs.len() as f64)
     }
 
     fn fresh(&self) -> Box<dyn Metric> {
@@ -239,18 +293,12 @@ pub struct F1 {
 impl Metric for F1 {
     #[track_caller]
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
-        if counted(target) == 0 {
+        if nothing_counts(target) {
             return Ok(());
         }
-        // Whatever is wrong with a batch is wrong with the whole.
-        metrics::f1(prediction, target)?;
-        let classes = match prediction.shape().last() {
-            _ if prediction.dtype() == DType::I64 => prediction.clone(),
-            Some(1) => prediction.gt_scalar(0.0).to_dtype(DType::I64),
-            _ => prediction.argmax_dim(-1, false)?,
-        };
-        self.predicted.extend(classes.to_vec::<i64>()?);
-        self.actual.extend(target.to_f64_vec().into_iter().map(|y| y as i64));
+        let (predicted, actual) = metrics::class_pairs("f1", prediction, target)?;
+        self.predicted.extend(predicted);
+        self.actual.extend(actual);
         Ok(())
     }
 

@@ -36,9 +36,12 @@ pub(super) struct Mean {
 }
 
 impl Mean {
+    /// A part of weight 0 does not count, whatever its value is: that of a batch without targets is NaN.
     pub(super) fn add(&mut self, value: f64, weight: f64) {
-        self.total += value * weight;
-        self.weight += weight;
+        if weight != 0.0 {
+            self.total += value * weight;
+            self.weight += weight;
+        }
     }
 
     pub(super) fn join(&mut self, other: Self) {
@@ -64,11 +67,12 @@ impl Trainer<'_> {
 
     /// The loss and the metrics of a model on data, in batches of [`batch_size`](Self::batch_size).
     ///
-    /// The losses of the batches are averaged by their [weights](crate::losses::Loss::weight). Of a batch no more is kept than
+    /// The losses of the batches are averaged by their [counts](crate::losses::Loss::count). Of a batch no more is kept than
     /// the [metrics](super::super::running) need.
     ///
     /// # Errors
-    /// If there are no data, the shapes do not fit, or the loss is no number because the data have values that are none.
+    /// If there are no data, no target counts, the shapes do not fit, or the loss is no number because the data have values that
+    /// are none.
     #[track_caller]
     pub fn evaluate<L: Layer>(&self, model: &L, data: &Examples<'_>) -> Result<Evaluation> {
         if data.is_empty() {
@@ -82,15 +86,20 @@ impl Trainer<'_> {
             let (x, y) = batch.within(DATA)?;
             let prediction = model.predict(&x)?;
             let loss = self.loss_of(&prediction, &y)?.item().within(LOSS)?;
-            if !loss.is_finite() {
+            let count = self.loss.count(&y);
+            if !loss.is_finite() && count != 0.0 {
                 explain_evaluation(loss, &x, &y, first)?;
             }
-            mean.add(loss, self.loss.weight(&y));
+            mean.add(loss, count);
             for (name, metric) in &mut running {
                 at_metric(name, &y, metric.update(&prediction, &y))?;
             }
             first += x.shape().first().copied().unwrap_or(1);
             last = y;
+        }
+        if mean.weight == 0.0 {
+            let help = "look at the ignored class and the weights of classes";
+            return Err(Error::numeric("evaluate", "no target counts, so that there is no mean loss").with_help(help));
         }
         let mut metrics = Vec::with_capacity(running.len());
         for (name, metric) in running {

@@ -206,7 +206,7 @@ impl<'d> Trainer<'d> {
     }
 
     /// Averages the gradients of `batches` batches for each step of the optimizer: the step of one large batch with the memory
-    /// of a small one. Batches count by [`Loss::weight`]. The last step of an epoch may have fewer.
+    /// of a small one. Batches count by [`Loss::count`]. The last step of an epoch may have fewer.
     #[must_use]
     #[doc(alias = "gradient_accumulation_steps")]
     pub fn accumulate(mut self, batches: usize) -> Self {

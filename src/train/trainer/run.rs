@@ -74,9 +74,11 @@ struct Step {
 impl Trainer<'_> {
     /// Trains `model` on `train`, whose order `rng` changes in each epoch.
     ///
+    /// Batches in which no target [counts](crate::losses::Loss::count) are passed over: they make no step, and are in no average.
+    ///
     /// # Errors
-    /// If an option is impossible, there are no data, the shapes do not fit, the loss is not a finite number, or a
-    /// checkpoint cannot be saved or does not belong to this run.
+    /// If an option is impossible, there are no data, no target of an epoch counts, the shapes do not fit, the loss is not a
+    /// finite number, or a checkpoint cannot be saved or does not belong to this run.
     #[track_caller]
     pub fn fit<L: Layer + 'static>(&mut self, model: &mut L, train: &Examples<'_>, rng: &mut Rng) -> Result<History> {
         self.check_options(train)?;
@@ -199,8 +201,11 @@ impl Trainer<'_> {
                 Ok(step) => step,
                 Err(e) => return Err(self.explain_step(e, state, train)),
             };
-            state.step += 1;
             state.batch += step.batches;
+            if step.loss.weight == 0.0 {
+                continue;
+            }
+            state.step += 1;
             state.epoch_loss.join(step.loss);
             state.recent_loss.join(step.loss);
             if let (Some(schedule), true) = (&mut self.schedule, self.per_step) {
@@ -240,6 +245,12 @@ impl Trainer<'_> {
             }
         }
 
+        if state.epoch_loss.weight == 0.0 {
+            let message = format!("no target counts in epoch {}", state.epoch);
+            return Err(
+                Error::numeric("fit", message).with_help("look at the ignored class and the weights of classes")
+            );
+        }
         let is_complete = batches.len() == 0;
         let seconds = state.seconds + start.elapsed().as_secs_f64();
         let record = match state.history.evaluations.last() {
@@ -287,7 +298,7 @@ impl Trainer<'_> {
         }
     }
 
-    /// One step of the optimizer, on the mean over some batches.
+    /// One step of the optimizer, on the mean over some batches; none, and a loss of weight 0, if nothing in them counts.
     #[track_caller]
     fn step<L: Layer>(
         &mut self,
@@ -301,8 +312,8 @@ impl Trainer<'_> {
         let mut sum: Option<(Gradients, f64)> = None;
         for batch in batches.take(self.accumulate) {
             let (x, y) = batch.within("the training data of the Trainer")?;
-            let weight = self.loss.weight(&y);
-            if weight == 0.0 && self.accumulate > 1 {
+            let weight = self.loss.count(&y);
+            if weight == 0.0 {
                 // Its mean would be one of nothing.
                 step.batches += 1;
                 continue;
@@ -332,11 +343,7 @@ impl Trainer<'_> {
                 step.tokens = Some(step.tokens.unwrap_or(0) + x.numel() as u64);
             }
         }
-        let Some((mut grads, first)) = sum else {
-            let (last, epoch) = (state.batch + step.batches, state.epoch);
-            let message = format!("no target counts in {} batches up to batch {last} of epoch {epoch}", step.batches);
-            return Err(Error::numeric("fit", message).with_help("leave out examples without targets"));
-        };
+        let Some((mut grads, first)) = sum else { return Ok(step) };
         if self.accumulate > 1 {
             grads.scale(first / step.loss.weight);
         }
