@@ -300,7 +300,8 @@ fn boxed_losses() -> Result<()> {
     let line = line!() + 1;
     let e = Loss::loss(&twice, &Tensor::zeros([2, 3])?, &Tensor::from_nested([0i64])?).unwrap_err();
     assert!(e.to_string().contains(&format!("tests/ignored_targets.rs:{line}")), "{e}");
-    let function: Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> = Box::new(losses::mse);
+    type Function = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync;
+    let function: Box<Function> = Box::new(losses::mse);
     assert_eq!(function.loss(&tensor![2.0], &tensor![0.0])?.item()?, 4.0);
     Ok(())
 }
