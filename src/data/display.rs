@@ -77,7 +77,7 @@ fn cell(value: Value<'_>) -> String {
 }
 
 /// A text on one line of limited width.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let mut out = String::new();
     let mut used = 0;
     for c in text.chars() {
@@ -92,7 +92,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// How many terminal cells a text takes: two for each character of the East Asian wide scripts and for emoji.
-fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     let wide = |c: char| {
         matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff
             | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)

@@ -50,6 +50,7 @@ pub use batches::Batches;
 pub use column::{Column, ColumnKind, Value};
 pub use csv::CsvOptions;
 pub use dataset::{Dataset, TensorDataset};
+pub(crate) use display::{shorten, width as text_width};
 pub use preprocess::{Impute, Preprocessor, PreprocessorBuilder, Scaling, Unseen};
 pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, Sentences, document_mask};
 pub use split::{Fold, Folds, KFold};

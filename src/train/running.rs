@@ -206,7 +206,11 @@ impl Metric for Perplexity {
                 metrics::perplexity(logits, targets)?;
             }
             let _unrecorded = crate::autograd::pause_recording();
-            self.0.add(losses::token_cross_entropy(logits, targets)?.item()?, count);
+            let loss = losses::token_cross_entropy(logits, targets)?.item()?;
+            if loss.is_nan() {
+                metrics::perplexity(logits, targets)?;
+            }
+            self.0.add(loss, count);
         }
         Ok(())
     }

@@ -1,0 +1,430 @@
+//! What metrics say about odd input, and tables that people read.
+
+use demotic::prelude::*;
+use demotic::train::metrics::{Average, Classification, Normalize, Regression};
+use proptest::prelude::{ProptestConfig, prop, prop_assert, proptest};
+
+fn ids(values: &[i64]) -> Tensor {
+    Tensor::from_vec(values.to_vec(), [values.len()]).unwrap()
+}
+
+type Metric = (&'static str, fn(&Tensor, &Tensor) -> Result<f64>);
+
+const OF_CLASSES: [Metric; 10] = [
+    ("accuracy", metrics::accuracy),
+    ("balanced_accuracy", metrics::balanced_accuracy),
+    ("precision", |p, y| metrics::precision(p, y, Average::Macro)),
+    ("recall", |p, y| metrics::recall(p, y, Average::Weighted)),
+    ("f1", metrics::f1),
+    ("f_beta", |p, y| metrics::f_beta(p, y, 2.0, Average::Micro)),
+    ("jaccard", |p, y| metrics::jaccard(p, y, Average::Macro)),
+    ("matthews_correlation", metrics::matthews_correlation),
+    ("cohen_kappa", metrics::cohen_kappa),
+    ("confusion_matrix", |p, y| Ok(metrics::confusion_matrix(p, y, 3)?.values()[0][0])),
+];
+const OF_SCORES: [Metric; 5] = [
+    ("roc_auc", metrics::roc_auc),
+    ("average_precision", metrics::average_precision),
+    ("top_k_accuracy", |p, y| metrics::top_k_accuracy(p, y, 2)),
+    ("log_loss", metrics::log_loss),
+    ("brier_score", metrics::brier_score),
+];
+const OF_NUMBERS: [Metric; 10] = [
+    ("mse", metrics::mse),
+    ("rmse", metrics::rmse),
+    ("mae", metrics::mae),
+    ("r2", metrics::r2),
+    ("mape", metrics::mape),
+    ("msle", metrics::msle),
+    ("explained_variance", metrics::explained_variance),
+    ("median_absolute_error", metrics::median_absolute_error),
+    ("max_error", metrics::max_error),
+    ("pinball", |p, y| metrics::pinball(p, y, 0.5)),
+];
+
+#[track_caller]
+fn fails(result: Result<f64>, message: &str) {
+    assert_eq!(result.unwrap_err().message(), message);
+}
+
+/// As the loss does, metrics leave out targets that are ignored.
+#[test]
+fn ignored_targets_are_left_out() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let logits = Tensor::normal([40, 3], 0.0, 1.0, &mut rng)?;
+    let kept: Vec<i64> = (0..40).filter(|i| i % 4 != 1).collect();
+    for ignored in [-100, 1, 7] {
+        let y: Vec<i64> = (0..40).map(|i| if i % 4 == 1 { ignored } else { i % 2 * 2 }).collect();
+        let chosen = logits.index_select(0, &ids(&kept))?;
+        let rest: Vec<i64> = kept.iter().map(|i| y[*i as usize]).collect();
+        let weights: Vec<f64> = (0..40).map(|i| f64::from(i % 5)).collect();
+        let few: Vec<f64> = kept.iter().map(|i| weights[*i as usize]).collect();
+        let all = Classification::new().ignore_index(ignored);
+        for weighted in [false, true] {
+            let (mut all, mut only) = (all.clone(), Classification::new());
+            if weighted {
+                all = all.sample_weights(&Tensor::from_vec(weights.clone(), [40])?);
+                only = only.sample_weights(&Tensor::from_vec(few.clone(), [30])?);
+            }
+            let (y, rest) = (ids(&y), ids(&rest));
+            assert_eq!(all.accuracy(&logits, &y)?, only.accuracy(&chosen, &rest)?);
+            assert_eq!(all.f1(&logits, &y, Average::Weighted)?, only.f1(&chosen, &rest, Average::Weighted)?);
+            assert_eq!(all.confusion_matrix(&logits, &y)?, only.confusion_matrix(&chosen, &rest)?);
+            assert_eq!(all.report(&logits, &y)?, only.report(&chosen, &rest)?);
+            assert_eq!(all.top_k_accuracy(&logits, &y, 2)?, only.top_k_accuracy(&chosen, &rest, 2)?);
+            let (p, q) = (logits.softmax(-1)?, chosen.softmax(-1)?);
+            assert_eq!(all.log_loss(&p, &y)?, only.log_loss(&q, &rest)?);
+            assert_eq!(all.brier_score(&p, &y)?, only.brier_score(&q, &rest)?);
+            let (s, t) = (p.narrow(1, 0, 1)?, q.narrow(1, 0, 1)?);
+            assert_eq!(
+                all.clone().positive_label(2).roc_auc(&s, &y)?,
+                only.clone().positive_label(2).roc_auc(&t, &rest)?
+            );
+        }
+    }
+    // The functions without options too, and floats.
+    let (p, y) = (ids(&[0, 1, 1]), tensor![0.0, -100.0, 0.0]);
+    assert_eq!(metrics::accuracy(&p, &y)?, 0.5);
+    assert_eq!(metrics::confusion_matrix(&p, &y, 2)?, [[1, 1], [0, 0]]);
+    for (name, metric) in OF_CLASSES {
+        fails(metric(&p, &ids(&[-100; 3])), &format!("{name}: no target counts: all are -100"));
+    }
+    let e = metrics::perplexity(&Tensor::zeros([2, 3])?, &ids(&[-100, -100])).unwrap_err();
+    assert_eq!(e.message(), "perplexity: no target counts: all are -100");
+    let e = metrics::perplexity(&Tensor::full([2, 3], f64::NAN)?, &ids(&[1, 2])).unwrap_err();
+    assert_eq!(e.message(), "perplexity: the logits contain NaN, or only infinities in a row");
+    Ok(())
+}
+
+#[test]
+fn targets_that_are_no_classes() -> Result<()> {
+    let logits = Tensor::zeros([3, 2])?;
+    let help =
+        "Preprocessor::classification numbers the classes of a column; for predicted numbers use rmse, mae or r2";
+    for (name, metric) in OF_CLASSES {
+        for (bad, shown) in
+            [(0.25, "0.25"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (1e30, "1000000000000000000000000000000")]
+        {
+            for y in [Tensor::from_vec(vec![0.0, 1.0, bad], [3])?, Tensor::from_vec(vec![0.0, 1.0, bad], [3, 1])?] {
+                let place = if y.rank() == 1 { "[2]" } else { "[2, 0]" };
+                for p in [&logits, &ids(&[0, 1, 1])] {
+                    let e = metric(p, &y).unwrap_err();
+                    assert_eq!(e.message(), format!("{name}: target {place} is {shown}, expected whole class numbers"));
+                    assert_eq!(e.help(), Some(help));
+                }
+            }
+        }
+        fails(
+            metric(&logits, &ids(&[0, 1, 2])),
+            &format!("{name}: target 2 is class 2, the prediction has 2 classes (0 ..= 1)"),
+        );
+        fails(
+            metric(&logits, &ids(&[0, -1, 1])),
+            &format!("{name}: target 1 is class -1, the prediction has 2 classes (0 ..= 1)"),
+        );
+        let single = Tensor::zeros([3, 1])?;
+        fails(
+            metric(&single, &ids(&[0, 2, 1])),
+            &format!("{name}: target 1 is class 2, the prediction has 2 classes (0 ..= 1)"),
+        );
+        let message = format!("{name}: row 1 of the target contains 3, which is not a probability");
+        fails(metric(&logits, &tensor![[1.0, 0.0], [3.0, -2.0], [0.0, 1.0]]), &message);
+        let message = format!("{name}: row 2 of the target adds up to 0, expected probabilities, which add up to 1");
+        fails(metric(&logits, &tensor![[1.0, 0.0], [0.5, 0.5], [0.0, 0.0]]), &message);
+        fails(
+            metric(&tensor![[0.0, 1.0], [f64::NAN, 1.0]], &ids(&[0, 1])),
+            &format!("{name}: the prediction contains NaN at [1, 0]"),
+        );
+        fails(
+            metric(&tensor![[0.0], [f64::NAN]], &ids(&[0, 1])),
+            &format!("{name}: the prediction contains NaN at [1, 0]"),
+        );
+    }
+    // Infinite logits are those of tokens that must not come.
+    assert_eq!(metrics::accuracy(&tensor![[f64::NEG_INFINITY, 0.0], [0.0, f64::NEG_INFINITY]], &ids(&[1, 0]))?, 1.0);
+    Ok(())
+}
+
+#[test]
+fn shapes_that_do_not_fit() -> Result<()> {
+    for (name, metric) in OF_CLASSES {
+        let e = metric(&Tensor::zeros([4, 3])?, &ids(&[0, 1])).unwrap_err();
+        let message = format!("{name}: the prediction has shape [4, 3], the target [2], expected targets of shape [4]");
+        assert_eq!((e.message(), e.kind()), (message, ErrorKind::Shape));
+        let e = metric(&Tensor::zeros([4, 3, 5])?, &Tensor::full_dtype([4, 5], 0.0, DType::I64)?).unwrap_err();
+        assert_eq!(e.help(), Some("the classes belong into the last dimension: movedim(1, -1)"), "{name}");
+        let e = metric(&tensor![0.2, 0.7], &ids(&[0, 1])).unwrap_err();
+        assert_eq!(e.message(), format!("{name}: the prediction has shape [2], expected [n, classes]"));
+        assert_eq!(
+            e.help(),
+            Some("single scores need a Classification::threshold; class numbers are of an integer type")
+        );
+        assert!(metric(&Tensor::scalar(1.0), &ids(&[0])).is_err(), "{name}");
+        assert!(metric(&ids(&[0, 1, 1]), &ids(&[0, 1])).is_err(), "{name}");
+        fails(metric(&Tensor::zeros([0, 3])?, &ids(&[])), &format!("{name}: there are no examples"));
+        fails(metric(&ids(&[]), &ids(&[])), &format!("{name}: there are no examples"));
+        fails(metric(&Tensor::zeros([2, 0])?, &ids(&[0, 1])), &format!("{name}: there are no classes"));
+    }
+    for (name, metric) in OF_SCORES {
+        assert!(metric(&Tensor::zeros([4, 3])?, &ids(&[0, 1])).is_err(), "{name}");
+        assert!(metric(&Tensor::scalar(0.5), &ids(&[0])).is_err(), "{name}");
+        assert!(metric(&ids(&[0, 1]), &ids(&[0, 1])).is_err(), "{name}");
+        assert!(metric(&Tensor::zeros([0, 2])?, &ids(&[])).is_err(), "{name}");
+        assert!(metric(&Tensor::zeros([2, 0])?, &ids(&[0, 1])).is_err(), "{name}");
+        let nan = tensor![[0.5, 0.5], [f64::NAN, 0.5]];
+        fails(metric(&nan, &ids(&[0, 1])), &format!("{name}: the scores contain NaN at [1, 0]"));
+        assert!(metric(&tensor![[0.5, 0.5], [0.2, 0.8]], &tensor![0.0, 0.4]).is_err(), "{name}");
+        assert!(metric(&tensor![[0.5, 0.5], [0.2, 0.8]], &ids(&[0, 2])).is_err(), "{name}");
+    }
+    for (name, metric) in OF_NUMBERS {
+        let e = metric(&tensor![[1.0], [2.0]], &tensor![1.0, 2.0]).unwrap_err();
+        assert_eq!(e.message(), format!("{name}: the prediction has shape [2, 1], the target [2]"));
+        assert_eq!(e.help(), Some("reshape the target to [2, 1]"));
+        fails(metric(&Tensor::zeros([0])?, &Tensor::zeros([0])?), &format!("{name}: there are no examples"));
+        for (bad, shown) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+            let (good, bad) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![[1.0, 2.0], [bad, 4.0]]);
+            fails(metric(&bad, &good), &format!("{name}: the prediction contains {shown} at [1, 0]"));
+            fails(metric(&good, &bad), &format!("{name}: the target contains {shown} at [1, 0]"));
+        }
+        assert_eq!(
+            metric(&Tensor::scalar(2.0), &Tensor::scalar(2.0))?,
+            if ["r2", "explained_variance"].contains(&name) { 1.0 } else { 0.0 }
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn thresholds() -> Result<()> {
+    let (p, y) = (tensor![[0.4], [0.6], [0.9]], ids(&[0, 0, 1]));
+    // Without one, these are logits, all of them above 0.
+    assert!((metrics::accuracy(&p, &y)? - 1.0 / 3.0).abs() < 1e-12);
+    let at = |threshold: f64| Classification::new().threshold(threshold);
+    assert_eq!(at(0.7).accuracy(&p, &y)?, 1.0);
+    assert_eq!(at(0.7).accuracy(&p.reshape([3])?, &y)?, 1.0);
+    assert_eq!(at(0.7).accuracy(&p, &y.reshape([3, 1])?.to_dtype(DType::F32))?, 1.0);
+    assert_eq!(at(f64::INFINITY).accuracy(&p, &y)?, 2.0 / 3.0);
+    // Several labels at once, each a decision of its own.
+    let (p, y) = (tensor![[0.9, 0.2, 0.6], [0.1, 0.8, 0.3]], tensor![[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]);
+    assert!((at(0.5).accuracy(&p, &y)? - 4.0 / 6.0).abs() < 1e-12);
+    let e = at(0.5).accuracy(&p, &ids(&[0, 1])).unwrap_err();
+    assert_eq!(e.message(), "accuracy: a threshold of 0.5 for a prediction of shape [2, 3]");
+    Ok(())
+}
+
+#[test]
+fn weights_and_options_that_make_no_sense() -> Result<()> {
+    let (p, y) = (ids(&[0, 1, 1]), ids(&[0, 1, 0]));
+    let with = |weights: &Tensor| Classification::new().sample_weights(weights).accuracy(&p, &y);
+    fails(with(&tensor![1.0, 2.0]), "accuracy: weights of shape [2] for targets of shape [3]");
+    fails(with(&tensor![1.0, -1.0, 1.0]), "accuracy: weight 1 is -1, expected a finite number of at least 0");
+    fails(with(&tensor![1.0, 1.0, f64::NAN]), "accuracy: weight 2 is NaN, expected a finite number of at least 0");
+    fails(with(&tensor![0.0, 0.0, 0.0]), "accuracy: the weights of the examples add up to 0");
+    let with = |weights: &Tensor| Regression::new().sample_weights(weights).r2(&tensor![1.0, 2.0], &tensor![1.0, 3.0]);
+    fails(with(&tensor![1.0]), "r2: weights of shape [1] for targets of shape [2]");
+    fails(with(&tensor![0.0, 0.0]), "r2: the weights of the examples add up to 0");
+    let o = Classification::new;
+    fails(metrics::f_beta(&p, &y, -1.0, Average::Macro), "f_beta: beta is -1, expected a number of at least 0");
+    fails(metrics::f_beta(&p, &y, f64::NAN, Average::Macro), "f_beta: beta is NaN, expected a number of at least 0");
+    fails(o().labels([0, 1, 0]).f1(&p, &y, Average::Macro), "f1: the label 0 is given twice");
+    fails(o().labels([]).f1(&p, &y, Average::Macro), "f1: there are no labels");
+    fails(o().names(["a"]).f1(&p, &y, Average::Macro), "f1: class 1 occurs, there are names for 1 classes");
+    fails(o().labels([0, 1]).names(["a"]).f1(&p, &y, Average::Macro), "f1: 1 names for 2 labels");
+    let three = ids(&[0, 1, 2]);
+    fails(o().f1(&p, &three, Average::Binary), "f1: 3 classes occur, expected two for Average::Binary");
+    let e = o().f1(&ids(&[3, 4]), &ids(&[3, 3]), Average::Binary).unwrap_err();
+    assert_eq!(e.message(), "f1: the classes are 3 and 4, the positive label is 1");
+    assert_eq!(e.help(), Some("set Classification::positive_label"));
+    assert_eq!(o().positive_label(3).recall(&ids(&[3, 4]), &ids(&[3, 3]), Average::Binary)?, 0.5);
+    assert!(metrics::f_beta(&p, &y, 1e300, Average::Macro)?.is_finite());
+    fails(
+        metrics::pinball(&tensor![1.0], &tensor![1.0], 1.5),
+        "pinball: the quantile is 1.5, expected a number from 0 to 1",
+    );
+    fails(
+        metrics::msle(&tensor![-1.0], &tensor![1.0]),
+        "msle: there is no logarithm of 1 + -1, expected numbers above -1",
+    );
+    Ok(())
+}
+
+#[test]
+fn one_class_has_no_ranking() -> Result<()> {
+    let s = tensor![0.1, 0.7];
+    fails(metrics::roc_auc(&s, &ids(&[1, 1])), "roc_auc: there is no negative example, so that it is not defined");
+    fails(metrics::roc_auc(&s, &ids(&[0, 0])), "roc_auc: there is no positive example, so that it is not defined");
+    fails(
+        metrics::average_precision(&s, &ids(&[0, 0])),
+        "average_precision: there is no positive example, so that it is not defined",
+    );
+    assert_eq!(metrics::average_precision(&s, &ids(&[1, 1]))?, 1.0);
+    let e = metrics::roc_auc(&Tensor::zeros([3, 3])?, &ids(&[0, 1, 2])).unwrap_err();
+    assert_eq!(e.message(), "roc_auc: 3 classes, expected two");
+    assert_eq!(e.help(), Some("Classification::roc_auc_one_vs_rest takes probabilities of several"));
+    fails(metrics::roc_auc(&tensor![0.1, 0.2, 0.3], &ids(&[0, 1, 2])), "roc_auc: 3 classes, expected two");
+    fails(metrics::log_loss(&tensor![0.1, 0.2, 0.3], &ids(&[0, 1, 2])), "log_loss: 3 classes, expected two");
+    let e = metrics::log_loss(&tensor![[2.0, -1.0]], &ids(&[0])).unwrap_err();
+    assert_eq!(e.message(), "log_loss: row 0 of the prediction contains 2, which is not a probability");
+    assert_eq!(e.help(), Some("logits become probabilities with softmax(-1), or sigmoid() for a single one"));
+    fails(
+        metrics::top_k_accuracy(&Tensor::zeros([2, 3])?, &ids(&[0, 1]), 0),
+        "top_k_accuracy: k is 0, expected at least 1",
+    );
+    assert_eq!(metrics::top_k_accuracy(&Tensor::zeros([2, 3])?, &ids(&[0, 2]), usize::MAX)?, 1.0);
+    assert_eq!(metrics::top_k_accuracy(&Tensor::zeros([2, 3])?, &ids(&[0, 2]), 1)?, 0.5);
+    // Log-loss in f32 clips at its own ε, and is finite.
+    let certain = metrics::log_loss(&tensor![[0.0, 1.0]], &ids(&[0]))?;
+    assert!((certain + f64::from(f32::EPSILON).ln()).abs() < 1e-9);
+    Ok(())
+}
+
+/// Tables sized by an argument.
+#[test]
+fn tables_that_do_not_fit() -> Result<()> {
+    let (p, y) = (ids(&[0, 1]), ids(&[1, 1]));
+    for n in [8193, 1 << 20, 1 << 32, 1 << 40, usize::MAX] {
+        let e = metrics::confusion_matrix(&p, &y, n).unwrap_err();
+        assert_eq!(e.message(), format!("confusion_matrix: {n} classes make a table that is too large"));
+        assert_eq!(e.help(), Some("look at the scores of Classification::per_class"));
+        let e = Classification::new().labels(0..9000).confusion_matrix(&p, &y).unwrap_err();
+        assert_eq!(e.message(), "confusion_matrix: 9000 classes make a table that is too large");
+    }
+    let e = metrics::confusion_matrix(&p, &y, 0).unwrap_err();
+    assert_eq!(e.message(), "confusion_matrix: class 1 predicted as 0, expected numbers below 0");
+    assert!(metrics::confusion_matrix(&p, &y, 1).is_err());
+    assert_eq!(metrics::confusion_matrix(&p, &y, 3)?, vec![vec![0, 0, 0], vec![1, 1, 0], vec![0, 0, 0]]);
+    // As many classes as examples: scores for each, without a table.
+    let many: Vec<i64> = (0..20_000).collect();
+    assert_eq!(metrics::f1(&ids(&many), &ids(&many))?, 1.0);
+    assert!(Classification::new().confusion_matrix(&ids(&many), &ids(&many)).is_err());
+    Ok(())
+}
+
+#[test]
+fn confusion_matrices_are_read() -> Result<()> {
+    let (p, y) = (ids(&[0, 0, 1, 2, 2, 0, 1]), ids(&[0, 0, 1, 2, 1, 2, 1]));
+    let matrix = metrics::confusion_matrix(&p, &y, 3)?;
+    assert_eq!(matrix[1], [0, 2, 1]);
+    assert_eq!(matrix.rows().map(|row| row.iter().sum::<usize>()).collect::<Vec<_>>(), [2, 3, 2]);
+    assert_eq!(
+        matrix.to_string(),
+        "actual ↓  0  1  2  ← predicted\n\
+         0         2  0  0\n\
+         1         0  2  1\n\
+         2         1  0  1"
+    );
+    let named = matrix.with_names(["房屋", "a longer name", "c"])?.normalize(Normalize::Actual);
+    assert_eq!(
+        format!("{named:.1}"),
+        "actual ↓       房屋  a longer name    c  ← predicted\n\
+         房屋            1.0            0.0  0.0\n\
+         a longer name   0.0            0.7  0.3\n\
+         c               0.5            0.0  0.5"
+    );
+    assert_eq!(named.clone().with_names(["x"]).unwrap_err().message(), "confusion_matrix: 1 names for 3 classes");
+    let rows: Vec<Vec<usize>> = named.into();
+    assert_eq!(rows, [[2, 0, 0], [0, 2, 1], [1, 0, 1]]);
+    // Large ones show their ends, long names are cut.
+    let many: Vec<i64> = (0..1000).collect();
+    let matrix = Classification::new().confusion_matrix(&ids(&many), &ids(&many))?;
+    let text = matrix.to_string();
+    assert_eq!(text.lines().count(), 22);
+    assert!(text.lines().all(|line| line.chars().count() < 120), "{text}");
+    assert!(text.contains("\n…         …") && text.lines().last().unwrap().starts_with("999 "), "{text}");
+    let long = metrics::confusion_matrix(&p, &y, 3)?.with_names([&"x".repeat(5_000_000), "b\nc", "c"])?.to_string();
+    assert!(long.len() < 500 && long.lines().count() == 4, "{long}");
+    Ok(())
+}
+
+#[test]
+fn reports_are_read() -> Result<()> {
+    let (p, y) = (ids(&[0, 0, 1, 1, 0, 1]), ids(&[0, 0, 1, 1, 1, 1]));
+    let report = Classification::new().names(["ham", "spam", "other"]).report(&p, &y)?;
+    assert_eq!((report.accuracy, report.classes[2].support), (Some(5.0 / 6.0), 0.0));
+    // With 0 for a class that never occurs, as scikit-learn prints it.
+    assert_eq!(
+        report.to_string(),
+        [
+            "              precision    recall  f1-score   support",
+            "",
+            "         ham       0.67      1.00      0.80         2",
+            "        spam       1.00      0.75      0.86         4",
+            "       other       0.00      0.00      0.00         0",
+            "",
+            "    accuracy                           0.83         6",
+            "   macro avg       0.56      0.58      0.55         6",
+            "weighted avg       0.89      0.83      0.84         6",
+        ]
+        .join("\n")
+    );
+    assert!(format!("{report:.4}").contains("0.6667"));
+    let some = Classification::new().labels([1]).report(&p, &y)?;
+    assert!(some.accuracy.is_none() && some.to_string().contains("micro avg"));
+    Ok(())
+}
+
+/// Sums of squares neither overflow nor vanish, and a constant is one even if its mean is rounded.
+#[test]
+fn numbers_at_the_ends_of_their_range() -> Result<()> {
+    let of = |values: &[f64]| Tensor::from_vec(values.to_vec(), [values.len()]);
+    for unit in [1e-300, 1e-160, 1.0, 1e160, 1e300] {
+        let (p, y) = (of(&[3.0 * unit, unit])?, of(&[2.0 * unit, 3.0 * unit])?);
+        assert!((metrics::rmse(&p, &y)? / unit - 2.5f64.sqrt()).abs() < 1e-12, "{unit}");
+        assert!((metrics::mae(&p, &y)? / unit - 1.5).abs() < 1e-12, "{unit}");
+        assert!((metrics::r2(&p, &y)? - -9.0).abs() < 1e-12, "{unit}");
+        assert!((metrics::explained_variance(&p, &y)? - -8.0).abs() < 1e-12, "{unit}");
+        assert!((metrics::median_absolute_error(&p, &y)? / unit - 1.5).abs() < 1e-12, "{unit}");
+    }
+    assert_eq!(metrics::mae(&of(&[1.7e308, 1.7e308])?, &of(&[0.0, 0.0])?)?, 1.7e308);
+    for constant in [0.1, 14.62, 1e9 + 0.3, -7.7e-5] {
+        let y = Tensor::from_vec(vec![constant; 999], [999])?;
+        assert_eq!(metrics::r2(&y, &y)?, 1.0);
+        assert_eq!(metrics::r2(&y.add_scalar(1e-3), &y)?, 0.0, "{constant}");
+        assert_eq!(metrics::explained_variance(&y.mul_scalar(0.0).add_scalar(constant), &y)?, 1.0, "{constant}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever the classes are: averages are bounded, micro averages over all classes are the accuracy, and whole weights are
+    /// repetitions.
+    #[test]
+    fn any_classes(
+        rows in prop::collection::vec((-3i64..4, -3i64..4, 0usize..4), 1..40),
+        zero in prop::sample::select(vec![0.0, 1.0, f64::NAN]),
+    ) {
+        let column = |f: &dyn Fn(&(i64, i64, usize)) -> i64| ids(&rows.iter().map(f).collect::<Vec<_>>());
+        let (p, y) = (column(&|r| r.0), column(&|r| r.1));
+        let plain = Classification::new().zero_division(zero);
+        let accuracy = plain.accuracy(&p, &y).unwrap();
+        let scores = [plain.f1(&p, &y, Average::Micro), plain.recall(&p, &y, Average::Micro), plain.precision(&p, &y, Average::Micro)];
+        for micro in scores {
+            prop_assert!((micro.unwrap() - accuracy).abs() < 1e-12);
+        }
+        prop_assert!((plain.recall(&p, &y, Average::Weighted).unwrap() - accuracy).abs() < 1e-12);
+        for average in [Average::Macro, Average::Weighted, Average::Micro] {
+            for score in [plain.f1(&p, &y, average), plain.jaccard(&p, &y, average), plain.precision(&p, &y, average)] {
+                let score = score.unwrap();
+                prop_assert!((0.0..=1.0 + 1e-12).contains(&score) || (zero.is_nan() && score.is_nan()));
+            }
+        }
+        if rows.iter().any(|r| r.2 > 0) {
+            let weights = Tensor::from_vec(rows.iter().map(|r| r.2 as f64).collect::<Vec<_>>(), [rows.len()]).unwrap();
+            let repeated: Vec<_> = rows.iter().flat_map(|r| vec![*r; r.2]).collect();
+            let again = |f: &dyn Fn(&(i64, i64, usize)) -> i64| ids(&repeated.iter().map(f).collect::<Vec<_>>());
+            let weighted = Classification::new().sample_weights(&weights);
+            let (q, z) = (again(&|r| r.0), again(&|r| r.1));
+            let both = [weighted.accuracy(&p, &y).unwrap(), metrics::accuracy(&q, &z).unwrap()];
+            prop_assert!((both[0] - both[1]).abs() < 1e-12);
+            let both = [
+                weighted.f1(&p, &y, Average::Weighted).unwrap(),
+                Classification::new().f1(&q, &z, Average::Weighted).unwrap(),
+            ];
+            prop_assert!((both[0] - both[1]).abs() < 1e-12);
+        }
+        prop_assert!(!plain.report(&p, &y).unwrap().to_string().is_empty());
+        prop_assert!(!plain.confusion_matrix(&p, &y).unwrap().to_string().is_empty());
+    }
+}
