@@ -55,12 +55,12 @@ impl Loss for Mse {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
         check_pair("mse", prediction, target)?;
-        let scale = match self.reduction {
-            Reduction::Mean => 1.0 / prediction.numel() as f64,
-            Reduction::Sum => 1.0,
+        let mean = match self.reduction {
+            Reduction::Mean => true,
+            Reduction::Sum => false,
             Reduction::None => return Ok(prediction.sub(target)?.square()),
         };
-        apply(SquaredError { scale, difference: None }, &[prediction, target])
+        apply(SquaredError { mean, difference: None }, &[prediction, target])
     }
 
     fn count(&self, target: &Tensor) -> f64 {
@@ -68,9 +68,9 @@ impl Loss for Mse {
     }
 }
 
-/// `scale · Σ (a − b)²`: the difference is computed once, and is all that the gradient needs.
+/// `Σ (a − b)²`, or its mean: the difference is computed once, and is all that the gradient needs.
 struct SquaredError {
-    scale: f64,
+    mean: bool,
     difference: Option<Tensor>,
 }
 
@@ -81,16 +81,16 @@ impl Function for SquaredError {
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         let difference = inputs[0].sub(inputs[1])?;
-        let sum = difference.sum_of_squares();
         self.difference = Some(difference.detach());
-        Ok(sum.mul_scalar(self.scale))
+        Ok(difference.sum_of_squares(self.mean))
     }
 
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
         let Some(difference) = &self.difference else {
             return Err(bug!("mse", "a gradient without a forward pass"));
         };
-        let slope = difference.mul_scalar(2.0 * self.scale * grad.item()?);
+        let count = if self.mean { difference.numel() as f64 } else { 1.0 };
+        let slope = difference.mul_scalar(2.0 / count * grad.item()?);
         if sink.wants(1) {
             sink.give(1, slope.neg())?;
         }
@@ -102,7 +102,8 @@ impl Function for SquaredError {
     }
 
     fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        Ok(inputs[0].sub(&inputs[1])?.square().sum().mul_scalar(self.scale))
+        let squares = inputs[0].sub(&inputs[1])?.square();
+        Ok(if self.mean { squares.mean() } else { squares.sum() })
     }
 }
 

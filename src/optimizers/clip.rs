@@ -131,7 +131,7 @@ impl Limit {
 #[derive(Debug)]
 pub(super) struct Norm {
     p: f64,
-    /// `Σ |x|ᵖ`, or the largest `|x|`.
+    /// Of what was counted so far. It is the norm and not its power, which may be too large or too small for a number.
     total: f64,
 }
 
@@ -147,12 +147,19 @@ impl Norm {
             // The comparison is false for NaN, which has to win.
             self.total = if norm <= self.total { self.total } else { norm };
         } else {
-            self.total += norm.powf(self.p);
+            let (low, high) = if norm < self.total { (norm, self.total) } else { (self.total, norm) };
+            let sum = if self.p == 2.0 {
+                low.hypot(high)
+            } else {
+                high * (1.0 + (low / high).powf(self.p)).powf(self.p.recip())
+            };
+            // Of nothing, and of what is infinite, there is no share.
+            self.total = if high == 0.0 || high.is_infinite() { low + high } else { sum };
         }
     }
 
     pub(super) fn value(&self) -> f64 {
-        if self.p.is_infinite() { self.total } else { self.total.powf(self.p.recip()) }
+        self.total
     }
 }
 

@@ -62,7 +62,8 @@ impl Tensor {
     #[must_use]
     pub fn gelu(&self) -> Tensor {
         let vjp = fused(ops::GeluGrad, |g, x| {
-            let cdf = x.mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0).mul_scalar(0.5);
+            let cdf = x.mul_scalar(-FRAC_1_SQRT_2).erfc().mul_scalar(0.5);
+            let x = within(x, ops::GELU_LIMIT);
             let density = x.square().mul_scalar(-0.5).exp().mul_scalar(0.5 * SQRT_2_OVER_PI);
             g.mul(&cdf.add(&x.mul(&density)?)?)
         });
@@ -75,10 +76,12 @@ impl Tensor {
     pub fn gelu_tanh(&self) -> Tensor {
         let vjp = fused(ops::GeluTanhGrad, |g, x| {
             let (scale, cubic) = (ops::GELU_TANH_SCALE, ops::GELU_TANH_CUBIC);
-            let t = x.add(&x.powf(3.0).mul_scalar(cubic))?.mul_scalar(scale).tanh();
-            let slope = x.square().mul_scalar(3.0 * cubic).add_scalar(1.0).mul_scalar(scale);
-            let rise = x.mul(&t.square().rsub_scalar(1.0))?.mul(&slope)?;
-            g.mul(&t.add(&rise)?.add_scalar(1.0).mul_scalar(0.5))
+            // (1 + tanh u) / 2 is the sigmoid of 2 u.
+            let x = within(x, ops::GELU_LIMIT);
+            let twice = x.add(&x.powf(3.0).mul_scalar(cubic))?.mul_scalar(2.0 * scale);
+            let slope = x.square().mul_scalar(3.0 * cubic).add_scalar(1.0).mul_scalar(2.0 * scale);
+            let rise = x.mul(&twice.sigmoid())?.mul(&twice.neg().sigmoid())?.mul(&slope)?;
+            g.mul(&twice.sigmoid().add(&rise)?)
         });
         unary("gelu_tanh", self, ops::GeluTanh, vjp)
     }
@@ -88,8 +91,8 @@ impl Tensor {
     #[must_use]
     pub fn silu(&self) -> Tensor {
         let vjp = fused(ops::SiluGrad, |g, x| {
-            let s = x.sigmoid();
-            g.mul(&x.mul(&s.rsub_scalar(1.0))?.add_scalar(1.0).mul(&s)?)
+            let (s, rest) = (x.sigmoid(), x.neg().sigmoid());
+            g.mul(&within(x, ops::SILU_LIMIT).mul(&rest)?.add_scalar(1.0).mul(&s)?)
         });
         unary("silu", self, ops::Silu, vjp)
     }
@@ -99,7 +102,7 @@ impl Tensor {
     pub fn mish(&self) -> Tensor {
         let vjp = fused(ops::MishGrad, |g, x| {
             let t = softplus(x, 1.0, 20.0).tanh();
-            g.mul(&x.mul(&x.sigmoid())?.mul(&t.square().rsub_scalar(1.0))?.add(&t)?)
+            g.mul(&within(x, ops::SILU_LIMIT).mul(&x.sigmoid())?.mul(&t.square().rsub_scalar(1.0))?.add(&t)?)
         });
         unary("mish", self, ops::Mish, vjp)
     }
@@ -123,7 +126,10 @@ impl Tensor {
     /// `x / (1 + |x|)`. Gradient: `g / (1 + |x|)²`.
     #[must_use]
     pub fn softsign(&self) -> Tensor {
-        let vjp = fused(ops::SoftsignGrad, |g, x| g.div(&x.abs().add_scalar(1.0).square()));
+        let vjp = fused(ops::SoftsignGrad, |g, x| {
+            let d = x.abs().add_scalar(1.0);
+            g.div(&d)?.div(&d)
+        });
         unary("softsign", self, ops::Softsign, vjp)
     }
 
@@ -173,6 +179,11 @@ impl Tensor {
         let vjp = fused(ops::LogSigmoidGrad, |g, x| g.mul(&x.neg().sigmoid()));
         unary("log_sigmoid", self, ops::LogSigmoid, vjp)
     }
+}
+
+/// `x` between ± a limit beyond which a slope is settled: there, 0 times an infinite number would not be 0.
+fn within(x: &Tensor, limit: f64) -> Tensor {
+    x.clamp(Some(-limit), Some(limit))
 }
 
 /// `g` for positive `x`, else `g · alpha eˣ`.

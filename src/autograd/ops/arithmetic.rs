@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Pair, record, scalars, unary, unary_linear};
+use super::{Pair, fused, fused_ternary, record, scalars, unary, unary_linear};
 use crate::error::Result;
 use crate::tensor::kernels::map::{self, Unary};
 use crate::tensor::kernels::ops;
@@ -65,7 +65,9 @@ impl Tensor {
             let (a, b) = (self.for_gradient(), other.for_gradient());
             let divisor = b.clone();
             tape.edge(self, move |g| g.div(&divisor));
-            tape.edge(other, move |g| Ok(g.mul(&a)?.div(&b.square())?.neg()));
+            tape.edge_with_output(other, move |g, y| {
+                fused_ternary(ops::DivGrad, [g, &a, &b], || Ok(g.mul(&y.div(&b)?)?.neg()))
+            });
         }))
     }
 
@@ -81,7 +83,7 @@ impl Tensor {
     /// `x²`, as `F32` for integers. Gradient: `2 x · g`.
     #[must_use]
     pub fn square(&self) -> Tensor {
-        unary("square", self, ops::Square, |g, x| g.mul(&x.mul_scalar(2.0)))
+        unary("square", self, ops::Square, |g, x| g.mul_scalar(2.0).mul(x))
     }
 
     /// `x + c` for every element, as `F32` for integers. Gradient: `g`.
@@ -111,7 +113,8 @@ impl Tensor {
     /// `c / x` for every element, as `F32` for integers. Gradient: `−c · g / x²`.
     #[must_use]
     pub fn rdiv_scalar(&self, c: f64) -> Tensor {
-        unary("rdiv_scalar", self, scalars!(RDivScalar(c)), move |g, x| g.mul(&x.square().rdiv_scalar(-c)))
+        let vjp = fused(scalars!(RDivGrad { c }), move |g, x| Ok(g.mul(&x.rdiv_scalar(c).div(x)?)?.neg()));
+        unary("rdiv_scalar", self, scalars!(RDivScalar(c)), vjp)
     }
 }
 

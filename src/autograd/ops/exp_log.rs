@@ -22,7 +22,7 @@ impl Tensor {
     /// `eˣ − 1`, accurate near zero. Gradient: `g · eˣ`.
     #[must_use]
     pub fn expm1(&self) -> Tensor {
-        unary_by_output("expm1", self, ops::Expm1, |g, y| g.mul(&y.add_scalar(1.0)))
+        unary("expm1", self, ops::Expm1, |g, x| g.mul(&x.exp()))
     }
 
     /// The natural logarithm; −∞ for 0 and NaN below. Gradient: `g / x`.
@@ -44,13 +44,13 @@ impl Tensor {
     /// The logarithm to base 2. Gradient: `g / (x ln 2)`.
     #[must_use]
     pub fn log2(&self) -> Tensor {
-        unary("log2", self, ops::Log2, |g, x| g.div(&x.mul_scalar(LN_2)))
+        unary("log2", self, ops::Log2, |g, x| g.div_scalar(LN_2).div(x))
     }
 
     /// The logarithm to base 10. Gradient: `g / (x ln 10)`.
     #[must_use]
     pub fn log10(&self) -> Tensor {
-        unary("log10", self, ops::Log10, |g, x| g.div(&x.mul_scalar(LN_10)))
+        unary("log10", self, ops::Log10, |g, x| g.div_scalar(LN_10).div(x))
     }
 
     /// `ln(1 + x)`, accurate near zero. Gradient: `g / (1 + x)`.

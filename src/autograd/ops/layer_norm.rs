@@ -206,11 +206,17 @@ impl<const CENTRED: bool> Function for Norm<CENTRED> {
     fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let dims: Vec<isize> = (1..=self.normalized_shape.len() as isize).map(|i| -i).collect();
         let [weight, bias] = self.places(inputs.len()).map(|place| place.map(|i| &inputs[i]));
-        let mut y = inputs[0].clone();
+        // In units of the largest number, whose square may be none. The result does not depend on the unit.
+        let root = self.eps.sqrt();
+        let unit = inputs[0].detach().abs().amax(&dims, true)?.clamp_min(root);
+        let none = unit.eq_scalar(0.0).logical_or(&unit.is_finite().logical_not()?)?;
+        let unit = unit.masked_fill(&none, 1.0)?;
+        let mut y = inputs[0].div(&unit)?;
         if CENTRED {
             y = y.sub(&y.mean_dims(&dims, true)?)?;
         }
-        y = y.mul(&y.square().mean_dims(&dims, true)?.add_scalar(self.eps).rsqrt())?;
+        let eps = unit.rdiv_scalar(root).square();
+        y = y.mul(&y.square().mean_dims(&dims, true)?.add(&eps)?.rsqrt())?;
         if let Some(weight) = weight {
             y = y.mul(weight)?;
         }

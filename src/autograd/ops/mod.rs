@@ -43,7 +43,7 @@ mod trigonometric;
 use super::{record, recording};
 use crate::error::{Error, Result};
 use crate::tensor::create::{check_shape, reserve};
-use crate::tensor::kernels::map::{self, Binary, Unary};
+use crate::tensor::kernels::map::{self, Binary, Ternary, Unary};
 use crate::tensor::layout::{Dims, broadcast, expand_strides};
 use crate::tensor::{DType, Tensor};
 
@@ -174,6 +174,37 @@ pub(crate) fn fused(
     composite: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
 ) -> impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static {
     two_forms(move |g, saved| Ok(Pair::new("backward", g, saved)?.run_float(kernel)), composite)
+}
+
+/// A gradient that is computed from three tensors: a kernel, run in one pass over operands that broadcast to the shape of the
+/// first, or, while gradients are themselves recorded, a form made of differentiable operations.
+pub(crate) fn fused_ternary(
+    kernel: impl Ternary<f32, f32, f32, f32> + Ternary<f64, f64, f64, f64>,
+    operands: [&Tensor; 3],
+    composite: impl FnOnce() -> Result<Tensor>,
+) -> Result<Tensor> {
+    if recording::is_enabled() {
+        return composite();
+    }
+    let dtype = operands[0].dtype();
+    let computed = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
+    let [a, b, c] = operands.map(|x| x.cast(computed));
+    let shape = a.layout().shape;
+    let strides = |x: &Tensor| {
+        expand_strides(x.layout(), &shape)
+            .ok_or_else(|| Error::shape("backward", format!("{:?} does not broadcast to {:?}", x.shape(), &*shape)))
+    };
+    let [sa, sb, sc] = [strides(&a)?, strides(&b)?, strides(&c)?];
+    let out = if computed == DType::F64 {
+        Tensor::build::<f64>(&shape, |out| {
+            map::ternary(kernel, &shape, a.strided::<f64>(&sa), b.strided::<f64>(&sb), c.strided::<f64>(&sc), out);
+        })
+    } else {
+        Tensor::build::<f32>(&shape, |out| {
+            map::ternary(kernel, &shape, a.strided::<f32>(&sa), b.strided::<f32>(&sb), c.strided::<f32>(&sc), out);
+        })
+    };
+    Ok(out.cast(dtype))
 }
 
 /// The widest type that an operation on two tensors of a type computes in: see [`Pair::run_float`] and

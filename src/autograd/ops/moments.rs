@@ -1,5 +1,6 @@
 //! Variance and standard deviation over any set of dimensions.
 
+use super::norm::unit;
 use super::record;
 use super::reduce::{Reduction, narrowed, widened};
 use super::sum::mean;
@@ -55,10 +56,13 @@ impl Tensor {
 
 fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
     let _timer = crate::profile::op("var");
-    record("var", narrowed(variance(x, r, correction), x.dtype()), &[x], |tape| {
+    record("var", narrowed(spread(x, r, correction, false), x.dtype()), &[x], |tape| {
         let (input, (reduced, kept), divisor) = (x.for_gradient(), (r.reduced, r.kept), divisor(x, r, correction));
-        tape.edge(x, move |g| {
-            let scale = g.mul_scalar(2.0).div_scalar(divisor).reshape(&*kept)?;
+        tape.edge_with_output(x, move |g, y| {
+            // Distances from the mean may be twice as large as numbers can be, and so large variances are not.
+            let quarter = if y.to_f64_vec().contains(&f64::INFINITY) { 0.25 } else { 1.0 };
+            let scale = g.mul_scalar(2.0 / quarter).div_scalar(divisor).reshape(&*kept)?;
+            let input = if quarter == 1.0 { input.clone() } else { input.mul_scalar(quarter) };
             centered(&input, reduced)?.mul(&scale)
         });
     })
@@ -66,13 +70,22 @@ fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
 
 fn std(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
     let _timer = crate::profile::op("std");
-    record("std", narrowed(variance(x, r, correction).sqrt(), x.dtype()), &[x], |tape| {
+    record("std", narrowed(spread(x, r, correction, true), x.dtype()), &[x], |tape| {
         let (input, (reduced, kept), divisor) = (x.for_gradient(), (r.reduced, r.kept), divisor(x, r, correction));
         tape.edge_with_output(x, move |g, y| {
+            let (y, over) = (y.reshape(&*kept)?, Reduction::over(&input, reduced, true));
+            // How the deviation grows does not depend on the unit of the numbers.
+            let (input, y) = match unit(&input, &y, &over)? {
+                Some(unit) => {
+                    let shares = input.div(&unit)?.mul_scalar(0.25);
+                    (shares.clone(), std(&shares, &over, correction))
+                }
+                None => (input.clone(), y),
+            };
             // An infinite divisor makes the gradient 0 where the deviation is, and keeps its own gradients finite.
             let y = y.masked_fill(&y.eq_scalar(0.0), f64::INFINITY)?;
-            let scale = g.div(&y)?.div_scalar(divisor).reshape(&*kept)?;
-            centered(&input, reduced)?.mul(&scale)
+            // The distances in deviations first: both may be tiny or huge, their quotient is not.
+            centered(&input, reduced)?.div(&y)?.mul(&g.div_scalar(divisor).reshape(&*kept)?)
         });
     })
 }
@@ -89,14 +102,14 @@ fn centered(x: &Tensor, reduced: [bool; MAX_DIMS]) -> Result<Tensor> {
     off_mean(&off_mean(x)?)
 }
 
-/// The variance, not recorded; of 16-bit types and integers in `F32`.
-fn variance(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
+/// The variance, or the standard deviation as its root, not recorded; of 16-bit types and integers in `F32`.
+fn spread(x: &Tensor, r: &Reduction, correction: f64, root: bool) -> Tensor {
     let wide = widened(x);
     let (x, [outer, len, inner]) = r.view(&wide);
     let (mut mean, mut var) = (Tensor::stale(x.dtype(), &r.shape), Tensor::stale(x.dtype(), &r.shape));
     with_float!(x.dtype(), T => {
-        reduce::variance::<T>(x.data(), outer, len, inner, correction, mean.data_mut(), var.data_mut());
-    }, else return variance(&wide.cast(DType::F32), r, correction));
+        reduce::variance::<T>(x.data(), outer, len, inner, correction, root, mean.data_mut(), var.data_mut());
+    }, else return spread(&wide.cast(DType::F32), r, correction, root));
     var
 }
 

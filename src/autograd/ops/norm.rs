@@ -3,9 +3,9 @@
 use super::record;
 use super::reduce::{Reduction, narrowed, widened};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::reduce;
+use crate::tensor::{DType, Tensor};
 
 impl Tensor {
     /// The `p`-norm of all elements, `(Σ |x|ᵖ)^(1/p)`, as `F32` for integers.
@@ -46,7 +46,16 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
         let (input, r) = (x.for_gradient(), *r);
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
-            g.mul(&slope(&input, &y, p, &r)?)
+            // How a norm grows does not depend on the unit of its elements.
+            let unit = if p == 1.0 { None } else { unit(&input, &y, &r)? };
+            let slope = match unit {
+                Some(unit) => {
+                    let shares = input.div(&unit)?;
+                    slope(&shares, &norm(&shares, p, &Reduction::over(&shares, r.reduced, true)), p, &r)?
+                }
+                None => slope(&input, &y, p, &r)?,
+            };
+            g.mul(&slope)
         });
     })
 }
@@ -57,6 +66,22 @@ pub(super) fn norm_of(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
     with_float!(x.dtype(), T => {
         Tensor::build::<T>(&r.shape, |out| reduce::norm::<T>(p, elements.data(), outer, len, inner, out))
     }, else norm_of(&widened(x), p, r))
+}
+
+/// The largest magnitude of what went into each result of `y` (with the dimensions kept), if there is one that is beyond the
+/// numbers which have all digits: too large for a number, or subnormal. Constant, so not recorded.
+pub(super) fn unit(x: &Tensor, y: &Tensor, r: &Reduction) -> Result<Option<Tensor>> {
+    let smallest = if y.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+    let is_beyond = |y: f64| y == f64::INFINITY || (y > 0.0 && y < smallest);
+    if !y.to_f64_vec().into_iter().any(is_beyond) {
+        return Ok(None);
+    }
+    // All others stay in the unit that they have.
+    let y = y.detach();
+    let beyond = y.eq_scalar(f64::INFINITY).logical_or(&y.gt_scalar(0.0).logical_and(&y.lt_scalar(smallest))?)?;
+    let largest = norm_of(&widened(x), f64::INFINITY, &Reduction::over(x, r.reduced, true)).cast(x.dtype());
+    let none = beyond.logical_not()?.logical_or(&largest.is_finite().logical_not()?)?;
+    Ok(Some(largest.masked_fill(&none, 1.0)?))
 }
 
 /// How a norm `y` (with the dimensions kept) grows with each element.
@@ -74,6 +99,12 @@ pub(super) fn slope(x: &Tensor, y: &Tensor, p: f64, r: &Reduction) -> Result<Ten
     let share = x.div(&y.masked_fill(&y.eq_scalar(0.0), f64::INFINITY)?)?;
     if p == 2.0 {
         return Ok(share);
+    }
+    if p > 0.0 && p < 2.0 {
+        // A share may be too small for a number where its power is none of that, and the powers of both are not.
+        let none = x.eq_scalar(0.0);
+        let size = x.abs().masked_fill(&none, 1.0)?.powf(p - 1.0);
+        return size.div(&y.masked_fill(&y.eq_scalar(0.0), 1.0)?.powf(p - 1.0))?.mul(&x.sign());
     }
     // The sign is 0 where the share is, but its power may be infinite there: 1 in its place keeps the product 0.
     let size = share.abs().masked_fill(&share.eq_scalar(0.0), 1.0)?;

@@ -1,6 +1,6 @@
 //! Powers and roots.
 
-use super::{Pair, fused, record, scalars, unary, unary_by_output};
+use super::{Pair, fused, fused_ternary, record, scalars, unary, unary_by_output};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
@@ -25,12 +25,18 @@ impl Tensor {
             if exponent == 0.0 {
                 return Ok(g.zeros_like());
             }
-            g.mul(&x.powf(exponent - 1.0).mul_scalar(exponent))
+            let formula = || g.mul(&x.powf(exponent - 1.0).mul_scalar(exponent));
+            // What the kernel is better at takes longer.
+            if exponent >= 1.0 || exponent == -1.0 {
+                return formula();
+            }
+            fused_ternary(ops::PowGrad, [g, x, &Tensor::full_dtype([], exponent, x.dtype())?], formula)
         })
     }
 
     /// `aᵇ`, element by element. Integers stay integers: they wrap around, and negative powers are truncated towards
-    /// zero. Gradients: `g · b aᵇ⁻¹` and `g · aᵇ ln a`; both are 0 where a power of 0 does not change.
+    /// zero. Gradients: `g · b aᵇ⁻¹` and `g · aᵇ ln a`; the first is 0 where `b` is, the second where a power of 0 or ∞ does
+    /// not change.
     ///
     /// # Errors
     /// If the element types differ or the shapes do not broadcast.
@@ -41,12 +47,16 @@ impl Tensor {
         Ok(record("pow", out, &[self, exponent], |tape| {
             let (a, b) = (self.for_gradient(), exponent.for_gradient());
             tape.edge(self, move |g| {
-                let constant = a.eq_scalar(0.0).logical_and(&b.eq_scalar(0.0))?;
-                g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
+                fused_ternary(ops::PowGrad, [g, &a, &b], || {
+                    // Where the exponent is 0, so is the gradient; by the formula it would be 0 · ∞ if a⁻¹ is that.
+                    let constant = b.eq_scalar(0.0).logical_and(&a.detach().reciprocal().is_finite().logical_not()?)?;
+                    g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
+                })
             });
             let (a, b) = (self.for_gradient(), exponent.for_gradient());
             tape.edge_with_output(exponent, move |g, y| {
-                let constant = a.eq_scalar(0.0).logical_and(&b.ge_scalar(0.0))?;
+                let of_zero = a.eq_scalar(0.0).logical_and(&b.ge_scalar(0.0))?;
+                let constant = of_zero.logical_or(&a.eq_scalar(f64::INFINITY).logical_and(&b.lt_scalar(0.0))?)?;
                 g.mul(y)?.mul(&a.masked_fill(&constant, 1.0)?.log())
             });
         }))
@@ -61,13 +71,15 @@ impl Tensor {
     /// `1 / √x`. Gradient: `−g / (2x√x)`.
     #[must_use]
     pub fn rsqrt(&self) -> Tensor {
-        unary_by_output("rsqrt", self, ops::Rsqrt, |g, y| g.mul(&y.powf(3.0).mul_scalar(-0.5)))
+        let vjp = fused(ops::RsqrtGrad, |g, y| g.mul(&y.mul_scalar(-0.5).mul(&y.square())?));
+        unary_by_output("rsqrt", self, ops::Rsqrt, vjp)
     }
 
     /// `1 / x`. Gradient: `−g / x²`.
     #[doc(alias = "recip")]
     #[must_use]
     pub fn reciprocal(&self) -> Tensor {
-        unary_by_output("reciprocal", self, ops::Reciprocal, |g, y| g.mul(&y.square().neg()))
+        let vjp = fused(ops::ReciprocalGrad, |g, y| g.mul(y)?.mul(&y.neg()));
+        unary_by_output("reciprocal", self, ops::Reciprocal, vjp)
     }
 }

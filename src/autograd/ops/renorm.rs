@@ -45,7 +45,8 @@ impl Tensor {
             tape.edge(self, move |g| {
                 let n = norm(&x, p, &r);
                 let inverse = n.add_scalar(EPS).reciprocal();
-                let along = sum(&g.mul(&x)?, &r).mul(&inverse)?;
+                // The share of a row first: sums of its elements may be too large for their type.
+                let along = sum(&g.mul(&x.mul(&inverse)?)?, &r);
                 let across = g.sub(&slope(&x, &n, p, &r)?.mul(&along)?)?;
                 n.gt_scalar(max_norm).where_(&across.mul(&inverse.mul_scalar(max_norm))?, g)
             });

@@ -118,17 +118,19 @@ fn others(x: &Tensor, r: &Reduction) -> Result<Tensor> {
     let mut rows = Dims::collect(rest.iter().map(|i| x.shape()[*i]));
     let axis = rows.len();
     rows.push(r.count(x));
-    let rows = moved.reshape(&*rows)?;
+    // Products of a few numbers may leave the range of `F32`, and others bring them back.
+    let wide = if x.dtype() == DType::F32 { DType::F64 } else { x.dtype() };
+    let rows = moved.reshape(&*rows)?.to_dtype(wide);
 
     let before = delayed(&rows.cumprod(-1)?, axis, 1.0)?;
     // The recurrence multiplies what is behind an element if it starts from 1 at the last one and adds nothing else.
     let len = rows.shape()[axis];
-    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(x.dtype()).expanded(&rows.layout().shape)?;
+    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(wide).expanded(&rows.layout().shape)?;
     let behind = recurrence_down(&rows, &last, axis);
 
     let mut back = vec![0; order.len()];
     order.iter().enumerate().for_each(|(i, axis)| back[*axis as usize] = i as isize);
-    before.mul(&behind)?.reshape(moved.shape())?.permute(&back)
+    before.mul(&behind)?.to_dtype(x.dtype()).reshape(moved.shape())?.permute(&back)
 }
 
 /// `y[i] = x[i-1]` along a dimension, with `first` in front.

@@ -32,9 +32,10 @@ impl Tensor {
         Ok(sum(self, &Reduction::new("sum", self, dims, keepdim)?))
     }
 
-    /// `Σ x²` of all elements, not recorded: for losses and norms that have gradients of their own.
-    pub(crate) fn sum_of_squares(&self) -> Tensor {
-        Reduction::all(self).run_float(self, reduce::SumSquares)
+    /// `Σ x²` of all elements, or its mean, not recorded: for losses that have gradients of their own.
+    pub(crate) fn sum_of_squares(&self, mean: bool) -> Tensor {
+        let r = Reduction::all(self);
+        if mean { r.run_float(self, reduce::MeanSquares) } else { r.run_float(self, reduce::SumSquares) }
     }
 
     /// Sums the dimensions along which a tensor of `shape` was broadcast to this one's.
@@ -120,11 +121,15 @@ pub(super) fn mean(x: &Tensor, r: &Reduction) -> Tensor {
 fn logsumexp(x: &Tensor, r: &Reduction) -> Tensor {
     let _timer = crate::profile::op("logsumexp");
     record("logsumexp", r.run_float(x, reduce::LogSumExp), &[x], |tape| {
-        let (input, kept) = (x.for_gradient(), r.kept);
-        tape.edge_with_output(x, move |g, y| {
-            // Where everything is -∞, so is the result: any finite number in its place makes the softmax 0, not NaN.
-            let y = y.masked_fill(&y.eq_scalar(f64::NEG_INFINITY), 0.0)?.reshape(&*kept)?;
-            input.sub(&y)?.exp().mul(&g.reshape(&*kept)?)
+        let (input, kept, over) = (x.for_gradient(), r.kept, Reduction::over(x, r.reduced, true));
+        tape.edge(x, move |g| {
+            let largest = over.run_float(&input.detach(), reduce::Max);
+            // The softmax, which is not e^(x - y): of large numbers, the result has been rounded by more than it adds to them.
+            let e = input.sub(&largest.masked_fill(&largest.eq_scalar(f64::NEG_INFINITY), 0.0)?)?.exp();
+            let total = sum(&e, &over);
+            // Where everything is -∞, the terms are all 0, and the softmax shall be 0 and not NaN.
+            let total = total.masked_fill(&total.eq_scalar(0.0), 1.0)?;
+            e.mul(&g.reshape(&*kept)?.div(&total)?)
         });
     })
 }

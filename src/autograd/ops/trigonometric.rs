@@ -1,7 +1,7 @@
 //! Trigonometric and hyperbolic functions and their inverses. Angles are in radians; integers and truth values become
 //! `F32`.
 
-use super::{Pair, fused, record, unary, unary_by_output};
+use super::{Pair, fused, fused_ternary, record, unary, unary_by_output};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
@@ -43,11 +43,19 @@ impl Tensor {
     #[doc(alias = "arctan")]
     #[must_use]
     pub fn atan(&self) -> Tensor {
-        unary("atan", self, ops::Atan, |g, x| g.div(&x.square().add_scalar(1.0)))
+        unary(
+            "atan",
+            self,
+            ops::Atan,
+            fused(ops::AtanGrad, |g, x| {
+                let (x, is_large, large) = split_large(x);
+                g.mul(&is_large.where_(&large.square(), &x.square().add_scalar(1.0).reciprocal())?)
+            }),
+        )
     }
 
     /// The angle of the point `(x, y)` seen from the origin, in [−π, π], where `y` is this tensor. Gradients:
-    /// `g x / (x² + y²)` for `y` and `−g y / (x² + y²)` for `x`.
+    /// `g x / (x² + y²)` for `y` and `−g y / (x² + y²)` for `x`, both 0 at the origin.
     ///
     /// # Errors
     /// If the element types differ or the shapes do not broadcast.
@@ -58,9 +66,9 @@ impl Tensor {
         let out = Pair::new("atan2", self, x)?.run_float(ops::Atan2);
         Ok(record("atan2", out, &[self, x], |tape| {
             let (a, b) = (self.for_gradient(), x.for_gradient());
-            tape.edge(self, move |g| g.mul(&b)?.div(&a.square().add(&b.square())?));
+            tape.edge(self, move |g| Ok(fused_ternary(ops::Atan2Grad, [g, &b, &a], || angle_slope(g, &b, &a))?.neg()));
             let (a, b) = (self.for_gradient(), x.for_gradient());
-            tape.edge(x, move |g| g.mul(&a.neg())?.div(&a.square().add(&b.square())?));
+            tape.edge(x, move |g| fused_ternary(ops::Atan2Grad, [g, &a, &b], || angle_slope(g, &a, &b)));
         }))
     }
 
@@ -79,7 +87,7 @@ impl Tensor {
     /// The hyperbolic tangent, `(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`. Gradient: `g (1 − tanh² x)`.
     #[must_use]
     pub fn tanh(&self) -> Tensor {
-        let vjp = fused(ops::TanhGrad, |g, y| g.mul(&y.square().rsub_scalar(1.0)));
+        let vjp = fused(ops::TanhGrad, |g, y| g.mul(&one_minus_square(y)?));
         unary_by_output("tanh", self, ops::Tanh, vjp)
     }
 
@@ -87,14 +95,18 @@ impl Tensor {
     #[doc(alias = "arcsinh")]
     #[must_use]
     pub fn asinh(&self) -> Tensor {
-        unary("asinh", self, ops::Asinh, |g, x| g.mul(&x.square().add_scalar(1.0).rsqrt()))
+        let vjp = fused(ops::AsinhGrad, |g, x| {
+            let (x, is_large, large) = split_large(x);
+            g.mul(&is_large.where_(&large, &x.square().add_scalar(1.0).rsqrt())?)
+        });
+        unary("asinh", self, ops::Asinh, vjp)
     }
 
     /// The inverse hyperbolic cosine; NaN below 1. Gradient: `g / √(x² − 1)`.
     #[doc(alias = "arccosh")]
     #[must_use]
     pub fn acosh(&self) -> Tensor {
-        unary("acosh", self, ops::Acosh, |g, x| g.mul(&x.add_scalar(-1.0).mul(&x.add_scalar(1.0))?.rsqrt()))
+        unary("acosh", self, ops::Acosh, |g, x| g.mul(&x.add_scalar(-1.0).rsqrt())?.mul(&x.add_scalar(1.0).rsqrt()))
     }
 
     /// The inverse hyperbolic tangent; ±∞ for ±1 and NaN beyond. Gradient: `g / (1 − x²)`.
@@ -103,6 +115,26 @@ impl Tensor {
     pub fn atanh(&self) -> Tensor {
         unary("atanh", self, ops::Atanh, |g, x| g.div(&one_minus_square(x)?))
     }
+}
+
+/// `−g a / (a² + b²)`, with both divided by the larger one before they are squared.
+fn angle_slope(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let size = a.detach().abs().maximum(&b.detach().abs())?;
+    // At the origin and at infinity, where numerators are made 0.
+    let settled = size.eq_scalar(0.0).logical_or(&size.is_inf())?;
+    let size = size.masked_fill(&settled, 1.0)?;
+    let u = a.masked_fill(&settled, 0.0)?.div(&size)?;
+    let v = b.masked_fill(&settled, 1.0)?.div(&size)?;
+    let square = u.square().add(&v.square())?;
+    Ok(g.mul(&u.div(&square)?.div(&size)?)?.neg())
+}
+
+/// `x` no larger than what `1 + x²` can tell from `x²`; where it is larger, and `1 / |x|` there. Neither has an infinite
+/// gradient that is not taken.
+fn split_large(x: &Tensor) -> (Tensor, Tensor, Tensor) {
+    let size = x.abs();
+    let bounded = x.clamp(Some(-ops::LARGE), Some(ops::LARGE));
+    (bounded, size.gt_scalar(ops::LARGE), size.clamp_min(ops::LARGE).reciprocal())
 }
 
 /// `1 − x²` as `(1 − x)(1 + x)`, which keeps its digits near ±1.

@@ -208,7 +208,29 @@ fn statistics<I: Isa, T: Real, const CENTRED: bool>(x: &[T], eps: T) -> (T, T) {
     }
     let off = if CENTRED { total(about.sum) / count } else { T::zero() };
     let variance = total(about.squares) / count - off * off;
-    (mean + off, T::one() / (variance + eps).sqrt())
+    // Squares of numbers that are very large or small may have left the range of their type.
+    let floor = T::min_positive_value() * T::from_f64(f64::from(1_u32 << 26));
+    let fast = (mean + off, T::one() / (variance + eps).sqrt());
+    if variance.is_finite() && variance + eps >= floor { fast } else { wide_statistics::<T, CENTRED>(x, eps, fast) }
+}
+
+/// The same in `f64`, and of numbers that were scaled by a power of two; `fast` if they are not numbers.
+#[cold]
+#[inline(never)]
+fn wide_statistics<T: Real, const CENTRED: bool>(x: &[T], eps: T, fast: (T, T)) -> (T, T) {
+    let magnitudes = x.iter().map(|&x| x.to_f64().abs());
+    let largest = magnitudes.fold(0.0, |a: f64, x| if x <= a || a.is_nan() { a } else { x });
+    if !largest.is_finite() {
+        return fast;
+    }
+    // Not beyond what is a normal number, and so is its reciprocal.
+    let scale = f64::from_bits((2046_u64 - (largest.to_bits() >> 52).clamp(1, 2045)) << 52);
+    let count = x.len() as f64;
+    let about = |mean: f64, power: i32| x.iter().map(|&x| (x.to_f64() * scale - mean).powi(power)).sum::<f64>() / count;
+    let mean = if CENTRED { about(0.0, 1) } else { 0.0 };
+    let mean = if CENTRED { mean + about(mean, 1) } else { mean };
+    let deviation = (about(mean, 2) + eps.to_f64() * scale * scale).sqrt();
+    (T::from_f64(mean / scale), T::from_f64(scale / deviation))
 }
 
 /// What the deviations of a row from `mean` add up to, lane by lane, and their squares.

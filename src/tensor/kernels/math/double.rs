@@ -13,6 +13,8 @@ macro_rules! scalar_functions {
 }
 
 impl Real for f64 {
+    const WIDENS: bool = false;
+
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x

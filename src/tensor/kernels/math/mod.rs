@@ -34,6 +34,9 @@ use super::simd::Isa;
 /// The functions end in `_on` because they are compiled for an instruction set, and to keep them apart from the
 /// standard library's.
 pub(crate) trait Real: num_traits::Float + num_traits::FloatConst + AddAssign + MulAssign + Elem {
+    /// Whether `f64` holds products of several of these numbers and of their reciprocals, without overflow or underflow.
+    const WIDENS: bool;
+
     /// The nearest value.
     fn from_f64(x: f64) -> Self;
     /// The same value.
@@ -107,7 +110,7 @@ fn polynomial<I: Isa, T: Real, const N: usize>(x: T, coefficients: [T; N]) -> T 
 
 /// `x` within bounds; NaN stays.
 #[inline(always)]
-fn clamp<T: Real>(x: T, lo: T, hi: T) -> T {
+pub(super) fn clamp<T: Real>(x: T, lo: T, hi: T) -> T {
     let x = if x < lo { lo } else { x };
     if x > hi { hi } else { x }
 }

@@ -167,6 +167,8 @@ macro_rules! wide_functions {
 }
 
 impl Real for f32 {
+    const WIDENS: bool = true;
+
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x as Self

@@ -1,7 +1,7 @@
 //! Activations. Their names, defaults and values at the kinks are PyTorch's.
 
 use super::super::map::Unary;
-use super::super::math::Real;
+use super::super::math::{Real, clamp};
 use super::super::simd::Isa;
 
 /// The scale of SELU (Klambauer et al., 2017).
@@ -26,6 +26,26 @@ pub(super) fn tanh_softplus<I: Isa, T: Real>(x: T) -> (T, T) {
     (e * (e + T::from_f64(2.0)), e)
 }
 
+/// The sigmoid `s` of `x`, and its slope `s (1 - s)`, each to the last digits also where it is tiny.
+#[inline(always)]
+pub(super) fn sigmoid_and_slope<I: Isa, T: Real>(x: T) -> (T, T) {
+    let e = (-x.abs()).exp_on::<I>();
+    let d = T::one() / (T::one() + e);
+    ((if x < T::zero() { e } else { T::one() }) * d, e * d * d)
+}
+
+/// `x` itself, but the lowest number for -∞: times 0, that is 0.
+#[inline(always)]
+fn above_infinity<T: Real>(x: T) -> T {
+    if x < T::min_value() { T::min_value() } else { x }
+}
+
+/// Twice the argument of the `tanh` in GELU's approximation: `(1 + tanh(u)) / 2` is the sigmoid of `2 u`.
+#[inline(always)]
+pub(super) fn gelu_tanh_argument<T: Real>(x: T) -> T {
+    T::from_f64(2.0 * GELU_TANH_SCALE) * (x + T::from_f64(GELU_TANH_CUBIC) * x * x * x)
+}
+
 real_unary! {
     /// `max(0, x)`; NaN stays.
     Relu 1 => |_, x| if x <= T::zero() { T::zero() } else { x };
@@ -39,33 +59,36 @@ real_unary! {
         T::from_f64(SELU_SCALE) * if x > T::zero() { x } else { negative }
     };
     /// `x Φ(x)` (Hendrycks and Gimpel, 2016).
-    Gelu 4 => |_, x| x * x.normal_cdf_on::<I>();
+    Gelu 4 => |_, x| above_infinity(x) * x.normal_cdf_on::<I>();
     /// GELU with `Φ` approximated by `tanh`.
-    GeluTanh 4 => |_, x| {
-        let inner = T::from_f64(GELU_TANH_SCALE) * (x + T::from_f64(GELU_TANH_CUBIC) * x * x * x);
-        T::from_f64(0.5) * x * (T::one() + inner.tanh_on::<I>())
-    };
+    GeluTanh 4 => |_, x| above_infinity(x) * gelu_tanh_argument(x).sigmoid_on::<I>();
     /// `x · sigmoid(x)`, also called swish.
-    Silu 4 => |_, x| x * x.sigmoid_on::<I>();
+    Silu 4 => |_, x| above_infinity(x) * x.sigmoid_on::<I>();
     /// `x · tanh(softplus(x))` (Misra, 2019).
     Mish 4 => |_, x| {
         let (n, _) = tanh_softplus::<I, T>(x);
-        x * (n / (n + T::from_f64(2.0)))
+        above_infinity(x) * (n / (n + T::from_f64(2.0)))
     };
     /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x` is above the threshold.
     Softplus { beta, threshold } 8 => |op, x| {
         let z = x * op.beta;
-        if z > op.threshold { x } else { z.exp_on::<I>().ln_1p_on::<I>() / op.beta }
+        // The exponential of a negative number cannot overflow, however high the threshold is.
+        let positive_part = if z > T::zero() { z } else { T::zero() };
+        let y = (positive_part + (-z.abs()).exp_on::<I>().ln_1p_on::<I>()) / op.beta;
+        if z > op.threshold { x } else { y }
     };
     /// `x / (1 + |x|)`.
-    Softsign 2 => |_, x| x / (T::one() + x.abs());
+    Softsign 2 => |_, x| {
+        let x = clamp(x, T::min_value(), T::max_value());
+        x / (T::one() + x.abs())
+    };
     /// `min(max(x, lo), hi)`; NaN stays.
     Hardtanh { lo, hi } 1 => |op, x| {
         let x = if x < op.lo { op.lo } else { x };
         if x > op.hi { op.hi } else { x }
     };
     /// `x · min(max(x + 3, 0), 6) / 6` (Howard et al., 2019).
-    Hardswish 2 => |_, x| x * relu6(x + T::from_f64(3.0)) / T::from_f64(6.0);
+    Hardswish 2 => |_, x| above_infinity(x) * (relu6(x + T::from_f64(3.0)) / T::from_f64(6.0));
     /// `min(max(x + 3, 0), 6) / 6`.
     Hardsigmoid 2 => |_, x| relu6(x + T::from_f64(3.0)) / T::from_f64(6.0);
     /// `1 / (1 + e⁻ˣ)`.

@@ -97,6 +97,8 @@ struct InverseSquare;
 impl<T: Real> Unary<T> for InverseSquare {
     #[inline(always)]
     fn apply<I: Isa>(self, x: T) -> T {
-        T::one() / (x * x)
+        // The square of the reciprocal is in range where the result is.
+        let reciprocal = T::one() / x;
+        reciprocal * reciprocal
     }
 }

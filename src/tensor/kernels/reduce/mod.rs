@@ -1,8 +1,10 @@
 //! Reductions along the middle of `[outer, len, inner]`.
 //!
 //! Sums are accurate because they are nested: each lane of a block adds few elements in the elements' own type, and
-//! blocks are added in `f64`. Which elements share a lane and a block depends on the shape alone.
+//! blocks are added in `f64`. Which elements share a lane and a block depends on the shape alone. What leaves the range of
+//! the type on the way is computed [again].
 
+mod again;
 mod arg;
 mod moments;
 mod ops;
@@ -13,6 +15,7 @@ use super::ops::Number;
 use super::simd::{Isa, Kernel, dispatch};
 use super::{Elem, GRAIN, Real, count};
 
+pub(crate) use again::Column;
 pub(crate) use arg::arg_reduce;
 pub(crate) use moments::variance;
 pub(crate) use ops::*;
@@ -51,6 +54,12 @@ pub(crate) trait Reduce<T: Elem>: Copy + Send + Sync {
     fn merge(self, a: Self::Total, b: Self::Total) -> Self::Total;
     /// The result for `len` elements.
     fn finish(self, total: Self::Total, len: usize) -> Self::Output;
+
+    /// The result of these elements, given what the fast loops made of them; see [`again`].
+    #[inline(always)]
+    fn checked(self, result: Self::Output, _: &Column<'_, T>) -> Self::Output {
+        result
+    }
 
     /// Reduces up to [`BLOCK`] contiguous elements.
     #[inline(always)]
@@ -182,8 +191,8 @@ fn reduce_large<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, inner: usize,
             *sum = op.merge(*sum, total);
         }
     }
-    for (out, &total) in out.iter_mut().zip(sum.iter()) {
-        *out = op.finish(total, len);
+    for (j, (out, &total)) in out.iter_mut().zip(sum.iter()).enumerate() {
+        *out = op.checked(op.finish(total, len), &Column::new(&x[j..], inner, len));
     }
 }
 
@@ -192,9 +201,10 @@ fn reduce_rows<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, out: &mut [R::
     for (i, out) in out.chunks_mut(LANES).enumerate() {
         let mut totals = [op.total(op.start()); LANES];
         let totals = &mut totals[..out.len()];
-        dispatch(RowsLoop { op, x: &x[i * LANES * len..], len, totals });
-        for (out, &total) in out.iter_mut().zip(totals.iter()) {
-            *out = op.finish(total, len);
+        let x = &x[i * LANES * len..];
+        dispatch(RowsLoop { op, x, len, totals });
+        for (k, (out, &total)) in out.iter_mut().zip(totals.iter()).enumerate() {
+            *out = op.checked(op.finish(total, len), &Column::new(&x[k * len..], 1, len));
         }
     }
 }
@@ -208,8 +218,9 @@ fn reduce_columns<T: Elem, R: Reduce<T>>(op: R, x: &[T], inner: usize, out: &mut
         if !x.is_empty() {
             fold_matrix(op, &x[j * COLUMNS..], inner, totals);
         }
-        for (out, &total) in out.iter_mut().zip(totals.iter()) {
-            *out = op.finish(total, len);
+        for (k, (out, &total)) in out.iter_mut().zip(totals.iter()).enumerate() {
+            let column = x.get(j * COLUMNS + k..).unwrap_or_default();
+            *out = op.checked(op.finish(total, len), &Column::new(column, inner, len));
         }
     }
 }
@@ -306,6 +317,6 @@ pub(crate) fn norm<T: Real + Number>(p: f64, x: &[T], outer: usize, len: usize, 
     } else if p == f64::NEG_INFINITY {
         reduce(MinAbs, x, outer, len, inner, out);
     } else {
-        reduce(NormP(T::from_f64(p)), x, outer, len, inner, out);
+        reduce(NormP(p), x, outer, len, inner, out);
     }
 }

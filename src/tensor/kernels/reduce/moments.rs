@@ -2,24 +2,26 @@
 
 use super::super::Real;
 use super::super::simd::Isa;
-use super::{COLUMNS, Reduce, feed_columns, fold_lanes, reduce};
+use super::{COLUMNS, Column, Reduce, feed_columns, fold_lanes, reduce};
 
-/// Mean and variance of `x`, viewed as `[outer, len, inner]`.
+/// Mean and variance (or its root, the standard deviation) of `x`, viewed as `[outer, len, inner]`.
 ///
-/// The variance is `Σ (x - mean)² / max(0, len - correction)`, summed about the mean of each block, so that values far
+/// The variance is `Σ (x - mean)² / max(0, len - correction)`, summed in `f64` about the mean of each block, so that values far
 /// from zero lose no accuracy. With nothing to divide by it is NaN or infinite.
+#[expect(clippy::too_many_arguments)]
 pub(crate) fn variance<T: Real>(
     x: &[T],
     outer: usize,
     len: usize,
     inner: usize,
     correction: f64,
+    root: bool,
     mean_out: &mut [T],
     var_out: &mut [T],
 ) {
     assert_eq!(mean_out.len(), var_out.len(), "variance: means and variances");
     let mut both = vec![(T::zero(), T::zero()); mean_out.len()];
-    reduce(Moments { correction }, x, outer, len, inner, &mut both);
+    reduce(Moments { correction, root }, x, outer, len, inner, &mut both);
     for ((mean, var), both) in mean_out.iter_mut().zip(var_out).zip(both) {
         (*mean, *var) = both;
     }
@@ -28,6 +30,13 @@ pub(crate) fn variance<T: Real>(
 #[derive(Debug, Clone, Copy)]
 struct Moments {
     correction: f64,
+    root: bool,
+}
+
+impl Moments {
+    fn divisor(self, len: usize) -> f64 {
+        (len as f64 - self.correction).max(0.0)
+    }
 }
 
 /// How many elements there are, their mean, and the sum of their squared distances from it.
@@ -52,7 +61,7 @@ impl Spread {
 }
 
 impl<T: Real> Reduce<T> for Moments {
-    const COST: usize = 2;
+    const COST: usize = 4;
     type Output = (T, T);
     type Acc = Spread;
     type Total = Spread;
@@ -95,42 +104,49 @@ impl<T: Real> Reduce<T> for Moments {
     #[inline(always)]
     fn finish(self, total: Spread, len: usize) -> (T, T) {
         let mean = if len == 0 { f64::NAN } else { total.mean };
-        let var = total.squares / (len as f64 - self.correction).max(0.0);
-        (T::from_f64(mean), T::from_f64(var))
+        let var = total.squares / self.divisor(len);
+        (T::from_f64(mean), T::from_f64(if self.root { var.sqrt() } else { var }))
+    }
+
+    #[inline(always)]
+    fn checked(self, result: (T, T), column: &Column<'_, T>) -> (T, T) {
+        column.moments(result, self.divisor(column.count() as usize), self.root)
     }
 
     #[inline(always)]
     fn fold<I: Isa>(self, x: &[T]) -> Spread {
-        let sum = fold_lanes(x, T::zero(), |acc, x| acc + x, |a, b| a + b);
-        let pivot = if x.is_empty() { T::zero() } else { sum / T::from_f64(x.len() as f64) };
-        let zero = (T::zero(), T::zero());
+        let sum = fold_lanes(x, 0.0, |acc, x| acc + x.to_f64(), |a, b| a + b);
+        let pivot = if x.is_empty() { 0.0 } else { sum / x.len() as f64 };
         let (differences, squares) = fold_lanes(
             x,
-            zero,
-            |(d, s), x| (d + (x - pivot), I::mul_add(x - pivot, x - pivot, s)),
+            (0.0, 0.0),
+            |(d, s), x| {
+                let off = x.to_f64() - pivot;
+                (d + off, I::mul_add(off, off, s))
+            },
             |a, b| (a.0 + b.0, a.1 + b.1),
         );
-        Spread::about(x.len(), pivot.to_f64(), differences.to_f64(), squares.to_f64())
+        Spread::about(x.len(), pivot, differences, squares)
     }
 
     #[inline(always)]
     fn fold_columns<I: Isa>(self, x: &[T], stride: usize, rows: usize, totals: &mut [Spread]) {
         let width = totals.len().min(COLUMNS);
-        let mut pivots = [T::zero(); COLUMNS];
-        let mut differences = [T::zero(); COLUMNS];
-        let mut squares = [T::zero(); COLUMNS];
+        let mut pivots = [0.0; COLUMNS];
+        let mut differences = [0.0; COLUMNS];
+        let mut squares = [0.0; COLUMNS];
         let (pivots, differences, squares) = (&mut pivots[..width], &mut differences[..width], &mut squares[..width]);
-        feed_columns(x, stride, rows, pivots, |acc, x| acc + x);
-        let count = T::from_f64(rows as f64);
-        pivots.iter_mut().for_each(|sum| *sum = *sum / count);
+        feed_columns(x, stride, rows, pivots, |acc, x: T| acc + x.to_f64());
+        pivots.iter_mut().for_each(|sum| *sum /= rows as f64);
         for row in x.chunks(stride).take(rows) {
             for (((d, s), &pivot), &x) in differences.iter_mut().zip(squares.iter_mut()).zip(&*pivots).zip(row) {
-                *d += x - pivot;
-                *s = I::mul_add(x - pivot, x - pivot, *s);
+                let off = x.to_f64() - pivot;
+                *d += off;
+                *s = I::mul_add(off, off, *s);
             }
         }
         for (((total, &pivot), &d), &s) in totals.iter_mut().zip(&*pivots).zip(&*differences).zip(&*squares) {
-            let block = Spread::about(rows, pivot.to_f64(), d.to_f64(), s.to_f64());
+            let block = Spread::about(rows, pivot, d, s);
             *total = <Self as Reduce<T>>::merge(self, *total, block);
         }
     }

@@ -4,18 +4,19 @@ use super::super::Elem;
 use super::super::math::Real;
 use super::super::ops::Number;
 use super::super::simd::Isa;
-use super::{LANES, Reduce, fold_lanes};
+use super::{Column, LANES, Reduce, fold_lanes};
 
 /// Reductions of `f32` and `f64` whose lanes add numbers and whose blocks add `f64`:
-/// `Name { fields } cost => |op, acc, x| next, |op, total, len| result;`.
+/// `Name cost => |acc, x| next, |total, len| result, |result, column| checked;`.
 macro_rules! real_sums {
     ($(
-        $(#[$doc:meta])* $name:ident $({ $($field:ident),* })? $cost:literal =>
-            |$op:pat_param, $acc:ident, $x:ident| $feed:expr, |$op2:pat_param, $total:ident, $len:ident| $finish:expr;
+        $(#[$doc:meta])* $name:ident $cost:literal =>
+            |$acc:ident, $x:ident| $feed:expr, |$total:ident, $len:ident| $finish:expr,
+            |$result:ident, $column:ident| $checked:expr;
     )*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name $({ $(pub(crate) $field: f64),* })?;
+        pub(crate) struct $name;
         impl<T: Real> Reduce<T> for $name {
             const COST: usize = $cost;
             type Output = T;
@@ -28,7 +29,6 @@ macro_rules! real_sums {
             }
             #[inline(always)]
             fn feed<I: Isa>(self, $acc: T, $x: T) -> T {
-                let $op = self;
                 $feed
             }
             #[inline(always)]
@@ -45,8 +45,11 @@ macro_rules! real_sums {
             }
             #[inline(always)]
             fn finish(self, $total: f64, $len: usize) -> T {
-                let $op2 = self;
                 T::from_f64($finish)
+            }
+            #[inline(always)]
+            fn checked(self, $result: T, $column: &Column<'_, T>) -> T {
+                $checked
             }
         }
     )*};
@@ -54,22 +57,35 @@ macro_rules! real_sums {
 
 real_sums! {
     /// `Σ x`, 0 for nothing.
-    Sum 1 => |_, acc, x| acc + x, |_, total, _len| total;
+    Sum 1 => |acc, x| acc + x, |total, _len| total,
+        |y, column| if y.is_finite() { y } else { column.sum_over(1.0) };
     /// `Σ x / n`, NaN for nothing.
-    Mean 1 => |_, acc, x| acc + x, |_, total, len| total / len as f64;
+    Mean 1 => |acc, x| acc + x, |total, len| total / len as f64,
+        |y, column| if y.is_finite() { y } else { column.sum_over(column.count()) };
     /// `Σ x²`.
-    SumSquares 1 => |_, acc, x| I::mul_add(x, x, acc), |_, total, _len| total;
+    SumSquares 1 => |acc, x| I::mul_add(x, x, acc), |total, _len| total, |y, column| column.squares(y, 1.0);
+    /// `Σ x² / n`, NaN for nothing.
+    MeanSquares 1 => |acc, x| I::mul_add(x, x, acc), |total, len| total / len as f64,
+        |y, column| column.squares(y, column.count());
     /// `√(Σ x²)`.
-    Norm2 1 => |_, acc, x| I::mul_add(x, x, acc), |_, total, _len| total.sqrt();
+    Norm2 1 => |acc, x| I::mul_add(x, x, acc), |total, _len| total.sqrt(), |y, column| column.norm(y);
     /// `Σ |x|`.
-    SumAbs 1 => |_, acc, x| acc + x.abs(), |_, total, _len| total;
+    SumAbs 1 => |acc, x| acc + x.abs(), |total, _len| total, |y, _column| y;
+}
+
+/// The `p`-th root. `1/p` has been rounded, which the logarithm of a large number makes more of; a step of Newton's method
+/// takes that out again.
+pub(super) fn root(x: f64, p: f64) -> f64 {
+    let y = x.powf(p.recip());
+    let off = (x / y.powf(p) - 1.0) / p;
+    if off.abs() < 1e-6 { y + y * off } else { y }
 }
 
 /// `(Σ |x|ᵖ)^(1/p)`, for a finite `p` other than 0; [`norm`](super::norm) takes any.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct NormP<T>(pub(crate) T);
+pub(crate) struct NormP(pub(crate) f64);
 
-impl<T: Real> Reduce<T> for NormP<T> {
+impl<T: Real> Reduce<T> for NormP {
     const COST: usize = 8;
     type Output = T;
     type Acc = T;
@@ -81,7 +97,7 @@ impl<T: Real> Reduce<T> for NormP<T> {
     }
     #[inline(always)]
     fn feed<I: Isa>(self, acc: T, x: T) -> T {
-        acc + x.abs().pow_on::<I>(self.0)
+        acc + x.abs().pow_on::<I>(T::from_f64(self.0))
     }
     #[inline(always)]
     fn join<I: Isa>(self, a: T, b: T) -> T {
@@ -97,7 +113,11 @@ impl<T: Real> Reduce<T> for NormP<T> {
     }
     #[inline(always)]
     fn finish(self, total: f64, _len: usize) -> T {
-        T::from_f64(total.powf(self.0.to_f64().recip()))
+        T::from_f64(root(total, self.0))
+    }
+    #[inline(always)]
+    fn checked(self, result: T, column: &Column<'_, T>) -> T {
+        column.p_norm(result, self.0)
     }
 }
 
@@ -209,7 +229,6 @@ plain_reductions! {
     impl () Sum for bool => i64 as u32: 0, |acc, x| acc + u32::from(x), |a, b| a + b;
     impl () Prod for i64 => i64 as i64: 1, |acc, x| acc.wrapping_mul(x), |a, b| a.wrapping_mul(b);
     impl () Prod for u8 => i64 as i64: 1, |acc, x| acc.wrapping_mul(i64::from(x)), |a, b| a.wrapping_mul(b);
-    impl () Prod for f64 => f64 as f64: 1.0, |acc, x| acc * x, |a, b| a * b;
     impl (T: Extremes) Max for T => T as T: T::LOWEST, |acc, x| larger(acc, x), |a, b| larger(a, b);
     impl (T: Extremes) Min for T => T as T: T::HIGHEST, |acc, x| smaller(acc, x), |a, b| smaller(a, b);
     impl (T: Real + Number) MaxAbs for T => T as T: T::zero(), |acc, x| larger(acc, x.abs()), |a, b| larger(a, b);
@@ -221,34 +240,40 @@ plain_reductions! {
     impl () All for bool => bool as bool: true, |acc, x| acc & x, |a, b| a & b;
 }
 
-impl Reduce<f32> for Prod {
-    type Output = f32;
-    type Acc = f32;
+/// In `f64`, which the products of a few `f32` do not leave.
+impl<T: Real> Reduce<T> for Prod {
+    const COST: usize = 2;
+    type Output = T;
+    type Acc = f64;
     type Total = f64;
 
     #[inline(always)]
-    fn start(self) -> f32 {
+    fn start(self) -> f64 {
         1.0
     }
     #[inline(always)]
-    fn feed<I: Isa>(self, acc: f32, x: f32) -> f32 {
-        acc * x
+    fn feed<I: Isa>(self, acc: f64, x: T) -> f64 {
+        acc * x.to_f64()
     }
     #[inline(always)]
-    fn join<I: Isa>(self, a: f32, b: f32) -> f32 {
+    fn join<I: Isa>(self, a: f64, b: f64) -> f64 {
         a * b
     }
     #[inline(always)]
-    fn total(self, acc: f32) -> f64 {
-        f64::from(acc)
+    fn total(self, acc: f64) -> f64 {
+        acc
     }
     #[inline(always)]
     fn merge(self, a: f64, b: f64) -> f64 {
         a * b
     }
     #[inline(always)]
-    fn finish(self, total: f64, _len: usize) -> f32 {
-        total as f32
+    fn finish(self, total: f64, _len: usize) -> T {
+        T::from_f64(total)
+    }
+    #[inline(always)]
+    fn checked(self, result: T, column: &Column<'_, T>) -> T {
+        column.product(result)
     }
 }
 

@@ -30,7 +30,7 @@ fn cases() -> Vec<Case> {
         ("cast", 12, |out| copy::cast(&[1.0f64; 12], out)),
         ("sum", 3, |out| reduce::reduce(reduce::Sum, &X, 3, 4, 1, out)),
         ("norm", 3, |out| reduce::norm(0.0, &X, 3, 4, 1, out)),
-        ("variance", 3, |out| reduce::variance(&X, 3, 4, 1, 1.0, &mut [0.0; 3], out)),
+        ("variance", 3, |out| reduce::variance(&X, 3, 4, 1, 1.0, false, &mut [0.0; 3], out)),
         ("cumsum", 12, |out| scan::cumsum(&X, 3, 4, 1, out)),
         ("recurrence", 12, |out| recurrence::up(&X, &X, 3, 4, 1, out)),
         ("softmax", 12, |out| softmax::softmax(&X, 4, out)),

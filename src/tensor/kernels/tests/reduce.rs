@@ -233,7 +233,7 @@ fn the_first_nan_is_the_extreme() {
 
 fn moments<T: Real>(x: &[T], [outer, len, inner]: [usize; 3], correction: f64) -> (Vec<T>, Vec<T>) {
     let (mut mean, mut var) = (vec![T::zero(); outer * inner], vec![T::zero(); outer * inner]);
-    variance(x, outer, len, inner, correction, &mut mean, &mut var);
+    variance(x, outer, len, inner, correction, false, &mut mean, &mut var);
     (mean, var)
 }
 
