@@ -81,6 +81,39 @@ fn impossible_options_are_errors() {
     let e = RnnCell::new(0, 4, &mut rng).unwrap_err();
     assert_eq!(e.message(), "RnnCell::new: 0 input features and 4 hidden units, expected at least 1 of each");
     assert!(Lstm::new(1 << 40, 1 << 40, &mut rng).is_err());
+    // Many layers are refused before the first is made, however small they are.
+    for layers in [1 << 40, usize::MAX / 2, usize::MAX] {
+        let options = Recurrent::new(1, 1).layers(layers);
+        for options in [options, options.bidirectional(), options.without_bias()] {
+            let refused = "a model of these sizes does not fit into memory";
+            assert_eq!(Lstm::with(options, &mut rng).unwrap_err().message(), format!("Lstm::with: {refused}"));
+            assert_eq!(Gru::with(options, &mut rng).unwrap_err().message(), format!("Gru::with: {refused}"));
+            assert_eq!(Rnn::with(options, &mut rng).unwrap_err().message(), format!("Rnn::with: {refused}"));
+        }
+    }
+}
+
+/// A sequence without a batch, `[time, features]`, with every option that a batch may have.
+#[test]
+fn a_single_sequence_is_a_batch_of_one() -> Result<()> {
+    let mut rng = Rng::seed(3);
+    let options = Recurrent::new(3, 4).layers(2).bidirectional().projection(2);
+    let model = Lstm::with(options, &mut rng)?;
+    let x = Tensor::normal([5, 3], 0.0, 1.0, &mut rng)?;
+    for lengths in [None, Some(&[3][..])] {
+        let whole = model.run(&x.unsqueeze(0)?, RunOptions { lengths, ..Default::default() }, &mut Mode::Eval)?;
+        let single = model.run(&x, RunOptions { lengths, ..Default::default() }, &mut Mode::Eval)?;
+        assert_eq!(single.output.shape(), [5, 4]);
+        assert_eq!(single.output.to_vec::<f32>()?, whole.output.to_vec::<f32>()?);
+        assert_eq!(single.state.hidden.shape(), [4, 2]);
+        // The state goes on where it ended.
+        let state = Some(&single.state);
+        let next = model.run(&x, RunOptions { state, ..Default::default() }, &mut Mode::Eval)?;
+        let state = Some(&whole.state);
+        let of_batch = model.run(&x.unsqueeze(0)?, RunOptions { state, ..Default::default() }, &mut Mode::Eval)?;
+        assert_eq!(next.output.to_vec::<f32>()?, of_batch.output.to_vec::<f32>()?);
+    }
+    Ok(())
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Multi-head attention and transformers: decoding, training mode, errors, summaries.
 
+use demotic::models::Mlp;
 use demotic::prelude::*;
 
 fn normal(shape: &[usize], rng: &mut Rng) -> Tensor {
@@ -127,4 +128,21 @@ fn summaries_count_every_parameter() -> Result<()> {
     let attention = summary.rows().iter().find(|row| row.path == "layers.0.self_attn").unwrap();
     assert_eq!((attention.parameters, attention.output.as_deref()), (216, Some(&[2, 3, 8][..])));
     Ok(())
+}
+
+#[test]
+fn more_layers_than_memory_holds_are_refused_at_once() {
+    let options = TransformerOptions::new(1, 1).feedforward(1);
+    let mut rng = Rng::seed(0);
+    for layers in [1 << 40, usize::MAX / 2, usize::MAX] {
+        let refused = "a model of these sizes does not fit into memory";
+        let e = TransformerEncoder::new(&options, layers, &mut rng).unwrap_err();
+        assert_eq!(e.message(), format!("TransformerEncoder::new: {refused}"));
+        let e = TransformerDecoder::new(&options, layers, &mut rng).unwrap_err();
+        assert_eq!(e.message(), format!("TransformerDecoder::new: {refused}"));
+        let e = Transformer::new(&options, 1, layers, &mut rng).unwrap_err();
+        assert_eq!(e.message(), format!("TransformerDecoder::new: {refused}"));
+    }
+    let e = Mlp::new(&[1 << 30, 1 << 30, 1], &mut rng).unwrap_err();
+    assert_eq!(e.message(), "Mlp::new: a model of these sizes does not fit into memory");
 }
