@@ -1,4 +1,5 @@
-//! Which instruction set to run on, decided once at run time.
+//! Which instruction set to run on, decided once at run time: the widest that the machine has, or a narrower one that the
+//! environment variable `DEMOTIC_SIMD` asks for (`avx2` or `portable`), to test and to compare.
 //!
 //! A loop is written once, as plain Rust in [`Kernel::run`], and compiled once for each instruction set: everything
 //! in it is inlined into a function that has the set enabled, and vectorised there by the compiler. [`dispatch`]
@@ -94,7 +95,7 @@ fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
 }
 
-/// The widest instruction set of the machine.
+/// The widest instruction set of the machine, unless a narrower one was asked for.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline]
 pub(crate) fn level() -> Level {
@@ -111,7 +112,7 @@ pub(crate) fn level() -> Level {
         2 => Level::Avx2,
         3 => Level::Avx512,
         _ => {
-            let level = detect();
+            let level = wanted().map_or(detect(), |wanted| wanted.min(detect()));
             LEVEL.store(level as u8, Ordering::Relaxed);
             level
         }
@@ -125,6 +126,24 @@ pub(crate) fn level() -> Level {
     Level::Portable
 }
 
+/// What `DEMOTIC_SIMD` asks for.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[cold]
+fn wanted() -> Option<Level> {
+    let value = std::env::var_os("DEMOTIC_SIMD")?;
+    match value.to_str() {
+        Some("portable") => Some(Level::Portable),
+        Some("avx2") => Some(Level::Avx2),
+        Some("avx512" | "") => None,
+        _ => {
+            // Whoever mistypes it would measure something else than they think.
+            eprintln!("DEMOTIC_SIMD={}: expected avx512, avx2 or portable; ignored", value.display());
+            None
+        }
+    }
+}
+
+/// The widest instruction set of the machine.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[cold]
 fn detect() -> Level {
@@ -154,7 +173,7 @@ pub(crate) mod tests {
     pub(crate) fn on_each_level(mut f: impl FnMut(Level)) {
         #[cfg(all(target_arch = "x86_64", not(miri)))]
         for level in [Level::Portable, Level::Avx2, Level::Avx512] {
-            if level <= detect() {
+            if level <= wanted().map_or(detect(), |wanted| wanted.min(detect())) {
                 FORCED.set(Some(level));
                 f(level);
                 FORCED.set(None);

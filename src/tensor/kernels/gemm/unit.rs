@@ -6,18 +6,11 @@ use super::portable::Portable;
 use super::simd::{Job, Simd};
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use super::x86::{Avx2, Avx512};
+use crate::tensor::kernels::simd::{Level, level};
 
-/// Whether this processor has a vector unit that the kernels are written for. Miri has none.
+/// Whether the products run on a vector unit that the kernels are written for. Miri has none.
 pub(super) fn detected() -> bool {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    return is_x86_feature_detected!("avx512f") || has_avx2();
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    false
-}
-
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    level() > Level::Portable
 }
 
 /// An element type that has a matrix product: `f32` and `f64`.
@@ -57,16 +50,16 @@ macro_rules! gemm {
     ($t:ty, $library:path) => {
         impl Gemm for $t {
             unsafe fn on_best_unit<J: Job<Self>>(job: J) {
-                #[cfg(all(target_arch = "x86_64", not(miri)))]
-                if is_x86_feature_detected!("avx512f") {
-                    // SAFETY: the processor has the unit; the caller vouches for the job.
-                    return unsafe { Avx512::<$t>::run(job) };
-                } else if has_avx2() {
+                match level() {
+                    // SAFETY: the processor has what `level` reports; the caller vouches for the job.
+                    #[cfg(all(target_arch = "x86_64", not(miri)))]
+                    Level::Avx512 => unsafe { Avx512::<$t>::run(job) },
                     // SAFETY: as above.
-                    return unsafe { Avx2::<$t>::run(job) };
+                    #[cfg(all(target_arch = "x86_64", not(miri)))]
+                    Level::Avx2 => unsafe { Avx2::<$t>::run(job) },
+                    // SAFETY: the caller vouches for the job. Miri knows no other level than the portable one.
+                    _ => unsafe { Portable::<$t>::run(job) },
                 }
-                // SAFETY: the caller vouches for the job.
-                unsafe { Portable::<$t>::run(job) }
             }
 
             unsafe fn by_library(

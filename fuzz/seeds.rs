@@ -1,0 +1,71 @@
+//! Writes small valid files of each kind to `corpus`, for the fuzzer to begin with. Run it in the folder `fuzz`.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use demotic::io::safetensors::save_tensors;
+use demotic::io::{Checkpoint, Metadata};
+use demotic::prelude::*;
+use demotic::tensor;
+use demotic::text::{self, BpeOptions, BpeTokenizer, CharTokenizer, WordTokenizer};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let corpus = Path::new("corpus");
+    for kind in ["safetensors", "checkpoint", "csv", "tokenizer", "tensor_serde"] {
+        fs::create_dir_all(corpus.join(kind))?;
+    }
+
+    let mut rng = Rng::seed(0);
+    let model = Linear::new(2, 1, &mut rng)?;
+    model.save(corpus.join("safetensors/model"))?;
+    let tensors = [
+        tensor![1_i64, 2],
+        Tensor::from_vec(vec![true, false], [2])?,
+        tensor![0.5].to_dtype(DType::BF16),
+        Tensor::zeros([2, 0, 3])?,
+    ];
+    let named = tensors.iter().enumerate().map(|(i, tensor)| (i.to_string(), tensor));
+    save_tensors(named, &Metadata::new(), corpus.join("safetensors/types"))?;
+
+    let mut optimizer = Adam::new(0.1);
+    let mut trained = model.clone();
+    let loss = trained.forward(&Tensor::ones([3, 2])?, &mut Mode::Eval)?.sum();
+    optimizer.step(&mut trained, &loss.backward()?)?;
+    let checkpoint =
+        Checkpoint::new().model(&trained).optimizer(&optimizer).rng(&rng).counter("step", 1).numbers("x", [0.5]);
+    checkpoint.save(corpus.join("checkpoint/one"))?;
+    Checkpoint::new().save(corpus.join("checkpoint/empty"))?;
+
+    for (name, table) in [
+        ("plain", "\0a,b\n1,2\n3,4.5\n"),
+        ("quoted", "\0name,size\n\"a, \"\"b\"\"\",1\r\nc,\n"),
+        ("semicolons", "\u{1}a;b\nx;1,5\ny;2,5\n"),
+        ("no_header", "\u{4}1,2,yes\n3,,no\n"),
+    ] {
+        fs::write(corpus.join("csv").join(name), table)?;
+    }
+
+    let texts = ["the cat sat on the mat", "the dog saw the cat 猫"];
+    let mut words = WordTokenizer::new();
+    words.fit_on_texts(texts)?;
+    text::save(&words, corpus.join("tokenizer/word"))?;
+    text::save(&CharTokenizer::fit(texts)?, corpus.join("tokenizer/char"))?;
+    text::save(&BpeTokenizer::train(texts, &BpeOptions::new().vocab_size(270))?, corpus.join("tokenizer/bpe"))?;
+    fs::write(corpus.join("tokenizer/vocab"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\ncat\n##s\n")?;
+    let golden = Path::new("../tests/golden/tokenizers");
+    for entry in fs::read_dir(golden)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.metadata()?.len() < 64 << 10 {
+            fs::copy(&path, corpus.join("tokenizer").join(name))?;
+        }
+    }
+
+    for (i, tensor) in tensors.iter().enumerate() {
+        fs::write(corpus.join(format!("tensor_serde/{i}.json")), serde_json::to_vec(tensor)?)?;
+        let bytes = bincode::serde::encode_to_vec(tensor, bincode::config::standard())?;
+        fs::write(corpus.join(format!("tensor_serde/{i}.bin")), bytes)?;
+    }
+    Ok(())
+}
