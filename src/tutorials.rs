@@ -12,32 +12,61 @@
 //! 10. [Sampling: how a model writes](t10_sampling)
 //!
 //! 中文版在 [`zh`]。
+//!
+//! The same files can be read in the repository (`docs/tutorials`), and as a book: `mdbook build docs/tutorials`.
 
+/// Pages as modules. A page names the others by labels, `[gradients][t02]`, which it defines at its end as the files beside it. Here
+/// the modules are defined first, and the first definition counts. Behind the page come the items of the crate that it speaks of.
 macro_rules! pages {
-    ($($name:ident = $file:literal;)*) => {$(
+    ($reference:literal: $($name:ident = $file:literal $(, $items:literal)?;)*) => {$(
         pub mod $name {
-            #![doc = include_str!(concat!("../docs/", $file))]
+            #![doc = concat!(
+                "[t01]: super::t01_tensors\n",
+                "[t02]: super::t02_gradients\n",
+                "[t03]: super::t03_first_model\n",
+                "[t04]: super::t04_layers_and_trainer\n",
+                "[t05]: super::t05_house_prices\n",
+                "[t06]: super::t06_text_into_numbers\n",
+                "[t07]: super::t07_recurrent_language_model\n",
+                "[t08]: super::t08_attention\n",
+                "[t09]: super::t09_train_a_gpt\n",
+                "[t10]: super::t10_sampling\n",
+                include_str!(concat!("../docs/", $file)),
+                $("\n\n", $reference, $items,)?
+            )]
         }
     )*};
 }
 
 pages! {
-    t01_tensors = "tutorials/01_tensors.md";
-    t02_gradients = "tutorials/02_gradients.md";
-    t03_first_model = "tutorials/03_first_model.md";
-    t04_layers_and_trainer = "tutorials/04_layers_and_trainer.md";
-    t05_house_prices = "tutorials/05_house_prices.md";
-    t06_text_into_numbers = "tutorials/06_text_into_numbers.md";
-    t07_recurrent_language_model = "tutorials/07_recurrent_language_model.md";
-    t08_attention = "tutorials/08_attention.md";
-    t09_train_a_gpt = "tutorials/09_train_a_gpt.md";
-    t10_sampling = "tutorials/10_sampling.md";
+    "In the reference: ":
+    t01_tensors = "tutorials/01_tensors.md",
+        "[`Tensor`](crate::Tensor)";
+    t02_gradients = "tutorials/02_gradients.md",
+        "[`gradcheck`](crate::autograd::gradcheck), [`grad`](crate::autograd::grad)";
+    t03_first_model = "tutorials/03_first_model.md",
+        "[`Linear`](crate::layers::Linear), [`Adam`](crate::optimizers::Adam)";
+    t04_layers_and_trainer = "tutorials/04_layers_and_trainer.md",
+        "[`Module`](crate::layers::Module), [`Layer`](crate::layers::Layer), [`Trainer`](crate::train::Trainer), [`EarlyStopping`](crate::train::EarlyStopping)";
+    t05_house_prices = "tutorials/05_house_prices.md",
+        "[`Preprocessor`](crate::data::Preprocessor), [`AdaptiveRate`](crate::optimizers::schedule::AdaptiveRate), [`AugmentedLagrangian`](crate::regularizers::AugmentedLagrangian)";
+    t06_text_into_numbers = "tutorials/06_text_into_numbers.md",
+        "[`Embedding`](crate::layers::Embedding), [`WordTokenizer`](crate::text::WordTokenizer), [`BpeTokenizer::from_files`](crate::text::BpeTokenizer::from_files), [`WordPieceTokenizer`](crate::text::WordPieceTokenizer), [`TokenStream::write_with`](crate::text::TokenStream::write_with), [`TokenStream::open`](crate::text::TokenStream::open), [`NextTokens::packed`](crate::data::NextTokens::packed), [`Sentences`](crate::data::Sentences)";
+    t07_recurrent_language_model = "tutorials/07_recurrent_language_model.md",
+        "[`RecurrentLm`](crate::models::RecurrentLm)";
+    t08_attention = "tutorials/08_attention.md",
+        "[`Gpt`](crate::models::Gpt), [`TransformerEncoder`](crate::layers::TransformerEncoder)";
+    t09_train_a_gpt = "tutorials/09_train_a_gpt.md",
+        "[`GptConfig`](crate::models::GptConfig), [`Gpt`](crate::models::Gpt), [`EarlyStopping`](crate::train::EarlyStopping)";
+    t10_sampling = "tutorials/10_sampling.md",
+        "[`CausalLm`](crate::models::CausalLm), [`Sampler::repetition_penalty`](crate::text::Sampler::repetition_penalty), [`Sampler::frequency_penalty`](crate::text::Sampler::frequency_penalty), [`Sampler::presence_penalty`](crate::text::Sampler::presence_penalty), [`GenerateOptions`](crate::models::GenerateOptions)";
 }
 
 /// The other pages with programs in them, for the tests to run.
 #[cfg(doctest)]
 mod guides {
     pages! {
+        "":
         adding_a_layer = "adding_a_layer.md";
         pytorch_users = "pytorch_users.md";
     }
@@ -58,15 +87,26 @@ pub mod zh {
     //! 10. [采样：模型怎样写作](t10_sampling)
 
     pages! {
-        t01_tensors = "zh/01_tensors.md";
-        t02_gradients = "zh/02_gradients.md";
-        t03_first_model = "zh/03_first_model.md";
-        t04_layers_and_trainer = "zh/04_layers_and_trainer.md";
-        t05_house_prices = "zh/05_house_prices.md";
-        t06_text_into_numbers = "zh/06_text_into_numbers.md";
-        t07_recurrent_language_model = "zh/07_recurrent_language_model.md";
-        t08_attention = "zh/08_attention.md";
-        t09_train_a_gpt = "zh/09_train_a_gpt.md";
-        t10_sampling = "zh/10_sampling.md";
+        "参考文档：":
+        t01_tensors = "zh/01_tensors.md",
+            "[`Tensor`](crate::Tensor)";
+        t02_gradients = "zh/02_gradients.md",
+            "[`gradcheck`](crate::autograd::gradcheck), [`grad`](crate::autograd::grad)";
+        t03_first_model = "zh/03_first_model.md",
+            "[`Linear`](crate::layers::Linear), [`Adam`](crate::optimizers::Adam)";
+        t04_layers_and_trainer = "zh/04_layers_and_trainer.md",
+            "[`Module`](crate::layers::Module), [`Layer`](crate::layers::Layer), [`Trainer`](crate::train::Trainer), [`EarlyStopping`](crate::train::EarlyStopping)";
+        t05_house_prices = "zh/05_house_prices.md",
+            "[`Preprocessor`](crate::data::Preprocessor), [`AdaptiveRate`](crate::optimizers::schedule::AdaptiveRate), [`AugmentedLagrangian`](crate::regularizers::AugmentedLagrangian)";
+        t06_text_into_numbers = "zh/06_text_into_numbers.md",
+            "[`Embedding`](crate::layers::Embedding), [`WordTokenizer`](crate::text::WordTokenizer), [`BpeTokenizer::from_files`](crate::text::BpeTokenizer::from_files), [`WordPieceTokenizer`](crate::text::WordPieceTokenizer), [`TokenStream::write_with`](crate::text::TokenStream::write_with), [`TokenStream::open`](crate::text::TokenStream::open), [`NextTokens::packed`](crate::data::NextTokens::packed), [`Sentences`](crate::data::Sentences)";
+        t07_recurrent_language_model = "zh/07_recurrent_language_model.md",
+            "[`RecurrentLm`](crate::models::RecurrentLm)";
+        t08_attention = "zh/08_attention.md",
+            "[`Gpt`](crate::models::Gpt), [`TransformerEncoder`](crate::layers::TransformerEncoder)";
+        t09_train_a_gpt = "zh/09_train_a_gpt.md",
+            "[`GptConfig`](crate::models::GptConfig), [`Gpt`](crate::models::Gpt), [`EarlyStopping`](crate::train::EarlyStopping)";
+        t10_sampling = "zh/10_sampling.md",
+            "[`CausalLm`](crate::models::CausalLm), [`Sampler::repetition_penalty`](crate::text::Sampler::repetition_penalty), [`Sampler::frequency_penalty`](crate::text::Sampler::frequency_penalty), [`Sampler::presence_penalty`](crate::text::Sampler::presence_penalty), [`GenerateOptions`](crate::models::GenerateOptions)";
     }
 }
