@@ -144,8 +144,8 @@ impl Norm {
     pub(super) fn add(&mut self, x: &Tensor) {
         let norm = norm_of(x, self.p);
         if self.p.is_infinite() {
-            // The comparison is false for NaN, which has to win.
-            self.total = if norm <= self.total { self.total } else { norm };
+            // NaN wins, whether it comes first or last.
+            self.total = if norm <= self.total || self.total.is_nan() { self.total } else { norm };
         } else {
             let (low, high) = if norm < self.total { (norm, self.total) } else { (self.total, norm) };
             let sum = if self.p == 2.0 {
@@ -176,7 +176,7 @@ fn norm_of(x: &Tensor, p: f64) -> f64 {
 /// The norm of elements whose powers may be too large for their type.
 fn scaled_norm<T: Element>(x: &[T], p: f64) -> f64 {
     let magnitudes = || x.iter().map(|x| x.to_f64().abs());
-    let largest = magnitudes().fold(0.0, |a, b| if b <= a { a } else { b });
+    let largest = magnitudes().fold(0.0, |a: f64, b| if b <= a || a.is_nan() { a } else { b });
     if !largest.is_finite() || p.is_infinite() {
         return largest;
     }

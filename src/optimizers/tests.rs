@@ -346,12 +346,55 @@ fn clipping_gradients() {
 }
 
 #[test]
+fn a_norm_with_something_that_is_not_a_number_is_none() {
+    let nan = f64::NAN;
+    for grads in [[nan, 1.0], [1.0, nan]] {
+        for p in [1.0, 2.0, 3.0, f64::INFINITY] {
+            assert!(clip::norm(&with_gradients(&grads).1, p).unwrap().is_nan(), "{grads:?}, p = {p}");
+            let [a, b] = grads.map(|c| (f64s(&[0.0]).tracked().unwrap(), c));
+            let of = |(x, c): &(Tensor, f64)| x.mul_scalar(*c).sum();
+            let both = of(&a).add(&of(&b)).unwrap().backward().unwrap();
+            assert!(clip::norm(&both, p).unwrap().is_nan(), "{grads:?} apart, p = {p}");
+        }
+    }
+}
+
+#[test]
 fn norms_of_huge_gradients_do_not_overflow() {
     let x = tensor![0.0, 0.0].tracked().unwrap();
     let mut grads = x.mul(&tensor![3e30, -4e30]).unwrap().sum().backward().unwrap();
     let norm = clip::by_norm(&mut grads, 1.0).unwrap();
     assert!((norm / 5e30 - 1.0).abs() < 1e-6, "{norm}");
     assert!((clip::norm(&grads, 2.0).unwrap() - 1.0).abs() < 1e-6);
+    // In both types and at both ends, also of the norm of several tensors together.
+    for scale in [1e-200, 1e-30, 1e30, 1e200] {
+        for dtype in [DType::F64, DType::F32] {
+            if dtype == DType::F32 && !(1e-37..1e37).contains(&scale) {
+                continue;
+            }
+            let [a, b] = [f64s(&[0.0, 0.0]), f64s(&[0.0])].map(|x| x.to_dtype(dtype).tracked().unwrap());
+            let of = |x: &Tensor, c: &[f64]| x.mul(&f64s(c).to_dtype(dtype)).unwrap().sum();
+            let loss = of(&a, &[2.0 * scale, -3.0 * scale]).add(&of(&b, &[6.0 * scale])).unwrap();
+            let mut grads = loss.backward().unwrap();
+            for (p, expected) in [
+                (2.0, 7.0),
+                (3.0, 251f64.cbrt()),
+                (0.5, (2f64.sqrt() + 3f64.sqrt() + 6f64.sqrt()).powi(2)),
+                (f64::INFINITY, 6.0),
+            ] {
+                let norm = clip::norm(&grads, p).unwrap();
+                assert!(
+                    (norm / (expected * scale) - 1.0).abs() < 1e-5,
+                    "{p}-norm of {dtype} times {scale:e}: {norm:e}"
+                );
+            }
+            if scale > 1.0 {
+                clip::by_norm(&mut grads, 7.0).unwrap();
+                let shortened = [grads.wrt(&a).unwrap().to_f64_vec(), grads.wrt(&b).unwrap().to_f64_vec()].concat();
+                assert!(shortened.iter().zip([2.0, -3.0, 6.0]).all(|(x, y)| (x - y).abs() < 1e-5), "{shortened:?}");
+            }
+        }
+    }
     // Finite gradients are accepted, whatever their sum.
     let mut p = Param::new(tensor![0.0, 0.0]).unwrap();
     let large = 2f32.powi(127);

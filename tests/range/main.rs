@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use demotic::autograd::{self, GradOptions};
-use demotic::losses;
+use demotic::losses::{self, BceWithLogits, CrossEntropy, Huber, Loss, Reduction};
 use demotic::{DType, Result, Tensor};
 use safetensors::SafeTensors;
 
@@ -212,6 +212,14 @@ fn gradients(y: &Tensor, leaves: &[&Tensor], weights: &Tensor) -> Vec<(&'static 
         .into()
 }
 
+fn huber(x: &Tensor) -> Tensor {
+    Huber::new(1.0).unwrap().reduction(Reduction::None).loss(x, &x.zeros_like()).unwrap()
+}
+
+fn bce_with_logits(x: &Tensor) -> Tensor {
+    BceWithLogits::new().reduction(Reduction::None).loss(x, &x.full_like(0.25)).unwrap()
+}
+
 type Unary = (&'static str, fn(&Tensor) -> Tensor, [Tolerance; 2]);
 
 /// The functions of one number, and what value and derivative may be off by in `f32`; in `f64` it is the same unless said
@@ -265,6 +273,8 @@ const UNARY: &[Unary] = &[
     ("hardsigmoid", Tensor::hardsigmoid, [ulps(2.0), ulps(1.0)]),
     ("sigmoid", Tensor::sigmoid, [ulps(3.0), ulps(4.0).absolute(4.0)]),
     ("log_sigmoid", Tensor::log_sigmoid, [ulps(3.0), ulps(3.0)]),
+    ("huber", huber, [ulps(2.0), ulps(3.0)]),
+    ("bce_with_logits", bce_with_logits, [ulps(4.0), ulps(4.0).absolute(4.0)]),
 ];
 
 /// Functions made of pieces.
@@ -298,6 +308,7 @@ type Binary = (&'static str, fn(&Tensor, &Tensor) -> Result<Tensor>, [Tolerance;
 
 const BINARY: &[Binary] = &[
     ("mul", Tensor::mul, [ulps(1.0), ulps(1.0)]),
+    ("remainder", Tensor::remainder, [ulps(1.0), ulps(3.0)]),
     ("div", Tensor::div, [ulps(1.0), ulps(4.0)]),
     ("atan2", Tensor::atan2, [ulps(2.0), ulps(6.0)]),
     ("pow", Tensor::pow, [ulps(1.0), ulps(4.0)]),
@@ -322,7 +333,9 @@ fn functions_of_two_numbers() {
                 lost(way)
                     || !what.is_empty() && (lost(index[i]) || lost(divisors[i]) || name == "pow" && divisors[i] < 1.0)
             };
-            let lossy = |i: usize, what: &str| (name == "pow" || !what.is_empty()) && lossy(i, what);
+            // What the remainder leaves of the largest number is larger than any.
+            let beyond = |i: usize| name == "remainder" && index[i].abs() == kind.largest;
+            let lossy = |i: usize, what: &str| (name == "pow" || !what.is_empty()) && lossy(i, what) || beyond(i);
             report.compare(name, (kind, &index), &y, want, &|i| open(want, i), of_value);
             for (what, grads) in gradients(&y, &[&a, &b], &y.ones_like()) {
                 for (grad, part) in grads.iter().zip(["da", "db"]) {
@@ -345,6 +358,11 @@ fn functions_of_two_numbers() {
 
 type Rows = (&'static str, fn(&Tensor) -> Result<Tensor>, [Tolerance; 2]);
 
+fn cross_entropy(x: &Tensor) -> Result<Tensor> {
+    let targets = Tensor::from_vec(vec![2i64; x.shape()[0]], [x.shape()[0]])?;
+    CrossEntropy::new().reduction(Reduction::None).loss(x, &targets)
+}
+
 fn mean_square(x: &Tensor) -> Result<Tensor> {
     let rows = (0..x.shape()[0] as isize).map(|i| {
         let row = x.narrow(0, i as usize, 1)?;
@@ -365,9 +383,13 @@ const ROWS: &[Rows] = &[
     ("norm_3", |x| x.norm_dims(3.0, &[1], false), [ulps(3.0), ulps(8.0)]),
     ("norm_1.5", |x| x.norm_dims(1.5, &[1], false), [ulps(3.0), ulps(8.0)]),
     ("norm_0.5", |x| x.norm_dims(0.5, &[1], false), [ulps(4.0), ulps(8.0)]),
+    ("norm_-1", |x| x.norm_dims(-1.0, &[1], false), [ulps(4.0), ulps(8.0)]),
+    ("norm_inf", |x| x.norm_dims(f64::INFINITY, &[1], false), [ulps(0.0), ulps(0.0)]),
     ("var", |x| x.var_dims(&[1], 1.0, false), [ulps(4.0), ulps(8.0).of_row()]),
     ("std", |x| x.std_dims(&[1], 1.0, false), [ulps(4.0), ulps(8.0).of_row()]),
     ("prod", |x| x.prod_dims(&[1], false), [ulps(4.0), ulps(4.0)]),
+    ("cumprod", |x| x.cumprod(1), [ulps(4.0), ulps(8.0).of_row()]),
+    ("cross_entropy", cross_entropy, [ulps(4.0).absolute(2.0), ulps(4.0).absolute(8.0)]),
     ("logsumexp", |x| x.logsumexp_dims(&[1], false), [ulps(2.0), ulps(4.0)]),
     ("mse", mean_square, [ulps(3.0), ulps(2.0)]),
     ("softmax", |x| x.softmax(-1), [ulps(4.0), ulps(4.0).absolute(8.0)]),
@@ -394,7 +416,12 @@ fn functions_of_rows() {
                 let normal = kind.smallest / kind.epsilon;
                 COMPOSED.contains(&name) && !(sizes[row] > 16.0 * normal && sizes[row] < kind.largest / 16.0)
             };
-            let open = |i: usize| want[i].is_nan() || extreme(i / width);
+            // In `f64`, nothing wider is there for products on the way.
+            let products = ["prod", "cumprod"].contains(&name) && kind.dtype == DType::F64;
+            let open = |i: usize| {
+                let row = &elements[i / width * 4..][..4];
+                want[i].is_nan() || extreme(i / width) || name == "cumprod" && products && overflows(row)
+            };
             let arguments = if width == 1 { &sizes } else { elements };
             report.compare(name, (kind, arguments), &y, want, &open, of_value);
             let weights = if width == 1 {
@@ -404,11 +431,13 @@ fn functions_of_rows() {
                 row.broadcast_to(y.shape()).unwrap()
             };
             let slopes = data.values(kind, &format!("{name}.dx"));
+            // A norm below the smallest number is 0, and so is then its gradient, like that of a row with a 0 in it.
+            let vanished = |i: usize| name == "norm_-1" && want[i / 4] == 0.0;
             for (what, grads) in gradients(&y, &[&x], &weights) {
                 let place = format!("{name}'{what}");
                 let open = |i: usize| {
                     let row = &elements[i / 4 * 4..][..4];
-                    slopes[i].is_nan() || extreme(i / 4) || name == "prod" && kind.dtype == DType::F64 && overflows(row)
+                    slopes[i].is_nan() || extreme(i / 4) || vanished(i) || products && overflows(row)
                 };
                 report.compare(&place, (kind, elements), &grads[0], slopes, &open, of_slope);
             }
@@ -436,5 +465,37 @@ fn nothing_is_left_out() {
         UNARY.iter().map(|f| f.0).chain(BINARY.iter().map(|f| f.0)).chain(ROWS.iter().map(|f| f.0)).collect();
     for name in Data::load().functions() {
         assert!(tested.contains(&name.as_str()), "{name}");
+    }
+}
+
+/// Second derivatives of what first ones are most often divided by.
+#[test]
+fn second_derivatives() {
+    type Function = (&'static str, fn(&Tensor) -> Tensor, fn(f64) -> f64);
+    let functions: [Function; 6] = [
+        ("reciprocal", Tensor::reciprocal, |x| 2.0 / x.powi(3)),
+        ("rdiv_scalar", |x| x.rdiv_scalar(3.0), |x| 6.0 / x.powi(3)),
+        ("div", |x| x.full_like(3.0).div(x).unwrap(), |x| 6.0 / x.powi(3)),
+        ("sqrt", Tensor::sqrt, |x| -0.25 * x.powf(-1.5)),
+        ("rsqrt", Tensor::rsqrt, |x| 0.75 * x.powf(-2.5)),
+        ("atan2", |x| x.atan2(&x.full_like(0.0)).unwrap(), |_| 0.0),
+    ];
+    for (name, f, expected) in functions {
+        for kind in KINDS {
+            let powers: &[i32] = if kind.dtype == DType::F32 { &[-12, -9, 0, 9, 12] } else { &[-100, -60, 0, 60, 100] };
+            let values: Vec<f64> = powers.iter().map(|n| 2.0_f64.powi(3 * n)).collect();
+            let x = Tensor::from_vec(values.clone(), [values.len()]).unwrap().to_dtype(kind.dtype).tracked().unwrap();
+            let options = || GradOptions { create_graph: true, allow_unused: true, ..Default::default() };
+            let slope = autograd::grad(&[&f(&x).sum()], &[&x], options()).unwrap().remove(0);
+            let second = autograd::grad(&[&slope.sum()], &[&x], options()).unwrap().remove(0).to_f64_vec();
+            for (x, got) in values.iter().zip(second) {
+                let want = expected(*x);
+                assert!(
+                    (got - want).abs() <= 16.0 * kind.epsilon * want.abs(),
+                    "{name} {} at {x:e}: {got:e} {want:e}",
+                    kind.name
+                );
+            }
+        }
     }
 }

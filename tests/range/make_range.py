@@ -196,6 +196,9 @@ UNARY = {
     "hardsigmoid": (lambda x: min(max(x + 3, mp.mpf(0)), mp.mpf(6)) / 6, lambda x: ONE / 6 if -3 < x < 3 else mp.mpf(0)),
     "sigmoid": (sigmoid, dsigmoid),
     "log_sigmoid": (lambda x: -softplus(-x), lambda x: sigmoid(-x)),
+    "huber": (lambda x: x * x / 2 if abs(x) <= 1 else abs(x) - mp.mpf("0.5"), lambda x: max(min(x, ONE), -ONE)),
+    # With a target of one quarter.
+    "bce_with_logits": (lambda x: softplus(-x) / 4 + 3 * softplus(x) / 4, lambda x: sigmoid(x) - ONE / 4),
 }
 PERIODIC = ("sin", "cos", "tan")
 
@@ -251,7 +254,14 @@ def powers(a, b):
     return y, b * mp.power(a, b - 1), y * mp.log(a)
 
 
-BINARY = {"div": quotient, "atan2": angle, "pow": powers, "mul": lambda a, b: None if mp.isinf(a) or mp.isinf(b) else (a * b, b, a)}
+def remainder(a, b):
+    if mp.isinf(a) or mp.isinf(b) or b == 0:
+        return None
+    whole = mp.floor(a / b)
+    return a - b * whole, ONE, -whole
+
+
+BINARY = {"remainder": remainder, "div": quotient, "atan2": angle, "pow": powers, "mul": lambda a, b: None if mp.isinf(a) or mp.isinf(b) else (a * b, b, a)}
 
 
 # Functions of rows of four numbers, with their gradients. None: left open.
@@ -284,6 +294,17 @@ def std(x):
 def prod(x):
     others = [mp.fprod(v for j, v in enumerate(x) if j != i) for i in range(4)]
     return mp.fprod(x), others
+
+
+def cumprod(x):
+    products = [mp.fprod(x[: k + 1]) for k in range(4)]
+    others = lambda i: sum(WEIGHTS[k] * mp.fprod(v for j, v in enumerate(x[: k + 1]) if j != i) for k in range(i, 4))
+    return products, [others(i) for i in range(4)]
+
+
+def cross_entropy(x):
+    y, p = logsumexp(x)
+    return y - x[2], [v - (1 if i == 2 else 0) for i, v in enumerate(p)]
 
 
 def logsumexp(x):
@@ -363,9 +384,13 @@ ROWS = {
     "norm_3": norm(3),
     "norm_1.5": norm(1.5),
     "norm_0.5": norm(0.5),
+    "norm_-1": lambda x: norm(-1)(x) if all(x) else None,
+    "norm_inf": lambda x: (max(abs(v) for v in x), None),
     "var": var,
     "std": std,
     "prod": prod,
+    "cumprod": cumprod,
+    "cross_entropy": cross_entropy,
     "logsumexp": logsumexp,
     "mse": lambda x: (sum(v * v for v in x) / 4, [v / 2 for v in x]),
     "softmax": softmax,
@@ -444,6 +469,8 @@ def main():
             found = [evaluated(name, mp.mpf(v)) for v in x]
             keep(f"{name}.y", [rounded(y, kind) for y, _ in found])
             keep(f"{name}.dx", [rounded(d, kind) for _, d in found])
+        # Sums of the largest and the smallest numbers, and remainders of one by the other, are exact.
+        mp.mp.prec = 2400
         ab = pairs(kind)
         keep("a", [a for a, _ in ab])
         keep("b", [b for _, b in ab])
@@ -451,8 +478,6 @@ def main():
             both = [None if np.isnan(a) or np.isnan(b) else f(mp.mpf(a), mp.mpf(b)) for a, b in ab]
             for k, part in enumerate(("y", "da", "db")):
                 keep(f"{name}.{part}", [rounded(v[k], kind) if v else np.nan for v in both])
-        # Sums of the largest and the smallest numbers are exact.
-        mp.mp.prec = 2400
         r = rows(kind)
         keep("rows", r)
         for name, f in ROWS.items():
@@ -460,7 +485,7 @@ def main():
             wide = next(isinstance(v[0], list) for v in found if v)
             ys = [v[0] if v else ([nan] * 4 if wide else nan) for v in found]
             keep(f"{name}.y", [[rounded(v, kind) for v in y] if wide else rounded(y, kind) for y in ys])
-            keep(f"{name}.dx", [[rounded(v, kind) for v in (d[1] if d else [nan] * 4)] for d in found])
+            keep(f"{name}.dx", [[rounded(v, kind) for v in (d[1] if d and d[1] else [nan] * 4)] for d in found])
     write(Path(__file__).parent / "range.safetensors", tensors)
 
 

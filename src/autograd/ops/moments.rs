@@ -75,7 +75,7 @@ fn std(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
         tape.edge_with_output(x, move |g, y| {
             let (y, over) = (y.reshape(&*kept)?, Reduction::over(&input, reduced, true));
             // How the deviation grows does not depend on the unit of the numbers.
-            let (input, y) = match unit(&input, &y, &over)? {
+            let (input, y) = match unit(&input, &y, &over, false)? {
                 Some(unit) => {
                     let shares = input.div(&unit)?.mul_scalar(0.25);
                     (shares.clone(), std(&shares, &over, correction))

@@ -47,7 +47,7 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
             // How a norm grows does not depend on the unit of its elements.
-            let unit = if p == 1.0 { None } else { unit(&input, &y, &r)? };
+            let unit = if p == 1.0 { None } else { unit(&input, &y, &r, p < 0.0)? };
             let slope = match unit {
                 Some(unit) => {
                     let shares = input.div(&unit)?;
@@ -68,9 +68,9 @@ pub(super) fn norm_of(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
     }, else norm_of(&widened(x), p, r))
 }
 
-/// The largest magnitude of what went into each result of `y` (with the dimensions kept), if there is one that is beyond the
+/// The largest (or smallest) magnitude of what went into each result of `y` (with the dimensions kept), if there is one that is beyond the
 /// numbers which have all digits: too large for a number, or subnormal. Constant, so not recorded.
-pub(super) fn unit(x: &Tensor, y: &Tensor, r: &Reduction) -> Result<Option<Tensor>> {
+pub(super) fn unit(x: &Tensor, y: &Tensor, r: &Reduction, smallest_of: bool) -> Result<Option<Tensor>> {
     let smallest = if y.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
     let is_beyond = |y: f64| y == f64::INFINITY || (y > 0.0 && y < smallest);
     if !y.to_f64_vec().into_iter().any(is_beyond) {
@@ -79,9 +79,10 @@ pub(super) fn unit(x: &Tensor, y: &Tensor, r: &Reduction) -> Result<Option<Tenso
     // All others stay in the unit that they have.
     let y = y.detach();
     let beyond = y.eq_scalar(f64::INFINITY).logical_or(&y.gt_scalar(0.0).logical_and(&y.lt_scalar(smallest))?)?;
-    let largest = norm_of(&widened(x), f64::INFINITY, &Reduction::over(x, r.reduced, true)).cast(x.dtype());
-    let none = beyond.logical_not()?.logical_or(&largest.is_finite().logical_not()?)?;
-    Ok(Some(largest.masked_fill(&none, 1.0)?))
+    let p = if smallest_of { f64::NEG_INFINITY } else { f64::INFINITY };
+    let extreme = norm_of(&widened(x), p, &Reduction::over(x, r.reduced, true)).cast(x.dtype());
+    let none = beyond.logical_not()?.logical_or(&extreme.is_finite().logical_not()?)?;
+    Ok(Some(extreme.masked_fill(&none, 1.0)?))
 }
 
 /// How a norm `y` (with the dimensions kept) grows with each element.

@@ -43,7 +43,15 @@ impl Tensor {
         let out = scanned(self, axis, scan::cumprod::<i64>, scan::cumprod::<f32>, scan::cumprod::<f64>);
         Ok(record("cumprod", out, &[self], |tape| {
             let x = self.for_gradient();
-            tape.edge_with_output(self, move |g, y| delayed(y, axis, 1.0)?.mul(&recurrence_down(&x, g, axis)));
+            tape.edge_with_output(self, move |g, y| {
+                if x.dtype() != DType::F32 {
+                    return delayed(y, axis, 1.0)?.mul(&recurrence_down(&x, g, axis));
+                }
+                // Products of a few numbers may leave the range of `F32`, and others bring them back.
+                let (x, g) = (x.to_dtype(DType::F64), g.to_dtype(DType::F64));
+                let before = delayed(&x.cumprod(dim)?, axis, 1.0)?;
+                Ok(before.mul(&recurrence_down(&x, &g, axis))?.to_dtype(DType::F32))
+            });
         }))
     }
 

@@ -82,7 +82,7 @@ impl<T: Real> Column<'_, T> {
     fn is_safe(&self, total: f64, result: T) -> bool {
         // Each term was off by half of the smallest number at most, which is 2⁻²³ or 2⁻⁵² of the smallest normal one.
         let floor = T::min_positive_value().to_f64() * f64::from(1_u32 << 26);
-        total >= self.count() * floor && result.is_finite()
+        total >= self.count() * floor && total.is_finite() && result.is_finite()
     }
 
     /// `Σ x / divisor`.

@@ -1,5 +1,5 @@
 use super::super::Strided;
-use super::super::map::{Binary, Unary, binary, unary};
+use super::super::map::{Binary, Ternary, Unary, binary, ternary, unary};
 use super::super::math::Real;
 use super::super::ops::*;
 use super::*;
@@ -193,4 +193,123 @@ fn activations_do_not_overflow_where_their_exponentials_would() {
     }
     // The tail of Φ, from a table: Φ(-5) = 2.866515718791946e-7.
     assert!((f64::from(of_one(Gelu, -5.0_f32)) / (-5.0 * 2.866_515_718_791_946e-7) - 1.0).abs() < 1e-5);
+}
+
+/// Numbers of every exponent and both signs, those that matter most more densely, and special values.
+fn all_exponents() -> Vec<f32> {
+    let step = if cfg!(miri) { 80_000_003 } else { 400_009 };
+    let mut x: Vec<f32> = (0..=u32::MAX).step_by(step).map(f32::from_bits).collect();
+    x.extend((-4_000..4_000).step_by(if cfg!(miri) { 500 } else { 1 }).map(|i| i as f32 * 0.012_5));
+    x.extend([0.0, -0.0, 1.0, -1.0, f32::MAX, f32::MIN, f32::MIN_POSITIVE, 1e-45, f32::INFINITY, f32::NEG_INFINITY]);
+    x
+}
+
+/// What a slope in `f32` may be off by.
+struct Slack {
+    /// Units in the last place, more of them where the slope is the tail of an exponential of a rounded number.
+    ulps: f64,
+    /// Spacings of numbers at 1.
+    absolute: f64,
+}
+
+#[track_caller]
+fn assert_slope(what: impl std::fmt::Debug, got: f32, want: f64, (g, x): (f32, f32), slack: &Slack) {
+    if got.is_nan() && want.is_nan() || f64::from(got) == want || got == want as f32 {
+        return;
+    }
+    let smallest = f64::from(f32::from_bits(1));
+    let ulp = (f64::from_bits(want.abs().to_bits() & (0x7ff << 52)) * f64::from(f32::EPSILON)).max(smallest);
+    let (g, size) = (f64::from(g.abs()), if x.is_finite() { f64::from(x.abs()).max(1.0) } else { 1.0 });
+    let tail = 1.0 + (want / g).abs().ln().abs().min(200.0);
+    let error =
+        slack.ulps * tail * ulp + slack.absolute * f64::from(f32::EPSILON) * g + 2.0 * smallest * size * g.max(1.0);
+    let tipped = want.abs() > f64::from(f32::MAX) * (1.0 - 1e-6) && got.abs() > f32::MAX * (1.0 - 1e-6);
+    let close = (f64::from(got) - want).abs() <= error;
+    assert!(close || tipped, "{what:?} at {x:e}, times {g:e}: {got:e} instead of {want:e}");
+}
+
+/// Of each slope the vectorised form in `f32` is compared with that in `f64`.
+#[test]
+fn single_slopes_are_the_double_ones() {
+    fn check(name: &str, single: impl Binary<f32>, double: impl Binary<f64>, of: fn(f64) -> f64, slack: &Slack) {
+        let x: Vec<f32> = all_exponents().iter().map(|&x| of(f64::from(x)) as f32).collect();
+        for g in [1.0_f32, -0.375] {
+            on_each_level(|level| {
+                // In pieces that are not handed to other threads, on which the level is not forced.
+                for x in x.chunks(1000) {
+                    let (n, wide): (usize, Vec<f64>) = (x.len(), x.iter().map(|&x| f64::from(x)).collect());
+                    let (mut got, mut want) = (vec![0.0_f32; n], vec![0.0_f64; n]);
+                    let (gs, wide_gs) = (vec![g; n], vec![f64::from(g); n]);
+                    let strides: &[usize] = &[1];
+                    binary(single, &[n], Strided { data: &gs, strides }, Strided { data: x, strides }, &mut got);
+                    binary(
+                        double,
+                        &[n],
+                        Strided { data: &wide_gs, strides },
+                        Strided { data: &wide, strides },
+                        &mut want,
+                    );
+                    for ((&x, &got), &want) in x.iter().zip(&got).zip(&want) {
+                        assert_slope((name, level), got, want, (g, x), slack);
+                    }
+                }
+            });
+        }
+    }
+    let (itself, exact, about) = (|x: f64| x, Slack { ulps: 4.0, absolute: 0.0 }, Slack { ulps: 4.0, absolute: 4.0 });
+    check("abs", AbsGrad, AbsGrad, itself, &exact);
+    check("clamp", ClampGrad { lo: -0.5, hi: 2.0 }, ClampGrad { lo: -0.5, hi: 2.0 }, itself, &exact);
+    check("relu", ReluGrad, ReluGrad, |x| x.max(0.0), &exact);
+    check("leaky_relu", LeakyReluGrad { slope: 0.125 }, LeakyReluGrad { slope: 0.125 }, itself, &exact);
+    check("elu", EluGrad { alpha: 1.5 }, EluGrad { alpha: 1.5 }, itself, &exact);
+    check("selu", SeluGrad, SeluGrad, itself, &exact);
+    check("gelu", GeluGrad, GeluGrad, itself, &about);
+    check("gelu_tanh", GeluTanhGrad, GeluTanhGrad, itself, &about);
+    check("silu", SiluGrad, SiluGrad, itself, &about);
+    check("mish", MishGrad, MishGrad, itself, &about);
+    let softplus = (SoftplusGrad { beta: 2.0, threshold: 20.0 }, SoftplusGrad { beta: 2.0, threshold: 20.0 });
+    check("softplus", softplus.0, softplus.1, itself, &exact);
+    check("softsign", SoftsignGrad, SoftsignGrad, itself, &exact);
+    check("hardtanh", HardtanhGrad { lo: -1.0, hi: 1.5 }, HardtanhGrad { lo: -1.0, hi: 1.5 }, itself, &exact);
+    check("hardswish", HardswishGrad, HardswishGrad, itself, &about);
+    check("hardsigmoid", HardsigmoidGrad, HardsigmoidGrad, itself, &exact);
+    check("sigmoid", SigmoidGrad, SigmoidGrad, |x| 1.0 / (1.0 + (-x).exp()), &exact);
+    check("tanh", TanhGrad, TanhGrad, f64::tanh, &exact);
+    check("log_sigmoid", LogSigmoidGrad, LogSigmoidGrad, itself, &exact);
+    check("sqrt", SqrtGrad, SqrtGrad, f64::abs, &exact);
+    check("rsqrt", RsqrtGrad, RsqrtGrad, |x| x.abs().sqrt().recip(), &exact);
+    check("reciprocal", ReciprocalGrad, ReciprocalGrad, itself, &exact);
+    check("rdiv", RDivGrad { c: 3.0 }, RDivGrad { c: 3.0 }, itself, &exact);
+    check("atan", AtanGrad, AtanGrad, itself, &exact);
+    check("asinh", AsinhGrad, AsinhGrad, itself, &exact);
+}
+
+/// The same for slopes of two numbers, with gradients of every size too.
+#[test]
+fn single_slopes_of_pairs_are_the_double_ones() {
+    fn check(name: &str, single: impl Ternary<f32, f32, f32, f32>, double: impl Ternary<f64, f64, f64, f64>) {
+        let sizes = [1e-45_f32, 3e-40, 2e-38, 7e-30, 1e-20, 4e-10, 0.3, 1.0, 2.5, 6e10, 1e20, 3e30, 3e38];
+        let mut x: Vec<f32> = sizes.iter().flat_map(|&x| [x, -x]).collect();
+        x.push(0.0);
+        let n = x.len();
+        for g in [1.0_f32, -1e-30, 1e30] {
+            on_each_level(|level| {
+                let strides = [[0, 0], [1, 0], [0, 1]];
+                let (mut got, mut want) = (vec![0.0_f32; n * n], vec![0.0_f64; n * n]);
+                let wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+                let (gs, wide_gs) = ([g], [f64::from(g)]);
+                let [of_g, of_a, of_b] = &strides;
+                let of = |data, strides| Strided { data, strides };
+                ternary(single, &[n, n], of(&gs, of_g), of(&x, of_a), of(&x, of_b), &mut got);
+                let of = |data, strides| Strided { data, strides };
+                ternary(double, &[n, n], of(&wide_gs, of_g), of(&wide, of_a), of(&wide, of_b), &mut want);
+                for (i, (&got, &want)) in got.iter().zip(&want).enumerate() {
+                    let slack = Slack { ulps: 4.0, absolute: 0.0 };
+                    assert_slope((name, level, x[i / n], x[i % n]), got, want, (g, 1.0), &slack);
+                }
+            });
+        }
+    }
+    check("div", DivGrad, DivGrad);
+    check("atan2", Atan2Grad, Atan2Grad);
 }

@@ -262,3 +262,78 @@ fn means_and_variances() {
         }
     }
 }
+
+/// What is true of numbers is true of numbers in another unit: results of columns that were multiplied by powers of two, so
+/// that their squares, powers or sums leave the range of the type, are those of the columns, multiplied.
+#[test]
+fn results_do_not_depend_on_the_unit() {
+    fn check<T: Real + Extremes>(scales: &[i32], tolerance: f64) {
+        let power = |n: i32| 2.0_f64.powi(n);
+        for &shape in MATRICES.iter().filter(|shape| shape[1] > 1 && shape[0] * shape[2] > 0) {
+            let n: usize = shape.iter().product();
+            let x = numbers::<T>(n, 7);
+            for &scale in scales {
+                let scaled: Vec<T> = x.iter().map(|&x| T::from_f64(x.to_f64() * power(scale))).collect();
+                let back =
+                    |y: Vec<T>| -> Vec<T> { y.iter().map(|&y| T::from_f64(y.to_f64() * power(-scale))).collect() };
+                let of_norm = |p: f64, x: &[T]| {
+                    let mut out = vec![T::zero(); shape[0] * shape[2]];
+                    norm(p, x, shape[0], shape[1], shape[2], &mut out);
+                    out
+                };
+                for p in [1.0, 1.5, 2.0, 3.0, -1.0] {
+                    // Norms of many numbers are larger than the largest of them.
+                    let expected: Vec<f64> = of_norm(p, &x).iter().map(|&y| y.to_f64()).collect();
+                    let got = back(of_norm(p, &scaled));
+                    assert_close(&got, &expected, tolerance, ("norm", p, shape, scale));
+                }
+                let deviations = |x: &[T]| {
+                    let (mut mean, mut std) =
+                        (vec![T::zero(); shape[0] * shape[2]], vec![T::zero(); shape[0] * shape[2]]);
+                    variance(x, shape[0], shape[1], shape[2], 1.0, true, &mut mean, &mut std);
+                    (mean, std)
+                };
+                let ((mean, std), (scaled_mean, scaled_std)) = (deviations(&x), deviations(&scaled));
+                for (what, got, expected) in [("mean", scaled_mean, mean), ("std", scaled_std, std)] {
+                    let expected: Vec<f64> = expected.iter().map(|&y| y.to_f64()).collect();
+                    assert_close(&back(got), &expected, tolerance, (what, shape, scale));
+                }
+                let expected: Vec<f64> = run(Mean, &x, shape).iter().map(|&y| y.to_f64()).collect();
+                assert_close(&back(run(Mean, &scaled, shape)), &expected, tolerance, ("mean", shape, scale));
+            }
+        }
+    }
+    check::<f32>(&[-110, -80, 70, 110], 2e-6);
+    check::<f64>(&[-960, -600, 600, 1005], 1e-12);
+}
+
+#[test]
+fn products_come_back_into_range() {
+    for (n, inner) in [(4, 1), (40, 1), (40, 3), (200, 1)] {
+        // Half of the factors bring the product out of the range, the other half back.
+        let x: Vec<f64> = (0..n * inner).map(|i| if i / inner < n / 2 { 1.25e200 } else { 1e-200 }).collect();
+        let single: Vec<f32> = (0..n * inner).map(|i| if i / inner < n / 2 { 1.25e30 } else { 1e-30 }).collect();
+        let expected = vec![1.25_f64.powi(n as i32 / 2); inner];
+        assert_close(&run(Prod, &x, [1, n, inner]), &expected, 1e-12, (n, inner));
+        assert_close(&run(Prod, &single, [1, n, inner]), &expected, 1e-4, (n, inner));
+        let reversed: Vec<f64> = x.iter().rev().copied().collect();
+        assert_close(&run(Prod, &reversed, [1, n, inner]), &expected, 1e-12, (n, inner));
+    }
+    assert_eq!(run(Prod, &[1e-300, 0.0, 1e-300], [1, 3, 1]), [0.0]);
+    assert!(run(Prod, &[0.0, f64::INFINITY], [1, 2, 1])[0].is_nan());
+    assert_eq!(run(Prod, &[f64::INFINITY, -1e-300, 1e-300], [1, 3, 1]), [f64::NEG_INFINITY]);
+}
+
+#[test]
+fn what_is_computed_again_does_not_depend_on_the_number_of_threads() {
+    let shapes: &[[usize; 3]] =
+        if cfg!(miri) { &[[2, 3, 4]] } else { &[[1, 300_000, 1], [5000, 100, 1], [1, 3000, 100]] };
+    for &shape in shapes {
+        for scale in [1e-25_f32, 1e25] {
+            let x: Vec<f32> = numbers::<f32>(shape.iter().product(), 5).iter().map(|x| x * scale).collect();
+            assert_same_on_two_threads(|| (run(Norm2, &x, shape), run(MeanSquares, &x, shape), run(Prod, &x, shape)));
+            let wide: Vec<f64> = x.iter().map(|&x| f64::from(x) * f64::from(scale).powi(6)).collect();
+            assert_same_on_two_threads(|| (run(Norm2, &wide, shape), moments(&wide, shape, 1.0)));
+        }
+    }
+}
