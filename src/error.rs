@@ -13,6 +13,7 @@
 
 mod near;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 
@@ -83,7 +84,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             op: op.into(),
-            message: message.into(),
+            message: bounded(message.into()),
             layer: String::new(),
             caller: None,
             location: Location::caller(),
@@ -131,7 +132,7 @@ impl Error {
     /// Adds a line of advice.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.0.help = Some(help.into());
+        self.0.help = Some(bounded(help.into()));
         self
     }
 
@@ -240,6 +241,39 @@ impl std::error::Error for Error {
     }
 }
 
+/// A message or an advice with its middle left out where it is too long for a person to read: names come from files, and
+/// may have megabytes.
+fn bounded(text: String) -> String {
+    const HEAD: usize = 3000;
+    const TAIL: usize = 1000;
+    if text.len() <= HEAD + TAIL {
+        return text;
+    }
+    let boundary = |at: usize| (at..text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len());
+    let (head, tail) = (boundary(HEAD), boundary(text.len() - TAIL));
+    format!("{} … ({} bytes left out) … {}", &text[..head], tail - head, &text[tail..])
+}
+
+/// A name or a value from outside as it stands in a message: on one line, and its end left out if it is long.
+pub(crate) fn short(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 80;
+    let cut = text.char_indices().nth(LONGEST).map_or(text.len(), |(at, _)| at);
+    if cut == text.len() && !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    for c in text[..cut].chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_debug()),
+            false => out.push(c),
+        }
+    }
+    if cut < text.len() {
+        out.push('…');
+    }
+    Cow::Owned(out)
+}
+
 /// Says in which layer a result went wrong.
 pub trait InLayer {
     /// Adds the name of a layer to the front of the error's layer path.
@@ -314,6 +348,24 @@ mod tests {
         let message = format!("matmul: internal error at {}:{line}: a matrix of 3 dimensions", file!());
         assert_eq!(e.message(), message);
         assert_eq!(e.help(), Some("this is a mistake in demotic itself: please report it with this message"));
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        assert_eq!(short("区 b"), "区 b");
+        assert_eq!(short("a\nb\u{1b}"), "a\\nb\\u{1b}");
+        assert_eq!(short(&"ä".repeat(81)), "ä".repeat(80) + "…");
+        assert_eq!(short(&"ä".repeat(80)), "ä".repeat(80));
+        for letter in ["x", "ä", "区", "😀"] {
+            let long = letter.repeat(5_000_000 / letter.len());
+            let e = Error::argument("op", format!("before {long} after")).with_help(format!("do not {long}"));
+            let (message, help) = (e.message(), e.help().unwrap().to_string());
+            assert!(message.len() < 4100 && help.len() < 4100, "{} {}", message.len(), help.len());
+            assert!(message.starts_with("op: before ") && message.ends_with(" after"), "{message}");
+            assert!(message.contains(" bytes left out) … "), "{message}");
+        }
+        let longest = "y".repeat(4000);
+        assert_eq!(Error::argument("op", longest.clone()).message(), format!("op: {longest}"));
     }
 
     #[test]

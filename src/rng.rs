@@ -123,7 +123,7 @@ impl Rng {
         }
     }
 
-    /// The numbers `0 .. n` in a random order.
+    /// The numbers `0 .. n` in a random order, 8 bytes each: `n` must be small enough for the memory.
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         self.shuffle(&mut order);

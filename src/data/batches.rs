@@ -5,6 +5,7 @@ use std::fmt;
 use super::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
+use crate::tensor::create::check_list;
 
 /// The batches of a [`Dataset`], as [`Dataset::batches`] makes them.
 ///
@@ -48,10 +49,16 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
         Self { dataset, size: size.max(1), order: None, next: 0, end: dataset.len(), error }
     }
 
-    /// Puts the samples into a random order, another one for each call. Draws from the generator at once.
+    /// Puts the samples into a random order, another one for each call. Draws from the generator at once. More samples
+    /// than the memory has room to number are an error, in place of the first batch.
+    #[track_caller]
     #[must_use]
     pub fn shuffle(mut self, rng: &mut Rng) -> Self {
-        self.order = Some(rng.permutation(self.dataset.len()));
+        let samples = self.dataset.len();
+        match check_list("shuffle", "sample numbers", samples, size_of::<usize>()) {
+            Ok(()) => self.order = Some(rng.permutation(samples)),
+            Err(e) => self.error = self.error.or(Some(e)),
+        }
         self
     }
 

@@ -1,8 +1,10 @@
 //! One column of a table: numbers, or texts.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+
+use super::texts::{MISSING, TextBuilder, Texts};
+use super::wide::Wide;
 
 /// The values of one column of a [`Table`](crate::data::Table): numbers or texts, either of which may be missing.
 ///
@@ -14,6 +16,17 @@ use std::sync::Arc;
 /// assert_eq!(area.num_missing(), 1);
 /// assert_eq!(kind.texts().unwrap().next(), Some(Some("small")));
 /// ```
+///
+/// Numbers are `f64`, which hold every whole number up to 2⁵³. Columns of whole numbers of which some are larger, such as
+/// ids and times in nanoseconds, keep all digits too, up to the size of `i128`:
+///
+/// ```
+/// use demotic::data::Column;
+///
+/// let ids = Column::from(vec![9_007_199_254_740_993_i64, 9_007_199_254_740_992]);
+/// assert_eq!(ids.integers().unwrap().next(), Some(Some(9_007_199_254_740_993)));
+/// assert_eq!(ids.get(0).unwrap().to_string(), "9007199254740993");
+/// ```
 #[derive(Clone)]
 pub struct Column(Values);
 
@@ -21,11 +34,34 @@ pub struct Column(Values);
 enum Values {
     /// NaN stands for a missing number.
     Numbers(Vec<f64>),
+    /// Whole numbers of which an `f64` would round some.
+    Integers(Box<Integers>),
     /// Positions in the list of different texts, which parts of a table share; [`MISSING`] for a missing text.
-    Texts { codes: Vec<usize>, texts: Arc<Vec<String>> },
+    Texts { codes: Vec<usize>, texts: Arc<Texts> },
 }
 
-const MISSING: usize = usize::MAX;
+#[derive(Clone, Default)]
+struct Integers {
+    exact: Vec<i128>,
+    /// The same as `f64`, NaN for a missing one.
+    rounded: Vec<f64>,
+}
+
+impl Integers {
+    fn get(&self, row: usize) -> Option<i128> {
+        self.rounded[row].is_finite().then(|| self.exact[row])
+    }
+}
+
+/// The whole number that an `f64` is, if it is one.
+pub(super) fn whole(x: f64) -> Option<i128> {
+    (x.fract() == 0.0 && x.abs() < 1e38).then_some(x as i128)
+}
+
+/// Whether an `f64` of this size could be the rounded form of another whole number.
+pub(super) fn may_be_rounded(x: f64) -> bool {
+    x.abs() >= (1u64 << f64::MANTISSA_DIGITS) as f64
+}
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,14 +90,57 @@ impl fmt::Display for ColumnKind {
 }
 
 /// One value of a column.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Value<'a> {
     /// No value.
     Missing,
     /// A number, never NaN.
     Number(f64),
+    /// A whole number from 2⁵³ on in a column that keeps all digits.
+    Integer(i128),
     /// A text.
     Text(&'a str),
+}
+
+impl<'a> Value<'a> {
+    /// The number, rounded to an `f64` if it has more digits; `None` for a text and a missing value.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match *self {
+            Self::Number(x) => Some(x),
+            Self::Integer(x) => Some(x as f64),
+            Self::Missing | Self::Text(_) => None,
+        }
+    }
+
+    /// The text; `None` for a number and a missing value.
+    #[must_use]
+    pub fn text(&self) -> Option<&'a str> {
+        match *self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
+/// By value: a number and an integer are equal if they are the same number.
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Self::Missing, Self::Missing) => true,
+            (Self::Number(a), Self::Number(b)) => a == b,
+            (Self::Integer(a), Self::Integer(b)) => a == b,
+            (Self::Number(x), Self::Integer(i)) | (Self::Integer(i), Self::Number(x)) => whole(x) == Some(i),
+            (Self::Text(a), Self::Text(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// The value as it would stand in a CSV file: nothing if it is missing, the shortest digits that give the number back.
@@ -72,6 +151,7 @@ impl fmt::Display for Value<'_> {
             // Without an exponent, the extreme numbers would take hundreds of digits.
             Self::Number(x) if *x != 0.0 && !(1e-5..1e16).contains(&x.abs()) && x.is_finite() => write!(f, "{x:e}"),
             Self::Number(x) => write!(f, "{x}"),
+            Self::Integer(x) => write!(f, "{x}"),
             Self::Text(text) => f.write_str(text),
         }
     }
@@ -82,7 +162,7 @@ impl Column {
     #[must_use]
     pub fn kind(&self) -> ColumnKind {
         match self.0 {
-            Values::Numbers(_) => ColumnKind::Number,
+            Values::Numbers(_) | Values::Integers(_) => ColumnKind::Number,
             Values::Texts { .. } => ColumnKind::Text,
         }
     }
@@ -92,6 +172,7 @@ impl Column {
     pub fn len(&self) -> usize {
         match &self.0 {
             Values::Numbers(numbers) => numbers.len(),
+            Values::Integers(integers) => integers.rounded.len(),
             Values::Texts { codes, .. } => codes.len(),
         }
     }
@@ -102,12 +183,59 @@ impl Column {
         self.len() == 0
     }
 
-    /// The numbers, NaN where one is missing; `None` for a column of texts.
+    /// The numbers, NaN where one is missing; `None` for a column of texts. Whole numbers beyond 2⁵³ are rounded, see
+    /// [`integers`](Self::integers).
     #[must_use]
     pub fn numbers(&self) -> Option<&[f64]> {
         match &self.0 {
             Values::Numbers(numbers) => Some(numbers),
+            Values::Integers(integers) => Some(&integers.rounded),
             Values::Texts { .. } => None,
+        }
+    }
+
+    /// The numbers with all their digits, `None` where one is missing; `None` for a column of texts, and of numbers that
+    /// are not all whole.
+    #[must_use]
+    pub fn integers(&self) -> Option<impl ExactSizeIterator<Item = Option<i128>>> {
+        let numbers = self.numbers()?;
+        let exact = match &self.0 {
+            Values::Integers(integers) => Some(integers),
+            _ if numbers.iter().all(|x| x.is_nan() || whole(*x).is_some()) => None,
+            _ => return None,
+        };
+        let value = move |row| exact.map_or_else(|| whole(numbers[row]), |integers| integers.get(row));
+        Some((0..numbers.len()).map(value))
+    }
+
+    /// The numbers that are present, exactly; `None` for a column of texts.
+    pub(super) fn present(&self) -> Option<Vec<Wide>> {
+        match &self.0 {
+            Values::Numbers(numbers) => Some(numbers.iter().filter(|x| !x.is_nan()).map(|x| (*x).into()).collect()),
+            Values::Integers(integers) => {
+                Some((0..self.len()).filter_map(|row| integers.get(row)).map(Wide::from).collect())
+            }
+            Values::Texts { .. } => None,
+        }
+    }
+
+    /// Whether all numbers are whole ones that are held without rounding.
+    pub(super) fn is_exact(&self) -> bool {
+        match &self.0 {
+            Values::Integers(_) => true,
+            Values::Numbers(numbers) => {
+                numbers.iter().all(|x| x.is_nan() || (whole(*x).is_some() && !may_be_rounded(*x)))
+            }
+            Values::Texts { .. } => false,
+        }
+    }
+
+    /// The number in a row that exists, exactly; NaN if it is missing or a text.
+    pub(super) fn wide(&self, row: usize) -> Wide {
+        match &self.0 {
+            Values::Numbers(numbers) => numbers[row].into(),
+            Values::Integers(integers) => integers.get(row).map_or(f64::NAN.into(), Wide::from),
+            Values::Texts { .. } => f64::NAN.into(),
         }
     }
 
@@ -115,8 +243,8 @@ impl Column {
     #[must_use]
     pub fn texts(&self) -> Option<impl ExactSizeIterator<Item = Option<&str>>> {
         match &self.0 {
-            Values::Numbers(_) => None,
-            Values::Texts { codes, texts } => Some(codes.iter().map(|code| texts.get(*code).map(String::as_str))),
+            Values::Numbers(_) | Values::Integers(_) => None,
+            Values::Texts { codes, texts } => Some(codes.iter().map(|code| texts.get(*code))),
         }
     }
 
@@ -126,6 +254,11 @@ impl Column {
         match &self.0 {
             Values::Numbers(numbers) => Some(match *numbers.get(row)? {
                 x if x.is_nan() => Value::Missing,
+                x => Value::Number(x),
+            }),
+            Values::Integers(integers) => Some(match *integers.rounded.get(row)? {
+                x if x.is_nan() => Value::Missing,
+                x if may_be_rounded(x) => Value::Integer(integers.exact[row]),
                 x => Value::Number(x),
             }),
             Values::Texts { codes, texts } => Some(match texts.get(*codes.get(row)?) {
@@ -150,6 +283,10 @@ impl Column {
     pub(super) fn rows(&self, rows: &[usize]) -> Self {
         Self(match &self.0 {
             Values::Numbers(numbers) => Values::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
+            Values::Integers(integers) => Values::Integers(Box::new(Integers {
+                exact: rows.iter().map(|row| integers.exact[*row]).collect(),
+                rounded: rows.iter().map(|row| integers.rounded[*row]).collect(),
+            })),
             Values::Texts { codes, texts } => {
                 Values::Texts { codes: rows.iter().map(|row| codes[*row]).collect(), texts: texts.clone() }
             }
@@ -169,15 +306,23 @@ impl Column {
                 let codes = numbers.iter().map(position).collect();
                 (known.iter().map(|x| Value::Number(*x).to_string()).collect(), codes)
             }
+            Values::Integers(integers) => {
+                let all: Vec<Option<i128>> = (0..self.len()).map(|row| integers.get(row)).collect();
+                let mut known: Vec<i128> = all.iter().flatten().copied().collect();
+                known.sort_unstable();
+                known.dedup();
+                let codes = all.iter().map(|x| known.binary_search(x.as_ref()?).ok()).collect();
+                (known.iter().map(i128::to_string).collect(), codes)
+            }
             Values::Texts { codes, texts } => {
                 // Only the texts that occur: a part of a table shares the list of the whole.
                 let mut used = vec![false; texts.len()];
                 codes.iter().filter(|code| **code != MISSING).for_each(|code| used[*code] = true);
                 let mut order: Vec<usize> = (0..texts.len()).filter(|code| used[*code]).collect();
-                order.sort_by(|a, b| texts[*a].cmp(&texts[*b]));
+                order.sort_by_key(|code| texts.get(*code));
                 let mut position = vec![0; texts.len()];
                 order.iter().enumerate().for_each(|(i, code)| position[*code] = i);
-                let names = order.iter().map(|code| texts[*code].clone()).collect();
+                let names = order.iter().filter_map(|code| texts.get(*code)).map(String::from).collect();
                 (names, codes.iter().map(|code| position.get(*code).copied()).collect())
             }
         }
@@ -197,30 +342,10 @@ impl fmt::Debug for Column {
     }
 }
 
-/// Collects texts, each different one only once.
-#[derive(Default)]
-pub(super) struct TextBuilder {
-    codes: Vec<usize>,
-    texts: Vec<String>,
-    known: HashMap<String, usize>,
-}
-
-impl TextBuilder {
-    pub(super) fn push(&mut self, text: Option<&str>) {
-        let code = match text {
-            None => MISSING,
-            Some(text) => self.known.get(text).copied().unwrap_or_else(|| {
-                let code = self.texts.len();
-                self.texts.push(text.to_string());
-                self.known.insert(text.to_string(), code);
-                code
-            }),
-        };
-        self.codes.push(code);
-    }
-
-    pub(super) fn finish(self) -> Column {
-        Column(Values::Texts { codes: self.codes, texts: Arc::new(self.texts) })
+impl From<TextBuilder> for Column {
+    fn from(builder: TextBuilder) -> Self {
+        let (codes, texts) = builder.finish();
+        Self(Values::Texts { codes, texts: Arc::new(texts) })
     }
 }
 
@@ -243,11 +368,90 @@ impl<const N: usize> From<[f64; N]> for Column {
     }
 }
 
+/// Collects whole numbers with all their digits.
+#[derive(Default)]
+pub(super) struct IntegerBuilder(Integers);
+
+impl IntegerBuilder {
+    pub(super) fn push(&mut self, x: Option<i128>) {
+        self.0.exact.push(x.unwrap_or_default());
+        self.0.rounded.push(x.map_or(f64::NAN, |x| x as f64));
+    }
+}
+
+impl From<IntegerBuilder> for Column {
+    fn from(IntegerBuilder(integers): IntegerBuilder) -> Self {
+        match integers.rounded.iter().any(|x| may_be_rounded(*x)) {
+            true => Self(Values::Integers(Box::new(integers))),
+            false => integers.rounded.into(),
+        }
+    }
+}
+
+/// Whole numbers, with all their digits.
+impl FromIterator<Option<i128>> for Column {
+    fn from_iter<I: IntoIterator<Item = Option<i128>>>(numbers: I) -> Self {
+        let mut builder = IntegerBuilder::default();
+        numbers.into_iter().for_each(|x| builder.push(x));
+        builder.into()
+    }
+}
+
+impl FromIterator<f64> for Column {
+    fn from_iter<I: IntoIterator<Item = f64>>(numbers: I) -> Self {
+        numbers.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl FromIterator<Option<f64>> for Column {
+    fn from_iter<I: IntoIterator<Item = Option<f64>>>(numbers: I) -> Self {
+        numbers.into_iter().map(|x| x.unwrap_or(f64::NAN)).collect()
+    }
+}
+
+impl FromIterator<i64> for Column {
+    fn from_iter<I: IntoIterator<Item = i64>>(numbers: I) -> Self {
+        numbers.into_iter().map(Some).collect()
+    }
+}
+
+impl FromIterator<Option<i64>> for Column {
+    fn from_iter<I: IntoIterator<Item = Option<i64>>>(numbers: I) -> Self {
+        numbers.into_iter().map(|x| x.map(i128::from)).collect()
+    }
+}
+
 impl<'a> FromIterator<Option<&'a str>> for Column {
     fn from_iter<I: IntoIterator<Item = Option<&'a str>>>(texts: I) -> Self {
         let mut builder = TextBuilder::default();
         texts.into_iter().for_each(|text| builder.push(text));
-        builder.finish()
+        builder.into()
+    }
+}
+
+impl FromIterator<String> for Column {
+    fn from_iter<I: IntoIterator<Item = String>>(texts: I) -> Self {
+        texts.into_iter().map(Some).collect()
+    }
+}
+
+impl FromIterator<Option<String>> for Column {
+    fn from_iter<I: IntoIterator<Item = Option<String>>>(texts: I) -> Self {
+        let mut builder = TextBuilder::default();
+        texts.into_iter().for_each(|text| builder.push(text.as_deref()));
+        builder.into()
+    }
+}
+
+impl From<Vec<i64>> for Column {
+    fn from(numbers: Vec<i64>) -> Self {
+        numbers.into_iter().collect()
+    }
+}
+
+impl From<Vec<Option<i64>>> for Column {
+    fn from(numbers: Vec<Option<i64>>) -> Self {
+        numbers.into_iter().collect()
     }
 }
 
@@ -265,7 +469,7 @@ impl From<Vec<Option<&str>>> for Column {
 
 impl From<Vec<String>> for Column {
     fn from(texts: Vec<String>) -> Self {
-        texts.iter().map(|text| Some(text.as_str())).collect()
+        texts.into_iter().collect()
     }
 }
 
@@ -321,5 +525,27 @@ mod tests {
             assert_eq!(text.parse::<f64>().unwrap(), x, "{text}");
             assert!(text.len() < 25, "{text}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_digits() {
+        let near = [(1i64 << 53) + 1, 1 << 53, i64::MAX, i64::MAX - 1, i64::MIN, 3];
+        let column = Column::from(near.iter().map(|x| Some(*x)).chain([None]).collect::<Vec<_>>());
+        let back: Vec<Option<i128>> = column.integers().unwrap().collect();
+        assert_eq!(back, near.iter().map(|x| Some(i128::from(*x))).chain([None]).collect::<Vec<_>>());
+        let (names, codes) = column.factorize();
+        assert_eq!((names.len(), codes[6]), (6, None));
+        assert_eq!(names[codes[0].unwrap()], "9007199254740993");
+        assert_eq!(names[0], i64::MIN.to_string());
+        assert_eq!(
+            (column.num_missing(), column.get(5), column.get(6)),
+            (1, Some(Value::Number(3.0)), Some(Value::Missing))
+        );
+        assert_eq!(column.rows(&[3, 6]).iter().collect::<Vec<_>>(), [Value::Integer((1 << 63) - 2), Value::Missing]);
+        // The same numbers are equal in whatever form, others are not.
+        assert_eq!(Column::from(vec![1i64 << 60]), Column::from([2f64.powi(60)]));
+        assert_ne!(Column::from(vec![(1i64 << 53) + 1]), Column::from([2f64.powi(53)]));
+        assert_eq!(Column::from(vec![1i64, 2]), Column::from([1.0, 2.0]));
+        assert!(Column::from([0.5]).integers().is_none() && Column::from(["1"]).integers().is_none());
     }
 }

@@ -7,7 +7,7 @@ use super::split;
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::rng::Rng;
-use crate::tensor::create::stale;
+use crate::tensor::create::{check_list, stale};
 use crate::tensor::dtype::with_element;
 use crate::tensor::layout::{Dims, Layout};
 use crate::tensor::{DType, Tensor};
@@ -72,6 +72,7 @@ pub trait Dataset {
     /// # Errors
     /// As for [`batch`](Self::batch).
     fn batch_range(&self, range: Range<usize>) -> Result<Self::Batch> {
+        check_list("batch_range", "sample numbers", range.len(), size_of::<usize>())?;
         self.batch(&range.collect::<Vec<_>>())
     }
 

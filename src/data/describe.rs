@@ -2,6 +2,7 @@
 
 use super::column::Column;
 use super::table::Table;
+use super::wide::{Moments, quantile, sorted};
 
 impl Table {
     /// Statistics of every column, one row for each: its `type`, how many values there are (`count`) and are `missing`;
@@ -64,15 +65,14 @@ impl Statistics {
             unique: f64::NAN,
             top: None,
         };
-        if let Some(numbers) = column.numbers() {
-            let mut present: Vec<f64> = numbers.iter().copied().filter(|x| !x.is_nan()).collect();
-            present.sort_by(f64::total_cmp);
-            let moments = Moments::of(present.iter().copied());
-            all.mean = moments.mean;
+        if let Some(present) = column.present() {
+            let present = sorted(present);
+            let moments = Moments::of(&present);
+            all.mean = moments.mean().to_f64();
             if count > 1 {
-                all.std = (moments.sum_of_squares / (count - 1) as f64).sqrt();
+                all.std = moments.deviation(1.0);
             }
-            all.quartiles = [0.0, 0.25, 0.5, 0.75, 1.0].map(|q| quantile(&present, q));
+            all.quartiles = [0.0, 0.25, 0.5, 0.75, 1.0].map(|q| quantile(&present, q).to_f64());
         } else {
             let (names, codes) = column.factorize();
             let mut counts = vec![0usize; names.len()];
@@ -83,31 +83,5 @@ impl Statistics {
             all.top = top.map(|i| names[i].clone());
         }
         all
-    }
-}
-
-/// The mean of some numbers (NaN if there are none) and the sum of their squared distances from it.
-pub(super) struct Moments {
-    pub(super) mean: f64,
-    pub(super) sum_of_squares: f64,
-}
-
-impl Moments {
-    pub(super) fn of(numbers: impl ExactSizeIterator<Item = f64> + Clone) -> Self {
-        let n = numbers.len() as f64;
-        let mean = numbers.clone().sum::<f64>() / n;
-        Self { mean, sum_of_squares: numbers.map(|x| (x - mean).powi(2)).sum() }
-    }
-}
-
-/// The value below which a share `q` of the sorted numbers lies, linearly interpolated; NaN if there are none.
-pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
-    let at = q * last as f64;
-    let (low, high) = (sorted[at as usize], sorted[(at as usize + 1).min(last)]);
-    match at.fract() {
-        // Infinite neighbours have no difference.
-        0.0 => low,
-        share => low + (high - low) * share,
     }
 }

@@ -68,6 +68,8 @@ fn cell(value: Value<'_>) -> String {
     match value {
         Value::Missing => "–".to_string(),
         Value::Text(text) => shorten(text),
+        // The digits of ids and nanoseconds are the point of them.
+        Value::Integer(_) => value.to_string(),
         Value::Number(x) => {
             // Six significant digits, as many as a person compares.
             let rounded = format!("{x:.5e}").parse().unwrap_or(x);

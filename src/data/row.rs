@@ -17,6 +17,13 @@ impl From<i32> for Value<'_> {
     }
 }
 
+/// With all digits.
+impl From<i64> for Value<'_> {
+    fn from(x: i64) -> Self {
+        Self::Integer(x.into())
+    }
+}
+
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)
@@ -53,6 +60,7 @@ impl Table {
         let column = |value: &Value<'_>| match value {
             Value::Missing => Column::from([f64::NAN]),
             Value::Number(x) => Column::from([*x]),
+            Value::Integer(x) => [Some(*x)].into_iter().collect(),
             Value::Text(text) => Column::from([*text]),
         };
         Self::from_columns(values.iter().map(|(name, value)| (*name, column(value))))

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::rng::Rng;
+use crate::tensor::create::check_list;
 
 /// How many of `n` rows go into the first part.
 #[track_caller]
@@ -23,6 +24,7 @@ fn first_part(n: usize, fraction: f64) -> Result<usize> {
 #[track_caller]
 pub(super) fn shuffled(n: usize, fraction: f64, rng: &mut Rng) -> Result<(Vec<usize>, Vec<usize>)> {
     let count = first_part(n, fraction)?;
+    check_list("split", "row numbers", n, 16)?;
     let mut first = rng.permutation(n);
     let second = first.split_off(count);
     Ok((first, second))
@@ -122,6 +124,8 @@ impl KFold {
     #[track_caller]
     pub fn split(&self, n: usize) -> Result<Folds> {
         self.check(n)?;
+        // The order, each row with its part, and the two sides of a fold while they are sorted out.
+        check_list("KFold", "row numbers", n, 64)?;
         let order = self.order(n);
         // The first n % k parts have one row more.
         let (size, larger) = (n / self.k, n % self.k);
@@ -236,6 +240,12 @@ mod tests {
         assert_eq!(message(11, 10), "KFold: k is 11, more than the 10 rows there are");
         assert_eq!(message(usize::MAX, 0), format!("KFold: k is {}, more than the 0 rows there are", usize::MAX));
         assert!(KFold::new(3).split_stratified(&[0, 1]).is_err());
+        for n in [1 << 40, usize::MAX / 16, usize::MAX] {
+            let expected = format!("KFold: there is no memory for {n} row numbers");
+            assert_eq!(message(2, n), expected);
+            assert_eq!(message(n, n), expected);
+            assert_eq!(KFold::new(5).shuffle(&mut Rng::seed(0)).split(n).unwrap_err().message(), expected);
+        }
     }
 
     #[test]

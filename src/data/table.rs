@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::column::{Column, Value};
 use super::split;
-use crate::error::{Error, Result, near};
+use crate::error::{Error, Result, near, short};
 use crate::rng::Rng;
 
 /// Named columns of equal length, as read from a CSV file or built in code.
@@ -35,23 +35,37 @@ impl Table {
     /// If their lengths differ or a name is given twice.
     #[track_caller]
     pub fn from_columns<N: Into<String>>(columns: impl IntoIterator<Item = (N, Column)>) -> Result<Self> {
-        let columns: Vec<(String, Column)> = columns.into_iter().map(|(name, column)| (name.into(), column)).collect();
+        Self::named("from_columns", columns.into_iter().map(|(name, column)| (name.into(), column)).collect())
+    }
+
+    #[track_caller]
+    pub(super) fn named(op: &'static str, columns: Vec<(String, Column)>) -> Result<Self> {
         let rows = columns.first().map_or(0, |(_, column)| column.len());
         let mut names = HashSet::with_capacity(columns.len());
         for (name, column) in &columns {
             if column.len() != rows {
                 let message = format!(
-                    "column `{name}` has {} rows, the first column, `{}`, has {rows}",
+                    "column `{}` has {} rows, the first column, `{}`, has {rows}",
+                    short(name),
                     column.len(),
-                    columns[0].0
+                    short(&columns[0].0)
                 );
-                return Err(Error::shape("from_columns", message));
+                return Err(Error::shape(op, message));
             }
             if !names.insert(name.as_str()) {
-                return Err(Error::argument("from_columns", format!("two columns are called `{name}`")));
+                return Err(Error::argument(op, format!("two columns are called `{}`", short(name))));
             }
         }
         Ok(Self { columns, rows })
+    }
+
+    /// The table with other columns in the place of one.
+    #[track_caller]
+    pub(super) fn replaced(&self, op: &'static str, name: &str, with: Vec<(String, Column)>) -> Result<Self> {
+        let mut columns = self.columns.clone();
+        let at = columns.iter().position(|(own, _)| own == name).unwrap_or(columns.len());
+        columns.splice(at..(at + 1).min(columns.len()), with);
+        Self::named(op, columns)
     }
 
     /// Columns whose names differ and whose lengths are `rows`.
@@ -67,7 +81,8 @@ impl Table {
     pub fn with_column(mut self, name: impl Into<String>, column: impl Into<Column>) -> Result<Self> {
         let (name, column) = (name.into(), column.into());
         if !self.columns.is_empty() && column.len() != self.rows {
-            let message = format!("column `{name}` has {} rows, the table has {}", column.len(), self.rows);
+            let (name, len) = (short(&name), column.len());
+            let message = format!("column `{name}` has {len} rows, the table has {}", self.rows);
             return Err(Error::shape("with_column", message));
         }
         self.rows = column.len();
@@ -76,6 +91,35 @@ impl Table {
             None => self.columns.push((name, column)),
         }
         Ok(self)
+    }
+
+    /// The table with every value of a column replaced by what a function makes of it: numbers as `f64`, whole numbers as
+    /// `i64` or `i128`, texts as `String`, each also in an `Option`, where `None` is a missing value.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Table};
+    ///
+    /// let houses = Table::from_columns([("area", Column::from(["120 m²", "1290 ft²", "?"]))])?;
+    /// let houses = houses.map("area", |area| {
+    ///     let (number, unit) = area.text()?.split_once(' ')?;
+    ///     let number: f64 = number.parse().ok()?;
+    ///     Some(if unit == "ft²" { number * 0.0929 } else { number })
+    /// })?;
+    /// assert_eq!(houses.column("area")?.num_missing(), 1);
+    /// assert_eq!(houses.column("area")?.numbers().unwrap()[..2], [120.0, 119.841]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such column.
+    #[track_caller]
+    #[doc(alias = "apply")]
+    pub fn map<T>(&self, column: &str, f: impl FnMut(Value<'_>) -> T) -> Result<Self>
+    where
+        Column: FromIterator<T>,
+    {
+        let new = self.find("map", column)?.iter().map(f).collect();
+        self.replaced("map", column, vec![(column.to_string(), new)])
     }
 
     /// The numbers of rows and columns.
@@ -138,24 +182,24 @@ impl Table {
     #[track_caller]
     pub(super) fn no_column(&self, op: &'static str, name: &str) -> Error {
         const SHOWN: usize = 20;
-        let mut names: Vec<&str> = self.column_names().take(SHOWN).collect();
+        let mut names: Vec<_> = self.column_names().take(SHOWN).map(short).collect();
         let help = match (names.as_slice(), self.num_columns()) {
             ([], _) => "the table has no columns".to_string(),
-            ([only], _) if only.contains([';', '\t', '|']) => {
+            ([only], _) if self.column_names().any(|name| name.contains([';', '\t', '|'])) => {
                 format!("the only column is `{only}`: set the file's delimiter with CsvOptions::delimiter")
             }
             (_, n) => {
                 if n > SHOWN {
-                    names.push("…");
+                    names.push("…".into());
                 }
                 let known = format!("the columns are {}", names.join(", "));
                 match self.nearest(name) {
-                    Some(nearest) => format!("did you mean `{nearest}`? {known}"),
+                    Some(nearest) => format!("did you mean `{}`? {known}", short(nearest)),
                     None => known,
                 }
             }
         };
-        Error::argument(op, format!("the table has no column `{name}`")).with_help(help)
+        Error::argument(op, format!("the table has no column `{}`", short(name))).with_help(help)
     }
 
     /// A table of these columns only, in this order.
@@ -170,7 +214,7 @@ impl Table {
         for name in names.iter().map(AsRef::as_ref) {
             let Some(column) = known.get(name) else { return Err(self.no_column("select", name)) };
             if !seen.insert(name) {
-                return Err(Error::argument("select", format!("column `{name}` is named twice")));
+                return Err(Error::argument("select", format!("column `{}` is named twice", short(name))));
             }
             columns.push((name.to_string(), (*column).clone()));
         }
@@ -262,8 +306,8 @@ impl Table {
         let (names, codes) = self.find("split_stratified", column)?.factorize();
         let labels: Vec<usize> = codes.into_iter().map(|code| code.unwrap_or(names.len())).collect();
         let describe = |label: usize| match names.get(label) {
-            Some(name) => format!("`{name}` in column `{column}`"),
-            None => format!("no value in column `{column}`"),
+            Some(name) => format!("`{}` in column `{}`", short(name), short(column)),
+            None => format!("no value in column `{}`", short(column)),
         };
         let (first, second) = split::stratified(&labels, fraction, rng, describe)?;
         Ok((self.pick(&first), self.pick(&second)))
@@ -287,6 +331,7 @@ impl Table {
 
 #[track_caller]
 pub(super) fn missing_value(op: &'static str, column: &str, row: usize) -> Error {
+    let column = short(column);
     let message = format!("column `{column}` has no value in row {row}");
     Error::argument(op, message).with_help(format!("table.drop_missing(&[\"{column}\"]) leaves out such rows"))
 }

@@ -66,6 +66,16 @@ pub(crate) fn check_parts(op: &'static str, of: &[usize], count: usize) -> Resul
     Err(Error::argument(op, message).with_help("narrow or select give single parts"))
 }
 
+/// Checks that there is memory for a list of `count` items of so many bytes, which an argument asks for. `what` says
+/// what they are.
+#[track_caller]
+pub(crate) fn check_list(op: &'static str, what: &str, count: usize, bytes: usize) -> Result<()> {
+    match count.checked_mul(bytes) {
+        Some(bytes) if bytes / 16 <= crate::memory::largest_view() => Ok(()),
+        _ => Err(Error::argument(op, format!("there is no memory for {count} {what}"))),
+    }
+}
+
 #[track_caller]
 fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
     let layout = Layout::new(check_shape(op, shape, dtype)?);

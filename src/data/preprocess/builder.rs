@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::feature::{CategoryRules, Feature, NumberRules};
+use super::feature::{CategoryRules, Feature, Fitted, NumberRules};
+use super::looks::{self, Misfit};
 use super::target::Target;
 use super::{Impute, Preprocessor, Scaling, Unseen};
 use crate::data::column::{Column, ColumnKind};
 use crate::data::table::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 
 const OP: &str = "fit";
 
@@ -95,7 +96,8 @@ impl PreprocessorBuilder {
         self
     }
 
-    /// Columns of numbers that stand for categories, such as the number of a district.
+    /// Columns of numbers that stand for categories, such as the number of a district; and of texts that are categories
+    /// although they look like numbers, dates or numbers with a unit, which are an error otherwise if there are many.
     pub fn categorical<N: AsRef<str>>(mut self, columns: &[N]) -> Self {
         self.categorical.extend(columns.iter().map(|name| name.as_ref().to_string()));
         self
@@ -177,8 +179,15 @@ impl PreprocessorBuilder {
         let ignored: HashSet<&str> =
             self.ignore.iter().chain(self.target.iter().map(|(name, _)| name)).map(String::as_str).collect();
         let mut features = Vec::with_capacity(train.num_columns());
+        let mut misfits: Vec<Misfit> = Vec::new();
         for (name, column) in train.columns().filter(|(name, _)| !ignored.contains(name)) {
-            features.push(self.fit_feature(name, column)?);
+            match self.fit_feature(name, column)? {
+                Fitted::Feature(feature) => features.push(feature),
+                Fitted::Misfit(misfit) => misfits.push(misfit),
+            }
+        }
+        if !misfits.is_empty() {
+            return Err(looks::all(OP, misfits));
         }
         if features.is_empty() {
             return Err(Error::argument(OP, "no columns are left as features"));
@@ -192,26 +201,28 @@ impl PreprocessorBuilder {
             (Some(Task::Regression), _) | (None, ColumnKind::Number) => {
                 Target::fit_number(OP, name, column, self.target_scaling)
             }
-            _ => Target::fit_class(OP, name, column, self.max_categories),
+            _ => Target::fit_class(OP, name, column, self.max_categories, task.is_some()),
         }
     }
 
     #[track_caller]
-    fn fit_feature(&self, name: &str, column: &Column) -> Result<Feature> {
-        match column.numbers() {
-            Some(numbers) if !self.categorical.iter().any(|own| own == name) => {
+    fn fit_feature(&self, name: &str, column: &Column) -> Result<Fitted> {
+        let chosen = self.categorical.iter().any(|own| own == name);
+        match column.kind() {
+            ColumnKind::Number if !chosen => {
                 let rules = NumberRules {
                     scaling: last(&self.scaling_of, name).unwrap_or(self.scaling),
                     impute: last(&self.impute_of, name).unwrap_or(self.impute),
                     indicator: self.missing_indicators,
                 };
-                Feature::fit_numbers(OP, name, numbers, rules)
+                Ok(Fitted::Feature(Feature::fit_numbers(OP, name, column, rules)?))
             }
             _ => {
                 let rules = CategoryRules {
                     unseen: self.unseen,
                     drop_first: self.drop_first,
                     max_categories: self.max_categories,
+                    chosen,
                 };
                 Feature::fit_categories(OP, name, column, rules)
             }
@@ -227,7 +238,7 @@ impl PreprocessorBuilder {
         let numeric = self.scaling_of.iter().map(|(name, _)| name).chain(self.impute_of.iter().map(|(name, _)| name));
         for name in numeric {
             if train.find(OP, name)?.kind() != ColumnKind::Number || self.categorical.contains(name) {
-                let message = format!("column `{name}` has categories, which are neither scaled nor imputed");
+                let message = format!("column `{}` has categories, which are neither scaled nor imputed", short(name));
                 return Err(Error::argument(OP, message));
             }
         }
@@ -238,7 +249,7 @@ impl PreprocessorBuilder {
             .chain(self.impute_of.iter().map(|(name, _)| name));
         match rules.into_iter().find(is_target) {
             Some(name) => {
-                let e = Error::argument(OP, format!("`{name}` is the target, a rule names it as a feature"));
+                let e = Error::argument(OP, format!("`{}` is the target, a rule names it as a feature", short(name)));
                 Err(e.with_help("target_scaling() scales the target"))
             }
             None => Ok(()),

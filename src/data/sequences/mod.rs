@@ -10,10 +10,12 @@
 
 mod documents;
 mod next_tokens;
+mod padding;
 mod sentences;
 
 pub use documents::document_mask;
 pub use next_tokens::NextTokens;
+pub use padding::{PaddedSequences, Padding};
 pub use sentences::{PaddedBatch, Sentences};
 
 /// The target at padding: the class number that [`CrossEntropy`](crate::losses::CrossEntropy) passes over.

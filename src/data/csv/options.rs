@@ -1,0 +1,375 @@
+//! How to read a CSV file.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::data::dates::DatePart;
+use crate::data::number::NumberStyle;
+use crate::data::table::Table;
+use crate::error::Result;
+
+/// What a value that is missing may look like, besides an empty field.
+const MISSING: [&str; 10] = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None"];
+
+/// How to read a CSV file. The default suits a comma-separated file in UTF-8 with a header.
+///
+/// ```
+/// use demotic::data::{ColumnKind, ColumnOptions, CsvOptions, DatePart};
+///
+/// let text = "zip;area;price;sold\n\
+///             01234;90 m²;250.000,50 €;24.12.2023\n\
+///             98765;?;1.200.000 €;01.02.2024\n";
+/// let houses = CsvOptions::new()
+///     .delimiter(';')
+///     .decimal_comma()
+///     .thousands('.')
+///     .strip(["€", "m²"])
+///     .missing(["?"])
+///     .text(["zip"])
+///     .column("sold", ColumnOptions::new().date("%d.%m.%Y").parts([DatePart::Year, DatePart::Month]))
+///     .read_from(text.as_bytes())?;
+/// assert_eq!(houses.column("zip")?.kind(), ColumnKind::Text);
+/// assert_eq!(houses.column("area")?.num_missing(), 1);
+/// assert_eq!(houses.column("price")?.numbers(), Some(&[250_000.5, 1_200_000.0][..]));
+/// assert_eq!(houses.column("sold_month")?.numbers(), Some(&[12.0, 2.0][..]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// What is set here holds for all columns; [`column`](Self::column) sets it for one.
+#[derive(Debug, Clone)]
+pub struct CsvOptions {
+    pub(super) delimiter: char,
+    pub(super) header: bool,
+    pub(super) trim: bool,
+    pub(super) max_bytes: u64,
+    pub(super) max_columns: usize,
+    all: ColumnOptions,
+    of: Vec<(String, ColumnOptions)>,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self {
+            delimiter: ',',
+            header: true,
+            trim: true,
+            max_bytes: 4 << 30,
+            max_columns: 1 << 16,
+            all: ColumnOptions::new(),
+            of: Vec::new(),
+        }
+    }
+}
+
+impl CsvOptions {
+    /// The default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The character between fields, a comma by default.
+    #[must_use]
+    #[doc(alias = "sep")]
+    pub fn delimiter(mut self, delimiter: char) -> Self {
+        self.delimiter = delimiter;
+        self
+    }
+
+    /// Whether the first line has the names of the columns, as it does by default. Otherwise they are called
+    /// `column_1`, `column_2` …
+    #[must_use]
+    pub fn header(mut self, header: bool) -> Self {
+        self.header = header;
+        self
+    }
+
+    /// Whether white space around a field is dropped, as it is by default. Between quotes it stays.
+    #[must_use]
+    pub fn trim(mut self, trim: bool) -> Self {
+        self.trim = trim;
+        self
+    }
+
+    /// The texts that stand for a missing value, besides an empty field. By default `NA`, `N/A`, `n/a`, `#N/A`,
+    /// `NaN`, `nan`, `NULL`, `Null`, `null` and `None`.
+    #[must_use]
+    #[doc(alias = "na_values")]
+    pub fn missing<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
+        self.all = self.all.missing(texts);
+        self
+    }
+
+    /// Numbers have a comma before their fraction: `2,5`. One with a point is then a text, unless the point is the
+    /// separator of [`thousands`](Self::thousands).
+    #[must_use]
+    #[doc(alias = "decimal")]
+    pub fn decimal_comma(mut self) -> Self {
+        self.all = self.all.decimal_comma();
+        self
+    }
+
+    /// The character between groups of digits: `,` in `1,234,567`, `.` in `1.234.567`, a space in `1 234 567` (any kind of
+    /// it). Groups must be whole ones: `12.34` is no number then, and never 1234.
+    #[must_use]
+    pub fn thousands(mut self, separator: char) -> Self {
+        self.all = self.all.thousands(separator);
+        self
+    }
+
+    /// What is dropped before or behind a number: `€`, `m²`, `%`. The number stays as it is: 50 % becomes 50, and metres
+    /// and feet in one column become equal; [`Table::map`] converts.
+    #[must_use]
+    #[doc(alias = "units")]
+    pub fn strip<T: AsRef<str>>(mut self, units: impl IntoIterator<Item = T>) -> Self {
+        self.all = self.all.strip(units);
+        self
+    }
+
+    /// Columns that hold texts even if all of them look like numbers: postal codes, for example, lose their leading
+    /// zeros as numbers.
+    #[must_use]
+    #[doc(alias = "dtype")]
+    pub fn text<N: AsRef<str>>(self, columns: impl IntoIterator<Item = N>) -> Self {
+        columns.into_iter().fold(self, |options, name| options.column(name, ColumnOptions::new().text()))
+    }
+
+    /// Columns that must hold numbers: a stray text in one is an error that names its line. Otherwise it would make a
+    /// column of texts.
+    #[must_use]
+    pub fn number<N: AsRef<str>>(self, columns: impl IntoIterator<Item = N>) -> Self {
+        columns.into_iter().fold(self, |options, name| options.column(name, ColumnOptions::new().number()))
+    }
+
+    /// Columns with dates or times in a format, as [`ColumnOptions::date`] has it. They become numbers of seconds.
+    #[must_use]
+    #[doc(alias = "parse_dates")]
+    pub fn dates<N: AsRef<str>>(self, columns: impl IntoIterator<Item = N>, format: &str) -> Self {
+        columns.into_iter().fold(self, |options, name| options.column(name, ColumnOptions::new().date(format)))
+    }
+
+    /// Options of one column, which go before those of all. What is set by several calls adds up.
+    #[must_use]
+    pub fn column(mut self, name: impl AsRef<str>, options: ColumnOptions) -> Self {
+        self.of.push((name.as_ref().to_string(), options));
+        self
+    }
+
+    /// The largest size of the input, 4 GiB by default. While it is read, the input stands in memory beside the table,
+    /// which takes 8 bytes for each value and each different text of a column once.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// The largest number of columns, 65,536 by default. A column takes some hundred bytes even if it is empty, so that a
+    /// small file of commas could fill the memory.
+    #[must_use]
+    pub fn max_columns(mut self, columns: usize) -> Self {
+        self.max_columns = columns;
+        self
+    }
+
+    /// Reads a file: [`Table::read_csv_with`].
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Table> {
+        Table::read_csv_with(path, self)
+    }
+
+    /// Reads from any source, for example `text.as_bytes()`: [`Table::from_csv_reader`].
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn read_from(&self, reader: impl Read) -> Result<Table> {
+        Table::from_csv_reader(reader, self)
+    }
+
+    /// The columns that have options of their own.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        self.of.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// What holds for the columns without options of their own.
+    pub(super) fn common(&self) -> Rules {
+        self.all.rules()
+    }
+
+    /// What holds for a column.
+    pub(super) fn rules_of(&self, name: &str) -> Rules {
+        let own = self.of.iter().filter(|(own, _)| own == name);
+        own.fold(self.all.clone(), |all, (_, own)| all.overlaid(own)).rules()
+    }
+}
+
+/// How one column of a CSV file is read. What is not set is as for all columns.
+///
+/// ```
+/// use demotic::data::{ColumnOptions, CsvOptions};
+///
+/// let text = "price,share\n\"1,200\",\"0,5\"\n";
+/// let table = CsvOptions::new()
+///     .column("price", ColumnOptions::new().thousands(','))
+///     .column("share", ColumnOptions::new().decimal_comma())
+///     .read_from(text.as_bytes())?;
+/// assert_eq!(table.column("price")?.numbers(), Some(&[1200.0][..]));
+/// assert_eq!(table.column("share")?.numbers(), Some(&[0.5][..]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "options do nothing until a file is read with them"]
+pub struct ColumnOptions {
+    decimal: Option<char>,
+    thousands: Option<char>,
+    units: Option<Vec<String>>,
+    missing: Option<Vec<String>>,
+    kind: Option<Kind>,
+    parts: Vec<DatePart>,
+    cycles: Vec<DatePart>,
+}
+
+/// What the values of a column must be.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    /// Numbers if all of them are, texts otherwise.
+    Any,
+    Text,
+    Number,
+    /// In this format.
+    Date(String),
+}
+
+/// The options that hold for one column.
+pub(super) struct Rules {
+    pub(super) style: NumberStyle,
+    pub(super) missing: Vec<String>,
+    pub(super) kind: Kind,
+    pub(super) parts: Vec<DatePart>,
+    pub(super) cycles: Vec<DatePart>,
+}
+
+impl Rules {
+    /// Whether a date becomes several columns.
+    pub(super) fn is_split(&self) -> bool {
+        !self.parts.is_empty() || !self.cycles.is_empty()
+    }
+}
+
+impl ColumnOptions {
+    /// As for all columns.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Numbers have a comma before their fraction: [`CsvOptions::decimal_comma`].
+    pub fn decimal_comma(mut self) -> Self {
+        self.decimal = Some(',');
+        self
+    }
+
+    /// Numbers have a point before their fraction, where the other columns have a comma.
+    pub fn decimal_point(mut self) -> Self {
+        self.decimal = Some('.');
+        self
+    }
+
+    /// The character between groups of digits: [`CsvOptions::thousands`].
+    pub fn thousands(mut self, separator: char) -> Self {
+        self.thousands = Some(separator);
+        self
+    }
+
+    /// What is dropped before or behind a number: [`CsvOptions::strip`].
+    pub fn strip<T: AsRef<str>>(mut self, units: impl IntoIterator<Item = T>) -> Self {
+        self.units = Some(strings(units));
+        self
+    }
+
+    /// The texts that stand for a missing value: [`CsvOptions::missing`].
+    pub fn missing<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
+        self.missing = Some(strings(texts));
+        self
+    }
+
+    /// Texts, even if they look like numbers.
+    pub fn text(mut self) -> Self {
+        self.kind = Some(Kind::Text);
+        self
+    }
+
+    /// Numbers; anything else is an error.
+    pub fn number(mut self) -> Self {
+        self.kind = Some(Kind::Number);
+        self
+    }
+
+    /// Dates or times in a format; anything else is an error. They become the seconds since the beginning of 1970, which
+    /// are a number like others.
+    ///
+    /// The format is `iso` for `2024-02-29`, `2024-02-29 12:30`, `2024-02-29T12:30:59.5Z` and `2024-02-29T12:30:59+01:00`,
+    /// or a pattern such as `%d.%m.%Y` or `%m/%d/%y %I:%M %p`:
+    ///
+    /// | | |
+    /// |---|---|
+    /// | `%Y`, `%y` | the year with four digits; with two, where 69 to 99 are in the twentieth century |
+    /// | `%m`, `%b`, `%B` | the month as a number; by its English name of three letters; by its whole name |
+    /// | `%d` | the day of the month |
+    /// | `%H`, `%I` with `%p` | the hour of 24; of 12, and `AM` or `PM` |
+    /// | `%M`, `%S`, `%f` | minutes, seconds, the fraction of a second |
+    /// | `%z` | the distance from UTC: `+01:00`, `+0100`, `Z`. Without it, times are taken as they stand |
+    /// | `%a`, `%A` | the English name of the weekday, which is passed over |
+    /// | `%%` | a percent sign |
+    ///
+    /// A space stands for any white space; everything else for itself. Numbers may lack their leading zeros.
+    pub fn date(mut self, format: impl Into<String>) -> Self {
+        self.kind = Some(Kind::Date(format.into()));
+        self
+    }
+
+    /// Puts these parts of a [`date`](Self::date) into its place, each as a column of its own: `sold_year`,
+    /// `sold_weekday`. As [`Table::date_parts`] does.
+    pub fn parts(mut self, parts: impl IntoIterator<Item = DatePart>) -> Self {
+        self.parts.extend(parts);
+        self
+    }
+
+    /// The same, with each part as a point on a circle, so that December is beside January: `sold_month_sin` and
+    /// `sold_month_cos`. As [`Table::date_cycles`] does.
+    pub fn cycles(mut self, parts: impl IntoIterator<Item = DatePart>) -> Self {
+        self.cycles.extend(parts);
+        self
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            style: NumberStyle {
+                decimal: self.decimal.unwrap_or('.'),
+                thousands: self.thousands,
+                units: self.units.clone().unwrap_or_default(),
+            },
+            missing: self.missing.clone().unwrap_or_else(|| MISSING.map(String::from).to_vec()),
+            kind: self.kind.clone().unwrap_or(Kind::Any),
+            parts: self.parts.clone(),
+            cycles: self.cycles.clone(),
+        }
+    }
+
+    fn overlaid(mut self, above: &Self) -> Self {
+        self.decimal = above.decimal.or(self.decimal);
+        self.thousands = above.thousands.or(self.thousands);
+        self.units = above.units.clone().or(self.units);
+        self.missing = above.missing.clone().or(self.missing);
+        self.kind = above.kind.clone().or(self.kind);
+        self.parts.extend_from_slice(&above.parts);
+        self.cycles.extend_from_slice(&above.cycles);
+        self
+    }
+}
+
+fn strings<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Vec<String> {
+    texts.into_iter().map(|text| text.as_ref().to_string()).collect()
+}

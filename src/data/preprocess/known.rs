@@ -1,0 +1,77 @@
+//! Which of the known categories a value is.
+
+use std::collections::HashMap;
+
+use crate::data::number::NumberKey;
+
+/// Categories by their text and, for those that are numbers, by their value.
+pub(super) struct Known<'c> {
+    exact: HashMap<&'c str, usize>,
+    /// The first category with a value, and the second if there is one.
+    by_value: HashMap<NumberKey, (usize, Option<usize>)>,
+}
+
+/// What a value is among the categories.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Match {
+    Category(usize),
+    Unknown,
+    /// Another spelling of a number that several categories spell in their ways.
+    Either(usize, usize),
+}
+
+impl<'c> Known<'c> {
+    pub(super) fn new(categories: &'c [String]) -> Self {
+        let mut by_value: HashMap<NumberKey, (usize, Option<usize>)> = HashMap::new();
+        for (i, category) in categories.iter().enumerate() {
+            if let Some(key) = NumberKey::of(category) {
+                by_value.entry(key).and_modify(|(_, second)| *second = second.or(Some(i))).or_insert((i, None));
+            }
+        }
+        Self { exact: categories.iter().map(String::as_str).zip(0..).collect(), by_value }
+    }
+
+    /// Whether some categories are numbers.
+    pub(super) fn has_numbers(&self) -> bool {
+        !self.by_value.is_empty()
+    }
+
+    /// The category of the same text; if there is none, of the same number: `1.0` and `01` are `1`.
+    pub(super) fn find(&self, text: &str) -> Match {
+        if let Some(i) = self.exact.get(text) {
+            return Match::Category(*i);
+        }
+        match NumberKey::of(text).and_then(|key| self.by_value.get(&key)) {
+            None => Match::Unknown,
+            Some((i, None)) => Match::Category(*i),
+            Some((i, Some(j))) => Match::Either(*i, *j),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_text_then_by_value() {
+        let categories = ["1", "02", "2.50", "a", "7", "07", "7.0"].map(String::from);
+        let known = Known::new(&categories);
+        for (text, expected) in [
+            ("1", Match::Category(0)),
+            ("1.0", Match::Category(0)),
+            ("01", Match::Category(0)),
+            ("2", Match::Category(1)),
+            ("2.5", Match::Category(2)),
+            ("a", Match::Category(3)),
+            ("b", Match::Unknown),
+            ("3", Match::Unknown),
+            ("7", Match::Category(4)),
+            ("07", Match::Category(5)),
+            ("7.00", Match::Either(4, 5)),
+        ] {
+            assert_eq!(known.find(text), expected, "{text}");
+        }
+        assert!(known.has_numbers() && !Known::new(&categories[3..4]).has_numbers());
+    }
+}
