@@ -11,20 +11,15 @@
 //!
 //! With `--check`, the file is compared with what would be written, and left alone.
 
+mod houses;
+
 use demotic::data::{Column, Table};
 use demotic::{Error, Result, Rng};
+use houses::{DISTRICTS, House, KINDS, NOISE};
 
 const ROWS: usize = 4000;
 const SEED: u64 = 2026;
-/// The standard deviation of the noise in 10,000 yuan.
-const NOISE: f64 = 20.0;
-const DISTRICTS: [(&str, f64); 5] =
-    [("old town", 1.35), ("riverside", 1.2), ("university", 1.05), ("garden", 0.95), ("harbour", 0.8)];
-/// Kind, smallest and largest area in m², and how the kind changes the price per m².
-const KINDS: [(&str, f64, f64, f64); 3] =
-    [("small", 45.0, 90.0, 1.1), ("medium", 80.0, 140.0, 1.0), ("large", 120.0, 220.0, 0.92)];
-
-fn houses() -> Result<Table> {
+fn all_houses() -> Result<Table> {
     let mut rng = Rng::seed(SEED);
     let mut numbers: [Vec<f64>; 5] = Default::default();
     let mut texts: [Vec<&str>; 2] = Default::default();
@@ -37,8 +32,7 @@ fn houses() -> Result<Table> {
         // Few houses are far from the metro: kilometres with a density that falls off exponentially.
         let metro = (-1.1 * (1.0 - rng.uniform()).ln()).min(6.0);
         let metro = (metro * 100.0).round() / 100.0;
-        let rate = 2.2 * district_factor * kind_factor * (0.75 + 0.6 * (-metro / 1.2).exp());
-        let price = area * rate * (1.0 - 0.012 * age) * (1.0 + 0.004 * (floor - 6.0)) + NOISE * rng.normal();
+        let price = House { area, age, floor, metro, kind_factor, district_factor }.price() + NOISE * rng.normal();
         for (column, value) in numbers.iter_mut().zip([area, age, floor, metro, (price * 10.0).round() / 10.0]) {
             column.push(value);
         }
@@ -61,14 +55,14 @@ fn houses() -> Result<Table> {
 fn main() -> Result<()> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/houses.csv");
     if std::env::args().any(|arg| arg == "--check") {
-        let same = Table::read_csv(&path)? == houses()?;
+        let same = Table::read_csv(&path)? == all_houses()?;
         return if same {
             Ok(())
         } else {
             Err(Error::format("make_houses", "houses.csv is not what this program makes"))
         };
     }
-    houses()?.write_csv(&path)?;
+    all_houses()?.write_csv(&path)?;
     println!("{} houses written", ROWS);
     Ok(())
 }

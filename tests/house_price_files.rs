@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+#[path = "../examples/houses/mod.rs"]
+mod houses;
 #[path = "../examples/house_price/model.rs"]
 mod model;
 #[path = "../examples/house_price/options.rs"]

@@ -11,12 +11,11 @@ use demotic::train::plot::Chart;
 use demotic::train::{History, predict};
 use serde_json::{Value, json};
 
+use crate::houses::{House, NOISE};
 use crate::options::Options;
 
 /// The bundled houses; `examples/make_houses.rs` says how they were made.
 const HOUSES: &str = include_str!("../data/houses.csv");
-/// The standard deviation of the noise in their prices, in 10,000 yuan: no model can do better.
-pub const NOISE_FLOOR: f64 = 20.0;
 
 /// A model with the preprocessing that it was trained behind.
 struct Fitted {
@@ -49,7 +48,21 @@ impl Scores {
 }
 
 pub fn run(options: &Options) -> Result<Value> {
-    println!("\n━━ 3. A real model ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━");
+    match &options.data {
+        Some(path) => println!("A model of {}\n", path.display()),
+        None => {
+            println!(
+                "\n━━ 3. A real model ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━\n"
+            );
+            println!(
+                "4,000 houses, which are invented: `examples/make_houses.rs` drew them and gave each a price by a formula, plus a"
+            );
+            println!(
+                "noise of {NOISE} × 10,000 yuan. So it is known how well the best of all models could do. Areas are in m², ages in years,"
+            );
+            println!("distances to the metro in km, prices in 10,000 yuan.\n");
+        }
+    }
     let target = options.target.as_str();
     let table = match &options.data {
         Some(path) => Table::read_csv(path)?,
@@ -72,29 +85,49 @@ pub fn run(options: &Options) -> Result<Value> {
     let (prediction, actual) = in_units(&fitted.model, &fitted.prep, &test)?;
     let mlp = Scores::of(&prediction, &actual)?;
     let linear = baseline(&rest, &test, target)?;
-    println!("on the test part           RMSE      MAE       R²");
+    let unit = if options.data.is_none() { "10,000 yuan".to_string() } else { format!("units of {target}") };
+    println!("How far predictions for the {} rows of the test part are off, in {unit}:\n", test.num_rows());
+    println!("                           RMSE      MAE       R²");
     for (name, s) in [("linear regression", linear), ("neural network", mlp)] {
         println!("{name:<20} {:>10.3} {:>8.3} {:>8.4}", s.rmse, s.mae, s.r2);
     }
     if options.data.is_none() {
-        println!(
-            "{:<20} {NOISE_FLOOR:>10.3}   (the noise in the prices; nothing can be below it for long)",
-            "noise floor"
-        );
+        println!("{:<20} {NOISE:>10.3}                     (of the invented prices; no model can do better)", "noise");
     }
 
     let folds = cross_validate(&rest, options, &mut rng)?;
     let mean = folds.iter().sum::<f64>() / folds.len() as f64;
     let spread = (folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>() / folds.len() as f64).sqrt();
-    println!("\n{}-fold cross-validation: RMSE {mean:.3} ± {spread:.3}", folds.len());
+    println!(
+        "\nIs that luck? Trained {} times, each time without another part of the {} rows, it is off by {mean:.3} ± {spread:.3}",
+        folds.len(),
+        rest.num_rows()
+    );
+    println!("(mean and standard deviation of the RMSE on the parts left out).");
 
     let path = options.out.join("model.safetensors");
     save(&fitted, &path)?;
     let (model, prep) = load(&path)?;
-    let house = test.head(1).drop(&[target])?;
+    // Of the test part, one that the model has never seen.
+    let house = test.head(1);
+    let truth = house.column(target)?.numbers().and_then(|prices| prices.first().copied());
+    let house = house.drop(&[target])?;
     let price = price(&model, &prep, &house)?;
     let before = self::price(&fitted.model, &fitted.prep, &house)?;
-    println!("\nSaved to {} and loaded again. A row it has never seen:\n{house}\n{target}: {price:.2}", path.display());
+    println!(
+        "\nSaved to {} and loaded again. A row of the test part, which it has never seen:\n{house}\n",
+        path.display()
+    );
+    println!("  predicted {target}: {price:>10.2}  ({unit})");
+    if let Some(truth) = truth {
+        println!("  true {target}:      {truth:>10.2}");
+    }
+    if let Some(house) = House::first_of(&house).filter(|_| options.data.is_none()) {
+        let formula = house.price();
+        println!(
+            "  by the formula:  {formula:>10.2}  (the true price without its noise: what a perfect model would say)"
+        );
+    }
 
     draw(options, &fitted.history, &prediction, &actual)?;
     println!("\nPictures: {0}/loss.png, {0}/predicted.png", options.out.display());
@@ -104,9 +137,10 @@ pub fn run(options: &Options) -> Result<Value> {
         "epochs": fitted.history.epochs.len(),
         "mlp": mlp.json(),
         "linear_regression": linear.json(),
-        "noise_floor": options.data.is_none().then_some(NOISE_FLOOR),
+        "noise_floor": options.data.is_none().then_some(NOISE),
         "cross_validation_rmse": folds,
         "prediction": price,
+        "truth": truth,
         "same_after_loading": price == before,
     }))
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use demotic::{Error, Result};
 
 pub const USAGE: &str = "\
-house_price: from the worked example of an article to a real model
+house_price: three houses that everyone gets wrong at first, what helps, and a real model
 
-  --data FILE.csv    a table of your own instead of the bundled houses
+  --data FILE.csv    a table of your own, and only the model of it
   --target COLUMN    the column to predict (default: price)
   --epochs N         the most epochs to train for (default: 300)
   --seed N           the seed of everything that is random (default: 1)
   --out DIR          where pictures and the model go (default: out/house_price)
+  --note             train nothing: say where the three houses come from
   --quick            fewer epochs and folds
   --json             end with one JSON object that holds all results
   --check            fail unless the results are what they should be";
@@ -22,6 +23,7 @@ pub struct Options {
     pub epochs: usize,
     pub seed: u64,
     pub out: PathBuf,
+    pub note: bool,
     pub quick: bool,
     pub json: bool,
     pub check: bool,
@@ -36,6 +38,7 @@ impl Options {
             epochs: 300,
             seed: 1,
             out: PathBuf::from("out/house_price"),
+            note: false,
             quick: false,
             json: false,
             check: false,
@@ -48,6 +51,7 @@ impl Options {
                 "--epochs" => options.epochs = number(&arg, &value()?)? as usize,
                 "--seed" => options.seed = number(&arg, &value()?)?,
                 "--out" => options.out = value()?.into(),
+                "--note" => options.note = true,
                 "--quick" => options.quick = true,
                 "--json" => options.json = true,
                 "--check" => options.check = true,

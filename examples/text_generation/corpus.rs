@@ -7,75 +7,92 @@ use demotic::prelude::*;
 use demotic::text::{BpeOptions, BpeTokenizer, CharTokenizer, TokenStream, Tokenizer, WordTokenizer};
 
 use crate::options::{Options, Tokens};
+use crate::stories::{self, Language};
 
-/// The tutorials of this crate, in English and in Chinese.
-const TUTORIALS: [&str; 20] = [
-    include_str!("../../docs/tutorials/01_tensors.md"),
-    include_str!("../../docs/tutorials/02_gradients.md"),
-    include_str!("../../docs/tutorials/03_first_model.md"),
-    include_str!("../../docs/tutorials/04_layers_and_trainer.md"),
-    include_str!("../../docs/tutorials/05_house_prices.md"),
-    include_str!("../../docs/tutorials/06_text_into_numbers.md"),
-    include_str!("../../docs/tutorials/07_recurrent_language_model.md"),
-    include_str!("../../docs/tutorials/08_attention.md"),
-    include_str!("../../docs/tutorials/09_train_a_gpt.md"),
-    include_str!("../../docs/tutorials/10_sampling.md"),
-    include_str!("../../docs/zh/01_tensors.md"),
-    include_str!("../../docs/zh/02_gradients.md"),
-    include_str!("../../docs/zh/03_first_model.md"),
-    include_str!("../../docs/zh/04_layers_and_trainer.md"),
-    include_str!("../../docs/zh/05_house_prices.md"),
-    include_str!("../../docs/zh/06_text_into_numbers.md"),
-    include_str!("../../docs/zh/07_recurrent_language_model.md"),
-    include_str!("../../docs/zh/08_attention.md"),
-    include_str!("../../docs/zh/09_train_a_gpt.md"),
-    include_str!("../../docs/zh/10_sampling.md"),
-];
+/// The stories are always the same ones, whatever the seed of a run is.
+const STORIES_SEED: u64 = 1;
+/// How much there is in each language.
+const STORIES_BYTES: usize = 1_000_000;
 
 /// The share of the text that the model is trained on; the rest is for measuring.
 const TRAINED: f64 = 0.9;
-/// The entries of the vocabulary of a byte-pair encoding that is trained here.
-const BPE_VOCABULARY: usize = 1024;
 
 pub struct Corpus {
     pub name: String,
-    pub characters: usize,
+    pub text: String,
     pub tokenizer: Arc<dyn Tokenizer>,
-    pub train: TokenStream,
-    pub validation: TokenStream,
-    /// How many characters the validation part stands for.
-    pub validation_characters: usize,
+    pub num_tokens: usize,
+    pub parts: Parts,
+    /// The number of characters in the part that is kept for measuring.
+    pub kept_characters: usize,
+}
+
+/// What to train on, and what to keep for measuring.
+pub enum Parts {
+    /// Stories, each of which fits into the context as a whole and begins at its first position. So it is easy to look up
+    /// what the title said.
+    Stories { train: Vec<Vec<u32>>, kept: Vec<Vec<u32>> },
+    /// One long text, of which any window is an example.
+    Stream { train: TokenStream, kept: TokenStream },
 }
 
 impl Corpus {
     pub fn new(options: &Options) -> Result<Self> {
         let (name, text) = match &options.corpus {
             Some(path) => (path.display().to_string(), read(path)?),
-            None => ("the tutorials of this crate, in English and Chinese".to_string(), TUTORIALS.concat()),
+            None => {
+                let text = stories::corpus(&Language::ALL, STORIES_BYTES, STORIES_SEED)?;
+                ("small stories in English and Chinese, written by a grammar".to_string(), text)
+            }
         };
         if text.trim().is_empty() {
             return Err(Error::argument("text_generation", format!("{name} has no text")));
         }
         let tokenizer: Arc<dyn Tokenizer> = match options.tokens {
             Tokens::Char => Arc::new(CharTokenizer::fit([&text])?.with_unknown("<?>")?),
-            Tokens::Bpe => Arc::new(BpeTokenizer::train([&text], &BpeOptions::new().vocab_size(BPE_VOCABULARY))?),
+            Tokens::Bpe => Arc::new(BpeTokenizer::train([&text], &BpeOptions::new().vocab_size(options.vocabulary))?),
             Tokens::Word => {
                 let mut words = WordTokenizer::new().oov_token("<?>");
                 words.fit_on_texts([&text])?;
                 Arc::new(words)
             }
         };
+        if options.corpus.is_none() {
+            let mut stories = Vec::new();
+            for story in text.split_inclusive(stories::END) {
+                stories.push(tokenizer.encode(story)?.into_iter().map(|id| id as u32).collect::<Vec<_>>());
+            }
+            if stories.iter().all(|story| (2..=options.context + 1).contains(&story.len())) {
+                let num_tokens = stories.iter().map(Vec::len).sum();
+                let kept = stories.split_off((stories.len() as f64 * TRAINED) as usize);
+                let first_kept = text.split_inclusive(stories::END).skip(stories.len());
+                let kept_characters = first_kept.map(|story| story.chars().count()).sum();
+                let parts = Parts::Stories { train: stories, kept };
+                return Ok(Self { name, text, tokenizer, num_tokens, parts, kept_characters });
+            }
+        }
         let stream = TokenStream::from_ids(tokenizer.encode(&text)?)?;
-        let (train, validation) = stream.split(TRAINED)?;
-        if validation.len() < 2 || train.len() <= options.context {
+        let (train, kept) = stream.split(TRAINED)?;
+        if kept.len() < 2 || train.len() <= options.context {
             let message = format!("{name} has {} tokens, a context of {} needs more", stream.len(), options.context);
             return Err(
                 Error::argument("text_generation", message).with_help("use a longer text, or a shorter --context")
             );
         }
-        let ids = validation.slice(0..validation.len())?;
-        let validation_characters = tokenizer.decode(&ids)?.chars().count();
-        Ok(Self { name, characters: text.chars().count(), tokenizer, train, validation, validation_characters })
+        let kept_characters = tokenizer.decode(&kept.slice(0..kept.len())?)?.chars().count();
+        let num_tokens = stream.len();
+        Ok(Self { name, text, tokenizer, num_tokens, parts: Parts::Stream { train, kept }, kept_characters })
+    }
+
+    /// What a prompt is if none is asked for: how the kept part begins.
+    pub fn beginning(&self) -> Result<String> {
+        match &self.parts {
+            Parts::Stories { kept, .. } => {
+                let ids: Vec<i64> = kept[0].iter().take(8).map(|id| i64::from(*id)).collect();
+                self.tokenizer.decode(&ids)
+            }
+            Parts::Stream { kept, .. } => self.tokenizer.decode(&kept.slice(0..kept.len().min(8))?),
+        }
     }
 }
 

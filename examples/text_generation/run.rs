@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use demotic::data::NextTokens;
+use demotic::data::{Dataset, NextTokens, Sentences};
 use demotic::io::CheckpointFolder;
 use demotic::models::{Generate, GenerateOptions, Gpt, GptConfig, RecurrentCell, RecurrentLm, RecurrentLmConfig};
 use demotic::optimizers::schedule::Curve;
@@ -15,9 +15,16 @@ use demotic::text::Tokenizer;
 use demotic::train::plot::Chart;
 use serde_json::{Value, json};
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Parts};
+use crate::judged;
+use crate::measure::Measure;
 use crate::options::{Kind, Options};
+use crate::picture::{self, Scene};
 use crate::saved::{self, Config, LanguageModel};
+use crate::stories;
+
+/// Two stories that are asked for, which are not in the corpus.
+const TITLES: [&str; 2] = ["Nora the fox and the lost lantern", "《小熊豆豆和不见了的望远镜》"];
 
 /// Continues a prompt with a model that an earlier run has saved.
 pub fn generate_only(options: &Options, folder: &Path) -> Result<Value> {
@@ -46,13 +53,18 @@ fn loaded(mut model: impl LanguageModel, tokenizer: &dyn Tokenizer, options: &Op
 /// Trains a model as the options say.
 pub fn train(options: &Options) -> Result<Value> {
     let corpus = Corpus::new(options)?;
-    println!("2. A language model of {}\n", corpus.name);
+    match options.corpus {
+        Some(_) => println!("A language model of {}\n", corpus.name),
+        None => println!(
+            "━━ 2. A GPT that tells stories ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━\n"
+        ),
+    }
     println!(
-        "{} characters are {} tokens of a vocabulary of {}; the last {} are kept for measuring.",
-        corpus.characters,
-        corpus.train.len() + corpus.validation.len(),
+        "Its text: {}; {} characters, {} tokens of a vocabulary of {}.",
+        corpus.name,
+        corpus.text.chars().count(),
+        corpus.num_tokens,
         corpus.tokenizer.vocab_size(),
-        corpus.validation.len()
     );
     let mut rng = Rng::seed(options.seed);
     let vocab = corpus.tokenizer.vocab_size();
@@ -67,7 +79,7 @@ pub fn train(options: &Options) -> Result<Value> {
     match options.kind {
         Kind::Gpt => {
             let config = GptConfig::new(vocab, options.context)
-                .layers(options.layers.unwrap_or(4))
+                .layers(options.layers.unwrap_or(if options.corpus.is_none() { 2 } else { 4 }))
                 .heads(options.heads)
                 .hidden_size(options.width);
             trained(Gpt::new(config, &mut rng)?, &corpus, options, rng)
@@ -78,94 +90,163 @@ pub fn train(options: &Options) -> Result<Value> {
     }
 }
 
-/// What a token of this corpus says, measured in bits per character of text.
-struct Bits {
-    tokens: Vec<i64>,
-    tokens_per_character: f64,
-    context: usize,
+/// Batches of tokens, and for each the one behind it.
+type Examples = dyn Dataset<Batch = (Tensor, Tensor)>;
+
+/// What a run tells of itself.
+#[derive(Default)]
+struct Course {
+    /// The training loss of each step.
+    losses: Vec<f64>,
+    /// Steps, and the loss on a part of the text that is kept.
+    validation: Vec<(f64, f64)>,
+    scenes: Vec<Scene>,
 }
 
-impl Bits {
-    fn of<M: LanguageModel>(&self, model: &M) -> Result<f64> {
-        let nats = model.perplexity(&self.tokens, self.context)?.nats_per_token();
-        Ok(nats / std::f64::consts::LN_2 * self.tokens_per_character)
-    }
-}
+/// The most tokens on which the loss is measured while the training goes on.
+const MEASURED: usize = 4096;
+/// How often the training says how it goes.
+const LINES: u64 = 10;
 
 fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, mut rng: Rng) -> Result<Value> {
-    let samples = (options.steps as usize).saturating_mul(options.batch);
-    let data = NextTokens::new(corpus.train.clone(), options.context)?.random(samples, &mut rng)?;
-    let kept = &corpus.validation;
-    let prompt = match &options.prompt {
-        Some(prompt) => prompt.clone(),
-        None if options.corpus.is_none() => "# ".to_string(),
-        None => corpus.tokenizer.decode(&kept.slice(0..kept.len().min(8))?)?,
+    let data: Box<Examples> = match &corpus.parts {
+        Parts::Stories { train, .. } => Box::new(Sentences::new(train, 0)?),
+        Parts::Stream { train, .. } => {
+            let samples = (options.steps as usize).saturating_mul(options.batch);
+            Box::new(NextTokens::new(train.clone(), options.context)?.random(samples, &mut rng)?)
+        }
+    };
+    let whole = Measure::new(&corpus.parts, options.context, usize::MAX)?;
+    let part = Measure::new(&corpus.parts, options.context, MEASURED)?;
+    println!("The last tenth, {} tokens, is kept for measuring.", whole.num_tokens());
+    let prompts = match &options.prompt {
+        Some(prompt) => vec![prompt.clone()],
+        None if options.corpus.is_none() => TITLES.map(|title| format!("{title}\n")).to_vec(),
+        None => vec![corpus.beginning()?],
     };
     println!("{} with {} parameters.\n", model.kind(), model.num_parameters());
-    let tokens_per_character = kept.len() as f64 / corpus.validation_characters.max(1) as f64;
-    let bits = Bits { tokens: kept.slice(0..kept.len())?, tokens_per_character, context: options.context };
-    let sample = GenerateOptions::new().sampler(options.sampler()?).sliding_window();
-    let brief = sample.clone().max_new_tokens(options.new_tokens.min(80));
-    let before = bits.of(&model)?;
-    println!("Before training ({before:.2} bits per character), it knows nothing:");
-    show(&model, &*corpus.tokenizer, &prompt, &brief, options.seed)?;
+    let tokens_per_character = whole.num_tokens() as f64 / corpus.kept_characters.max(1) as f64;
+    let bits = |nats: f64| nats / std::f64::consts::LN_2 * tokens_per_character;
+    let mut sample = GenerateOptions::new().sampler(options.sampler()?).sliding_window();
+    if options.corpus.is_none() {
+        sample = sample.stop_text(stories::END);
+    }
+    let brief = sample.clone().max_new_tokens(options.new_tokens.min(60));
+    let before = bits(whole.of(&model)?);
+    println!("Before the training it knows nothing ({before:.2} bits per character):\n");
+    let first = show(&model, &*corpus.tokenizer, &prompts[0], &brief, options.seed)?;
 
     let warm_up = options.steps / 10;
-    let losses = Arc::new(Mutex::new(Vec::new()));
     let optimizer = AdamW::new(options.lr).decay_matrices_only().clip_norm(1.0);
     let mut trainer = Trainer::new(losses::token_cross_entropy, optimizer)
         .max_steps(options.steps)
         .batch_size(options.batch)
         .step_schedule(Curve::cosine(options.lr, options.steps - warm_up).floor(options.lr * 0.1).warm_up(warm_up))
         .checkpoints(CheckpointFolder::new(options.out.join("checkpoints")).keep(2))
-        .checkpoint_every((options.steps / 2).max(1))
-        .progress();
+        .checkpoint_every((options.steps / 2).max(1));
     if let Some(path) = &options.resume {
         trainer = trainer.resume(path);
     }
-    let record = losses.clone();
-    trainer = trainer.every(1, move |report, _: &M| {
-        if let Ok(mut losses) = record.lock() {
-            losses.push(report.loss);
+    let mut course = Course::default();
+    course.scenes.push(Scene { heading: "before the training".into(), prompt: prompts[0].clone(), text: first });
+    let course = Arc::new(Mutex::new(course));
+    let every = (options.steps / LINES).max(1);
+    let sample_every = (options.steps / 3).max(1);
+    let (record, tokenizer, steps, seed) = (course.clone(), corpus.tokenizer.clone(), options.steps, options.seed);
+    let tokens_per_step = match &corpus.parts {
+        // Stories differ in length.
+        Parts::Stories { train, .. } => {
+            options.batch as f64 * train.iter().map(Vec::len).sum::<usize>() as f64 / train.len() as f64
+        }
+        Parts::Stream { .. } => (options.batch * options.context) as f64,
+    };
+    let (prompt, mut since, mut said) = (prompts[0].clone(), Instant::now(), 0);
+    trainer = trainer.every(1, move |report, model: &M| {
+        let mut course = record.lock().unwrap_or_else(PoisonError::into_inner);
+        course.losses.push(report.loss);
+        if report.step % every == 0 {
+            let seconds = since.elapsed().as_secs_f64();
+            let last = &course.losses[course.losses.len().saturating_sub(every as usize)..];
+            let mean = last.iter().sum::<f64>() / last.len() as f64;
+            let speed = last.len() as f64 * tokens_per_step / seconds;
+            let validation = part.of(model)?;
+            if said == 0 {
+                println!("Training. Losses are means over the steps since the line before, and over {} kept tokens.", part.num_tokens());
+            }
+            println!(
+                "  step {:>5} of {steps}   training loss {mean:.3}   on kept text {validation:.3}   {speed:>6.0} tokens/s",
+                report.step
+            );
+            said += 1;
+            course.validation.push((report.step as f64, validation));
+        }
+        if report.step % sample_every == 0 && report.step + sample_every <= steps {
+            println!("\nAfter {} steps:\n", report.step);
+            let text = show(model, &*tokenizer, &prompt, &brief, seed)?;
+            course.scenes.push(Scene { heading: format!("after {} steps", report.step), prompt: prompt.clone(), text });
+        }
+        if report.step % every == 0 {
+            since = Instant::now();
         }
         Ok(ControlFlow::Continue(()))
     });
-    let (tokenizer, start_of_sample, seed) = (corpus.tokenizer.clone(), prompt.clone(), options.seed);
-    trainer = trainer.every((options.steps / 3).max(1), move |report, model: &M| {
-        println!("After {} steps (training loss {:.2}):", report.step, report.mean_loss);
-        show(model, &*tokenizer, &start_of_sample, &brief, seed)?;
-        Ok(ControlFlow::Continue(()))
-    });
     let start = Instant::now();
-    trainer.fit(&mut model, &data, &mut rng)?;
+    trainer.fit(&mut model, &*data, &mut rng)?;
     let seconds = start.elapsed().as_secs_f64();
     drop(trainer);
 
-    let losses = losses.lock().map(|losses| losses.clone()).unwrap_or_default();
-    let last = &losses[losses.len().saturating_sub(100)..];
+    let mut course = std::mem::take(&mut *course.lock().unwrap_or_else(PoisonError::into_inner));
+    let last = &course.losses[course.losses.len().saturating_sub(100)..];
     let train_loss = last.iter().sum::<f64>() / last.len().max(1) as f64;
-    let after = bits.of(&model)?;
-    let validation_loss = after * std::f64::consts::LN_2 / tokens_per_character;
-    println!("{} steps in {seconds:.1} s. The loss of the last {} is {train_loss:.3},", losses.len(), last.len());
-    println!("on text that it has not seen {validation_loss:.3} per token: {after:.2} bits per character.\n");
+    let validation_loss = whole.of(&model)?;
+    let after = bits(validation_loss);
+    println!(
+        "\n{} steps in {seconds:.1} s. Nats per token: {train_loss:.3} in the mean of the last {} steps, {validation_loss:.3} on all\n\
+         the text that was kept, which are {after:.2} bits per character.\n",
+        course.losses.len(),
+        last.len()
+    );
     let chart = options.out.join("loss.png");
     Chart::new("Loss of a language model")
         .labels("step", "cross-entropy, nats per token")
-        .line("training", losses.iter().copied())
+        .log_y()
+        .smooth_line("training", course.losses.iter().copied(), (course.losses.len() / 25).max(1))
+        .xy_line("validation", course.validation.iter().copied())
         .save(&chart)?;
     saved::save(&model, &*corpus.tokenizer, &options.out)?;
-    println!("{prompt}… continued:");
-    let text = show(&model, &*corpus.tokenizer, &prompt, &sample.max_new_tokens(options.new_tokens), options.seed)?;
-    println!("The loss curve is in {}. To go on generating:", chart.display());
+
+    let sample = sample.max_new_tokens(options.new_tokens);
+    let mut texts = Vec::new();
+    for prompt in &prompts {
+        println!("After the training:\n");
+        let text = show(&model, &*corpus.tokenizer, prompt, &sample, options.seed)?;
+        course.scenes.push(Scene {
+            heading: format!("after {} steps", options.steps),
+            prompt: prompt.clone(),
+            text: text.clone(),
+        });
+        texts.push(text);
+    }
+    let stories = match options.corpus {
+        None => {
+            let count = if options.quick { 4 } else { 16 };
+            judged::stories(&model, &*corpus.tokenizer, &corpus.text, count, &options.sampler()?, options.seed)?
+        }
+        Some(_) => Value::Null,
+    };
+    picture::save(&course.scenes, &options.out.join("text.svg"))?;
+    println!("Pictures: {0}/loss.png, {0}/text.svg. To go on generating:", options.out.display());
     println!("  cargo run --release --example text_generation -- --load {} --prompt TEXT", options.out.display());
     Ok(json!({
-        "steps": losses.len(),
+        "steps": course.losses.len(),
         "seconds": seconds,
         "train_loss": train_loss,
         "validation_loss": validation_loss,
         "bits_per_character_before": before,
         "bits_per_character": after,
-        "text": text,
+        "text": texts[0],
+        "texts": texts,
+        "stories": stories,
     }))
 }
 

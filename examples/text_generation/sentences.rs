@@ -1,4 +1,4 @@
-//! Part 1: the program that the article shows, what it would have done, and what it should have done.
+//! Part 1: three Chinese sentences, learnt by heart by a recurrent network; and what usually goes wrong with that.
 
 use demotic::data::Sentences;
 use demotic::models::{Generate, GenerateOptions, RecurrentLm, RecurrentLmConfig};
@@ -7,41 +7,53 @@ use demotic::text::{Sampler, Tokenizer, WordTokenizer};
 use serde_json::{Value, json};
 
 const SENTENCES: [&str; 3] = ["这是一个关于人工智能的文本。", "人工智能将改变我们的生活。", "人工智能需要受到规范。"];
-const SEED_TEXT: &str = "人工智能是一种技术。";
+/// A text to continue that is not among them.
+const ANOTHER: &str = "人工智能是一种技术。";
 /// The first characters of each sentence that no other sentence begins with.
 const OPENINGS: [&str; 3] = ["这", "人工智能将", "人工智能需"];
 const STEPS: usize = 60;
 
 pub fn run(seed: u64) -> Result<Value> {
-    println!("1. The article's program\n");
-    println!("It promises a GPT and defines an LSTM. It stops before it begins, and would not learn if it did not:");
-    println!("  - max_sequence_length is used and never defined; tokenizer belongs to another function.");
-    let words = what_a_word_tokenizer_makes_of_it()?;
-    println!("  - The labels are the inputs themselves: the task would be to copy, not to predict what comes next.");
+    println!("━━ 1. Three sentences by heart ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━\n");
     println!(
-        "  - categorical_crossentropy wants labels with one number per class, and gets the numbers of the classes."
+        "The smallest language model there is: a recurrent network that has read three sentences and continues them."
     );
+    for sentence in SENTENCES {
+        println!("  {sentence}");
+    }
     println!(
-        "  - Predictions for all positions are printed at once, so nothing is ever generated from what was generated.\n"
+        "\nThe program looks easy, and four mistakes are made again and again. None of them is reported by anybody:"
     );
+    let words = a_word_tokenizer_for_chinese()?;
+    println!(
+        "  · The targets are the inputs. Then the task is to copy, which is learnt at once and good for nothing. The"
+    );
+    println!("    target of each place is the token at the next one.");
+    println!(
+        "  · The loss wants a probability for each class, and gets the number of the right class. Here the losses for"
+    );
+    println!("    both have different names, and the wrong one is an error.");
+    println!(
+        "  · Predictions for all places are printed as if they were a text. A text is generated token by token: each"
+    );
+    println!("    goes back into the model before the next one is asked for.\n");
 
-    println!(
-        "What it should do: take characters, let each position predict the one after it, and generate one at a time."
-    );
     let mut tokenizer = WordTokenizer::new().num_words(10_000).oov_token("<?>");
     tokenizer.fit_on_texts(SENTENCES)?;
     let mut rng = Rng::seed(seed);
     let mut model = RecurrentLm::new(RecurrentLmConfig::default(), &mut rng)?;
     let sizes = model.config();
     println!(
-        "The article's sizes: {} tokens, vectors of {}, an LSTM of {}: {} parameters.",
-        sizes.vocab_size,
-        sizes.embedding_size,
+        "Done right, with an LSTM of {} units, vectors of {} numbers for up to {} characters, {} parameters:",
         sizes.hidden_size,
+        sizes.embedding_size,
+        sizes.vocab_size,
         model.num_parameters()
     );
     let (first, last) = train(&mut model, &tokenizer, &mut rng)?;
-    println!("{STEPS} steps of Adam: the loss falls from {first:.2} (ln 10000 = 9.21: no idea) to {last:.3}.\n");
+    println!(
+        "{STEPS} steps of Adam; the loss falls from {first:.2} (ln 10000 = 9.21: no idea) to {last:.3} nats per character.\n"
+    );
 
     let mut continued = Vec::new();
     for (opening, sentence) in OPENINGS.iter().zip(SENTENCES) {
@@ -50,12 +62,15 @@ pub fn run(seed: u64) -> Result<Value> {
         println!("  {opening}… → {text}  ({verdict})");
         continued.push(json!({ "opening": opening, "text": text, "exact": text == sentence }));
     }
-    let unknown: String = SEED_TEXT.chars().filter(|c| tokenizer.word_index(&c.to_string()).is_none()).collect();
-    let next = continue_sentence(&model, &tokenizer, SEED_TEXT)?;
+    let unknown: String = ANOTHER.chars().filter(|c| tokenizer.word_index(&c.to_string()).is_none()).collect();
+    let next = continue_sentence(&model, &tokenizer, ANOTHER)?;
     println!(
-        "\nThe article's seed text has characters that its sentences do not have ({unknown}): they count as unknown."
+        "\nA sentence that it has not read has characters that it does not know ({unknown}). Since it is at its end, the"
     );
-    println!("It ends a sentence, so the model begins another one:\n  {next}\n");
+    println!("model begins another one:\n  {next}\n");
+    println!(
+        "That is memory, and not yet language. For that, there has to be more text than can be learnt by heart.\n"
+    );
     Ok(json!({
         "words_in_three_sentences": words,
         "first_loss": first,
@@ -65,14 +80,19 @@ pub fn run(seed: u64) -> Result<Value> {
     }))
 }
 
-/// The number of different words that Keras' tokenizer sees in the three sentences.
-fn what_a_word_tokenizer_makes_of_it() -> Result<usize> {
+/// The number of different words that a tokenizer sees in the three sentences if it divides texts at spaces.
+fn a_word_tokenizer_for_chinese() -> Result<usize> {
     let mut tokenizer = WordTokenizer::new().num_words(10_000).segment_cjk(false);
     tokenizer.fit_on_texts(SENTENCES)?;
     let sequences = tokenizer.texts_to_sequences(SENTENCES)?;
-    println!("  - Its tokenizer splits at spaces. Chinese has none, so each sentence is one word: {sequences:?}.");
-    let seed = tokenizer.texts_to_sequences([SEED_TEXT])?;
-    println!("    The seed text is a word that it does not know, and vanishes: {:?}.", seed[0]);
+    println!(
+        "  · Words are what stands between spaces. Chinese has none, so each sentence is one word: {sequences:?}."
+    );
+    let another = tokenizer.texts_to_sequences([ANOTHER])?;
+    println!(
+        "    Any other sentence is a word that is not known, and vanishes: {:?}. Characters are better words.",
+        another[0]
+    );
     Ok(tokenizer.word_counts().len())
 }
 
