@@ -140,7 +140,7 @@ fn cut(line: &[Point], (low, high): (f64, f64)) -> Vec<Vec<Point>> {
     // Where the way from one point to the next passes a height.
     let crossing = |a: Point, b: Point, at: f64| -> Option<Point> {
         let t = (at - a.1) / (b.1 - a.1);
-        ((a.1 < at) != (b.1 < at) && a.1 != at && b.1 != at).then(|| (a.0 + t * (b.0 - a.0), at))
+        ((a.1 < at) != (b.1 < at) && a.1 != at && b.1 != at).then_some((a.0 + t * (b.0 - a.0), at))
     };
     let mut parts: Vec<Vec<Point>> = Vec::new();
     let mut part: Vec<Point> = line.first().copied().filter(inside).into_iter().collect();
