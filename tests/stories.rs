@@ -75,7 +75,7 @@ fn stories_that_forget_who_they_are_about() -> Result<()> {
     let text = "Once upon a time, a shy fox named Ida lived by the sea. She had only one wish: to count the stars on market day. \
                 One Monday, the telescope was gone: it had sunk into the mud.";
     let read = HashSet::from(["Once upon a time, a shy fox named Ida lived by the sea."]);
-    let title = "Ida the fox and the lost telescope";
+    let title = "The story of Ida the fox and the lost telescope";
     let right = quality(title, text, Language::English, &read)?;
     // It has no end.
     assert_eq!((right.sentences, right.accepted, right.in_keeping, right.new, right.whole), (3, 3, 3, 2, 0));

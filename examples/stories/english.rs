@@ -244,7 +244,7 @@ pub const SOURCE: Source = Source {
         ("habit", "habits"),
     ],
     sections: &[
-        &["{hero} the {kind} and the lost {wish.need}"],
+        &["The story of {hero} the {kind} and the lost {wish.need}"],
         &[
             "Once upon a time, {nature} {kind} named {hero} lived {home}.",
             "There was once {nature} {kind} called {hero} who lived {home}.",

@@ -84,13 +84,18 @@ impl Grammar {
     }
 
     fn all_words(&self) -> HashSet<String> {
+        self.parts().flat_map(words).map(str::to_lowercase).collect()
+    }
+
+    /// The texts that stories are put together from.
+    pub fn parts(&self) -> impl Iterator<Item = &'static str> {
         let fields = self.roles.iter().flat_map(|role| role.rows.iter().flatten());
         let pieces = self.sections.iter().flatten().flatten();
         let texts = pieces.filter_map(|piece| match piece {
             Piece::Text(text) => Some(text),
             Piece::Slot { .. } => None,
         });
-        fields.chain(texts).flat_map(|text| words(text)).map(str::to_lowercase).collect()
+        fields.chain(texts).copied()
     }
 
     /// A title, and on the next line a story.

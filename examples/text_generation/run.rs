@@ -24,7 +24,7 @@ use crate::saved::{self, Config, LanguageModel};
 use crate::stories;
 
 /// Two stories that are asked for, which are not in the corpus.
-const TITLES: [&str; 2] = ["Nora the fox and the lost lantern", "《小熊豆豆和不见了的望远镜》"];
+const TITLES: [&str; 2] = ["The story of Nora the fox and the lost lantern", "《小熊豆豆和不见了的望远镜》"];
 
 /// Continues a prompt with a model that an earlier run has saved.
 pub fn generate_only(options: &Options, folder: &Path) -> Result<Value> {

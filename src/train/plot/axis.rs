@@ -73,7 +73,7 @@ fn decades((start, end): (f64, f64)) -> Vec<f64> {
         let all = powers.flat_map(|power| multiples.iter().map(move |m| power as f64 + m.log10()));
         all.filter(|place| (start..=end).contains(place)).collect()
     };
-    let every = (last - first) / (2 * TICKS as i64) + 1;
+    let every = ((end - start) / (2 * TICKS) as f64).ceil().max(1.0) as i64;
     let choices: [&[f64]; 5] = [
         &[1.0],
         &[1.0, 3.0],
@@ -136,7 +136,7 @@ mod tests {
             ((1.0, 1e5), "1 10 100 1000 10,000 100,000"),
             ((0.08, 0.9), "0.1 0.15 0.2 0.3 0.5 0.7"),
             ((0.5, 40.0), "0.5 1 2 5 10 20"),
-            ((3.0, 3.4), "3 3.1 3.2 3.3 3.4"),
+            ((3.0, 3.4), "3 3.05 3.1 3.15 3.2 3.25 3.3 3.35 3.4"),
             ((1e-20, 1e20), "10⁻²⁰ 10⁻¹⁵ 10⁻¹⁰ 10⁻⁵ 1 100,000 10¹⁰ 10¹⁵ 10²⁰"),
         ] {
             assert_eq!(written(&Axis::new(range, ALL, true, false)).join(" "), expected);
