@@ -250,14 +250,14 @@ fn usual_mistakes_have_their_messages() {
     assert_eq!(e.message(), "new: the vocabulary has no `[UNK]`, for words that it cannot compose");
     let e = WordPieceTokenizer::new(["[UNK]"]).unwrap().encode("a").unwrap_err();
     assert_eq!(e.message(), "encode: the vocabulary has no `[CLS]`, to put around the text");
-    let e = characters.encode_batch(&["a", "bc"], &BatchOptions::new()).unwrap_err();
+    let e = characters.encode_batch(["a", "bc"], &BatchOptions::new()).unwrap_err();
     assert_eq!(
         e.message(),
         "encode_batch: the texts have different lengths, and the tokenizer has no token to fill up with"
     );
-    let e = characters.encode_batch(&[], &BatchOptions::new()).unwrap_err();
+    let e = characters.encode_batch([""; 0], &BatchOptions::new()).unwrap_err();
     assert_eq!(e.message(), "encode_batch: there are no texts");
-    let e = characters.encode_batch(&["a"], &BatchOptions::new().pad_id(0).length(usize::MAX)).unwrap_err();
+    let e = characters.encode_batch(["a"], &BatchOptions::new().pad_id(0).length(usize::MAX)).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Shape);
 }
 
@@ -265,7 +265,7 @@ fn usual_mistakes_have_their_messages() {
 fn batches_are_cut_and_filled_up() {
     let tokenizer = CharTokenizer::fit(["abcde"]).unwrap().with_special_tokens(&["<pad>"]).unwrap();
     let batch = |options: BatchOptions| {
-        let batch = tokenizer.encode_batch(&["abcde", "ab", ""], &options).unwrap();
+        let batch = tokenizer.encode_batch(["abcde", "ab", ""], &options).unwrap();
         assert_eq!(batch.ids.shape(), batch.mask.shape());
         let ids = batch.ids.to_vec::<i64>().unwrap();
         let mask = batch.mask.to_vec::<bool>().unwrap();
@@ -284,11 +284,91 @@ fn batches_are_cut_and_filled_up() {
 
     // BERT's special tokens stay.
     let bert = word_piece();
-    let long = bert.encode_batch(&["the model and the data"], &BatchOptions::new().max_length(4)).unwrap();
+    let long = bert.encode_batch(["the model and the data"], &BatchOptions::new().max_length(4)).unwrap();
     let ids = long.ids.to_vec::<i64>().unwrap();
     assert_eq!((ids.len(), ids[0], ids[3]), (4, bert.id("[CLS]").unwrap(), bert.id("[SEP]").unwrap()));
-    let e = bert.encode_batch(&["a"], &BatchOptions::new().max_length(1)).unwrap_err();
+    let e = bert.encode_batch(["a"], &BatchOptions::new().max_length(1)).unwrap_err();
     assert_eq!(e.message(), "encode: 1 tokens leave no room for the 2 special tokens around the text");
+}
+
+#[test]
+fn any_strings_and_any_pointer_make_a_batch() {
+    let tokenizer: Box<dyn Tokenizer> = Box::new(CharTokenizer::fit(["abc"]).unwrap());
+    let (texts, options) = (vec!["ab".to_string(), "c".to_string()], BatchOptions::new().pad_id(0));
+    fn ids<T: Tokenizer>(tokenizer: T, texts: &[String], options: &BatchOptions) -> Vec<i64> {
+        let batch = text::encode_batch(&tokenizer, texts, options).unwrap();
+        assert_eq!(batch.ids.shape(), [2, 2]);
+        assert_eq!(tokenizer.decode_stream().push(1).unwrap(), "b");
+        batch.ids.to_vec().unwrap()
+    }
+    let expected = [0, 1, 2, 0];
+    let shared = std::sync::Arc::new(CharTokenizer::fit(["abc"]).unwrap());
+    assert_eq!(ids(&*tokenizer, &texts, &options), expected);
+    assert_eq!(ids(&tokenizer, &texts, &options), expected);
+    assert_eq!(ids(std::sync::Arc::clone(&shared), &texts, &options), expected);
+    let dynamic: &dyn Tokenizer = &*tokenizer;
+    for batch in [
+        dynamic.encode_batch(&texts, &options),
+        dynamic.encode_batch(["ab", "c"], &options),
+        tokenizer.encode_batch(texts.clone(), &options),
+        tokenizer.encode_batch(texts.iter().map(String::as_str), &options),
+        shared.encode_batch(["ab", "c"], &options),
+    ] {
+        assert_eq!(batch.unwrap().ids.to_vec::<i64>().unwrap(), expected);
+    }
+    assert_eq!(tokenizer.decode_stream().push(0).unwrap(), "a");
+    assert_eq!(ids(tokenizer, &texts, &options), expected);
+    let pair = ("the cat".to_string(), "sat");
+    let (pairs, _) = word_piece().encode_pair_batch(&[pair], &BatchOptions::new()).unwrap();
+    assert_eq!(pairs.ids.shape()[0], 1);
+}
+
+#[test]
+fn files_of_tokens_keep_white_space_and_lose_marks_of_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vocab.txt");
+    let tokens = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let tokenizer = WordPieceTokenizer::from_vocab(&path).unwrap();
+        (0..tokenizer.vocab_size() as i64).map(|id| tokenizer.token(id).unwrap()).collect::<Vec<_>>()
+    };
+    let all = ["[UNK]", "\u{2028}", "\u{a0}", "  ", "", " a", "a ", "\u{85}", "b"];
+    assert_eq!(tokens(&all.join("\n")), all);
+    assert_eq!(tokens(&(all.join("\n") + "\n")), all);
+    assert_eq!(tokens(&(all.join("\r\n") + "\r\n")), all);
+    assert_eq!(tokens(&format!("\u{feff}{}", all.join("\r\n"))), all);
+    assert_eq!(tokens("[UNK]\na\n\n"), ["[UNK]", "a", ""]);
+    // The two other files.
+    let (vocab, merges) = (folder.path().join("vocab.json"), folder.path().join("merges.txt"));
+    fs::write(&vocab, "\u{feff}{\"a\":0,\"b\":1,\"ab\":2,\"#version\":3,\"#versiona\":4}\r\n").unwrap();
+    fs::write(&merges, "\u{feff}#version: 0.2\r\na b\r\n\r\n   \n#version a\r\n").unwrap();
+    let tokenizer = BpeTokenizer::from_files(&vocab, &merges, &["<s>"]).unwrap();
+    assert_eq!(tokenizer.merges(), [(0, 1), (3, 0)]);
+    let json = folder.path().join("t.json");
+    fs::write(&json, format!("\u{feff}{}", tokenizer.to_json().unwrap())).unwrap();
+    assert_eq!(BpeTokenizer::load(&json).unwrap(), tokenizer);
+    let e = WordPieceTokenizer::new(["[UNK]", "a\nb"]).unwrap().save_vocab(&path).unwrap_err();
+    assert_eq!(e.message(), "save_vocab: the token `a\\nb` cannot be written into a line");
+}
+
+proptest! {
+    #[test]
+    fn every_vocabulary_comes_back_from_its_lines(
+        tokens in prop::collection::hash_set("[ab \r\t\u{a0}\u{2028}\u{feff}\u{85}#]{0,3}", 0..12),
+        first in any::<bool>(),
+    ) {
+        let mut tokens: Vec<String> = tokens.into_iter().collect();
+        tokens.insert(if first { 0 } else { tokens.len() }, "[UNK]".to_string());
+        let tokenizer = WordPieceTokenizer::new(tokens.clone()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocab.txt");
+        if tokenizer.save_vocab(&path).is_ok() {
+            prop_assert_eq!(WordPieceTokenizer::from_vocab(&path).unwrap(), tokenizer);
+        } else {
+            // Only where most lines would seem to end in a carriage return as well.
+            prop_assert!(tokens.iter().filter(|token| token.ends_with('\r')).count() * 2 > tokens.len());
+        }
+    }
 }
 
 #[test]

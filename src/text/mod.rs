@@ -33,7 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Tokenizer::encode_batch`] makes tensors of several texts, [`DecodeStream`] shows text while it is generated, and a
+//! [`encode_batch`] makes tensors of several texts, [`DecodeStream`] shows text while it is generated, and a
 //! [`TokenStream`] holds the ids of a whole corpus, in memory or in a file. A [`Sampler`] draws the next token from a
 //! model's logits.
 
@@ -54,13 +54,13 @@ mod wordpiece;
 pub use bpe::{BpeOptions, BpeTokenizer};
 pub use char::CharTokenizer;
 pub use corpus::{TokenStream, TokenWriter};
-pub use decode_stream::DecodeStream;
+pub use decode_stream::{DecodeStream, TokenDecoder};
 #[cfg(feature = "tokenizers")]
 pub use hugging_face::HuggingFaceTokenizer;
 pub use sampling::{History, Sampler};
 pub(crate) use sampling::{Scratch, check_logits, kth_largest};
 pub(crate) use saved::parse_any as parse;
 pub use saved::{from_json, load, save};
-pub use tokenizer::{BatchOptions, TokenBatch, Tokenizer};
+pub use tokenizer::{BatchOptions, TokenBatch, Tokenizer, encode_batch};
 pub use word::{WordCount, WordTokenizer};
 pub use wordpiece::{PairEncoding, WordPieceTokenizer};

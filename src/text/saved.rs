@@ -17,6 +17,9 @@ const VERSION: u32 = 1;
 /// The largest file that is read, 256 MiB: ten times the largest vocabularies.
 const MAX_SIZE: u64 = 1 << 28;
 
+/// What some programs put before a text in a file; it is no part of the text.
+pub(super) const BYTE_ORDER_MARK: char = '\u{FEFF}';
+
 /// A kind of tokenizer that has a form of its own in files.
 pub(super) trait Stored: Sized {
     const KIND: &'static str;
@@ -55,7 +58,7 @@ pub(super) fn to_json<T: Stored>(tokenizer: &T) -> Result<String> {
     serde_json::to_string(&whole).map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
 }
 
-/// The text of a file, up to the largest size.
+/// The text of a file, up to the largest size, without a byte order mark.
 #[track_caller]
 pub(super) fn read_text(op: &'static str, path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
@@ -70,7 +73,12 @@ pub(super) fn read_text(op: &'static str, path: &Path) -> Result<String> {
         return Err(malformed(op, path, format!("not a tokenizer's file: it seems to be {what}")).with_help(help));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(text),
+        Ok(mut text) => {
+            if text.starts_with(BYTE_ORDER_MARK) {
+                text.drain(..BYTE_ORDER_MARK.len_utf8());
+            }
+            Ok(text)
+        }
         Err(e) => {
             let message = format!("not UTF-8: byte {} does not belong there", e.utf8_error().valid_up_to());
             Err(malformed(op, path, message))

@@ -1,15 +1,16 @@
 //! What all tokenizers can do.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::decode_stream::DecodeStream;
+use super::decode_stream::{DecodeStream, TokenDecoder};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 /// Text into token ids and back.
 ///
 /// The trait is object-safe: functions take `&dyn Tokenizer`, and [`text::load`](super::load) returns whatever kind a file
-/// holds. Ids are `i64`, the type of index tensors.
+/// holds, as a `Box<dyn Tokenizer>`, which is a tokenizer as well (so are `&T` and `Arc<T>` of one). Ids are `i64`, the type of index tensors.
 ///
 /// Special tokens that stand in a text, such as `<|endoftext|>`, are recognised and become one id each.
 ///
@@ -20,7 +21,7 @@ use crate::tensor::{DType, Tensor};
 /// let ids = tokenizer.encode("hold")?;
 /// assert_eq!(tokenizer.decode(&ids)?, "hold");
 ///
-/// let batch = tokenizer.encode_batch(&["hello", "old"], &BatchOptions::new())?;
+/// let batch = tokenizer.encode_batch(["hello", "old"], &BatchOptions::new())?;
 /// assert_eq!(batch.ids.shape(), [2, 5]);
 /// assert_eq!(batch.mask.to_vec::<bool>()?[5..], [true, true, true, false, false]);
 /// # Ok::<(), demotic::Error>(())
@@ -68,6 +69,13 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
         special.into_iter().find(|(name, _)| PAD_NAMES.contains(&name.as_str())).map(|(_, id)| id)
     }
 
+    /// A decoder of one text, token by token, if what a token adds to a text depends on more than the token. Only
+    /// [`DecodeStream`] asks for it; of a tokenizer that has neither this nor [`token_bytes`](Self::token_bytes), it decodes
+    /// the latest tokens together.
+    fn token_decoder(&self) -> Option<Box<dyn TokenDecoder + '_>> {
+        None
+    }
+
     /// The bytes that a token adds to a text; `first` says whether it is the first one. `None` if this depends on more
     /// than the token. Only [`DecodeStream`] asks for it.
     ///
@@ -91,22 +99,6 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
         Ok(ids)
     }
 
-    /// The ids of several texts as one tensor, short ones filled up.
-    ///
-    /// # Errors
-    /// If there are no texts, as for [`encode`](Self::encode), and if texts have to be filled up and there is no id for it.
-    #[track_caller]
-    fn encode_batch(&self, texts: &[&str], options: &BatchOptions) -> Result<TokenBatch> {
-        let mut rows = Vec::with_capacity(texts.len());
-        for text in texts {
-            rows.push(match options.longest() {
-                Some(max_length) => self.encode_at_most(text, max_length, options.keep_end)?,
-                None => self.encode(text)?,
-            });
-        }
-        batch("encode_batch", &rows, options, self.pad_id())
-    }
-
     /// The text without the special tokens.
     ///
     /// # Errors
@@ -127,9 +119,125 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
     }
 }
 
+/// The ids of several texts as one tensor, short ones filled up. Any texts will do: `["a", "b"]`, a `Vec<String>`, an iterator.
+///
+/// Every tokenizer of this crate has it as a method, and so has `dyn Tokenizer`.
+///
+/// # Errors
+/// If there are no texts, as for [`encode`](Tokenizer::encode), and if texts have to be filled up and there is no id for it.
+#[track_caller]
+pub fn encode_batch<T: AsRef<str>>(
+    tokenizer: &dyn Tokenizer,
+    texts: impl IntoIterator<Item = T>,
+    options: &BatchOptions,
+) -> Result<TokenBatch> {
+    let mut rows = Vec::new();
+    for text in texts {
+        rows.push(match options.longest() {
+            Some(max_length) => tokenizer.encode_at_most(text.as_ref(), max_length, options.keep_end)?,
+            None => tokenizer.encode(text.as_ref())?,
+        });
+    }
+    batch("encode_batch", &rows, options, tokenizer.pad_id())
+}
+
+/// Methods that take any strings: those of a trait of which there are objects cannot.
+macro_rules! batches {
+    ($($(#[$cfg:meta])* $tokenizer:ty),* $(,)?) => {$(
+        $(#[$cfg])*
+        impl $tokenizer {
+            /// The ids of several texts as one tensor, short ones filled up: [`text::encode_batch`](encode_batch).
+            ///
+            /// # Errors
+            /// As there.
+            #[track_caller]
+            pub fn encode_batch<T: AsRef<str>>(
+                &self,
+                texts: impl IntoIterator<Item = T>,
+                options: &BatchOptions,
+            ) -> Result<TokenBatch> {
+                encode_batch(self, texts, options)
+            }
+        }
+    )*};
+}
+
+batches!(
+    dyn Tokenizer + '_,
+    super::CharTokenizer,
+    super::WordTokenizer,
+    super::BpeTokenizer,
+    super::WordPieceTokenizer,
+    #[cfg(feature = "tokenizers")]
+    super::HuggingFaceTokenizer,
+);
+
+/// What stands for a tokenizer is one: whatever takes `&dyn Tokenizer` or `impl Tokenizer` takes these too.
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: Tokenizer + ?Sized> Tokenizer for $pointer {
+            #[track_caller]
+            fn encode(&self, text: &str) -> Result<Vec<i64>> {
+                (**self).encode(text)
+            }
+
+            #[track_caller]
+            fn decode(&self, ids: &[i64]) -> Result<String> {
+                (**self).decode(ids)
+            }
+
+            fn vocab_size(&self) -> usize {
+                (**self).vocab_size()
+            }
+
+            fn token(&self, id: i64) -> Option<String> {
+                (**self).token(id)
+            }
+
+            fn id(&self, token: &str) -> Option<i64> {
+                (**self).id(token)
+            }
+
+            fn special_tokens(&self) -> Vec<(String, i64)> {
+                (**self).special_tokens()
+            }
+
+            #[track_caller]
+            fn to_json(&self) -> Result<String> {
+                (**self).to_json()
+            }
+
+            fn pad_id(&self) -> Option<i64> {
+                (**self).pad_id()
+            }
+
+            fn token_decoder(&self) -> Option<Box<dyn TokenDecoder + '_>> {
+                (**self).token_decoder()
+            }
+
+            #[track_caller]
+            fn token_bytes(&self, id: i64, first: bool) -> Result<Option<Vec<u8>>> {
+                (**self).token_bytes(id, first)
+            }
+
+            #[track_caller]
+            fn encode_at_most(&self, text: &str, max_length: usize, keep_end: bool) -> Result<Vec<i64>> {
+                (**self).encode_at_most(text, max_length, keep_end)
+            }
+
+            #[track_caller]
+            fn decode_without_special(&self, ids: &[i64]) -> Result<String> {
+                (**self).decode_without_special(ids)
+            }
+        }
+    )*};
+}
+
+forward!(&T, Box<T>, Arc<T>);
+
 const PAD_NAMES: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<PAD>"];
 
-/// How [`encode_batch`](Tokenizer::encode_batch) cuts long texts and fills up short ones. By default nothing is cut, and
+/// How [`encode_batch`] cuts long texts and fills up short ones. By default nothing is cut, and
 /// every text is filled up on the right to the length of the longest one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchOptions {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::decode_stream::TokenDecoder;
 use super::saved::{self, Stored};
 use super::tokenizer::Tokenizer;
 use super::unicode::is_unspaced;
@@ -233,7 +234,7 @@ impl WordTokenizer {
         let words = ids.iter().filter_map(|id| self.word(*id).or(self.options.oov_token.as_deref()));
         let mut text = String::new();
         for word in words {
-            self.options.append(&mut text, word);
+            self.options.append(text.chars().next_back(), &mut text, word);
         }
         text
     }
@@ -309,10 +310,10 @@ impl Options {
         words.map(String::from).collect::<Vec<_>>().into_iter()
     }
 
-    /// Appends a word to a text.
-    fn append(&self, text: &mut String, word: &str) {
+    /// Appends a word to a text with this last character.
+    fn append(&self, last: Option<char>, text: &mut String, word: &str) {
         let unspaced = |c: Option<char>| self.segment_cjk && !self.char_level && c.is_some_and(is_unspaced);
-        if !text.is_empty() && !unspaced(text.chars().next_back()) && !unspaced(word.chars().next()) {
+        if last.is_some() && !unspaced(last) && !unspaced(word.chars().next()) {
             text.push(' ');
         }
         text.push_str(word);
@@ -334,10 +335,14 @@ impl Tokenizer for WordTokenizer {
         let mut text = String::new();
         for id in ids {
             if let Some(word) = self.shown("decode", *id)? {
-                self.options.append(&mut text, word);
+                self.options.append(text.chars().next_back(), &mut text, word);
             }
         }
         Ok(text)
+    }
+
+    fn token_decoder(&self) -> Option<Box<dyn TokenDecoder + '_>> {
+        Some(Box::new(WordDecoder { tokenizer: self, last: None }))
     }
 
     /// The number of words and 1, at most [`num_words`](WordTokenizer::num_words).
@@ -364,6 +369,30 @@ impl Tokenizer for WordTokenizer {
     #[track_caller]
     fn to_json(&self) -> Result<String> {
         saved::to_json(self)
+    }
+}
+
+/// In the middle of a text: whether there is a space before a word depends on what stands before it.
+#[derive(Debug)]
+struct WordDecoder<'a> {
+    tokenizer: &'a WordTokenizer,
+    last: Option<char>,
+}
+
+impl TokenDecoder for WordDecoder<'_> {
+    #[track_caller]
+    fn push(&mut self, id: i64, text: &mut String) -> Result<()> {
+        self.tokenizer.check_fitted("push")?;
+        if let Some(word) = self.tokenizer.shown("push", id)? {
+            let start = text.len();
+            self.tokenizer.options.append(self.last, text, word);
+            self.last = text[start..].chars().next_back().or(self.last);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, _text: &mut String) {
+        self.last = None;
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::saved::{self, Stored, in_file, read_text};
+use super::saved::{self, BYTE_ORDER_MARK, Stored, in_file, read_text};
 use super::tokenizer::{BatchOptions, TokenBatch, Tokenizer, batch, truncate};
 use super::unicode::{is_control, is_ideograph, is_punctuation, without_accents};
 use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary};
@@ -83,7 +83,7 @@ impl WordPieceTokenizer {
         Self::from_tokens("new", tokens.into_iter().map(Into::into))
     }
 
-    /// Reads BERT's `vocab.txt`, with one token on each line, in the order of their ids.
+    /// Reads BERT's `vocab.txt`, with one token on each line, in the order of their ids. White space is a part of a token.
     ///
     /// # Errors
     /// If the file cannot be read or is not UTF-8, and as for [`new`](Self::new).
@@ -91,8 +91,7 @@ impl WordPieceTokenizer {
     pub fn from_vocab(path: impl AsRef<Path>) -> Result<Self> {
         let (op, path) = ("from_vocab", path.as_ref());
         let text = read_text(op, path)?;
-        // Not `lines`: other white space at the ends is no part of a token either.
-        in_file(op, path, Self::from_tokens(op, text.lines().map(|line| line.trim_end().to_string())))
+        in_file(op, path, Self::from_tokens(op, lines(&text).map(String::from)))
     }
 
     #[track_caller]
@@ -126,16 +125,23 @@ impl WordPieceTokenizer {
     /// Writes BERT's `vocab.txt`.
     ///
     /// # Errors
-    /// If the file cannot be written, or a token is empty or ends in white space or has a line break in it, which the
-    /// format has no way to write.
+    /// If the file cannot be written, or a token has a line break in it, which the format has no way to write.
     #[track_caller]
     pub fn save_vocab(&self, path: impl AsRef<Path>) -> Result<()> {
         let tokens = self.vocabulary.tokens();
-        if let Some(token) = tokens.iter().find(|token| token.trim_end() != **token || token.contains('\n')) {
+        let mut text = String::new();
+        if tokens.first().is_some_and(|token| token.starts_with(BYTE_ORDER_MARK)) {
+            // The first one is not read.
+            text.push(BYTE_ORDER_MARK);
+        }
+        let start = text.len();
+        tokens.iter().for_each(|token| text.extend([token, "\n"]));
+        let read = lines(&text[start..]);
+        if let Some((token, _)) = tokens.iter().zip(read).find(|(token, line)| token != line) {
             let message = format!("the token `{}` cannot be written into a line", token.escape_debug());
             return Err(Error::format("save_vocab", message));
         }
-        files::replace("save_vocab", path.as_ref(), |out| tokens.iter().try_for_each(|token| writeln!(out, "{token}")))
+        files::replace("save_vocab", path.as_ref(), |out| out.write_all(text.as_bytes()))
     }
 
     /// Keeps capital letters and accents, as the cased models of BERT need it.
@@ -209,13 +215,17 @@ impl WordPieceTokenizer {
     /// Several pairs as tensors: the batch of their ids, and the types, 0 where a row was filled up.
     ///
     /// # Errors
-    /// As for [`encode_pair`](Self::encode_pair) and [`encode_batch`](Tokenizer::encode_batch).
+    /// As for [`encode_pair`](Self::encode_pair) and [`encode_batch`](Self::encode_batch).
     #[track_caller]
-    pub fn encode_pair_batch(&self, pairs: &[(&str, &str)], options: &BatchOptions) -> Result<(TokenBatch, Tensor)> {
+    pub fn encode_pair_batch<A: AsRef<str>, B: AsRef<str>>(
+        &self,
+        pairs: &[(A, B)],
+        options: &BatchOptions,
+    ) -> Result<(TokenBatch, Tensor)> {
         let op = "encode_pair_batch";
         let (mut ids, mut types) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
         for (first, second) in pairs {
-            let pair = self.encode_pair(first, second, options.longest())?;
+            let pair = self.encode_pair(first.as_ref(), second.as_ref(), options.longest())?;
             ids.push(pair.ids);
             types.push(pair.type_ids);
         }
@@ -293,6 +303,16 @@ impl WordPieceTokenizer {
             _ => text,
         }
     }
+}
+
+/// The lines of a text, as they are: white space may be a token. Where most lines end in carriage return and line feed, all
+/// may.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let returns = text.matches("\r\n").count();
+    let strips = returns > text.matches('\n').count() - returns;
+    let ended = text.strip_suffix('\n').unwrap_or(text);
+    let lines = ended.split('\n').filter(move |_| !text.is_empty());
+    lines.map(move |line| line.strip_suffix('\r').filter(|_| strips).unwrap_or(line))
 }
 
 /// What is left of `max_length` beside special tokens.

@@ -13,7 +13,8 @@ import random
 
 import tokenizers
 from keras_preprocessing.text import Tokenizer as KerasTokenizer
-from tokenizers import BertWordPieceTokenizer, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, BertWordPieceTokenizer, Tokenizer, decoders, models, normalizers
+from tokenizers import pre_tokenizers, processors, trainers
 
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDER = HERE / "tokenizers"
@@ -200,12 +201,82 @@ def keras():
     return {"fit": [texts[:3], texts[3:]], "queries": queries, "cases": found}
 
 
+WORDS = "the a an is not do cat . ? ! , ' n't 'm 's 've 're | l o w e r lower".split()
+
+
+def byte_fallback(model):
+    """Llama's vocabulary on a small scale: special tokens, the 256 bytes, pieces with the mark of a space, characters."""
+    pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    pieces += ["\u2581", "\u2581\u2581", "\u2581a", "a", "b", "\u2581b", ".", "\u2581ab", "ab", "\u4eba", "\u00e9", "<0x", "<0xZZ>"]
+    if model == "bpe":
+        vocab = {piece: i for i, piece in enumerate(pieces)}
+        merges = [("\u2581", "\u2581"), ("\u2581", "a"), ("a", "b"), ("\u2581", "ab"), ("\u2581", "b")]
+        tokenizer = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    else:
+        scores = [(piece, 0.0 if i < 3 else -2.0 - i / 100) for i, piece in enumerate(pieces)]
+        tokenizer = Tokenizer(models.Unigram(scores, unk_id=0, byte_fallback=True))
+    tokenizer.add_special_tokens([AddedToken("<s>", special=True), AddedToken("</s>", special=True)])
+    return tokenizer
+
+
+def published():
+    """Tokenizers with the parts that published `tokenizer.json` files have, and with every decoder there is."""
+    mark, d = "\u2581", decoders
+    llama = byte_fallback("bpe")
+    llama.normalizer = normalizers.Sequence([normalizers.Prepend(mark), normalizers.Replace(" ", mark)])
+    llama.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    llama.decoder = d.Sequence([d.Replace(mark, " "), d.ByteFallback(), d.Fuse(), d.Strip(" ", 1, 0)])
+    gemma = byte_fallback("bpe")
+    gemma.normalizer = normalizers.Replace(" ", mark)
+    gemma.decoder = d.Sequence([d.Replace(mark, " "), d.ByteFallback(), d.Fuse()])
+    t5 = byte_fallback("unigram")
+    t5.pre_tokenizer = pre_tokenizers.Metaspace()
+    t5.decoder = d.Metaspace()
+    never = byte_fallback("unigram")
+    never.decoder = d.Sequence([d.ByteFallback(), d.Metaspace(prepend_scheme="never")])
+    fused = byte_fallback("unigram")
+    fused.decoder = d.Sequence([d.Fuse(), d.Replace(mark + mark + "a", "<x>"), d.Strip("a", 2, 2)])
+    found = {"llama": llama, "gemma": gemma, "t5": t5, "never": never, "fused": fused, "plain": byte_fallback("bpe")}
+    vocab = {w: i for i, w in enumerate(dict.fromkeys(["[UNK]"] + WORDS + ["##er", "##'s", "low</w>", "</w>", "er</w>"]))}
+    for name, decoder in {
+        "pieces": d.WordPiece(),
+        "suffix": d.BPEDecoder(),
+        "ctc": d.CTC("a", "|"),
+        "regex": d.Sequence([d.Replace(tokenizers.Regex("[aeiou]+"), "-"), d.WordPiece(cleanup=False)]),
+    }.items():
+        found[name] = Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+        found[name].pre_tokenizer = pre_tokenizers.Whitespace()
+        found[name].decoder = decoder
+    rng = random.Random(11)
+    bytes_of = lambda text: [3 + b for b in text.encode()]
+    cases = {}
+    for name, tokenizer in found.items():
+        size = tokenizer.get_vocab_size()
+        sequences = [[rng.randrange(size) for _ in range(rng.randrange(1, 40))] for _ in range(60)]
+        if size > 256:
+            parts = [bytes_of("\U0001F44D"), bytes_of("\u4f60"), [3 + 0xFF], [3 + 0xF0, 3 + 0x9F], bytes_of("x"), [1], [2]]
+            parts += [[i] for i in range(259, size)] * 2
+            sequences += [sum((rng.choice(parts) for _ in range(rng.randrange(1, 25))), []) for _ in range(120)]
+            sequences += [tokenizer.encode(t).ids for t in ["a\U0001F44D\U0001F44D ab ab.", "  a b\u4eba\u6587", "", " "] + PAGE[:9]]
+        else:
+            sequences += [[rng.randrange(1, 24) for _ in range(rng.randrange(1, 20))] for _ in range(60)]
+        sequences = [ids for ids in sequences if ids]
+        decode = lambda ids, skip: tokenizer.decode(ids, skip_special_tokens=skip)
+        cases[name] = {
+            "json": json.loads(tokenizer.to_str()),
+            "decode": [{"ids": ids, "text": decode(ids, False), "without_special": decode(ids, True)} for ids in sequences],
+        }
+    return cases
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     text = corpus()
     found = {"tokenizers": tokenizers.__version__, "bpe": bpe(text), "bert": bert(text), "keras": keras()}
     path = FOLDER / "expected.json"
     path.write_text(json.dumps(found, ensure_ascii=True, separators=(",", ":")) + "\n")
+    path = FOLDER / "published.json"
+    path.write_text(json.dumps(published(), ensure_ascii=True, separators=(",", ":")) + "\n")
     byte_level(800, text).save(str(FOLDER / "tokenizer.json"), pretty=False)
     for file in sorted(FOLDER.iterdir()):
         print(f"{file.name:16} {file.stat().st_size / 1024:7.1f} KiB")

@@ -27,6 +27,8 @@ pub struct TextContinuation {
 pub struct TextGenerator<'m, M: CausalLm> {
     tokens: Generator<'m, M>,
     decoder: DecodeStream<'m>,
+    /// What the decoder holds back of the prompt.
+    prompt: String,
     stops: StopSet<u8>,
     progress: Progress,
     /// What was decoded and has not been returned.
@@ -45,15 +47,17 @@ impl<'m, M: CausalLm> TextGenerator<'m, M> {
         rng: &mut Rng,
     ) -> Result<Self> {
         let stops = StopSet::new("stop text", options.stop_texts.iter().map(String::as_bytes))?;
-        let prompt = tokenizer.encode(prompt)?;
-        let tokens = Generator::new(Engine::new(model, &[&prompt], options, rng)?);
+        let ids = tokenizer.encode(prompt)?;
+        let tokens = Generator::new(Engine::new(model, &[&ids], options, rng)?);
         // What a token looks like may depend on those before it.
         let mut decoder = DecodeStream::new(tokenizer);
-        for token in prompt {
-            decoder.push(token)?;
+        let mut shown = 0;
+        for id in &ids {
+            shown += decoder.push(*id)?.len();
         }
+        let prompt = tokenizer.decode(&ids)?.get(shown..).unwrap_or("").to_string();
         let progress = stops.start();
-        Ok(Self { tokens, decoder, stops, progress, text: String::new(), finish: None, failed: false })
+        Ok(Self { tokens, decoder, prompt, stops, progress, text: String::new(), finish: None, failed: false })
     }
 
     /// Why the continuation ended, once it has.
@@ -62,8 +66,16 @@ impl<'m, M: CausalLm> TextGenerator<'m, M> {
         self.finish
     }
 
-    /// Appends decoded text up to the end of the first stop text.
+    /// Appends decoded text behind that of the prompt, up to the end of the first stop text.
     fn push(&mut self, piece: &str) {
+        let both = piece.chars().zip(self.prompt.chars()).take_while(|(a, b)| a == b);
+        let of_prompt: usize = both.map(|(c, _)| c.len_utf8()).sum();
+        let piece = &piece[of_prompt..];
+        self.prompt.drain(..of_prompt);
+        if !piece.is_empty() {
+            // The prompt's last bytes may have become something else by those behind them.
+            self.prompt.clear();
+        }
         for (i, byte) in piece.bytes().enumerate() {
             if let Some((which, length)) = self.stops.push(&mut self.progress, &byte) {
                 // Both begin where a stop text matches, hence at a character.

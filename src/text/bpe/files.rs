@@ -77,7 +77,8 @@ fn parse_merges(op: &str, text: &str, vocabulary: &Vocabulary) -> Result<Vec<(u3
     let mut pairs = Vec::new();
     let mut seen: HashMap<(u32, u32), usize> = HashMap::new();
     for (line, number) in text.lines().zip(1..) {
-        if line.is_empty() || line.starts_with("#version") {
+        // Further down it is a merge of `#version`.
+        if line.trim_matches(' ').is_empty() || (number == 1 && line.starts_with("#version")) {
             continue;
         }
         let wrong = |message: String| Err(Error::format(op, format!("line {number}: {message}")));

@@ -17,6 +17,12 @@ use super::tokenizer::Tokenizer;
 use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary, unknown_character};
 use crate::error::{Error, Result};
 
+/// The bytes of a token as byte-level vocabularies write it; `None` if a character of it stands for no byte.
+#[cfg(feature = "tokenizers")]
+pub(super) fn written_bytes(token: &str) -> Option<Box<[u8]>> {
+    bytes::read(token)
+}
+
 /// Byte-pair encoding of bytes (Sennrich et al., 2016; Radford et al., 2019): frequent words are one token, rare ones
 /// several, and no text is unknown, since every byte has a token.
 ///

@@ -1,10 +1,17 @@
 //! Hugging Face's `tokenizer.json`, through their crate.
 
+mod charsmap;
+mod check;
+mod decoder;
+
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use tokenizers::Tokenizer as Inner;
+use tokenizers::{Model, Tokenizer as Inner};
 
+use self::decoder::{HuggingFaceDecoder, Stages};
+use super::decode_stream::TokenDecoder;
 use super::saved::{in_file, read_text};
 use super::tokenizer::{Tokenizer, truncate};
 use crate::error::{Error, Result};
@@ -15,11 +22,32 @@ use crate::files;
 /// [`encode`](Tokenizer::encode) adds the special tokens that the file says, [`decode`](Tokenizer::decode) shows them.
 /// Truncation and padding that the file asks for are not done; use [`BatchOptions`](super::BatchOptions).
 ///
+/// Files may come from anywhere. What the `tokenizers` crate would take without looking is checked first: ids, merges, the
+/// tables of normalizers, the tokens of templates. Should it panic all the same, that becomes an error as well, though the
+/// program's panic hook will have printed its message by then (and a program built with `panic = "abort"` ends).
+///
 /// Available with the feature `tokenizers`.
 #[derive(Clone)]
 pub struct HuggingFaceTokenizer {
     inner: Box<Inner>,
     special_tokens: bool,
+    stages: Stages,
+    /// One more than the highest id.
+    vocab_size: usize,
+}
+
+/// Calls the `tokenizers` crate. A panic in there becomes an error, in the `part` of the file that it is about.
+#[track_caller]
+fn contained<T>(op: &str, part: &str, call: impl FnOnce() -> T) -> Result<T> {
+    // What the crate shares between calls are caches, whose entries are complete whenever they can be seen.
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => Ok(value),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("for an unknown reason");
+            Err(Error::format(op, format!("{part}: the `tokenizers` crate panicked: {text}")))
+        }
+    }
 }
 
 impl fmt::Debug for HuggingFaceTokenizer {
@@ -32,7 +60,8 @@ impl HuggingFaceTokenizer {
     /// Reads a `tokenizer.json`.
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 256 MiB, or is not what the library writes.
+    /// If the file cannot be read, is larger than 256 MiB, or is not what the library writes; if its parts do not fit each
+    /// other, such as merges or templates with tokens that the vocabulary lacks.
     #[track_caller]
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let (op, path) = ("load", path.as_ref());
@@ -51,15 +80,38 @@ impl HuggingFaceTokenizer {
 
     #[track_caller]
     pub(super) fn parse(op: &str, json: &str) -> Result<Self> {
-        let mut inner: Inner = match json.parse() {
+        let ids = check::check(op, json)?;
+        let mut inner: Inner = match contained(op, "tokenizer.json", || json.parse())? {
             Ok(inner) => inner,
-            Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
+            Err(e) => {
+                let e: tokenizers::Error = e;
+                return Err(Error::format(op, e.to_string()).with_source(e));
+            }
         };
         inner.with_padding(None);
         if let Err(e) = inner.with_truncation(None) {
             return Err(Error::format(op, e.to_string()).with_source(e));
         }
-        Ok(Self { inner: Box::new(inner), special_tokens: true })
+        let highest = inner
+            .get_model()
+            .get_vocab()
+            .into_values()
+            .chain(inner.get_added_vocabulary().get_vocab().values().copied())
+            .max();
+        let stages = Stages::new(op, inner.get_decoder())?;
+        let vocab_size = highest.map_or(0, |id| id as usize + 1);
+        let tokenizer = Self { inner: Box::new(inner), special_tokens: true, stages, vocab_size };
+        for (part, token, id) in ids {
+            if tokenizer.inner.id_to_token(id).is_none() {
+                let message = format!("{part}: `{token}` has the id {id}, which no token of the vocabulary has");
+                return Err(Error::format(op, message));
+            }
+        }
+        // What fails with every text shall fail here.
+        for text in ["", "a b"] {
+            contained(op, "a first text", || _ = tokenizer.inner.encode_fast(text, true))?;
+        }
+        Ok(tokenizer)
     }
 
     /// Writes a `tokenizer.json`.
@@ -82,10 +134,20 @@ impl HuggingFaceTokenizer {
 
     #[track_caller]
     fn ids(&self, text: &str, special_tokens: bool) -> Result<Vec<i64>> {
-        match self.inner.encode_fast(text, special_tokens) {
+        match contained("encode", "tokenizer.json", || self.inner.encode_fast(text, special_tokens))? {
             Ok(encoding) => Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect()),
             Err(e) => Err(Error::argument("encode", e.to_string()).with_source(e)),
         }
+    }
+
+    /// A token in the form in which decoders take it.
+    #[track_caller]
+    fn decoded_token(&self, op: &'static str, id: i64) -> Result<String> {
+        let token = u32::try_from(id).ok().and_then(|id| {
+            let added = self.inner.get_added_vocabulary().simple_id_to_token(id);
+            added.or_else(|| self.inner.get_model().id_to_token(id))
+        });
+        token.ok_or_else(|| Error::index(op, format!("the id {id}, the vocabulary has {} entries", self.vocab_size)))
     }
 }
 
@@ -97,16 +159,20 @@ impl Tokenizer for HuggingFaceTokenizer {
 
     #[track_caller]
     fn decode(&self, ids: &[i64]) -> Result<String> {
-        let size = self.vocab_size();
-        let known = |id: i64| u32::try_from(id).ok().filter(|id| self.inner.id_to_token(*id).is_some());
-        let ids: Result<Vec<u32>> = ids
-            .iter()
-            .map(|id| match known(*id) {
-                Some(id) => Ok(id),
-                None => Err(Error::index("decode", format!("the id {id}, the vocabulary has {size} entries"))),
-            })
-            .collect();
-        self.inner.decode(&ids?, false).map_err(|e| Error::argument("decode", e.to_string()).with_source(e))
+        let mut text = String::new();
+        if ids.is_empty() {
+            return Ok(text);
+        }
+        let mut decoder = HuggingFaceDecoder::new(self);
+        for id in ids {
+            decoder.take("decode", *id, &mut text)?;
+        }
+        decoder.end("decode", &mut text)?;
+        Ok(text)
+    }
+
+    fn token_decoder(&self) -> Option<Box<dyn TokenDecoder + '_>> {
+        Some(Box::new(HuggingFaceDecoder::new(self)))
     }
 
     #[track_caller]
@@ -125,10 +191,7 @@ impl Tokenizer for HuggingFaceTokenizer {
     }
 
     fn vocab_size(&self) -> usize {
-        // Added tokens may leave gaps before them.
-        let added = self.inner.get_added_tokens_decoder();
-        let highest = added.keys().max().map_or(0, |id| *id as usize + 1);
-        self.inner.get_vocab_size(true).max(highest)
+        self.vocab_size
     }
 
     fn token(&self, id: i64) -> Option<String> {
@@ -149,6 +212,7 @@ impl Tokenizer for HuggingFaceTokenizer {
 
     #[track_caller]
     fn to_json(&self) -> Result<String> {
-        self.inner.to_string(false).map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
+        let json = contained("to_json", "tokenizer.json", || self.inner.to_string(false))?;
+        json.map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
     }
 }
