@@ -442,7 +442,7 @@ fn texts_are_classified_and_translated() -> Result<()> {
     assert_eq!(e.message(), "TextPipeline::classifier: 1 names for 2 classes");
     let pipeline = TextPipeline::classifier(model.clone(), words.clone(), &["bad", "good"])?;
     let texts = ["the food was good", "bad", "the view was good and the food was bad and bad"];
-    let batch = words.encode_batch(&texts, &demotic::text::BatchOptions::new().max_length(6))?;
+    let batch = words.encode_batch(texts, &demotic::text::BatchOptions::new().max_length(6))?;
     let expected = model.predict(&batch.ids)?.softmax(-1)?.to_f64_vec();
     pipeline.save(folder.file())?;
     let again = TextPipeline::<TransformerClassifier>::open(folder.file())?;
