@@ -15,9 +15,9 @@ text_generation: three sentences learnt by heart, then a GPT that learns to tell
   --layers N           blocks or recurrent layers (default: 4, for the stories 2; of recurrent models 1)
   --heads N            attention heads (default: 4)
   --width N            the size of hidden vectors (default: 128)
-  --context N          tokens that a training example has (default: 64, for the stories 192)
-  --batch N            examples in a step (default: 12, for the stories 5)
-  --steps N            steps of training (default: 800, for the stories 1300)
+  --context N          tokens that a training example has (default: 64, for the stories 256)
+  --batch N            examples in a step (default: 12, for the stories 6)
+  --steps N            steps of training (default: 800, for the stories 1200)
   --lr RATE            the highest learning rate (default: 0.001, for the stories 0.004)
   --seed N             the seed of everything that is random (default: 1)
   --resume FILE        go on from a checkpoint of a run with the same options
@@ -157,9 +157,9 @@ impl Options {
     fn for_stories(&mut self) {
         self.tokens = Tokens::Bpe;
         self.vocabulary = 3072;
-        self.context = 192;
-        self.batch = 5;
-        self.steps = 1300;
+        self.context = 256;
+        self.batch = 6;
+        self.steps = 1200;
         self.lr = 4e-3;
         self.temperature = 0.5;
     }
