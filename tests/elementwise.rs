@@ -1,6 +1,7 @@
 //! Element-wise operations where they are easily wrong: special values, element types, wrong arguments.
 
 use demotic::autograd::{GradOptions, grad};
+use demotic::tensor::argument::RoundingMode;
 use demotic::{DType, ErrorKind, Result, Tensor, tensor};
 use half::f16;
 
@@ -277,7 +278,40 @@ fn wrong_arguments_are_explained() -> Result<()> {
     let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
     let mask = x.gt_scalar(2.0);
     let ids = x.to_dtype(DType::I64);
-    let cases: [(Result<Tensor>, ErrorKind, &str, Option<&str>); 18] = [
+    let column = tensor![1.0, 2.0];
+    let cases: [(Result<Tensor>, ErrorKind, &str, Option<&str>); 25] = [
+        (
+            ids.add_alpha(&ids, 0.5),
+            ErrorKind::Argument,
+            "add_alpha: alpha is 0.5, expected a whole number for elements of type i64",
+            None,
+        ),
+        (
+            ids.sub_alpha(&ids, f64::INFINITY),
+            ErrorKind::Argument,
+            "sub_alpha: alpha is inf, expected a whole number for elements of type i64",
+            None,
+        ),
+        (x.div_mode(&ids, RoundingMode::Floor), ErrorKind::DType, "div_mode: operands of types f32 and i64", None),
+        (x.floor_divide(&column), ErrorKind::Shape, "floor_divide: shapes [2, 3] and [2] do not broadcast", None),
+        (
+            x.clamp_tensor(Some(&x), Some(&ids)),
+            ErrorKind::DType,
+            "clamp_tensor: the upper bound must be f32, not i64",
+            Some("convert with to_dtype(DType::F32)"),
+        ),
+        (
+            x.clamp_tensor(Some(&x), Some(&column)),
+            ErrorKind::Shape,
+            "clamp_tensor: shapes [2, 3] and [2] do not broadcast",
+            None,
+        ),
+        (
+            x.masked_fill(&mask, &ids),
+            ErrorKind::DType,
+            "masked_fill: the value must be f32, not i64",
+            Some("convert with to_dtype(DType::F32)"),
+        ),
         (
             x.add(&tensor![1.0, 2.0]),
             ErrorKind::Shape,
@@ -288,7 +322,10 @@ fn wrong_arguments_are_explained() -> Result<()> {
             x.maximum(&x.to_dtype(DType::F64)),
             ErrorKind::DType,
             "maximum: operands of types f32 and f64",
-            Some("types are never converted silently: use to_dtype(DType::F32) on the second"),
+            Some(
+                "types are never converted silently: use to_dtype(DType::F32) on the second; \
+                 Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32",
+            ),
         ),
         (x.pow(&ids), ErrorKind::DType, "pow: operands of types f32 and i64", None),
         (x.lt(&tensor![1.0, 2.0]), ErrorKind::Shape, "lt: shapes [2, 3] and [2] do not broadcast", None),
@@ -349,6 +386,43 @@ fn wrong_arguments_are_explained() -> Result<()> {
             assert_eq!(e.help(), help);
         }
         assert!(e.to_string().contains("tests/elementwise.rs:"), "the caller's line is missing: {e}");
+    }
+    Ok(())
+}
+
+/// Whole numbers stay whole, in their type, and wrap around; a division by zero gives 0.
+#[test]
+fn options_on_integers_and_truth_values() -> Result<()> {
+    let (a, b) = (Tensor::from_vec(vec![i64::MIN, 7, -7, 5], [4])?, Tensor::from_vec(vec![-1i64, 2, 2, 0], [4])?);
+    assert_eq!(a.div_mode(&b, RoundingMode::Floor)?.to_vec::<i64>()?, [i64::MIN, 3, -4, 0]);
+    assert_eq!(a.div_mode(&b, RoundingMode::Trunc)?.to_vec::<i64>()?, [i64::MIN, 3, -3, 0]);
+    assert_eq!(a.floor_divide(&b)?.to_vec::<i64>()?, [i64::MIN, 3, -4, 0]);
+    assert_eq!(b.add_alpha(&a, 2.0)?.to_vec::<i64>()?, [-1, 16, -12, 10]);
+    let bytes = Tensor::from_vec(vec![200u8, 3], [2])?;
+    assert_eq!(bytes.add_alpha(&bytes, -2.0)?.to_vec::<u8>()?, [56, 253]);
+    assert_eq!(bytes.floor_divide(&bytes.full_like(7.0))?.to_vec::<u8>()?, [28, 0]);
+    let truth = bytes.gt_scalar(10.0);
+    assert_eq!(truth.sub_alpha(&truth, 3.0)?.to_vec::<i64>()?, [-2, 0]);
+    assert_eq!(truth.floor_divide(&truth)?.to_vec::<i64>()?, [1, 0]);
+    let small = a.clamp_tensor(Some(&b), Some(&Tensor::from_vec(vec![3i64], [])?))?;
+    assert_eq!(small.to_vec::<i64>()?, [-1, 3, 2, 3]);
+    assert_eq!(a.masked_fill(&a.lt_scalar(0.0), &b)?.to_vec::<i64>()?, [-1, 7, 2, 5]);
+    let one = Tensor::from_nested([0i64, 0])?;
+    assert_eq!(bytes.index_add_alpha(0, &one, &bytes, 2.0)?.to_vec::<u8>()?, [94, 3]);
+    Ok(())
+}
+
+/// 16-bit numbers are computed in `F32` and rounded once.
+#[test]
+fn options_on_sixteen_bits() -> Result<()> {
+    for dtype in [DType::BF16, DType::F16] {
+        let (a, b) = (tensor![1.0, -7.0, 100.0].to_dtype(dtype), tensor![2.0, 2.0, 0.5].to_dtype(dtype));
+        let f32s = |x: Tensor| x.to_dtype(DType::F32).to_vec::<f32>();
+        let round = |x: f64| Tensor::scalar(x).to_dtype(dtype).item().unwrap() as f32;
+        assert_eq!(f32s(a.add_alpha(&b, 0.5)?)?, [2.0, -6.0, 100.25].map(round));
+        assert_eq!(f32s(a.div_mode(&b, RoundingMode::Floor)?)?, [0.0, -4.0, 200.0]);
+        assert_eq!(f32s(a.clamp_tensor(Some(&b.neg()), Some(&b))?)?, [1.0, -2.0, 0.5]);
+        assert_eq!(f32s(a.masked_fill(&a.lt_scalar(0.0), &b)?)?, [1.0, 2.0, 100.0]);
     }
     Ok(())
 }

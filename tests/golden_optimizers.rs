@@ -5,7 +5,7 @@ mod golden;
 
 use demotic::layers::{Layer, Linear, Mode, ModuleExt, Param, Sequential, Tanh};
 use demotic::losses::mse;
-use demotic::optimizers::{AdaGrad, Adam, AdamW, Optimizer, RmsProp, Sgd, Stepper, UpdateRule, clip};
+use demotic::optimizers::{AdaGrad, Adam, AdamW, Group, Optimizer, RmsProp, Sgd, Stepper, UpdateRule, clip};
 use demotic::{DType, Result, Tensor, sequential};
 use golden::{Case, Failures, Family, RUNS};
 
@@ -88,6 +88,17 @@ fn optimizer(case: &Case) -> Box<dyn Optimizer> {
 fn common<R: UpdateRule + 'static>(case: &Case, mut opt: Stepper<R>) -> Box<dyn Optimizer> {
     if let Some(weight_decay) = case.attr("weight_decay") {
         opt = opt.weight_decay(weight_decay);
+    }
+    if let Some(own) = case.attrs.get("weights") {
+        let mut group = Group::new("*.weight");
+        for (name, value) in own.as_object().unwrap() {
+            group = match name.as_str() {
+                "betas" => group.betas(value[0].as_f64().unwrap(), value[1].as_f64().unwrap()),
+                "eps" => group.eps(value.as_f64().unwrap()),
+                _ => group.weight_decay(value.as_f64().unwrap()),
+            };
+        }
+        opt = opt.group(group);
     }
     if let Some(max_norm) = case.attr("clip_norm") {
         opt = opt.clip_norm(max_norm);

@@ -61,12 +61,18 @@ fn curve(case: &Case, count: u64) -> Result<Vec<f64>> {
     let curve = match case.op.as_str() {
         "StepLR" => Curve::steps(rate, case.attr("step_size"), case.attr("gamma")),
         "CosineAnnealingLR" => Curve::cosine(rate, case.attr("T_max")).floor(case.attr_or("eta_min", 0.0)),
-        "LinearLR" => Curve::constant(rate).warm_up(case.attr::<u64>("total_iters") + 1),
+        "LinearLR" => {
+            let (from, to) = (case.attr("start_factor"), case.attr_or("end_factor", 1.0));
+            Curve::linear_factors(rate, from, to, case.attr("total_iters"))
+        }
         op if op.ends_with("_with_warmup") || op == "get_inverse_sqrt_schedule" => {
             let warm_up = case.attr("num_warmup_steps");
             let rest = case.attr_or("num_training_steps", warm_up) - warm_up;
             let curve = match op {
-                "get_cosine_schedule_with_warmup" => Curve::cosine(rate, rest),
+                "get_cosine_schedule_with_warmup" => Curve::cosine(rate, rest).cycles(case.attr_or("num_cycles", 0.5)),
+                "get_cosine_with_hard_restarts_schedule_with_warmup" => {
+                    Curve::cosine_restarts(rate, rest, case.attr_or("num_cycles", 1))
+                }
                 "get_linear_schedule_with_warmup" => Curve::linear(rate, rest),
                 "get_inverse_sqrt_schedule" => Curve::inverse_sqrt(rate, case.attr_or("timescale", warm_up)),
                 _ => Curve::constant(rate),
@@ -75,5 +81,13 @@ fn curve(case: &Case, count: u64) -> Result<Vec<f64>> {
         }
         op => panic!("{}: no schedule {op}", case.id),
     };
-    (0..count).map(|step| curve.at(step)).collect()
+    let rates: Result<Vec<f64>> = (0..count).map(|step| curve.at(step)).collect();
+    if case.id == "LinearLR/warm_up" {
+        // A warm-up that begins with a tenth is one of ten steps.
+        let same = Curve::constant(rate).warm_up(case.attr::<u64>("total_iters") + 1);
+        for (step, rate) in rates.as_ref().into_iter().flatten().enumerate() {
+            assert!((same.at(step as u64)? - rate).abs() < 1e-15, "step {step}");
+        }
+    }
+    rates
 }

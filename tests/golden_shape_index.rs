@@ -35,7 +35,7 @@ fn compute(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         "expand" => x.broadcast_to(case.attr::<Vec<usize>>("shape")),
         "squeeze" => x.squeeze(dim()),
         "unsqueeze" => x.unsqueeze(dim()),
-        "narrow" => x.narrow(dim(), case.attr("start"), case.attr("length")),
+        "narrow" => x.narrow(dim(), case.attr::<isize>("start"), case.attr("length")),
         "select" => x.select(dim(), case.attr("index")),
         "slice" => {
             let places = case.attr::<isize>("start")..case.attr::<isize>("stop");
@@ -51,9 +51,9 @@ fn compute(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         "tril" => x.tril(case.attr("diagonal")),
         "triu" => x.triu(case.attr("diagonal")),
         "diagonal" => x.diagonal(case.attr("offset"), case.attr("a"), case.attr("b")),
-        "movedim" => x.movedim(case.attr("a"), case.attr("b")),
+        "movedim" => x.movedim(case.attr::<isize>("a"), case.attr::<isize>("b")),
         "unflatten" => x.unflatten(dim(), case.attr::<Vec<isize>>("sizes")),
-        "repeat_interleave" => x.repeat_interleave(case.attr("times"), dim()),
+        "repeat_interleave" => x.repeat_interleave(case.attr::<usize>("times"), dim()),
         "diag_embed" => x.diag_embed(case.attr("offset"), case.attr("a"), case.attr("b")),
         "diag" => x.diag(case.attr("offset")),
         "trace" => x.trace(),

@@ -3,6 +3,13 @@
 use demotic::tensor::index::{Ellipsis, Step};
 use demotic::{DType, ErrorKind, Result, Tensor, tensor};
 
+/// What is said where single and double precision meet.
+macro_rules! literals {
+    () => {
+        "; Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32"
+    };
+}
+
 #[track_caller]
 fn fails(result: Result<Tensor>, kind: ErrorKind, message: &str, help: Option<&str>) {
     let error = result.unwrap_err();
@@ -39,6 +46,15 @@ fn reshaping() {
         None,
     );
     fails(
+        x.movedim([0, 1], 0),
+        ErrorKind::Argument,
+        "movedim: dimensions [0, 1] to positions [0], expected as many",
+        None,
+    );
+    fails(x.movedim([0, -2], [0, 1]), ErrorKind::Index, "movedim: dimension -2 is named twice", None);
+    fails(x.movedim([0, 1], [1, 1]), ErrorKind::Index, "movedim: dimension 1 is named twice", None);
+    fails(x.movedim(0, 2), ErrorKind::Index, "movedim: dimension 2 is out of range for 2 dimensions (-2 ..= 1)", None);
+    fails(
         x.permute(&[0]),
         ErrorKind::Index,
         "permute: 1 dimensions named for a tensor of shape [2, 3]",
@@ -55,6 +71,12 @@ fn parts() {
         x.narrow(1, usize::MAX, 1),
         &format!("narrow: 1 place from {} on, but dimension 1 of [2, 3] has size 3", usize::MAX),
     );
+    index(x.narrow(1, -4, 1), "narrow: 1 place from -4 on, but dimension 1 of [2, 3] has size 3");
+    index(x.narrow(1, -1, 2), "narrow: 2 places from -1 on, but dimension 1 of [2, 3] has size 3");
+    index(
+        x.narrow(1, isize::MIN, usize::MAX),
+        &format!("narrow: {} places from {} on, but dimension 1 of [2, 3] has size 3", usize::MAX, isize::MIN),
+    );
     index(x.select(0, 2), "select: index 2 is out of range for dimension 0 of [2, 3] (size 2)");
     index(x.select(0, -3), "select: index -3 is out of range for dimension 0 of [2, 3] (size 2)");
     index(
@@ -67,11 +89,46 @@ fn parts() {
     index(x.index((Ellipsis, Ellipsis)), "index: more than one Ellipsis");
     index(x.index((.., &indices([0, -4]))), "index: index -4 is out of range for dimension 1 of [2, 3] (size 3)");
     fails(x.index((Step(.., 0), 0)), ErrorKind::Argument, "index: a step of 0", None);
+    let (two, three) = (indices([0, 1]), indices([0, 1, 0]));
+    let combine =
+        Some("they choose element by element; for all combinations, give one a further dimension: i.unsqueeze(1)");
     fails(
-        x.index((&indices([0]), &indices([0]))),
-        ErrorKind::Index,
-        "index: more than one index tensor",
-        Some("index step by step, or see gather and take_along_dim"),
+        x.index((&two, &three)),
+        ErrorKind::Shape,
+        "index: index tensors of shapes [2] and [3] do not broadcast to each other",
+        combine,
+    );
+    let mask = zeros(&[2]).ge_scalar(0.0);
+    fails(
+        zeros(&[2, 3, 2]).index_put((&mask, &three, &two), &zeros(&[])),
+        ErrorKind::Shape,
+        "index_put: index tensors of shapes [2] and [3] and [2] do not broadcast to each other",
+        combine,
+    );
+    index(x.index((&two, &indices([0, 3]))), "index: index 3 is out of range for dimension 1 of [2, 3] (size 3)");
+    index(x.index((&two, &two, &two)), "index: 3 indices for [2, 3], which has 2 dimensions");
+    index(
+        x.index((&Tensor::from_vec(vec![i64::MIN], []).unwrap(), 0)),
+        &format!("index: index {} is out of range for dimension 0 of [2, 3] (size 2)", i64::MIN),
+    );
+    let deep = two.reshape([2, 1, 1, 1, 1, 1, 1, 1]).unwrap();
+    fails(
+        zeros(&[2, 2, 2]).index((&deep, &two)),
+        ErrorKind::Shape,
+        "index: 9 dimensions, at most 8 are supported",
+        None,
+    );
+    fails(
+        x.index_put_accumulate((&two, &two), &zeros(&[3])),
+        ErrorKind::Shape,
+        "index_put_accumulate: values of shape [3] for a part of shape [2]",
+        None,
+    );
+    fails(
+        x.gt_scalar(0.0).index_put_accumulate((&two, &two), &mask),
+        ErrorKind::DType,
+        "index_put_accumulate: truth values cannot be added",
+        Some("convert with to_dtype(DType::I64)"),
     );
     fails(
         x.index(&tensor![0, 1]),
@@ -127,7 +184,7 @@ fn joining_and_padding() {
         Tensor::cat(&[&x, &x.to_dtype(DType::F64)], 1),
         ErrorKind::DType,
         "cat: tensor 0 is f32, tensor 1 is f64",
-        Some("types are never converted silently: use to_dtype(DType::F32)"),
+        Some(concat!("types are never converted silently: use to_dtype(DType::F32)", literals!())),
     );
     fails(
         Tensor::cat(&[&zeros(&[])], 0),
@@ -146,6 +203,30 @@ fn joining_and_padding() {
         ErrorKind::Shape,
         "repeat: 1 number for [2, 3]",
         Some("say for each dimension how often: 1 leaves it as it is"),
+    );
+    fails(
+        x.repeat_interleave([1, 2, 0], 0),
+        ErrorKind::Shape,
+        "repeat_interleave: 3 counts for dimension 0 of [2, 3], which has size 2",
+        Some("there must be one for each place, or one for all"),
+    );
+    fails(
+        x.repeat_interleave(&indices([1, -1]), 0),
+        ErrorKind::Argument,
+        "repeat_interleave: a count of -1 (element 1), expected at least 0",
+        None,
+    );
+    fails(
+        x.repeat_interleave(&zeros(&[2]), 0),
+        ErrorKind::DType,
+        "repeat_interleave: the counts must be i64, not f32",
+        Some("convert with to_dtype(DType::I64)"),
+    );
+    fails(
+        x.repeat_interleave(&Tensor::from_nested([[1i64]]).unwrap(), 0),
+        ErrorKind::Shape,
+        "repeat_interleave: counts of shape [1, 1], expected a vector",
+        None,
     );
     fails(x.flip(&[0, -2]), ErrorKind::Index, "flip: dimension -2 is named twice", None);
     let argument = |result, message: &str| fails(result, ErrorKind::Argument, message, None);
@@ -188,6 +269,12 @@ fn index_tensors() {
         x.index_add(0, &indices([1]), &zeros(&[2, 3])),
         ErrorKind::Shape,
         "index_add: a source of shape [2, 3], expected [1, 3]",
+        None,
+    );
+    fails(
+        indices([1]).index_add_alpha(0, &indices([0]), &indices([1]), 0.5),
+        ErrorKind::Argument,
+        "index_add_alpha: alpha is 0.5, expected a whole number for elements of type i64",
         None,
     );
     fails(
@@ -285,7 +372,7 @@ fn equations() {
         Tensor::einsum("i,j", &[&v, &v.to_dtype(DType::F64)]),
         ErrorKind::DType,
         "einsum: operand 0 is f32, operand 1 is f64",
-        Some("types are never converted silently: use to_dtype(DType::F32)"),
+        Some(concat!("types are never converted silently: use to_dtype(DType::F32)", literals!())),
     );
     let large = zeros(&[1, 1, 1, 1, 1]);
     fails(
@@ -307,6 +394,8 @@ fn sizes_beyond_all_memory() {
             x.repeat(&[size, 1]),
             x.repeat(&[size, size]),
             x.repeat_interleave(size, 1),
+            x.repeat_interleave([size, 1, 1], 1),
+            x.repeat_interleave(&[size, size], 0),
             x.pad(&[(margin, margin)], 0.0),
             x.pad(&[(margin, 0), (margin, 0)], 0.0),
             x.pad_replicate(&[(margin, 1)]),

@@ -56,7 +56,7 @@ fn sizes_of_linear_layers() -> Result<()> {
     tells!(
         classifier.predict(&ones([2, 784]).to_dtype(DType::F64)),
         "linear: an input of f64 for a weight of f32",
-        "convert the input with to_dtype(DType::F32)",
+        "convert the input with to_dtype(DType::F32); Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32",
     );
     tells!(
         classifier.predict(&ones([2, 784]).to_dtype(DType::U8)),
@@ -217,7 +217,19 @@ fn a_layer_used_twice() -> Result<()> {
 fn types_and_shapes_of_operands() {
     let (x, doubles) = (ones([2, 3]), ones([2, 3]).to_dtype(DType::F64));
     let convert = "types are never converted silently: use to_dtype(DType::F32) on the second";
-    tells!(&x + &doubles, "add: operands of types f32 and f64", convert);
+    // Bare literals are `f64` in Rust.
+    let bare = Tensor::from_vec(vec![1.0, 2.0, 3.0], [3]).unwrap();
+    for pair in [&x + &doubles, &x + &bare, &bare * &x] {
+        let e = pair.unwrap_err();
+        let help = e.help().unwrap();
+        assert!(help.starts_with("types are never converted silently: use to_dtype(DType::F"), "{help}");
+        assert!(help.ends_with("; Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32"), "{help}");
+    }
+    tells!(
+        bare.to_vec::<f32>().map(|_| bare.clone()),
+        "to_vec: the elements are f64, not f32",
+        "convert with to_dtype(DType::F32); Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32",
+    );
     tells!(&x * &x.gt_scalar(0.0), "mul: operands of types f32 and bool", convert);
     tells!(
         &x * &x.t(),

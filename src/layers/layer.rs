@@ -53,6 +53,13 @@ impl Mode<'_> {
 /// assert_eq!(model.predict(&Tensor::ones([5, 4])?)?.shape(), [5, 2]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer",
+    label = "expected a layer",
+    note = "what makes a layer can fail and returns a `Result`: append `?`, as in `Linear::new(8, 64, &mut rng)?`",
+    note = "a function of tensors becomes a layer by a type of its own: derive `Clone`, write `module!(MyLayer {{ .. }})` and \
+            implement `Layer`"
+)]
 pub trait Layer: Module + CloneLayer {
     /// The output for `x`. The shapes are stated by each layer; the first dimension usually counts examples.
     ///
@@ -74,6 +81,10 @@ pub trait Layer: Module + CloneLayer {
 }
 
 /// Cloning behind a `Box<dyn Layer>`; implemented for every layer that is `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "the layer `{Self}` cannot be cloned",
+    note = "add `#[derive(Clone)]` to it: every layer that is `Clone` and owns what it is made of can be part of others"
+)]
 pub trait CloneLayer {
     /// A copy of the layer with parameters of its own.
     fn clone_layer(&self) -> Box<dyn Layer>;

@@ -86,12 +86,16 @@ impl UpdateRule for AdaGradRule {
         false
     }
 
+    fn group_settings(&self) -> &'static [&'static str] {
+        &["eps"]
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [sum] = state else { return Err(bug!("AdaGrad", "{} tensors of state", state.len())) };
         let rule = optim::AdaGrad {
             lr: step.learning_rate,
             lr_decay: self.lr_decay,
-            eps: self.eps,
+            eps: step.eps.unwrap_or(self.eps),
             weight_decay: step.weight_decay,
             step: step.number,
         };

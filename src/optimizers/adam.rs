@@ -99,16 +99,21 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         false
     }
 
+    fn group_settings(&self) -> &'static [&'static str] {
+        &["betas", "eps"]
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
         let ([m, v, v_max @ ..], true) = (state, count == self.state_names().len()) else {
             return Err(bug!(self.name(), "{count} tensors of state"));
         };
+        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
         let rule = optim::Adam {
             lr: step.learning_rate,
-            beta1: self.beta1,
-            beta2: self.beta2,
-            eps: self.eps,
+            beta1,
+            beta2,
+            eps: step.eps.unwrap_or(self.eps),
             weight_decay: step.weight_decay,
             decoupled: DECOUPLED,
             step: step.number,

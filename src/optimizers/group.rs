@@ -17,6 +17,8 @@ pub struct Group {
     pub(super) pattern: String,
     pub(super) learning_rate_scale: Option<f64>,
     pub(super) weight_decay: Option<f64>,
+    pub(super) betas: Option<(f64, f64)>,
+    pub(super) eps: Option<f64>,
 }
 
 impl Group {
@@ -24,7 +26,7 @@ impl Group {
     /// A pattern that matches none is an error at the first step.
     #[must_use]
     pub fn new(pattern: impl Into<String>) -> Self {
-        Self { pattern: pattern.into(), learning_rate_scale: None, weight_decay: None }
+        Self { pattern: pattern.into(), learning_rate_scale: None, weight_decay: None, betas: None, eps: None }
     }
 
     /// The group's learning rate, as a multiple of the optimizer's. So it follows every schedule.
@@ -38,6 +40,27 @@ impl Group {
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = Some(weight_decay);
+        self
+    }
+
+    /// The group's betas, instead of those of [`Adam`](super::Adam) or [`AdamW`](super::AdamW).
+    ///
+    /// ```
+    /// use demotic::optimizers::{AdamW, Group};
+    ///
+    /// // Embeddings of rare words: their squares are averaged over a longer time.
+    /// let opt = AdamW::new(1e-3).betas(0.9, 0.95).group(Group::new("embedding.*").betas(0.9, 0.999));
+    /// ```
+    #[must_use]
+    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
+        self.betas = Some((beta1, beta2));
+        self
+    }
+
+    /// The group's `eps`, instead of that of `Adam`, `AdamW`, [`RmsProp`](super::RmsProp) or [`AdaGrad`](super::AdaGrad).
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = Some(eps);
         self
     }
 }

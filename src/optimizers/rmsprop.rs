@@ -102,6 +102,10 @@ impl UpdateRule for RmsPropRule {
         false
     }
 
+    fn group_settings(&self) -> &'static [&'static str] {
+        &["eps"]
+    }
+
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
         let (Some((square, others)), true) = (state.split_first_mut(), count == self.state_names().len()) else {
@@ -111,7 +115,7 @@ impl UpdateRule for RmsPropRule {
         let rule = optim::RmsProp {
             lr: step.learning_rate,
             alpha: self.alpha,
-            eps: self.eps,
+            eps: step.eps.unwrap_or(self.eps),
             momentum: self.momentum,
             weight_decay: step.weight_decay,
         };

@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) path: String,
     pub(super) learning_rate_scale: f64,
     pub(super) weight_decay: Option<f64>,
+    pub(super) betas: Option<(f64, f64)>,
+    pub(super) eps: Option<f64>,
     pub(super) steps: u64,
     pub(super) tensors: Vec<Tensor>,
     /// The pass over the model that came by last.
@@ -42,8 +44,16 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(path: &str, groups: &[Group]) -> Self {
-        let (path, tensors) = (path.to_string(), Vec::new());
-        let mut entry = Self { path, learning_rate_scale: 1.0, weight_decay: None, steps: 0, tensors, seen: 0 };
+        let mut entry = Self {
+            path: path.to_string(),
+            learning_rate_scale: 1.0,
+            weight_decay: None,
+            betas: None,
+            eps: None,
+            steps: 0,
+            tensors: Vec::new(),
+            seen: 0,
+        };
         groups.iter().for_each(|group| entry.join(group));
         entry
     }
@@ -53,6 +63,8 @@ impl Entry {
         if matches(&group.pattern, &self.path) {
             self.learning_rate_scale = group.learning_rate_scale.unwrap_or(self.learning_rate_scale);
             self.weight_decay = group.weight_decay.or(self.weight_decay);
+            self.betas = group.betas.or(self.betas);
+            self.eps = group.eps.or(self.eps);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Optimizer;
 use super::clip::{self, Limit, Norm};
 use super::group::Group;
-use super::options::{not_negative, positive};
+use super::options::{below_one, not_negative, positive};
 use super::problem::{Problem, no_gradient, quoted};
 use super::state::{Entries, Entry, OptimizerState, ParameterState};
 use crate::autograd::Gradients;
@@ -72,6 +72,11 @@ pub trait UpdateRule: Send + Sync {
         true
     }
 
+    /// Which settings of a [`Group`] the rule takes from [`Step`], of `betas` and `eps`. A group with others is an error.
+    fn group_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Changes `param` in place. `grad` is contiguous, of the parameter's shape and type, and clipped; `state` has the
     /// tensors of [`state_names`](Self::state_names).
     ///
@@ -89,6 +94,10 @@ pub struct Step {
     pub learning_rate: f64,
     /// The weight decay of the parameter's group or, if it has none, of the optimizer.
     pub weight_decay: f64,
+    /// The betas of the parameter's group, if it has any.
+    pub betas: Option<(f64, f64)>,
+    /// The `eps` of the parameter's group, if it has one.
+    pub eps: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -314,6 +323,16 @@ impl<R: UpdateRule> Stepper<R> {
         for group in &self.groups {
             not_negative(name, "learning_rate_scale of a group", group.learning_rate_scale.unwrap_or(0.0))?;
             not_negative(name, "weight_decay of a group", group.weight_decay.unwrap_or(0.0))?;
+            let (beta1, beta2) = group.betas.unwrap_or((0.0, 0.0));
+            below_one(name, "beta1 of a group", beta1)?;
+            below_one(name, "beta2 of a group", beta2)?;
+            positive(name, "eps of a group", group.eps.unwrap_or(1.0))?;
+            for (setting, is_there) in [("betas", group.betas.is_some()), ("eps", group.eps.is_some())] {
+                if is_there && !self.rule.group_settings().contains(&setting) {
+                    let message = format!("the group `{}` has {setting}, which this optimizer does not", group.pattern);
+                    return Err(Error::argument(name, message));
+                }
+            }
         }
         Ok(())
     }
@@ -403,6 +422,8 @@ impl<R: UpdateRule> Stepper<R> {
                 number: entry.steps,
                 learning_rate: self.learning_rate * entry.learning_rate_scale,
                 weight_decay: entry.weight_decay.unwrap_or(if is_free { 0.0 } else { self.weight_decay }),
+                betas: entry.betas,
+                eps: entry.eps,
             };
             result = self.rule.update(&step, param, &grad, &mut entry.tensors);
             param.keep_limit();

@@ -514,6 +514,31 @@ fn impossible_options_are_reported_by_the_first_step() {
         Box::new(Sgd::new(0.1).group(Group::new("*").weight_decay(f64::NAN))),
         &format!("Sgd: weight_decay of a group is NaN, {finite}"),
     );
+    let below_one = "expected at least 0 and less than 1";
+    check(
+        Box::new(Adam::new(0.1).group(Group::new("*").betas(1.0, 0.9))),
+        &format!("Adam: beta1 of a group is 1, {below_one}"),
+    );
+    check(
+        Box::new(AdamW::new(0.1).group(Group::new("*").betas(0.9, f64::NAN))),
+        &format!("AdamW: beta2 of a group is NaN, {below_one}"),
+    );
+    check(
+        Box::new(RmsProp::new(0.1).group(Group::new("*").eps(0.0))),
+        "RmsProp: eps of a group is 0, expected a finite number above 0",
+    );
+    check(
+        Box::new(Sgd::new(0.1).group(Group::new("*").betas(0.9, 0.9))),
+        "Sgd: the group `*` has betas, which this optimizer does not",
+    );
+    check(
+        Box::new(AdaGrad::new(0.1).group(Group::new("*").betas(0.9, 0.9))),
+        "AdaGrad: the group `*` has betas, which this optimizer does not",
+    );
+    check(
+        Box::new(Sgd::new(0.1).group(Group::new("*").eps(0.9))),
+        "Sgd: the group `*` has eps, which this optimizer does not",
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Getting values out of tensors.
 
 use super::Tensor;
-use super::dtype::{DType, Element, with_element};
+use super::dtype::{DType, Element, literals, with_element};
 use crate::error::{Error, Result};
 
 impl Tensor {
@@ -78,7 +78,8 @@ impl Tensor {
             return Ok(());
         }
         let message = format!("the elements are {}, not {}", self.dtype(), T::DTYPE);
-        Err(Error::dtype(op, message).with_help(format!("convert with to_dtype(DType::{:?})", T::DTYPE)))
+        let literals = literals(self.dtype(), T::DTYPE);
+        Err(Error::dtype(op, message).with_help(format!("convert with to_dtype(DType::{:?}){literals}", T::DTYPE)))
     }
 }
 
@@ -90,7 +91,8 @@ impl Tensor {
             return Ok(());
         }
         let message = format!("{what} must be {dtype}, not {}", self.dtype());
-        Err(Error::dtype(op, message).with_help(format!("convert with to_dtype(DType::{dtype:?})")))
+        let literals = literals(self.dtype(), dtype);
+        Err(Error::dtype(op, message).with_help(format!("convert with to_dtype(DType::{dtype:?}){literals}")))
     }
 
     /// Checks that arithmetic and gradients are possible.

@@ -27,6 +27,16 @@ pub enum DType {
     Bool,
 }
 
+/// The end of the advice for two types that differ: how single and double precision usually get mixed.
+pub(crate) fn literals(a: DType, b: DType) -> &'static str {
+    match (a, b) {
+        (DType::F32, DType::F64) | (DType::F64, DType::F32) => {
+            "; Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32"
+        }
+        _ => "",
+    }
+}
+
 impl DType {
     /// Bytes of one element.
     #[must_use]

@@ -3,6 +3,7 @@
 //! [`Tensor`] is the one type that everything in this crate works on. It has no type parameters; the
 //! [element type](DType) and the shape are values, checked when an operation runs.
 
+pub mod argument;
 mod convert;
 pub(crate) mod create;
 mod display;
@@ -44,6 +45,28 @@ pub(crate) type Node = Arc<dyn Any + Send + Sync>;
 /// Operations follow PyTorch in name and meaning. Negative dimensions count from the end, shapes broadcast as in
 /// NumPy, and operations on tensors with gradients are recorded (see [`crate::autograd`]). An operation that
 /// can fail returns a [`Result`](crate::Result); one that cannot returns the tensor itself.
+///
+/// # Operators
+///
+/// `+`, `-`, `*` and `/` take tensors, owned or borrowed in any combination, and numbers. With a number the result is a
+/// `Tensor`; with two tensors, whose shapes may not fit, it is a `Result<Tensor>`. A result can be an operand beside a
+/// tensor, so that one `?` at the end of a chain is enough. Two results, or a result and a number, cannot meet (Rust lets no
+/// crate define it): give the first of them a `?`.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let (x, y, z) = (tensor![1.0, 2.0], tensor![10.0], tensor![0.5]);
+/// let a = (&x + &y * 3.0)?; // the number first: &y * 3.0 is a tensor
+/// let b = (&x * &y + &z - 1.0 * &x)?; // a chain of tensors
+/// let c = (&x * &y)? * 2.0; // a product of tensors, then a number
+/// let d = ((&x * &y)? + &x * &z)?; // two products
+/// assert_eq!(a.to_vec::<f32>()?, [31.0, 32.0]);
+/// assert_eq!(b.to_vec::<f32>()?, [9.5, 18.5]);
+/// assert_eq!(c.to_vec::<f32>()?, [20.0, 40.0]);
+/// assert_eq!(d.to_vec::<f32>()?, [10.5, 21.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Tensor {
     storage: Storage,

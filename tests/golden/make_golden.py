@@ -26,6 +26,7 @@ FAMILIES = [
     "transformer",
     "recurrent",
     "shape_index",
+    "tensor_options",
     "layers",
     "norms",
     "losses",

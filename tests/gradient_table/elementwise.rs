@@ -1,5 +1,6 @@
 //! Operations on each element, or on pairs of elements.
 
+use demotic::tensor::argument::RoundingMode;
 use demotic::{DType, Result, Rng, Tensor, tensor};
 
 use crate::row::{Row, spread};
@@ -69,6 +70,14 @@ fn arithmetic() -> Vec<Row> {
     rows.extend(binary("atan2", Tensor::atan2, 0.3, 2.0));
     rows.extend(binary("maximum", Tensor::maximum, -2.0, 2.0));
     rows.extend(binary("minimum", Tensor::minimum, -2.0, 2.0));
+    rows.extend(binary("add_alpha", |a, b| a.add_alpha(b, -1.5), -2.0, 2.0));
+    rows.extend(binary("sub_alpha", |a, b| a.sub_alpha(b, -1.5), -2.0, 2.0));
+    rows.extend(
+        binary("div_mode", |a, b| a.div_mode(b, RoundingMode::Floor)?.mul(a), 0.3, 2.0).map(Row::not_broadcast),
+    );
+    rows.extend(
+        binary("div_mode", |a, b| a.div_mode(b, RoundingMode::Trunc)?.mul(b), 0.3, 2.0).map(Row::not_broadcast),
+    );
     rows.extend(binary("remainder", |a, b| a.mul_scalar(4.0).remainder(&b.mul_scalar(0.75)), 0.3, 2.0));
     rows
 }
@@ -137,6 +146,11 @@ fn activations() -> Vec<Row> {
     ]
 }
 
+/// A tensor and two bounds, the lower one below the upper one.
+fn bounds(x: [usize; 2], lo: [usize; 2], hi: [usize; 2]) -> [Tensor; 3] {
+    [spread(&x, -2.0, 2.0), spread(&lo, -1.1, -0.3), spread(&hi, 0.2, 1.3)]
+}
+
 fn choices() -> Vec<Row> {
     let mask = || tensor![[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]].to_dtype(DType::Bool);
     let row = || tensor![1.0, 0.0, 1.0].to_dtype(DType::Bool);
@@ -147,5 +161,14 @@ fn choices() -> Vec<Row> {
         Row::new("where", move |x| rows.where_(&x[0], &x[1]), [spread(&[2, 1], 0.0, 1.0), spread(&[], 0.0, 1.0)]),
         Row::new("masked_fill", move |x| x[0].masked_fill(&fill, 9.0), [any()]),
         Row::new("masked_fill", move |x| x[0].masked_fill(&wide, 9.0), [spread(&[2, 1], 0.0, 1.0)]),
+        Row::new("masked_fill", move |x| x[0].masked_fill(&mask(), &x[1]), [any(), other()]),
+        Row::new(
+            "masked_fill",
+            move |x| x[0].masked_fill(&row(), &x[1]),
+            [spread(&[2, 1], 0.0, 1.0), spread(&[], 0.0, 1.0)],
+        ),
+        Row::new("clamp_tensor", |x| x[0].clamp_tensor(Some(&x[1]), Some(&x[2])), bounds([2, 3], [2, 3], [2, 3])),
+        Row::new("clamp_tensor", |x| x[0].clamp_tensor(Some(&x[1]), Some(&x[2])), bounds([2, 3], [1, 3], [2, 1])),
+        Row::new("maximum", |x| x[0].clamp_tensor(Some(&x[1]), None), [any(), spread(&[3], -0.5, 0.7)]),
     ]
 }

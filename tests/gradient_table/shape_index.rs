@@ -38,6 +38,7 @@ fn shapes() -> Vec<Row> {
         Row::new("squeeze_all", |x| Ok(x[0].squeeze_all()), [x(&[1, 3, 1, 2])]),
         Row::new("permute", |x| x[0].permute(&[2, 0, 1]), [x(&[2, 3, 2])]),
         Row::new("permute", |x| x[0].movedim(0, -1), [x(&[2, 3, 2])]),
+        Row::new("permute", |x| x[0].movedim([0, 1], [-1, 0]), [x(&[2, 3, 2])]),
         Row::new("permute", |x| Ok(x[0].t()), [x(&[3, 4])]),
         Row::new("permute", |x| x[0].transpose(0, -1), [x(&[2, 3, 2])]),
         Row::new("broadcast_to", |x| x[0].broadcast_to([2, 3, 4]), [x(&[3, 1])]),
@@ -62,6 +63,21 @@ fn parts() -> Vec<Row> {
         Row::new("index_put", |x| x[0].index_put((1.., Step(.., 2)), &x[1]), [x(&[3, 4]), x(&[2, 1])]),
         Row::new("index_put", |x| x[0].index_put((-1, ..), &x[1]), [x(&[3, 4]), x(&[])]),
         Row::new("scatter", |x| x[0].index_put((.., &indices([2, 0, 2])), &x[1]), [x(&[2, 3]), x(&[2, 3])]),
+        Row::new("narrow", |x| x[0].narrow(1, -3, 2), [x(&[3, 4])]),
+        Row::new("index_select", |x| x[0].index((&indices([2, -1, 0]), 1.., &indices([0, 1, 0]))), [x(&[3, 2, 2])])
+            .covers("permute"),
+        Row::new("index_select", |x| x[0].index((&mask([true, false, true]), &indices([1, 0]))), [x(&[3, 4])]),
+        Row::new(
+            "scatter",
+            |x| x[0].index_put((&indices([2, 0, 2]), &indices([1, 1, 0])), &x[1]),
+            [x(&[3, 2]), x(&[3])],
+        ),
+        Row::new(
+            "scatter_add",
+            |x| x[0].index_put_accumulate((&indices([2, 0, 2]), &indices([1, 1, 1])), &x[1]),
+            [x(&[3, 2]), x(&[3])],
+        ),
+        Row::new("index_put", |x| x[0].index_put_accumulate((.., 1..), &x[1]), [x(&[3, 3]), x(&[3, 1])]).covers("add"),
         Row::new("narrow", |x| Tensor::stack(&refs(&x[0].split(2, 1)?), 0), [x(&[2, 4])]),
         Row::new("narrow", |x| x[0].split_sizes(&[1, 3], 1)?[1].mul(&x[0].chunk(2, 1)?[0].sum()), [x(&[2, 4])]),
     ]
@@ -76,6 +92,7 @@ fn joined() -> Vec<Row> {
         Row::new("stack", |x| Tensor::stack(&refs(x), -1), [x(&[4]), x(&[4])]),
         Row::new("repeat", |x| x[0].repeat(&[2, 1, 3]), [x(&[3, 2])]),
         Row::new("repeat_interleave", |x| x[0].repeat_interleave(3, 0), [x(&[3, 2])]),
+        Row::new("index_select", |x| x[0].repeat_interleave([2, 0, 1], 0), [x(&[3, 2])]),
         Row::new("flip", |x| x[0].flip(&[0, 2]), [x(&[2, 2, 3])]),
         Row::new("flip", |x| x[0].flip(&[-1, 0]), [x(&[2, 3])]),
         Row::new("cat", |x| x[0].roll(&[1, -2], &[0, 1]), [x(&[2, 5])]),
@@ -104,6 +121,8 @@ fn indexed() -> Vec<Row> {
         Row::new("index_select", |x| x[0].index_select(-1, &indices([3, 3])), [x(&[3, 4])]),
         Row::new("index_add", |x| x[0].index_add(0, &indices([2, 0, 2]), &x[1]), [x(&[3, 2]), x(&[3, 2])]),
         Row::new("index_add", |x| x[0].index_add(1, &indices([1]), &x[1]), [x(&[3, 2]), x(&[3, 1])]),
+        Row::new("index_add", |x| x[0].index_add_alpha(0, &indices([2, 2]), &x[1], -1.5), [x(&[3, 2]), x(&[2, 2])])
+            .covers("mul_scalar"),
         Row::new("gather", move |x| x[0].gather(0, &places()), [x(&[3, 4])]),
         Row::new("scatter_sum", move |x| Ok(x[0].gather(0, &places())?.square()), [x(&[3, 4])]),
         Row::new("gather", move |x| x[0].gather(-1, &places()), [x(&[2, 4])]),

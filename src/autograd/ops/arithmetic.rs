@@ -3,7 +3,8 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::{Pair, fused, fused_ternary, record, scalars, unary, unary_linear};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::tensor::argument::RoundingMode;
 use crate::tensor::kernels::map::{self, Unary};
 use crate::tensor::kernels::ops;
 use crate::tensor::{DType, Tensor};
@@ -71,6 +72,73 @@ impl Tensor {
         }))
     }
 
+    /// `a + alpha · b`, element by element, in one pass: PyTorch's `add` with `alpha`. Gradients: `g` and `alpha · g`.
+    ///
+    /// # Errors
+    /// If the element types differ, the shapes do not broadcast, or `alpha` is no whole number for integers.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let y = tensor![1.0, 2.0].add_alpha(&tensor![10.0], 0.5)?;
+    /// assert_eq!(y.to_vec::<f32>()?, [6.0, 7.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "axpy")]
+    #[track_caller]
+    pub fn add_alpha(&self, other: &Tensor, alpha: f64) -> Result<Tensor> {
+        add_multiple("add_alpha", self, other, alpha, 1.0)
+    }
+
+    /// `a − alpha · b`, element by element, in one pass: PyTorch's `sub` with `alpha`. Gradients: `g` and `−alpha · g`.
+    ///
+    /// # Errors
+    /// If the element types differ, the shapes do not broadcast, or `alpha` is no whole number for integers.
+    #[track_caller]
+    pub fn sub_alpha(&self, other: &Tensor, alpha: f64) -> Result<Tensor> {
+        add_multiple("sub_alpha", self, other, alpha, -1.0)
+    }
+
+    /// `a / b` rounded to a whole number, element by element: PyTorch's `div` with `rounding_mode`. Integers stay integers (a
+    /// division by zero gives 0). Gradient: 0 for both.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    /// use demotic::tensor::argument::RoundingMode;
+    ///
+    /// let (a, b) = (tensor![7.0, -7.0], tensor![2.0]);
+    /// assert_eq!(a.div_mode(&b, RoundingMode::Floor)?.to_vec::<f32>()?, [3.0, -4.0]);
+    /// assert_eq!(a.div_mode(&b, RoundingMode::Trunc)?.to_vec::<f32>()?, [3.0, -3.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "rounding_mode")]
+    #[track_caller]
+    pub fn div_mode(&self, other: &Tensor, rounding: RoundingMode) -> Result<Tensor> {
+        let _timer = crate::profile::op("div_mode");
+        let pair = Pair::new("div_mode", self, other)?;
+        Ok(whole_quotient(
+            match rounding {
+                RoundingMode::Floor => pair.run_number(ops::DivFloor),
+                RoundingMode::Trunc => pair.run_number(ops::DivTrunc),
+            },
+            self,
+            other,
+        ))
+    }
+
+    /// `⌊a / b⌋`, element by element: [`div_mode`](Self::div_mode) with [`RoundingMode::Floor`], Python's `//`.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    #[track_caller]
+    pub fn floor_divide(&self, other: &Tensor) -> Result<Tensor> {
+        let _timer = crate::profile::op("floor_divide");
+        Ok(whole_quotient(Pair::new("floor_divide", self, other)?.run_number(ops::DivFloor), self, other))
+    }
+
     /// `−x`. Integers wrap around. Gradient: `−g`.
     #[must_use]
     pub fn neg(&self) -> Tensor {
@@ -116,6 +184,49 @@ impl Tensor {
         let vjp = fused(scalars!(RDivGrad { c }), move |g, x| Ok(g.mul(&x.rdiv_scalar(c).div(x)?)?.neg()));
         unary("rdiv_scalar", self, scalars!(RDivScalar(c)), vjp)
     }
+}
+
+/// `a + sign · alpha · b`.
+#[track_caller]
+fn add_multiple(name: &'static str, a: &Tensor, b: &Tensor, alpha: f64, sign: f64) -> Result<Tensor> {
+    let _timer = crate::profile::op(name);
+    let pair = Pair::new(name, a, b)?;
+    if !a.dtype().is_float() {
+        let numbers = |x: &Tensor| if x.dtype() == DType::Bool { x.cast(DType::I64) } else { x.clone() };
+        let (a, b) = (numbers(a), multiple(name, &numbers(b), alpha)?);
+        return if sign < 0.0 { a.sub(&b) } else { a.add(&b) };
+    }
+    let factor = sign * alpha;
+    let out = pair.run_float(scalars!(AddScaled { factor }));
+    Ok(record(name, out, &[a, b], |tape| {
+        tape.edge(a, |g| Ok(g.clone()));
+        tape.edge(b, move |g| Ok(g.mul_scalar(factor)));
+    }))
+}
+
+/// `alpha · x` in the type of `x`. Integers, which `alpha` must be one of, wrap around.
+#[track_caller]
+pub(super) fn multiple(name: &'static str, x: &Tensor, alpha: f64) -> Result<Tensor> {
+    if x.dtype().is_float() {
+        return Ok(x.mul_scalar(alpha));
+    }
+    let whole = alpha as i64;
+    if whole as f64 != alpha {
+        let message = format!("alpha is {alpha}, expected a whole number for elements of type {}", x.dtype());
+        return Err(Error::argument(name, message));
+    }
+    Ok(match x.dtype() {
+        DType::U8 => Pair::with_scalar(x, &Tensor::build::<u8>(&[], |out| out.fill(whole as u8))).run_number(ops::Mul),
+        _ => integer_map(x, ops::MulScalar(whole)),
+    })
+}
+
+/// A quotient that was rounded: a step function, whose gradient is 0.
+fn whole_quotient(out: Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    record("div_mode", out, &[a, b], |tape| {
+        tape.edge(a, |g| Ok(g.zeros_like()));
+        tape.edge(b, |g| Ok(g.zeros_like()));
+    })
 }
 
 /// Applies a kernel to integers; truth values and `U8` become `I64` first.

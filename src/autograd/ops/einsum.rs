@@ -7,6 +7,7 @@
 
 use super::shape::reshape;
 use crate::error::{Error, Result};
+use crate::tensor::dtype::literals;
 use crate::tensor::layout::{Dims, plural};
 use crate::tensor::{MAX_DIMS, Tensor};
 
@@ -76,8 +77,9 @@ fn check_types(operands: &[&Tensor]) -> Result<()> {
     for (i, x) in others.iter().enumerate() {
         if x.dtype() != first.dtype() {
             let (a, b) = (first.dtype(), x.dtype());
-            return Err(Error::dtype("einsum", format!("operand 0 is {a}, operand {} is {b}", i + 1))
-                .with_help(format!("types are never converted silently: use to_dtype(DType::{a:?})")));
+            return Err(Error::dtype("einsum", format!("operand 0 is {a}, operand {} is {b}", i + 1)).with_help(
+                format!("types are never converted silently: use to_dtype(DType::{a:?}){}", literals(a, b)),
+            ));
         }
         first.expect_float("einsum", "operand 0")?;
     }

@@ -71,6 +71,60 @@ impl Tensor {
         unary("clamp", self, scalars!(Clamp { lo, hi }), vjp)
     }
 
+    /// `min(max(x, lo), hi)` with tensors as bounds, of which one may be left out; all broadcast. NaN in any of them is passed
+    /// on. Where `lo` is above `hi`, the result is `hi`.
+    ///
+    /// Gradients: `g` to the one of the three that the result is taken from. Where `x` equals a bound, each gets half of it, as
+    /// in PyTorch.
+    ///
+    /// # Errors
+    /// If the element types differ or the shapes do not broadcast.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[-2.0, 0.5], [2.0, 3.0]];
+    /// let (lo, hi) = (tensor![-1.0, 1.0], tensor![[1.0], [2.5]]);
+    /// assert_eq!(x.clamp_tensor(Some(&lo), Some(&hi))?.to_vec::<f32>()?, [-1.0, 1.0, 2.0, 2.5]);
+    /// assert_eq!(x.clamp_tensor(None, Some(&hi))?.to_vec::<f32>()?, [-2.0, 0.5, 2.0, 2.5]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "clip")]
+    #[doc(alias = "clamp")]
+    #[track_caller]
+    pub fn clamp_tensor(&self, lo: Option<&Tensor>, hi: Option<&Tensor>) -> Result<Tensor> {
+        let (lo, hi) = match (lo, hi) {
+            (Some(lo), Some(hi)) => (lo, hi),
+            (Some(lo), None) => return self.maximum(lo),
+            (None, Some(hi)) => return self.minimum(hi),
+            (None, None) => return Ok(self.clone()),
+        };
+        let _timer = crate::profile::op("clamp_tensor");
+        hi.expect_dtype("clamp_tensor", "the upper bound", self.dtype())?;
+        let raised = Pair::new("clamp_tensor", self, lo)?.run_number(ops::Max);
+        // Of truth values there are numbers now.
+        let out = Pair::new("clamp_tensor", &raised, &hi.detach().cast(raised.dtype()))?.run_number(ops::Min);
+        Ok(record("clamp_tensor", out, &[self, lo, hi], |tape| {
+            let bounds = || Bounds { x: self.detach(), lo: lo.detach(), hi: hi.detach() };
+            let b = bounds();
+            tape.edge(self, move |g| {
+                let outside = b.x.lt(&b.lo)?.logical_or(&b.x.gt(&b.hi)?)?;
+                let equal = b.x.eq(&b.lo)?.logical_or(&b.x.eq(&b.hi)?)?;
+                portion(g, &outside.logical_not()?, &equal.logical_and(&b.lo.lt(&b.hi)?)?)
+            });
+            let b = bounds();
+            tape.edge(lo, move |g| {
+                let equal = b.x.eq(&b.lo)?.logical_and(&b.lo.lt(&b.hi)?)?;
+                portion(g, &b.x.lt(&b.lo)?.logical_and(&b.lo.le(&b.hi)?)?.logical_or(&equal)?, &equal)
+            });
+            let b = bounds();
+            tape.edge(hi, move |g| {
+                let equal = b.x.eq(&b.hi)?.logical_and(&b.lo.lt(&b.hi)?)?;
+                portion(g, &b.x.gt(&b.hi)?.logical_or(&b.lo.gt(&b.hi)?)?.logical_or(&equal)?, &equal)
+            });
+        }))
+    }
+
     /// The larger one of `x` and `lo`; see [`clamp`](Self::clamp).
     #[must_use]
     pub fn clamp_min(&self, lo: f64) -> Tensor {
@@ -87,4 +141,15 @@ impl Tensor {
 /// What goes to `a` of the gradient of the larger one of `a` and `b`.
 fn shared(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Tensor::where_(&a.eq(b)?, &g.mul_scalar(0.5), g)?.masked_fill(&a.lt(b)?, 0.0)
+}
+
+struct Bounds {
+    x: Tensor,
+    lo: Tensor,
+    hi: Tensor,
+}
+
+/// `g` where `taken` holds, half of it where `shared` does too, else 0.
+fn portion(g: &Tensor, taken: &Tensor, shared: &Tensor) -> Result<Tensor> {
+    Tensor::where_(shared, &g.mul_scalar(0.5), g)?.masked_fill(&taken.logical_not()?, 0.0)
 }

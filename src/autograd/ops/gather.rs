@@ -3,6 +3,7 @@
 //! Indices are of type `I64` and count from 0; [`Tensor::index`] also takes negative ones. Where several source
 //! elements go to one place, they do so in the order of the source, whatever the number of threads.
 
+use super::arithmetic::multiple;
 use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
@@ -69,6 +70,26 @@ impl Tensor {
             let index = rows.index.clone();
             tape.edge(source, move |g| g.index_select(dim, &index));
         }))
+    }
+
+    /// The same with `alpha` times the source: PyTorch's `index_add` with `alpha`. Gradients: `g`, and `alpha` times the listed
+    /// places of `g`.
+    ///
+    /// # Errors
+    /// As for [`index_add`](Self::index_add), or if `alpha` is no whole number for integers.
+    ///
+    /// ```
+    /// use demotic::{Tensor, tensor};
+    ///
+    /// let index = Tensor::from_nested([1i64, 1])?;
+    /// let y = tensor![1.0, 2.0].index_add_alpha(0, &index, &tensor![10.0, 20.0], 0.5)?;
+    /// assert_eq!(y.to_vec::<f32>()?, [1.0, 17.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn index_add_alpha(&self, dim: isize, index: &Tensor, source: &Tensor, alpha: f64) -> Result<Tensor> {
+        check_numbers("index_add_alpha", self, source)?;
+        self.index_add(dim, index, &multiple("index_add_alpha", source, alpha)?)
     }
 
     /// The elements at the given places along dimension `dim`: `out[i, j, k] = x[i, index[i, j, k], k]` for `dim` 1.
@@ -273,7 +294,7 @@ fn checked(name: &'static str, x: &Tensor, dim: usize, index: &Tensor) -> Result
 }
 
 #[track_caller]
-fn check_numbers(name: &'static str, x: &Tensor, source: &Tensor) -> Result<()> {
+pub(super) fn check_numbers(name: &'static str, x: &Tensor, source: &Tensor) -> Result<()> {
     source.expect_dtype(name, "the source", x.dtype())?;
     if x.dtype() == DType::Bool {
         return Err(Error::dtype(name, "truth values cannot be added").with_help("convert with to_dtype(DType::I64)"));

@@ -4,7 +4,7 @@ use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
 use crate::tensor::create::{check_parts, stale};
-use crate::tensor::dtype::with_element;
+use crate::tensor::dtype::{literals, with_element};
 use crate::tensor::index::{Cut, whole};
 use crate::tensor::kernels::index::{self, Part};
 use crate::tensor::layout::{Dims, Layout, dim_index};
@@ -160,7 +160,7 @@ fn same_types<'a>(name: &'static str, tensors: &[&'a Tensor]) -> Result<&'a Tens
     if let Some(i) = tensors.iter().position(|x| x.dtype() != first.dtype()) {
         let (a, b) = (first.dtype(), tensors[i].dtype());
         return Err(Error::dtype(name, format!("tensor 0 is {a}, tensor {i} is {b}"))
-            .with_help(format!("types are never converted silently: use to_dtype(DType::{a:?})")));
+            .with_help(format!("types are never converted silently: use to_dtype(DType::{a:?}){}", literals(a, b))));
     }
     Ok(first)
 }

@@ -7,7 +7,7 @@ use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
 use crate::error::{Error, Result, bug};
 use crate::tensor::create::stale;
-use crate::tensor::dtype::with_float;
+use crate::tensor::dtype::{literals, with_float};
 use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
 use crate::tensor::layout::{Dims, Layout, broadcast, expand_strides};
 use crate::tensor::{Float, Tensor};
@@ -247,7 +247,7 @@ impl Function for Linear {
         if weight.dtype() != x.dtype() {
             let (given, own) = (x.dtype(), weight.dtype());
             return Err(Error::dtype("linear", format!("an input of {given} for a weight of {own}"))
-                .with_help(format!("convert the input with to_dtype(DType::{own:?})")));
+                .with_help(format!("convert the input with to_dtype(DType::{own:?}){}", literals(own, given))));
         }
         let (&[outputs, features], true) = (weight.shape(), x.rank() > 0) else {
             let message =

@@ -43,6 +43,7 @@ mod trigonometric;
 use super::{record, recording};
 use crate::error::{Error, Result};
 use crate::tensor::create::{check_shape, reserve};
+use crate::tensor::dtype::literals;
 use crate::tensor::kernels::map::{self, Binary, Ternary, Unary};
 use crate::tensor::layout::{Dims, broadcast, expand_strides};
 use crate::tensor::{DType, Tensor};
@@ -231,8 +232,10 @@ impl<'a> Pair<'a> {
     pub(crate) fn new(name: &'static str, a: &'a Tensor, b: &'a Tensor) -> Result<Self> {
         if a.dtype() != b.dtype() {
             let (a, b) = (a.dtype(), b.dtype());
-            return Err(Error::dtype(name, format!("operands of types {a} and {b}"))
-                .with_help(format!("types are never converted silently: use to_dtype(DType::{a:?}) on the second")));
+            return Err(Error::dtype(name, format!("operands of types {a} and {b}")).with_help(format!(
+                "types are never converted silently: use to_dtype(DType::{a:?}) on the second{}",
+                literals(a, b)
+            )));
         }
         let fit = || {
             let shape = broadcast(a.shape(), b.shape())?;

@@ -3,12 +3,13 @@
 use super::record;
 use super::shape::reshape;
 use crate::error::{Error, Result};
-use crate::tensor::create::{check_shape, stale};
+use crate::tensor::argument::{Counts, Repeats};
+use crate::tensor::create::{check_shape, reserve, stale};
 use crate::tensor::dtype::with_element;
 use crate::tensor::kernels::copy::copy_strided;
 use crate::tensor::kernels::index;
 use crate::tensor::layout::{Dims, dim_index, dim_set, plural, row_major};
-use crate::tensor::{MAX_DIMS, Tensor};
+use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 impl Tensor {
     /// The tensor `times[i]` times along each dimension `i`. More numbers than dimensions add leading ones.
@@ -37,21 +38,54 @@ impl Tensor {
         Ok(out)
     }
 
-    /// Each place along dimension `dim` `times` times in a row. Gradient: summed over the repetitions.
+    /// Each place along dimension `dim` `times` times in a row, or as often as a list or an `I64` vector says for each of
+    /// them. Gradient: summed over the repetitions.
     ///
     /// # Errors
-    /// If `dim` is out of range, or the result is too large.
+    /// If `dim` is out of range, there are neither as many counts as places nor one for all, a count is negative, or the
+    /// result is too large.
     ///
     /// ```
-    /// use demotic::tensor;
+    /// use demotic::{Tensor, tensor};
     ///
     /// assert_eq!(tensor![1, 2].repeat_interleave(2, 0)?.to_vec::<f32>()?, [1.0, 1.0, 2.0, 2.0]);
+    /// assert_eq!(tensor![1, 2].repeat_interleave([1, 3], 0)?.to_vec::<f32>()?, [1.0, 2.0, 2.0, 2.0]);
+    /// let counts = Tensor::from_nested([0i64, 2])?;
+    /// assert_eq!(tensor![1, 2].repeat_interleave(&counts, 0)?.to_vec::<f32>()?, [2.0, 2.0]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
-    pub fn repeat_interleave(&self, times: usize, dim: isize) -> Result<Tensor> {
-        let at = dim_index("repeat_interleave", dim, self.rank())?;
-        repeated("repeat_interleave", self, at, times, at + 1)
+    pub fn repeat_interleave(&self, times: impl Repeats, dim: isize) -> Result<Tensor> {
+        let name = "repeat_interleave";
+        let at = dim_index(name, dim, self.rank())?;
+        let counts = match times.into_counts()? {
+            Counts::Each(times) => return repeated("repeat_interleave", self, at, times, at + 1),
+            Counts::Listed(counts) => counts,
+        };
+        let mut shape = self.layout().shape;
+        match counts[..] {
+            [times] => return repeated("repeat_interleave", self, at, times, at + 1),
+            _ if counts.len() == shape[at] => (),
+            _ => {
+                let message = format!(
+                    "{} counts for dimension {dim} of {:?}, which has size {}",
+                    counts.len(),
+                    self.shape(),
+                    shape[at]
+                );
+                return Err(Error::shape(name, message).with_help("there must be one for each place, or one for all"));
+            }
+        }
+        shape[at] = counts.iter().fold(0, |sum: usize, n| sum.saturating_add(*n));
+        reserve(name, &shape, self.dtype())?;
+        let mut index = stale(name, &[shape[at]], DType::I64)?;
+        let mut rest = index.data_mut::<i64>();
+        for (i, n) in counts.iter().enumerate() {
+            let (now, later) = rest.split_at_mut(*n);
+            now.fill(i as i64);
+            rest = later;
+        }
+        self.index_select(dim, &index)
     }
 
     /// The places along the given dimensions in reversed order. Gradient: reversed back.

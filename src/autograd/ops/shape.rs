@@ -2,10 +2,11 @@
 
 use super::record;
 use crate::error::{Error, Result};
+use crate::tensor::argument::DimList;
 use crate::tensor::create::{check_shape, check_view, stale};
 use crate::tensor::dtype::with_element;
 use crate::tensor::kernels::copy::copy_strided;
-use crate::tensor::layout::{Dims, Layout, dim_index, expand_strides, reshape_strides};
+use crate::tensor::layout::{Dims, Layout, dim_index, dim_set, expand_strides, reshape_strides};
 use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
 
 impl Tensor {
@@ -147,17 +148,39 @@ impl Tensor {
         Ok(permute(self, axes))
     }
 
-    /// A view with dimension `from` moved to position `to`, the others keeping their order. Gradient: moved back.
+    /// A view with dimension `from` moved to position `to`, or several to as many positions, the others keeping their order.
+    /// Gradient: moved back.
     ///
     /// # Errors
-    /// If a dimension is out of range.
+    /// If a dimension is out of range or named twice, or there are not as many positions as dimensions.
+    ///
+    /// ```
+    /// use demotic::Tensor;
+    ///
+    /// let images = Tensor::zeros([8, 32, 24, 3])?;
+    /// assert_eq!(images.movedim(-1, 1)?.shape(), [8, 3, 32, 24]);
+    /// assert_eq!(images.movedim([0, 1], [-1, 0])?.shape(), [32, 24, 3, 8]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
     #[doc(alias = "moveaxis")]
     #[track_caller]
-    pub fn movedim(&self, from: isize, to: isize) -> Result<Tensor> {
-        let (from, to) = (dim_index("movedim", from, self.rank())?, dim_index("movedim", to, self.rank())?);
-        let mut axes = Dims::collect(0..self.rank());
-        axes.remove(from);
-        axes.insert(to, from);
+    pub fn movedim(&self, from: impl DimList, to: impl DimList) -> Result<Tensor> {
+        let (from, to) = (from.as_dims(), to.as_dims());
+        if from.len() != to.len() {
+            let message = format!("dimensions {from:?} to positions {to:?}, expected as many");
+            return Err(Error::argument("movedim", message));
+        }
+        let mut moved = Vec::with_capacity(to.len());
+        for dims in [from, to].iter().filter(|dims| !dims.is_empty()) {
+            dim_set("movedim", dims, self.rank())?;
+        }
+        for (from, to) in from.iter().zip(to) {
+            moved.push((dim_index("movedim", *to, self.rank())?, dim_index("movedim", *from, self.rank())?));
+        }
+        // Positions are those of the result: filled from the front, nothing moves any more.
+        moved.sort_unstable();
+        let mut axes = Dims::collect((0..self.rank()).filter(|dim| moved.iter().all(|(_, from)| from != dim)));
+        moved.iter().for_each(|(to, from)| axes.insert(*to, *from));
         Ok(permute(self, axes))
     }
 
@@ -262,7 +285,7 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
     }))
 }
 
-fn permute(x: &Tensor, axes: Dims) -> Tensor {
+pub(super) fn permute(x: &Tensor, axes: Dims) -> Tensor {
     record("permute", x.permuted(&axes), &[x], |tape| {
         let mut back = Dims::filled(0, axes.len());
         axes.iter().enumerate().for_each(|(i, axis)| back[*axis] = i);

@@ -1,26 +1,38 @@
 //! Parts of a tensor: along one dimension, by an index over all of them, and putting parts in.
 
-use super::gather::true_places;
+use super::gather::{check_numbers, true_places};
 use super::record;
-use super::shape::reshape;
+use super::shape::{permute, reshape};
 use crate::error::{Error, Result, bug};
-use crate::tensor::create::stale;
+use crate::tensor::argument::Start;
+use crate::tensor::create::{reserve, stale};
 use crate::tensor::dtype::{with_element, with_float};
 use crate::tensor::index::{Cut, Cuts, Index, Indices, IntoPlaces, whole};
 use crate::tensor::kernels::index::{self as kernel, Place, place};
-use crate::tensor::layout::{Dims, Layout, dim_index, plural};
+use crate::tensor::layout::{Dims, Layout, broadcast, dim_index, plural};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 impl Tensor {
-    /// A view of `len` places along dimension `dim` from `start` on. Gradient: zero elsewhere.
+    /// A view of `len` places along dimension `dim` from `start` on; a negative `start` counts from the end. Gradient: zero
+    /// elsewhere.
     ///
     /// # Errors
-    /// If `dim` is out of range or the places reach beyond its end.
+    /// If `dim` is out of range or the places reach beyond its ends.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![1.0, 2.0, 3.0, 4.0];
+    /// assert_eq!(x.narrow(0, 1, 2)?.to_vec::<f32>()?, [2.0, 3.0]);
+    /// assert_eq!(x.narrow(0, -3, 2)?.to_vec::<f32>()?, [2.0, 3.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
     #[track_caller]
-    pub fn narrow(&self, dim: isize, start: usize, len: usize) -> Result<Tensor> {
+    pub fn narrow(&self, dim: isize, start: impl Start, len: usize) -> Result<Tensor> {
         let at = dim_index("narrow", dim, self.rank())?;
-        let size = self.shape()[at];
-        if start.checked_add(len).is_none_or(|end| end > size) {
+        let (size, start) = (self.shape()[at], start.into_start());
+        let first = if start < 0 { start + size as i128 } else { start };
+        if first < 0 || first + len as i128 > size as i128 {
             let message = format!(
                 "{len} place{} from {start} on, but dimension {dim} of {:?} has size {size}",
                 plural(len),
@@ -29,7 +41,7 @@ impl Tensor {
             return Err(Error::index("narrow", message));
         }
         let mut cuts = whole(self.shape());
-        cuts[at] = Cut::new(start, 1, len);
+        cuts[at] = Cut::new(first as usize, 1, len);
         Ok(cut("narrow", self, cuts))
     }
 
@@ -80,10 +92,15 @@ impl Tensor {
     /// tensors, as the page of [`tensor::index`](crate::tensor::index) lists them. A view, unless a tensor is among the
     /// items.
     ///
+    /// Several tensors broadcast to each other and choose together: `x.index((&i, &j))` has the elements `x[i[k], j[k]]`. A mask
+    /// takes part as the list of places where it is true. What they choose stands where the tensors stood if they stood next to
+    /// each other, in front of all other dimensions if they did not: PyTorch's rule.
+    ///
     /// Gradient: zero elsewhere; places that an index tensor names more than once add up.
     ///
     /// # Errors
-    /// If there are more items than dimensions, an index is out of range, or a mask has the wrong shape.
+    /// If there are more items than dimensions, an index is out of range, a mask has the wrong shape, or index tensors do not
+    /// broadcast to each other.
     ///
     /// ```
     /// use demotic::{Tensor, tensor, tensor::index::{Ellipsis, NewAxis, Step}};
@@ -95,6 +112,9 @@ impl Tensor {
     ///
     /// let rows = Tensor::from_nested([2i64, 0])?;
     /// assert_eq!(x.index((.., &rows, 0))?.to_vec::<i64>()?, [8, 0, 20, 12]);
+    /// let columns = Tensor::from_nested([3i64, 1])?;
+    /// assert_eq!(x.index((1, &rows, &columns))?.to_vec::<i64>()?, [23, 13]);
+    /// assert_eq!(x.index((1, &rows.unsqueeze(1)?, &columns))?.to_vec::<i64>()?, [23, 21, 15, 13]);
     ///
     /// let y = tensor![3.0, -1.0, 2.0];
     /// assert_eq!(y.index(&y.gt_scalar(0.0))?.to_vec::<f32>()?, [3.0, 2.0]);
@@ -132,21 +152,80 @@ impl Tensor {
     #[track_caller]
     pub fn index_put<'a>(&self, indices: impl Indices<'a>, values: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("index_put");
-        let plan = Plan::new("index_put", self, &indices.into_items())?;
-        values.expect_dtype("index_put", "the values", self.dtype())?;
-        if crate::tensor::layout::broadcast(values.shape(), &plan.shape).as_deref() != Some(&*plan.shape) {
+        let target = Target::new("index_put", self, &indices.into_items(), values)?;
+        match target.places(self)? {
+            None => Ok(put(self, target.plan.cuts, &target.values)),
+            Some(places) => self.reshape(-1)?.scatter(0, &places, &target.values.reshape(-1)?)?.reshape(self.shape()),
+        }
+    }
+
+    /// This tensor with `values`, which broadcast to it, added to the part that an index chooses: PyTorch's `index_put` with
+    /// `accumulate=True`. A place that index tensors name more than once gets all of its values, in their order.
+    ///
+    /// Gradients: `g`, and the part of `g`.
+    ///
+    /// # Errors
+    /// As for [`index_put`](Self::index_put), or if the elements are truth values.
+    ///
+    /// ```
+    /// use demotic::{Tensor, tensor};
+    ///
+    /// let counts = Tensor::zeros([2, 2])?;
+    /// let (rows, columns) = (Tensor::from_nested([0i64, 1, 0])?, Tensor::from_nested([1i64, 1, 1])?);
+    /// let counts = counts.index_put_accumulate((&rows, &columns), &tensor![1.0, 1.0, 1.0])?;
+    /// assert_eq!(counts.to_vec::<f32>()?, [0.0, 2.0, 0.0, 1.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "index_put_")]
+    #[doc(alias = "accumulate")]
+    #[track_caller]
+    pub fn index_put_accumulate<'a>(&self, indices: impl Indices<'a>, values: &Tensor) -> Result<Tensor> {
+        let name = "index_put_accumulate";
+        let _timer = crate::profile::op(name);
+        let target = Target::new(name, self, &indices.into_items(), values)?;
+        check_numbers(name, self, values)?;
+        match target.places(self)? {
+            None => {
+                let sum = cut("index", self, target.plan.cuts).add(&target.values)?;
+                Ok(put(self, target.plan.cuts, &sum))
+            }
+            Some(places) => {
+                self.reshape(-1)?.scatter_add(0, &places, &target.values.reshape(-1)?)?.reshape(self.shape())
+            }
+        }
+    }
+}
+
+/// The part that values are put into, and the values in its shape.
+struct Target {
+    plan: Plan,
+    values: Tensor,
+}
+
+impl Target {
+    #[track_caller]
+    fn new(name: &'static str, x: &Tensor, items: &[Index<'_>], values: &Tensor) -> Result<Self> {
+        let plan = Plan::new(name, x, items)?;
+        values.expect_dtype(name, "the values", x.dtype())?;
+        if broadcast(values.shape(), &plan.shape).as_deref() != Some(&*plan.shape) {
             let message = format!("values of shape {:?} for a part of shape {:?}", values.shape(), plan.shape);
-            return Err(Error::shape("index_put", message));
+            return Err(Error::shape(name, message));
         }
         let values = values.expanded(&plan.shape)?;
-        let Some(choice) = &plan.choice else {
-            let values = reshape("reshape", &values, Layout::cut_shape(&plan.cuts, self.rank()))?;
-            return Ok(put(self, plan.cuts, &values));
+        let values = match plan.choice {
+            Some(_) => values,
+            None => reshape("reshape", &values, Layout::cut_shape(&plan.cuts, x.rank()))?,
         };
-        // The same index into the elements' numbers says where each value goes.
-        let numbers = Tensor::arange(self.numel())?.reshape(self.shape())?;
-        let numbers = choose(&cut("index", &numbers, plan.cuts), choice)?.reshape(-1)?;
-        self.reshape(-1)?.scatter(0, &numbers, &values.reshape(-1)?)?.reshape(self.shape())
+        Ok(Self { plan, values })
+    }
+
+    /// Where each value goes, by number of element, if tensors say it.
+    #[track_caller]
+    fn places(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        let Some(choice) = &self.plan.choice else { return Ok(None) };
+        // The same index into the elements' numbers.
+        let numbers = Tensor::arange(x.numel())?.reshape(x.shape())?;
+        choose(&cut("index", &numbers, self.plan.cuts), choice)?.reshape(-1).map(Some)
     }
 }
 
@@ -167,16 +246,40 @@ fn position(name: &'static str, x: &Tensor, dim: usize, index: isize) -> Result<
 /// An index as a cut along each dimension, and what is left to do after it.
 struct Plan {
     cuts: Cuts,
-    /// A dimension of the cut, and the places along it that a tensor among the items chooses.
+    /// What the tensors among the items choose from the cut.
     choice: Option<Choice>,
     /// The shape of the result.
     shape: Dims,
 }
 
-/// Dimensions that are chosen from by a mask or by an index tensor.
-struct Choice {
+/// A dimension of the result, or several.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A dimension of the cut.
+    Kept(usize),
+    /// A new one of size 1.
+    New,
+    /// What a tensor chooses.
+    Chosen,
+}
+
+/// Dimensions that a mask or an index tensor chooses from.
+struct Chosen {
     from: usize,
     count: usize,
+    /// Numbers of places along all of them, taken as one dimension.
+    places: Tensor,
+}
+
+/// What all tensors of an index choose together: places along a dimension that is made of those that they choose from.
+struct Choice {
+    /// The order in which the dimensions of the cut follow each other for this.
+    order: Dims,
+    /// The sizes in this order, with one in place of all that are chosen from.
+    merged: Dims,
+    /// The position of that one.
+    at: usize,
+    /// A vector.
     places: Tensor,
 }
 
@@ -197,8 +300,8 @@ impl Plan {
                 format!("{named} indices for {:?}, which has {} dimension{}", x.shape(), x.rank(), plural(x.rank()));
             return Err(Error::index(name, message));
         }
-        let (mut cuts, mut choice, mut ellipsis) = (whole(x.shape()), None, false);
-        let (mut shape, mut dim) = (Vec::new(), 0);
+        let (mut cuts, mut ellipsis, mut dim) = (whole(x.shape()), false, 0);
+        let (mut parts, mut chosen) = (Vec::new(), Vec::new());
         for item in items {
             match item {
                 Index::At(index) => {
@@ -210,49 +313,66 @@ impl Plan {
                         return Err(Error::argument(name, "a step of 0"));
                     }
                     cuts[dim] = places.cut(x.shape()[dim]);
-                    shape.push(cuts[dim].len);
+                    parts.push(Part::Kept(dim));
                     dim += 1;
                 }
-                Index::NewAxis => shape.push(1),
+                Index::NewAxis => parts.push(Part::New),
                 Index::Ellipsis => {
                     if ellipsis {
                         return Err(Error::index(name, "more than one Ellipsis"));
                     }
                     ellipsis = true;
                     let rest = x.rank() - named;
-                    shape.extend(&x.shape()[dim..dim + rest]);
+                    parts.extend((dim..dim + rest).map(Part::Kept));
                     dim += rest;
                 }
+                // A single number in a tensor is one place, without a dimension.
+                Index::Tensor(index) if index.dtype() == DType::I64 && index.rank() == 0 => {
+                    let index = index.data::<i64>().first().map_or(0, |i| isize::try_from(*i).unwrap_or(isize::MAX));
+                    cuts[dim] = Cut::new(position(name, x, dim, index)?, 1, 1);
+                    dim += 1;
+                }
                 Index::Tensor(index) => {
-                    if choice.is_some() {
-                        return Err(Error::index(name, "more than one index tensor")
-                            .with_help("index step by step, or see gather and take_along_dim"));
-                    }
-                    let made = Choice::new(name, x, dim, index)?;
-                    match index.dtype() {
-                        DType::Bool => shape.push(made.places.numel()),
-                        _ => shape.extend(index.shape()),
-                    }
+                    let made = Chosen::new(name, x, dim, index)?;
+                    parts.push(Part::Chosen);
                     dim += made.count;
-                    choice = Some(made);
+                    chosen.push(made);
                 }
             }
         }
-        shape.extend(&x.shape()[dim..]);
-        let Some(shape) = Dims::from_slice(&shape) else {
-            let message = format!("{} dimensions, at most {MAX_DIMS} are supported", shape.len());
-            return Err(Error::shape(name, message));
+        parts.extend((dim..x.rank()).map(Part::Kept));
+        let size = |part: &Part| if let Part::Kept(dim) = part { cuts[*dim].len } else { 1 };
+        let Some(first) = parts.iter().position(|part| *part == Part::Chosen) else {
+            let shape = few_dims(name, parts.iter().map(size).collect())?;
+            return Ok(Self { cuts, choice: None, shape });
         };
-        Ok(Self { cuts, choice, shape })
+        let together = parts[first..first + chosen.len()].iter().all(|part| *part == Part::Chosen);
+        let before = if together { first } else { 0 };
+        parts.retain(|part| *part != Part::Chosen);
+        let (choice, index) = Choice::new(name, x, &cuts, &chosen, together)?;
+        let sizes = |parts: &[Part]| parts.iter().map(size).collect::<Vec<_>>();
+        let shape = few_dims(name, [&sizes(&parts[..before]), &*index, &sizes(&parts[before..])].concat())?;
+        Ok(Self { cuts, choice: Some(choice), shape })
     }
 }
 
-impl Choice {
+#[track_caller]
+fn few_dims(name: &'static str, shape: Vec<usize>) -> Result<Dims> {
+    match Dims::from_slice(&shape) {
+        Some(dims) => Ok(dims),
+        None => {
+            let message = format!("{} dimensions, at most {MAX_DIMS} are supported", shape.len());
+            Err(Error::shape(name, message))
+        }
+    }
+}
+
+impl Chosen {
     #[track_caller]
     fn new(name: &'static str, x: &Tensor, dim: usize, index: &Tensor) -> Result<Self> {
         match index.dtype() {
             DType::I64 => {
-                let mut places = index.packed().reshape(-1)?;
+                let mut places = index.packed();
                 for place in places.data_mut::<i64>() {
                     let index = isize::try_from(*place).unwrap_or(isize::MAX);
                     *place = position(name, x, dim, index)? as i64;
@@ -271,18 +391,63 @@ impl Choice {
                 .with_help("convert numbers with to_dtype(DType::I64); comparisons give masks")),
         }
     }
+
+    fn dims(&self) -> std::ops::Range<usize> {
+        self.from..self.from + self.count
+    }
+}
+
+impl Choice {
+    /// The choice of all tensors, and the shape to which they broadcast. `together` says that nothing of the result stands
+    /// between them.
+    #[track_caller]
+    fn new(name: &'static str, x: &Tensor, cuts: &Cuts, chosen: &[Chosen], together: bool) -> Result<(Self, Dims)> {
+        let before = if together { chosen.first().map_or(0, |c| c.from) } else { 0 };
+        let is_chosen = |dim: &usize| chosen.iter().any(|c| c.dims().contains(dim));
+        let order = (0..before)
+            .chain(chosen.iter().flat_map(Chosen::dims))
+            .chain((before..x.rank()).filter(|dim| !is_chosen(dim)));
+        let order = Dims::collect(order);
+        let count = chosen.iter().map(|c| c.count).sum::<usize>();
+        let sizes = |dims: &[usize]| dims.iter().map(|dim| cuts[*dim].len).collect::<Vec<_>>();
+        let product = |dims: &[usize]| sizes(dims).iter().product::<usize>();
+        let [head, middle, tail] = [&order[..before], &order[before..before + count], &order[before + count..]];
+        let merged = few_dims(name, [sizes(head), vec![product(middle)], sizes(tail)].concat())?;
+
+        let mut index = Dims::EMPTY;
+        for c in chosen {
+            let Some(both) = broadcast(&index, c.places.shape()) else {
+                let shapes: Vec<String> = chosen.iter().map(|c| format!("{:?}", c.places.shape())).collect();
+                let message =
+                    format!("index tensors of shapes {} do not broadcast to each other", shapes.join(" and "));
+                return Err(Error::shape(name, message).with_help(
+                    "they choose element by element; for all combinations, give one a further dimension: i.unsqueeze(1)",
+                ));
+            };
+            index = both;
+        }
+        let mut places: Option<Tensor> = None;
+        for c in chosen {
+            places = Some(match places {
+                None => c.places.clone(),
+                Some(earlier) => {
+                    reserve(name, &index, DType::I64)?;
+                    (earlier * product(&Dims::collect(c.dims())) as i64).add(&c.places)?
+                }
+            });
+        }
+        let Some(places) = places else { return Err(bug!(name, "a choice without tensors")) };
+        Ok((Self { order, merged, at: before, places: places.reshape(-1)? }, index))
+    }
 }
 
 /// `x` with the chosen places along one dimension in place of the dimensions that they are chosen from.
 #[track_caller]
 fn choose(x: &Tensor, choice: &Choice) -> Result<Tensor> {
-    let (from, to) = (choice.from, choice.from + choice.count);
-    let merged = x.shape()[from..to].iter().product();
-    let sizes = x.shape()[..from].iter().copied().chain([merged]).chain(x.shape()[to..].iter().copied());
-    // A mask without dimensions chooses all or nothing, along a new dimension.
-    let flat = if choice.count == 0 { x.unsqueeze(from as isize)? } else { x.clone() };
-    let flat = if choice.count > 1 { reshape("reshape", &flat, Dims::collect(sizes))? } else { flat };
-    flat.index_select(from as isize, &choice.places)
+    let in_order = choice.order.iter().enumerate().all(|(i, dim)| i == *dim);
+    let x = if in_order { x.clone() } else { permute(x, choice.order) };
+    let x = if *x.shape() == *choice.merged { x } else { reshape("reshape", &x, choice.merged)? };
+    x.index_select(choice.at as isize, &choice.places)
 }
 
 /// The view of some places along each dimension.

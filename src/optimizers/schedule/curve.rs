@@ -2,7 +2,7 @@
 
 use super::{Schedule, ScheduleState};
 use crate::error::{Error, Result};
-use crate::optimizers::options::{fraction, not_negative};
+use crate::optimizers::options::{fraction, not_negative, positive};
 
 /// A learning rate as a function of the step.
 ///
@@ -24,6 +24,8 @@ pub struct Curve {
     shape: Shape,
     peak: f64,
     floor: f64,
+    /// How many waves a cosine has; half of one if it is not said.
+    cycles: Option<f64>,
     warm_up: u64,
     /// Whether the warm-up begins with a rate of 0.
     from_zero: bool,
@@ -36,13 +38,15 @@ enum Shape {
     Constant,
     Steps { every: u64, factor: f64 },
     Cosine { steps: u64 },
+    CosineRestarts { steps: u64, cycles: u64 },
     Linear { steps: u64 },
+    LinearFactors { from: f64, to: f64, steps: u64 },
     InverseSqrt { scale: u64 },
 }
 
 impl Curve {
     fn new(shape: Shape, peak: f64) -> Self {
-        Self { shape, peak, floor: 0.0, warm_up: 0, from_zero: false, step: 0 }
+        Self { shape, peak, floor: 0.0, cycles: None, warm_up: 0, from_zero: false, step: 0 }
     }
 
     /// The same rate all the time (after the warm-up).
@@ -64,6 +68,38 @@ impl Curve {
         Self::new(Shape::Cosine { steps }, rate)
     }
 
+    /// Several times down along half a cosine, and at once up again, in the given number of steps in all; the floor from there
+    /// on: `get_cosine_with_hard_restarts_schedule_with_warmup` of Hugging Face's `transformers`.
+    ///
+    /// ```
+    /// use demotic::optimizers::schedule::Curve;
+    ///
+    /// let curve = Curve::cosine_restarts(1.0, 8, 2);
+    /// let rates = (0..9).map(|step| Ok((100.0 * curve.at(step)?).round())).collect::<demotic::Result<Vec<f64>>>()?;
+    /// assert_eq!(rates, [100.0, 85.0, 50.0, 15.0, 100.0, 85.0, 50.0, 15.0, 0.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cosine_restarts(rate: f64, steps: u64, cycles: u64) -> Self {
+        Self::new(Shape::CosineRestarts { steps, cycles }, rate)
+    }
+
+    /// From `start_factor · rate` to `end_factor · rate` along a straight line in the given number of steps, and constant from
+    /// there on: PyTorch's `LinearLR`, whose `total_iters` is `steps`. The factors are between 0 and 1.
+    ///
+    /// ```
+    /// use demotic::optimizers::schedule::Curve;
+    ///
+    /// let curve = Curve::linear_factors(0.1, 0.5, 1.0, 4);
+    /// assert_eq!((curve.at(0)?, curve.at(2)?, curve.at(9)?), (0.05, 0.1 * 0.75, 0.1));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "LinearLR")]
+    #[must_use]
+    pub fn linear_factors(rate: f64, start_factor: f64, end_factor: f64, steps: u64) -> Self {
+        Self::new(Shape::LinearFactors { from: start_factor, to: end_factor, steps }, rate)
+    }
+
     /// Down along a straight line in the given number of steps, and constant from there on:
     /// `floor + (rate − floor) · (1 − step / steps)`. The usual choice for fine-tuning encoders.
     #[must_use]
@@ -76,6 +112,15 @@ impl Curve {
     #[must_use]
     pub fn inverse_sqrt(rate: f64, scale: u64) -> Self {
         Self::new(Shape::InverseSqrt { scale }, rate)
+    }
+
+    /// The number of waves of a [`cosine`](Self::cosine) in its steps, above 0: `num_cycles` of `transformers`. After 0.5, which
+    /// is the default, the rate is at the floor; after 1.5 too, having been up once more in between.
+    #[doc(alias = "num_cycles")]
+    #[must_use]
+    pub fn cycles(mut self, cycles: f64) -> Self {
+        self.cycles = Some(cycles);
+        self
     }
 
     /// The smallest rate after the warm-up. Default 0.
@@ -105,8 +150,8 @@ impl Curve {
     /// The rate at a step, counted from 0.
     ///
     /// # Errors
-    /// If a rate is negative or not finite, the floor is above the peak, the factor outside of 0 to 1, or a number of
-    /// steps is 0.
+    /// If a rate is negative or not finite, the floor is above the peak, a factor outside of 0 to 1, a number of steps or
+    /// of restarts is 0, or there are cycles of another curve than a cosine.
     #[track_caller]
     pub fn at(&self, step: u64) -> Result<f64> {
         self.check()?;
@@ -128,9 +173,24 @@ impl Curve {
             }
             Shape::Cosine { steps } => {
                 let done = step.min(steps) as f64 / steps as f64;
-                self.floor + (self.peak - self.floor) * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
+                self.wave(2.0 * self.cycles.unwrap_or(0.5) * done)
+            }
+            Shape::CosineRestarts { steps, .. } if step >= steps => self.floor,
+            Shape::CosineRestarts { steps, cycles } => {
+                // The part of a cycle that is over, in whole numbers: a restart is not missed by rounding.
+                let part = u128::from(step) * u128::from(cycles) % u128::from(steps);
+                self.wave(part as f64 / steps as f64)
+            }
+            Shape::LinearFactors { from, to, steps } => {
+                let done = step.min(steps) as f64 / steps as f64;
+                (self.peak * (from + (to - from) * done)).max(self.floor)
             }
         })
+    }
+
+    /// The rate after so many half waves of a cosine.
+    fn wave(&self, halves: f64) -> f64 {
+        self.floor + (self.peak - self.floor) * (1.0 + (std::f64::consts::PI * halves).cos()) / 2.0
     }
 
     #[track_caller]
@@ -141,14 +201,29 @@ impl Curve {
             let message = format!("the floor {} is above the rate {}", self.floor, self.peak);
             return Err(Error::argument("Curve", message));
         }
+        if let Some(cycles) = self.cycles {
+            positive("Curve", "the number of cycles", cycles)?;
+            if !matches!(self.shape, Shape::Cosine { .. }) {
+                return Err(Error::argument("Curve", format!("{cycles} cycles of a curve that is no cosine")));
+            }
+        }
         match self.shape {
             Shape::Steps { every: 0, .. }
             | Shape::Cosine { steps: 0 }
+            | Shape::CosineRestarts { steps: 0, .. }
             | Shape::Linear { steps: 0 }
+            | Shape::LinearFactors { steps: 0, .. }
             | Shape::InverseSqrt { scale: 0 } => {
                 Err(Error::argument("Curve", "the number of steps is 0, expected at least 1"))
             }
+            Shape::CosineRestarts { cycles: 0, .. } => {
+                Err(Error::argument("Curve", "the number of cycles is 0, expected at least 1"))
+            }
             Shape::Steps { factor, .. } => fraction("Curve", "the factor", factor),
+            Shape::LinearFactors { from, to, .. } => {
+                fraction("Curve", "the start factor", from)?;
+                fraction("Curve", "the end factor", to)
+            }
             _ => Ok(()),
         }
     }

@@ -203,6 +203,17 @@ fn impossible_options_are_reported_on_use() {
     check(curve(Curve::steps(0.1, 0, 0.5)), "Curve: the number of steps is 0, expected at least 1");
     check(curve(Curve::steps(0.1, 1, 1.5)), "Curve: the factor is 1.5, expected at least 0 and at most 1");
     check(curve(Curve::cosine(0.1, 5).floor(0.2)), "Curve: the floor 0.2 is above the rate 0.1");
+    check(
+        curve(Curve::cosine(0.1, 5).cycles(0.0)),
+        "Curve: the number of cycles is 0, expected a finite number above 0",
+    );
+    check(curve(Curve::linear(0.1, 5).cycles(1.5)), "Curve: 1.5 cycles of a curve that is no cosine");
+    check(curve(Curve::cosine_restarts(0.1, 0, 2)), "Curve: the number of steps is 0, expected at least 1");
+    check(curve(Curve::cosine_restarts(0.1, 2, 0)), "Curve: the number of cycles is 0, expected at least 1");
+    let bounds = "expected at least 0 and at most 1";
+    check(curve(Curve::linear_factors(0.1, 1.5, 1.0, 4)), &format!("Curve: the start factor is 1.5, {bounds}"));
+    check(curve(Curve::linear_factors(0.1, 0.5, -1.0, 4)), &format!("Curve: the end factor is -1, {bounds}"));
+    check(curve(Curve::linear_factors(0.1, 0.5, 1.0, 0)), "Curve: the number of steps is 0, expected at least 1");
 }
 
 #[test]

@@ -60,7 +60,11 @@ def cases(f):
     def train(arrays, dtype, optimizer, settings, clip):
         tx, ty, *p = (torch.tensor(a, dtype=dtype) for a in arrays)
         p = [t.requires_grad_() for t in p]
-        opt = getattr(torch.optim, optimizer)(p, foreach=False, **settings)
+        groups = dict(settings)
+        own = groups.pop("weights", None)
+        # The weights in a group of their own, the biases in another.
+        parts = p if own is None else [{"params": p[::2], **own}, {"params": p[1::2]}]
+        opt = getattr(torch.optim, optimizer)(parts, foreach=False, **groups)
         kept, losses = {name: [] for name in shapes}, []
         for step in range(1, STEPS + 1):
             hidden = torch.tanh(torch.nn.functional.linear(tx, p[0], p[1]))
@@ -88,6 +92,13 @@ def cases(f):
     for optimizer, all_settings in SETTINGS.items():
         for settings in all_settings:
             case(optimizer, settings)
+    for optimizer, settings, own in (
+        ("Adam", {"lr": 0.01}, {"betas": (0.5, 0.9), "eps": 1e-3}),
+        ("AdamW", {"lr": 0.02, "betas": (0.8, 0.95)}, {"betas": (0.9, 0.99), "weight_decay": 0.1}),
+        ("RMSprop", {"lr": 0.002}, {"eps": 1e-2}),
+        ("Adagrad", {"lr": 0.05}, {"eps": 0.1}),
+    ):
+        case(optimizer, {**settings, "weights": own})
     case("SGD", {"lr": 0.2}, {"clip_norm": 0.1})
     case("SGD", {"lr": 0.2}, {"clip_value": 0.02})
     case("Adam", {"lr": 0.01}, {"clip_norm": 0.3})

@@ -38,12 +38,32 @@ CURVES = {
     "CosineAnnealingLR/floor": ("CosineAnnealingLR", {"T_max": 30, "eta_min": 0.002}),
     # A warm-up of ten steps: from a tenth of the rate, by a tenth each.
     "LinearLR/warm_up": ("LinearLR", {"start_factor": 0.1, "total_iters": 9}),
+    "LinearLR/defaults": ("LinearLR", {"start_factor": 1.0 / 3, "end_factor": 1.0, "total_iters": 5}),
+    "LinearLR/down": ("LinearLR", {"start_factor": 1.0, "end_factor": 0.25, "total_iters": 20}),
+    "LinearLR/to_zero": ("LinearLR", {"start_factor": 0.7, "end_factor": 0.0, "total_iters": 25}),
 }
 
 # The same for the curves of the transformers library, whose warm-ups begin at 0.
 WARM_UPS = {
     "get_cosine_schedule_with_warmup/5_of_31": {"num_warmup_steps": 5, "num_training_steps": 30},
     "get_cosine_schedule_with_warmup/none": {"num_warmup_steps": 0, "num_training_steps": 30},
+    "get_cosine_schedule_with_warmup/5_of_30_cycles2": {
+        "num_warmup_steps": 5,
+        "num_training_steps": 30,
+        "num_cycles": 2.0,
+    },
+    "get_cosine_schedule_with_warmup/30_cycles0.3": {"num_warmup_steps": 0, "num_training_steps": 30, "num_cycles": 0.3},
+    "get_cosine_with_hard_restarts_schedule_with_warmup/5_of_29": {
+        "num_warmup_steps": 5,
+        "num_training_steps": 29,
+        "num_cycles": 3,
+    },
+    "get_cosine_with_hard_restarts_schedule_with_warmup/21": {
+        "num_warmup_steps": 0,
+        "num_training_steps": 21,
+        "num_cycles": 2,
+    },
+    "get_cosine_with_hard_restarts_schedule_with_warmup/one": {"num_warmup_steps": 2, "num_training_steps": 25},
     "get_linear_schedule_with_warmup/5_of_25": {"num_warmup_steps": 5, "num_training_steps": 25},
     "get_inverse_sqrt_schedule/5": {"num_warmup_steps": 5},
     "get_inverse_sqrt_schedule/5_scale_20": {"num_warmup_steps": 5, "timescale": 20},

@@ -14,6 +14,9 @@ pub(crate) trait Number: Elem + PartialOrd {
     fn times(self, other: Self) -> Self;
     /// The quotient, of integers truncated towards zero.
     fn over(self, other: Self) -> Self;
+    /// The quotient rounded to a whole number: down, or towards zero.
+    fn over_floor(self, other: Self) -> Self;
+    fn over_trunc(self, other: Self) -> Self;
     /// The remainder with the sign of the divisor.
     fn modulo(self, other: Self) -> Self;
     /// The power. Negative powers of integers are truncated towards zero: ±1 for ±1, else 0.
@@ -32,6 +35,25 @@ macro_rules! real_numbers {
             fn times(self, other: Self) -> Self { self * other }
             #[inline(always)]
             fn over(self, other: Self) -> Self { self / other }
+            #[inline(always)]
+            fn over_floor(self, other: Self) -> Self {
+                let quotient = self / other;
+                if other == 0.0 {
+                    return quotient;
+                }
+                // What the remainder leaves is a multiple but for rounding; the quotient itself could lie on the wrong side of a
+                // whole number.
+                let r = self % other;
+                let below = if r != 0.0 && (r < 0.0) != (other < 0.0) { 1.0 } else { 0.0 };
+                let exact = (self - r) / other - below;
+                if exact == 0.0 {
+                    return <$t>::copysign(0.0, quotient);
+                }
+                let down = exact.floor();
+                if exact - down > 0.5 { down + 1.0 } else { down }
+            }
+            #[inline(always)]
+            fn over_trunc(self, other: Self) -> Self { (self / other).trunc() }
             #[inline(always)]
             fn modulo(self, other: Self) -> Self {
                 let r = self % other;
@@ -57,6 +79,18 @@ macro_rules! integers {
             fn times(self, other: Self) -> Self { self.wrapping_mul(other) }
             #[inline(always)]
             fn over(self, other: Self) -> Self { if other == 0 { 0 } else { self.wrapping_div(other) } }
+            #[inline(always)]
+            #[allow(unused_comparisons)]
+            fn over_floor(self, other: Self) -> Self {
+                if other == 0 {
+                    return 0;
+                }
+                let r = self.wrapping_rem(other);
+                let below = Self::from(r != 0 && (r < 0) != (other < 0));
+                self.wrapping_div(other).wrapping_sub(below)
+            }
+            #[inline(always)]
+            fn over_trunc(self, other: Self) -> Self { self.over(other) }
             #[inline(always)]
             #[allow(unused_comparisons)]
             fn modulo(self, other: Self) -> Self {
@@ -121,6 +155,10 @@ number_binary! {
     Mul 1 => |a, b| a.times(b);
     /// `a / b`. Integers truncate towards zero; by zero, they give zero.
     Div 2 => |a, b| a.over(b);
+    /// `a / b` rounded down to a whole number.
+    DivFloor 12 => |a, b| a.over_floor(b);
+    /// `a / b` rounded towards zero to a whole number.
+    DivTrunc 3 => |a, b| a.over_trunc(b);
     /// The remainder of `a / b` with the sign of `b`, as PyTorch's `remainder`.
     Rem 8 => |a, b| a.modulo(b);
     /// `aᵇ`.

@@ -28,6 +28,11 @@ fn integers_wrap_and_divide_by_zero() {
     assert_eq!(of_two(Rem, 7_i64, 0), 0);
     assert_eq!([(7, 3), (-7, 3), (7, -3), (-7, -3)].map(|(a, b)| of_two(Rem, a, b)), [1_i64, 2, -2, -1]);
     assert_eq!(of_two(Rem, 7_u8, 4), 3);
+    assert_eq!([of_two(DivFloor, i64::MIN, -1), of_two(DivTrunc, i64::MIN, -1)], [i64::MIN; 2]);
+    assert_eq!([of_two(DivFloor, 7_i64, 0), of_two(DivTrunc, 7_i64, 0)], [0; 2]);
+    assert_eq!([(7, 3), (-7, 3), (7, -3), (-7, -3)].map(|(a, b)| of_two(DivFloor, a, b)), [2_i64, -3, -3, 2]);
+    assert_eq!([(7, 3), (-7, 3), (7, -3), (-7, -3)].map(|(a, b)| of_two(DivTrunc, a, b)), [2_i64, -2, -2, 2]);
+    assert_eq!([of_two(DivFloor, 7_u8, 4), of_two(DivTrunc, 255_u8, 2)], [1, 127]);
     assert_eq!(of_two(Pow, 3_i64, 4), 81);
     assert_eq!(of_two(Pow, 2_i64, 64), 0);
     assert_eq!(of_two(Pow, 2_u8, 7), 128);
