@@ -126,7 +126,8 @@ mod tests {
         let mut x = tensor![1.0];
         let e = x.to_vec::<f64>().unwrap_err();
         assert_eq!((e.kind(), e.message().as_str()), (ErrorKind::DType, "to_vec: the elements are f32, not f64"));
-        assert_eq!(e.help(), Some("convert with to_dtype(DType::F64)"));
+        let literals = "Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32";
+        assert_eq!(e.help(), Some(format!("convert with to_dtype(DType::F64); {literals}").as_str()));
         assert_eq!(x.as_slice::<i64>().unwrap_err().message(), "as_slice: the elements are f32, not i64");
         assert_eq!(x.as_mut_slice::<bool>().unwrap_err().message(), "as_mut_slice: the elements are f32, not bool");
     }

@@ -40,7 +40,8 @@ CURVES = {
     "LinearLR/warm_up": ("LinearLR", {"start_factor": 0.1, "total_iters": 9}),
     "LinearLR/defaults": ("LinearLR", {"start_factor": 1.0 / 3, "end_factor": 1.0, "total_iters": 5}),
     "LinearLR/down": ("LinearLR", {"start_factor": 1.0, "end_factor": 0.25, "total_iters": 20}),
-    "LinearLR/to_zero": ("LinearLR", {"start_factor": 0.7, "end_factor": 0.0, "total_iters": 25}),
+    # Not to 0, which PyTorch, going step by step, misses by its rounding.
+    "LinearLR/to_a_twentieth": ("LinearLR", {"start_factor": 0.7, "end_factor": 0.05, "total_iters": 25}),
 }
 
 # The same for the curves of the transformers library, whose warm-ups begin at 0.
