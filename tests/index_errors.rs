@@ -395,7 +395,7 @@ fn sizes_beyond_all_memory() {
             x.repeat(&[size, size]),
             x.repeat_interleave(size, 1),
             x.repeat_interleave([size, 1, 1], 1),
-            x.repeat_interleave(&[size, size], 0),
+            x.repeat_interleave(&[size, size][..], 0),
             x.pad(&[(margin, margin)], 0.0),
             x.pad(&[(margin, 0), (margin, 0)], 0.0),
             x.pad_replicate(&[(margin, 1)]),
