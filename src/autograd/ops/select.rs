@@ -50,7 +50,7 @@ impl Tensor {
     /// let x = tensor![1.0, -2.0, 3.0];
     /// let negative = x.lt_scalar(0.0);
     /// assert_eq!(x.masked_fill(&negative, 0.0)?.to_vec::<f32>()?, [1.0, 0.0, 3.0]);
-    /// assert_eq!(x.masked_fill(&negative, &x.max())?.to_vec::<f32>()?, [1.0, 3.0, 3.0]);
+    /// assert_eq!(x.masked_fill(&negative, &x.max()?)?.to_vec::<f32>()?, [1.0, 3.0, 3.0]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
