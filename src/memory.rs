@@ -47,8 +47,8 @@ pub fn reset_peak() {
     storage::reset_peak();
 }
 
-/// The memory of the machine in bytes, or what its control group leaves to the program. `None` if the system does not
-/// say: only Linux does.
+/// The memory of the machine in bytes, or what its control group or a limit of the process (`ulimit -v`) leaves to the
+/// program. `None` if the system does not say: only Linux does. It is asked once, at the first need.
 ///
 /// No single tensor can be larger: asking for one is an error, even where the system would promise the memory first and
 /// end the program once it is used.
@@ -62,8 +62,19 @@ pub fn machine_bytes() -> Option<usize> {
         let installed = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
         let granted =
             std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
-        installed.into_iter().chain(granted).min()
+        let allowed = std::fs::read_to_string("/proc/self/limits").ok().and_then(|text| limit_of(&text));
+        installed.into_iter().chain(granted).chain(allowed).min()
     })
+}
+
+/// The smaller one of the limits of a process's address space and of its data, in bytes, from lines such as
+/// `Max address space   unlimited   unlimited   bytes`: the first of the two numbers is in force.
+fn limit_of(limits: &str) -> Option<usize> {
+    let in_force = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<usize>().ok()
+    };
+    ["Max address space", "Max data size"].into_iter().filter_map(in_force).min()
 }
 
 /// The line `MemTotal:  16384000 kB` of a system's account of its memory, in bytes.
@@ -98,6 +109,11 @@ mod tests {
         for strange in ["", "MemTotal:", "MemTotal: many kB", "MemTotal: 5 MB", "MemTotal: 99999999999999999999 kB"] {
             assert_eq!(total_of(strange), None, "{strange:?}");
         }
+        let limits = "Max cpu time        unlimited  unlimited  seconds\nMax data size       unlimited  unlimited  bytes\n\
+                      Max address space   4096000000 unlimited  bytes\n";
+        assert_eq!(limit_of(limits), Some(4_096_000_000));
+        assert_eq!(limit_of(&limits.replace("unlimited", "5000")), Some(5000));
+        assert_eq!(limit_of(&limits.replace("4096000000", "unlimited")), None);
         assert!(largest_view() > 1 << 20);
         if cfg!(all(target_os = "linux", not(miri))) {
             assert!(machine_bytes().is_some());

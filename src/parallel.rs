@@ -11,6 +11,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
+/// More threads than this are a mistake.
+const MAX_THREADS: usize = 1024;
+
 /// The number of threads that a large operation started here may use.
 #[must_use]
 pub fn threads() -> usize {
@@ -23,7 +26,7 @@ pub fn threads() -> usize {
 /// pool is used, whose size follows `RAYON_NUM_THREADS`, or else the number of cores.
 ///
 /// # Errors
-/// If `n` is 0, or the operating system refuses to start the threads.
+/// If `n` is 0 or above 1024, or the operating system refuses to start the threads.
 ///
 /// ```
 /// let n = demotic::parallel::with_threads(2, demotic::parallel::threads)?;
@@ -34,6 +37,11 @@ pub fn threads() -> usize {
 pub fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> Result<R> {
     if n == 0 {
         return Err(Error::argument("with_threads", "the number of threads is 0, expected at least 1"));
+    }
+    // All of them are started at once, and each takes memory and time, also those that will have nothing to do.
+    if n > MAX_THREADS {
+        let message = format!("the number of threads is {n}, at most {MAX_THREADS} are started");
+        return Err(Error::argument("with_threads", message));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
     match pool {

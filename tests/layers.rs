@@ -188,8 +188,8 @@ fn initialisers_have_the_variance_they_promise() -> Result<()> {
     assert_eq!(Init::ONES.tensor(&[3], &mut rng)?.to_vec::<f32>()?, [1.0; 3]);
     let truncated = Init::TruncatedNormal { mean: 0.0, std: 1.0, low: -1.0, high: 0.5 };
     assert!(truncated.tensor(&[1000], &mut rng)?.to_f64_vec().iter().all(|x| (-1.0..=0.5).contains(x)));
-    let e = Init::TruncatedNormal { mean: 0.0, std: 1.0, low: 9.0, high: 10.0 }.tensor(&[2], &mut rng).unwrap_err();
-    assert_eq!(e.message(), "truncated_normal: no normal distribution with mean 0 and std 1 between 9 and 10");
+    let e = Init::TruncatedNormal { mean: 0.0, std: 1.0, low: 10.0, high: 9.0 }.tensor(&[2], &mut rng).unwrap_err();
+    assert_eq!(e.message(), "truncated_normal: no normal distribution with mean 0 and std 1 between 10 and 9");
     let e = Init::xavier_normal().tensor(&[5], &mut rng).unwrap_err();
     assert_eq!(e.message(), "init: shape [5] has no numbers of inputs and outputs");
     Ok(())

@@ -5,10 +5,38 @@ use std::fmt;
 use super::layer::{Layer, Mode};
 use super::module::{Module, Visitor, VisitorMut};
 use super::summary;
-use crate::error::{InLayer, Result};
+use crate::error::{Error, InLayer, Result};
 use crate::tensor::Tensor;
 
+/// How deep layers may be nested. Everything that walks through a model calls itself for each level, and takes a few
+/// hundred bytes of a stack of two megabytes for it.
+const MAX_NESTING: usize = 128;
+
+/// A layer inside another one, if it is not nested too deeply itself.
+pub(crate) fn inside(layer: impl Layer + 'static) -> Box<dyn Layer> {
+    let levels = |path: &str| if path.is_empty() { 0 } else { 1 + path.matches('.').count() };
+    let mut deepest = 0;
+    layer.visit(&mut Visitor::with_modules(&mut |_, _| (), &mut |path, _| deepest = deepest.max(levels(path))));
+    if deepest < MAX_NESTING { Box::new(layer) } else { Box::new(NestedTooDeeply) }
+}
+
+/// Stands where a layer was to go that is nested too deeply, because the containers' constructors do not fail.
+#[derive(Clone)]
+struct NestedTooDeeply;
+
+crate::module!(NestedTooDeeply {});
+
+impl Layer for NestedTooDeeply {
+    #[track_caller]
+    fn forward(&self, _: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        let message = format!("layers are nested in each other more than {MAX_NESTING} levels deep");
+        Err(Error::state("forward", message).with_help("put layers that follow each other into one Sequential"))
+    }
+}
+
 /// Layers applied one after the other, named by their positions: `0.weight`, `0.bias`, `2.weight` …
+///
+/// What is nested more than 128 levels deep is not taken: the forward pass is then an error.
 ///
 /// ```
 /// use demotic::prelude::*;
@@ -39,7 +67,7 @@ impl Sequential {
 
     /// Adds a layer at the end.
     pub fn push(&mut self, layer: impl Layer + 'static) {
-        self.layers.push(Box::new(layer));
+        self.layers.push(inside(layer));
     }
 
     /// The number of layers.
@@ -117,13 +145,13 @@ impl Residual {
     /// Adds the input of `inner` to its output.
     #[must_use]
     pub fn new(inner: impl Layer + 'static) -> Self {
-        Self { inner: Box::new(inner), shortcut: None }
+        Self { inner: inside(inner), shortcut: None }
     }
 
     /// Sends the input through `shortcut` before it is added.
     #[must_use]
     pub fn with_shortcut(mut self, shortcut: impl Layer + 'static) -> Self {
-        self.shortcut = Some(Box::new(shortcut));
+        self.shortcut = Some(inside(shortcut));
         self
     }
 }

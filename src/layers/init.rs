@@ -36,7 +36,7 @@ pub enum Init {
         /// The standard deviation.
         std: f64,
     },
-    /// Normally distributed, drawn again where a value falls outside of `[low, high]`.
+    /// Normally distributed, under the condition that values are within `[low, high]`, wherever that is.
     TruncatedNormal {
         /// The mean before truncation.
         mean: f64,
@@ -215,24 +215,101 @@ fn kaiming_std(shape: &[usize], gain: f64, fan: Fan) -> Result<f64> {
 
 #[track_caller]
 fn truncated_normal(shape: &[usize], mean: f64, std: f64, [low, high]: [f64; 2], rng: &mut Rng) -> Result<Tensor> {
-    let possible = mean.is_finite() && std > 0.0 && std.is_finite() && low < high && !low.is_nan() && !high.is_nan();
-    // Beyond about five deviations hardly anything is drawn, and drawing again would not end.
-    let distance = (low - mean).max(mean - high) / std;
-    if !possible || distance > 5.0 {
+    let single = |x: f64| (x as f32).is_finite();
+    let tail = StandardTail::new((low - mean) / std, (high - mean) / std);
+    let [lowest, highest] = [f32::MIN, f32::MAX].map(f64::from);
+    let possible = single(mean) && std > 0.0 && single(std) && low < high && low <= highest && high >= lowest;
+    let (true, Some(tail)) = (possible, tail) else {
         let message = format!("no normal distribution with mean {mean} and std {std} between {low} and {high}");
         return Err(Error::argument("truncated_normal", message));
+    };
+    // Rounding must not lead out of the bounds, unless there is no number of this type between them.
+    let (mut first, mut last) = (low.max(lowest) as f32, high.min(highest) as f32);
+    if f64::from(first) < low {
+        first = first.next_up();
+    }
+    if f64::from(last) > high {
+        last = last.next_down();
     }
     let mut out = Tensor::zeros(shape)?;
     for x in out.as_mut_slice::<f32>()? {
-        *x = loop {
-            let value = mean + std * rng.normal();
-            if (low..=high).contains(&value) {
-                break value as f32;
-            }
-        };
+        let value = (mean + std * tail.draw(rng)) as f32;
+        *x = if first <= last { value.clamp(first, last) } else { low as f32 };
     }
     Ok(out)
 }
+
+/// The part from `a` to `b` of the standard normal distribution, drawn from by rejection (Robert, *Simulation of truncated
+/// normal variables*, 1995): proposals are chosen so that at least four of ten are taken, wherever the part lies.
+struct StandardTail {
+    a: f64,
+    b: f64,
+    /// Whether the part lies below 0 and was mirrored.
+    mirrored: bool,
+    proposal: Proposal,
+}
+
+enum Proposal {
+    /// The whole distribution.
+    Normal,
+    /// Evenly between the bounds.
+    Even,
+    /// From the lower bound on, falling off exponentially at this rate, up to the upper one.
+    Exponential(f64),
+}
+
+impl StandardTail {
+    /// `None` if there is no such part, or it begins where no distances are representable.
+    fn new(a: f64, b: f64) -> Option<Self> {
+        let mirrored = b < 0.0;
+        let (a, b) = if mirrored { (-b, -a) } else { (a, b) };
+        if a.is_nan() || b.is_nan() || a > b || a > MAX_DEVIATIONS {
+            return None;
+        }
+        let proposal = if a <= 0.0 {
+            // The widest even proposal, of 2.5 deviations from the mean on, is taken in half of all cases, as the normal one.
+            if b - a > 2.5 { Proposal::Normal } else { Proposal::Even }
+        } else {
+            let root = a.hypot(2.0);
+            let even = 2.0 / (a + root) * (0.5 - a / (a + root)).exp();
+            if b - a <= even { Proposal::Even } else { Proposal::Exponential((a + root) / 2.0) }
+        };
+        Some(Self { a, b, mirrored, proposal })
+    }
+
+    fn draw(&self, rng: &mut Rng) -> f64 {
+        let Self { a, b, .. } = *self;
+        let x = loop {
+            // The logarithm of how often a proposal is taken, and the proposal.
+            let (x, log_share) = match self.proposal {
+                Proposal::Normal => {
+                    let x = rng.normal();
+                    (x, if (a..=b).contains(&x) { 0.0 } else { f64::NEG_INFINITY })
+                }
+                Proposal::Even => {
+                    let x = a + (b - a) * rng.uniform();
+                    // The density is largest at the bound that is next to 0.
+                    let top = a.max(0.0);
+                    (x, (top - x) * (top + x) / 2.0)
+                }
+                Proposal::Exponential(rate) => {
+                    // 1 - uniform() is never 0.
+                    let fallen = -f64::exp_m1(-rate * (b - a));
+                    let x = a - f64::ln_1p(-fallen * rng.uniform()) / rate;
+                    (x, -(x - rate).powi(2) / 2.0)
+                }
+            };
+            if log_share >= 0.0 || rng.uniform() < log_share.exp() {
+                break x.clamp(a, b);
+            }
+        };
+        if self.mirrored { -x } else { x }
+    }
+}
+
+/// The farthest from the mean, in deviations, that a truncated distribution may begin: beyond, all of it lies closer to its
+/// bound than numbers can tell apart.
+const MAX_DEVIATIONS: f64 = 1e15;
 
 /// Orthogonalises normally distributed rows one after the other (modified Gram-Schmidt, twice for accuracy), which
 /// gives a uniformly distributed orthogonal matrix.

@@ -6,7 +6,7 @@
 mod activation;
 mod architecture;
 mod attention;
-mod container;
+pub(crate) mod container;
 mod dropout;
 mod embedding;
 mod init;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, InLayer, Result};
+use crate::layers::container::inside;
 use crate::layers::{Activation, Architecture, Count, Dropout, Init, Layer, Linear, Mode, Module, Relu, check_memory};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -118,7 +119,7 @@ impl Mlp {
     /// Another activation.
     #[must_use]
     pub fn activation(mut self, activation: impl Layer + 'static) -> Self {
-        self.activation = Box::new(activation);
+        self.activation = inside(activation);
         self
     }
 

@@ -56,6 +56,17 @@ pub(crate) fn check_view(op: &'static str, from: &[usize], shape: &[usize]) -> R
     Err(Error::shape(op, message).with_help("operations on two tensors broadcast by themselves, without a view"))
 }
 
+/// Checks the shape of what is left when dimensions of `x` are reduced. It is bounded by `x`, whose elements are in memory
+/// or in a view of bounded size, unless there are none of them: the other sizes can then be anything, and become a result
+/// that is filled with what a reduction makes of nothing.
+#[track_caller]
+pub(crate) fn check_reduced(op: &'static str, x: &Tensor, kept: &[usize]) -> Result<()> {
+    if !x.is_empty() || kept.iter().product::<usize>() <= crate::memory::largest_view() {
+        return Ok(());
+    }
+    Err(Error::shape(op, format!("a result of shape {kept:?} (of {:?}) does not fit into memory", x.shape())))
+}
+
 /// Checks that there is memory for so many tensors, each of which takes up to 1 KiB with its place in the graph.
 #[track_caller]
 pub(crate) fn check_parts(op: &'static str, of: &[usize], count: usize) -> Result<()> {

@@ -320,7 +320,10 @@ impl Fused {
         let Sizes { heads, queries, value_width, .. } = self.sizes;
         let mut log_sums = stale("attention", &self.sizes.shape(heads, queries, 1), T::DTYPE)?;
         let mut out = self.sizes.interleaved(heads, queries, value_width)?;
-        self.with_operands::<T, _>(operands, |a| kernels::forward(a, out.data_mut(), log_sums.data_mut()));
+        // Without queries there can be any number of heads to go through.
+        if !log_sums.is_empty() {
+            self.with_operands::<T, _>(operands, |a| kernels::forward(a, out.data_mut(), log_sums.data_mut()));
+        }
         self.log_sums = Some(log_sums);
         Ok(self.sizes.as_heads(&out))
     }
@@ -340,6 +343,9 @@ impl Fused {
             if wanted {
                 *slot = Some(self.sizes.interleaved(heads, rows, cols)?);
             }
+        }
+        if log_sums.is_empty() && grads.iter().flatten().all(Tensor::is_empty) {
+            return Ok(grads.map(|grad| grad.map(|grad| self.sizes.as_heads(&grad))));
         }
         let [q, k, v] = &mut grads;
         let to = Gradients {

@@ -159,7 +159,9 @@ impl<const CENTRED: bool> Norm<CENTRED> {
         };
         let wants_sums = [weight_at, bias_at].into_iter().flatten().any(|i| sink.wants(i));
         let scratch = if wants_sums { scratch_len::<CENTRED>(rstd.numel(), cols) } else { 0 };
-        let [mut dw, mut db] = [&self.normalized_shape; 2].map(|shape| Tensor::stale(T::DTYPE, shape));
+        // As large as the weights, if there are any.
+        let sums: &[usize] = if wants_sums { &self.normalized_shape } else { &[0] };
+        let [mut dw, mut db] = [sums; 2].map(|shape| Tensor::stale(T::DTYPE, shape));
         let mut scratch = Tensor::stale(T::DTYPE, &[scratch]);
         let dx = Tensor::build::<T>(x.shape(), |dx| {
             let sums = AffineGrad { weight: dw.data_mut(), bias: db.data_mut(), scratch: scratch.data_mut() };

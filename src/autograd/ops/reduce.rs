@@ -2,6 +2,7 @@
 
 use super::sum::sum;
 use crate::error::Result;
+use crate::tensor::create::check_reduced;
 use crate::tensor::kernels::reduce::{Reduce, reduce};
 use crate::tensor::layout::{Dims, MAX_DIMS, dim_set};
 use crate::tensor::{DType, Element, Tensor};
@@ -18,12 +19,15 @@ pub(crate) struct Reduction {
 }
 
 impl Reduction {
-    /// `dims` must be in range and differ; none stands for all.
+    /// `dims` must be in range and differ; none stands for all. What is left must fit into memory.
     #[track_caller]
     pub(crate) fn new(name: &'static str, x: &Tensor, dims: &[isize], keepdim: bool) -> Result<Self> {
-        Ok(Self::over(x, dim_set(name, dims, x.rank())?, keepdim))
+        let reduction = Self::over(x, dim_set(name, dims, x.rank())?, keepdim);
+        check_reduced(name, x, &reduction.kept)?;
+        Ok(reduction)
     }
 
+    /// The same for dimensions that exist, of which something is left that is known to fit into memory.
     pub(crate) fn over(x: &Tensor, reduced: [bool; MAX_DIMS], keepdim: bool) -> Self {
         let sizes = || x.shape().iter().zip(reduced);
         let kept = Dims::collect(sizes().map(|(n, reduced)| if reduced { 1 } else { *n }));

@@ -5,6 +5,7 @@ use super::record;
 use super::reduce::{Reduction, narrowed, widened};
 use super::sum::sum;
 use crate::error::{Error, Result};
+use crate::tensor::create::check_reduced;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::renorm::shorten;
 use crate::tensor::layout::{MAX_DIMS, dim_index};
@@ -37,6 +38,7 @@ impl Tensor {
         expect_length("renorm", p)?;
         expect_limit("renorm", max_norm)?;
         let dim = dim_index("renorm", dim, self.rank())?;
+        check_reduced("renorm", self, &across(self, dim).kept)?;
         let mut out = widened(self).packed();
         let norms = row_norms(&out, p, dim);
         shorten_rows(&mut out, dim, &norms, max_norm, EPS);

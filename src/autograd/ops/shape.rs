@@ -89,7 +89,10 @@ impl Tensor {
         let parts = new_sizes("unflatten", &one, &sizes[..count])?;
         let old = self.shape();
         let sizes = old[..at].iter().chain(parts.iter()).chain(&old[at + 1..]);
-        reshape("unflatten", self, Dims::collect(sizes.copied()))
+        let shape = Dims::collect(sizes.copied());
+        // Beside a size of 0, the others may have become more than can be counted.
+        check_shape("unflatten", &shape, self.dtype())?;
+        reshape("unflatten", self, shape)
     }
 
     /// A view without any dimension of size 1. Gradient: with them.

@@ -20,6 +20,7 @@
 //!
 //! The format is described at <https://github.com/huggingface/safetensors>.
 
+mod header;
 mod read;
 mod write;
 

@@ -1,17 +1,17 @@
 //! Reading, of files that nobody vouches for.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
-use safetensors::tensor;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use safetensors::tensor::TensorInfo;
 
 use super::MAX_HEADER;
-use crate::error::{Error, Result};
+use super::header::{Header, dtype};
+use crate::error::{Error, Result, short};
 use crate::files;
 use crate::io::Metadata;
 use crate::tensor::{DType, Tensor};
@@ -24,7 +24,7 @@ use crate::tensor::{DType, Tensor};
 pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> {
     let reader = Reader::open_for("load_tensors", path.as_ref())?;
     let mut tensors = BTreeMap::new();
-    for info in &reader.infos {
+    for info in reader.infos() {
         tensors.insert(info.name.clone(), reader.read(info)?);
     }
     Ok(tensors)
@@ -50,8 +50,7 @@ pub struct Reader {
     file: File,
     /// Where the elements begin.
     data: u64,
-    infos: Vec<Info>,
-    metadata: Metadata,
+    header: Header,
 }
 
 /// What a file says about one of its tensors.
@@ -68,7 +67,14 @@ pub struct Info {
     pub stored: String,
     kind: Dtype,
     /// Bytes, counted from the first element of the file.
-    range: (usize, usize),
+    pub(super) range: (usize, usize),
+}
+
+impl Info {
+    pub(super) fn new(name: String, info: TensorInfo) -> Self {
+        let (dtype, stored) = (dtype(info.dtype), info.dtype.to_string());
+        Self { name, shape: info.shape, dtype, stored, kind: info.dtype, range: info.data_offsets }
+    }
 }
 
 impl fmt::Debug for Info {
@@ -79,7 +85,7 @@ impl fmt::Debug for Info {
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reader({}, {} tensors)", self.path.display(), self.infos.len())
+        write!(f, "Reader({}, {} tensors)", self.path.display(), self.header.infos.len())
     }
 }
 
@@ -104,8 +110,8 @@ impl Reader {
                 return Err(files::refused(op, path, &[files::Format::Safetensors], "a safetensors file", &message));
             }
         };
-        let Parsed { data, infos, metadata } = parsed;
-        Ok(Self { op, path: path.to_path_buf(), file, data, infos, metadata })
+        let (data, header) = parsed;
+        Ok(Self { op, path: path.to_path_buf(), file, data, header })
     }
 
     pub(in crate::io) fn op(&self) -> &'static str {
@@ -119,13 +125,13 @@ impl Reader {
     /// The tensors, in the order of the file.
     #[must_use]
     pub fn infos(&self) -> &[Info] {
-        &self.infos
+        &self.header.infos
     }
 
     /// What the file says beside its tensors.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        &self.header.metadata
     }
 
     /// Reads a tensor.
@@ -135,16 +141,19 @@ impl Reader {
     /// read.
     #[track_caller]
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
-        match self.infos.iter().find(|info| info.name == name) {
-            Some(info) => self.read(info),
-            None => Err(Error::argument("tensor", format!("{} has no tensor `{name}`", self.path.display()))),
+        let Header { infos, by_name, .. } = &self.header;
+        match by_name.binary_search_by_key(&name, |i| infos[*i].name.as_str()) {
+            Ok(at) => self.read(&infos[by_name[at]]),
+            Err(_) => {
+                Err(Error::argument("tensor", format!("{} has no tensor `{}`", self.path.display(), short(name))))
+            }
         }
     }
 
     /// Reads one of this file's tensors.
     #[track_caller]
     pub(in crate::io) fn read(&self, info: &Info) -> Result<Tensor> {
-        let place = || format!("{}: tensor `{}`", self.path.display(), info.name);
+        let place = || format!("{}: tensor `{}`", self.path.display(), short(&info.name));
         let Some(dtype) = info.dtype else {
             let message = format!("{} has elements of type {}, which tensors cannot hold", place(), info.stored);
             return Err(Error::dtype(self.op, message));
@@ -152,10 +161,11 @@ impl Reader {
         // The range lies within the file, so this allocates no more than the file's size.
         let mut bytes = vec![0; info.range.1 - info.range.0];
         let mut file = &self.file;
-        let read =
-            file.seek(SeekFrom::Start(self.data + info.range.0 as u64)).and_then(|_| file.read_exact(&mut bytes));
-        if let Err(e) = read {
-            return Err(Error::io(self.op, &self.path, e));
+        if !bytes.is_empty() {
+            let start = SeekFrom::Start(self.data + info.range.0 as u64);
+            if let Err(e) = file.seek(start).and_then(|_| file.read_exact(&mut bytes)) {
+                return Err(Error::io(self.op, &self.path, e));
+            }
         }
         let tensor = match integers(info.kind, &bytes) {
             Some(Ok(integers)) => Tensor::from_vec(integers, info.shape.as_slice()),
@@ -192,26 +202,6 @@ fn integers(kind: Dtype, bytes: &[u8]) -> Option<Result<Vec<i64>, u64>> {
     }
 }
 
-/// The type that elements are read as.
-fn dtype(kind: Dtype) -> Option<DType> {
-    Some(match kind {
-        Dtype::F32 => DType::F32,
-        Dtype::F64 => DType::F64,
-        Dtype::BF16 => DType::BF16,
-        Dtype::F16 => DType::F16,
-        Dtype::U8 => DType::U8,
-        Dtype::BOOL => DType::Bool,
-        Dtype::I64 | Dtype::I8 | Dtype::I16 | Dtype::U16 | Dtype::I32 | Dtype::U32 | Dtype::U64 => DType::I64,
-        _ => return None,
-    })
-}
-
-struct Parsed {
-    data: u64,
-    infos: Vec<Info>,
-    metadata: Metadata,
-}
-
 enum Refusal {
     Io(std::io::Error),
     Format(String),
@@ -229,7 +219,8 @@ impl From<String> for Refusal {
     }
 }
 
-fn parse(file: &mut File) -> Result<Parsed, Refusal> {
+/// Where the elements begin, and the header.
+fn parse(file: &mut File) -> Result<(u64, Header), Refusal> {
     let size = file.metadata()?.len();
     if size < 8 {
         let message = match size {
@@ -253,60 +244,18 @@ fn parse(file: &mut File) -> Result<Parsed, Refusal> {
     file.read_exact(&mut header)?;
     let header =
         std::str::from_utf8(&header).map_err(|_| "not a safetensors file: the header is not UTF-8".to_string())?;
-    check_names(header)?;
-    let parsed: tensor::Metadata = serde_json::from_str(header).map_err(|e| format!("the header is malformed: {e}"))?;
-    check_size(&parsed, size - data)?;
-
-    let infos = parsed.offset_keys().into_iter().filter_map(|name| {
-        let info = parsed.info(&name)?;
-        Some(Info {
-            shape: info.shape.clone(),
-            dtype: dtype(info.dtype),
-            stored: info.dtype.to_string(),
-            kind: info.dtype,
-            range: info.data_offsets,
-            name,
-        })
-    });
-    let metadata = parsed.metadata().iter().flatten().map(|(name, text)| (name.clone(), text.clone())).collect();
-    Ok(Parsed { data, infos: infos.collect(), metadata })
+    let header = Header::parse(header)?;
+    check_size(header.data_len(), size - data)?;
+    Ok((data, header))
 }
 
 /// The elements must be the whole rest of the file.
-fn check_size(parsed: &tensor::Metadata, rest: u64) -> Result<(), String> {
-    let expected = parsed.data_len() as u64;
+fn check_size(expected: u64, rest: u64) -> Result<(), String> {
     match expected.cmp(&rest) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => {
             Err(format!("truncated: the tensors take {expected} bytes, the file has {rest} for them"))
         }
         std::cmp::Ordering::Less => Err(format!("the tensors take {expected} bytes, the file has {rest} for them")),
-    }
-}
-
-/// JSON readers let the last of several equal keys win, so that two readers may see two different files.
-fn check_names(header: &str) -> Result<(), String> {
-    struct Names;
-    impl<'de> Visitor<'de> for Names {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of tensors")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let (mut seen, mut twice) = (HashSet::new(), None);
-            while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-                if let Some(name) = seen.replace(name) {
-                    twice = Some(name);
-                }
-            }
-            Ok(twice)
-        }
-    }
-    match serde_json::Deserializer::from_str(header).deserialize_map(Names) {
-        Ok(None) => Ok(()),
-        Ok(Some(name)) => Err(format!("the header names `{name}` twice")),
-        Err(e) => Err(format!("the header is malformed: {e}")),
     }
 }

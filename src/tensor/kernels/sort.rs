@@ -73,7 +73,8 @@ pub(crate) fn topk<T: SortKey>(k: usize, largest: bool, x: &[T], cols: usize, va
     let rows = x.len().checked_div(cols).unwrap_or(0);
     let fits = k <= cols && rows * cols == x.len() && rows * k == values.len() && values.len() == indices.len();
     assert!(fits || cols == 0 && values.is_empty() && indices.is_empty(), "topk: {k} of rows of {cols}");
-    if k == 0 || cols == 0 {
+    // Of no rows, the columns can be any number: nothing may be allocated for them.
+    if k == 0 || x.is_empty() {
         return;
     }
     let rows = (GRAIN / COST / cols).max(1);

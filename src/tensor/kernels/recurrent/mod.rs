@@ -171,7 +171,8 @@ impl Plan<'_> {
         assert_eq!(data.len(), time * self.batch * width, "recurrent: rows of {width} elements");
         let mut blocks: Vec<Vec<&mut [T]>> = self.blocks().map(|_| Vec::with_capacity(time)).collect();
         let mut rest = data;
-        for _ in 0..time {
+        // Of no rows there can be any number of steps.
+        for _ in 0..if blocks.is_empty() { 0 } else { time } {
             for (block, rows) in blocks.iter_mut().zip(self.blocks()) {
                 let at = (rows * width).min(rest.len());
                 let (part, others) = std::mem::take(&mut rest).split_at_mut(at);
