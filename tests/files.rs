@@ -201,3 +201,47 @@ fn a_file_that_does_not_exist_says_where_it_was_looked_for_and_what_there_is() {
     assert_eq!(e.help(), Some(format!("{data}, which has `houses.csv`").as_str()));
     assert_eq!(CheckpointFolder::new(root.join("nothing")).latest().unwrap(), None);
 }
+
+/// What begins like a file of another program, or has its mark in the middle, and is a text, is a table like others.
+#[test]
+fn tables_that_begin_like_other_files_are_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    let padded = format!("{}ustar", "x".repeat(257));
+    let marks = [
+        "x,y,ftype",
+        "abcdftyp",
+        "abcdTFL3",
+        padded.as_str(),
+        "ARROW1",
+        "DMCHECKP",
+        "DMTOKENS",
+        "GGUF",
+        "ggml",
+        "lmgg",
+        "tjgg",
+        "BZh",
+        "Rar!",
+        "GIF8",
+        "BM6",
+        "RIFF",
+        "OggS",
+        "fLaC",
+        "ID3",
+        "PAR1",
+        "FEA1",
+        "ORC",
+        "MZ",
+        "SQLite format 3",
+        "PK",
+        "mustard",
+    ];
+    for mark in marks {
+        let name = mark.rsplit(',').next().unwrap();
+        let fields = mark.matches(',').count();
+        fs::write(&path, format!("{mark},z\n{}1,2\n", "0,".repeat(fields))).unwrap();
+        let table = Table::read_csv(&path).unwrap_or_else(|e| panic!("{mark}: {e}"));
+        assert_eq!(table.shape(), (1, fields + 2), "{mark}");
+        assert_eq!(table.column(name).unwrap().numbers(), Some(&[1.0][..]), "{mark}");
+    }
+}

@@ -327,3 +327,39 @@ fn numbers_as_classes() -> Result<()> {
     }
     Ok(())
 }
+
+/// Data without targets that count, whose third batch asks the run to end.
+struct Endless {
+    x: Tensor,
+    asked: std::sync::atomic::AtomicUsize,
+    stop: demotic::train::StopHandle,
+}
+
+impl Dataset for Endless {
+    type Batch = (Tensor, Tensor);
+
+    fn len(&self) -> usize {
+        self.x.shape()[0]
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Self::Batch> {
+        if self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2 {
+            self.stop.stop();
+        }
+        let x = self.x.narrow(0, 0, indices.len())?;
+        Ok((x, Tensor::full_dtype([indices.len()], -100.0, DType::I64)?))
+    }
+}
+
+/// A run can be ended while nothing counts, and not only after its next step.
+#[test]
+fn batches_that_are_passed_over_can_be_interrupted() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let stop = demotic::train::StopHandle::new();
+    let data = Endless { x: Tensor::zeros([1000, 2])?, asked: 0.into(), stop: stop.clone() };
+    let mut trainer = Trainer::new(losses::cross_entropy, Adam::new(0.1)).batch_size(2).epochs(3).stop_handle(stop);
+    let history = trainer.fit(&mut Linear::new(2, 4, &mut rng)?, &data, &mut rng)?;
+    assert_eq!((history.ended, history.steps), (demotic::train::Ended::Interrupted, 0));
+    assert_eq!(data.asked.into_inner(), 3);
+    Ok(())
+}

@@ -385,6 +385,35 @@ fn numbers_at_the_ends_of_their_range() -> Result<()> {
     Ok(())
 }
 
+/// What weighs nothing is as if it were not there: it makes no constant target vary, and spoils no exact prediction.
+#[test]
+fn examples_of_weight_zero_are_not_there() -> Result<()> {
+    let of = |values: &[f64]| Tensor::from_vec(values.to_vec(), [values.len()]);
+    type Method = fn(&Regression, &Tensor, &Tensor) -> Result<f64>;
+    let all: [(&str, Method); 6] = [
+        ("mse", Regression::mse),
+        ("rmse", Regression::rmse),
+        ("mae", Regression::mae),
+        ("r2", Regression::r2),
+        ("explained_variance", Regression::explained_variance),
+        ("mape", Regression::mape),
+    ];
+    for (p, y) in
+        [([1.0, 2.0, 3.0], [2.0, 2.0, 2.0]), ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]), ([1.0, 2.0, 3.0], [3.0, 2.0, 2.5])]
+    {
+        for more in [0.0, 5.0, -1e6] {
+            let (long_p, long_y) = ([&p[..], &[more + 1.0]].concat(), [&y[..], &[more]].concat());
+            let weighted = Regression::new().sample_weights(&of(&[1.0, 1.0, 1.0, 0.0])?);
+            for (name, method) in all {
+                let want = method(&Regression::new(), &of(&p)?, &of(&y)?)?;
+                let got = method(&weighted, &of(&long_p)?, &of(&long_y)?)?;
+                assert!((got - want).abs() < 1e-9, "{name} of {p:?} and {y:?} with {more}: {got}, not {want}");
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -356,6 +356,9 @@ fn metrics_batch_by_batch_are_those_of_everything_at_once() -> Result<()> {
     let all: Vec<i64> = (0..101).map(|i| i * i % 3).collect();
     let tokens = TensorDataset::new(numbers.x().clone(), Tensor::from_vec(ids, [101])?)?;
     let classes = TensorDataset::new(numbers.x().clone(), Tensor::from_vec(all, [101])?)?;
+    // Whole numbers that are no classes: here -100 is a number like others.
+    let degrees: Vec<i64> = (0..303).map(|i| if i % 4 == 1 { -100 } else { i % 7 }).collect();
+    let degrees = TensorDataset::new(numbers.x().clone(), Tensor::from_vec(degrees, [101, 3])?)?;
     type Function = fn(&Tensor, &Tensor) -> Result<f64>;
     // By name, as a function of everything, and as a struct.
     macro_rules! case {
@@ -374,6 +377,10 @@ fn metrics_batch_by_batch_are_those_of_everything_at_once() -> Result<()> {
         case!(numbers, rmse, Rmse),
         case!(numbers, mae, Mae),
         case!(numbers, r2, R2),
+        case!(degrees, mse, Mse),
+        case!(degrees, rmse, Rmse),
+        case!(degrees, mae, Mae),
+        case!(degrees, r2, R2),
         case!(classes, accuracy, Accuracy),
         case!(classes, f1, F1),
         case!(tokens, perplexity, Perplexity),
@@ -425,6 +432,11 @@ fn metrics_batch_by_batch_are_those_of_everything_at_once() -> Result<()> {
         text.split(", ").map(|part| part.split(' ').next().unwrap()).collect::<Vec<_>>(),
         ["loss", "r2", "worst", "mae"]
     );
+    // Tiny and huge numbers say something too.
+    let constant =
+        Trainer::new(losses::mse, Adam::new(0.1)).metric("tiny", |_, _| Ok(2.5e-7)).metric("huge", |_, _| Ok(-3e12));
+    let text = constant.evaluate(&watched, &numbers)?.to_string();
+    assert!(text.ends_with(", tiny 2.500e-7, huge -3.000e12"), "{text}");
     Ok(())
 }
 

@@ -96,7 +96,7 @@ pub enum Value<'a> {
     Missing,
     /// A number, never NaN.
     Number(f64),
-    /// A whole number from 2⁵³ on in a column that keeps all digits.
+    /// A whole number with all its digits: in a column one from 2⁵³ on, and any that an `i64` was made a value of.
     Integer(i128),
     /// A text.
     Text(&'a str),

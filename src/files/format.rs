@@ -98,6 +98,9 @@ const MAGIC: [(&[u8], Format, &str, &str); 40] = {
     ]
 };
 
+/// Those of them that are texts. All others have bytes behind their beginning that no text has.
+const TEXTS: [&[u8]; 3] = [b"version https://git-lfs", b"{\\rtf", b"%PDF"];
+
 fn other(what: &'static str, help: &'static str) -> Option<Guess> {
     Some(Guess { format: Format::Other, what, help })
 }
@@ -116,15 +119,18 @@ fn guess(head: &[u8]) -> Option<Guess> {
     }
     if let Some((magic, format, what, help)) = MAGIC.iter().find(|(magic, ..)| head.starts_with(magic)) {
         // What begins with letters and goes on as a text is one: `ORCID,name`.
-        let is_word = magic.len() < 5 && magic.iter().all(u8::is_ascii_graphic) && *magic != b"%PDF";
-        if !(is_word && is_text(head)) {
+        // The beginning of a file of our own that was cut off right behind it is no text.
+        if TEXTS.contains(magic) || !is_text(head) || (*format != Format::Other && head == *magic) {
             return Some(Guess { format: *format, what, help });
         }
+    }
+    if is_text(head) {
+        return text(head);
     }
     if head.starts_with(b"PK\x03\x04") {
         return zip(head);
     }
-    pickle(head).or_else(|| protocol_buffer(head)).or_else(|| at_offset(head)).or_else(|| text(head))
+    pickle(head).or_else(|| protocol_buffer(head)).or_else(|| at_offset(head))
 }
 
 fn zip(head: &[u8]) -> Option<Guess> {
@@ -198,8 +204,9 @@ fn is_text(head: &[u8]) -> bool {
     valid && !head.iter().any(|byte| *byte < 32 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c))
 }
 
+/// What kind of text it is.
 fn text(head: &[u8]) -> Option<Guess> {
-    if head.is_empty() || !is_text(head) {
+    if head.is_empty() {
         return None;
     }
     let head = head.strip_prefix("\u{feff}".as_bytes()).unwrap_or(head);

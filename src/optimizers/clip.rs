@@ -153,8 +153,8 @@ impl Norm {
             } else {
                 high * (1.0 + (low / high).powf(self.p)).powf(self.p.recip())
             };
-            // Of nothing, and of what is infinite, there is no share.
-            self.total = if high == 0.0 || high.is_infinite() { low + high } else { sum };
+            // Of nothing, and of what is infinite or NaN, there is no share.
+            self.total = if high == 0.0 || !high.is_finite() { low + high } else { sum };
         }
     }
 

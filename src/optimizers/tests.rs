@@ -348,7 +348,7 @@ fn clipping_gradients() {
 #[test]
 fn a_norm_with_something_that_is_not_a_number_is_none() {
     let nan = f64::NAN;
-    for grads in [[nan, 1.0], [1.0, nan]] {
+    for grads in [[nan, 1.0], [1.0, nan], [nan, f64::INFINITY], [f64::INFINITY, nan]] {
         for p in [1.0, 2.0, 3.0, f64::INFINITY] {
             assert!(clip::norm(&with_gradients(&grads).1, p).unwrap().is_nan(), "{grads:?}, p = {p}");
             let [a, b] = grads.map(|c| (f64s(&[0.0]).tracked().unwrap(), c));

@@ -123,7 +123,8 @@ impl<M: Module> TextPipeline<M> {
         self.target_tokenizer.as_deref().unwrap_or(&*self.tokenizer)
     }
 
-    /// Model and tokenizer.
+    /// Model and tokenizer. [The one for what the model writes](Self::with_target_tokenizer) and the names of classes are left
+    /// behind.
     #[must_use]
     pub fn into_parts(self) -> (M, Box<dyn Tokenizer>) {
         (self.model, self.tokenizer)

@@ -106,10 +106,10 @@ impl Sum {
     }
 }
 
-/// How many targets count: class numbers of −100 do not.
+/// How many class numbers count: those of −100 do not.
 fn counted(target: &Tensor) -> usize {
     match target.dtype() {
-        DType::I64 => target.to_f64_vec().iter().filter(|class| **class != -100.0).count(),
+        DType::I64 => target.packed().data::<i64>().iter().filter(|class| **class != losses::IGNORE_INDEX).count(),
         _ => target.numel(),
     }
 }
@@ -123,9 +123,9 @@ macro_rules! means {
         impl Metric for $Name {
             #[track_caller]
             fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
-                let count = counted(target);
-                if count > 0 {
-                    self.0.add($function(prediction, target)?, count);
+                // Numbers all count: -100 is one like others.
+                if !target.is_empty() {
+                    self.0.add($function(prediction, target)?, target.numel());
                 }
                 Ok(())
             }

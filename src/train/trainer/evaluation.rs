@@ -9,6 +9,7 @@ use crate::data::Batches;
 use crate::error::{Error, Here, Result};
 use crate::layers::Layer;
 use crate::tensor::Tensor;
+use crate::train::history::Number;
 use crate::train::running::{Metric, joined};
 
 /// How a model does on data.
@@ -23,8 +24,8 @@ pub struct Evaluation {
 /// One line: `loss 0.1234, rmse 0.3512`.
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "loss {:.4}", self.loss)?;
-        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {value:.4}"))
+        write!(f, "loss {}", Number(self.loss))?;
+        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {}", Number(*value)))
     }
 }
 

@@ -203,6 +203,11 @@ impl Trainer<'_> {
             };
             state.batch += step.batches;
             if step.loss.weight == 0.0 {
+                if batches.len() > 0 && self.is_interrupted(ctrl_c) {
+                    state.seconds += start.elapsed().as_secs_f64();
+                    self.save(state, state.seconds, model, train, rng)?;
+                    return Ok(Some(Ended::Interrupted));
+                }
                 continue;
             }
             state.step += 1;
