@@ -1,7 +1,6 @@
 //! Part 3: a real model of a real table.
 
 use demotic::data::CsvOptions;
-use demotic::io::{Metadata, safetensors};
 use demotic::models::{LinearRegression, Mlp};
 use demotic::optimizers::Adam;
 use demotic::optimizers::schedule::ReduceOnPlateau;
@@ -20,7 +19,6 @@ const HOUSES: &str = include_str!("../data/houses.csv");
 /// A model with the preprocessing that it was trained behind.
 struct Fitted {
     model: Mlp,
-    sizes: Vec<usize>,
     prep: Preprocessor,
     history: History,
 }
@@ -79,7 +77,7 @@ pub fn run(options: &Options) -> Result<Value> {
     test.write_csv(options.out.join("test.csv"))?;
 
     let fitted = fit(&rest, options, &mut rng, true)?;
-    println!("{}\n", fitted.model.summary([1, fitted.sizes[0]])?);
+    println!("{}\n", fitted.model.summary([1, fitted.prep.num_features()])?);
     println!("{}\n", fitted.history);
 
     let (prediction, actual) = in_units(&fitted.model, &fitted.prep, &test)?;
@@ -105,17 +103,21 @@ pub fn run(options: &Options) -> Result<Value> {
     );
     println!("(mean and standard deviation of the RMSE on the parts left out).");
 
+    // One file holds the weights, the sizes of the layers, and the preprocessing.
     let path = options.out.join("model.safetensors");
-    save(&fitted, &path)?;
-    let (model, prep) = load(&path)?;
+    let Fitted { model, prep, history } = fitted;
+    let pipeline = Pipeline::new(prep, model)?;
+    pipeline.save(&path)?;
+    let opened = Pipeline::open(&path)?;
     // Of the test part, one that the model has never seen.
     let house = test.head(1);
     let truth = house.column(target)?.numbers().and_then(|prices| prices.first().copied());
     let house = house.drop(&[target])?;
-    let price = price(&model, &prep, &house)?;
-    let before = self::price(&fitted.model, &fitted.prep, &house)?;
+    let (price, before) = (opened.predict(&house)?, pipeline.predict(&house)?);
+    let same = price == before;
+    let price = price[0];
     println!(
-        "\nSaved to {} and loaded again. A row of the test part, which it has never seen:\n{house}\n",
+        "\nSaved to {} and opened again. A row of the test part, which it has never seen:\n{house}\n",
         path.display()
     );
     println!("  predicted {target}: {price:>10.2}  ({unit})");
@@ -129,19 +131,19 @@ pub fn run(options: &Options) -> Result<Value> {
         );
     }
 
-    draw(options, &fitted.history, &prediction, &actual)?;
+    draw(options, &history, &prediction, &actual)?;
     println!("\nPictures: {0}/loss.png, {0}/predicted.png", options.out.display());
     Ok(json!({
         "rows": table.num_rows(),
         "test_rows": test.num_rows(),
-        "epochs": fitted.history.epochs.len(),
+        "epochs": history.epochs.len(),
         "mlp": mlp.json(),
         "linear_regression": linear.json(),
         "noise_floor": options.data.is_none().then_some(NOISE),
         "cross_validation_rmse": folds,
         "prediction": price,
         "truth": truth,
-        "same_after_loading": price == before,
+        "same_after_loading": same,
     }))
 }
 
@@ -150,8 +152,7 @@ fn fit(table: &Table, options: &Options, rng: &mut Rng, progress: bool) -> Resul
     let (train, validation) = table.split(0.85, rng)?;
     let prep = Preprocessor::regression(&options.target).fit(&train)?;
     let (train, validation) = (prep.transform(&train)?, prep.transform(&validation)?);
-    let sizes = vec![prep.num_features(), 64, 64, 1];
-    let mut model = Mlp::new(&sizes, rng)?.activation(Gelu).dropout(0.02)?;
+    let mut model = Mlp::new(&[prep.num_features(), 64, 64, 1], rng)?.activation(Gelu).dropout(0.02)?;
     let trainer = Trainer::new(losses::mse, Adam::new(3e-3))
         .epochs(options.epochs)
         .batch_size(32)
@@ -161,7 +162,7 @@ fn fit(table: &Table, options: &Options, rng: &mut Rng, progress: bool) -> Resul
         .early_stopping(EarlyStopping::new(25));
     let mut trainer = if progress { trainer.progress() } else { trainer };
     let history = trainer.fit(&mut model, &train, rng)?;
-    Ok(Fitted { model, sizes, prep, history })
+    Ok(Fitted { model, prep, history })
 }
 
 /// Predictions and targets for a table, in the unit of the target.
@@ -189,28 +190,6 @@ fn cross_validate(table: &Table, options: &Options, rng: &mut Rng) -> Result<Vec
         errors.push(metrics::rmse(&prediction, &actual)?);
     }
     Ok(errors)
-}
-
-/// One file holds the weights, the sizes of the layers, and the preprocessing.
-fn save(fitted: &Fitted, path: &std::path::Path) -> Result<()> {
-    let mut metadata = Metadata::new();
-    metadata.insert_json("sizes", &fitted.sizes)?;
-    metadata.insert_json("preprocessor", &fitted.prep)?;
-    fitted.model.save_with(&metadata, path)
-}
-
-fn load(path: &std::path::Path) -> Result<(Mlp, Preprocessor)> {
-    let file = safetensors::Reader::open(path)?;
-    let sizes: Vec<usize> = file.metadata().get_json("sizes")?;
-    let prep = file.metadata().get_json("preprocessor")?;
-    let mut model = Mlp::new(&sizes, &mut Rng::seed(0))?.activation(Gelu);
-    model.load(path)?;
-    Ok((model, prep))
-}
-
-/// The price of a house that is the only row of a table.
-fn price(model: &Mlp, prep: &Preprocessor, house: &Table) -> Result<f64> {
-    prep.inverse_target(&model.predict(&prep.transform_features(house)?)?)?.item()
 }
 
 fn draw(options: &Options, history: &History, prediction: &Tensor, actual: &Tensor) -> Result<()> {

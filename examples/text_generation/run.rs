@@ -12,6 +12,7 @@ use demotic::models::{Generate, GenerateOptions, Gpt, GptConfig, RecurrentCell, 
 use demotic::optimizers::schedule::Curve;
 use demotic::prelude::*;
 use demotic::text::Tokenizer;
+use demotic::train::Ended;
 use demotic::train::plot::Chart;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::judged;
 use crate::measure::Measure;
 use crate::options::{Kind, Options};
 use crate::picture::{self, Scene};
-use crate::saved::{self, Config, LanguageModel};
+use crate::saved::{self, LanguageModel};
 use crate::stories;
 
 /// Two stories that are asked for, which are not in the corpus.
@@ -28,25 +29,28 @@ const TITLES: [&str; 2] = ["The story of Nora the fox and the lost lantern", "ã€
 
 /// Continues a prompt with a model that an earlier run has saved.
 pub fn generate_only(options: &Options, folder: &Path) -> Result<Value> {
-    let (config, tokenizer) = saved::load(folder)?;
-    let mut rng = Rng::seed(options.seed);
-    match config {
-        Config::Gpt(config) => loaded(Gpt::new(config, &mut rng)?, &*tokenizer, options, folder),
-        Config::Recurrent(config) => loaded(RecurrentLm::new(config, &mut rng)?, &*tokenizer, options, folder),
+    let path = saved::file(folder);
+    match TextPipeline::<Gpt>::open(&path) {
+        Ok(gpt) => opened(&gpt, options),
+        // Or is it the other kind of model? If not, the first error says more.
+        Err(e) => match TextPipeline::<RecurrentLm>::open(&path) {
+            Ok(recurrent) => opened(&recurrent, options),
+            Err(_) => Err(e.with_help("--load takes the --out folder of an earlier run")),
+        },
     }
 }
 
-fn loaded(mut model: impl LanguageModel, tokenizer: &dyn Tokenizer, options: &Options, folder: &Path) -> Result<Value> {
-    saved::load_weights(&mut model, folder)?;
+fn opened(pipeline: &TextPipeline<impl LanguageModel>, options: &Options) -> Result<Value> {
     let Some(prompt) = &options.prompt else {
         return Err(Error::argument("text_generation", "--load needs a --prompt TEXT to continue"));
     };
+    let (model, tokenizer) = (pipeline.model(), pipeline.tokenizer());
     let sample = GenerateOptions::new().sampler(options.sampler()?).sliding_window().max_new_tokens(options.new_tokens);
     let read = tokenizer.decode(&tokenizer.encode(prompt)?)?;
     if read != *prompt {
         println!("Its tokenizer knows the prompt as: {read}\n");
     }
-    let text = show(&model, tokenizer, prompt, &sample, options.seed)?;
+    let text = show(model, tokenizer, prompt, &sample, options.seed)?;
     Ok(json!({ "prompt": prompt, "text": text }))
 }
 
@@ -105,6 +109,8 @@ struct Course {
 
 /// The most tokens on which the loss is measured while the training goes on.
 const MEASURED: usize = 4096;
+/// What a program that Ctrl-C has ended returns to the shell.
+const INTERRUPTED: i32 = 130;
 /// How often the training says how it goes.
 const LINES: u64 = 10;
 
@@ -137,12 +143,13 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
     let first = show(&model, &*corpus.tokenizer, &prompts[0], &brief, options.seed)?;
 
     let warm_up = options.steps / 10;
+    let checkpoints = CheckpointFolder::new(options.out.join("checkpoints")).keep(2);
     let optimizer = AdamW::new(options.lr).decay_matrices_only().clip_norm(1.0);
     let mut trainer = Trainer::new(losses::token_cross_entropy, optimizer)
         .max_steps(options.steps)
         .batch_size(options.batch)
         .step_schedule(Curve::cosine(options.lr, options.steps - warm_up).floor(options.lr * 0.1).warm_up(warm_up))
-        .checkpoints(CheckpointFolder::new(options.out.join("checkpoints")).keep(2))
+        .checkpoints(checkpoints.clone())
         .checkpoint_every((options.steps / 2).max(1));
     if let Some(path) = &options.resume {
         trainer = trainer.resume(path);
@@ -191,7 +198,13 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
         Ok(ControlFlow::Continue(()))
     });
     let start = Instant::now();
-    trainer.fit(&mut model, &*data, &mut rng)?;
+    let history = trainer.fit(&mut model, &*data, &mut rng)?;
+    if history.ended == Ended::Interrupted {
+        if let Some(path) = checkpoints.latest()? {
+            println!("\nInterrupted after {} steps. To go on, add --resume {}", history.steps, path.display());
+        }
+        std::process::exit(INTERRUPTED);
+    }
     let seconds = start.elapsed().as_secs_f64();
     drop(trainer);
 
