@@ -11,14 +11,23 @@
 //! 9. [A GPT on your own text](t09_train_a_gpt)
 //! 10. [Sampling: how a model writes](t10_sampling)
 //!
+//! About work of your own:
+//!
+//! 11. [Your own data](t11_your_own_data)
+//! 12. [Classification, and how good it is](t12_classification)
+//! 13. [Classes of texts](t13_text_classification)
+//!
+//! Those who come from PyTorch find everything [side by side](pytorch_users).
+//!
 //! 中文版在 [`zh`]。
 //!
 //! The same files can be read in the repository (`docs/tutorials`), and as a book: `mdbook build docs/tutorials`.
 
 /// Pages as modules. A page names the others by labels, `[gradients][t02]`, which it defines at its end as the files beside it. Here
-/// the modules are defined first, and the first definition counts. Behind the page come the items of the crate that it speaks of.
+/// the modules are defined first, and the first definition counts. Pictures are named in the same way; here they are data URIs, because
+/// rustdoc copies no files. Behind the page come the items of the crate that it speaks of.
 macro_rules! pages {
-    ($reference:literal: $($name:ident = $file:literal $(, $items:literal)?;)*) => {$(
+    ($reference:literal: $($name:ident = $file:literal $(, $items:literal)? $(, picture $picture:literal)*;)*) => {$(
         pub mod $name {
             #![doc = concat!(
                 "[t01]: super::t01_tensors\n",
@@ -31,6 +40,10 @@ macro_rules! pages {
                 "[t08]: super::t08_attention\n",
                 "[t09]: super::t09_train_a_gpt\n",
                 "[t10]: super::t10_sampling\n",
+                "[t11]: super::t11_your_own_data\n",
+                "[t12]: super::t12_classification\n",
+                "[t13]: super::t13_text_classification\n",
+                $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
             )]
@@ -45,21 +58,32 @@ pages! {
     t02_gradients = "tutorials/02_gradients.md",
         "[`gradcheck`](crate::autograd::gradcheck), [`grad`](crate::autograd::grad)";
     t03_first_model = "tutorials/03_first_model.md",
-        "[`Linear`](crate::layers::Linear), [`Adam`](crate::optimizers::Adam)";
+        "[`Linear`](crate::layers::Linear), [`Adam`](crate::optimizers::Adam)", picture "line";
     t04_layers_and_trainer = "tutorials/04_layers_and_trainer.md",
-        "[`Module`](crate::layers::Module), [`Layer`](crate::layers::Layer), [`Trainer`](crate::train::Trainer), [`EarlyStopping`](crate::train::EarlyStopping)";
+        "[`Module`](crate::layers::Module), [`Layer`](crate::layers::Layer), [`Trainer`](crate::train::Trainer), [`EarlyStopping`](crate::train::EarlyStopping)", picture "iris";
     t05_house_prices = "tutorials/05_house_prices.md",
-        "[`Preprocessor`](crate::data::Preprocessor), [`AdaptiveRate`](crate::optimizers::schedule::AdaptiveRate), [`AugmentedLagrangian`](crate::regularizers::AugmentedLagrangian)";
+        "[`Preprocessor`](crate::data::Preprocessor), [`AdaptiveRate`](crate::optimizers::schedule::AdaptiveRate), [`AugmentedLagrangian`](crate::regularizers::AugmentedLagrangian)", picture "rates";
     t06_text_into_numbers = "tutorials/06_text_into_numbers.md",
         "[`Embedding`](crate::layers::Embedding), [`WordTokenizer`](crate::text::WordTokenizer), [`BpeTokenizer::from_files`](crate::text::BpeTokenizer::from_files), [`WordPieceTokenizer`](crate::text::WordPieceTokenizer), [`TokenStream::write_with`](crate::text::TokenStream::write_with), [`TokenStream::open`](crate::text::TokenStream::open), [`NextTokens::packed`](crate::data::NextTokens::packed), [`Sentences`](crate::data::Sentences)";
     t07_recurrent_language_model = "tutorials/07_recurrent_language_model.md",
-        "[`RecurrentLm`](crate::models::RecurrentLm)";
+        "[`RecurrentLm`](crate::models::RecurrentLm)", picture "surprise";
     t08_attention = "tutorials/08_attention.md",
         "[`Gpt`](crate::models::Gpt), [`TransformerEncoder`](crate::layers::TransformerEncoder)";
     t09_train_a_gpt = "tutorials/09_train_a_gpt.md",
-        "[`GptConfig`](crate::models::GptConfig), [`Gpt`](crate::models::Gpt), [`EarlyStopping`](crate::train::EarlyStopping)";
+        "[`GptConfig`](crate::models::GptConfig), [`Gpt`](crate::models::Gpt), [`EarlyStopping`](crate::train::EarlyStopping)", picture "overfitting";
     t10_sampling = "tutorials/10_sampling.md",
-        "[`CausalLm`](crate::models::CausalLm), [`Sampler::repetition_penalty`](crate::text::Sampler::repetition_penalty), [`Sampler::frequency_penalty`](crate::text::Sampler::frequency_penalty), [`Sampler::presence_penalty`](crate::text::Sampler::presence_penalty), [`GenerateOptions`](crate::models::GenerateOptions)";
+        "[`CausalLm`](crate::models::CausalLm), [`Sampler::repetition_penalty`](crate::text::Sampler::repetition_penalty), [`Sampler::frequency_penalty`](crate::text::Sampler::frequency_penalty), [`Sampler::presence_penalty`](crate::text::Sampler::presence_penalty), [`GenerateOptions`](crate::models::GenerateOptions)", picture "temperature";
+    t11_your_own_data = "tutorials/11_your_own_data.md",
+        "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Preprocessor`](crate::data::Preprocessor), [`Pipeline`](crate::pipeline::Pipeline)";
+    t12_classification = "tutorials/12_classification.md",
+        "[`metrics`](crate::train::metrics), [`Classification`](crate::train::metrics::Classification), [`Pipeline::classify_row`](crate::pipeline::Pipeline::classify_row)", picture "threshold";
+    t13_text_classification = "tutorials/13_text_classification.md",
+        "[`TransformerClassifier`](crate::models::TransformerClassifier), [`WordTokenizer`](crate::text::WordTokenizer), [`TextPipeline`](crate::pipeline::TextPipeline)";
+}
+
+/// What has another name here than in PyTorch, another form, or no counterpart.
+pub mod pytorch_users {
+    #![doc = include_str!("../docs/pytorch_users.md")]
 }
 
 /// The other pages with programs in them, for the tests to run.
@@ -68,7 +92,6 @@ mod guides {
     pages! {
         "":
         adding_a_layer = "adding_a_layer.md";
-        pytorch_users = "pytorch_users.md";
     }
 }
 
@@ -85,6 +108,12 @@ pub mod zh {
     //! 8. [亲手写注意力与 transformer](t08_attention)
     //! 9. [在自己的文本上训练 GPT](t09_train_a_gpt)
     //! 10. [采样：模型怎样写作](t10_sampling)
+    //!
+    //! 解决自己的问题：
+    //!
+    //! 11. [用自己的数据](t11_your_own_data)
+    //! 12. [分类，以及分得好不好](t12_classification)
+    //! 13. [文本的类别](t13_text_classification)
 
     pages! {
         "参考文档：":
@@ -93,20 +122,26 @@ pub mod zh {
         t02_gradients = "zh/02_gradients.md",
             "[`gradcheck`](crate::autograd::gradcheck), [`grad`](crate::autograd::grad)";
         t03_first_model = "zh/03_first_model.md",
-            "[`Linear`](crate::layers::Linear), [`Adam`](crate::optimizers::Adam)";
+            "[`Linear`](crate::layers::Linear), [`Adam`](crate::optimizers::Adam)", picture "line";
         t04_layers_and_trainer = "zh/04_layers_and_trainer.md",
-            "[`Module`](crate::layers::Module), [`Layer`](crate::layers::Layer), [`Trainer`](crate::train::Trainer), [`EarlyStopping`](crate::train::EarlyStopping)";
+            "[`Module`](crate::layers::Module), [`Layer`](crate::layers::Layer), [`Trainer`](crate::train::Trainer), [`EarlyStopping`](crate::train::EarlyStopping)", picture "iris";
         t05_house_prices = "zh/05_house_prices.md",
-            "[`Preprocessor`](crate::data::Preprocessor), [`AdaptiveRate`](crate::optimizers::schedule::AdaptiveRate), [`AugmentedLagrangian`](crate::regularizers::AugmentedLagrangian)";
+            "[`Preprocessor`](crate::data::Preprocessor), [`AdaptiveRate`](crate::optimizers::schedule::AdaptiveRate), [`AugmentedLagrangian`](crate::regularizers::AugmentedLagrangian)", picture "rates";
         t06_text_into_numbers = "zh/06_text_into_numbers.md",
             "[`Embedding`](crate::layers::Embedding), [`WordTokenizer`](crate::text::WordTokenizer), [`BpeTokenizer::from_files`](crate::text::BpeTokenizer::from_files), [`WordPieceTokenizer`](crate::text::WordPieceTokenizer), [`TokenStream::write_with`](crate::text::TokenStream::write_with), [`TokenStream::open`](crate::text::TokenStream::open), [`NextTokens::packed`](crate::data::NextTokens::packed), [`Sentences`](crate::data::Sentences)";
         t07_recurrent_language_model = "zh/07_recurrent_language_model.md",
-            "[`RecurrentLm`](crate::models::RecurrentLm)";
+            "[`RecurrentLm`](crate::models::RecurrentLm)", picture "surprise";
         t08_attention = "zh/08_attention.md",
             "[`Gpt`](crate::models::Gpt), [`TransformerEncoder`](crate::layers::TransformerEncoder)";
         t09_train_a_gpt = "zh/09_train_a_gpt.md",
-            "[`GptConfig`](crate::models::GptConfig), [`Gpt`](crate::models::Gpt), [`EarlyStopping`](crate::train::EarlyStopping)";
+            "[`GptConfig`](crate::models::GptConfig), [`Gpt`](crate::models::Gpt), [`EarlyStopping`](crate::train::EarlyStopping)", picture "overfitting";
         t10_sampling = "zh/10_sampling.md",
-            "[`CausalLm`](crate::models::CausalLm), [`Sampler::repetition_penalty`](crate::text::Sampler::repetition_penalty), [`Sampler::frequency_penalty`](crate::text::Sampler::frequency_penalty), [`Sampler::presence_penalty`](crate::text::Sampler::presence_penalty), [`GenerateOptions`](crate::models::GenerateOptions)";
+            "[`CausalLm`](crate::models::CausalLm), [`Sampler::repetition_penalty`](crate::text::Sampler::repetition_penalty), [`Sampler::frequency_penalty`](crate::text::Sampler::frequency_penalty), [`Sampler::presence_penalty`](crate::text::Sampler::presence_penalty), [`GenerateOptions`](crate::models::GenerateOptions)", picture "temperature";
+        t11_your_own_data = "zh/11_your_own_data.md",
+            "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Preprocessor`](crate::data::Preprocessor), [`Pipeline`](crate::pipeline::Pipeline)";
+        t12_classification = "zh/12_classification.md",
+            "[`metrics`](crate::train::metrics), [`Classification`](crate::train::metrics::Classification), [`Pipeline::classify_row`](crate::pipeline::Pipeline::classify_row)", picture "threshold";
+        t13_text_classification = "zh/13_text_classification.md",
+            "[`TransformerClassifier`](crate::models::TransformerClassifier), [`WordTokenizer`](crate::text::WordTokenizer), [`TextPipeline`](crate::pipeline::TextPipeline)";
     }
 }
