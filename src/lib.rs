@@ -1,31 +1,88 @@
 //! Deep learning in plain Rust: train, fine-tune and run neural networks on the machine you already have. No Python, no C
 //! library, no GPU required.
 //!
+//! ```sh
+//! cargo add demotic
+//! ```
+//!
+//! A neural network is a function with a few thousand, or a few billion, numbers in it that nobody has chosen. They are found:
+//! predict something, measure how wrong it was, ask of every number in which direction it would have to move to make that less, and
+//! move all of them a little. This crate is what it takes to do that, and not much else. There are [tensors](Tensor), arrays of
+//! numbers that remember how they were computed; [gradients](autograd), which say in which direction; [layers], which hold the numbers;
+//! [losses], which measure; and [optimizers], which move.
+//!
+//! Here they are together. The program learns the function sin 3x from 256 points of it:
+//!
 //! ```
 //! use demotic::prelude::*;
 //!
-//! # fn main() -> Result<()> {
-//! let mut rng = Rng::seed(0);
-//! let x = Tensor::uniform([256, 1], -1.0, 1.0, &mut rng)?;
-//! let y = (&x * 3.0).sin();
+//! fn main() -> Result<()> {
+//!     let mut rng = Rng::seed(0);
+//!     let x = Tensor::uniform([256, 1], -1.0, 1.0, &mut rng)?;
+//!     let y = (&x * 3.0).sin();
 //!
-//! let mut model = sequential![Linear::new(1, 32, &mut rng)?, Tanh, Linear::new(32, 1, &mut rng)?];
-//! let mut opt = Adam::new(0.01);
-//! for _step in 0..300 {
-//!     let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
-//!     opt.step(&mut model, &loss.backward()?)?;
+//!     let mut model = sequential![Linear::new(1, 32, &mut rng)?, Tanh, Linear::new(32, 1, &mut rng)?];
+//!     let mut opt = Adam::new(0.01);
+//!     for _step in 0..300 {
+//!         let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?; // predict, and measure
+//!         let grads = loss.backward()?; // ask
+//!         opt.step(&mut model, &grads)?; // move
+//!     }
+//!     assert!(metrics::rmse(&model.predict(&x)?, &y)? < 0.1);
+//!     Ok(())
 //! }
-//! assert!(metrics::rmse(&model.predict(&x)?, &y)? < 0.1);
-//! # Ok(())
-//! # }
 //! ```
+//!
+//! Nothing in it is hidden. The model is a value: it can be cloned, sent to another thread, and dropped. Gradients are what `backward`
+//! returns, so there is nothing to reset. Randomness is an argument, so the same seed gives the same bits, on one core and on many.
+//! Whether a model is being trained is an argument, too, so it cannot be forgotten. And nothing has a type parameter that you would
+//! have to write down.
+//!
+//! What can go wrong is a [`Result`], not a panic, and an [`Error`] says what was given, what was expected, in which layer of the
+//! model and on which line of *your* program; for the usual mistakes it says what to do.
+//!
+//! From there it goes two ways. Upwards, a [`Trainer`](train::Trainer) writes that loop for you, with validation, early stopping and
+//! checkpoints, and a [`Pipeline`](pipeline::Pipeline) joins a model with its preprocessing in a single file. Downwards, every part can
+//! be replaced by one of your own: an [operation](autograd::custom) with its gradient, a [layer](layers::Layer), a
+//! [loss](losses::Loss), an [update rule](optimizers::UpdateRule), a [data set](data::Dataset), a [tokenizer](text::Tokenizer), a
+//! [language model](models::CausalLm).
 //!
 //! # Where to begin
 //!
 //! - **To learn**, read the [tutorials] in their order: from the first tensor to a model of house prices, and on to a GPT.
-//! - **To use it**, write `use demotic::prelude::*;` and look around in [`layers`], [`losses`], [`optimizers`] and
-//!   [`train`].
-//! - **Coming from PyTorch**, see `docs/pytorch_users.md` in the repository: names and meanings are mostly the same.
+//! - **With data of your own**, read [your own data](tutorials::t11_your_own_data),
+//!   [classification](tutorials::t12_classification) or [classes of texts](tutorials::t13_text_classification).
+//! - **Coming from PyTorch**, see [what is different](tutorials::pytorch_users): names and meanings are mostly the same.
+//! - **To look around**, write `use demotic::prelude::*;` and begin with the table in [`Tensor`].
+//!
+//! # What there is
+//!
+//! | | |
+//! |---|---|
+//! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
+//! | [layers] | dense, embedding, normalisation, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
+//! | [models] | linear regression, perceptrons, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
+//! | [losses] | squared, absolute, Huber; cross-entropy of classes, tokens and labels |
+//! | [optimizers] | SGD, Adam, AdamW, RMSProp, AdaGrad; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
+//! | [regularizers] | L1, L2, elastic net; bounds on weights, conditions with Lagrange multipliers |
+//! | [training](train) | the [`Trainer`](train::Trainer), [metrics](train::metrics), early stopping, charts |
+//! | [data] | tables from CSV, preprocessing, splits, batches, windows of text |
+//! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |
+//! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
+//! | [files](io) | safetensors, checkpoints that resume bit by bit |
+//!
+//! What there is not: GPUs, several machines, convolutions, quantised weights.
+//!
+//! # Features
+//!
+//! | feature | default | |
+//! |---|---|---|
+//! | `progress` | yes | progress bars in the [`Trainer`](train::Trainer) |
+//! | `interrupt` | yes | Ctrl-C ends a training that keeps checkpoints with one more (on Unix) |
+//! | `plot` | | charts as SVG and PNG: `train::plot` |
+//! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |
+//!
+//! Build with `--release`. Without it everything takes many times as long.
 //!
 //! # The layers of the house
 //!

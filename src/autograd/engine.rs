@@ -446,6 +446,7 @@ pub(crate) fn local_gradients(
     Ok(())
 }
 
+/// # Gradients
 impl Tensor {
     #[track_caller]
     fn run_backward(&self, retain: bool) -> Result<Gradients> {

@@ -4,6 +4,7 @@ use super::Tensor;
 use super::dtype::{DType, Element, literals, with_element};
 use crate::error::{Error, Result};
 
+/// # Reading elements
 impl Tensor {
     /// The elements in row-major order.
     ///

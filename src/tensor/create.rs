@@ -114,6 +114,7 @@ fn copied<T: Element>(op: &'static str, data: &[T], shape: &[usize]) -> Result<T
     Ok(Tensor::build::<T>(shape, |out| out.copy_from_slice(data)))
 }
 
+/// # Making tensors
 impl Tensor {
     /// Zeros of type `F32`.
     ///

@@ -46,6 +46,28 @@ pub(crate) type Node = Arc<dyn Any + Send + Sync>;
 /// NumPy, and operations on tensors with gradients are recorded (see [`crate::autograd`]). An operation that
 /// can fail returns a [`Result`](crate::Result); one that cannot returns the tensor itself.
 ///
+/// # By purpose
+/// | to … | |
+/// |---|---|
+/// | make one | [`tensor!`](crate::tensor!), [`from_nested`](Self::from_nested), [`from_vec`](Self::from_vec), [`from_slice`](Self::from_slice), [`zeros`](Self::zeros), [`ones`](Self::ones), [`full`](Self::full), [`eye`](Self::eye), [`arange`](Self::arange), [`linspace`](Self::linspace) |
+/// | draw a random one | [`uniform`](Self::uniform), [`normal`](Self::normal), [`bernoulli`](Self::bernoulli), [`permutation`](Self::permutation) |
+/// | look at it | [`shape`](Self::shape), [`rank`](Self::rank), [`numel`](Self::numel), [`dtype`](Self::dtype), [`size`](Self::size), [`item`](Self::item), [`to_vec`](Self::to_vec), [`to_f64_vec`](Self::to_f64_vec), [`as_slice`](Self::as_slice) |
+/// | take parts | [`index`](Self::index), [`slice`](Self::slice), [`narrow`](Self::narrow), [`select`](Self::select), [`masked_select`](Self::masked_select), [`index_select`](Self::index_select), [`gather`](Self::gather), [`topk`](Self::topk) |
+/// | put parts in | [`index_put`](Self::index_put), [`index_add`](Self::index_add), [`scatter`](Self::scatter), [`scatter_add`](Self::scatter_add), [`masked_fill`](Self::masked_fill), [`where_`](Self::where_) |
+/// | change the shape | [`reshape`](Self::reshape), [`flatten`](Self::flatten), [`unflatten`](Self::unflatten), [`squeeze`](Self::squeeze), [`unsqueeze`](Self::unsqueeze), [`permute`](Self::permute), [`transpose`](Self::transpose), [`t`](Self::t), [`movedim`](Self::movedim), [`broadcast_to`](Self::broadcast_to) |
+/// | join and divide | [`cat`](Self::cat), [`stack`](Self::stack), [`split`](Self::split), [`chunk`](Self::chunk), [`repeat`](Self::repeat), [`repeat_interleave`](Self::repeat_interleave), [`flip`](Self::flip), [`roll`](Self::roll), [`pad`](Self::pad) |
+/// | calculate | [`add`](Self::add), [`sub`](Self::sub), [`mul`](Self::mul), [`div`](Self::div), [`neg`](Self::neg), [`powf`](Self::powf), [`sqrt`](Self::sqrt), [`square`](Self::square), [`exp`](Self::exp), [`log`](Self::log), [`sin`](Self::sin), [`tanh`](Self::tanh), [`abs`](Self::abs), [`round`](Self::round), [`clamp`](Self::clamp) |
+/// | compare | [`eq`](Self::eq), [`lt`](Self::lt), [`ge`](Self::ge), [`maximum`](Self::maximum), [`minimum`](Self::minimum), [`is_nan`](Self::is_nan), [`logical_and`](Self::logical_and), [`where_`](Self::where_) |
+/// | reduce | [`sum`](Self::sum), [`mean`](Self::mean), [`var`](Self::var), [`std`](Self::std), [`max`](Self::max), [`min`](Self::min), [`argmax_dim`](Self::argmax_dim), [`prod`](Self::prod), [`norm`](Self::norm), [`logsumexp`](Self::logsumexp), [`any`](Self::any), [`all`](Self::all), [`count_nonzero`](Self::count_nonzero) |
+/// | go along a dimension | [`cumsum`](Self::cumsum), [`cumprod`](Self::cumprod), [`sort`](Self::sort), [`argsort`](Self::argsort), [`softmax`](Self::softmax), [`log_softmax`](Self::log_softmax) |
+/// | multiply matrices | [`matmul`](Self::matmul), [`dot`](Self::dot), [`outer`](Self::outer), [`linear`](Self::linear), [`einsum`](Self::einsum) |
+/// | build networks | [`relu`](Self::relu), [`gelu`](Self::gelu), [`silu`](Self::silu), [`sigmoid`](Self::sigmoid), [`softmax`](Self::softmax), [`dropout`](Self::dropout), [`layer_norm`](Self::layer_norm), [`rms_norm`](Self::rms_norm), [`embedding`](Self::embedding), [`attention`](Self::attention), [`rotary`](Self::rotary) |
+/// | differentiate | [`tracked`](Self::tracked), [`backward`](Self::backward), [`backward_retain`](Self::backward_retain), [`detach`](Self::detach), [`is_tracked`](Self::is_tracked) |
+/// | convert the type | [`to_dtype`](Self::to_dtype) |
+///
+/// Ending in `_dims`, a reduction takes a list of dimensions, ending in `_dim`, one; without, it reduces all of them. Ending in
+/// `_scalar`, an operation takes a number in place of a second tensor.
+///
 /// # Operators
 ///
 /// `+`, `-`, `*` and `/` take tensors, owned or borrowed in any combination, and numbers. With a number the result is a
@@ -74,6 +96,7 @@ pub struct Tensor {
     node: Option<Node>,
 }
 
+/// # Shape, type and memory
 impl Tensor {
     /// The sizes of the dimensions; empty for a scalar.
     #[must_use]

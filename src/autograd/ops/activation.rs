@@ -12,6 +12,7 @@ use crate::tensor::kernels::ops;
 /// `√(2/π)`.
 const SQRT_2_OVER_PI: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
+/// # Activation functions
 impl Tensor {
     /// `max(0, x)`; NaN stays. Gradient: `g` where `x > 0`, else 0.
     #[must_use]

@@ -9,6 +9,7 @@ use crate::tensor::kernels::map::{self, Unary};
 use crate::tensor::kernels::ops;
 use crate::tensor::{DType, Tensor};
 
+/// # Arithmetic
 impl Tensor {
     /// `a + b`, element by element. Gradient: `g` for both.
     ///

@@ -13,6 +13,7 @@ use crate::tensor::kernels::{Real, Strided};
 use crate::tensor::layout::{Dims, expand_strides};
 use crate::tensor::{DType, Float, Tensor};
 
+/// # Attention
 impl Tensor {
     /// Scaled dot-product attention (Vaswani et al., *Attention is all you need*, 2017): `softmax(scale · q·kᵀ + mask) · v`,
     /// where `self` are the queries.

@@ -3,6 +3,7 @@
 use super::record;
 use crate::tensor::{DType, Tensor};
 
+/// # Other element types
 impl Tensor {
     /// The elements as another type: rounded to the nearest value, towards zero and saturating for integers, `x ≠ 0` for
     /// truth values.

@@ -13,6 +13,7 @@ impl<O: Binary<f32, bool> + Binary<f64, bool> + Binary<i64, bool> + Binary<u8, b
 
 macro_rules! comparisons {
     ($($name:ident $with_scalar:ident $Op:ident $sign:literal $special:literal;)*) => {
+        /// # Comparisons
         impl Tensor {$(
             #[doc = concat!("`a ", $sign, " b`, element by element, as truth values. ", $special)]
             ///
@@ -66,6 +67,7 @@ fn compare_scalar(x: &Tensor, c: f64, op: impl Comparison) -> Tensor {
     compare(&Pair::with_scalar(&x.cast(dtype), &c), op)
 }
 
+/// # Kinds of numbers, and logic
 impl Tensor {
     /// Whether each element is NaN.
     #[doc(alias = "isnan")]

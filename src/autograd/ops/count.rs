@@ -6,6 +6,7 @@ use crate::tensor::dtype::with_element;
 use crate::tensor::kernels::reduce;
 use crate::tensor::{DType, Tensor};
 
+/// # Counting truth values
 impl Tensor {
     /// Whether any element is true, or differs from zero: a `Bool`. Of none, false.
     #[must_use]

@@ -5,6 +5,7 @@ use crate::rng::Rng;
 use crate::tensor::dtype::with_float;
 use crate::tensor::{Float, Tensor};
 
+/// # Dropout
 impl Tensor {
     /// Sets each element to zero with probability `p` and divides the others by `1 − p`. Gradient: masked and scaled in
     /// the same way.

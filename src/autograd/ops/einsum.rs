@@ -11,6 +11,7 @@ use crate::tensor::dtype::literals;
 use crate::tensor::layout::{Dims, plural};
 use crate::tensor::{MAX_DIMS, Tensor};
 
+/// # Einstein sums
 impl Tensor {
     /// Einstein's summation convention: products of elements, summed over the dimensions that the result does not have.
     ///

@@ -9,6 +9,7 @@ use crate::tensor::kernels::index as kernel;
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Tensor};
 
+/// # Looking up rows
 impl Tensor {
     /// The rows of the table `weight` that these numbers name: ids `[..]` of type `I64` and a table `[n, dim]` give
     /// `[.., dim]`.

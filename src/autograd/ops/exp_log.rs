@@ -6,6 +6,7 @@ use super::{unary, unary_by_output};
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
 
+/// # Exponentials and logarithms
 impl Tensor {
     /// `eˣ`. Gradient: `g · eˣ`.
     #[must_use]

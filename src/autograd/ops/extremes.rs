@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
 
+/// # Bounds, and the larger or smaller of two
 impl Tensor {
     /// The larger one of `a` and `b`, element by element; NaN if there is one. Integers stay integers. Gradient: `g` for
     /// the larger one, half of it for each if they are equal.

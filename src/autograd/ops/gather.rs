@@ -15,6 +15,7 @@ use crate::tensor::kernels::ops::Number;
 use crate::tensor::layout::{Dims, broadcast, dim_index};
 use crate::tensor::{DType, Element, MAX_DIMS, Tensor};
 
+/// # Picking and placing by index
 impl Tensor {
     /// The places along dimension `dim` that the vector `index` lists. Gradient: each row of `g` added to the place
     /// that it came from.

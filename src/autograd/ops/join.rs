@@ -13,6 +13,7 @@ use crate::tensor::{MAX_DIMS, Tensor};
 /// Tensors without elements can be split into any number of parts; more than this are refused.
 const MAX_EMPTY_PARTS: usize = 1 << 20;
 
+/// # Joining and dividing
 impl Tensor {
     /// Tensors one after the other along dimension `dim`; the other dimensions must agree. Gradients: the parts of `g`.
     ///

@@ -8,6 +8,7 @@ use crate::tensor::kernels::Real;
 use crate::tensor::kernels::layer_norm::{Affine, AffineGrad, Normalized, normalize, normalize_backward, scratch_len};
 use crate::tensor::{Element, Tensor};
 
+/// # Normalisation
 impl Tensor {
     /// Layer normalisation (Ba et al., 2016): `(x − mean) / √(variance + eps) · weight + bias`, where mean and variance
     /// (divided by the number of elements) are taken over the last dimensions, those of `normalized_shape`.

@@ -12,6 +12,7 @@ use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
 use crate::tensor::layout::{Dims, Layout, broadcast, expand_strides};
 use crate::tensor::{Float, Tensor};
 
+/// # Matrix products
 impl Tensor {
     /// The matrix product of the last two dimensions; leading ones broadcast as batches.
     ///

@@ -41,6 +41,7 @@ pub(super) fn comparable(x: &Tensor) -> Tensor {
     }
 }
 
+/// # Largest and smallest elements
 impl Tensor {
     /// The largest element, or NaN if there is one. Gradient: shared equally among all elements that are the largest.
     ///

@@ -10,6 +10,7 @@ use crate::tensor::kernels::reduce;
 use crate::tensor::layout::MAX_DIMS;
 use crate::tensor::{DType, Tensor};
 
+/// # Variance and deviation
 impl Tensor {
     /// The variance of all elements, `Σ (x - mean)² / max(0, n - correction)`, as `F32` for integers.
     ///

@@ -7,6 +7,7 @@ use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::reduce;
 use crate::tensor::{DType, Tensor};
 
+/// # Norms
 impl Tensor {
     /// The `p`-norm of all elements, `(Σ |x|ᵖ)^(1/p)`, as `F32` for integers.
     ///

@@ -6,6 +6,7 @@ use crate::tensor::create::{check_shape, stale};
 use crate::tensor::index::{Cut, whole};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
+/// # Padding
 impl Tensor {
     /// Adds `value` around the tensor: for each dimension, from the first to the last, how many places before and how
     /// many after. Fewer pairs are for the last dimensions. Negative numbers take places away.

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
 
+/// # Powers and roots
 impl Tensor {
     /// `xᵖ` with the same exponent for every element, as `F32` for integers. `0⁰` is 1; fractional powers of negative
     /// numbers are NaN. Gradient: `g · p xᵖ⁻¹`.

@@ -11,6 +11,7 @@ use crate::tensor::kernels::index;
 use crate::tensor::layout::{Dims, dim_index, dim_set, plural, row_major};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
+/// # Repeating, turning round, rolling
 impl Tensor {
     /// The tensor `times[i]` times along each dimension `i`. More numbers than dimensions add leading ones.
     /// Gradient: summed over the repetitions.

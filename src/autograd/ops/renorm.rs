@@ -14,6 +14,7 @@ use crate::tensor::{Element, Tensor};
 /// What is added to a norm before it divides.
 const EPS: f64 = 1e-7;
 
+/// # Limiting norms
 impl Tensor {
     /// The same values in rows that are not too long: one with a [`p`-norm](Self::norm) `n` above `max_norm` is multiplied
     /// by `max_norm / (n + 1e-7)`, as in PyTorch; the others stay as they are. A row is everything with the same index in

@@ -8,6 +8,7 @@ use crate::tensor::kernels::Strided;
 use crate::tensor::kernels::rotary::{Angles, rotate};
 use crate::tensor::{Element, Tensor};
 
+/// # Rotary positions
 impl Tensor {
     /// Turns pairs of features by angles that depend on the position (Su et al., *RoFormer*, 2021), so that the inner
     /// product of two vectors depends on how far apart they are: for queries and keys `[.., T, head_dim]`.

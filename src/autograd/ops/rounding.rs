@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
 
+/// # Rounding and signs
 impl Tensor {
     /// The largest whole number that is not above `x`. Integers stay as they are. Gradient: 0.
     #[must_use]

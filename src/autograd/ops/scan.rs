@@ -8,6 +8,7 @@ use crate::tensor::kernels::{recurrence, reduce, scan};
 use crate::tensor::layout::{Dims, dim_index};
 use crate::tensor::{DType, Tensor};
 
+/// # Products and running sums
 impl Tensor {
     /// Running sums along a dimension: `y[i] = x[0] + … + x[i]`; integers and truth values give an `I64`.
     /// Gradient: the running sums of `g` from the other end.

@@ -9,6 +9,7 @@ use crate::tensor::kernels::{map, ops};
 use crate::tensor::layout::{Dims, broadcast, expand_strides};
 use crate::tensor::{DType, Element, Tensor};
 
+/// # Choosing by a mask
 impl Tensor {
     /// `a` where this tensor of truth values holds, else `b`; all three broadcast. Gradients: `g` where each was taken,
     /// else 0.

@@ -9,6 +9,7 @@ use crate::tensor::kernels::copy::copy_strided;
 use crate::tensor::layout::{Dims, Layout, dim_index, dim_set, expand_strides, reshape_strides};
 use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
 
+/// # Shapes
 impl Tensor {
     /// The same elements with another shape of the same size, in row-major order. One size may be -1, for as many as
     /// are left. A view if the strides allow it, as they do for contiguous tensors; a copy otherwise. Gradient:
@@ -296,6 +297,7 @@ pub(super) fn permute(x: &Tensor, axes: Dims) -> Tensor {
     })
 }
 
+/// # Dimensions of size 1
 impl Tensor {
     /// A view with a new dimension of size 1 at position `dim` of the result. Gradient: without it.
     ///

@@ -12,6 +12,7 @@ use crate::tensor::kernels::index::{self as kernel, Place, place};
 use crate::tensor::layout::{Dims, Layout, broadcast, dim_index, plural};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
+/// # Parts of a tensor
 impl Tensor {
     /// A view of `len` places along dimension `dim` from `start` on; a negative `start` counts from the end. Gradient: zero
     /// elsewhere.

@@ -7,6 +7,7 @@ use crate::tensor::kernels::{Real, softmax as kernels};
 use crate::tensor::layout::{Dims, dim_index};
 use crate::tensor::{DType, Tensor};
 
+/// # Softmax and gates
 impl Tensor {
     /// `eˣ / Σ eˣ` along one dimension: positive numbers that add up to 1, computed without overflow. Integers become
     /// `F32`. Gradient: `y (g − Σ g y)` with the result `y`.

@@ -7,6 +7,7 @@ use crate::tensor::kernels::sort;
 use crate::tensor::layout::{Dims, dim_index};
 use crate::tensor::{DType, Tensor};
 
+/// # Sorting
 impl Tensor {
     /// The elements sorted along a dimension, and the indices (`I64`) that they came from.
     ///

@@ -6,6 +6,7 @@ use super::unary;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
 
+/// # Error functions
 impl Tensor {
     /// The error function, `2/√π · ∫₀ˣ exp(−t²) dt`, as `F32` for integers. Gradient: `g · 2/√π · exp(−x²)`.
     #[must_use]

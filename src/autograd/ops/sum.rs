@@ -7,6 +7,7 @@ use crate::tensor::kernels::reduce;
 use crate::tensor::layout::MAX_DIMS;
 use crate::tensor::{DType, Tensor};
 
+/// # Sums and means
 impl Tensor {
     /// The sum of all elements, 0 of none; integers and truth values give an `I64`. Gradient: `g` for every element.
     #[must_use]

@@ -8,6 +8,7 @@ use crate::tensor::kernels::index::{self, Place, Triangle};
 use crate::tensor::layout::{Dims, Layout, dim_index, row_major};
 use crate::tensor::{MAX_DIMS, Tensor};
 
+/// # Triangles and diagonals
 impl Tensor {
     /// The elements on and below a diagonal of a matrix, or of each matrix of a batch, with zeros above it. `diagonal`
     /// 0 is the main one, positive numbers lie above it. Gradient: the same part of `g`.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::kernels::ops;
 
+/// # Trigonometric and hyperbolic functions
 impl Tensor {
     /// `sin x`. Gradient: `g · cos x`.
     #[must_use]

@@ -36,22 +36,35 @@ const NAME: &str = "gpt";
 /// The parameters are named as in `transformers`: `transformer.wte.weight`, `transformer.h.0.attn.c_attn.weight` …
 ///
 /// ```
-/// use demotic::models::{Gpt, GptConfig};
+/// use demotic::models::{Generate, GenerateOptions, Gpt, GptConfig};
 /// use demotic::prelude::*;
+/// use demotic::text::{CharTokenizer, Sampler};
+///
+/// let corpus = "the cat sat on the mat, the dog sat on the cat. ";
+/// let letters = CharTokenizer::fit([corpus])?;
+/// let ids = letters.encode(corpus)?;
+/// let text = Tensor::from_slice(&ids, [1, ids.len()])?;
+/// let (inputs, targets) = (text.narrow(1, 0, ids.len() - 1)?, text.narrow(1, 1, ids.len() - 1)?);
 ///
 /// let mut rng = Rng::seed(0);
-/// let config = GptConfig::new(65, 16).layers(2).heads(2).hidden_size(32);
+/// let config = GptConfig::new(letters.vocab_size(), 64).layers(1).heads(2).hidden_size(32);
 /// let mut model = Gpt::new(config, &mut rng)?;
-/// let mut opt = AdamW::new(1e-3);
-///
-/// let text = Tensor::from_nested([[1i64, 2, 3, 4, 1, 2, 3, 4, 1]])?;
-/// let (inputs, targets) = (text.narrow(1, 0, 8)?, text.narrow(1, 1, 8)?);
-/// for _step in 0..20 {
+/// let mut opt = AdamW::new(1e-2);
+/// for _step in 0..60 {
 ///     let logits = model.forward(&inputs, &mut Mode::Train(&mut rng))?;
 ///     let loss = losses::token_cross_entropy(&logits, &targets)?;
 ///     opt.step(&mut model, &loss.backward()?)?;
 /// }
-/// # Ok::<(), demotic::Error>(())
+///
+/// let options = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(7);
+/// assert_eq!(model.generate_text(&letters, "the cat", &options, &mut rng)?.text, " sat on");
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("writer.safetensors");
+/// model.save_with(&letters, &path)?; // with what it is made from, and its tokenizer
+/// let writer = TextPipeline::<Gpt>::open(&path)?; // in any other program
+/// assert_eq!(writer.generate("the dog", &options, &mut rng)?.text, " sat on");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Gpt {

@@ -60,6 +60,7 @@ pub struct Recurrence<'a> {
     pub reverse: bool,
 }
 
+/// # Recurrence
 impl Tensor {
     /// Runs one layer and direction of a recurrent network over `[time, batch, features]`: the outputs
     /// `[time, batch, outputs]`, which are 0 behind the end of an example, and the state after the last step of each.
