@@ -253,7 +253,7 @@ fn usual_mistakes_have_their_messages() {
     let e = characters.encode_batch(["a", "bc"], &BatchOptions::new()).unwrap_err();
     assert_eq!(
         e.message(),
-        "encode_batch: the texts have different lengths, and the tokenizer has no token to fill up with"
+        "encode_batch: the texts have different lengths, and the tokenizer has no token to pad with"
     );
     let e = characters.encode_batch([""; 0], &BatchOptions::new()).unwrap_err();
     assert_eq!(e.message(), "encode_batch: there are no texts");

@@ -122,7 +122,7 @@ fn tensors(words: &WordTokenizer, reviews: &[Review]) -> Result<(Tensor, Tensor)
     Ok((ids(words, &texts)?, Tensor::from_vec(classes, [reviews.len()])?))
 }
 
-/// Texts as ids, short ones filled up with zeros on the right.
+/// Texts as ids, short ones padded with zeros on the right.
 fn ids(words: &WordTokenizer, texts: &[&str]) -> Result<Tensor> {
     Ok(words.encode_batch(texts, &BatchOptions::new().max_length(MAX_LENGTH))?.ids)
 }

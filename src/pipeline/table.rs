@@ -173,7 +173,7 @@ impl Pipeline {
         self.save_with(&Metadata::new(), path)
     }
 
-    /// The same with texts of one's own.
+    /// The same with metadata of your own.
     ///
     /// # Errors
     /// As for [`save`](Self::save).

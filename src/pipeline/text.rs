@@ -61,7 +61,7 @@ struct Settings {
     classes: Option<Vec<String>>,
     /// The most tokens of a text that is classified.
     max_length: Option<usize>,
-    /// What fills up short texts.
+    /// What pads short texts.
     padding_id: Option<i64>,
 }
 
@@ -92,7 +92,7 @@ impl<M: Module> TextPipeline<M> {
         self
     }
 
-    /// The id that fills up short texts when several are classified; the tokenizer's own without it.
+    /// The id that pads short texts when several are classified; the tokenizer's own without it.
     #[must_use]
     pub fn with_padding_id(mut self, id: i64) -> Self {
         self.settings.padding_id = Some(id);
@@ -139,7 +139,7 @@ impl<M: Module> TextPipeline<M> {
         self.save_with(&Metadata::new(), path)
     }
 
-    /// The same with texts of one's own.
+    /// The same with metadata of your own.
     ///
     /// # Errors
     /// As for [`save`](Self::save).
@@ -262,7 +262,7 @@ impl<M: Seq2Seq> TextPipeline<M> {
 }
 
 impl TextPipeline<TransformerClassifier> {
-    /// A classifier with its tokenizer and the names of its classes. Texts are cut and filled up as the model's
+    /// A classifier with its tokenizer and the names of its classes. Texts are cut and padded as the model's
     /// configuration says.
     ///
     /// ```
@@ -316,7 +316,7 @@ impl<M: Layer> TextPipeline<M> {
     ///
     /// # Errors
     /// As for [`classify`](Self::classify), and if there are no texts, or they have different lengths and there is no id to
-    /// fill up with.
+    /// pad with.
     #[track_caller]
     pub fn classify_batch<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Classification>> {
         let Some(classes) = &self.settings.classes else {

@@ -62,7 +62,7 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
         Err(Error::state("to_json", format!("{self:?} has no JSON form")))
     }
 
-    /// The id that fills up short texts of a batch: by default the first special token of the names `[PAD]`, `<pad>`,
+    /// The id that pads short texts of a batch: by default the first special token of the names `[PAD]`, `<pad>`,
     /// `<|pad|>` and `<PAD>`.
     fn pad_id(&self) -> Option<i64> {
         let special = self.special_tokens();
@@ -119,12 +119,12 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
     }
 }
 
-/// The ids of several texts as one tensor, short ones filled up. Any texts will do: `["a", "b"]`, a `Vec<String>`, an iterator.
+/// The ids of several texts as one tensor, short ones padded. Any texts will do: `["a", "b"]`, a `Vec<String>`, an iterator.
 ///
 /// Every tokenizer of this crate has it as a method, and so has `dyn Tokenizer`.
 ///
 /// # Errors
-/// If there are no texts, as for [`encode`](Tokenizer::encode), and if texts have to be filled up and there is no id for it.
+/// If there are no texts, as for [`encode`](Tokenizer::encode), and if texts have to be padded and there is no id for it.
 #[track_caller]
 pub fn encode_batch<T: AsRef<str>>(
     tokenizer: &dyn Tokenizer,
@@ -146,7 +146,7 @@ macro_rules! batches {
     ($($(#[$cfg:meta])* $tokenizer:ty),* $(,)?) => {$(
         $(#[$cfg])*
         impl $tokenizer {
-            /// The ids of several texts as one tensor, short ones filled up: [`text::encode_batch`](encode_batch).
+            /// The ids of several texts as one tensor, short ones padded: [`text::encode_batch`](encode_batch).
             ///
             /// # Errors
             /// As there.
@@ -237,8 +237,8 @@ forward!(&T, Box<T>, Arc<T>);
 
 const PAD_NAMES: [&str; 4] = ["[PAD]", "<pad>", "<|pad|>", "<PAD>"];
 
-/// How [`encode_batch`] cuts long texts and fills up short ones. By default nothing is cut, and
-/// every text is filled up on the right to the length of the longest one.
+/// How [`encode_batch`] cuts long texts and pads short ones. By default nothing is cut, and
+/// every text is padded on the right to the length of the longest one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchOptions {
     max_length: Option<usize>,
@@ -277,7 +277,7 @@ impl BatchOptions {
         self
     }
 
-    /// Fills up on the left, so that the last tokens of all texts stand in the last column.
+    /// Pads on the left, so that all texts end in the last column.
     #[must_use]
     #[doc(alias = "padding_side")]
     pub fn pad_left(mut self) -> Self {
@@ -285,7 +285,7 @@ impl BatchOptions {
         self
     }
 
-    /// The id to fill up with, instead of the tokenizer's own ([`Tokenizer::pad_id`]).
+    /// The id to pad with, instead of the tokenizer's own ([`Tokenizer::pad_id`]).
     #[must_use]
     pub fn pad_id(mut self, id: i64) -> Self {
         self.pad_id = Some(id);
@@ -305,7 +305,7 @@ impl BatchOptions {
 pub struct TokenBatch {
     /// `[texts, length]`, `I64`.
     pub ids: Tensor,
-    /// `[texts, length]`, `Bool`: `true` for tokens, `false` where a text was filled up.
+    /// `[texts, length]`, `Bool`: `true` for tokens, `false` where a text was padded.
     pub mask: Tensor,
 }
 
@@ -333,10 +333,10 @@ pub(super) fn batch(
     let length = options.length.unwrap_or(longest);
     let pad = match options.pad_id.or(pad_id) {
         Some(id) => id,
-        // Nothing has to be filled up, so the value does not matter.
+        // Nothing has to be padded, so the value does not matter.
         None if rows.iter().all(|row| row.len() == length) => 0,
         None => {
-            let message = "the texts have different lengths, and the tokenizer has no token to fill up with";
+            let message = "the texts have different lengths, and the tokenizer has no token to pad with";
             return Err(Error::argument(op, message)
                 .with_help("add a special token `<pad>` to the tokenizer, or choose an id with BatchOptions::pad_id"));
         }

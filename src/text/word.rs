@@ -15,7 +15,7 @@ const FILTERS: &str = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n";
 
 /// One token for each word, the more frequent the lower its id: the semantics of Keras' `Tokenizer`.
 ///
-/// Id 0 is kept free for filling up. Words are lower-cased and divided at spaces, after
+/// Id 0 is reserved for padding. Words are lowercased and split at spaces, after
 /// [filtered characters](Self::filters) were replaced by spaces. A word that is not in the vocabulary is left out, unless
 /// there is an [`oov_token`](Self::oov_token).
 ///

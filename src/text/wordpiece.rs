@@ -212,7 +212,7 @@ impl WordPieceTokenizer {
         Ok(PairEncoding { ids: first, type_ids })
     }
 
-    /// Several pairs as tensors: the batch of their ids, and the types, 0 where a row was filled up.
+    /// Several pairs as tensors: the batch of their ids, and the types, 0 where a row was padded.
     ///
     /// # Errors
     /// As for [`encode_pair`](Self::encode_pair) and [`encode_batch`](Self::encode_batch).

@@ -43,7 +43,7 @@ pub struct PaddedBatch {
 }
 
 impl Sentences {
-    /// Sentences as token ids, and the token to fill up with.
+    /// Sentences as token ids, and the token to pad with.
     ///
     /// # Errors
     /// If there are no sentences, or one has fewer than two tokens.

@@ -60,8 +60,8 @@ pub trait Seq2Seq: Module + Sized {
     /// Logits for what follows upon each token of a target, given the source and the target up to there.
     ///
     /// # Shapes
-    /// - `source`: ids `[batch, source time]` of type `I64`, filled up with the padding id on either side
-    /// - `target`: ids `[batch, target time]`, start token first, filled up on the right. What comes out behind the end of a
+    /// - `source`: ids `[batch, source time]` of type `I64`, padded with the padding id on either side
+    /// - `target`: ids `[batch, target time]`, start token first, padded on the right. What comes out behind the end of a
     ///   target means nothing
     /// - returns `[batch, target time, target vocabulary]`
     ///

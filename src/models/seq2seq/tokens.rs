@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 
 /// How many tokens sources and targets are made of, and which of them have a meaning of their own.
 ///
-/// Sequences of different lengths are filled up with padding on the right. The decoder is fed a start token and then the
+/// Sequences of different lengths are padded on the right. The decoder is fed a start token and then the
 /// target; it predicts the target and then an end token.
 ///
 /// ```
@@ -31,7 +31,7 @@ pub struct Seq2SeqTokens {
     pub source_vocab_size: usize,
     /// How many different tokens there are in targets.
     pub target_vocab_size: usize,
-    /// The id that fills up short sequences, in both vocabularies.
+    /// The id that pads short sequences, in both vocabularies.
     pub padding_id: i64,
     /// The target token with which the decoder begins.
     pub start_id: i64,
@@ -67,7 +67,7 @@ impl Seq2SeqTokens {
         self
     }
 
-    /// Sources as one tensor `[sources, longest]`, filled up on the right.
+    /// Sources as one tensor `[sources, longest]`, padded on the right.
     ///
     /// # Errors
     /// If there are none, or one is empty.
@@ -115,7 +115,7 @@ impl Seq2SeqTokens {
     }
 }
 
-/// Rows of different lengths as one tensor, filled up on the right.
+/// Rows of different lengths as one tensor, padded on the right.
 #[track_caller]
 fn padded(what: &str, rows: impl Iterator<Item = impl Iterator<Item = i64>>, fill: i64) -> Result<Tensor> {
     let rows: Vec<Vec<i64>> = rows.map(Iterator::collect).collect();

@@ -58,7 +58,7 @@ pub struct TransformerClassifierConfig {
     pub positions: PositionKind,
     /// How the vectors of all tokens become one.
     pub pooling: Pooling,
-    /// The id that fills up short sequences, if there is one. Such places are not seen.
+    /// The id that pads short sequences, if there is one. The model does not see such positions.
     pub padding_id: Option<i64>,
 }
 

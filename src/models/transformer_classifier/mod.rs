@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 /// vector, and that becomes logits.
 ///
 /// # Shapes
-/// - input: token ids `[batch, time]` of type `I64`, short sequences filled up with the padding id on either side
+/// - input: token ids `[batch, time]` of type `I64`, short sequences padded with the padding id on either side
 /// - output: logits `[batch, classes]`
 ///
 /// The parameters are `embedding.tokens.weight`, `encoder.layers.0.self_attn.in_proj_weight` … as in PyTorch's

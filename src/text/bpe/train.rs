@@ -55,7 +55,7 @@ impl BpeOptions {
         self
     }
 
-    /// Tokens that are never divided, and get the first ids. Where they stand in the texts, they are left out.
+    /// Tokens that are never split, and get the first ids. Where they occur in the texts, they are left out.
     #[must_use]
     pub fn special_tokens<T: AsRef<str>>(mut self, tokens: &[T]) -> Self {
         self.special_tokens = tokens.iter().map(|token| token.as_ref().to_string()).collect();
