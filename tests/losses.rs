@@ -20,7 +20,8 @@ fn types_must_fit() -> Result<()> {
     let logits = Tensor::zeros([2, 3])?;
     let e = losses::mse(&logits, &logits.to_dtype(DType::F64)).unwrap_err();
     assert_eq!(e.message(), "mse: the target must be f32, not f64");
-    let help = "convert with to_dtype(DType::F32); Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32";
+    let help =
+        "convert with to_dtype(DType::F32); Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32";
     assert_eq!(e.help(), Some(help));
     let e = losses::cross_entropy(&logits, &Tensor::zeros([2])?).unwrap_err();
     assert_eq!(e.message(), "cross_entropy: class numbers of type f32, expected i64");
