@@ -1,7 +1,9 @@
 //! What beginners get wrong, and what they read then, word for word.
 
 use demotic::data::CsvOptions;
+use demotic::models::{Gpt, LinearRegression};
 use demotic::prelude::*;
+use demotic::tensor;
 
 /// The error's message and its help; the error must point to this file.
 #[track_caller]
@@ -273,5 +275,45 @@ fn names_of_columns() -> Result<()> {
         "column: the table has no column `price`",
         "the only column is `area;price`: set the file's delimiter with CsvOptions::delimiter",
     );
+    Ok(())
+}
+
+#[test]
+fn sizes_beyond_all_memory_show_the_line_that_asked_for_them() {
+    let shape = [1 << 20, 1 << 20];
+    let errors = [
+        (line!(), Tensor::zeros(shape).unwrap_err()),
+        (line!(), Tensor::ones(shape).unwrap_err()),
+        (line!(), Tensor::full(shape, 2.0).unwrap_err()),
+        (line!(), Tensor::normal(shape, 0.0, 1.0, &mut Rng::seed(0)).unwrap_err()),
+        (line!(), metrics::confusion_matrix(&Tensor::zeros([1, 2]).unwrap(), &tensor![0_i64], usize::MAX).unwrap_err()),
+    ];
+    for (line, e) in errors {
+        let place = format!("at tests/mistakes.rs:{line}");
+        assert!(e.to_string().contains(&place), "{e}, expected {place}");
+    }
+}
+
+#[test]
+fn another_delimiter_is_named() {
+    for (text, delimiter) in [("a;b;c\n1,5;2;3\n", "';'"), ("a\tb\n1,2\t3\n", "'\\t'"), ("a|b\n1,2|3\n", "'|'")] {
+        let e = Table::from_csv_reader(text.as_bytes(), &CsvOptions::new()).unwrap_err();
+        let expected = format!(
+            "the header seems to be separated by {delimiter}: read with CsvOptions::new().delimiter({delimiter})"
+        );
+        assert_eq!(e.help(), Some(expected.as_str()));
+    }
+}
+
+#[test]
+fn a_pipeline_for_tables_is_not_one_for_texts() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("prices.safetensors");
+    let table = Table::from_csv_reader("x,y\n1,2\n2,4\n3,7\n".as_bytes(), &CsvOptions::new())?;
+    let prep = Preprocessor::fit(&table, "y")?;
+    let data = prep.transform(&table)?;
+    Pipeline::new(prep, LinearRegression::fit(data.x(), data.y())?)?.save(&path)?;
+    let e = TextPipeline::<Gpt>::open(&path).unwrap_err();
+    assert_eq!(e.help(), Some("it holds a preprocessor for tables: Pipeline::open(path) opens it"));
     Ok(())
 }

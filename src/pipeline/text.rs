@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Classification, TARGET_TOKENIZER, TEXT, TOKENIZER};
+use super::{Classification, PREPROCESSOR, TARGET_TOKENIZER, TEXT, TOKENIZER};
 use crate::error::{Error, Result};
 use crate::io::{self, Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, Layer, Module};
@@ -171,7 +171,11 @@ impl<M: Architecture> TextPipeline<M> {
         let tokenizer = |name: &str| metadata.get(name).map(|json| text::parse("open", file.path(), json)).transpose();
         let Some(own) = tokenizer(TOKENIZER)? else {
             let e = file.error("holds a model, but no tokenizer");
-            return Err(e.with_help(format!("{}::open(path) opens the model alone", file.kind())));
+            let help = match metadata.get(PREPROCESSOR) {
+                Some(_) => "it holds a preprocessor for tables: Pipeline::open(path) opens it".to_string(),
+                None => format!("{}::open(path) opens the model alone", file.kind()),
+            };
+            return Err(e.with_help(help));
         };
         let settings = match metadata.get(TEXT) {
             Some(_) => metadata.get_json(TEXT).map_err(|e| file.because(e))?,

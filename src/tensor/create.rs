@@ -90,8 +90,11 @@ pub(crate) fn check_list(op: &'static str, what: &str, count: usize, bytes: usiz
 #[track_caller]
 fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
     let layout = Layout::new(check_shape(op, shape, dtype)?);
-    let storage = Storage::zeroed(dtype, layout.len()).ok_or_else(|| too_large(op, shape, dtype))?;
-    Ok(Tensor { storage, layout, node: None })
+    // In a closure, the caller's line would be lost.
+    match Storage::zeroed(dtype, layout.len()) {
+        Some(storage) => Ok(Tensor { storage, layout, node: None }),
+        None => Err(too_large(op, shape, dtype)),
+    }
 }
 
 /// A zeroed tensor that `fill` then overwrites in order.

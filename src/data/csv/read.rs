@@ -168,7 +168,7 @@ impl Source<'_> {
         let mut records = Records::new(text, *delimiter, options.trim, names.len());
         let mut more = self.advance(text, &mut records)? && (!options.header || self.advance(text, &mut records)?);
         while more {
-            self.check_width(&records, names.len(), options.header)?;
+            self.check_width(&records, names, options.header)?;
             for (i, (draft, field)) in drafts.iter_mut().zip(records.fields()).enumerate() {
                 if draft.needs_second_pass() == second && !draft.push(rules[i], cleaned(field, options), *rows) {
                     return Err(self.misfit(&records, &names[i], rules[i], field.text));
@@ -336,8 +336,8 @@ impl Source<'_> {
     }
 
     #[track_caller]
-    fn check_width(&self, record: &Records<'_>, expected: usize, header: bool) -> Result<()> {
-        let fields = record.len();
+    fn check_width(&self, record: &Records<'_>, names: &[String], header: bool) -> Result<()> {
+        let (fields, expected) = (record.len(), names.len());
         if fields == expected {
             return Ok(());
         }
@@ -345,6 +345,17 @@ impl Source<'_> {
         let s = if fields == 1 { "" } else { "s" };
         let (first, last) = record.lines();
         let e = self.error(&format!("line {first}"), &format!("{fields} field{s}, {what} has {expected}"));
+        // All of the header in one field: its columns are told apart by something else.
+        let other = names
+            .first()
+            .filter(|_| header && expected == 1)
+            .and_then(|name| [';', '\t', '|', ','].into_iter().find(|delimiter| name.contains(*delimiter)));
+        if let Some(delimiter) = other {
+            let help = format!(
+                "the header seems to be separated by {delimiter:?}: read with CsvOptions::new().delimiter({delimiter:?})"
+            );
+            return Err(e.with_help(help));
+        }
         Err(match (last > first, fields > expected) {
             (true, _) => {
                 e.with_help(format!("there are line breaks in quotes up to line {last}: is a quote opened by mistake?"))

@@ -70,7 +70,10 @@ fn zeros<T: Copy + Default>(cells: usize) -> Option<Vec<T>> {
 
 #[track_caller]
 fn cells_of(classes: usize) -> Result<usize> {
-    classes.checked_mul(classes).filter(|cells| *cells <= MOST_CELLS).ok_or_else(|| too_large(classes))
+    match classes.checked_mul(classes) {
+        Some(cells) if cells <= MOST_CELLS => Ok(cells),
+        _ => Err(too_large(classes)),
+    }
 }
 
 #[track_caller]
@@ -85,11 +88,12 @@ impl ConfusionMatrix {
     fn new(labels: Vec<i64>, names: Option<Vec<String>>, pairs: &Pairs) -> Result<Self> {
         let classes = labels.len();
         let cells = cells_of(classes)?;
-        let mut counts = zeros(cells).ok_or_else(|| too_large(classes))?;
-        let mut weights = match pairs.weights {
-            Some(_) => Some(zeros(cells).ok_or_else(|| too_large(classes))?),
-            None => None,
-        };
+        let Some(mut counts) = zeros(cells) else { return Err(too_large(classes)) };
+        let mut weights = None;
+        if pairs.weights.is_some() {
+            let Some(zeros) = zeros(cells) else { return Err(too_large(classes)) };
+            weights = Some(zeros);
+        }
         let place: HashMap<i64, usize> = labels.iter().enumerate().map(|(i, label)| (*label, i)).collect();
         for (p, y, weight) in pairs.iter() {
             let (Some(p), Some(y)) = (place.get(&p), place.get(&y)) else { continue };
