@@ -457,3 +457,40 @@ proptest! {
         prop_assert!(!plain.confusion_matrix(&p, &y).unwrap().to_string().is_empty());
     }
 }
+
+/// Examples without weight decide neither whether all targets are the same nor how large they are. The numbers are
+/// scikit-learn's for the examples that are left.
+#[test]
+fn examples_without_weight_might_as_well_not_be_there() -> Result<()> {
+    for far in [3.7, 0.0, -1e30, 1e200] {
+        let y = Tensor::from_vec(vec![far, 3.7, 3.7], [3])?;
+        let weighted = Regression::new().sample_weights(&tensor![0.0, 1.0, 2.0]);
+        let off = Tensor::from_vec(vec![1.5, 0.0, 0.0], [3])?;
+        assert_eq!(weighted.explained_variance(&off, &y)?, 1.0, "{far}");
+        assert_eq!(weighted.r2(&off, &y)?, 0.0, "{far}");
+        let exact = Tensor::from_vec(vec![1.5, 3.7, 3.7], [3])?;
+        assert_eq!(weighted.r2(&exact, &y)?, 1.0, "{far}");
+        let y = Tensor::from_vec(vec![far, 1.0, 3.0], [3])?;
+        let p = Tensor::from_vec(vec![2.0, 1.0, 2.0], [3])?;
+        let even = Regression::new().sample_weights(&tensor![0.0, 1.0, 1.0]);
+        assert_eq!((even.r2(&p, &y)?, even.explained_variance(&p, &y)?), (0.5, 0.75), "{far}");
+    }
+    Ok(())
+}
+
+/// scikit-learn leaves a class without examples out of a weighted mean; in a plain one it has no score.
+#[test]
+fn classes_without_examples_in_means_over_the_classes() {
+    let p = tensor![
+        [0.3394406649836252, 0.18808055431198029, 0.049105927587278615, 0.3742669255298373, 0.049105927587278615],
+        [0.0711386435012503, 0.0711386435012503, 0.6811112141334316, 0.10681663955471993, 0.06979485930934792]
+    ];
+    let y = Tensor::from_nested([0i64, 1]).unwrap();
+    let options = Classification::new();
+    assert_eq!(options.roc_auc_one_vs_rest(&p, &y, Average::Weighted).unwrap(), 0.5);
+    let e = options.roc_auc_one_vs_rest(&p, &y, Average::Macro).unwrap_err();
+    assert_eq!(e.message(), "roc_auc: there is no positive example, so that it is not defined");
+    assert!(e.to_string().contains(file!()), "{e}");
+    let e = options.average_precision_one_vs_rest(&tensor![[0.5, 0.5]], &y.narrow(0, 1, 1).unwrap(), Average::Macro);
+    assert!(e.unwrap_err().to_string().contains(file!()));
+}

@@ -452,3 +452,20 @@ fn sequences_of_numbers_are_padded() -> Result<()> {
     assert_eq!(batch.values.to_f64_vec(), [1., 2., 0., 5., 6., 7.]);
     Ok(())
 }
+
+/// White space between quotes is a part of a text, even where a text is nothing else; in a column of numbers it is no number.
+#[test]
+fn texts_of_white_space_survive() -> Result<()> {
+    let blanks = [Some(" "), Some("x"), None, Some("\n\n"), Some(" NA "), Some("\t"), Some("\u{3000}")];
+    let column: Column = blanks.into_iter().collect();
+    let table = Table::from_columns([("a", column), ("b", Column::from([0.0; 7]))])?;
+    let mut file = Vec::new();
+    table.to_csv_writer(&mut file)?;
+    for trim in [true, false] {
+        let again = Table::from_csv_reader(&file[..], &CsvOptions::new().trim(trim))?;
+        assert_eq!(again.column("a")?, table.column("a")?, "trim: {trim}");
+    }
+    let numbers = Table::from_csv_reader("a,b\n1,2\n\" \",3\n".as_bytes(), &CsvOptions::new())?;
+    assert_eq!(numbers.column("a")?.num_missing(), 1);
+    Ok(())
+}

@@ -499,3 +499,54 @@ fn second_derivatives() {
         }
     }
 }
+
+/// Second derivatives that are small where the first ones are near 1: nothing of them may be lost in that.
+#[test]
+fn second_derivatives_beside_first_ones_near_one() {
+    type Function = (&'static str, fn(&Tensor) -> Tensor, fn(f64) -> f64, &'static [f64]);
+    const SMALL: &[f64] = &[1e-30, -1e-20, 1e-12, -1e-9, 1e-7, -1e-5];
+    const ENDS: &[f64] = &[-80.0, -60.0, -40.0, -20.0, -10.0, -3.0, -0.5, 0.0, 0.5, 3.0, 10.0, 20.0, 40.0, 60.0, 80.0];
+    // The slope of the sigmoid, the same on both sides.
+    fn bell(x: f64) -> f64 {
+        let e = (-x.abs()).exp();
+        e / (1.0 + e).powi(2)
+    }
+    let functions: [Function; 7] = [
+        ("asin", Tensor::asin, |x| x * (1.0 - x * x).powf(-1.5), SMALL),
+        ("acos", Tensor::acos, |x| -x * (1.0 - x * x).powf(-1.5), SMALL),
+        ("atanh", Tensor::atanh, |x| 2.0 * x / (1.0 - x * x).powi(2), SMALL),
+        ("tanh", Tensor::tanh, |x| -2.0 * x.tanh() * (1.0 - x.tanh().powi(2)), SMALL),
+        ("log_sigmoid", Tensor::log_sigmoid, |x| -bell(x), ENDS),
+        ("softplus", |x| x.softplus(1.0, 500.0).unwrap(), bell, ENDS),
+        ("silu", Tensor::silu, |x| bell(x) * (2.0 - x.abs() * (x.abs() / 2.0).tanh()), ENDS),
+    ];
+    for (name, f, expected, points) in functions {
+        for kind in KINDS {
+            let x = Tensor::from_vec(points.to_vec(), [points.len()]).unwrap().to_dtype(kind.dtype).tracked().unwrap();
+            let options = || GradOptions { create_graph: true, ..Default::default() };
+            let slope = autograd::grad(&[&f(&x).sum()], &[&x], options()).unwrap().remove(0);
+            let second = autograd::grad(&[&slope.sum()], &[&x], options()).unwrap().remove(0).to_f64_vec();
+            for (x, got) in x.to_f64_vec().into_iter().zip(second) {
+                let want = expected(x);
+                assert!(
+                    (got - want).abs() <= 32.0 * kind.epsilon * want.abs(),
+                    "{name} {} at {x:e}: {got:e} {want:e}",
+                    kind.name
+                );
+            }
+        }
+    }
+}
+
+/// How often a divisor fits is a whole number, which does not change with it: not even where there are too many to count.
+#[test]
+fn second_derivatives_of_remainders() {
+    for (a, b, want) in [(7.0, 2.0, -6.0), (-7.0, 2.0, 8.0), (1e20, 1e-30, f64::NEG_INFINITY)] {
+        let (a, b) = (Tensor::scalar(a), Tensor::scalar(b).tracked().unwrap());
+        let y = a.remainder(&b).unwrap().mul(&b).unwrap();
+        let options = || GradOptions { create_graph: true, ..Default::default() };
+        let slope = autograd::grad(&[&y], &[&b], options()).unwrap().remove(0);
+        let second = autograd::grad(&[&slope], &[&b], options()).unwrap().remove(0);
+        assert_eq!(second.item().unwrap(), want);
+    }
+}

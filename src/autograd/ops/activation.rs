@@ -92,7 +92,7 @@ impl Tensor {
     #[must_use]
     pub fn silu(&self) -> Tensor {
         let vjp = fused(ops::SiluGrad, |g, x| {
-            let (s, rest) = (x.sigmoid(), x.neg().sigmoid());
+            let (s, rest) = (sigmoid_at_both_ends(x)?, sigmoid_at_both_ends(&x.neg())?);
             g.mul(&within(x, ops::SILU_LIMIT).mul(&rest)?.add_scalar(1.0).mul(&s)?)
         });
         unary("silu", self, ops::Silu, vjp)
@@ -177,9 +177,15 @@ impl Tensor {
     /// `ln(sigmoid(x))`, without the overflow that its two steps would suffer. Gradient: `g σ(−x)`.
     #[must_use]
     pub fn log_sigmoid(&self) -> Tensor {
-        let vjp = fused(ops::LogSigmoidGrad, |g, x| g.mul(&x.neg().sigmoid()));
+        let vjp = fused(ops::LogSigmoidGrad, |g, x| g.mul(&sigmoid_at_both_ends(&x.neg())?));
         unary("log_sigmoid", self, ops::LogSigmoid, vjp)
     }
+}
+
+/// `σ(x)` with a slope that keeps its digits at both ends: the slope of `σ` is `σ (1 − σ)`, and nothing is left of the second
+/// factor where `σ` is rounded to 1, unless that is written as `1 − σ(−x)`.
+fn sigmoid_at_both_ends(x: &Tensor) -> Result<Tensor> {
+    x.lt_scalar(0.0).where_(&x.sigmoid(), &x.neg().sigmoid().rsub_scalar(1.0))
 }
 
 /// `x` between ± a limit beyond which a slope is settled: there, 0 times an infinite number would not be 0.
@@ -197,7 +203,7 @@ fn elu_vjp(g: &Tensor, x: &Tensor, alpha: f64) -> Result<Tensor> {
 fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Tensor {
     let vjp = fused(scalars!(SoftplusGrad { beta, threshold }), move |g, x| {
         let z = x.mul_scalar(beta);
-        z.gt_scalar(threshold).where_(g, &g.mul(&z.sigmoid())?)
+        z.gt_scalar(threshold).where_(g, &g.mul(&sigmoid_at_both_ends(&z)?)?)
     });
     unary("softplus", x, scalars!(Softplus { beta, threshold }), vjp)
 }

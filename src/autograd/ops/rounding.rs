@@ -70,8 +70,8 @@ impl Tensor {
             tape.edge(self, |g| Ok(g.clone()));
             let (a, b) = (self.for_gradient(), other.for_gradient());
             // The quotient of what the remainder leaves is whole but for rounding; that of `a` could lie on the wrong
-            // side of a whole number.
-            tape.edge_with_output(other, move |g, r| g.mul(&a.sub(r)?.div(&b)?.round().neg()));
+            // side of a whole number. It does not change with either; recorded, an infinite one would turn that into NaN.
+            tape.edge_with_output(other, move |g, r| g.mul(&a.sub(r)?.div(&b)?.round().neg().detach()));
         }))
     }
 }

@@ -138,7 +138,13 @@ fn split_large(x: &Tensor) -> (Tensor, Tensor, Tensor) {
     (bounded, size.gt_scalar(ops::LARGE), size.clamp_min(ops::LARGE).reciprocal())
 }
 
-/// `1 − x²` as `(1 − x)(1 + x)`, which keeps its digits near ±1.
+/// `1 − x²` as `(1 − x)(1 + x)`, which keeps its digits near ±1. Near 0 the slopes of the two factors would cancel, so the
+/// slope is that of the square.
 fn one_minus_square(x: &Tensor) -> Result<Tensor> {
-    x.rsub_scalar(1.0).mul(&x.add_scalar(1.0))
+    let plain = x.detach();
+    let product = plain.rsub_scalar(1.0).mul(&plain.add_scalar(1.0))?;
+    Ok(record("one_minus_square", product, &[x], |tape| {
+        let input = x.for_gradient();
+        tape.edge(x, move |g| Ok(g.mul(&input)?.mul_scalar(-2.0)));
+    }))
 }

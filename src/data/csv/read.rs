@@ -73,7 +73,11 @@ impl Draft {
                 let parsed = if missing { None } else { rules.style.parse(trimmed) };
                 integers.push(parsed.and_then(|parsed| parsed.whole));
             }
-            Self::Texts(texts) => texts.push((!missing).then_some(field)),
+            // Of a text, white space that is still there is a part.
+            Self::Texts(texts) => {
+                let missing = field.is_empty() || rules.missing.iter().any(|missing| missing == field);
+                texts.push((!missing).then_some(field));
+            }
         }
         true
     }

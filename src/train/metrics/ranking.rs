@@ -3,7 +3,7 @@
 use super::classification::{Average, Classification};
 use super::examples::{actual, check_rows, keep, place, single_targets};
 use super::mean;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
 const PROBABILITIES: &str = "logits become probabilities with softmax(-1), or sigmoid() for a single one";
@@ -126,13 +126,18 @@ impl Classification {
             rows.map(|(i, (row, y))| (row[class], *y == class as i64, weight(i))).collect()
         };
         match average {
-            Average::Micro => measure(name, (0..columns).flat_map(of).collect()),
+            Average::Micro => measure(name, (0..columns).flat_map(of).collect()).here(),
             Average::Macro | Average::Weighted => {
                 let (mut scores, mut support) = (Vec::new(), Vec::new());
                 for class in 0..columns {
                     let ranked = of(class);
-                    support.push(ranked.iter().filter(|(_, positive, _)| *positive).map(|(.., w)| w).sum::<f64>());
-                    scores.push(measure(name, ranked)?);
+                    let weight = ranked.iter().filter(|(_, positive, _)| *positive).map(|(.., w)| w).sum::<f64>();
+                    // In a weighted mean a class without examples counts nothing, so that it need not have a score.
+                    if average == Average::Weighted && weight == 0.0 {
+                        continue;
+                    }
+                    support.push(weight);
+                    scores.push(measure(name, ranked).here()?);
                 }
                 Ok(mean(scores.iter().copied(), (average == Average::Weighted).then_some(&support[..])))
             }

@@ -48,18 +48,27 @@ impl Numbers {
         mean((0..self.outputs).map(column), None)
     }
 
+    /// The pairs that weigh something: the others must decide neither whether all are the same nor how large they are, and
+    /// their squares may overflow.
+    fn counted(&self) -> Self {
+        let weights = self.weights.iter().flatten().copied();
+        let (pairs, weights) = self.pairs.iter().copied().zip(weights).filter(|(_, weight)| *weight > 0.0).unzip();
+        Self { pairs, outputs: self.outputs, weights: Some(weights) }
+    }
+
     /// How much of the spread of the targets is left: `Σ w (f(p, y) − c)² / Σ w (y − ȳ)²`, with `c` the mean of f or 0. 0 if
     /// nothing is left, 1 if targets that are all the same are missed.
     fn unexplained(&self, f: impl Fn(f64, f64) -> f64 + Copy, centered: bool) -> f64 {
-        let counts = |i: usize| self.weights.as_ref().is_none_or(|weights| weights[i] > 0.0);
-        let counted = || self.pairs.iter().enumerate().filter(|(i, _)| counts(*i)).map(|(_, pair)| pair);
+        if self.weights.as_ref().is_some_and(|w| w.contains(&0.0) && w.iter().any(|w| *w > 0.0)) {
+            return self.counted().unexplained(f, centered);
+        }
         // The mean of equal numbers need not be equal to them.
         let constant = |g: &dyn Fn(f64, f64) -> f64| {
-            let mut values = counted().map(|(p, y)| g(*p, *y));
+            let mut values = self.pairs.iter().map(|(p, y)| g(*p, *y));
             let first = values.next().unwrap_or(0.0);
             values.all(|x| x == first)
         };
-        let exact = if centered { constant(&f) } else { counted().all(|(p, y)| f(*p, *y) == 0.0) };
+        let exact = if centered { constant(&f) } else { self.pairs.iter().all(|(p, y)| f(*p, *y) == 0.0) };
         if exact {
             return 0.0;
         }
@@ -67,7 +76,7 @@ impl Numbers {
             return 1.0;
         }
         // In units of a power of two near the largest target, squares neither overflow nor vanish, and nothing is rounded.
-        let largest = counted().map(|(_, y)| y.abs()).fold(0.0, f64::max);
+        let largest = self.pairs.iter().map(|(_, y)| y.abs()).fold(0.0, f64::max);
         let unit = largest.log2().floor().exp2();
         let spread = |g: &dyn Fn(f64, f64) -> f64, centered: bool| {
             let scaled = |p: f64, y: f64| g(p / unit, y / unit);
