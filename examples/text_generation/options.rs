@@ -147,7 +147,7 @@ impl Options {
                 other => return Err(wrong(&format!("there is no option {other}"))),
             }
         }
-        options.steps = steps.unwrap_or(if options.quick { 200 } else { options.steps });
+        options.steps = steps.unwrap_or(if options.quick { 400 } else { options.steps });
         options.sampler()?;
         Ok(Some(options))
     }
