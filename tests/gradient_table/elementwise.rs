@@ -103,7 +103,7 @@ fn functions() -> Vec<Row> {
         unary("sin", Tensor::sin, any()),
         unary("cos", Tensor::cos, any()),
         unary("tan", Tensor::tan, inside()),
-        unary("asin", Tensor::asin, inside()),
+        unary("asin", Tensor::asin, inside()).covers("one_minus_square"),
         unary("acos", Tensor::acos, inside()),
         unary("atan", Tensor::atan, any()),
         unary("sinh", Tensor::sinh, any()),

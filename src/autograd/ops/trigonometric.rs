@@ -143,8 +143,7 @@ fn split_large(x: &Tensor) -> (Tensor, Tensor, Tensor) {
 fn one_minus_square(x: &Tensor) -> Result<Tensor> {
     let plain = x.detach();
     let product = plain.rsub_scalar(1.0).mul(&plain.add_scalar(1.0))?;
-    // By the name of what it is made of.
-    Ok(record("square", product, &[x], |tape| {
+    Ok(record("one_minus_square", product, &[x], |tape| {
         let input = x.for_gradient();
         tape.edge(x, move |g| Ok(g.mul(&input)?.mul_scalar(-2.0)));
     }))
