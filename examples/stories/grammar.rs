@@ -6,11 +6,31 @@ use demotic::{Error, Result, Rng};
 
 use super::quality::words;
 
+/// The roles of every story, in any language, with the tables that they are cast from. Two roles of one table are cast with different
+/// rows.
+const ROLES: [(&str, &str); 17] = [
+    ("hero", "names"),
+    ("kind", "animals"),
+    ("nature", "characters"),
+    ("home", "homes"),
+    ("wish", "wishes"),
+    ("date", "dates"),
+    ("time", "times"),
+    ("trouble", "troubles"),
+    ("spot", "spots"),
+    ("mood", "moods"),
+    ("friend", "names"),
+    ("friendkind", "animals"),
+    ("friendnature", "characters"),
+    ("way", "ways"),
+    ("effort", "efforts"),
+    ("pastime", "pastimes"),
+    ("habit", "habits"),
+];
+
 /// A grammar as it is written down.
 pub struct Source {
     pub tables: &'static [Table],
-    /// Roles with the tables that they are cast from. Two roles of one table are cast with different rows.
-    pub roles: &'static [(&'static str, &'static str)],
     /// The sentences of a story in their order, the title first, with all the ways of saying each. `{role.field}` stands for
     /// a field of the row that plays the role, `{role}` for the first one; `{Role}` begins with a capital letter.
     pub sections: &'static [&'static [&'static str]],
@@ -57,8 +77,8 @@ impl Grammar {
     pub fn new(source: &Source) -> Result<Self> {
         let mut roles = Vec::new();
         let mut names = Vec::new();
-        for (role, table_name) in source.roles {
-            let Some(index) = source.tables.iter().position(|table| table.name == *table_name) else {
+        for (role, table_name) in ROLES {
+            let Some(index) = source.tables.iter().position(|table| table.name == table_name) else {
                 return Err(wrong(format!("there is no table {table_name}")));
             };
             let table = &source.tables[index];
@@ -67,7 +87,7 @@ impl Grammar {
             if let Some(row) = rows.iter().find(|row| row.len() != fields.len()) {
                 return Err(wrong(format!("{row:?} of the table {table_name} should have {} fields", fields.len())));
             }
-            names.push((*role, fields));
+            names.push((role, fields));
             roles.push(Role { table: index, rows });
         }
         let sections =

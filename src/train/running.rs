@@ -163,7 +163,7 @@ fn squared_rmse(prediction: &Tensor, target: &Tensor) -> Result<f64> {
 
 /// Whether a batch has class numbers, all of which are left out: there is nothing in it for a metric of classes.
 fn nothing_counts(target: &Tensor) -> bool {
-    target.is_empty() || target.to_f64_vec().iter().all(|class| *class == -100.0)
+    target.is_empty() || target.to_f64_vec().iter().all(|class| *class == losses::IGNORE_INDEX as f64)
 }
 
 /// [`metrics::accuracy`] batch by batch.

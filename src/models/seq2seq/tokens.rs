@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::losses::IGNORE_INDEX;
 use crate::models::sequences::check_sizes;
 use crate::tensor::Tensor;
 
@@ -90,7 +91,7 @@ impl Seq2SeqTokens {
         let tokens = || targets.iter().map(|target| target.as_ref().iter().copied());
         let inputs = tokens().map(|target| std::iter::once(self.start_id).chain(target));
         let labels = tokens().map(|target| target.chain(std::iter::once(self.end_id)));
-        Ok((padded("targets", inputs, self.padding_id)?, padded("targets", labels, -100)?))
+        Ok((padded("targets", inputs, self.padding_id)?, padded("targets", labels, IGNORE_INDEX)?))
     }
 
     /// Whether a model with these vocabularies can be made.
