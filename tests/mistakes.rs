@@ -1,6 +1,6 @@
 //! What beginners get wrong, and what they read then, word for word.
 
-use demotic::data::CsvOptions;
+use demotic::data::{CsvOptions, DatePart};
 use demotic::models::{Gpt, LinearRegression};
 use demotic::prelude::*;
 use demotic::tensor;
@@ -315,5 +315,22 @@ fn a_pipeline_for_tables_is_not_one_for_texts() -> Result<()> {
     Pipeline::new(prep, LinearRegression::fit(data.x(), data.y())?)?.save(&path)?;
     let e = TextPipeline::<Gpt>::open(&path).unwrap_err();
     assert_eq!(e.help(), Some("it holds a preprocessor for tables: Pipeline::open(path) opens it"));
+    Ok(())
+}
+
+#[test]
+fn parts_of_dates_say_what_they_are_parts_of() -> Result<()> {
+    let csv = "joined,x,y\n12.05.2020,1,2\n01.02.2021,2,4\n03.03.2022,3,7\n";
+    let table = Table::from_csv_reader(csv.as_bytes(), &CsvOptions::new())?;
+    let parts = table.parse_dates("joined", "%d.%m.%Y")?.date_parts("joined", &[DatePart::Year])?;
+    let prep = Preprocessor::fit(&parts, "y")?;
+    for table in [table.clone(), table.parse_dates("joined", "%d.%m.%Y")?] {
+        let e = prep.transform(&table).unwrap_err();
+        assert!(e.message().ends_with("has no column `joined_year`"), "{e}");
+        let help = "it is a part of the dates in `joined`: parse them and take their parts as for the table of before";
+        assert_eq!(e.help(), Some(help));
+    }
+    // Others are not.
+    assert!(table.column("joined_years").unwrap_err().help().unwrap().starts_with("the columns are"));
     Ok(())
 }

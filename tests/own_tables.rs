@@ -198,7 +198,7 @@ fn categories_are_matched_by_value() -> Result<()> {
     fails(
         numbers.transform_features(&table(Column::from(["one", "two"]))?),
         "transform_features: column `c` has texts (`one` in row 0), it had numbers when fitting",
-        "",
+        "give a number, or read the text with the CsvOptions of the table that was fitted",
     );
     // The other way round, and between texts.
     let texts = fit(Column::from(["01", "2.0", "a"]), Unseen::Zeros)?;

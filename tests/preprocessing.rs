@@ -286,7 +286,7 @@ fn tables_of_another_kind_are_refused() -> Result<()> {
     fails(
         prep.transform(&with("area", Column::from(["12", "large"]))?),
         "transform: column `area` has texts (`large` in row 1), it had numbers when fitting",
-        "",
+        "give a number, or read the text with the CsvOptions of the table that was fitted",
     );
     fails(
         prep.transform(&with("kind", Column::from([1.0, 2.0]))?),

@@ -193,9 +193,15 @@ impl Table {
                     names.push("…".into());
                 }
                 let known = format!("the columns are {}", names.join(", "));
-                match self.nearest(name) {
-                    Some(nearest) => format!("did you mean `{}`? {known}", short(nearest)),
-                    None => known,
+                match (self.date_of_part(name), self.nearest(name)) {
+                    (Some(date), _) => {
+                        let date = short(date);
+                        format!(
+                            "it is a part of the dates in `{date}`: parse them and take their parts as for the table of before"
+                        )
+                    }
+                    (None, Some(nearest)) => format!("did you mean `{}`? {known}", short(nearest)),
+                    (None, None) => known,
                 }
             }
         };

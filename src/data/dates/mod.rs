@@ -39,6 +39,19 @@ pub enum DatePart {
 }
 
 impl DatePart {
+    const ALL: [Self; 10] = [
+        Self::Year,
+        Self::Quarter,
+        Self::Month,
+        Self::Day,
+        Self::DayOfYear,
+        Self::Weekday,
+        Self::Hour,
+        Self::Minute,
+        Self::Second,
+        Self::Timestamp,
+    ];
+
     /// What is added to the name of the column: `month`, `day_of_year`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -130,6 +143,16 @@ impl Table {
             }
         }
         self.replaced(op, column, vec![(column.to_string(), seconds.into())])
+    }
+
+    /// The column of this table that a column of such a name was made of, as a part of its dates.
+    pub(super) fn date_of_part(&self, name: &str) -> Option<&str> {
+        let is_part = |rest: &str| {
+            let names_it = |part: &DatePart| matches!(rest.strip_prefix(part.name()), Some("" | "_sin" | "_cos"));
+            DatePart::ALL.iter().any(names_it)
+        };
+        self.column_names()
+            .find(|own| name.strip_prefix(*own).and_then(|rest| rest.strip_prefix('_')).is_some_and(is_part))
     }
 
     /// The table with some parts of a column of dates in its place, each as a column of its own: `sold_year`,

@@ -322,6 +322,7 @@ fn not_numbers(op: &'static str, column: &str, from: &Column) -> Error {
     });
     let example = first.map_or(String::new(), |(row, text)| format!(" (`{}` in row {row})", short(text)));
     Error::dtype(op, format!("column `{}` has texts{example}, it had numbers when fitting", short(column)))
+        .with_help("give a number, or read the text with the CsvOptions of the table that was fitted")
 }
 
 /// A number that several categories are, each in another spelling.
