@@ -7,6 +7,7 @@ pub mod argument;
 mod convert;
 pub(crate) mod create;
 mod display;
+pub(crate) mod exec;
 pub(crate) mod dtype;
 pub mod index;
 #[allow(unsafe_code)]

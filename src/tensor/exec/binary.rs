@@ -1,0 +1,1 @@
+//! Functions of two and three elements.

@@ -1,0 +1,1 @@
+//! The fused loops of training.

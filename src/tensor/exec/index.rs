@@ -1,0 +1,1 @@
+//! Copying, joining, placing, going by tables of indices.
