@@ -7,8 +7,8 @@ pub mod argument;
 mod convert;
 pub(crate) mod create;
 mod display;
-pub(crate) mod exec;
 pub(crate) mod dtype;
+pub(crate) mod exec;
 pub mod index;
 #[allow(unsafe_code)]
 pub(crate) mod kernels;
