@@ -1,4 +1,4 @@
-"""Writes the files in tests/golden/tokenizers, with which tests/golden_tokenizers.rs compares.
+"""Writes the files in tests/golden/tokenizers, with which tests/golden/tokenizers.rs compares.
 
     pip install tokenizers==0.23.3 keras-preprocessing==1.1.2
     python tests/golden/make_tokenizers.py

@@ -1,0 +1,30 @@
+//! Values and gradients as PyTorch, scikit-learn, pandas, `tokenizers` and `transformers` compute them; see `README.md` beside this file.
+
+#[path = "../common/golden.rs"]
+mod golden;
+#[path = "../common/gpt.rs"]
+mod gpt;
+
+mod activations;
+mod attention;
+mod binary;
+mod gpt2;
+mod gpt_options;
+mod initializers;
+mod layers;
+mod losses;
+mod matmul;
+mod metrics;
+mod norms;
+mod optimizers;
+mod recurrent;
+mod reductions;
+mod schedules;
+mod shape_index;
+mod tables;
+mod tensor_options;
+mod tokenizers;
+mod tokens;
+mod transformer;
+mod translation;
+mod unary;

@@ -1,0 +1,19 @@
+//! Layers, losses and models: what they compute, what they refuse, and their files.
+
+#[path = "../common/golden.rs"]
+mod golden;
+#[path = "../common/gpt.rs"]
+mod gpt;
+
+mod checkpoint;
+mod generation;
+mod ignored_targets;
+mod io_safetensors;
+mod layers;
+mod losses;
+mod mistakes;
+mod recurrent_lm;
+mod save_open;
+mod seq2seq;
+mod token_layers;
+mod transformer;

@@ -1,0 +1,31 @@
+//! Matrix products.
+
+use demotic::Tensor;
+
+use super::row::{Row, spread};
+
+pub(super) fn rows() -> Vec<Row> {
+    let x = |shape: &[usize]| spread(shape, -1.0, 1.0);
+    vec![
+        Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[2, 3]), x(&[3, 2])]),
+        Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[3, 3]), x(&[3, 3])]),
+        Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[2, 2, 3]), x(&[3, 2])]),
+        Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[2, 1, 2, 2]), x(&[2, 2, 1])]),
+        Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[3]), x(&[2, 3, 2])]),
+        Row::new("matmul", |x| x[0].matmul(&x[1]), [x(&[3]), x(&[3])]),
+        Row::new("linear", |x| x[0].linear(&x[1], None), [x(&[2, 3]), x(&[2, 3])]),
+        Row::new("linear", |x| x[0].linear(&x[1], Some(&x[2])), [x(&[2, 2, 3]), x(&[2, 3]), x(&[2])]),
+        Row::new("linear", |x| x[0].linear(&x[1].t(), Some(&x[2])), [x(&[2, 2, 3]), x(&[3, 2]), x(&[2])]),
+        Row::new("matmul", |x| x[0].dot(&x[1]), [x(&[4]), x(&[4])]),
+        Row::new("mul", |x| x[0].outer(&x[1]), [x(&[3]), x(&[2])]),
+        einsum("ij,jk->ik", [x(&[2, 3]), x(&[3, 2])]),
+        einsum("bij,bkj->bki", [x(&[2, 2, 3]), x(&[2, 2, 3])]),
+        einsum("...ij,...jk", [x(&[2, 1, 2, 2]), x(&[2, 2, 1])]),
+        einsum("ijk,ij->ik", [x(&[2, 2, 3]), x(&[2, 2])]),
+        einsum("iij,kj,lk->il", [x(&[2, 2, 3]), x(&[2, 3]), x(&[2, 2])]),
+    ]
+}
+
+fn einsum<const N: usize>(equation: &'static str, inputs: [Tensor; N]) -> Row {
+    Row::new("matmul", move |x| Tensor::einsum(equation, &x.iter().collect::<Vec<_>>()), inputs)
+}

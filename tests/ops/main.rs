@@ -1,0 +1,15 @@
+//! Tensors, operations and the gradient engine.
+
+mod activation_checkpointing;
+mod attention;
+mod autograd_engine;
+mod determinism;
+mod elementwise;
+mod giant_views;
+mod gradient_table;
+mod index_errors;
+mod index_models;
+mod range;
+mod recurrent;
+mod simd_levels;
+mod tensor_basics;

@@ -1,0 +1,5 @@
+//! What only a process of its own can show: limits of memory, kills, signals, files that several write.
+
+mod files;
+mod limits;
+mod processes;

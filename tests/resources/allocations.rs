@@ -1,0 +1,34 @@
+//! How many heap allocations a training step makes, besides tensor memory, which comes from the pool.
+
+use demotic::prelude::*;
+
+/// The `mlp_tabular` step: 8-64-64-1, mean squared error, Adam, batches of 32. Most allocations are those of the recorded
+/// graph: a node, its rule and the list of its inputs for each operation.
+#[test]
+fn a_small_step_makes_few_allocations() -> Result<()> {
+    let _turn = crate::alone();
+    let mut rng = Rng::seed(7);
+    let (x, y) = (Tensor::normal([320, 8], 0.0, 1.0, &mut rng)?, Tensor::normal([320, 1], 0.0, 1.0, &mut rng)?);
+    let mut model = sequential![
+        Linear::new(8, 64, &mut rng)?,
+        Relu,
+        Linear::new(64, 64, &mut rng)?,
+        Relu,
+        Linear::new(64, 1, &mut rng)?
+    ];
+    let mut opt = Adam::new(1e-3);
+    let mut step = |i: usize| -> Result<()> {
+        let at = (i % 10) * 32;
+        let (x, y) = (x.narrow(0, at, 32)?, y.narrow(0, at, 32)?);
+        let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+        opt.step(&mut model, &loss.backward()?)
+    };
+    for i in 0..20 {
+        step(i)?;
+    }
+    let mut result = Ok(());
+    let info = allocation_counter::measure(|| result = step(20));
+    result?;
+    assert!(info.count_total <= 25, "{} allocations", info.count_total);
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! From data to a trained model: tables, texts, preprocessing, metrics, the `Trainer`.
+
+mod data;
+mod language_data;
+mod metrics;
+mod own_tables;
+mod preprocessing;
+mod resume;
+mod text;
+mod tokenizer_files;
+mod train;
