@@ -7,7 +7,7 @@
 //! Work of a single block runs on the calling thread without touching the thread pool, so small models
 //! never pay for a hand-over.
 
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
@@ -62,16 +62,66 @@ pub(crate) fn for_blocks<T: Send>(out: &mut [T], block: usize, f: impl Fn(usize,
 /// The rest of [`for_blocks`], compiled once for a type of elements and not for each `f`: one call in a block costs
 /// nothing beside the block.
 fn for_many_blocks<T: Send>(out: &mut [T], block: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
-    if threads() == 1 {
+    if out.is_empty() || threads() == 1 {
         for (i, chunk) in out.chunks_mut(block).enumerate() {
             f(i * block, chunk);
         }
     } else {
-        out.par_chunks_mut(block).enumerate().for_each(|(i, chunk)| f(i * block, chunk));
+        halve(0, out, block, f);
     }
 }
 
+fn halve<T: Send>(start: usize, out: &mut [T], block: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    if out.len() <= block {
+        return f(start, out);
+    }
+    let middle = out.len().div_ceil(block) / 2 * block;
+    let (a, b) = out.split_at_mut(middle);
+    join(&mut || halve(start, a, block, f), &mut || halve(start + middle, b, block, f));
+}
+
+/// The same for two outputs that are cut into as many blocks: `f(i, block of a, block of b)` with the number of the block.
+pub(crate) fn for_blocks_of_two<A: Send, B: Send>(
+    (a, a_block): (&mut [A], usize),
+    (b, b_block): (&mut [B], usize),
+    f: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+) {
+    let blocks = a.chunks_mut(a_block.max(1)).zip(b.chunks_mut(b_block.max(1))).enumerate();
+    for_each(blocks.collect(), &|(i, (a, b))| f(i, a, b));
+}
+
 /// Calls `f` for each piece of work. The pieces must not depend on each other.
-pub(crate) fn for_each<W: Send>(work: Vec<W>, f: impl Fn(W) + Sync + Send) {
-    if work.len() <= 1 || threads() == 1 { work.into_iter().for_each(f) } else { work.into_par_iter().for_each(f) }
+pub(crate) fn for_each<W: Send>(mut work: Vec<W>, f: &(dyn Fn(W) + Sync)) {
+    if work.len() <= 1 || threads() == 1 {
+        return work.into_iter().for_each(f);
+    }
+    let mut rest = work.split_off(work.len() / 2);
+    join(&mut || for_each(std::mem::take(&mut work), f), &mut || for_each(std::mem::take(&mut rest), f));
+}
+
+/// Calls both, on two threads if another one is free. Not generic: the thread pool is compiled once, and not for each of
+/// the two.
+pub(crate) fn join(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+    rayon::join(a, b);
+}
+
+/// Calls `f(i)` for every `i < n`, in any order. The caller begins at once; threads that wake up take what is left.
+pub(crate) fn share(n: usize, f: &(dyn Fn(usize) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= n {
+                break;
+            }
+            f(i);
+        }
+    };
+    let helpers = threads().min(n).saturating_sub(1);
+    rayon::in_place_scope(|scope| {
+        for _ in 0..helpers {
+            scope.spawn(|_| work());
+        }
+        work();
+    });
 }

@@ -146,7 +146,7 @@ impl Pass {
                         add_to(grad, sum)?;
                         continue;
                     }
-                    let input_grad = (edge.vjp)(grad, output.as_ref().unwrap_or(grad))?;
+                    let input_grad = edge.vjp.product(grad, output.as_ref())?;
                     self.give(node.name, &edge.input, input_grad)?;
                 }
                 Ok(())

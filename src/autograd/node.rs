@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::function::Call;
 use super::recording;
-use crate::error::Result;
+use crate::error::{Result, bug};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Tensor};
 
@@ -24,9 +24,23 @@ impl NodeId {
     }
 }
 
-/// A vector-Jacobian product: from the gradient of an operation's output, and that output (if the rule asked for
-/// it), to the gradient of one input.
-pub(crate) type Vjp = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync>;
+/// A vector-Jacobian product: from the gradient of an operation's output to the gradient of one input.
+pub(crate) enum Vjp {
+    OfGradient(Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>),
+    /// Computed from the output as well.
+    OfOutput(Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync>),
+}
+
+impl Vjp {
+    /// The product with `grad`. Without the output, there must be no rule that asked for it.
+    pub(crate) fn product(&self, grad: &Tensor, output: Option<&Tensor>) -> Result<Tensor> {
+        match (self, output) {
+            (Self::OfGradient(vjp), _) => vjp(grad),
+            (Self::OfOutput(vjp), Some(output)) => vjp(grad, output),
+            (Self::OfOutput(_), None) => Err(bug!("backward", "an output that was not kept")),
+        }
+    }
+}
 
 /// Adds the gradient of one input, from the gradient of an operation's output, to what has already arrived of it, which
 /// is contiguous and belongs to nobody else.
@@ -245,9 +259,7 @@ impl Tape {
     /// broadcast shape: the engine sums it to the input's. Gradients of 16-bit tensors are `F32`: a rule that multiplies
     /// by a tensor keeps it as [`for_gradient`](Tensor::for_gradient) gives it.
     pub(crate) fn edge(&mut self, input: &Tensor, vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) {
-        if let Some(input) = node_of(input) {
-            self.edges.push(Edge { input, vjp: Box::new(move |grad, _| vjp(grad)), add_to: None });
-        }
+        self.push(input, || Vjp::OfGradient(Box::new(vjp)));
     }
 
     /// The same for a gradient that is zero in most places: `add_to(g, sum)` adds it to an earlier one without making it.
@@ -269,9 +281,14 @@ impl Tape {
         input: &Tensor,
         vjp: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
     ) {
+        self.push(input, || Vjp::OfOutput(Box::new(vjp)));
+        self.keep_output |= input.is_tracked();
+    }
+
+    #[inline]
+    fn push(&mut self, input: &Tensor, vjp: impl FnOnce() -> Vjp) {
         if let Some(input) = node_of(input) {
-            self.edges.push(Edge { input, vjp: Box::new(vjp), add_to: None });
-            self.keep_output = true;
+            self.edges.push(Edge { input, vjp: vjp(), add_to: None });
         }
     }
 

@@ -171,9 +171,10 @@ impl Tensor {
     }
 
     /// A contiguous tensor made by filling a fresh buffer.
+    #[inline]
     pub(crate) fn build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Self {
         let mut out = Self::stale(T::DTYPE, shape);
-        fill(out.data_mut());
+        fill(out.storage.slice_mut().unwrap_or_default());
         out
     }
 

@@ -175,3 +175,83 @@ fn what_cannot_happen_is_an_internal_error() {
     assert!(count > 25, "only {count} uses of with_float! found");
     assert!(silent.is_empty(), "\n{}", silent.join("\n"));
 }
+
+/// Files above `tensor` that still name kernels. Operations go through `tensor::exec`.
+const NAME_KERNELS: &[&str] = &[
+    "autograd/engine.rs",
+    "autograd/gradients.rs",
+    "autograd/ops/activation.rs",
+    "autograd/ops/arithmetic.rs",
+    "autograd/ops/attention.rs",
+    "autograd/ops/compare.rs",
+    "autograd/ops/count.rs",
+    "autograd/ops/embedding.rs",
+    "autograd/ops/exp_log.rs",
+    "autograd/ops/extremes.rs",
+    "autograd/ops/gather.rs",
+    "autograd/ops/join.rs",
+    "autograd/ops/layer_norm.rs",
+    "autograd/ops/matmul.rs",
+    "autograd/ops/max_min.rs",
+    "autograd/ops/mod.rs",
+    "autograd/ops/moments.rs",
+    "autograd/ops/norm.rs",
+    "autograd/ops/power.rs",
+    "autograd/ops/rearrange.rs",
+    "autograd/ops/recurrent/mod.rs",
+    "autograd/ops/reduce.rs",
+    "autograd/ops/renorm.rs",
+    "autograd/ops/rotary.rs",
+    "autograd/ops/rounding.rs",
+    "autograd/ops/scan.rs",
+    "autograd/ops/select.rs",
+    "autograd/ops/shape.rs",
+    "autograd/ops/slice.rs",
+    "autograd/ops/softmax.rs",
+    "autograd/ops/sort.rs",
+    "autograd/ops/special.rs",
+    "autograd/ops/sum.rs",
+    "autograd/ops/triangle.rs",
+    "autograd/ops/trigonometric.rs",
+    "losses/cross_entropy.rs",
+    "optimizers/adagrad.rs",
+    "optimizers/adam.rs",
+    "optimizers/clip.rs",
+    "optimizers/rmsprop.rs",
+    "optimizers/sgd.rs",
+    "regularizers/constraint.rs",
+    "regularizers/penalty.rs",
+];
+
+/// Between an operation and a loop over a slice stands `tensor::exec`.
+#[test]
+fn only_tensor_names_kernels() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/");
+        let text = fs::read_to_string(&file).unwrap();
+        let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let names = code.any(|line| line.contains("tensor::kernels") || line.contains(" kernels::"));
+        if names && !name.starts_with("tensor/") && !NAME_KERNELS.contains(&name.as_str()) {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "files above tensor that name kernels: {wrong:?}");
+}
+
+/// Threads in one way: the results must not depend on how many there are.
+#[test]
+fn only_parallel_names_rayon() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let names = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("rayon::"))
+    };
+    files.retain(names);
+    assert_eq!(files, [src.join("parallel.rs")]);
+}

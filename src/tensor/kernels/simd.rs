@@ -73,7 +73,7 @@ pub(crate) enum Level {
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     match level() {
-        Level::Portable => kernel.run::<Portable>(),
+        Level::Portable => run_portable(kernel),
         // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { run_avx2(kernel) },
@@ -81,6 +81,12 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => unsafe { run_avx512(kernel) },
     }
+}
+
+/// Not inlined into each caller: the loop is compiled once, as the others are.
+#[inline(never)]
+fn run_portable<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Portable>()
 }
 
 #[cfg(target_arch = "x86_64")]

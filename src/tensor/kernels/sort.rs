@@ -1,7 +1,5 @@
 //! Sorting along contiguous rows. NaN counts as larger than everything, and equal elements keep their order.
 
-use rayon::prelude::*;
-
 use crate::parallel;
 
 use super::{Elem, GRAIN};
@@ -78,17 +76,13 @@ pub(crate) fn topk<T: SortKey>(k: usize, largest: bool, x: &[T], cols: usize, va
         return;
     }
     let rows = (GRAIN / COST / cols).max(1);
-    let work = |(x, (values, indices)): (&[T], (&mut [T], &mut [i64]))| {
+    parallel::for_blocks_of_two((values, rows * k), (indices, rows * k), &|block, values, indices| {
+        let x = &x[block * rows * cols..];
         let mut order = Vec::with_capacity(cols);
         for ((x, values), indices) in x.chunks_exact(cols).zip(values.chunks_mut(k)).zip(indices.chunks_mut(k)) {
             sort_row(largest, x, &mut order, values, indices);
         }
-    };
-    if x.len() <= rows * cols || parallel::threads() == 1 {
-        return work((x, (values, indices)));
-    }
-    let outputs = values.par_chunks_mut(rows * k).zip(indices.par_chunks_mut(rows * k));
-    x.par_chunks(rows * cols).zip(outputs).for_each(work);
+    });
 }
 
 /// Sorts keys together with places: no two pairs are equal, so that a stable sort is not needed.

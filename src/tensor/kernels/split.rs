@@ -101,5 +101,7 @@ pub(super) fn for_parts<S: Split>(slices: S, block: usize, f: &(impl Fn(S) + Syn
     }
     let middle = (slices.len() / 2).next_multiple_of(block.max(1));
     let (a, b) = slices.split(middle);
-    rayon::join(|| for_parts(a, block, f), || for_parts(b, block, f));
+    let (mut a, mut b) = (Some(a), Some(b));
+    let part = |x: &mut Option<S>| x.take().into_iter().for_each(|x| for_parts(x, block, f));
+    parallel::join(&mut || part(&mut a), &mut || part(&mut b));
 }

@@ -5,10 +5,10 @@
 //! that a product takes, is how the product before it ended, and how long ago.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::parallel::threads;
+use crate::parallel::{share, threads};
 
 // Times in nanoseconds.
 
@@ -94,7 +94,7 @@ pub(in crate::tensor::kernels) fn units(time: usize, n: usize, f: impl Fn(usize)
 /// Does work that takes one thread `time` in `n` parts.
 pub(super) fn run(time: usize, n: usize, f: impl Fn(usize) + Sync) {
     if n > 1 {
-        share(n, f);
+        share(n, &f);
     } else {
         (0..n).for_each(f);
     }
@@ -103,29 +103,10 @@ pub(super) fn run(time: usize, n: usize, f: impl Fn(usize) + Sync) {
     }
 }
 
-/// Calls `f(i)` for every `i < n`. The caller begins at once; threads that wake up take what is left.
-fn share(n: usize, f: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= n {
-                break;
-            }
-            f(i);
-        }
-    };
-    let helpers = threads().min(n).saturating_sub(1);
-    rayon::in_place_scope(|scope| {
-        for _ in 0..helpers {
-            scope.spawn(|_| work());
-        }
-        work();
-    });
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     /// A row for each time, and in it the parts for each thing that may have come before, on two threads.

@@ -251,7 +251,7 @@ pub(crate) fn forward<T: Real + Gemm>(plan: &Plan<'_>, sweep: Forward<'_, T>) {
             c: c.next()?,
         })
     });
-    parallel::for_each(blocks.collect(), |block| block.run(plan, &recur, project.as_ref()));
+    parallel::for_each(blocks.collect(), &|block| block.run(plan, &recur, project.as_ref()));
 }
 
 /// What a backward sweep works on. Slices that a unit has no use for are empty.
@@ -330,5 +330,5 @@ pub(crate) fn backward<T: Real + Gemm>(plan: &Plan<'_>, sweep: Backward<'_, T>) 
             grad_c: grad_c.next()?,
         })
     });
-    parallel::for_each(blocks.collect(), |block| block.run(plan, &recur, project.as_ref()));
+    parallel::for_each(blocks.collect(), &|block| block.run(plan, &recur, project.as_ref()));
 }
