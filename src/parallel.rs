@@ -80,11 +80,14 @@ fn halve<T: Send>(start: usize, out: &mut [T], block: usize, f: &(dyn Fn(usize, 
     join(&mut || halve(start, a, block, f), &mut || halve(start + middle, b, block, f));
 }
 
+/// What works on two blocks of one number.
+type OnTwo<'f, A, B> = &'f (dyn Fn(usize, &mut [A], &mut [B]) + Sync);
+
 /// The same for two outputs that are cut into as many blocks: `f(i, block of a, block of b)` with the number of the block.
 pub(crate) fn for_blocks_of_two<A: Send, B: Send>(
     (a, a_block): (&mut [A], usize),
     (b, b_block): (&mut [B], usize),
-    f: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+    f: OnTwo<'_, A, B>,
 ) {
     let blocks = a.chunks_mut(a_block.max(1)).zip(b.chunks_mut(b_block.max(1))).enumerate();
     for_each(blocks.collect(), &|(i, (a, b))| f(i, a, b));

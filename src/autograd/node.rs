@@ -26,10 +26,13 @@ impl NodeId {
 
 /// A vector-Jacobian product: from the gradient of an operation's output to the gradient of one input.
 pub(crate) enum Vjp {
-    OfGradient(Box<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>),
+    OfGradient(Box<OfGradient>),
     /// Computed from the output as well.
-    OfOutput(Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync>),
+    OfOutput(Box<OfOutput>),
 }
+
+type OfGradient = dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync;
+type OfOutput = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync;
 
 impl Vjp {
     /// The product with `grad`. Without the output, there must be no rule that asked for it.
