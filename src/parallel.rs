@@ -7,6 +7,7 @@
 //! Work of a single block runs on the calling thread without touching the thread pool, so small models
 //! never pay for a hand-over.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
@@ -91,6 +92,19 @@ pub(crate) fn for_blocks_of_two<A: Send, B: Send>(
 ) {
     let blocks = a.chunks_mut(a_block.max(1)).zip(b.chunks_mut(b_block.max(1))).enumerate();
     for_each(blocks.collect(), &|(i, (a, b))| f(i, a, b));
+}
+
+/// Calls `f` for ranges of about `block` that make up `0..len`. Where they end is not fixed: what is done for one place must not
+/// depend on any other.
+pub(crate) fn for_ranges(len: usize, block: usize, f: &(dyn Fn(Range<usize>) + Sync)) {
+    fn halves(range: Range<usize>, block: usize, f: &(dyn Fn(Range<usize>) + Sync)) {
+        if range.len() <= block {
+            return f(range);
+        }
+        let middle = range.start + (range.len() / 2).next_multiple_of(block);
+        join(&mut || halves(range.start..middle, block, f), &mut || halves(middle..range.end, block, f));
+    }
+    if len <= block || threads() == 1 { f(0..len) } else { halves(0..len, block.max(1), f) }
 }
 
 /// Calls `f` for each piece of work. The pieces must not depend on each other.

@@ -90,6 +90,11 @@ impl Param {
         }
         Ok(self.value.data_mut())
     }
+
+    /// The values, to be changed in place by what keeps their shape and type.
+    pub(crate) fn value_mut(&mut self) -> &mut Tensor {
+        &mut self.value
+    }
 }
 
 #[track_caller]

@@ -4,8 +4,8 @@ use super::options::{not_negative, positive};
 use super::stepper::{Step, Stepper, UpdateRule};
 use crate::error::{Result, bug};
 use crate::layers::Param;
-use crate::tensor::kernels::optim;
-use crate::tensor::{Tensor, dtype::with_float};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Parameter};
 
 /// AdaGrad (Duchi et al., 2011): gradients divided by the root of the sum of all their squares so far.
 ///
@@ -92,16 +92,13 @@ impl UpdateRule for AdaGradRule {
 
     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [sum] = state else { return Err(bug!("AdaGrad", "{} tensors of state", state.len())) };
-        let rule = optim::AdaGrad {
+        let rule = fused::AdaGrad {
             lr: step.learning_rate,
             lr_decay: self.lr_decay,
             eps: step.eps.unwrap_or(self.eps),
             weight_decay: step.weight_decay,
             step: step.number,
         };
-        with_float!(param.dtype(), T => {
-            optim::adagrad(rule, param.as_mut_slice::<T>()?, grad.data(), sum.data_mut());
-            Ok(())
-        }, else Err(bug!("AdaGrad", "a parameter of type {}", param.dtype())))
+        fused::update(&fused::Rule::AdaGrad(rule), Parameter::new(param.value_mut()), grad, [Some(sum), None, None])
     }
 }

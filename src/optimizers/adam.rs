@@ -4,8 +4,8 @@ use super::options::{below_one, positive};
 use super::stepper::{Step, Stepper, UpdateRule};
 use crate::error::{Result, bug};
 use crate::layers::Param;
-use crate::tensor::kernels::optim;
-use crate::tensor::{Tensor, dtype::with_float};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Parameter};
 
 /// Adam (Kingma and Ba, 2015): each parameter moves by about the learning rate, in the direction of its average gradient.
 ///
@@ -109,7 +109,7 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
             return Err(bug!(self.name(), "{count} tensors of state"));
         };
         let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
-        let rule = optim::Adam {
+        let rule = fused::Adam {
             lr: step.learning_rate,
             beta1,
             beta2,
@@ -118,10 +118,7 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
             decoupled: DECOUPLED,
             step: step.number,
         };
-        with_float!(param.dtype(), T => {
-            let v_max = v_max.first_mut().map(Tensor::data_mut::<T>);
-            optim::adam(rule, param.as_mut_slice::<T>()?, grad.data(), m.data_mut(), v.data_mut(), v_max);
-            Ok(())
-        }, else Err(bug!(self.name(), "a parameter of type {}", param.dtype())))
+        let parameter = Parameter::new(param.value_mut());
+        fused::update(&fused::Rule::Adam(rule), parameter, grad, [Some(m), Some(v), v_max.first_mut()])
     }
 }

@@ -4,8 +4,8 @@ use super::options::{below_one, positive};
 use super::stepper::{Step, Stepper, UpdateRule};
 use crate::error::{Result, bug};
 use crate::layers::Param;
-use crate::tensor::kernels::optim;
-use crate::tensor::{Tensor, dtype::with_float};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Parameter};
 
 /// RMSprop (Hinton, 2012): gradients divided by the root of their mean square.
 ///
@@ -112,18 +112,15 @@ impl UpdateRule for RmsPropRule {
             return Err(bug!("RmsProp", "{count} tensors of state"));
         };
         let (mean, velocity) = others.split_at_mut(usize::from(self.centered));
-        let rule = optim::RmsProp {
+        let rule = fused::RmsProp {
             lr: step.learning_rate,
             alpha: self.alpha,
             eps: step.eps.unwrap_or(self.eps),
             momentum: self.momentum,
             weight_decay: step.weight_decay,
         };
-        with_float!(param.dtype(), T => {
-            let mean = mean.first_mut().map(Tensor::data_mut::<T>);
-            let velocity = velocity.first_mut().map(Tensor::data_mut::<T>);
-            optim::rmsprop(rule, param.as_mut_slice::<T>()?, grad.data(), square.data_mut(), mean, velocity);
-            Ok(())
-        }, else Err(bug!("RmsProp", "a parameter of type {}", param.dtype())))
+        let parameter = Parameter::new(param.value_mut());
+        let state = [Some(square), mean.first_mut(), velocity.first_mut()];
+        fused::update(&fused::Rule::RmsProp(rule), parameter, grad, state)
     }
 }

@@ -4,8 +4,8 @@ use super::options::{below_one, fraction};
 use super::stepper::{Step, Stepper, UpdateRule};
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
-use crate::tensor::kernels::optim;
-use crate::tensor::{Tensor, dtype::with_float};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Parameter};
 
 /// Stochastic gradient descent, with momentum (Polyak, 1964) in Nesterov's form (1983) if wanted.
 ///
@@ -91,7 +91,7 @@ impl UpdateRule for SgdRule {
         if state.len() != self.state_names().len() {
             return Err(bug!("Sgd", "{} tensors of state", state.len()));
         }
-        let rule = optim::Sgd {
+        let rule = fused::Sgd {
             lr: step.learning_rate,
             momentum: self.momentum,
             dampening: self.dampening,
@@ -99,10 +99,7 @@ impl UpdateRule for SgdRule {
             nesterov: self.nesterov,
             first: step.number == 1,
         };
-        with_float!(param.dtype(), T => {
-            let velocity = state.first_mut().map(Tensor::data_mut::<T>);
-            optim::sgd(rule, param.as_mut_slice::<T>()?, grad.data(), velocity);
-            Ok(())
-        }, else Err(bug!("Sgd", "a parameter of type {}", param.dtype())))
+        let parameter = Parameter::new(param.value_mut());
+        fused::update(&fused::Rule::Sgd(rule), parameter, grad, [state.first_mut(), None, None])
     }
 }

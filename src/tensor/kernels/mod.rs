@@ -40,6 +40,7 @@ pub(crate) mod reduce;
 pub(crate) mod renorm;
 pub(crate) mod rotary;
 pub(crate) mod scan;
+mod shared;
 pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod sort;

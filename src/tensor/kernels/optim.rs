@@ -2,12 +2,21 @@
 //!
 //! The formulas, and the order in which they round, are PyTorch's.
 
+use std::ops::Range;
+
+use half::slice::HalfFloatSliceExt;
+
+use crate::parallel;
+
+use super::shared::Shared;
 use super::simd::{Isa, Kernel, dispatch};
-use super::split::for_parts;
-use super::{GRAIN, Real};
+use super::{Elem, GRAIN, Real};
 
 /// How much longer than an addition an element takes, roughly.
 const COST: usize = 4;
+
+/// Parameters of 16 bits that are widened at a time.
+const WIDENED: usize = 1024;
 
 /// Stochastic gradient descent with momentum (Polyak, 1964; Nesterov, 1983).
 #[derive(Debug, Clone, Copy)]
@@ -56,48 +65,103 @@ pub(crate) struct AdaGrad {
     pub(crate) step: u64,
 }
 
-/// Updates the parameters `p` with their gradients `g`. Momentum needs a `velocity`; without one there is none.
-pub(crate) fn sgd<T: Real>(rule: Sgd, p: &mut [T], g: &[T], velocity: Option<&mut [T]>) {
-    fits("sgd", p, [g], [velocity.as_deref()]);
-    for_parts((p, g, velocity), GRAIN / COST, &|(p, g, velocity)| dispatch(SgdLoop { rule, p, g, velocity }));
+/// An update rule with its settings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rule {
+    Sgd(Sgd),
+    Adam(Adam),
+    RmsProp(RmsProp),
+    AdaGrad(AdaGrad),
 }
 
-/// Updates the parameters `p` with their gradients `g`. `m` and `v` are the averages of the gradient and of its square,
-/// `v_max` the largest `v` so far (AMSGrad, if given); all begin as zeros.
-pub(crate) fn adam<T: Real>(rule: Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], v_max: Option<&mut [T]>) {
-    fits("adam", p, [g, m, v], [v_max.as_deref()]);
-    for_parts((p, g, m, v, v_max), GRAIN / COST, &|(p, g, m, v, v_max)| {
-        dispatch(AdamLoop { rule, p, g, m, v, v_max });
+/// How many numbers a rule remembers of each parameter, at most.
+pub(crate) const STATES: usize = 3;
+
+/// Parameters, their gradients, and what the rule remembers of them: as much of each as there are parameters, or nothing of the
+/// state that a rule has no use for. All of the state begins as zeros, unless the rule says otherwise.
+///
+/// | rule | state |
+/// |---|---|
+/// | [`Sgd`] | velocity, with momentum |
+/// | [`Adam`] | averages of the gradient and of its square, and the largest of the latter so far (AMSGrad, if there is one) |
+/// | [`RmsProp`] | averages of the gradient's square and of the gradient (centred, if there is one), velocity, with momentum |
+/// | [`AdaGrad`] | sum of the gradient's squares |
+#[derive(Debug)]
+pub(crate) struct Slices<'a, T> {
+    pub(crate) p: &'a mut [T],
+    pub(crate) g: &'a [T],
+    pub(crate) state: [&'a mut [T]; STATES],
+}
+
+impl<T> Slices<'_, T> {
+    /// Asserts that what belongs to `len` parameters is as much as they are.
+    fn assert_fits(&self, rule: &Rule, len: usize) {
+        let (name, needed) = match rule {
+            Rule::Sgd(rule) => ("sgd", [Some(rule.momentum != 0.0), None, None]),
+            Rule::Adam(_) => ("adam", [Some(true), Some(true), Some(false)]),
+            Rule::RmsProp(rule) => ("rmsprop", [Some(true), Some(false), Some(rule.momentum != 0.0)]),
+            Rule::AdaGrad(_) => ("adagrad", [Some(true), None, None]),
+        };
+        let fits = self.state.iter().zip(needed).all(|(state, needed)| match needed {
+            Some(true) => state.len() == len,
+            Some(false) => state.len() == len || state.is_empty(),
+            None => state.is_empty(),
+        });
+        assert!(self.g.len() == len && fits, "{name}: gradient and state of {len} parameters");
+    }
+}
+
+/// Updates parameters.
+pub(crate) fn update<T: Real>(rule: &Rule, all: Slices<'_, T>) {
+    all.assert_fits(rule, all.p.len());
+    for_parts(all, &|_, part| dispatch(Loop { rule, part }));
+}
+
+/// Updates parameters that are stored in 16 bits. `all` has them in single precision (master weights), which is what is
+/// updated, and then rounded. Without those, each is widened for its update, and what is below its rounding is lost.
+pub(crate) fn update_rounded<H: Elem>(rule: &Rule, rounded: &mut [H], all: Slices<'_, f32>)
+where
+    [H]: HalfFloatSliceExt,
+{
+    all.assert_fits(rule, rounded.len());
+    let has_master = !all.p.is_empty();
+    assert!(!has_master || all.p.len() == rounded.len(), "master weights of {} parameters", rounded.len());
+    let rounded = Shared::new(rounded);
+    for_parts(all, &|range, Slices { p, g, mut state }| {
+        // SAFETY: the ranges of parts do not overlap.
+        let rounded = unsafe { rounded.part(range) };
+        if has_master {
+            dispatch(Loop { rule, part: Slices { p: &mut *p, g, state } });
+            return rounded.convert_from_f32_slice(p);
+        }
+        let mut wide = [0.0; WIDENED];
+        for (rounded, g) in rounded.chunks_mut(WIDENED).zip(g.chunks(WIDENED)) {
+            let p = &mut wide[..g.len()];
+            rounded.convert_to_f32_slice(p);
+            let state = state.each_mut().map(|rest| {
+                let at = g.len().min(rest.len());
+                let (part, others) = std::mem::take(rest).split_at_mut(at);
+                *rest = others;
+                part
+            });
+            dispatch(Loop { rule, part: Slices { p: &mut *p, g, state } });
+            rounded.convert_from_f32_slice(p);
+        }
     });
 }
 
-/// Updates the parameters `p` with their gradients `g`. `square` is the average of the gradient's square, `mean` that of
-/// the gradient (centred, if given), and `velocity` is needed for momentum; all begin as zeros.
-pub(crate) fn rmsprop<T: Real>(
-    rule: RmsProp,
-    p: &mut [T],
-    g: &[T],
-    square: &mut [T],
-    mean: Option<&mut [T]>,
-    velocity: Option<&mut [T]>,
-) {
-    fits("rmsprop", p, [g, square], [mean.as_deref(), velocity.as_deref()]);
-    for_parts((p, g, square, mean, velocity), GRAIN / COST, &|(p, g, square, mean, velocity)| {
-        dispatch(RmsPropLoop { rule, p, g, square, mean, velocity });
+/// Calls `f` for parts of some thousand parameters each, and where they are. Like the state, `p` may be empty.
+fn for_parts<T: Real>(all: Slices<'_, T>, f: &(dyn Fn(Range<usize>, Slices<'_, T>) + Sync)) {
+    let Slices { p, g, state } = all;
+    let (p, state) = (Shared::new(p), state.map(Shared::new));
+    parallel::for_ranges(g.len(), GRAIN / COST, &|range| {
+        // SAFETY: the ranges do not overlap.
+        let (p, state) = unsafe {
+            let state = state.each_ref().map(|state| state.part_or_nothing(range.clone()));
+            (p.part_or_nothing(range.clone()), state)
+        };
+        f(range.clone(), Slices { p, g: &g[range], state });
     });
-}
-
-/// Updates the parameters `p` with their gradients `g`. `sum` is the sum of the gradient's squares.
-pub(crate) fn adagrad<T: Real>(rule: AdaGrad, p: &mut [T], g: &[T], sum: &mut [T]) {
-    fits("adagrad", p, [g, sum], []);
-    for_parts((p, g, sum), GRAIN / COST, &|(p, g, sum)| dispatch(AdaGradLoop { rule, p, g, sum }));
-}
-
-/// Everything that belongs to the parameters is as long as they are.
-fn fits<T, const N: usize, const M: usize>(name: &str, p: &[T], all: [&[T]; N], some: [Option<&[T]>; M]) {
-    let len = p.len();
-    let fits = all.iter().all(|x| x.len() == len) && some.iter().flatten().all(|x| x.len() == len);
-    assert!(fits, "{name}: gradient and state of {len} parameters");
 }
 
 /// `βⁿ`, for a step that may exceed `i32`.
@@ -115,65 +179,62 @@ fn flushed<T: Real>(x: T) -> T {
     if x.abs() < T::min_positive_value() { T::zero() } else { x }
 }
 
-struct SgdLoop<'a, T> {
-    rule: Sgd,
-    p: &'a mut [T],
-    g: &'a [T],
-    velocity: Option<&'a mut [T]>,
+/// One part of the parameters.
+struct Loop<'a, T> {
+    rule: &'a Rule,
+    part: Slices<'a, T>,
 }
 
-impl<T: Real> Kernel for SgdLoop<'_, T> {
+impl<T: Real> Kernel for Loop<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let rule = self.rule;
-        let (lr, decay) = (T::from_f64(rule.lr), T::from_f64(rule.weight_decay));
-        let (momentum, intake) = (T::from_f64(rule.momentum), T::from_f64(1.0 - rule.dampening));
-        let Some(velocity) = self.velocity else {
-            for (p, &g) in self.p.iter_mut().zip(self.g) {
+        match self.rule {
+            Rule::Sgd(rule) => rule.run(self.part),
+            Rule::Adam(rule) => rule.run(self.part),
+            Rule::RmsProp(rule) => rule.run(self.part),
+            Rule::AdaGrad(rule) => rule.run(self.part),
+        }
+    }
+}
+
+impl Sgd {
+    #[inline(always)]
+    fn run<T: Real>(&self, Slices { p, g, state: [velocity, ..] }: Slices<'_, T>) {
+        let (lr, decay) = (T::from_f64(self.lr), T::from_f64(self.weight_decay));
+        let (momentum, intake) = (T::from_f64(self.momentum), T::from_f64(1.0 - self.dampening));
+        if velocity.is_empty() {
+            for (p, &g) in p.iter_mut().zip(g) {
                 *p = *p - lr * (g + decay * *p);
             }
-            return;
-        };
-        if rule.first {
-            for ((p, &g), v) in self.p.iter_mut().zip(self.g).zip(velocity) {
+        } else if self.first {
+            for ((p, &g), v) in p.iter_mut().zip(g).zip(velocity) {
                 let g = g + decay * *p;
                 *v = g;
-                *p = *p - lr * if rule.nesterov { g + momentum * g } else { g };
+                *p = *p - lr * if self.nesterov { g + momentum * g } else { g };
             }
         } else {
-            for ((p, &g), v) in self.p.iter_mut().zip(self.g).zip(velocity) {
+            for ((p, &g), v) in p.iter_mut().zip(g).zip(velocity) {
                 let g = g + decay * *p;
                 *v = flushed(momentum * *v + intake * g);
-                *p = *p - lr * if rule.nesterov { g + momentum * *v } else { *v };
+                *p = *p - lr * if self.nesterov { g + momentum * *v } else { *v };
             }
         }
     }
 }
 
-struct AdamLoop<'a, T> {
-    rule: Adam,
-    p: &'a mut [T],
-    g: &'a [T],
-    m: &'a mut [T],
-    v: &'a mut [T],
-    v_max: Option<&'a mut [T]>,
-}
-
-impl<T: Real> Kernel for AdamLoop<'_, T> {
-    type Output = ();
-
+impl Adam {
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        let rule = self.rule;
-        let shrink = T::from_f64(if rule.decoupled { 1.0 - rule.lr * rule.weight_decay } else { 1.0 });
-        let decay = T::from_f64(if rule.decoupled { 0.0 } else { rule.weight_decay });
-        let step_size = T::from_f64(rule.lr / (1.0 - power(rule.beta1, rule.step)));
-        let root_scale = T::from_f64((1.0 - power(rule.beta2, rule.step)).sqrt().recip());
-        let intake1 = T::from_f64(1.0 - rule.beta1);
-        let (beta2, intake2) = (T::from_f64(rule.beta2), T::from_f64(1.0 - rule.beta2));
-        let eps = T::from_f64(rule.eps);
+    fn run<T: Real>(&self, Slices { p, g, state: [m, v, v_max] }: Slices<'_, T>) {
+        let shrink = T::from_f64(if self.decoupled { 1.0 - self.lr * self.weight_decay } else { 1.0 });
+        let decay = T::from_f64(if self.decoupled { 0.0 } else { self.weight_decay });
+        let step_size = T::from_f64(self.lr / (1.0 - power(self.beta1, self.step)));
+        let root_scale = T::from_f64((1.0 - power(self.beta2, self.step)).sqrt().recip());
+        let intake1 = T::from_f64(1.0 - self.beta1);
+        let (beta2, intake2) = (T::from_f64(self.beta2), T::from_f64(1.0 - self.beta2));
+        let eps = T::from_f64(self.eps);
 
         let averages = |p: &mut T, g: T, m: &mut T, v: &mut T| {
             let g = g + decay * *p;
@@ -183,43 +244,28 @@ impl<T: Real> Kernel for AdamLoop<'_, T> {
         };
         let update = |p: &mut T, m: T, v: T| *p = *p - step_size * (m / (v.sqrt() * root_scale + eps));
 
-        let elements = self.p.iter_mut().zip(self.g).zip(self.m).zip(self.v);
-        match self.v_max {
-            None => {
-                for (((p, &g), m), v) in elements {
-                    averages(p, g, m, v);
-                    update(p, *m, *v);
-                }
+        let elements = p.iter_mut().zip(g).zip(m).zip(v);
+        if v_max.is_empty() {
+            for (((p, &g), m), v) in elements {
+                averages(p, g, m, v);
+                update(p, *m, *v);
             }
-            Some(v_max) => {
-                for ((((p, &g), m), v), v_max) in elements.zip(v_max) {
-                    averages(p, g, m, v);
-                    *v_max = if *v > *v_max || v.is_nan() { *v } else { *v_max };
-                    update(p, *m, *v_max);
-                }
+        } else {
+            for ((((p, &g), m), v), v_max) in elements.zip(v_max) {
+                averages(p, g, m, v);
+                *v_max = if *v > *v_max || v.is_nan() { *v } else { *v_max };
+                update(p, *m, *v_max);
             }
         }
     }
 }
 
-struct RmsPropLoop<'a, T> {
-    rule: RmsProp,
-    p: &'a mut [T],
-    g: &'a [T],
-    square: &'a mut [T],
-    mean: Option<&'a mut [T]>,
-    velocity: Option<&'a mut [T]>,
-}
-
-impl<T: Real> Kernel for RmsPropLoop<'_, T> {
-    type Output = ();
-
+impl RmsProp {
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        let rule = self.rule;
-        let (lr, eps, decay) = (T::from_f64(rule.lr), T::from_f64(rule.eps), T::from_f64(rule.weight_decay));
-        let (alpha, intake) = (T::from_f64(rule.alpha), T::from_f64(1.0 - rule.alpha));
-        let momentum = T::from_f64(rule.momentum);
+    fn run<T: Real>(&self, Slices { p, g, state: [square, mean, velocity] }: Slices<'_, T>) {
+        let (lr, eps, decay) = (T::from_f64(self.lr), T::from_f64(self.eps), T::from_f64(self.weight_decay));
+        let (alpha, intake) = (T::from_f64(self.alpha), T::from_f64(1.0 - self.alpha));
+        let momentum = T::from_f64(self.momentum);
 
         let plain = |p: &T, g: T, square: &mut T| {
             let g = g + decay * *p;
@@ -238,24 +284,24 @@ impl<T: Real> Kernel for RmsPropLoop<'_, T> {
             *velocity
         };
 
-        let elements = self.p.iter_mut().zip(self.g).zip(self.square);
-        match (self.mean, self.velocity) {
-            (None, None) => {
+        let elements = p.iter_mut().zip(g).zip(square);
+        match (mean.is_empty(), velocity.is_empty()) {
+            (true, true) => {
                 for ((p, &g), square) in elements {
                     *p = *p - lr * plain(p, g, square);
                 }
             }
-            (None, Some(velocity)) => {
+            (true, false) => {
                 for (((p, &g), square), velocity) in elements.zip(velocity) {
                     *p = *p - lr * gather(velocity, plain(p, g, square));
                 }
             }
-            (Some(mean), None) => {
+            (false, true) => {
                 for (((p, &g), square), mean) in elements.zip(mean) {
                     *p = *p - lr * centred(p, g, square, mean);
                 }
             }
-            (Some(mean), Some(velocity)) => {
+            (false, false) => {
                 for ((((p, &g), square), mean), velocity) in elements.zip(mean).zip(velocity) {
                     *p = *p - lr * gather(velocity, centred(p, g, square, mean));
                 }
@@ -264,22 +310,12 @@ impl<T: Real> Kernel for RmsPropLoop<'_, T> {
     }
 }
 
-struct AdaGradLoop<'a, T> {
-    rule: AdaGrad,
-    p: &'a mut [T],
-    g: &'a [T],
-    sum: &'a mut [T],
-}
-
-impl<T: Real> Kernel for AdaGradLoop<'_, T> {
-    type Output = ();
-
+impl AdaGrad {
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        let rule = self.rule;
-        let lr = T::from_f64(rule.lr / (1.0 + (rule.step as f64 - 1.0) * rule.lr_decay));
-        let (eps, decay) = (T::from_f64(rule.eps), T::from_f64(rule.weight_decay));
-        for ((p, &g), sum) in self.p.iter_mut().zip(self.g).zip(self.sum) {
+    fn run<T: Real>(&self, Slices { p, g, state: [sum, ..] }: Slices<'_, T>) {
+        let lr = T::from_f64(self.lr / (1.0 + (self.step as f64 - 1.0) * self.lr_decay));
+        let (eps, decay) = (T::from_f64(self.eps), T::from_f64(self.weight_decay));
+        for ((p, &g), sum) in p.iter_mut().zip(g).zip(sum) {
             let g = g + decay * *p;
             *sum += g * g;
             *p = *p - lr * (g / (sum.sqrt() + eps));

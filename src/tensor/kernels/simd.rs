@@ -54,6 +54,10 @@ impl Isa for Avx512 {
 pub(crate) trait Kernel {
     type Output;
 
+    /// Whether the loop is compiled for every instruction set, or only for that which all machines have, as it is for numbers
+    /// ([`Real::WIDE`]) or work that do not gain enough to be worth their time to compile.
+    const WIDE: bool = true;
+
     /// The loop itself. Implementations are `#[inline(always)]`, as is everything that they call for each element.
     fn run<I: Isa>(self) -> Self::Output;
 }
@@ -72,6 +76,10 @@ pub(crate) enum Level {
 /// Runs a loop on the widest instruction set of the machine.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    // Known when it is compiled: what is behind it then is not compiled at all.
+    if !K::WIDE {
+        return kernel.run::<Portable>();
+    }
     match level() {
         Level::Portable => run_portable(kernel),
         // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.

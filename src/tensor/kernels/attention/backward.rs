@@ -1,7 +1,6 @@
 //! The gradients of queries, keys and values.
 
-use super::shared::Shared;
-use super::{Attention, Block, KEYS, Parts, Real, Rows, Strided, block};
+use super::{Attention, Block, KEYS, Parts, Real, Rows, Shared, Strided, block};
 use crate::tensor::kernels::gemm::{Gemm, MatRef, Scratch, copy_matrix, gemm_here, units};
 
 /// Where the gradients go, as far as they are wanted. All have the dimensions `lead…, rows, heads, columns` and are

@@ -1,8 +1,7 @@
 //! The result, and of each query the logarithm of the sum of exponentials.
 
 use super::block::{self, Running};
-use super::shared::Shared;
-use super::{Attention, Block, KEYS, Parts, Real, Rows, single};
+use super::{Attention, Block, KEYS, Parts, Real, Rows, Shared, single};
 use crate::tensor::kernels::gemm::{Gemm, MatRef, Scratch, copy_matrix, gemm_here, units};
 
 /// Queries that one task takes, at most: where there are few heads, several tasks share one.

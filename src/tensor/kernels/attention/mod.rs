@@ -15,13 +15,11 @@
 //! | [`single`] | one query, as in generating text token by token |
 //! | [`block`] | what happens to a block between the products |
 //! | [`drop`] | which weights dropout takes |
-//! | [`shared`] | results that several threads write |
 
 mod backward;
 mod block;
 mod drop;
 mod forward;
-mod shared;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -31,6 +29,7 @@ pub(crate) use drop::Dropout;
 pub(crate) use forward::forward;
 
 use super::gemm::{Gemm, MatRef, copy_matrix, gemm_here};
+use super::shared::Shared;
 use super::softmax::LANES;
 use super::{Real, Strided};
 

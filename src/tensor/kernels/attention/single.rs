@@ -1,8 +1,7 @@
 //! One query: a product of a matrix and a vector on each side of the softmax. The heads that share keys and values are the
 //! rows of one product, so that keys and values are read once, in place.
 
-use super::shared::Shared;
-use super::{Attention, Mask, Real, Rows, place};
+use super::{Attention, Mask, Real, Rows, Shared, place};
 use crate::tensor::kernels::gemm::{Gemm, MatRef, Scratch, gemm_here, units};
 use crate::tensor::kernels::lanes::{lanes, pairwise, total};
 use crate::tensor::kernels::simd::{Isa, Kernel, dispatch};

@@ -14,6 +14,7 @@ macro_rules! scalar_functions {
 
 impl Real for f64 {
     const WIDENS: bool = false;
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {

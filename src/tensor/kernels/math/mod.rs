@@ -36,6 +36,9 @@ use super::simd::Isa;
 pub(crate) trait Real: num_traits::Float + num_traits::FloatConst + AddAssign + MulAssign + Elem {
     /// Whether `f64` holds products of several of these numbers and of their reciprocals, without overflow or underflow.
     const WIDENS: bool;
+    /// Whether loops that do a lot for each number are compiled for every instruction set. Double precision is there for gradient
+    /// checks and for sums that need it, and does with the one that all machines have.
+    const WIDE: bool;
 
     /// The nearest value.
     fn from_f64(x: f64) -> Self;

@@ -168,6 +168,7 @@ macro_rules! wide_functions {
 
 impl Real for f32 {
     const WIDENS: bool = true;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn from_f64(x: f64) -> Self {

@@ -49,7 +49,8 @@ fn cases() -> Vec<Case> {
         ("sgd", 12, |out| {
             let rule =
                 optim::Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, first: true };
-            optim::sgd(rule, out, &X, None);
+            let state = [&mut [] as &mut [f32], &mut [], &mut []];
+            optim::update(&optim::Rule::Sgd(rule), optim::Slices { p: out, g: &X, state });
         }),
     ]
 }

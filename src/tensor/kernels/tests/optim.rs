@@ -3,6 +3,30 @@ use super::*;
 
 const STEPS: u64 = 5;
 
+fn sgd<T: Real>(rule: Sgd, p: &mut [T], g: &[T], velocity: Option<&mut [T]>) {
+    update(&Rule::Sgd(rule), Slices { p, g, state: [velocity.unwrap_or_default(), &mut [], &mut []] });
+}
+
+fn adam<T: Real>(rule: Adam, p: &mut [T], g: &[T], m: &mut [T], v: &mut [T], v_max: Option<&mut [T]>) {
+    update(&Rule::Adam(rule), Slices { p, g, state: [m, v, v_max.unwrap_or_default()] });
+}
+
+fn rmsprop<T: Real>(
+    rule: RmsProp,
+    p: &mut [T],
+    g: &[T],
+    square: &mut [T],
+    mean: Option<&mut [T]>,
+    velocity: Option<&mut [T]>,
+) {
+    let state = [square, mean.unwrap_or_default(), velocity.unwrap_or_default()];
+    update(&Rule::RmsProp(rule), Slices { p, g, state });
+}
+
+fn adagrad<T: Real>(rule: AdaGrad, p: &mut [T], g: &[T], sum: &mut [T]) {
+    update(&Rule::AdaGrad(rule), Slices { p, g, state: [sum, &mut [], &mut []] });
+}
+
 /// Runs an optimizer for some steps with gradients that change, on slices of every length, and compares with a
 /// reference that updates one parameter in `f64` by the formulas as they are printed.
 fn check<T: Real>(
@@ -160,4 +184,46 @@ fn large_updates_do_not_depend_on_the_number_of_threads() {
         adam(rule, &mut p, &g, &mut m, &mut v, None);
         (p, m, v)
     });
+}
+
+/// With master weights, 16-bit parameters are what a run in single precision gives, rounded; without, each step is that of
+/// parameters that were widened, rounded.
+#[test]
+fn parameters_of_16_bits_are_rounded_after_the_step() {
+    fn check<H: num_traits::Float + super::super::Elem + std::fmt::Debug>(round: fn(f32) -> H)
+    where
+        [H]: half::slice::HalfFloatSliceExt,
+    {
+        for n in lengths().chain([40_000]) {
+            let rule = |step| {
+                let (beta1, beta2, eps) = (0.9, 0.99, 1e-8);
+                Rule::Adam(Adam { lr: 0.01, beta1, beta2, eps, weight_decay: 0.1, decoupled: true, step })
+            };
+            let start: Vec<f32> = numbers(n, 1);
+            let rounded = |p: &[f32]| p.iter().map(|&p| round(p)).collect::<Vec<H>>();
+            let widened = |p: &[H]| p.iter().map(|p| p.to_f32().unwrap()).collect::<Vec<f32>>();
+            // The parameters, the averages, and the largest of them.
+            let mut single = [start.clone(), vec![0.0; n], vec![0.0; n], vec![0.0; n]];
+            let (mut with_master, mut master) = (rounded(&start), single.clone());
+            let (mut without, mut state) = (rounded(&start), single.clone());
+            let mut expected = [widened(&without), vec![0.0; n], vec![0.0; n], vec![0.0; n]];
+            for t in 1..=STEPS {
+                let g: Vec<f32> = numbers(n, 10 + t as u32);
+                fn all<'a>([p, m, v, v_max]: &'a mut [Vec<f32>; 4], g: &'a [f32]) -> Slices<'a, f32> {
+                    Slices { p, g, state: [m, v, v_max] }
+                }
+                update(&rule(t), all(&mut single, &g));
+                update_rounded(&rule(t), &mut with_master, all(&mut master, &g));
+                update_rounded(&rule(t), &mut without, Slices { p: &mut [], ..all(&mut state, &g) });
+                update(&rule(t), all(&mut expected, &g));
+                expected[0] = widened(&rounded(&expected[0]));
+            }
+            assert_same(&master[0], &single[0], n);
+            assert_same(&with_master, &rounded(&single[0]), n);
+            assert_same(&widened(&without), &expected[0], n);
+            (1..4).for_each(|i| assert_same(&state[i], &expected[i], (n, i)));
+        }
+    }
+    check(half::f16::from_f32);
+    check(half::bf16::from_f32);
 }

@@ -1,6 +1,4 @@
-//! Results that several threads write.
-//!
-//! The rows of different heads lie interleaved, so that the result of a head is no slice. Each row belongs to one thread.
+//! Results that several threads write, each its own parts of them.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -29,5 +27,15 @@ impl<'a, T> Shared<'a, T> {
         assert!(range.start <= range.end && range.end <= self.len, "a part beyond the end");
         // SAFETY: the range lies within the slice, which is borrowed for 'a; the caller vouches that the part is free.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(range.start), range.len()) }
+    }
+
+    /// The same, or nothing if the slice is empty: what is optional.
+    ///
+    /// # Safety
+    /// As for [`part`](Self::part).
+    #[expect(clippy::mut_from_ref, reason = "what the type is for")]
+    pub(super) unsafe fn part_or_nothing(&self, range: Range<usize>) -> &mut [T] {
+        // SAFETY: as the caller vouches.
+        unsafe { self.part(if self.len == 0 { 0..0 } else { range }) }
     }
 }

@@ -1,1 +1,0 @@
-//! The fused loops of training.
