@@ -78,7 +78,7 @@ pub(crate) enum Level {
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     // Known when it is compiled: what is behind it then is not compiled at all.
     if !K::WIDE {
-        return kernel.run::<Portable>();
+        return run_portable(kernel);
     }
     match level() {
         Level::Portable => run_portable(kernel),
