@@ -208,7 +208,6 @@ impl ExactSizeIterator for Folds {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::{prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
     fn sorted(parts: &[&[usize]]) -> Vec<usize> {
         let mut all = parts.concat();
@@ -268,43 +267,56 @@ mod tests {
         }
     }
 
-    proptest! {
-        #[test]
-        fn every_row_is_somewhere_once(n in 2usize..200, fraction in 0.01..0.99, seed: u64) {
-            let (a, b) = shuffled(n, fraction, &mut Rng::seed(seed)).unwrap();
-            prop_assert_eq!(sorted(&[&a, &b]), (0..n).collect::<Vec<_>>());
+    #[test]
+    fn every_row_is_somewhere_once() {
+        let mut rng = Rng::seed(1);
+        for _ in 0..256 {
+            let (n, fraction) = (2 + rng.below(198), 0.01 + 0.98 * rng.uniform());
+            let (a, b) = shuffled(n, fraction, &mut rng).unwrap();
+            assert_eq!(sorted(&[&a, &b]), (0..n).collect::<Vec<_>>());
         }
+    }
 
-        #[test]
-        fn strata_keep_their_proportions(counts in prop::collection::vec(2usize..60, 1..6), fraction in 0.1..0.9, seed: u64) {
+    #[test]
+    fn strata_keep_their_proportions() {
+        let mut rng = Rng::seed(2);
+        for _ in 0..256 {
+            let counts: Vec<usize> = (0..1 + rng.below(5)).map(|_| 2 + rng.below(58)).collect();
+            let fraction = 0.1 + 0.8 * rng.uniform();
             let labels: Vec<usize> = counts.iter().enumerate().flat_map(|(c, n)| vec![c; *n]).collect();
-            let (a, b) = stratified(&labels, fraction, &mut Rng::seed(seed), |_| String::new()).unwrap();
-            prop_assert_eq!(sorted(&[&a, &b]), (0..labels.len()).collect::<Vec<_>>());
+            let (a, b) = stratified(&labels, fraction, &mut rng, |_| String::new()).unwrap();
+            assert_eq!(sorted(&[&a, &b]), (0..labels.len()).collect::<Vec<_>>());
             for (class, count) in counts.iter().enumerate() {
                 let got = a.iter().filter(|row| labels[**row] == class).count();
-                prop_assert!((got as f64 - *count as f64 * fraction).abs() <= 1.0);
-                prop_assert!(got >= 1 && got < *count);
+                let exact = *count as f64 * fraction;
+                assert!((got as f64 - exact).abs() <= 1.0 && got >= 1 && got < *count, "{got} of {count}, {fraction}");
             }
         }
+    }
 
-        #[test]
-        fn folds_cover_everything_evenly(n in 2usize..100, k in 2usize..12, classes in 1usize..5, seed: u64) {
-            prop_assume!(k <= n);
-            let mut rng = Rng::seed(seed);
+    #[test]
+    fn folds_cover_everything_evenly() {
+        let mut rng = Rng::seed(3);
+        for _ in 0..256 {
+            let n = 2 + rng.below(98);
+            let k = 2 + rng.below(10.min(n - 1));
+            let classes = 1 + rng.below(4);
             let labels: Vec<usize> = (0..n).map(|_| rng.below(classes)).collect();
             let kfold = KFold::new(k).shuffle(&mut rng);
-            for (folds, stratified) in [(kfold.split(n).unwrap(), false), (kfold.split_stratified(&labels).unwrap(), true)] {
-                prop_assert_eq!(folds.len(), k);
+            for (folds, stratified) in
+                [(kfold.split(n).unwrap(), false), (kfold.split_stratified(&labels).unwrap(), true)]
+            {
+                assert_eq!(folds.len(), k);
                 let folds: Vec<Fold> = folds.collect();
                 let tests: Vec<&[usize]> = folds.iter().map(|fold| fold.test.as_slice()).collect();
-                prop_assert_eq!(sorted(&tests), (0..n).collect::<Vec<_>>());
+                assert_eq!(sorted(&tests), (0..n).collect::<Vec<_>>());
                 for fold in &folds {
-                    prop_assert_eq!(sorted(&[&fold.train, &fold.test]), (0..n).collect::<Vec<_>>());
-                    prop_assert!(fold.test.len() == n / k || fold.test.len() == n / k + 1);
+                    assert_eq!(sorted(&[&fold.train, &fold.test]), (0..n).collect::<Vec<_>>());
+                    assert!(fold.test.len() == n / k || fold.test.len() == n / k + 1);
                     for class in 0..if stratified { classes } else { 0 } {
                         let all = labels.iter().filter(|label| **label == class).count();
                         let here = fold.test.iter().filter(|row| labels[**row] == class).count();
-                        prop_assert!(here == all / k || here == all.div_ceil(k));
+                        assert!(here == all / k || here == all.div_ceil(k));
                     }
                 }
             }

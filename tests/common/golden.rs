@@ -185,7 +185,8 @@ pub(crate) struct Family {
 
 impl Family {
     pub(crate) fn load(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.safetensors"));
+        let path =
+            PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(format!("tests/golden/{name}.safetensors"));
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
         let cases = metadata.metadata().as_ref().and_then(|m| m.get("cases")).expect("a golden file lists its cases");

@@ -7,7 +7,7 @@ use demotic::prelude::*;
 use serde_json::Value as Json;
 
 fn load(name: &str) -> Json {
-    let path = format!("{}/tests/golden/tables/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/golden/tables/{name}.json", concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 const END: &str = "<|endoftext|>";
 
 fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers").join(name)
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/golden/tokenizers").join(name)
 }
 
 fn read(name: &str) -> String {

@@ -427,7 +427,7 @@ fn every_tokenizer_travels_with_its_model() -> Result<()> {
 #[cfg(feature = "tokenizers")]
 #[test]
 fn a_tokenizer_of_hugging_face_travels_with_its_model() -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers/tokenizer.json");
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/golden/tokenizers/tokenizer.json");
     with_tokenizer(demotic::text::HuggingFaceTokenizer::load(path)?)
 }
 

@@ -413,7 +413,7 @@ fn no_size_asks_for_more_memory_than_there_is() -> Result<()> {
 
 #[test]
 fn sequences_of_numbers_are_padded() -> Result<()> {
-    let path = format!("{}/tests/golden/tables/padded.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/golden/tables/padded.json", concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let numbers = |json: &serde_json::Value| -> Vec<f64> {
         json.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()

@@ -19,8 +19,10 @@ static BPE: LazyLock<BpeTokenizer> = LazyLock::new(|| {
 });
 
 fn word_piece() -> WordPieceTokenizer {
-    WordPieceTokenizer::from_vocab(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers/bert_vocab.txt"))
-        .unwrap()
+    WordPieceTokenizer::from_vocab(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/golden/tokenizers/bert_vocab.txt"),
+    )
+    .unwrap()
 }
 
 fn words() -> WordTokenizer {

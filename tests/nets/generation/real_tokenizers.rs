@@ -21,7 +21,9 @@ struct Kind {
 }
 
 fn kinds() -> Result<Vec<Kind>> {
-    let path = |name: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tokenizers").join(name);
+    let path = |name: &str| {
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/golden/tokenizers").join(name)
+    };
     let mut words = WordTokenizer::new();
     words.fit_on_texts([PROMPT, STORY])?;
     let bytes = |tokenizer: BpeTokenizer| Kind {
