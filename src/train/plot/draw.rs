@@ -1,5 +1,7 @@
 //! How a [`Chart`] gets onto paper.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Once;
 
@@ -39,8 +41,19 @@ pub(super) fn svg(chart: &Chart, path: &Path) -> Result<(), String> {
 }
 
 pub(super) fn png(chart: &Chart, path: &Path) -> Result<(), String> {
-    let pixels = (SIZE.0 * PIXELS, SIZE.1 * PIXELS);
-    draw(chart, &BitMapBackend::new(path, pixels).into_drawing_area(), PIXELS)
+    let (width, height) = (SIZE.0 * PIXELS, SIZE.1 * PIXELS);
+    // Red, green and blue of every pixel, on white.
+    let mut pixels = vec![255; 3 * (width * height) as usize];
+    draw(chart, &BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), PIXELS)?;
+    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path).map_err(said)?), width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().map_err(said)?;
+    writer.write_image_data(&pixels).map_err(said)?;
+    writer.finish().map_err(said)
+}
+
+fn said(e: impl ToString) -> String {
+    e.to_string()
 }
 
 /// What is shown of a series, as places on the axes.
