@@ -65,6 +65,7 @@ impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static> Function for Chec
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        local_gradients(saved.originals(), GIVEN, grad, sink, |inputs| (self.f)(&inputs[0]))
+        let grads = [Some(grad.clone())];
+        local_gradients(saved.originals(), GIVEN, &grads, sink, &mut |inputs| Ok(vec![(self.f)(&inputs[0])?]))
     }
 }

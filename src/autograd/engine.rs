@@ -7,6 +7,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::gradients::{Gradients, NodeMap};
@@ -59,6 +60,8 @@ struct Pass {
     retain: bool,
     /// Gradients of nodes whose turn has not come, as far as they have arrived.
     pending: NodeMap<Tensor>,
+    /// The same for operations with several results: the gradient of each of them that has one.
+    gathered: NodeMap<Vec<Option<Tensor>>>,
     queue: BinaryHeap<Latest>,
     /// What was asked for, in the order of the visits: the latest first.
     found: Vec<(Arc<Node>, Tensor)>,
@@ -66,7 +69,8 @@ struct Pass {
 
 impl Pass {
     fn new(goal: Goal, retain: bool) -> Self {
-        Self { goal, retain, pending: NodeMap::default(), queue: BinaryHeap::new(), found: Vec::new() }
+        let (pending, gathered) = (NodeMap::default(), NodeMap::default());
+        Self { goal, retain, pending, gathered, queue: BinaryHeap::new(), found: Vec::new() }
     }
 
     fn wants(&self, id: NodeId) -> bool {
@@ -83,11 +87,11 @@ impl Pass {
         }
         let grad = fit(op, node, grad)?;
         match self.pending.entry(node.id) {
-            std::collections::hash_map::Entry::Vacant(slot) => {
+            Entry::Vacant(slot) => {
                 slot.insert(grad);
                 self.queue.push(Latest(node.clone()));
             }
-            std::collections::hash_map::Entry::Occupied(mut slot) => add_to(slot.get_mut(), &grad)?,
+            Entry::Occupied(mut slot) => add_to(slot.get_mut(), &grad)?,
         }
         Ok(())
     }
@@ -95,13 +99,21 @@ impl Pass {
     /// The gradients that were asked for, in the order in which their tensors were made.
     fn run(mut self) -> Result<Vec<(Arc<Node>, Tensor)>> {
         while let Some(Latest(node)) = self.queue.pop() {
-            let Some(grad) = self.pending.remove(&node.id) else { continue };
+            let Some(grad) = self.pending.remove(&node.id) else {
+                if let Some(grads) = self.gathered.remove(&node.id) {
+                    self.propagate(&node, Arrived::Several(&grads))?;
+                }
+                continue;
+            };
             let (wanted, behind) = match &self.goal {
                 Goal::Leaves => (node.is_leaf(), !node.is_leaf()),
                 Goal::Only(needed) => needed.get(&node.id).map_or((false, false), |need| (need.wanted, need.behind)),
             };
             if behind {
-                self.propagate(&node, &grad)?;
+                match node.output_of() {
+                    None => self.propagate(&node, Arrived::One(&grad))?,
+                    Some((of, index)) => self.gather(of, index, &grad)?,
+                }
             }
             if wanted {
                 self.found.push((node, grad));
@@ -111,7 +123,29 @@ impl Pass {
         Ok(self.found)
     }
 
-    fn propagate(&mut self, node: &Arc<Node>, grad: &Tensor) -> Result<()> {
+    /// Hands the gradient of one of several results to the operation that they are of.
+    fn gather(&mut self, of: &Arc<Node>, index: usize, grad: &Tensor) -> Result<()> {
+        let grads = match self.gathered.entry(of.id) {
+            Entry::Vacant(slot) => {
+                self.queue.push(Latest(of.clone()));
+                slot.insert(Vec::new())
+            }
+            Entry::Occupied(slot) => slot.into_mut(),
+        };
+        if grads.len() <= index {
+            grads.resize(index + 1, None);
+        }
+        match &mut grads[index] {
+            // Two nodes may stand for the same result: see `SeveralCall::linked`.
+            Some(sum) => add_to(sum, grad),
+            empty => {
+                *empty = Some(grad.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn propagate(&mut self, node: &Arc<Node>, grad: Arrived<'_>) -> Result<()> {
         let _timer = crate::profile::backward(node.name);
         // No lock is held while a rule runs: it may be a user's, and differentiate through this node itself.
         if self.retain {
@@ -124,7 +158,7 @@ impl Pass {
         result
     }
 
-    fn apply(&mut self, node: &Arc<Node>, rule: &Rule, grad: &Tensor) -> Result<()> {
+    fn apply(&mut self, node: &Arc<Node>, rule: &Rule, arrived: Arrived<'_>) -> Result<()> {
         // While gradients are being recorded, a kept output has to know where it came from.
         let link = |kept: &Option<Tensor>| {
             kept.as_ref().map(|y| {
@@ -132,8 +166,8 @@ impl Pass {
                 if recording::is_enabled() { y.with_node(Some(node.clone())) } else { y }.for_gradient()
             })
         };
-        match rule {
-            Rule::Edges { edges, output } => {
+        match (rule, arrived) {
+            (Rule::Edges { edges, output }, Arrived::One(grad)) => {
                 let output = link(output);
                 for edge in edges {
                     if !self.wants(edge.input.id) {
@@ -151,12 +185,24 @@ impl Pass {
                 }
                 Ok(())
             }
-            Rule::Function(call) => {
+            (Rule::Function(call), Arrived::One(grad)) => {
                 let output = link(&call.output);
-                call.backward(output.as_ref(), grad, &mut Sink { pass: self, op: node.name, inputs: call.inputs() })
+                call.backward(&output, grad, &mut Sink { pass: self, op: node.name, inputs: call.inputs() })
             }
+            (Rule::Several(call), Arrived::Several(grads)) => {
+                let outputs = call.linked(node);
+                call.backward(&outputs, grads, &mut Sink { pass: self, op: node.name, inputs: call.inputs() })
+            }
+            _ => Err(bug!(node.name, "gradients for another number of results than it has")),
         }
     }
+}
+
+/// The gradients that have arrived at a node.
+enum Arrived<'a> {
+    One(&'a Tensor),
+    /// Of each result of the operation; absent, also at the end, where there is none.
+    Several(&'a [Option<Tensor>]),
 }
 
 fn freed(node: &Node) -> Error {
@@ -374,7 +420,8 @@ impl Reached {
     /// then.
     fn on_the_way_to(&self, targets: &[Arc<Node>]) -> Result<NodeMap<Need>> {
         let targets: NodeMap<()> = targets.iter().map(|target| (target.id, ())).collect();
-        let hides_one = |node: &&Arc<Node>| targets.keys().any(|target| *target < node.id);
+        let earliest = targets.keys().min();
+        let hides_one = |node: &&Arc<Node>| earliest.is_some_and(|target| *target < node.id);
         if let Some(node) = self.freed.iter().filter(hides_one).max_by_key(|node| node.id) {
             return Err(freed(node));
         }
@@ -393,14 +440,14 @@ impl Reached {
     }
 }
 
-/// Runs `f` on stand-ins for the first `given` inputs, and hands on to the sink the gradients that `grad` gives them. The
-/// other inputs are those that `f` uses of its own accord.
+/// Runs `f` on stand-ins for the first `given` inputs, and hands on to the sink the gradients that those of its results give
+/// them. The other inputs are those that `f` uses of its own accord.
 pub(crate) fn local_gradients(
     inputs: &[Tensor],
     given: usize,
-    grad: &Tensor,
+    grads: &[Option<Tensor>],
     sink: &mut Sink<'_, '_>,
-    f: impl FnOnce(&[Tensor]) -> Result<Tensor>,
+    f: &mut dyn FnMut(&[Tensor]) -> Result<Vec<Tensor>>,
 ) -> Result<()> {
     let create_graph = recording::is_enabled();
     let first = NodeId::next();
@@ -421,23 +468,38 @@ pub(crate) fn local_gradients(
             stand_ins.push(inside);
         }
     }
-    let output = recording::with(true, || f(&stand_ins))?;
+    let outputs = recording::with(true, || f(&stand_ins))?;
     let again = |message: String| {
         Error::gradient(sink.op, message)
             .with_help("what is computed twice must do the same both times: without a shared generator or counter")
     };
-    if output.shape() != grad.shape() {
-        let (first, second) = (grad.shape(), output.shape());
-        return Err(again(format!("the second run gave the shape {second:?}, the first one {first:?}")));
-    }
     // A result that depends on nothing tracked has a gradient of 0 for everything.
-    let Some(root) = node_of(&output) else { return Ok(()) };
-    let reached = Reached::from(std::slice::from_ref(&root), |id| places.contains_key(&id));
+    let (mut roots, mut starts) = (Vec::new(), Vec::new());
+    for (i, grad) in grads.iter().enumerate() {
+        let Some(grad) = grad else { continue };
+        let Some(output) = outputs.get(i) else {
+            return Err(again(format!("the second run gave {} results, the first one more", outputs.len())));
+        };
+        if output.shape() != grad.shape() {
+            let (first, second) = (grad.shape(), output.shape());
+            return Err(again(format!("the second run gave the shape {second:?}, the first one {first:?}")));
+        }
+        if let Some(root) = node_of(output) {
+            roots.push(root);
+            starts.push(grad.clone());
+        }
+    }
+    if roots.is_empty() {
+        return Ok(());
+    }
+    let reached = Reached::from(&roots, |id| places.contains_key(&id));
     if reached.inputs.keys().any(|id| *id < first && !places.contains_key(id)) {
         return Err(again("the second run used a tracked tensor that the first one did not use".into()));
     }
     let mut pass = Pass::new(Goal::Only(reached.on_the_way_to(&targets)?), create_graph);
-    pass.give(sink.op, &root, grad.clone())?;
+    for (root, grad) in roots.iter().zip(starts) {
+        pass.give(sink.op, root, grad)?;
+    }
     for (node, grad) in pass.run()? {
         if let Some(i) = places.get(&node.id) {
             sink.give(*i, grad)?;

@@ -13,7 +13,7 @@ use crate::tensor::Tensor;
 /// Most operations are made of others and need none of this: their gradients follow. A `Function` is for
 /// those that are faster, or more exact, when forward and backward are written as a whole.
 ///
-/// [`custom`] does the same with two closures.
+/// [`custom`] does the same with two closures, [`MultiFunction`](super::MultiFunction) for several results.
 pub trait Function: Send + Sync + 'static {
     /// The operation's name in errors and profiles.
     fn name(&self) -> &'static str;
@@ -64,7 +64,7 @@ pub enum SecondOrder {
     None,
 }
 
-fn no_second_order(name: &str) -> Error {
+pub(super) fn no_second_order(name: &str) -> Error {
     Error::gradient(name, "the gradient of this operation cannot be differentiated again")
         .with_help("make its backward of tensor operations, or give it a composite form")
 }
@@ -76,12 +76,24 @@ pub struct Saved<'a> {
     inputs: &'a [Tensor],
     /// The inputs in the types that they were given in.
     originals: &'a [Tensor],
-    output: Option<&'a Tensor>,
+    outputs: &'a [Option<Tensor>],
 }
 
-impl Saved<'_> {
+impl<'a> Saved<'a> {
+    /// Hands to `f` what was saved: `inputs`, 16-bit ones as `F32` values, and the outputs that were kept.
+    pub(super) fn with<R>(
+        name: &'static str,
+        inputs: &[Tensor],
+        outputs: &[Option<Tensor>],
+        f: impl FnOnce(&Saved<'_>) -> R,
+    ) -> R {
+        let is_wide = inputs.iter().all(|x| x.dtype().gradient().is_none_or(|dtype| dtype == x.dtype()));
+        let wide: Option<Vec<Tensor>> = (!is_wide).then(|| inputs.iter().map(Tensor::for_gradient).collect());
+        f(&Saved { name, inputs: wide.as_deref().unwrap_or(inputs), originals: inputs, outputs })
+    }
+
     /// The inputs as they were given, for those that run the forward pass again.
-    pub(crate) fn originals(&self) -> &[Tensor] {
+    pub(crate) fn originals(&self) -> &'a [Tensor] {
         self.originals
     }
 
@@ -91,12 +103,22 @@ impl Saved<'_> {
         self.inputs
     }
 
-    /// The output of the forward pass.
+    /// The output of the forward pass; of several, the first.
     ///
     /// # Errors
     /// If the function did not ask to keep it.
     pub fn output(&self) -> Result<&Tensor> {
-        self.output.ok_or_else(|| Error::gradient(self.name, "backward uses the output, but keeps_output() is false"))
+        self.output_at(0)
+    }
+
+    /// Output `i` of a function with [several](super::MultiFunction).
+    ///
+    /// # Errors
+    /// If the function did not ask to keep it, or there is none.
+    pub fn output_at(&self, i: usize) -> Result<&Tensor> {
+        self.outputs.get(i).and_then(Option::as_ref).ok_or_else(|| {
+            Error::gradient(self.name, "backward uses the output, but keeps_output() is false")
+        })
     }
 }
 
@@ -117,17 +139,19 @@ impl Call {
     }
 
     /// Runs the backward pass of the function. `output` is the kept output, recorded if this pass is.
-    pub(crate) fn backward(&self, output: Option<&Tensor>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let is_wide = self.inputs.iter().all(|x| x.dtype().gradient().is_none_or(|dtype| dtype == x.dtype()));
-        let wide: Option<Vec<Tensor>> = (!is_wide).then(|| self.inputs.iter().map(Tensor::for_gradient).collect());
-        let inputs = wide.as_deref().unwrap_or(&self.inputs);
-        let saved = Saved { name: self.function.name(), inputs, originals: &self.inputs, output };
+    pub(crate) fn backward(&self, output: &Option<Tensor>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+        let name = self.function.name();
         match self.function.second_order() {
-            SecondOrder::None if recording::is_enabled() => Err(no_second_order(saved.name)),
+            SecondOrder::None if recording::is_enabled() => Err(no_second_order(name)),
             SecondOrder::Composite if recording::is_enabled() => {
-                local_gradients(&self.inputs, self.inputs.len(), grad, sink, |inputs| self.function.composite(inputs))
+                let grads = [Some(grad.clone())];
+                local_gradients(&self.inputs, self.inputs.len(), &grads, sink, &mut |inputs| {
+                    Ok(vec![self.function.composite(inputs)?])
+                })
             }
-            _ => self.function.backward(&saved, grad, sink),
+            _ => Saved::with(name, &self.inputs, std::slice::from_ref(output), |saved| {
+                self.function.backward(saved, grad, sink)
+            }),
         }
     }
 }
@@ -221,16 +245,25 @@ where
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let grads = (self.backward)(grad, saved.inputs(), saved.output()?)?;
-        if grads.len() != saved.inputs().len() {
-            let (got, want) = (grads.len(), saved.inputs().len());
-            return Err(Error::gradient(self.name, format!("backward returned {got} gradients for {want} inputs")));
-        }
-        for (i, grad) in grads.into_iter().enumerate() {
-            if let Some(grad) = grad {
-                sink.give(i, grad)?;
-            }
-        }
-        Ok(())
+        give_all(self.name, (self.backward)(grad, saved.inputs(), saved.output()?)?, saved.inputs().len(), sink)
     }
+}
+
+/// Hands on the gradients that the closure of a user returned for all inputs.
+pub(super) fn give_all(
+    name: &'static str,
+    grads: Vec<Option<Tensor>>,
+    inputs: usize,
+    sink: &mut Sink<'_, '_>,
+) -> Result<()> {
+    if grads.len() != inputs {
+        let message = format!("backward returned {} gradients for {inputs} inputs", grads.len());
+        return Err(Error::gradient(name, message));
+    }
+    for (i, grad) in grads.into_iter().enumerate() {
+        if let Some(grad) = grad {
+            sink.give(i, grad)?;
+        }
+    }
+    Ok(())
 }

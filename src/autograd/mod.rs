@@ -5,7 +5,8 @@
 //!
 //! - [`grad`] differentiates anything by anything, and its results again (`create_graph`).
 //! - [`no_grad`] switches recording off.
-//! - [`custom`] and [`Function`] add operations with gradients of your own.
+//! - [`custom`] and [`Function`] add operations with gradients of your own, [`custom_many`] and [`MultiFunction`] those with
+//!   several results.
 //! - [`checkpoint`] trades computing time for memory.
 //! - [`gradcheck`] compares gradients with finite differences.
 
@@ -17,6 +18,7 @@ mod gradients;
 mod node;
 pub(crate) mod ops;
 mod recording;
+mod several;
 
 pub use check::{gradcheck, gradgradcheck};
 pub use checkpoint::checkpoint;
@@ -26,6 +28,7 @@ pub use gradients::Gradients;
 pub use ops::attention::AttentionOptions;
 pub use ops::recurrent::{Recurrence, RecurrentState, RecurrentUnit};
 pub use recording::{is_enabled as is_recording, no_grad};
+pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 
 pub(crate) use node::record;
 pub(crate) use recording::pause as pause_recording;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::function::Call;
+use super::several::SeveralCall;
 use super::recording;
 use crate::error::{Result, bug};
 use crate::tensor::layout::Dims;
@@ -63,6 +64,8 @@ pub(crate) enum Rule {
     Edges { edges: Vec<Edge>, output: Option<Tensor> },
     /// One function handles all inputs.
     Function(Call),
+    /// The same with several results, each of which has a [node of its own](Node::output).
+    Several(Box<SeveralCall>),
 }
 
 impl Rule {
@@ -71,6 +74,7 @@ impl Rule {
         match self {
             Rule::Edges { edges, .. } => edges.iter().for_each(|edge| f(&edge.input)),
             Rule::Function(call) => call.nodes().for_each(|node| f(&node)),
+            Rule::Several(call) => call.nodes().for_each(|node| f(&node)),
         }
     }
 }
@@ -79,8 +83,10 @@ impl Rule {
 enum Kind {
     /// A variable: a parameter or an input that gradients are wanted for.
     Leaf,
-    /// The result of an operation.
+    /// The result of an operation, or an operation with several results.
     Op(Mutex<Slot>),
+    /// One of several results of an operation.
+    Output { of: Arc<Node>, index: usize },
 }
 
 /// Where the rule of an operation is.
@@ -140,7 +146,7 @@ impl TakenRule {
     }
 }
 
-/// What autograd knows about a tracked tensor.
+/// What autograd knows about a tracked tensor, or about an operation with several of them as results.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) name: &'static str,
@@ -158,6 +164,18 @@ impl Node {
         Arc::new(Self::new(name, output, Kind::Op(Mutex::new(Slot::Here(rule)))))
     }
 
+    /// The node of an operation with several results. It is no tensor's, and has no shape.
+    pub(super) fn several(name: &'static str, call: SeveralCall) -> Arc<Self> {
+        let kind = Kind::Op(Mutex::new(Slot::Here(Rule::Several(Box::new(call)))));
+        Arc::new(Self { id: NodeId::next(), name, shape: Dims::EMPTY, dtype: DType::F32, kind })
+    }
+
+    /// The node of one of these results. Its number is larger than that of the operation, so that the gradients of all
+    /// results are complete when the operation's turn comes.
+    pub(super) fn output(of: &Arc<Self>, index: usize, tensor: &Tensor) -> Arc<Self> {
+        Arc::new(Self::new(of.name, tensor, Kind::Output { of: of.clone(), index }))
+    }
+
     fn new(name: &'static str, tensor: &Tensor, kind: Kind) -> Self {
         Self { id: NodeId::next(), name, shape: tensor.layout().shape, dtype: tensor.dtype(), kind }
     }
@@ -166,18 +184,30 @@ impl Node {
         matches!(self.kind, Kind::Leaf)
     }
 
+    /// Of one of several results: the operation, and which of them it is.
+    pub(crate) fn output_of(&self) -> Option<(&Arc<Self>, usize)> {
+        match &self.kind {
+            Kind::Output { of, index } => Some((of, *index)),
+            _ => None,
+        }
+    }
+
     fn slot(&self) -> Option<MutexGuard<'_, Slot>> {
         match &self.kind {
-            Kind::Leaf => None,
+            Kind::Leaf | Kind::Output { .. } => None,
             Kind::Op(slot) => Some(slot.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
     /// Calls `f` for each tracked input. Returns whether the inputs are known: they are not if the graph was freed.
     pub(crate) fn inputs(&self, f: &mut dyn FnMut(&Arc<Node>)) -> bool {
-        match self.slot() {
-            None => true,
-            Some(slot) => slot.get().map(|rule| rule.inputs(f)).is_some(),
+        match (&self.kind, self.slot()) {
+            (Kind::Output { of, .. }, _) => {
+                f(of);
+                true
+            }
+            (_, None) => true,
+            (_, Some(slot)) => slot.get().map(|rule| rule.inputs(f)).is_some(),
         }
     }
 
