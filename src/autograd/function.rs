@@ -116,9 +116,10 @@ impl<'a> Saved<'a> {
     /// # Errors
     /// If the function did not ask to keep it, or there is none.
     pub fn output_at(&self, i: usize) -> Result<&Tensor> {
-        self.outputs.get(i).and_then(Option::as_ref).ok_or_else(|| {
-            Error::gradient(self.name, "backward uses the output, but keeps_output() is false")
-        })
+        self.outputs
+            .get(i)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| Error::gradient(self.name, "backward uses the output, but keeps_output() is false"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The result of a backward pass.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::node::{NodeId, id_of};
@@ -78,10 +79,29 @@ fn check_kind(op: &'static str, new: &Tensor, shape: &[usize], dtype: DType) -> 
 /// assert_eq!(grads.wrt(&w)?.to_vec::<f32>()?, [2.0, 4.0]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Gradients {
     /// In ascending order of numbers, which is that in which the tensors were made.
     entries: Vec<(NodeId, Tensor)>,
+}
+
+/// A line for each gradient: shape, type and norm. [`Gradients::named`] also knows the names.
+impl fmt::Debug for Gradients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gradients ")?;
+        f.debug_list().entries(self.iter().map(Outline)).finish()
+    }
+}
+
+/// A gradient in a few words: `[64, 8] f32, norm 0.25`.
+pub(crate) struct Outline<'a>(pub(crate) &'a Tensor);
+
+impl fmt::Debug for Outline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(grad) = self;
+        let norm = super::no_grad(|| grad.to_dtype(DType::F64).square().sum().sqrt().item().unwrap_or(f64::NAN));
+        write!(f, "{:?} {}, norm {norm:.4}", grad.shape(), grad.dtype())
+    }
 }
 
 impl Gradients {
@@ -217,6 +237,69 @@ impl Gradients {
     /// All gradients, in the order in which their tensors were made.
     pub fn iter(&self) -> impl Iterator<Item = &Tensor> {
         self.entries.iter().map(|(_, grad)| grad)
+    }
+
+    /// All gradients in one vector, in the order in which their tensors were made: that of the fields of a model, however the
+    /// loss was computed. For sending them somewhere, or adding up those of several processes, in one go.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let (a, b) = (tensor![[1.0, 2.0]].tracked()?, tensor![3.0].tracked()?);
+    /// let mut grads = (b.square().sum() + a.sum())?.backward()?;
+    /// let flat = grads.flatten()?;
+    /// assert_eq!(flat.to_vec::<f32>()?, [1.0, 1.0, 6.0]);
+    /// grads.unflatten(&(flat * 0.5))?;
+    /// assert_eq!(grads.wrt(&a)?.shape(), [1, 2]);
+    /// assert_eq!(grads.wrt(&b)?.item()?, 3.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If gradients have different types.
+    #[track_caller]
+    pub fn flatten(&self) -> Result<Tensor> {
+        let _unrecorded = super::recording::pause();
+        let Some((_, first)) = self.entries.first() else { return Tensor::zeros([0]) };
+        if let Some(other) = self.iter().find(|grad| grad.dtype() != first.dtype()) {
+            let message = format!("gradients of types {} and {}", first.dtype(), other.dtype());
+            return Err(
+                Error::dtype("flatten", message).with_help("one vector has one type: take them one by one with iter()")
+            );
+        }
+        let parts = self.iter().map(|grad| grad.reshape([grad.numel()])).collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)
+    }
+
+    /// Replaces all gradients by the parts of a vector such as [`flatten`](Self::flatten) makes.
+    ///
+    /// # Errors
+    /// If the vector does not have as many elements as all gradients together, or another type. Nothing is changed then.
+    #[track_caller]
+    pub fn unflatten(&mut self, flat: &Tensor) -> Result<()> {
+        let _unrecorded = super::recording::pause();
+        let numel: usize = self.iter().map(Tensor::numel).sum();
+        if flat.shape() != [numel] {
+            let message = format!("a tensor of shape {:?} for gradients of {numel} elements", flat.shape());
+            return Err(Error::shape("unflatten", message));
+        }
+        let mut at = 0;
+        let mut parts = Vec::with_capacity(self.entries.len());
+        for grad in self.iter() {
+            let part = flat.narrow(0, at, grad.numel())?.reshape(grad.shape())?;
+            check_kind("unflatten", &part, grad.shape(), grad.dtype())?;
+            parts.push(part.detach());
+            at += grad.numel();
+        }
+        self.entries.iter_mut().zip(parts).for_each(|((_, grad), part)| *grad = part);
+        Ok(())
+    }
+
+    /// The gradients with these tensors' numbers; those that are not tracked have none.
+    pub(crate) fn of<'t>(pairs: impl Iterator<Item = (&'t Tensor, Tensor)>) -> Self {
+        let mut entries: Vec<_> = pairs.filter_map(|(leaf, grad)| Some((id_of(leaf)?, grad.detach()))).collect();
+        entries.sort_by_key(|(id, _)| *id);
+        Self { entries }
     }
 
     /// How many tensors have a gradient.

@@ -30,5 +30,6 @@ pub use ops::recurrent::{Recurrence, RecurrentState, RecurrentUnit};
 pub use recording::{is_enabled as is_recording, no_grad};
 pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 
+pub(crate) use gradients::Outline;
 pub(crate) use node::record;
 pub(crate) use recording::pause as pause_recording;

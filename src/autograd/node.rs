@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::function::Call;
-use super::several::SeveralCall;
 use super::recording;
+use super::several::SeveralCall;
 use crate::error::{Result, bug};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Tensor};

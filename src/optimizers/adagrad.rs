@@ -1,7 +1,8 @@
 //! AdaGrad.
 
 use super::options::{not_negative, positive};
-use super::stepper::{Step, Stepper, UpdateRule};
+use super::rule::{StepInfo, UpdateRule, filled};
+use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -74,12 +75,12 @@ impl UpdateRule for AdaGradRule {
         positive("AdaGrad", "eps", self.eps)
     }
 
-    fn state_names(&self) -> &'static [&'static str] {
-        &["sum"]
+    fn state_names(&self) -> Option<&'static [&'static str]> {
+        Some(&["sum"])
     }
 
-    fn initial_state(&self) -> f64 {
-        self.initial_accumulator_value
+    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+        filled(param, &["sum"], self.initial_accumulator_value)
     }
 
     fn can_fail(&self) -> bool {
@@ -90,7 +91,7 @@ impl UpdateRule for AdaGradRule {
         &["eps"]
     }
 
-    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+    fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [sum] = state else { return Err(bug!("AdaGrad", "{} tensors of state", state.len())) };
         let rule = fused::AdaGrad {
             lr: step.learning_rate,

@@ -1,7 +1,8 @@
 //! Adam and AdamW.
 
 use super::options::{below_one, positive};
-use super::stepper::{Step, Stepper, UpdateRule};
+use super::rule::{StepInfo, UpdateRule, filled};
+use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -79,6 +80,12 @@ impl<const DECOUPLED: bool> Stepper<AdamRule<DECOUPLED>> {
     }
 }
 
+impl<const DECOUPLED: bool> AdamRule<DECOUPLED> {
+    fn names(&self) -> &'static [&'static str] {
+        if self.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] }
+    }
+}
+
 impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
     fn name(&self) -> &'static str {
         if DECOUPLED { "AdamW" } else { "Adam" }
@@ -91,8 +98,12 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         positive(self.name(), "eps", self.eps)
     }
 
-    fn state_names(&self) -> &'static [&'static str] {
-        if self.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] }
+    fn state_names(&self) -> Option<&'static [&'static str]> {
+        Some(self.names())
+    }
+
+    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+        filled(param, self.names(), 0.0)
     }
 
     fn can_fail(&self) -> bool {
@@ -103,9 +114,9 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         &["betas", "eps"]
     }
 
-    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+    fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
-        let ([m, v, v_max @ ..], true) = (state, count == self.state_names().len()) else {
+        let ([m, v, v_max @ ..], true) = (state, count == self.names().len()) else {
             return Err(bug!(self.name(), "{count} tensors of state"));
         };
         let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));

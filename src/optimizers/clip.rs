@@ -127,6 +127,15 @@ impl Limit {
     }
 }
 
+/// A gradient as an update rule gets it: contiguous, clipped, and turned round if the loss is to grow.
+pub(super) fn prepared(grad: &Tensor, limit: Option<Limit>, maximize: bool) -> Tensor {
+    let mut grad = grad.packed();
+    if let Some(limit) = limit {
+        limit.apply(&mut grad);
+    }
+    if maximize { grad.neg() } else { grad }
+}
+
 /// The `p`-norm of several tensors together.
 #[derive(Debug)]
 pub(super) struct Norm {

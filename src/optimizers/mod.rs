@@ -39,6 +39,7 @@ mod group;
 pub(crate) mod options;
 mod problem;
 mod rmsprop;
+mod rule;
 pub mod schedule;
 mod sgd;
 mod state;
@@ -52,9 +53,10 @@ pub use adagrad::{AdaGrad, AdaGradRule};
 pub use adam::{Adam, AdamRule, AdamW};
 pub use group::Group;
 pub use rmsprop::{RmsProp, RmsPropRule};
+pub use rule::{StepGradients, StepInfo, UpdateRule};
 pub use sgd::{Sgd, SgdRule};
 pub use state::{OptimizerState, ParameterState};
-pub use stepper::{Step, Stepper, UpdateRule};
+pub use stepper::Stepper;
 
 /// Changes the parameters of a model so that its loss falls.
 pub trait Optimizer: Send + Sync {

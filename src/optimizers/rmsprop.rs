@@ -1,7 +1,8 @@
 //! RMSprop.
 
 use super::options::{below_one, positive};
-use super::stepper::{Step, Stepper, UpdateRule};
+use super::rule::{StepInfo, UpdateRule, filled};
+use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -77,6 +78,17 @@ impl RmsProp {
     }
 }
 
+impl RmsPropRule {
+    fn names(&self) -> &'static [&'static str] {
+        match (self.centered, self.momentum != 0.0) {
+            (false, false) => &["square_avg"],
+            (false, true) => &["square_avg", "momentum_buffer"],
+            (true, false) => &["square_avg", "grad_avg"],
+            (true, true) => &["square_avg", "grad_avg", "momentum_buffer"],
+        }
+    }
+}
+
 impl UpdateRule for RmsPropRule {
     fn name(&self) -> &'static str {
         "RmsProp"
@@ -89,13 +101,12 @@ impl UpdateRule for RmsPropRule {
         positive("RmsProp", "eps", self.eps)
     }
 
-    fn state_names(&self) -> &'static [&'static str] {
-        match (self.centered, self.momentum != 0.0) {
-            (false, false) => &["square_avg"],
-            (false, true) => &["square_avg", "momentum_buffer"],
-            (true, false) => &["square_avg", "grad_avg"],
-            (true, true) => &["square_avg", "grad_avg", "momentum_buffer"],
-        }
+    fn state_names(&self) -> Option<&'static [&'static str]> {
+        Some(self.names())
+    }
+
+    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+        filled(param, self.names(), 0.0)
     }
 
     fn can_fail(&self) -> bool {
@@ -106,9 +117,9 @@ impl UpdateRule for RmsPropRule {
         &["eps"]
     }
 
-    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+    fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
-        let (Some((square, others)), true) = (state.split_first_mut(), count == self.state_names().len()) else {
+        let (Some((square, others)), true) = (state.split_first_mut(), count == self.names().len()) else {
             return Err(bug!("RmsProp", "{count} tensors of state"));
         };
         let (mean, velocity) = others.split_at_mut(usize::from(self.centered));

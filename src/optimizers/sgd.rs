@@ -1,7 +1,8 @@
 //! Stochastic gradient descent.
 
 use super::options::{below_one, fraction};
-use super::stepper::{Step, Stepper, UpdateRule};
+use super::rule::{StepInfo, UpdateRule, filled};
+use super::stepper::Stepper;
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -63,6 +64,12 @@ impl Sgd {
     }
 }
 
+impl SgdRule {
+    fn names(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
+    }
+}
+
 impl UpdateRule for SgdRule {
     fn name(&self) -> &'static str {
         "Sgd"
@@ -79,16 +86,20 @@ impl UpdateRule for SgdRule {
         Ok(())
     }
 
-    fn state_names(&self) -> &'static [&'static str] {
-        if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
+    fn state_names(&self) -> Option<&'static [&'static str]> {
+        Some(self.names())
+    }
+
+    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+        filled(param, self.names(), 0.0)
     }
 
     fn can_fail(&self) -> bool {
         false
     }
 
-    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
-        if state.len() != self.state_names().len() {
+    fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        if state.len() != self.names().len() {
             return Err(bug!("Sgd", "{} tensors of state", state.len()));
         }
         let rule = fused::Sgd {

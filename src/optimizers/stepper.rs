@@ -1,104 +1,21 @@
 //! What all optimizers have in common.
 
+use std::borrow::Cow;
+
 use super::Optimizer;
-use super::clip::{self, Limit, Norm};
+use super::clip::{self, Limit, Norm, prepared};
 use super::group::Group;
 use super::options::{below_one, not_negative, positive};
 use super::problem::{Problem, no_gradient, quoted};
-use super::state::{Entries, Entry, OptimizerState, ParameterState};
+use super::rule::{StepGradients, StepInfo, UpdateRule, begin_info};
+use super::state::{Entries, Entry, OptimizerState};
 use crate::autograd::Gradients;
 use crate::error::{Error, Result};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut, matches};
 use crate::tensor::Tensor;
 
-/// How one parameter changes with its gradient: the part in which optimizers differ.
-///
-/// With a rule of your own, [`Stepper::with_rule`] makes an optimizer that has groups, clipping, checks and state like all
-/// others. The sign of the gradient alone:
-///
-/// ```
-/// use demotic::layers::Param;
-/// use demotic::optimizers::{Optimizer, Step, Stepper, UpdateRule};
-/// use demotic::{Result, Tensor, tensor};
-///
-/// struct SignSgd;
-///
-/// impl UpdateRule for SignSgd {
-///     fn name(&self) -> &'static str {
-///         "SignSgd"
-///     }
-///
-///     fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, _: &mut [Tensor]) -> Result<()> {
-///         for (p, g) in param.as_mut_slice::<f32>()?.iter_mut().zip(grad.as_slice::<f32>()?) {
-///             *p -= step.learning_rate as f32 * g.signum();
-///         }
-///         Ok(())
-///     }
-/// }
-///
-/// let mut x = Param::new(tensor![1.0, -2.0])?;
-/// let grads = x.square().sum().backward()?;
-/// Stepper::with_rule(SignSgd, 0.5).step(&mut x, &grads)?;
-/// assert_eq!(x.to_vec::<f32>()?, [0.5, -1.5]);
-/// # Ok::<(), demotic::Error>(())
-/// ```
-pub trait UpdateRule: Send + Sync {
-    /// The name of the optimizer in errors, profiles and saved states.
-    fn name(&self) -> &'static str;
-
-    /// Says whether the options make sense. Called before each step.
-    ///
-    /// # Errors
-    /// If they do not.
-    #[track_caller]
-    fn check(&self) -> Result<()> {
-        Ok(())
-    }
-
-    /// The names of the tensors to remember for each parameter. They have its shape and type.
-    fn state_names(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// The value that these tensors are filled with at first.
-    fn initial_state(&self) -> f64 {
-        0.0
-    }
-
-    /// Whether [`update`](Self::update) may return an error where [`check`](Self::check) found none. The optimizer then keeps
-    /// the earlier values of all parameters until the last one was updated, so that an error changes nothing; this costs a
-    /// copy of them at each step. A rule that cannot fail says so and saves it.
-    fn can_fail(&self) -> bool {
-        true
-    }
-
-    /// Which settings of a [`Group`] the rule takes from [`Step`], of `betas` and `eps`. A group with others is an error.
-    fn group_settings(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Changes `param` in place. `grad` is contiguous, of the parameter's shape and type, and clipped; `state` has the
-    /// tensors of [`state_names`](Self::state_names).
-    ///
-    /// # Errors
-    /// Those of the operations that it uses.
-    fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()>;
-}
-
-/// The settings for one parameter at one step.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// How often the parameter has been changed, this time included: 1 at first.
-    pub number: u64,
-    /// The learning rate, with the scale of the parameter's group.
-    pub learning_rate: f64,
-    /// The weight decay of the parameter's group or, if it has none, of the optimizer.
-    pub weight_decay: f64,
-    /// The betas of the parameter's group, if it has any.
-    pub betas: Option<(f64, f64)>,
-    /// The `eps` of the parameter's group, if it has one.
-    pub eps: Option<f64>,
-}
+/// The name of a tensor of state: the rule's own, or one that was loaded.
+pub(super) type Name = Cow<'static, str>;
 
 #[derive(Debug, Clone, Copy)]
 enum Clip {
@@ -121,6 +38,10 @@ pub struct Stepper<R> {
     allow_unused: bool,
     check_finite: bool,
     entries: Entries,
+    /// How many steps were taken.
+    steps: u64,
+    /// What the rule remembers besides the states of parameters, from the first step on.
+    shared: Vec<(Name, Tensor)>,
     /// Whether groups were added, or a state loaded, that no model was compared with yet.
     unchecked: bool,
 }
@@ -141,6 +62,8 @@ impl<R: UpdateRule> Stepper<R> {
             allow_unused: false,
             check_finite: true,
             entries: Entries::default(),
+            steps: 0,
+            shared: Vec::new(),
             unchecked: false,
         }
     }
@@ -228,12 +151,14 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
         let _timer = crate::profile::op(self.rule.name());
         self.check_options()?;
         let known = self.entries.len();
-        let done = match self.survey(model, grads) {
-            Ok(limit) => self.update(model, grads, limit),
-            Err(e) => Err(e),
-        };
-        if done.is_err() {
-            self.entries.truncate(known);
+        let before = self.shared.clone();
+        let done = self.attempt(model, grads);
+        match done {
+            Ok(()) => self.steps = self.steps.saturating_add(1),
+            Err(_) => {
+                self.entries.truncate(known);
+                self.shared = before;
+            }
         }
         done
     }
@@ -247,16 +172,12 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
     }
 
     fn state(&self) -> OptimizerState {
-        let names = self.rule.state_names();
-        let parameters = self.entries.iter().filter(|entry| entry.steps > 0).map(|entry| {
-            let tensors = names.iter().map(|name| name.to_string()).zip(entry.tensors.iter().cloned()).collect();
-            (entry.path.clone(), ParameterState { steps: entry.steps, tensors })
-        });
-        OptimizerState {
-            optimizer: self.rule.name().to_string(),
-            learning_rate: self.learning_rate,
-            parameters: parameters.collect(),
-        }
+        let parameters = self.entries.iter().filter(|entry| entry.steps > 0);
+        let mut state = OptimizerState::new(self.rule.name(), self.learning_rate);
+        state.parameters = parameters.map(|entry| (entry.path.clone(), entry.saved())).collect();
+        state.steps = self.steps;
+        state.shared = self.shared.iter().map(|(name, tensor)| (name.to_string(), tensor.clone())).collect();
+        state
     }
 
     #[track_caller]
@@ -266,18 +187,41 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
             let message = format!("the state is of the optimizer `{}`", state.optimizer);
             return Err(Error::state(name, message));
         }
+        let steps = state.parameters.values().map(|p| p.steps).fold(state.steps, u64::max);
         let mut entries = Entries::default();
-        for (path, mut saved) in state.parameters {
+        for (path, saved) in state.parameters {
             let mut entry = Entry::new(&path, &self.groups);
-            entry.steps = saved.steps;
-            entry.tensors = names.iter().filter_map(|name| saved.tensors.remove(*name)).collect();
-            if entry.tensors.len() != names.len() || !saved.tensors.is_empty() {
-                let message = format!("the state of {} does not have just the tensors {names:?}", quoted(&path));
+            if !entry.load(saved, names) {
+                let message =
+                    format!("the state of {} does not have just the tensors {:?}", quoted(&path), names.unwrap_or(&[]));
                 return Err(Error::state(name, message).with_help("was it saved with other options?"));
             }
             entries.add(entry);
         }
+        let mut shared = state.shared;
+        let mut own = Vec::new();
+        if steps > 0 {
+            for (expected, fresh) in self.rule.shared()? {
+                match shared.remove(expected) {
+                    Some(saved) if saved.shape() == fresh.shape() && saved.dtype() == fresh.dtype() => {
+                        own.push((Name::Borrowed(expected), saved));
+                    }
+                    found => {
+                        let (shape, dtype) = (fresh.shape(), fresh.dtype());
+                        let found = found
+                            .map_or("nothing of that name".into(), |x| format!("{:?} of {}", x.shape(), x.dtype()));
+                        let message = format!("the rule shares `{expected}`, {shape:?} of {dtype}; saved was {found}");
+                        return Err(Error::state(name, message).with_help("was it saved with other options?"));
+                    }
+                }
+            }
+        }
+        if let Some(more) = shared.keys().next() {
+            let message = format!("the state has `{more}`, which is none of the rule's");
+            return Err(Error::state(name, message).with_help("was it saved with other options?"));
+        }
         (self.entries, self.learning_rate, self.unchecked) = (entries, state.learning_rate, true);
+        (self.steps, self.shared) = (steps, own);
         Ok(())
     }
 }
@@ -286,8 +230,8 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
 #[derive(Default)]
 struct Earlier {
     params: Vec<(String, Tensor)>,
-    /// Place, number of steps and tensors.
-    entries: Vec<(usize, u64, Vec<Tensor>)>,
+    /// Place, number of steps, tensors and master weights.
+    entries: Vec<(usize, u64, Vec<Tensor>, Option<Param>)>,
 }
 
 impl Earlier {
@@ -300,15 +244,30 @@ impl Earlier {
             }
         };
         model.visit_mut(&mut VisitorMut::new(&mut on_slot));
-        for (place, steps, tensors) in self.entries {
+        for (place, steps, tensors, master) in self.entries {
             let entry = entries.get_mut(place);
-            (entry.steps, entry.tensors) = (steps, tensors);
+            (entry.steps, entry.tensors, entry.master) = (steps, tensors, master);
         }
     }
 }
 
 /// The parts of a step.
 impl<R: UpdateRule> Stepper<R> {
+    /// A step whose changes of entries and of what the rule shares are undone by the caller if it fails.
+    #[track_caller]
+    fn attempt(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        let limit = self.survey(model, grads)?;
+        if self.steps == 0 {
+            self.shared = self.rule.shared()?.into_iter().map(|(name, x)| (Name::Borrowed(name), x)).collect();
+        }
+        let mut shared: Vec<Tensor> = self.shared.iter().map(|(_, tensor)| tensor.clone()).collect();
+        let info = begin_info(self.steps.saturating_add(1), self.learning_rate, self.weight_decay);
+        self.rule.begin(&info, &StepGradients::new(model, grads, limit, self.maximize), &mut shared)?;
+        self.update(model, grads, limit, &shared)?;
+        self.shared.iter_mut().zip(shared).for_each(|((_, old), new)| *old = new.detach());
+        Ok(())
+    }
+
     #[track_caller]
     fn check_options(&self) -> Result<()> {
         let name = self.rule.name();
@@ -340,9 +299,8 @@ impl<R: UpdateRule> Stepper<R> {
     /// Makes sure that the step can be done, before anything is changed. Returns how gradients are to be clipped.
     #[track_caller]
     fn survey(&mut self, model: &dyn Module, grads: &Gradients) -> Result<Option<Limit>> {
-        let names = self.rule.state_names();
         let mut total = Norm::new(2.0);
-        let (mut missing, mut problem) = (Vec::new(), None);
+        let (mut missing, mut problem, mut failed) = (Vec::new(), None, None);
         self.entries.start_pass();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             let Slot::Param(param) = slot else { return };
@@ -361,8 +319,10 @@ impl<R: UpdateRule> Stepper<R> {
                 return;
             };
             let entry = self.entries.get_mut(place);
-            if entry.steps > 0 && !fits(&entry.tensors, names.len(), param) {
-                problem.get_or_insert_with(|| Problem::Misfit(path.to_string()));
+            match entry.prepare(&self.rule, param) {
+                Ok(true) => (),
+                Ok(false) => drop(problem.get_or_insert_with(|| Problem::Misfit(path.to_string()))),
+                Err(e) => drop(failed.get_or_insert(e)),
             }
             let grad = grad.packed();
             if self.check_finite && !clip::is_finite(&grad) {
@@ -379,6 +339,9 @@ impl<R: UpdateRule> Stepper<R> {
         if let Some(problem) = problem {
             return Err(problem.explain(self.rule.name()));
         }
+        if let Some(e) = failed {
+            return Err(e);
+        }
         if self.unchecked {
             self.check_paths()?;
         }
@@ -389,7 +352,13 @@ impl<R: UpdateRule> Stepper<R> {
         })
     }
 
-    fn update(&mut self, model: &mut dyn Module, grads: &Gradients, limit: Option<Limit>) -> Result<()> {
+    fn update(
+        &mut self,
+        model: &mut dyn Module,
+        grads: &Gradients,
+        limit: Option<Limit>,
+        shared: &[Tensor],
+    ) -> Result<()> {
         let mut result = Ok(());
         let mut earlier = Earlier::default();
         let keep = self.rule.can_fail();
@@ -400,32 +369,30 @@ impl<R: UpdateRule> Stepper<R> {
                 return;
             }
             let (Some(grad), Some(place)) = (grads.get(param), self.entries.find(path)) else { return };
-            let mut grad = grad.packed();
-            if let Some(limit) = limit {
-                limit.apply(&mut grad);
-            }
-            if self.maximize {
-                grad = grad.neg();
-            }
+            let grad = prepared(grad, limit, self.maximize);
             let entry = self.entries.get_mut(place);
             if keep {
                 earlier.params.push((path.to_string(), param.value().clone()));
-                earlier.entries.push((place, entry.steps, entry.tensors.clone()));
-            }
-            if entry.steps == 0 {
-                let initial = self.rule.initial_state();
-                entry.tensors = self.rule.state_names().iter().map(|_| param.full_like(initial)).collect();
+                earlier.entries.push((place, entry.steps, entry.tensors.clone(), entry.master.clone()));
             }
             entry.steps = entry.steps.saturating_add(1);
             let is_free = self.decay_matrices_only && param.rank() < 2;
-            let step = Step {
+            let step = StepInfo {
                 number: entry.steps,
                 learning_rate: self.learning_rate * entry.learning_rate_scale,
                 weight_decay: entry.weight_decay.unwrap_or(if is_free { 0.0 } else { self.weight_decay }),
                 betas: entry.betas,
                 eps: entry.eps,
+                path,
+                shared,
             };
-            result = self.rule.update(&step, param, &grad, &mut entry.tensors);
+            result = match &mut entry.master {
+                None => self.rule.update(&step, param, &grad, &mut entry.tensors),
+                Some(master) => {
+                    let done = self.rule.update(&step, master, &grad, &mut entry.tensors);
+                    done.and_then(|()| param.set(&master.to_dtype(param.dtype())))
+                }
+            };
             param.keep_limit();
         };
         model.visit_mut(&mut VisitorMut::new(&mut on_slot));
@@ -457,9 +424,4 @@ impl<R: UpdateRule> Stepper<R> {
         self.unchecked = false;
         Ok(())
     }
-}
-
-/// Whether remembered tensors are as many as there should be, and of the parameter's shape and type.
-fn fits(tensors: &[Tensor], expected: usize, param: &Param) -> bool {
-    tensors.len() == expected && tensors.iter().all(|x| x.shape() == param.shape() && x.dtype() == param.dtype())
 }

@@ -649,7 +649,7 @@ fn errors_of_a_rule_are_passed_on() {
         fn name(&self) -> &'static str {
             "Broken"
         }
-        fn update(&self, step: &Step, _: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        fn update(&self, step: &StepInfo<'_>, _: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
             assert_eq!((step.number, step.learning_rate, step.weight_decay), (1, 0.5, 0.0));
             assert!(state.is_empty() && grad.is_contiguous());
             Err(Error::numeric("Broken", "as expected"))
@@ -674,10 +674,10 @@ fn a_step_that_fails_changes_nothing() {
         fn name(&self) -> &'static str {
             "Failing"
         }
-        fn state_names(&self) -> &'static [&'static str] {
-            &["velocity"]
+        fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+            Ok(vec![("velocity", param.zeros_like())])
         }
-        fn update(&self, step: &Step, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
             state[0] = state[0].mul_scalar(0.9).add(grad)?;
             let velocity = state[0].to_vec::<f64>()?;
             for (p, v) in param.as_mut_slice::<f64>()?.iter_mut().zip(velocity) {
@@ -752,4 +752,226 @@ fn decay_of_matrices_only() {
     assert_ne!(run(new().decay_matrices_only()), run(new()));
     let group = || Group::new("1.bias").weight_decay(0.5);
     assert_eq!(run(new().decay_matrices_only().group(group())), run(new().no_decay("0.bias")));
+}
+
+#[test]
+fn gradients_by_name() {
+    let mut model = net();
+    let grads = cubes(&model);
+    let named = grads.named(&model);
+    let paths: Vec<_> = named.iter().map(|(path, grad)| (path.to_string(), grad.to_f64_vec())).collect();
+    let want = [("encoder.weight", vec![3.0, 12.0]), ("encoder.bias", vec![0.75]), ("head.weight", vec![27.0, 0.1875])];
+    assert_eq!(paths[..3], want.map(|(path, values)| (path.to_string(), values)));
+    assert_eq!((named.len(), named.get("head.bias").unwrap().item().unwrap()), (4, 3.0));
+    assert!(named.get("head").is_none());
+    assert_eq!(
+        format!("{:?}", grads.named(&model.encoder)),
+        r#"{"weight": [2] f64, norm 12.3693, "bias": [1] f64, norm 0.7500}"#
+    );
+
+    // The same ones, from another process in any order.
+    let mut sent: Vec<_> = named.into_iter().map(|(path, grad)| (path, grad.clone())).collect();
+    sent.reverse();
+    let received = Gradients::from_named(&model, sent.clone()).unwrap();
+    assert_eq!(received.flatten().unwrap().to_f64_vec(), grads.flatten().unwrap().to_f64_vec());
+    let mut other = model.clone();
+    let received = Gradients::from_named(&other, sent.clone()).unwrap();
+    Adam::new(0.1).step(&mut other, &received).unwrap();
+    Adam::new(0.1).step(&mut model, &grads).unwrap();
+    assert_eq!(values(&model), values(&other));
+
+    let from = |path: &str, grad: Tensor| Gradients::from_named(&other, [(path, grad)]).unwrap_err();
+    let e = from("head.wieght", f64s(&[1.0]));
+    assert_eq!(
+        (e.message(), e.kind()),
+        ("from_named: the model has no parameter `head.wieght`".into(), ErrorKind::Parameter)
+    );
+    assert_eq!(e.help(), Some("its parameters are encoder.bias, encoder.weight, head.bias, head.weight"));
+    let e = from("head.bias", f64s(&[1.0, 2.0]));
+    assert_eq!(e.message(), "from_named: a f64 gradient of shape [2] for `head.bias`, [1] of f64");
+    let e = from("head.bias", tensor![1.0]);
+    assert_eq!(e.message(), "from_named: a f32 gradient of shape [1] for `head.bias`, [1] of f64");
+    let e = Gradients::from_named(&other, [("head.bias", f64s(&[1.0])), ("head.bias", f64s(&[1.0]))]).unwrap_err();
+    assert_eq!(e.message(), "from_named: two gradients for `head.bias`");
+    other.freeze("head.bias").unwrap();
+    let e = Gradients::from_named(&other, [("head.bias", f64s(&[1.0]))]).unwrap_err();
+    assert_eq!(e.message(), "from_named: the parameter `head.bias` is frozen");
+    assert_eq!(Gradients::default().named(&other).len(), 0);
+}
+
+/// A rule whose state has shapes and types of its own, that looks at all gradients before each step, and remembers something
+/// of all parameters together. It fails on demand: at the beginning or at some parameter.
+struct Own {
+    fail: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl UpdateRule for Own {
+    fn name(&self) -> &'static str {
+        "Own"
+    }
+    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+        // Not in the order of the alphabet, to be told apart by names.
+        let mut state = vec![("sum", Tensor::scalar(0.0)), ("count", Tensor::from_nested([0i64])?)];
+        if param.numel() > 1 {
+            state.push(("all", param.zeros_like().unsqueeze(0)?));
+        }
+        Ok(state)
+    }
+    fn shared(&self) -> Result<Vec<(&'static str, Tensor)>> {
+        Ok(vec![("norms", Tensor::zeros([2])?)])
+    }
+    fn begin(&self, step: &StepInfo<'_>, grads: &StepGradients<'_>, shared: &mut [Tensor]) -> Result<()> {
+        let mut largest: f64 = 0.0;
+        grads.for_each(|_, _, grad| {
+            largest = largest.max(grad.abs().max()?.item()?);
+            Ok(())
+        })?;
+        shared[0] =
+            shared[0].mul_scalar(0.5).add(&tensor![1.0, step.number as f64].mul_scalar(grads.norm() + largest))?;
+        self.countdown("begin")
+    }
+    fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
+        let scale = step.shared[0].sum().item()?;
+        state[0] = state[0].add_scalar(grad.sum().item()?);
+        state[1] = state[1].add(&Tensor::from_nested([1i64])?)?;
+        let count = state[1].to_vec::<i64>()?[0];
+        assert_eq!(count as u64, step.number, "{}", step.path);
+        if let Some(all) = state.get_mut(2) {
+            *all = all.add(&grad.unsqueeze(0)?)?;
+        }
+        let by = step.learning_rate * state[0].item()? / (1.0 + scale);
+        let new = param.detach().sub(&grad.mul_scalar(by))?;
+        param.set(&new)?;
+        self.countdown(step.path)
+    }
+}
+
+impl Own {
+    fn stepper() -> (Stepper<Own>, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+        let fail = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(usize::MAX));
+        (Stepper::with_rule(Own { fail: fail.clone() }, 0.1).no_decay("*.bias"), fail)
+    }
+
+    fn countdown(&self, place: &str) -> Result<()> {
+        match self.fail.fetch_sub(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => Err(Error::numeric("Own", format!("at {place}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn rules_choose_their_own_state_and_change_nothing_if_they_fail() {
+    use std::sync::atomic::Ordering;
+    let (mut opt, _) = Own::stepper();
+    let mut model = net();
+    let mut trace = Vec::new();
+    for _ in 0..4 {
+        let grads = cubes(&model);
+        opt.step(&mut model, &grads).unwrap();
+        trace.push((values(&model), format!("{:?}", opt.state())));
+    }
+    let state = opt.state();
+    assert_eq!((state.steps, state.shared["norms"].shape()), (4, &[2][..]));
+    let tensors = &state.parameters["head.weight"].tensors;
+    assert_eq!(tensors.keys().collect::<Vec<_>>(), ["all", "count", "sum"]);
+    assert_eq!((tensors["all"].shape(), tensors["count"].dtype()), (&[1, 2][..], DType::I64));
+    assert_eq!(state.parameters["head.bias"].tensors.len(), 2);
+
+    // Fails once at each place of each step: at the beginning, and at each of four parameters.
+    for at in 0..20 {
+        let (mut opt, fail) = Own::stepper();
+        let mut model = net();
+        fail.store(at, Ordering::Relaxed);
+        let mut failures = 0;
+        for (values_after, state_after) in &trace {
+            let grads = cubes(&model);
+            let before = (values(&model), format!("{:?}", opt.state()));
+            if let Err(e) = opt.step(&mut model, &grads) {
+                let place = ["begin", "encoder.weight", "encoder.bias", "head.weight", "head.bias"][at % 5];
+                assert_eq!(e.message(), format!("Own: at {place}"));
+                assert_eq!((values(&model), format!("{:?}", opt.state())), before, "at {at}");
+                fail.store(usize::MAX, Ordering::Relaxed);
+                failures += 1;
+                opt.step(&mut model, &grads).unwrap();
+            }
+            assert_eq!((&values(&model), &format!("{:?}", opt.state())), (values_after, state_after), "at {at}");
+        }
+        assert_eq!(failures, 1);
+    }
+
+    // Saved in the middle, also by way of a file, and resumed.
+    let folder = tempfile::tempdir().unwrap();
+    let (mut opt, _) = Own::stepper();
+    let mut model = net();
+    for _ in 0..2 {
+        let grads = cubes(&model);
+        opt.step(&mut model, &grads).unwrap();
+    }
+    let path = folder.path().join("own.ckpt");
+    crate::io::Checkpoint::new().model(&model).optimizer(&opt).save(&path).unwrap();
+    let saved = crate::io::Checkpoint::load(&path).unwrap();
+    let (mut opt, _) = Own::stepper();
+    let mut model = net();
+    saved.restore_model(&mut model).unwrap();
+    saved.restore_optimizer(&mut opt).unwrap();
+    for (values_after, state_after) in &trace[2..] {
+        let grads = cubes(&model);
+        opt.step(&mut model, &grads).unwrap();
+        assert_eq!((&values(&model), &format!("{:?}", opt.state())), (values_after, state_after));
+    }
+
+    // States that are not the rule's.
+    let refused = |change: &dyn Fn(&mut OptimizerState)| {
+        let mut state = state.clone();
+        change(&mut state);
+        let (mut opt, _) = Own::stepper();
+        let mut model = net();
+        let grads = cubes(&model);
+        let e = opt.load_state(state).and_then(|()| opt.step(&mut model, &grads)).unwrap_err();
+        assert_eq!((e.kind(), values(&model)), (ErrorKind::State, values(&net())));
+        e.message()
+    };
+    let misfit = "Own: the optimizer's state does not fit the shape and type of `head.weight`";
+    let of = |state: &mut OptimizerState, change: fn(&mut std::collections::BTreeMap<String, Tensor>)| {
+        change(&mut state.parameters.get_mut("head.weight").unwrap().tensors);
+    };
+    assert_eq!(refused(&|state| of(state, |tensors| drop(tensors.remove("all")))), misfit);
+    assert_eq!(refused(&|state| of(state, |tensors| drop(tensors.insert("more".into(), tensor![1.0])))), misfit);
+    assert_eq!(refused(&|state| of(state, |tensors| drop(tensors.insert("count".into(), tensor![1.0])))), misfit);
+    assert_eq!(refused(&|state| of(state, |tensors| drop(tensors.insert("sum".into(), tensor![1.0])))), misfit);
+    assert_eq!(
+        refused(&|state| state.shared.clear()),
+        "Own: the rule shares `norms`, [2] of f32; saved was nothing of that name"
+    );
+    assert_eq!(
+        refused(&|state| drop(state.shared.insert("norms".into(), tensor![1.0]))),
+        "Own: the rule shares `norms`, [2] of f32; saved was [1] of f32"
+    );
+    assert_eq!(
+        refused(&|state| drop(state.shared.insert("more".into(), tensor![1.0]))),
+        "Own: the state has `more`, which is none of the rule's"
+    );
+}
+
+#[test]
+fn names_of_states_are_those_that_a_rule_promised() {
+    struct Fickle;
+    impl UpdateRule for Fickle {
+        fn name(&self) -> &'static str {
+            "Fickle"
+        }
+        fn state_names(&self) -> Option<&'static [&'static str]> {
+            Some(&["a", "b"])
+        }
+        fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+            Ok(vec![("b", param.zeros_like()), ("a", param.zeros_like())])
+        }
+        fn update(&self, _: &StepInfo<'_>, _: &mut Param, _: &Tensor, _: &mut [Tensor]) -> Result<()> {
+            Ok(())
+        }
+    }
+    let (mut p, grads) = with_gradients(&[1.0]);
+    let e = Stepper::with_rule(Fickle, 0.1).step(&mut p, &grads).unwrap_err();
+    assert_eq!(e.message(), r#"Fickle: init makes the tensors ["b", "a"], but state_names says ["a", "b"]"#);
 }

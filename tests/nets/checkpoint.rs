@@ -230,11 +230,11 @@ fn damage_is_noticed_wherever_it_is() -> Result<()> {
     assert_eq!(message(&path, Err::<(), _>(e)), "load: FILE: damaged: the checksum does not match");
 
     let mut newer = good.clone();
-    newer[8] = 3;
+    newer[8] = 4;
     let e = load(&path, &newer, true).unwrap_err();
     assert_eq!(e.help(), Some("it was written by another release of demotic: use that one"));
     let text = message(&path, Err::<(), _>(e));
-    assert_eq!(text, "load: FILE: version 3 of the format, this release reads versions 1 to 2");
+    assert_eq!(text, "load: FILE: version 4 of the format, this release reads versions 1 to 3");
 
     safetensors::save_tensors([("x", &tensor![1.0])], &Metadata::new(), &path)?;
     let e = Checkpoint::load(&path).unwrap_err();
@@ -348,6 +348,17 @@ fn a_folder_keeps_the_last_and_touches_nothing_else() -> Result<()> {
     Ok(())
 }
 
+/// A file of an earlier version: its header ends `less` bytes before, which were 0 but for the `steps` of an optimizer.
+fn earlier(bytes: &[u8], version: u8, less: usize, steps: u8) -> Vec<u8> {
+    let header = u64::from_le_bytes(bytes[20..28].try_into().unwrap());
+    let end = 28 + header as usize;
+    assert_eq!(bytes[end - less..end], [&vec![0; less - 2][..], &[steps, 0]].concat());
+    let mut bytes = [&bytes[..end - less], &bytes[end..]].concat();
+    bytes[20..28].copy_from_slice(&(header - less as u64).to_le_bytes());
+    bytes[8] = version;
+    bytes
+}
+
 /// Files of the first version, which did not say what was frozen, are read as they are.
 #[test]
 fn files_of_the_first_version_are_read() -> Result<()> {
@@ -357,12 +368,8 @@ fn files_of_the_first_version_are_read() -> Result<()> {
         .tensors("model", [("weight", model.weight.detach()), ("bias", tensor![1.0, 2.0])])
         .counter("n", 7)
         .save(&path)?;
-    let mut bytes = fs::read(&path).unwrap();
-    // Nothing is said about freezing: one byte at the end of the header, which the first version did not have.
-    let header = u64::from_le_bytes(bytes[20..28].try_into().unwrap());
-    assert_eq!(bytes.remove(28 + header as usize - 1), 0);
-    bytes[20..28].copy_from_slice(&(header - 1).to_le_bytes());
-    bytes[8] = 1;
+    // Nothing is said about freezing, steps and what is shared: a byte each.
+    let bytes = earlier(&fs::read(&path).unwrap(), 1, 3, 0);
     let old = load(&path, &bytes, true)?;
     assert_eq!((old.get_counter("n")?, old.frozen()), (7, None));
     model.freeze("weight")?;
@@ -377,5 +384,34 @@ fn files_of_the_first_version_are_read() -> Result<()> {
     model.freeze("bias")?;
     new.restore_model(&mut model)?;
     assert_eq!(model.num_trainable_parameters(), 0);
+    Ok(())
+}
+
+/// Those of the second version did not say how many steps the optimizer had taken, and there was nothing to share.
+#[test]
+fn files_of_the_second_version_go_on_bit_for_bit() -> Result<()> {
+    let (_folder, path) = folder();
+    let new = || -> Result<(Linear, AdamW)> { Ok((Linear::new(3, 2, &mut Rng::seed(0))?, AdamW::new(0.1))) };
+    let train = |(model, opt): &mut (Linear, AdamW)| -> Result<()> {
+        for _ in 0..3 {
+            let loss = model.forward(&tensor![[1.0, -2.0, 0.5]], &mut Mode::Eval)?.square().sum();
+            opt.step(model, &loss.backward()?)?;
+        }
+        Ok(())
+    };
+    let mut run = new()?;
+    train(&mut run)?;
+    Checkpoint::new().model(&run.0).optimizer(&run.1).save(&path)?;
+    let bytes = earlier(&fs::read(&path).unwrap(), 2, 2, 3);
+    let old = load(&path, &bytes, true)?;
+    assert_eq!(old.get_optimizer_state()?.steps, 0);
+    let mut resumed = new()?;
+    old.restore_model(&mut resumed.0)?;
+    old.restore_optimizer(&mut resumed.1)?;
+    train(&mut run)?;
+    train(&mut resumed)?;
+    assert_eq!(run.0.weight.to_vec::<f32>()?, resumed.0.weight.to_vec::<f32>()?);
+    assert_eq!(run.1.state().steps, 6);
+    assert_eq!(resumed.1.state().steps, 6);
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The engine: accumulation, freeing, second order, deep graphs, checkpointing, custom operations.
 
-use demotic::autograd::{self, GradOptions, Gradients, checkpoint, custom, grad, gradcheck, gradgradcheck};
+use demotic::autograd::{
+    self, GradOptions, Gradients, checkpoint, custom, custom_many, grad, gradcheck, gradgradcheck,
+};
 use demotic::{DType, ErrorKind, Result, Rng, Tensor, tensor};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
@@ -292,6 +294,21 @@ fn second_order_gradients_of_a_freed_graph_are_an_error() -> Result<()> {
     Ok(())
 }
 
+/// Two results, of which a graph may use one or both.
+fn turned(a: &Tensor, b: &Tensor) -> Result<Vec<Tensor>> {
+    custom_many(
+        "turned",
+        &[a, b],
+        |x| Ok(vec![x[0].mul(&x[1].cos())?, x[0].mul(&x[1].sin())?]),
+        |g, x, y| {
+            let (cos, sin) = (x[1].cos(), x[1].sin());
+            let (first, second) = (g.or_zeros(0)?, g.or_zeros(1)?);
+            let along = first.mul(&cos)?.add(&second.mul(&sin)?)?;
+            Ok(vec![Some(along), Some(second.mul(&y[0])?.sub(&first.mul(&y[1])?)?)])
+        },
+    )
+}
+
 /// A random graph of `ops` operations on two leaves: all its tensors, in the order in which they were made.
 fn random_graph(seed: u64, ops: usize) -> Result<Vec<Tensor>> {
     let mut rng = Rng::seed(seed);
@@ -299,13 +316,18 @@ fn random_graph(seed: u64, ops: usize) -> Result<Vec<Tensor>> {
     for _ in 0..ops {
         let mut pick = || all[rng.next_u64() as usize % all.len()].clone();
         let (a, b) = (pick(), pick());
-        all.push(match rng.next_u64() % 7 {
+        all.push(match rng.next_u64() % 9 {
             0 => a.add(&b)?,
             1 => a.mul(&b)?,
             2 => a.sin(),
             3 => a.tanh(),
             4 => (a * 0.5).narrow(0, 0, 1)?.broadcast_to([2])?,
             5 => cube(&a.tanh())?,
+            6 => turned(&a.tanh(), &b)?.remove(1),
+            7 => {
+                let both = turned(&a, &b.tanh())?;
+                both[0].mul(&both[1].sigmoid())?
+            }
             _ => checkpoint(move |x| x.mul(&b)?.cos().mul(&b), &a)?,
         });
     }
@@ -523,5 +545,33 @@ fn sixteen_bit_tensors_in_functions_of_users() -> Result<()> {
         assert_eq!(e.message(), format!("matmul: the left operand must be f32 or f64, not {dtype}"));
         assert_eq!(e.help(), Some("convert with to_dtype(DType::F32)"));
     }
+    Ok(())
+}
+
+#[test]
+fn gradients_in_one_vector() -> Result<()> {
+    let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]].tracked()?, tensor![3.0].tracked()?);
+    // The order is that of the tensors, not that of their use.
+    let mut grads = b.square().sum().add(&a.t().mul(&tensor![[1.0, 2.0], [3.0, 4.0]])?.sum())?.backward()?;
+    let flat = grads.flatten()?;
+    assert_eq!(flat.to_vec::<f32>()?, [1.0, 3.0, 2.0, 4.0, 6.0]);
+    grads.unflatten(&(flat * 2.0))?;
+    assert_eq!(grads.wrt(&a)?.to_vec::<f32>()?, [2.0, 6.0, 4.0, 8.0]);
+    assert_eq!((grads.wrt(&a)?.shape(), grads.wrt(&b)?.item()?), (&[2, 2][..], 12.0));
+    // What does not fit changes nothing.
+    let before = format!("{grads:?}");
+    let e = grads.unflatten(&tensor![1.0, 2.0]).unwrap_err();
+    assert_eq!(e.message(), "unflatten: a tensor of shape [2] for gradients of 5 elements");
+    let e = grads.unflatten(&Tensor::zeros([5])?.to_dtype(DType::F64)).unwrap_err();
+    assert_eq!(e.message(), "unflatten: a f64 gradient of shape [2, 2] for [2, 2] of f32");
+    assert_eq!(format!("{grads:?}"), before);
+    assert_eq!(before, "Gradients [[2, 2] f32, norm 10.9545, [1] f32, norm 12.0000]");
+    let wide = tensor![1.0].to_dtype(DType::F64).tracked()?;
+    grads.accumulate(wide.sum().backward()?)?;
+    let e = grads.flatten().unwrap_err();
+    assert_eq!(e.message(), "flatten: gradients of types f32 and f64");
+    assert_eq!(e.help(), Some("one vector has one type: take them one by one with iter()"));
+    assert_eq!(Gradients::default().flatten()?.shape(), [0]);
+    Gradients::default().unflatten(&Tensor::zeros([0])?)?;
     Ok(())
 }

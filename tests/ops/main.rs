@@ -11,5 +11,6 @@ mod index_errors;
 mod index_models;
 mod range;
 mod recurrent;
+mod several_outputs;
 mod simd_levels;
 mod tensor_basics;

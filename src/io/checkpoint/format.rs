@@ -19,8 +19,8 @@ use crate::tensor::create::stale;
 use crate::tensor::{DType, Tensor};
 
 pub(in crate::io) const MAGIC: [u8; 8] = *b"DMCHECKP";
-/// Version 2 also says which parameters were frozen.
-const VERSION: u32 = 2;
+/// Version 2 also says which parameters were frozen, version 3 what the optimizer remembers of all parameters together.
+const VERSION: u32 = 3;
 /// Magic, version, size of the file, size of the header.
 const PREAMBLE: u64 = 28;
 const CHECKSUM: u64 = 8;
@@ -54,6 +54,15 @@ struct Header<'a> {
 struct Extension<'a> {
     #[serde(borrow)]
     frozen: Option<Vec<&'a str>>,
+}
+
+/// What follows that from version 3 on: of the optimizer, its steps and the tensors that are no parameter's. Their elements
+/// are the last in the file.
+#[derive(Serialize, Deserialize, Default)]
+struct SharedInfo<'a> {
+    steps: u64,
+    #[serde(borrow)]
+    tensors: Vec<Info<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,28 +151,42 @@ impl<'a> Header<'a> {
         let states = self.optimizer.iter().flat_map(|o| &o.parameters);
         let states = states.map(|p| p.tensors.iter().map(|info| info.name).collect());
         let lists: Vec<Vec<&str>> = tensors.chain([groups, paths]).chain(states).collect();
-        lists.into_iter().find_map(|names| {
-            let mut seen = BTreeSet::new();
-            names.into_iter().find(|name| !seen.insert(*name))
-        })
+        lists.into_iter().find_map(|names| twice(names.into_iter()))
     }
+}
+
+/// A name that occurs twice.
+fn twice<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.find(|name| !seen.insert(*name))
 }
 
 #[track_caller]
 pub(super) fn write(checkpoint: &Checkpoint, path: &Path) -> Result<()> {
     let op = "save";
-    let (header, tensors) = Header::of(checkpoint);
+    let (header, mut tensors) = Header::of(checkpoint);
     if let Some(name) = header.name_that_occurs_twice() {
         return Err(Error::argument(op, format!("two tensors are called `{name}`")));
     }
     let extension =
         Extension { frozen: checkpoint.frozen.as_ref().map(|names| names.iter().map(String::as_str).collect()) };
-    let encoded = bincode::serde::encode_to_vec(&header, CODEC);
-    let encoded =
-        match encoded.and_then(|header| Ok([header, bincode::serde::encode_to_vec(&extension, CODEC)?].concat())) {
-            Ok(encoded) => encoded,
-            Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
-        };
+    let mut shared = SharedInfo::default();
+    if let Some(state) = &checkpoint.optimizer {
+        shared.steps = state.steps;
+        shared.tensors = state.shared.iter().map(|(name, tensor)| Info::of(name, tensor)).collect();
+        tensors.extend(state.shared.values());
+    }
+    let encode = || {
+        let header = bincode::serde::encode_to_vec(&header, CODEC)?;
+        let extension = bincode::serde::encode_to_vec(&extension, CODEC)?;
+        Ok([header, extension, bincode::serde::encode_to_vec(&shared, CODEC)?].concat())
+    };
+    let encoded = match encode() {
+        Ok(encoded) => encoded,
+        Err::<Vec<u8>, bincode::error::EncodeError>(e) => {
+            return Err(Error::format(op, e.to_string()).with_source(e));
+        }
+    };
     if encoded.len() > MAX_HEADER {
         let size = encoded.len();
         let message = format!("names, numbers and texts take {size} bytes, the format allows {MAX_HEADER}");
@@ -236,18 +259,24 @@ fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, R
     file.seek(SeekFrom::Start(PREAMBLE))?;
     file.read_exact(&mut encoded)?;
     let (header, used): (Header<'_>, usize) = decode(&encoded)?;
-    let (extension, rest): (Extension<'_>, usize) = match version {
+    let (extension, more): (Extension<'_>, usize) = match version {
         1 => Default::default(),
         _ => decode(&encoded[used..])?,
     };
-    if used + rest != encoded.len() {
-        Err(format!("the header is malformed: it ends after {} of {} bytes", used + rest, encoded.len()))?;
+    let used = used + more;
+    let (shared, more): (SharedInfo<'_>, usize) = match version {
+        1 | 2 => Default::default(),
+        _ => decode(&encoded[used..])?,
+    };
+    let used = used + more;
+    if used != encoded.len() {
+        Err(format!("the header is malformed: it ends after {used} of {} bytes", encoded.len()))?;
     }
-    if let Some(name) = header.name_that_occurs_twice() {
+    if let Some(name) = header.name_that_occurs_twice().or_else(|| twice(shared.tensors.iter().map(|info| info.name))) {
         Err(format!("the header is malformed: it names `{name}` twice"))?;
     }
     let room = size - PREAMBLE - CHECKSUM - header_size as u64;
-    let elements = header.infos().try_fold(0u64, |sum, info| sum.checked_add(info.bytes()?));
+    let elements = header.infos().chain(&shared.tensors).try_fold(0u64, |sum, info| sum.checked_add(info.bytes()?));
     if elements != Some(room) {
         let elements = elements.map_or_else(|| "more than 2⁶⁴".to_string(), |bytes| bytes.to_string());
         Err(format!("the header is malformed: its tensors take {elements} bytes, the file has {room} for them"))?;
@@ -274,10 +303,12 @@ fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, R
         let mut parameters = BTreeMap::new();
         for ParameterInfo { path, steps, tensors } in &state.parameters {
             let tensors = tensors.iter().map(&mut tensor).collect::<Result<_, _>>()?;
-            parameters.insert(path.to_string(), ParameterState { steps: *steps, tensors });
+            parameters.insert(path.to_string(), ParameterState::new(*steps, tensors));
         }
-        let (optimizer, learning_rate) = (state.optimizer.to_string(), state.learning_rate);
-        checkpoint.optimizer = Some(OptimizerState { optimizer, learning_rate, parameters });
+        let mut optimizer = OptimizerState::new(state.optimizer, state.learning_rate);
+        (optimizer.parameters, optimizer.steps) = (parameters, shared.steps);
+        optimizer.shared = shared.tensors.iter().map(&mut tensor).collect::<Result<_, _>>()?;
+        checkpoint.optimizer = Some(optimizer);
     }
     checkpoint.schedule = header.schedule.map(|(schedule, values)| ScheduleState {
         schedule: schedule.to_string(),

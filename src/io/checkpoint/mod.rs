@@ -60,10 +60,10 @@ const RNG: &str = "rng";
 /// | bytes | |
 /// |---|---|
 /// | 8 | `DMCHECKP` |
-/// | 4 | the version of the format, 2 |
+/// | 4 | the version of the format, 3 |
 /// | 8 | the size of the file |
 /// | 8 | the size of the header, at most 100 MB |
-/// | | the header, by `bincode`: names, types and shapes of the tensors, numbers, texts; from version 2 on, also what was frozen |
+/// | | the header, by `bincode`: names, types and shapes of the tensors, numbers, texts; from version 2 on, also what was frozen; from version 3 on, also what the optimizer shares between parameters |
 /// | | the elements of the tensors, in the order of the header |
 /// | 8 | CRC-64/XZ of everything before |
 ///
@@ -121,6 +121,14 @@ impl Checkpoint {
     #[must_use]
     pub fn optimizer(mut self, optimizer: &(impl Optimizer + ?Sized)) -> Self {
         self.optimizer = Some(optimizer.state());
+        self
+    }
+
+    /// The state of an optimizer, as its `state()` gives it: for those that are no [`Optimizer`], such as a
+    /// [`ClosureOptimizer`](crate::optimizers::ClosureOptimizer).
+    #[must_use]
+    pub fn optimizer_state(mut self, state: OptimizerState) -> Self {
+        self.optimizer = Some(state);
         self
     }
 
@@ -238,6 +246,18 @@ impl Checkpoint {
         match self.groups.get(group) {
             Some(tensors) => Ok(tensors),
             None => Err(self.lacks("get_tensors", &format!("group of tensors `{group}`"))),
+        }
+    }
+
+    /// The state of the optimizer that was saved.
+    ///
+    /// # Errors
+    /// If there is none.
+    #[track_caller]
+    pub fn get_optimizer_state(&self) -> Result<&OptimizerState> {
+        match &self.optimizer {
+            Some(state) => Ok(state),
+            None => Err(self.lacks("get_optimizer_state", "optimizer")),
         }
     }
 
