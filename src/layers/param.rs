@@ -4,8 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{PoisonError, RwLock};
 
-use crate::autograd::ops::renorm::{limit_rows, shorten_rows};
+use crate::autograd::ops::renorm::limit_rows;
 use crate::error::{Error, Result};
+use crate::tensor::exec::reduce::shorten_rows;
 use crate::tensor::{DType, Element, Tensor};
 
 /// A tensor that training changes.

@@ -7,8 +7,9 @@ use super::options::positive;
 use crate::autograd::Gradients;
 use crate::autograd::ops::norm::expect_length;
 use crate::error::{Error, Result};
+use crate::tensor::exec::reduce::{ReduceOp, total};
 use crate::tensor::kernels::map::unary_in_place;
-use crate::tensor::kernels::{ops, reduce};
+use crate::tensor::kernels::ops;
 use crate::tensor::{DType, Element, Tensor, dtype::with_float};
 
 /// Brings every element of every gradient into `-limit ..= limit`. NaN stays.
@@ -174,12 +175,11 @@ impl Norm {
 
 /// The `p`-norm of a contiguous tensor.
 fn norm_of(x: &Tensor, p: f64) -> f64 {
-    with_float!(x.dtype(), T => {
-        let x = x.data::<T>();
-        let mut norm = [T::default()];
-        reduce::norm(p, x, 1, x.len(), 1, &mut norm);
-        if norm[0].is_finite() { norm[0].to_f64() } else { scaled_norm(x, p) }
-    }, else norm_of(&x.cast(DType::F64), p))
+    let norm = total(ReduceOp::Norm(p), x);
+    if norm.is_finite() {
+        return norm;
+    }
+    with_float!(x.dtype(), T => scaled_norm(x.data::<T>(), p), else norm_of(&x.cast(DType::F64), p))
 }
 
 /// The norm of elements whose powers may be too large for their type.
@@ -194,11 +194,7 @@ fn scaled_norm<T: Element>(x: &[T], p: f64) -> f64 {
 
 /// Whether all elements of a contiguous tensor are finite.
 pub(super) fn is_finite(x: &Tensor) -> bool {
-    with_float!(x.dtype(), T => {
-        let x = x.data::<T>();
-        let mut sum = [T::default()];
-        reduce::reduce(reduce::SumAbs, x, 1, x.len(), 1, &mut sum);
-        // One pass at full speed. A sum that is not finite may still be of finite numbers.
-        sum[0].is_finite() || x.iter().all(|x| x.is_finite())
-    }, else is_finite(&x.cast(DType::F64)))
+    // One pass at full speed. A sum that is not finite may still be of finite numbers.
+    total(ReduceOp::Sum, x).is_finite()
+        || with_float!(x.dtype(), T => x.data::<T>().iter().all(|x| x.is_finite()), else is_finite(&x.cast(DType::F64)))
 }

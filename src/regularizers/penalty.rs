@@ -5,9 +5,10 @@ use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
 use crate::error::{Error, Result, bug};
 use crate::layers::{Module, Slot, Visitor};
 use crate::optimizers::options::not_negative;
+use crate::tensor::exec::reduce::{ReduceOp, total};
+use crate::tensor::kernels::Real;
 use crate::tensor::kernels::map::{self, Unary};
 use crate::tensor::kernels::simd::Isa;
-use crate::tensor::kernels::{Real, reduce};
 use crate::tensor::{Tensor, dtype::with_float};
 
 /// A term to be added to the loss.
@@ -141,23 +142,16 @@ impl Function for Powers {
     }
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let mut total = 0.0;
+        let mut sum = 0.0;
         for x in inputs {
-            let x = x.packed();
-            with_float!(x.dtype(), T => {
-                let x = x.data::<T>();
-                let mut sum = [0.0 as T];
-                if self.l1 != 0.0 {
-                    reduce::reduce(reduce::SumAbs, x, 1, x.len(), 1, &mut sum);
-                    total += self.l1 * sum[0].to_f64();
-                }
-                if self.l2 != 0.0 {
-                    reduce::reduce(reduce::SumSquares, x, 1, x.len(), 1, &mut sum);
-                    total += self.l2 * sum[0].to_f64();
-                }
-            }, else return Err(bug!(self.op, "a parameter of type {}", x.dtype())));
+            if self.l1 != 0.0 {
+                sum += self.l1 * total(ReduceOp::Norm(1.0), x);
+            }
+            if self.l2 != 0.0 {
+                sum += self.l2 * total(ReduceOp::SumSquares, x);
+            }
         }
-        Ok(Tensor::scalar(total).to_dtype(inputs[0].dtype()))
+        Ok(Tensor::scalar(sum).to_dtype(inputs[0].dtype()))
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {

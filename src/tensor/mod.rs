@@ -24,7 +24,7 @@ pub use dtype::{DType, Element, Float};
 pub use layout::{MAX_DIMS, NewShape, Shape};
 
 use layout::{Dims, Layout};
-use storage::Storage;
+use storage::{Storage, Word, with_word};
 
 /// What the autograd layer attaches to a tensor. Tensors carry it along and never look inside.
 pub(crate) type Node = Arc<dyn Any + Send + Sync>;
@@ -208,15 +208,37 @@ impl Tensor {
         &self.storage.slice()[start..start + self.layout.extent()]
     }
 
-    /// The elements for writing, in row-major order. Copies them first if they are shared or strided.
-    pub(crate) fn data_mut<T: Element>(&mut self) -> &mut [T] {
-        if !self.layout.contiguous || !self.storage.is_unique() {
+    /// Copies the elements if they are shared or strided.
+    fn own(&mut self) {
+        if !self.is_owned() {
             let copy = self.packed_copy();
             (self.storage, self.layout) = (copy.storage, copy.layout);
         }
+    }
+
+    /// The elements for writing, in row-major order. Copies them first if they are shared or strided.
+    pub(crate) fn data_mut<T: Element>(&mut self) -> &mut [T] {
+        self.own();
         let (start, len) = (self.layout.offset, self.layout.len());
         let elements = self.storage.slice_mut().unwrap_or_default();
         if len == 0 { &mut [] } else { &mut elements[start..start + len] }
+    }
+
+    /// The same as [`data`](Self::data), as words of the elements' size.
+    pub(in crate::tensor) fn words<W: Word>(&self) -> &[W] {
+        let start = self.layout.offset;
+        if self.layout.len() == 0 {
+            return &[];
+        }
+        &self.storage.words()[start..start + self.layout.extent()]
+    }
+
+    /// The same as [`data_mut`](Self::data_mut), as words of the elements' size.
+    pub(in crate::tensor) fn words_mut<W: Word>(&mut self) -> &mut [W] {
+        self.own();
+        let (start, len) = (self.layout.offset, self.layout.len());
+        let words = self.storage.words_mut().unwrap_or_default();
+        if len == 0 { &mut [] } else { &mut words[start..start + len] }
     }
 
     /// Whether writing to the elements needs no copy.
@@ -230,13 +252,12 @@ impl Tensor {
     }
 
     fn packed_copy(&self) -> Self {
-        dtype::with_element!(self.dtype(), T => Self::build::<T>(self.shape(), |out| {
-            if self.layout.contiguous {
-                out.copy_from_slice(self.data());
-            } else {
-                kernels::copy::copy_strided(self.shape(), kernels::Strided { data: self.data(), strides: self.strides() }, out);
-            }
-        }))
+        let mut out = Self::stale(self.dtype(), self.shape());
+        with_word!(self.dtype(), W => {
+            let x = kernels::Strided { data: self.words::<W>(), strides: self.strides() };
+            kernels::copy::copy_strided(self.shape(), x, out.words_mut());
+        });
+        out
     }
 
     /// The elements as an operand of a kernel, broadcast to `shape` (which they must be able to).

@@ -68,6 +68,50 @@ fn size_class(bytes: usize) -> Option<(usize, usize)> {
     Some(if bytes == ALIGN { (0, ALIGN) } else { (4 * (e - 6) + step, (1 << e) + step * quarter) })
 }
 
+/// An unsigned integer, or `bool`: what elements of its size are moved as, whatever their type, so that one loop serves all.
+pub(crate) trait Word: Copy + Default + Send + Sync + 'static {
+    /// Whether it is `bool`.
+    const TRUTH: bool;
+}
+
+macro_rules! words {
+    ($($t:ty: $truth:literal),*) => {$(
+        impl Word for $t {
+            const TRUTH: bool = $truth;
+        }
+    )*};
+}
+words!(u8: false, u16: false, u32: false, u64: false, bool: true);
+
+/// Runs `$body` with `$W` standing for the [`Word`] that elements of type `$dtype` are moved as.
+macro_rules! with_word {
+    ($dtype:expr, $W:ident => $body:expr) => {
+        match ($dtype, $dtype.size()) {
+            ($crate::tensor::DType::Bool, _) => {
+                type $W = bool;
+                $body
+            }
+            (_, 1) => {
+                type $W = u8;
+                $body
+            }
+            (_, 2) => {
+                type $W = u16;
+                $body
+            }
+            (_, 4) => {
+                type $W = u32;
+                $body
+            }
+            _ => {
+                type $W = u64;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_word;
+
 type Block = NonNull<Header>;
 
 /// Unused blocks by size class.
@@ -261,6 +305,28 @@ impl Storage {
         Some(unsafe { std::slice::from_raw_parts_mut(self.elements().cast::<T>(), len) })
     }
 
+    /// The elements as words of their size, for what only moves them or looks at their bits. Truth values can be read as bytes.
+    pub(crate) fn words<W: Word>(&self) -> &[W] {
+        let dtype = self.dtype();
+        assert!(dtype.size() == size_of::<W>() && (!W::TRUTH || dtype == DType::Bool), "words of a storage");
+        // SAFETY: as in `slice`: the words are as large as the elements and no more strictly aligned. Unsigned integers may have
+        // any bits, and `bool` is read only where the elements are `bool`.
+        unsafe { std::slice::from_raw_parts(self.elements().cast::<W>(), self.header().len / size_of::<W>()) }
+    }
+
+    /// The same for writing, if no other tensor shares them. Truth values are written as such.
+    pub(crate) fn words_mut<W: Word>(&mut self) -> Option<&mut [W]> {
+        let dtype = self.dtype();
+        assert!(dtype.size() == size_of::<W>() && W::TRUTH == (dtype == DType::Bool), "words of a storage");
+        if !self.is_unique() {
+            return None;
+        }
+        let len = self.header().len / size_of::<W>();
+        // SAFETY: as in `words`, and as in `slice_mut`. Every element type but `bool` allows any bits, and where the elements are
+        // `bool`, so are the words.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.elements().cast::<W>(), len) })
+    }
+
     /// Whether this is the only handle on the block.
     pub(crate) fn is_unique(&self) -> bool {
         // Acquire: what other handles did before they were dropped has happened before we write.
@@ -348,6 +414,29 @@ mod tests {
             drop(bytes);
             assert!(Storage::zeroed(DType::F32, len / 4).unwrap().slice::<f32>().iter().all(|x| *x == 0.0));
         }
+    }
+
+    #[test]
+    fn elements_are_moved_as_words_of_their_size() {
+        let mut a = Storage::zeroed(DType::F32, 2).unwrap();
+        a.slice_mut::<f32>().unwrap()[1] = -1.5;
+        assert_eq!(a.words::<u32>(), [0, (-1.5_f32).to_bits()]);
+        let mut b = Storage::zeroed(DType::F32, 2).unwrap();
+        b.words_mut::<u32>().unwrap().copy_from_slice(a.words());
+        assert_eq!(b.slice::<f32>(), [0.0, -1.5]);
+        let mut truths = Storage::zeroed(DType::Bool, 2).unwrap();
+        truths.words_mut::<bool>().unwrap()[0] = true;
+        assert_eq!((truths.words::<u8>(), truths.words::<bool>()), (&[1, 0][..], &[true, false][..]));
+        // Other bytes than 0 and 1 cannot become truth values, nor words of another size than the elements.
+        let fails = |f: &mut dyn FnMut()| {
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err());
+        };
+        fails(&mut || assert!(truths.words_mut::<u8>().is_none()));
+        fails(&mut || assert!(a.words::<u64>().is_empty()));
+        let bytes = Storage::zeroed(DType::U8, 2).unwrap();
+        fails(&mut || assert!(bytes.words::<bool>().is_empty()));
+        let shared = a.clone();
+        assert!(a.words_mut::<u32>().is_none() && shared.words::<u32>().len() == 2);
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! Whether any or all elements are true, and how many are not zero. None of these has a gradient.
 
-use super::reduce::Reduction;
 use crate::error::Result;
-use crate::tensor::dtype::with_element;
-use crate::tensor::kernels::reduce;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 
 /// # Counting truth values
 impl Tensor {
     /// Whether any element is true, or differs from zero: a `Bool`. Of none, false.
     #[must_use]
     pub fn any(&self) -> Tensor {
-        any(self, &Reduction::all(self))
+        reduce(ReduceOp::Any, self, &Over::all(self))
     }
 
     /// Whether any element is true, or differs from zero, over some dimensions (none stands for all). With `keepdim`
@@ -21,13 +19,13 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn any_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(any(self, &Reduction::new("any", self, dims, keepdim)?))
+        Ok(reduce(ReduceOp::Any, self, &Over::dims("any", self, dims, keepdim)?))
     }
 
     /// Whether all elements are true, or differ from zero: a `Bool`. Of none, true.
     #[must_use]
     pub fn all(&self) -> Tensor {
-        all(self, &Reduction::all(self))
+        reduce(ReduceOp::All, self, &Over::all(self))
     }
 
     /// Whether all elements are true, or differ from zero, over some dimensions (none stands for all). With `keepdim`
@@ -37,13 +35,13 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn all_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(all(self, &Reduction::new("all", self, dims, keepdim)?))
+        Ok(reduce(ReduceOp::All, self, &Over::dims("all", self, dims, keepdim)?))
     }
 
     /// How many elements are true, or differ from zero: an `I64`. NaN does.
     #[must_use]
     pub fn count_nonzero(&self) -> Tensor {
-        count_nonzero(self, &Reduction::all(self))
+        reduce(ReduceOp::CountNonzero, self, &Over::all(self))
     }
 
     /// How many elements are true, or differ from zero, over some dimensions (none stands for all). With `keepdim` they
@@ -61,29 +59,14 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn count_nonzero_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(count_nonzero(self, &Reduction::new("count_nonzero", self, dims, keepdim)?))
+        Ok(reduce(ReduceOp::CountNonzero, self, &Over::dims("count_nonzero", self, dims, keepdim)?))
     }
-}
-
-fn any(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("any");
-    r.run::<bool, _>(&x.cast(DType::Bool), reduce::Any)
-}
-
-fn all(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("all");
-    r.run::<bool, _>(&x.cast(DType::Bool), reduce::All)
-}
-
-fn count_nonzero(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("count_nonzero");
-    with_element!(x.dtype(), T => r.run::<T, _>(x, reduce::CountNonzero))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor;
+    use crate::{DType, tensor};
 
     fn answer(x: &Tensor) -> bool {
         x.to_vec::<bool>().unwrap()[0]

@@ -1,45 +1,9 @@
 //! Largest and smallest elements, and where they are.
 
 use super::record;
-use super::reduce::Reduction;
 use crate::error::{Error, Result};
-use crate::tensor::kernels::reduce::{self, Extremes};
-use crate::tensor::{DType, Element, Tensor};
-
-/// Runs `$body` with `$T` standing for the Rust type of a `$dtype` that [`comparable`] gives.
-macro_rules! with_comparable {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
-            $crate::tensor::DType::F64 => {
-                type $T = f64;
-                $body
-            }
-            $crate::tensor::DType::I64 => {
-                type $T = i64;
-                $body
-            }
-            $crate::tensor::DType::U8 => {
-                type $T = u8;
-                $body
-            }
-            _ => {
-                type $T = f32;
-                $body
-            }
-        }
-    };
-}
-pub(super) use with_comparable;
-
-/// The elements in a type that kernels compare, which loses nothing: 16-bit types become `F32`, truth values `U8`. Not
-/// recorded.
-pub(super) fn comparable(x: &Tensor) -> Tensor {
-    match x.dtype() {
-        DType::F16 | DType::BF16 => x.cast(DType::F32),
-        DType::Bool => x.cast(DType::U8),
-        _ => x.detach(),
-    }
-}
+use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 
 /// # Largest and smallest elements
 impl Tensor {
@@ -56,7 +20,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn max(&self) -> Result<Tensor> {
-        extreme("max", true, self, &Reduction::all(self))
+        extreme("max", true, self, &Over::all(self))
     }
 
     /// The smallest element, or NaN if there is one. Gradient: shared equally among all elements that are the smallest.
@@ -65,7 +29,7 @@ impl Tensor {
     /// If there are no elements.
     #[track_caller]
     pub fn min(&self) -> Result<Tensor> {
-        extreme("min", false, self, &Reduction::all(self))
+        extreme("min", false, self, &Over::all(self))
     }
 
     /// The [largest elements](Self::max) over some dimensions (none stands for all). With `keepdim` they remain with
@@ -75,7 +39,7 @@ impl Tensor {
     /// If a dimension is out of range or named twice, or there is nothing to choose from.
     #[track_caller]
     pub fn amax(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        extreme("amax", true, self, &Reduction::new("amax", self, dims, keepdim)?)
+        extreme("amax", true, self, &Over::dims("amax", self, dims, keepdim)?)
     }
 
     /// The [smallest elements](Self::min) over some dimensions (none stands for all). With `keepdim` they remain with
@@ -85,7 +49,7 @@ impl Tensor {
     /// If a dimension is out of range or named twice, or there is nothing to choose from.
     #[track_caller]
     pub fn amin(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        extreme("amin", false, self, &Reduction::new("amin", self, dims, keepdim)?)
+        extreme("amin", false, self, &Over::dims("amin", self, dims, keepdim)?)
     }
 
     /// The largest elements along one dimension, and their indices there (`I64`): the first of equal ones, or the first
@@ -124,7 +88,7 @@ impl Tensor {
     /// If there are no elements.
     #[track_caller]
     pub fn argmax(&self) -> Result<Tensor> {
-        place("argmax", true, self, &Reduction::all(self))
+        place("argmax", true, self, &Over::all(self))
     }
 
     /// The index (`I64`) of the smallest element in row-major order: the first of equal ones, or the first NaN if there
@@ -134,7 +98,7 @@ impl Tensor {
     /// If there are no elements.
     #[track_caller]
     pub fn argmin(&self) -> Result<Tensor> {
-        place("argmin", false, self, &Reduction::all(self))
+        place("argmin", false, self, &Over::all(self))
     }
 
     /// The indices (`I64`) of the largest elements along one dimension: the first of equal ones, or the first NaN if
@@ -152,7 +116,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn argmax_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
-        place("argmax", true, self, &Reduction::new("argmax", self, &[dim], keepdim)?)
+        place("argmax", true, self, &Over::dims("argmax", self, &[dim], keepdim)?)
     }
 
     /// The indices (`I64`) of the smallest elements along one dimension; otherwise like [`argmax_dim`](Self::argmax_dim).
@@ -161,12 +125,12 @@ impl Tensor {
     /// If the dimension is out of range, or there is nothing to choose from.
     #[track_caller]
     pub fn argmin_dim(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
-        place("argmin", false, self, &Reduction::new("argmin", self, &[dim], keepdim)?)
+        place("argmin", false, self, &Over::dims("argmin", self, &[dim], keepdim)?)
     }
 }
 
 #[track_caller]
-fn check_choice(name: &'static str, x: &Tensor, r: &Reduction) -> Result<()> {
+fn check_choice(name: &'static str, x: &Tensor, r: &Over) -> Result<()> {
     if r.count(x) > 0 || r.shape.contains(&0) {
         return Ok(());
     }
@@ -176,35 +140,35 @@ fn check_choice(name: &'static str, x: &Tensor, r: &Reduction) -> Result<()> {
 }
 
 #[track_caller]
-fn extreme(name: &'static str, largest: bool, x: &Tensor, r: &Reduction) -> Result<Tensor> {
+fn extreme(name: &'static str, largest: bool, x: &Tensor, r: &Over) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
     check_choice(name, x, r)?;
-    let wide = comparable(x);
-    let out = with_comparable!(wide.dtype(), T => run::<T>(largest, &wide, r)).cast(x.dtype());
+    let out = reduce(if largest { ReduceOp::Max } else { ReduceOp::Min }, x, r);
     Ok(record(name, out, &[x], |tape| {
         let (input, r) = (x.for_gradient(), *r);
-        tape.edge_with_output(x, move |g, y| g.reshape(&*r.kept)?.mul(&r.shares(&input, &y.reshape(&*r.kept)?)?));
+        tape.edge_with_output(x, move |g, y| g.reshape(&*r.kept)?.mul(&shares(&input, &y.reshape(&*r.kept)?, &r)?));
     }))
 }
 
-fn run<T: Element + Extremes>(largest: bool, x: &Tensor, r: &Reduction) -> Tensor {
-    if largest { r.run::<T, _>(x, reduce::Max) } else { r.run::<T, _>(x, reduce::Min) }
+/// How an extreme `y` (with the dimensions kept) grows with each element of `x`: by an equal share of those that are
+/// it. Constant, so not recorded.
+pub(super) fn shares(x: &Tensor, y: &Tensor, r: &Over) -> Result<Tensor> {
+    let extreme = x.detach().eq(&y.detach())?.cast(x.dtype());
+    let count = reduce(ReduceOp::Sum, &extreme, &Over::these(x, r.reduced, true));
+    extreme.div(&count)
 }
 
 #[track_caller]
-fn place(name: &'static str, largest: bool, x: &Tensor, r: &Reduction) -> Result<Tensor> {
+fn place(name: &'static str, largest: bool, x: &Tensor, r: &Over) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
     check_choice(name, x, r)?;
-    let (x, [outer, len, inner]) = r.view(&comparable(x));
-    Ok(with_comparable!(x.dtype(), T => Tensor::build::<i64>(&r.shape, |out| {
-        reduce::arg_reduce::<T>(largest, x.data(), outer, len, inner, out);
-    })))
+    Ok(reduce(if largest { ReduceOp::ArgMax } else { ReduceOp::ArgMin }, x, r))
 }
 
 #[track_caller]
 fn choose(name: &'static str, largest: bool, x: &Tensor, dim: isize, keepdim: bool) -> Result<(Tensor, Tensor)> {
     let _timer = crate::profile::op(name);
-    let indices = place(name, largest, x, &Reduction::new(name, x, &[dim], true)?)?;
+    let indices = place(name, largest, x, &Over::dims(name, x, &[dim], true)?)?;
     let values = x.gather(dim, &indices)?;
     Ok(if keepdim { (values, indices) } else { (values.squeeze(dim)?, indices.squeeze(dim)?) })
 }
@@ -212,7 +176,7 @@ fn choose(name: &'static str, largest: bool, x: &Tensor, dim: isize, keepdim: bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor;
+    use crate::{DType, tensor};
 
     #[test]
     fn nothing_has_no_extremes() {

@@ -25,7 +25,6 @@ mod pad;
 mod power;
 mod rearrange;
 pub(crate) mod recurrent;
-mod reduce;
 pub(crate) mod renorm;
 mod rotary;
 mod rounding;

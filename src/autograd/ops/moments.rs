@@ -2,13 +2,11 @@
 
 use super::norm::unit;
 use super::record;
-use super::reduce::{Reduction, narrowed, widened};
 use super::sum::mean;
 use crate::error::Result;
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::reduce;
+use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 use crate::tensor::layout::MAX_DIMS;
-use crate::tensor::{DType, Tensor};
 
 /// # Variance and deviation
 impl Tensor {
@@ -25,7 +23,7 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn var(&self, correction: f64) -> Tensor {
-        var(self, &Reduction::all(self), correction)
+        var(self, &Over::all(self), correction)
     }
 
     /// The [variance](Self::var) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
@@ -34,14 +32,14 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn var_dims(&self, dims: &[isize], correction: f64, keepdim: bool) -> Result<Tensor> {
-        Ok(var(self, &Reduction::new("var", self, dims, keepdim)?, correction))
+        Ok(var(self, &Over::dims("var", self, dims, keepdim)?, correction))
     }
 
     /// The standard deviation of all elements: the root of the [variance](Self::var).
     /// Gradient: `g · (x - mean) / (σ · max(0, n - correction))`, 0 where σ is.
     #[must_use]
     pub fn std(&self, correction: f64) -> Tensor {
-        std(self, &Reduction::all(self), correction)
+        std(self, &Over::all(self), correction)
     }
 
     /// The [standard deviation](Self::std) over some dimensions (none stands for all). With `keepdim` they remain with
@@ -51,17 +49,17 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn std_dims(&self, dims: &[isize], correction: f64, keepdim: bool) -> Result<Tensor> {
-        Ok(std(self, &Reduction::new("std", self, dims, keepdim)?, correction))
+        Ok(std(self, &Over::dims("std", self, dims, keepdim)?, correction))
     }
 }
 
-fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
-    let _timer = crate::profile::op("var");
-    record("var", narrowed(spread(x, r, correction, false), x.dtype()), &[x], |tape| {
+fn var(x: &Tensor, r: &Over, correction: f64) -> Tensor {
+    record("var", reduce(ReduceOp::Variance { correction }, x, r), &[x], |tape| {
         let (input, (reduced, kept), divisor) = (x.for_gradient(), (r.reduced, r.kept), divisor(x, r, correction));
         tape.edge_with_output(x, move |g, y| {
             // Distances from the mean may be twice as large as numbers can be, and so large variances are not.
-            let quarter = if y.to_f64_vec().contains(&f64::INFINITY) { 0.25 } else { 1.0 };
+            let large = y.eq_scalar(f64::INFINITY).any().item()? != 0.0;
+            let quarter = if large { 0.25 } else { 1.0 };
             let scale = g.mul_scalar(2.0 / quarter).div_scalar(divisor).reshape(&*kept)?;
             let input = if quarter == 1.0 { input.clone() } else { input.mul_scalar(quarter) };
             centered(&input, reduced)?.mul(&scale)
@@ -69,12 +67,11 @@ fn var(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
     })
 }
 
-fn std(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
-    let _timer = crate::profile::op("std");
-    record("std", narrowed(spread(x, r, correction, true), x.dtype()), &[x], |tape| {
+fn std(x: &Tensor, r: &Over, correction: f64) -> Tensor {
+    record("std", reduce(ReduceOp::Deviation { correction }, x, r), &[x], |tape| {
         let (input, (reduced, kept), divisor) = (x.for_gradient(), (r.reduced, r.kept), divisor(x, r, correction));
         tape.edge_with_output(x, move |g, y| {
-            let (y, over) = (y.reshape(&*kept)?, Reduction::over(&input, reduced, true));
+            let (y, over) = (y.reshape(&*kept)?, Over::these(&input, reduced, true));
             // How the deviation grows does not depend on the unit of the numbers.
             let (input, y) = match unit(&input, &y, &over, false)? {
                 Some(unit) => {
@@ -92,32 +89,21 @@ fn std(x: &Tensor, r: &Reduction, correction: f64) -> Tensor {
 }
 
 /// What sums of squares are divided by.
-fn divisor(x: &Tensor, r: &Reduction, correction: f64) -> f64 {
+fn divisor(x: &Tensor, r: &Over, correction: f64) -> f64 {
     (r.count(x) as f64 - correction).max(0.0)
 }
 
 /// `x - mean`. What is left has a mean of its own, the rounding error of the first one, which elements close to the mean
 /// would consist of to a large part: it is taken off as well.
 fn centered(x: &Tensor, reduced: [bool; MAX_DIMS]) -> Result<Tensor> {
-    let off_mean = |x: &Tensor| x.sub(&mean(x, &Reduction::over(x, reduced, true)));
+    let off_mean = |x: &Tensor| x.sub(&mean(x, &Over::these(x, reduced, true)));
     off_mean(&off_mean(x)?)
-}
-
-/// The variance, or the standard deviation as its root, not recorded; of 16-bit types and integers in `F32`.
-fn spread(x: &Tensor, r: &Reduction, correction: f64, root: bool) -> Tensor {
-    let wide = widened(x);
-    let (x, [outer, len, inner]) = r.view(&wide);
-    let (mut mean, mut var) = (Tensor::stale(x.dtype(), &r.shape), Tensor::stale(x.dtype(), &r.shape));
-    with_float!(x.dtype(), T => {
-        reduce::variance::<T>(x.data(), outer, len, inner, correction, root, mean.data_mut(), var.data_mut());
-    }, else return spread(&wide.cast(DType::F32), r, correction, root));
-    var
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor;
+    use crate::{DType, tensor};
 
     #[test]
     fn with_nothing_to_divide_by_there_is_no_variance() {

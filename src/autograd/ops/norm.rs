@@ -1,10 +1,9 @@
 //! Norms over any set of dimensions.
 
+use super::max_min::shares;
 use super::record;
-use super::reduce::{Reduction, narrowed, widened};
 use crate::error::{Error, Result};
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::reduce;
+use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 use crate::tensor::{DType, Tensor};
 
 /// # Norms
@@ -28,7 +27,7 @@ impl Tensor {
     #[doc(alias = "vector_norm")]
     #[must_use]
     pub fn norm(&self, p: f64) -> Tensor {
-        norm(self, p, &Reduction::all(self))
+        norm(self, p, &Over::all(self))
     }
 
     /// The [`p`-norm](Self::norm) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
@@ -37,13 +36,12 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn norm_dims(&self, p: f64, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(norm(self, p, &Reduction::new("norm", self, dims, keepdim)?))
+        Ok(norm(self, p, &Over::dims("norm", self, dims, keepdim)?))
     }
 }
 
-pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("norm");
-    record("norm", narrowed(norm_of(&widened(x), p, r), x.dtype()), &[x], |tape| {
+pub(super) fn norm(x: &Tensor, p: f64, r: &Over) -> Tensor {
+    record("norm", reduce(ReduceOp::Norm(p), x, r), &[x], |tape| {
         let (input, r) = (x.for_gradient(), *r);
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
@@ -52,7 +50,7 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
             let slope = match unit {
                 Some(unit) => {
                     let shares = input.div(&unit)?;
-                    slope(&shares, &norm(&shares, p, &Reduction::over(&shares, r.reduced, true)), p, &r)?
+                    slope(&shares, &norm(&shares, p, &Over::these(&shares, r.reduced, true)), p, &r)?
                 }
                 None => slope(&input, &y, p, &r)?,
             };
@@ -61,35 +59,26 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
     })
 }
 
-/// The norm of elements of type `F32` or `F64`; of others in `F32`. Not recorded.
-pub(super) fn norm_of(x: &Tensor, p: f64, r: &Reduction) -> Tensor {
-    let (elements, [outer, len, inner]) = r.view(x);
-    with_float!(x.dtype(), T => {
-        Tensor::build::<T>(&r.shape, |out| reduce::norm::<T>(p, elements.data(), outer, len, inner, out))
-    }, else norm_of(&widened(x), p, r))
-}
-
 /// The largest (or smallest) magnitude of what went into each result of `y` (with the dimensions kept), if there is one that is beyond the
 /// numbers which have all digits: too large for a number, or subnormal. Constant, so not recorded.
-pub(super) fn unit(x: &Tensor, y: &Tensor, r: &Reduction, smallest_of: bool) -> Result<Option<Tensor>> {
+pub(super) fn unit(x: &Tensor, y: &Tensor, r: &Over, smallest_of: bool) -> Result<Option<Tensor>> {
     let smallest = if y.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
-    let is_beyond = |y: f64| y == f64::INFINITY || (y > 0.0 && y < smallest);
-    if !y.to_f64_vec().into_iter().any(is_beyond) {
+    let y = y.detach();
+    let beyond = y.eq_scalar(f64::INFINITY).logical_or(&y.gt_scalar(0.0).logical_and(&y.lt_scalar(smallest))?)?;
+    if beyond.any().item()? == 0.0 {
         return Ok(None);
     }
     // All others stay in the unit that they have.
-    let y = y.detach();
-    let beyond = y.eq_scalar(f64::INFINITY).logical_or(&y.gt_scalar(0.0).logical_and(&y.lt_scalar(smallest))?)?;
     let p = if smallest_of { f64::NEG_INFINITY } else { f64::INFINITY };
-    let extreme = norm_of(&widened(x), p, &Reduction::over(x, r.reduced, true)).cast(x.dtype());
+    let extreme = reduce(ReduceOp::Norm(p), x, &Over::these(x, r.reduced, true));
     let none = beyond.logical_not()?.logical_or(&extreme.is_finite().logical_not()?)?;
     Ok(Some(extreme.masked_fill(&none, 1.0)?))
 }
 
 /// How a norm `y` (with the dimensions kept) grows with each element.
-pub(super) fn slope(x: &Tensor, y: &Tensor, p: f64, r: &Reduction) -> Result<Tensor> {
+pub(super) fn slope(x: &Tensor, y: &Tensor, p: f64, r: &Over) -> Result<Tensor> {
     if p.is_infinite() {
-        return x.sign().mul(&r.shares(&x.abs(), y)?);
+        return x.sign().mul(&shares(&x.abs(), y, r)?);
     }
     if p == 0.0 {
         return Ok(x.zeros_like());

@@ -1,15 +1,13 @@
 //! Rows that are scaled back to a length.
 
-use super::norm::{expect_length, norm, norm_of, slope};
+use super::norm::{expect_length, norm, slope};
 use super::record;
-use super::reduce::{Reduction, narrowed, widened};
 use super::sum::sum;
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 use crate::tensor::create::check_reduced;
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::renorm::shorten;
+use crate::tensor::exec::reduce::{Over, ReduceOp, narrowed, reduce, shorten_rows, widened};
 use crate::tensor::layout::{MAX_DIMS, dim_index};
-use crate::tensor::{Element, Tensor};
 
 /// What is added to a norm before it divides.
 const EPS: f64 = 1e-7;
@@ -68,14 +66,14 @@ pub(crate) fn expect_limit(op: &str, max_norm: f64) -> Result<()> {
 
 /// The norms of the rows along `dim`, of elements of type `F32` or `F64`. Not recorded.
 pub(crate) fn row_norms(x: &Tensor, p: f64, dim: usize) -> Tensor {
-    norm_of(&x.detach(), p, &across(x, dim))
+    reduce(ReduceOp::Norm(p), x, &across(x, dim))
 }
 
 /// Everything but `dim`.
-fn across(x: &Tensor, dim: usize) -> Reduction {
+fn across(x: &Tensor, dim: usize) -> Over {
     let mut reduced = [true; MAX_DIMS];
     reduced[dim] = false;
-    Reduction::over(x, reduced, true)
+    Over::these(x, reduced, true)
 }
 
 /// Shortens, in place, the rows of a table that are too long, so that none is in the end.
@@ -88,27 +86,6 @@ pub(crate) fn limit_rows(table: &mut Tensor, p: f64, max_norm: f64) {
             return;
         }
     }
-}
-
-/// Multiplies, in place, the rows along `dim` whose norms are above `max_norm` by `max_norm / (norm + eps)`. Returns
-/// whether there were any.
-pub(crate) fn shorten_rows(x: &mut Tensor, dim: usize, norms: &Tensor, max_norm: f64, eps: f64) -> bool {
-    let inner = x.shape()[dim + 1..].iter().product();
-    with_float!(x.dtype(), T => {
-        let (limit, eps) = (T::from_f64(max_norm), T::from_f64(eps));
-        let norms = norms.data::<T>();
-        // Elements that others share are not copied if nothing changes.
-        let too_long = norms.iter().any(|norm| *norm > limit);
-        if too_long {
-            shorten(x.data_mut(), inner, norms, limit, eps);
-        }
-        too_long
-    }, else {
-        let (mut wide, dtype) = (widened(x).packed(), x.dtype());
-        let too_long = shorten_rows(&mut wide, dim, &widened(norms), max_norm, eps);
-        *x = wide.cast(dtype);
-        too_long
-    })
 }
 
 #[cfg(test)]

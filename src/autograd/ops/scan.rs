@@ -2,9 +2,8 @@
 //! the gradient of both products.
 
 use super::record;
-use super::reduce::{Reduction, narrowed, widened};
 use crate::error::Result;
-use crate::tensor::kernels::{recurrence, reduce, scan};
+use crate::tensor::exec::reduce::{Over, RecurrenceOp, ReduceOp, ScanOp, recurrence, reduce, scan};
 use crate::tensor::layout::{Dims, dim_index};
 use crate::tensor::{DType, Tensor};
 
@@ -26,7 +25,7 @@ impl Tensor {
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         let _timer = crate::profile::op("cumsum");
         let axis = dim_index("cumsum", dim, self.rank())?;
-        let out = scanned(self, axis, scan::cumsum::<i64>, scan::cumsum::<f32>, scan::cumsum::<f64>);
+        let out = scan(ScanOp::Sum, self, axis);
         Ok(record("cumsum", out, &[self], |tape| {
             tape.edge(self, move |g| g.flip(&[dim])?.cumsum(dim)?.flip(&[dim]));
         }))
@@ -41,7 +40,7 @@ impl Tensor {
     pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
         let _timer = crate::profile::op("cumprod");
         let axis = dim_index("cumprod", dim, self.rank())?;
-        let out = scanned(self, axis, scan::cumprod::<i64>, scan::cumprod::<f32>, scan::cumprod::<f64>);
+        let out = scan(ScanOp::Product, self, axis);
         Ok(record("cumprod", out, &[self], |tape| {
             let x = self.for_gradient();
             tape.edge_with_output(self, move |g, y| {
@@ -67,7 +66,7 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn prod(&self) -> Tensor {
-        prod(self, &Reduction::all(self))
+        prod(self, &Over::all(self))
     }
 
     /// The [product](Self::prod) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
@@ -76,51 +75,19 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn prod_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(prod(self, &Reduction::new("prod", self, dims, keepdim)?))
+        Ok(prod(self, &Over::dims("prod", self, dims, keepdim)?))
     }
 }
 
-/// A kernel on elements viewed as `[outer, len, inner]`.
-type Scan<T> = fn(&[T], usize, usize, usize, &mut [T]);
-
-fn scanned(x: &Tensor, axis: usize, integer: Scan<i64>, single: Scan<f32>, double: Scan<f64>) -> Tensor {
-    let [outer, len, inner] = around(x.shape(), axis);
-    match x.dtype() {
-        DType::F64 => {
-            let x = x.packed();
-            Tensor::build::<f64>(x.shape(), |out| double(x.data(), outer, len, inner, out))
-        }
-        DType::I64 | DType::U8 | DType::Bool => {
-            let x = x.cast(DType::I64).packed();
-            Tensor::build::<i64>(x.shape(), |out| integer(x.data(), outer, len, inner, out))
-        }
-        dtype => {
-            let x = widened(x).packed();
-            narrowed(Tensor::build::<f32>(x.shape(), |out| single(x.data(), outer, len, inner, out)), dtype)
-        }
-    }
-}
-
-/// A shape as `[outer, len, inner]`, with dimension `axis` in the middle.
-fn around(shape: &[usize], axis: usize) -> [usize; 3] {
-    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
-}
-
-fn prod(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("prod");
-    let out = match x.dtype() {
-        DType::I64 => r.run::<i64, _>(x, reduce::Prod),
-        DType::U8 | DType::Bool => r.run::<u8, _>(&x.cast(DType::U8), reduce::Prod),
-        _ => r.run_float(x, reduce::Prod),
-    };
-    record("prod", out, &[x], |tape| {
+fn prod(x: &Tensor, r: &Over) -> Tensor {
+    record("prod", reduce(ReduceOp::Product, x, r), &[x], |tape| {
         let (input, r) = (x.for_gradient(), *r);
         tape.edge(x, move |g| others(&input, &r)?.mul(&g.reshape(&*r.kept)?));
     })
 }
 
 /// For each element, the product of the other ones that it is multiplied with: of all before it and all behind it.
-fn others(x: &Tensor, r: &Reduction) -> Result<Tensor> {
+fn others(x: &Tensor, r: &Over) -> Result<Tensor> {
     let (reduced, rest): (Vec<usize>, Vec<usize>) = (0..x.rank()).partition(|i| r.reduced[*i]);
     let order: Vec<isize> = rest.iter().chain(&reduced).map(|i| *i as isize).collect();
     let moved = x.permute(&order)?;
@@ -154,7 +121,7 @@ fn delayed(x: &Tensor, axis: usize, first: f64) -> Result<Tensor> {
 /// It and [`recurrence_down`] are each other's gradient for `b`. The gradient for `a` is the product of what came up,
 /// delayed by one step, and what came down.
 fn recurrence_up(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
-    let out = recurrent(a, b, axis, recurrence::up::<f32>, recurrence::up::<f64>);
+    let out = recurrence(RecurrenceOp::Up, a, b, axis);
     record("recurrence_up", out, &[a, b], |tape| {
         let factors = a.clone();
         tape.edge_with_output(a, move |g, s| delayed(s, axis, 0.0)?.mul(&recurrence_down(&factors, g, axis)));
@@ -165,26 +132,13 @@ fn recurrence_up(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
 
 /// The linear recurrence `s[i] = b[i] + a[i+1] · s[i+1]` along a dimension.
 fn recurrence_down(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
-    let out = recurrent(a, b, axis, recurrence::down::<f32>, recurrence::down::<f64>);
+    let out = recurrence(RecurrenceOp::Down, a, b, axis);
     record("recurrence_down", out, &[a, b], |tape| {
         let factors = a.clone();
         tape.edge_with_output(a, move |g, s| delayed(&recurrence_up(&factors, g, axis), axis, 0.0)?.mul(s));
         let factors = a.clone();
         tape.edge(b, move |g| Ok(recurrence_up(&factors, g, axis)));
     })
-}
-
-/// A kernel on two operands viewed as `[outer, len, inner]`.
-type Recurrence<T> = fn(&[T], &[T], usize, usize, usize, &mut [T]);
-
-fn recurrent(a: &Tensor, b: &Tensor, axis: usize, single: Recurrence<f32>, double: Recurrence<f64>) -> Tensor {
-    let [outer, len, inner] = around(a.shape(), axis);
-    let (a, b) = (a.packed(), b.packed());
-    if a.dtype() == DType::F64 {
-        Tensor::build(a.shape(), |out| double(a.data(), b.data(), outer, len, inner, out))
-    } else {
-        Tensor::build(a.shape(), |out| single(a.data(), b.data(), outer, len, inner, out))
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Sorting along a dimension, and the largest or smallest elements.
 
-use super::max_min::{comparable, with_comparable};
 use super::record;
 use crate::error::{Error, Result};
-use crate::tensor::kernels::sort;
-use crate::tensor::layout::{Dims, dim_index};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::ordered;
+use crate::tensor::layout::dim_index;
 
 /// # Sorting
 impl Tensor {
@@ -83,27 +82,10 @@ fn chosen(name: &'static str, x: &Tensor, axis: usize, k: Option<usize>, descend
     (values, indices)
 }
 
-/// The same without recording.
-fn ordered(x: &Tensor, axis: usize, k: Option<usize>, descending: bool) -> (Tensor, Tensor) {
-    let rank = x.rank();
-    let to_end = Dims::collect((0..rank).filter(|i| *i != axis).chain([axis]));
-    let back = Dims::collect((0..rank).map(|i| if i == axis { rank - 1 } else { i - usize::from(i > axis) }));
-    let rows = comparable(x).permuted(&to_end).packed();
-    let mut shape = rows.layout().shape;
-    let size = x.shape()[axis];
-    shape[rank - 1] = k.unwrap_or(size);
-    let (mut values, mut indices) = (Tensor::stale(rows.dtype(), &shape), Tensor::stale(DType::I64, &shape));
-    with_comparable!(rows.dtype(), T => match k {
-        Some(k) => sort::topk::<T>(k, descending, rows.data(), size, values.data_mut(), indices.data_mut()),
-        None => sort::sort::<T>(descending, rows.data(), size, values.data_mut(), indices.data_mut()),
-    });
-    (values.permuted(&back).packed().cast(x.dtype()), indices.permuted(&back).packed())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor;
+    use crate::{DType, tensor};
 
     #[test]
     fn nothing_is_sorted() {

@@ -1,18 +1,17 @@
 //! Sums over any set of dimensions, and what is made of them: the mean, and the logarithm of a sum of exponentials.
 
 use super::record;
-use super::reduce::Reduction;
 use crate::error::Result;
-use crate::tensor::kernels::reduce;
+use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 use crate::tensor::layout::MAX_DIMS;
-use crate::tensor::{DType, Tensor};
 
 /// # Sums and means
 impl Tensor {
     /// The sum of all elements, 0 of none; integers and truth values give an `I64`. Gradient: `g` for every element.
     #[must_use]
     pub fn sum(&self) -> Tensor {
-        sum(self, &Reduction::all(self))
+        sum(self, &Over::all(self))
     }
 
     /// The sum over some dimensions (none stands for all). With `keepdim` they remain with size 1.
@@ -30,13 +29,12 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn sum_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(sum(self, &Reduction::new("sum", self, dims, keepdim)?))
+        Ok(sum(self, &Over::dims("sum", self, dims, keepdim)?))
     }
 
     /// `Σ x²` of all elements, or its mean, not recorded: for losses that have gradients of their own.
     pub(crate) fn sum_of_squares(&self, mean: bool) -> Tensor {
-        let r = Reduction::all(self);
-        if mean { r.run_float(self, reduce::MeanSquares) } else { r.run_float(self, reduce::SumSquares) }
+        reduce(if mean { ReduceOp::MeanSquares } else { ReduceOp::SumSquares }, self, &Over::all(self))
     }
 
     /// Sums the dimensions along which a tensor of `shape` was broadcast to this one's.
@@ -46,7 +44,7 @@ impl Tensor {
         for i in 0..self.rank() {
             reduced[i] = i < missing || (shape[i - missing] == 1 && self.shape()[i] != 1);
         }
-        sum(self, &Reduction::over(self, reduced, true)).reshape(shape)
+        sum(self, &Over::these(self, reduced, true)).reshape(shape)
     }
 
     /// The mean of all elements, `Σ x / n`, as `F32` for integers; NaN of none. Gradient: `g / n` for every element.
@@ -59,7 +57,7 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn mean(&self) -> Tensor {
-        mean(self, &Reduction::all(self))
+        mean(self, &Over::all(self))
     }
 
     /// The [mean](Self::mean) over some dimensions (none stands for all). With `keepdim` they remain with size 1.
@@ -68,14 +66,14 @@ impl Tensor {
     /// If a dimension is out of range or named twice.
     #[track_caller]
     pub fn mean_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(mean(self, &Reduction::new("mean", self, dims, keepdim)?))
+        Ok(mean(self, &Over::dims("mean", self, dims, keepdim)?))
     }
 
     /// `log Σ eˣ` over all elements, without overflow, as `F32` for integers; -∞ of none.
     /// Gradient: `g · eˣ / Σ eˣ`, the softmax.
     #[must_use]
     pub fn logsumexp(&self) -> Tensor {
-        logsumexp(self, &Reduction::all(self))
+        logsumexp(self, &Over::all(self))
     }
 
     /// The [logarithm of the sum of exponentials](Self::logsumexp) over some dimensions (none stands for all). With
@@ -93,38 +91,29 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn logsumexp_dims(&self, dims: &[isize], keepdim: bool) -> Result<Tensor> {
-        Ok(logsumexp(self, &Reduction::new("logsumexp", self, dims, keepdim)?))
+        Ok(logsumexp(self, &Over::dims("logsumexp", self, dims, keepdim)?))
     }
 }
 
-pub(super) fn sum(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("sum");
-    let out = match x.dtype() {
-        DType::I64 => r.run::<i64, _>(x, reduce::Sum),
-        DType::U8 => r.run::<u8, _>(x, reduce::Sum),
-        DType::Bool => r.run::<bool, _>(x, reduce::Sum),
-        _ => r.run_float(x, reduce::Sum),
-    };
-    record("sum", out, &[x], |tape| {
+pub(super) fn sum(x: &Tensor, r: &Over) -> Tensor {
+    record("sum", reduce(ReduceOp::Sum, x, r), &[x], |tape| {
         let (kept, full) = (r.kept, x.layout().shape);
         tape.edge(x, move |g| g.reshape(&*kept)?.expanded(&full));
     })
 }
 
-pub(super) fn mean(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("mean");
-    record("mean", r.run_float(x, reduce::Mean), &[x], |tape| {
+pub(super) fn mean(x: &Tensor, r: &Over) -> Tensor {
+    record("mean", reduce(ReduceOp::Mean, x, r), &[x], |tape| {
         let (kept, full, count) = (r.kept, x.layout().shape, r.count(x) as f64);
         tape.edge(x, move |g| g.div_scalar(count).reshape(&*kept)?.expanded(&full));
     })
 }
 
-fn logsumexp(x: &Tensor, r: &Reduction) -> Tensor {
-    let _timer = crate::profile::op("logsumexp");
-    record("logsumexp", r.run_float(x, reduce::LogSumExp), &[x], |tape| {
-        let (input, kept, over) = (x.for_gradient(), r.kept, Reduction::over(x, r.reduced, true));
+fn logsumexp(x: &Tensor, r: &Over) -> Tensor {
+    record("logsumexp", reduce(ReduceOp::LogSumExp, x, r), &[x], |tape| {
+        let (input, kept, over) = (x.for_gradient(), r.kept, Over::these(x, r.reduced, true));
         tape.edge(x, move |g| {
-            let largest = over.run_float(&input.detach(), reduce::Max);
+            let largest = reduce(ReduceOp::Max, &input, &over);
             // The softmax, which is not e^(x - y): of large numbers, the result has been rounded by more than it adds to them.
             let e = input.sub(&largest.masked_fill(&largest.eq_scalar(f64::NEG_INFINITY), 0.0)?)?.exp();
             let total = sum(&e, &over);
@@ -138,7 +127,7 @@ fn logsumexp(x: &Tensor, r: &Reduction) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor;
+    use crate::{DType, tensor};
 
     #[test]
     fn nothing_has_a_sum_but_no_mean() {

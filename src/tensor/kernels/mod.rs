@@ -6,7 +6,7 @@
 //! | [`math`] | elementary functions that vectorise, with stated accuracy |
 //! | [`map`] | element by element, with broadcasting |
 //! | [`ops`] | the operations that [`map`] applies |
-//! | [`reduce`], [`scan`], [`recurrence`], [`sort`] | along one dimension of three |
+//! | [`reduce`], [`scan`], [`sort`] | along one dimension of three |
 //! | [`renorm`] | scaling back rows that are too long |
 //! | [`copy`] | gathering strided elements, conversion between types |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
@@ -34,7 +34,6 @@ pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod ops;
 pub(crate) mod optim;
-pub(crate) mod recurrence;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod renorm;

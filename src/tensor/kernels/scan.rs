@@ -1,28 +1,37 @@
-//! Running sums and products along the middle of `[outer, len, inner]`.
+//! Running sums and products, and linear recurrences (the gradients of running products), along the middle of
+//! `[outer, len, inner]`. Each element waits for the one before it, so that wider registers would gain nothing.
 
 use crate::parallel;
 
 use super::Real;
-use super::simd::{Isa, Kernel, dispatch};
 use super::{Elem, GRAIN, count};
 
 /// The widest group of columns that is scanned side by side.
 const COLUMNS: usize = 256;
 
+/// What runs along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// `out[i] = x[0] + … + x[i]`. Integers wrap around.
+    Sum,
+    /// `out[i] = x[0] · … · x[i]`. Integers wrap around.
+    Product,
+}
+
 /// A type whose running sums and products are kept in a wider one: `f64` for `f32`, as PyTorch does.
 pub(crate) trait Scan: Elem {
-    type Running: Elem;
-    const ZERO: Self::Running;
-    const ONE: Self::Running;
-    fn sum(running: Self::Running, x: Self) -> Self::Running;
-    fn product(running: Self::Running, x: Self) -> Self::Running;
-    fn narrow(running: Self::Running) -> Self;
+    type Wide: Elem;
+    const ZERO: Self::Wide;
+    const ONE: Self::Wide;
+    fn sum(running: Self::Wide, x: Self) -> Self::Wide;
+    fn product(running: Self::Wide, x: Self) -> Self::Wide;
+    fn narrow(running: Self::Wide) -> Self;
 }
 
 macro_rules! real_scans {
     ($($t:ty),*) => {$(
         impl Scan for $t {
-            type Running = f64;
+            type Wide = f64;
             const ZERO: f64 = 0.0;
             const ONE: f64 = 1.0;
             #[inline(always)]
@@ -37,7 +46,7 @@ macro_rules! real_scans {
 real_scans!(f32, f64);
 
 impl Scan for i64 {
-    type Running = Self;
+    type Wide = Self;
     const ZERO: Self = 0;
     const ONE: Self = 1;
     #[inline(always)]
@@ -54,25 +63,8 @@ impl Scan for i64 {
     }
 }
 
-/// `out[i] = x[0] + … + x[i]` along `len`. Integers wrap around.
-pub(crate) fn cumsum<T: Scan>(x: &[T], outer: usize, len: usize, inner: usize, out: &mut [T]) {
-    scan(x, outer, len, inner, out, T::ZERO, T::sum);
-}
-
-/// `out[i] = x[0] · … · x[i]` along `len`. Integers wrap around.
-pub(crate) fn cumprod<T: Scan>(x: &[T], outer: usize, len: usize, inner: usize, out: &mut [T]) {
-    scan(x, outer, len, inner, out, T::ONE, T::product);
-}
-
-fn scan<T: Scan>(
-    x: &[T],
-    outer: usize,
-    len: usize,
-    inner: usize,
-    out: &mut [T],
-    start: T::Running,
-    step: impl Fn(T::Running, T) -> T::Running + Copy + Send + Sync,
-) {
+/// Running sums or products.
+pub(crate) fn running<T: Scan>(op: Running, x: &[T], [outer, len, inner]: [usize; 3], out: &mut [T]) {
     assert!(x.len() == count(&[outer, len, inner]) && out.len() == x.len(), "scan: input and output");
     let matrix = len * inner;
     if matrix == 0 {
@@ -80,45 +72,88 @@ fn scan<T: Scan>(
     }
     let matrices = (GRAIN / matrix).max(1);
     parallel::for_blocks(out, matrices * matrix, |first, out| {
-        for (i, out) in out.chunks_mut(matrix).enumerate() {
-            dispatch(ScanLoop { x: &x[first + i * matrix..][..matrix], inner, out, start, step });
+        for (x, out) in x[first..].chunks(matrix).zip(out.chunks_mut(matrix)) {
+            match op {
+                Running::Sum => scan_columns(x, inner, out, T::ZERO, T::sum),
+                Running::Product => scan_columns(x, inner, out, T::ONE, T::product),
+            }
         }
     });
 }
 
 /// Scans the columns of one matrix.
-struct ScanLoop<'a, T: Scan, F> {
-    x: &'a [T],
-    inner: usize,
-    out: &'a mut [T],
-    start: T::Running,
-    step: F,
-}
-
-impl<T: Scan, F: Fn(T::Running, T) -> T::Running> Kernel for ScanLoop<'_, T, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        if self.inner == 1 {
-            let mut running = self.start;
-            for (out, &x) in self.out.iter_mut().zip(self.x) {
-                running = (self.step)(running, x);
-                *out = T::narrow(running);
-            }
-            return;
+fn scan_columns<T: Scan>(x: &[T], inner: usize, out: &mut [T], start: T::Wide, step: impl Fn(T::Wide, T) -> T::Wide) {
+    if inner == 1 {
+        let mut running = start;
+        for (out, &x) in out.iter_mut().zip(x) {
+            running = step(running, x);
+            *out = T::narrow(running);
         }
-        for left in (0..self.inner).step_by(COLUMNS) {
-            let width = COLUMNS.min(self.inner - left);
-            let mut running = [self.start; COLUMNS];
-            let running = &mut running[..width];
-            for (out, x) in self.out.chunks_exact_mut(self.inner).zip(self.x.chunks_exact(self.inner)) {
-                let (out, x) = (&mut out[left..left + width], &x[left..left + width]);
-                for ((out, &x), running) in out.iter_mut().zip(x).zip(running.iter_mut()) {
-                    *running = (self.step)(*running, x);
-                    *out = T::narrow(*running);
-                }
+        return;
+    }
+    for left in (0..inner).step_by(COLUMNS) {
+        let width = COLUMNS.min(inner - left);
+        let mut running = [start; COLUMNS];
+        let running = &mut running[..width];
+        for (out, x) in out.chunks_exact_mut(inner).zip(x.chunks_exact(inner)) {
+            let (out, x) = (&mut out[left..left + width], &x[left..left + width]);
+            for ((out, &x), running) in out.iter_mut().zip(x).zip(running.iter_mut()) {
+                *running = step(*running, x);
+                *out = T::narrow(*running);
             }
         }
     }
+}
+
+/// Which way a recurrence goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// `out[i] = b[i] + a[i] · out[i - 1]`, beginning with the first `b`.
+    Up,
+    /// `out[i] = b[i] + a[i + 1] · out[i + 1]`, beginning with the last `b`.
+    Down,
+}
+
+/// A linear recurrence, kept in `f64`.
+pub(crate) fn recurrent<T: Real>(
+    direction: Direction,
+    a: &[T],
+    b: &[T],
+    [outer, len, inner]: [usize; 3],
+    out: &mut [T],
+) {
+    let fits = a.len() == count(&[outer, len, inner]) && b.len() == a.len() && out.len() == a.len();
+    assert!(fits, "recurrence: operands and output");
+    let matrix = len * inner;
+    if matrix == 0 {
+        return;
+    }
+    // Which row of `b` and `out` a step is about, and with which row of `a` it takes over the last one.
+    let rows = |step: usize| match direction {
+        Direction::Up => (step, step),
+        Direction::Down => (len - 1 - step, len - step),
+    };
+    let matrices = (GRAIN / matrix).max(1);
+    parallel::for_blocks(out, matrices * matrix, |first, out| {
+        for (i, out) in out.chunks_mut(matrix).enumerate() {
+            let (a, b) = (&a[first + i * matrix..][..matrix], &b[first + i * matrix..][..matrix]);
+            for left in (0..inner).step_by(COLUMNS) {
+                let width = COLUMNS.min(inner - left);
+                let mut running = [0.0; COLUMNS];
+                for step in 0..len {
+                    let (row, factor) = rows(step);
+                    if step > 0 {
+                        let factors = &a[factor * inner + left..][..width];
+                        running.iter_mut().zip(factors).for_each(|(running, &a)| *running *= a.to_f64());
+                    }
+                    let start = row * inner + left;
+                    let (out, b) = (&mut out[start..start + width], &b[start..start + width]);
+                    for ((out, &b), running) in out.iter_mut().zip(b).zip(&mut running) {
+                        *running += b.to_f64();
+                        *out = T::from_f64(*running);
+                    }
+                }
+            }
+        }
+    });
 }

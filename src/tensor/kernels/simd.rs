@@ -97,6 +97,17 @@ fn run_portable<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Portable>()
 }
 
+/// Runs a loop on 256-bit vectors at most: for loops that wait for memory, which a third copy would not make faster.
+#[inline]
+pub(crate) fn dispatch_to_avx2<K: Kernel>(kernel: K) -> K::Output {
+    match level() {
+        Level::Portable => run_portable(kernel),
+        // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 | Level::Avx512 => unsafe { run_avx2(kernel) },
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
 fn run_avx2<K: Kernel>(kernel: K) -> K::Output {

@@ -7,7 +7,7 @@
 use super::super::{Elem, Real};
 
 /// The elements that make one result.
-pub(crate) struct Column<'a, T> {
+pub(super) struct Column<'a, T> {
     x: &'a [T],
     stride: usize,
     len: usize,
@@ -51,6 +51,14 @@ fn exponent(x: f64) -> i32 {
     (((x.abs().to_bits() >> 52) as i32) - 1023).max(-1022)
 }
 
+/// The `p`-th root. `1/p` has been rounded, which the logarithm of a large number makes more of; a step of Newton's method
+/// takes that out again.
+pub(super) fn root(x: f64, p: f64) -> f64 {
+    let y = x.powf(p.recip());
+    let off = (x / y.powf(p) - 1.0) / p;
+    if off.abs() < 1e-6 { y + y * off } else { y }
+}
+
 impl<'a, T: Elem> Column<'a, T> {
     /// `len` elements of `x`, `stride` apart.
     pub(super) fn new(x: &'a [T], stride: usize, len: usize) -> Self {
@@ -85,10 +93,15 @@ impl<T: Real> Column<'_, T> {
         total >= self.count() * floor && total.is_finite() && result.is_finite()
     }
 
-    /// `Σ x / divisor`.
+    /// `Σ x / divisor`, of which `result` is the fast one.
+    #[inline(always)]
+    pub(super) fn sum(&self, result: T, divisor: f64) -> T {
+        if result.is_finite() { result } else { self.slow_sum(divisor) }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn sum_over(&self, divisor: f64) -> T {
+    fn slow_sum(&self, divisor: f64) -> T {
         let scale = power_of_two(-64);
         T::from_f64(scaled(sum_of(self.values().map(|x| x * scale)) / divisor, 64))
     }
@@ -134,7 +147,7 @@ impl<T: Real> Column<'_, T> {
         if unit == 0.0 || !unit.is_finite() {
             return T::from_f64(unit);
         }
-        T::from_f64(unit * super::ops::root(sum_of(self.magnitudes().map(|x| (x / unit).powf(p))), p))
+        T::from_f64(unit * root(sum_of(self.magnitudes().map(|x| (x / unit).powf(p))), p))
     }
 
     /// `Π x`, of which `result` is the fast one.
@@ -173,19 +186,18 @@ impl<T: Real> Column<'_, T> {
         T::from_f64(scaled(product, power))
     }
 
-    /// Mean and variance (or its root), of which `result` is the fast one. Those of `f32` were computed in `f64` and are
-    /// never off.
+    /// The variance (or its root), of which `result` is the fast one. That of `f32` was computed in `f64` and is never off.
     #[inline(always)]
-    pub(super) fn moments(&self, result: (T, T), divisor: f64, root: bool) -> (T, T) {
-        let spread = result.1.to_f64();
+    pub(super) fn spread(&self, result: T, divisor: f64, root: bool) -> T {
+        let spread = result.to_f64();
         let square = if root { spread * spread } else { spread };
-        let safe = T::WIDENS || (self.is_safe(square * divisor, result.1) && result.0.is_finite());
-        if safe { result } else { self.slow_moments(result, divisor, root) }
+        let safe = T::WIDENS || self.is_safe(square * divisor, result);
+        if safe { result } else { self.slow_spread(result, divisor, root) }
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_moments(&self, result: (T, T), divisor: f64, root: bool) -> (T, T) {
+    fn slow_spread(&self, result: T, divisor: f64, root: bool) -> T {
         let largest = self.largest();
         if largest == 0.0 || !largest.is_finite() {
             return result;
@@ -200,8 +212,7 @@ impl<T: Real> Column<'_, T> {
         let f = if distance == 0.0 { 0 } else { -exponent(distance) };
         let squares = sum_of(values().map(|x| scaled(x - mean, f.into())).map(|x| x * x)) / divisor;
         let back = -i64::from(e) - i64::from(f);
-        let spread = if root { scaled(squares.sqrt(), back) } else { scaled(squares, 2 * back) };
-        (T::from_f64(scaled(mean, (-e).into())), T::from_f64(spread))
+        T::from_f64(if root { scaled(squares.sqrt(), back) } else { scaled(squares, 2 * back) })
     }
 }
 

@@ -3,22 +3,29 @@
 //! Sums are accurate because they are nested: each lane of a block adds few elements in the elements' own type, and
 //! blocks are added in `f64`. Which elements share a lane and a block depends on the shape alone. What leaves the range of
 //! the type on the way is computed [again].
+//!
+//! A [`Fold`] is the loop of a reduction. It is compiled for an element type and two instruction sets, and stands in a
+//! [`Reducer`] as two function pointers. Everything around it (rows and columns, blocks, threads, totals) is compiled once for a
+//! type of elements, and what is made of the totals is a number in [`RealOp`].
 
 mod again;
 mod arg;
-mod moments;
-mod ops;
+mod fold;
+mod integer;
+mod real;
 
 use crate::parallel;
 
-use super::ops::Number;
-use super::simd::{Isa, Kernel, dispatch};
-use super::{Elem, GRAIN, Real, count};
+use super::simd::{Isa, Kernel, Portable, dispatch_to_avx2};
+use super::{Elem, GRAIN, count};
 
-pub(crate) use again::Column;
+use again::Column;
+#[cfg(test)]
+pub(super) use arg::Ordered;
 pub(crate) use arg::arg_reduce;
-pub(crate) use moments::variance;
-pub(crate) use ops::*;
+use fold::Fold;
+pub(crate) use integer::{IntegerOp, bytes, integers};
+pub(crate) use real::{RealOp, reals};
 
 /// Accumulators that run side by side over contiguous elements: four of the widest registers of `f32`.
 const LANES: usize = 64;
@@ -32,117 +39,75 @@ const ROWS: usize = 256;
 /// Columns that are reduced side by side.
 const COLUMNS: usize = 256;
 
-/// A reduction of elements of type `T`.
-pub(crate) trait Reduce<T: Elem>: Copy + Send + Sync {
-    /// How much longer than an addition one step takes, roughly.
-    const COST: usize = 1;
-
-    /// What it results in.
-    type Output: Elem;
-    /// What a lane holds.
-    type Acc: Copy + Send + Sync;
-    /// What a block amounts to.
-    type Total: Copy + Send + Sync;
-
-    /// A lane before its first element.
-    fn start(self) -> Self::Acc;
-    fn feed<I: Isa>(self, acc: Self::Acc, x: T) -> Self::Acc;
-    /// Two lanes together.
-    fn join<I: Isa>(self, a: Self::Acc, b: Self::Acc) -> Self::Acc;
-    fn total(self, acc: Self::Acc) -> Self::Total;
-    /// Two blocks together.
-    fn merge(self, a: Self::Total, b: Self::Total) -> Self::Total;
-    /// The result for `len` elements.
-    fn finish(self, total: Self::Total, len: usize) -> Self::Output;
-
-    /// The result of these elements, given what the fast loops made of them; see [`again`].
-    #[inline(always)]
-    fn checked(self, result: Self::Output, _: &Column<'_, T>) -> Self::Output {
-        result
-    }
-
-    /// Reduces up to [`BLOCK`] contiguous elements.
-    #[inline(always)]
-    fn fold<I: Isa>(self, x: &[T]) -> Self::Total {
-        self.total(fold_lanes(x, self.start(), |acc, x| self.feed::<I>(acc, x), |a, b| self.join::<I>(a, b)))
-    }
-
-    /// Reduces up to [`ROWS`] rows, `stride` elements apart, into a total for each of up to [`COLUMNS`] columns.
-    #[inline(always)]
-    fn fold_columns<I: Isa>(self, x: &[T], stride: usize, rows: usize, totals: &mut [Self::Total]) {
-        let mut acc = [self.start(); COLUMNS];
-        let acc = &mut acc[..totals.len().min(COLUMNS)];
-        feed_columns(x, stride, rows, acc, |acc, x| self.feed::<I>(acc, x));
-        for (total, &acc) in totals.iter_mut().zip(acc.iter()) {
-            *total = self.merge(*total, self.total(acc));
-        }
-    }
-}
-
-/// Reduces contiguous elements in [`LANES`] lanes, then the lanes pairwise.
-#[inline(always)]
-fn fold_lanes<T: Copy, A: Copy>(x: &[T], start: A, feed: impl Fn(A, T) -> A, join: impl Fn(A, A) -> A) -> A {
-    if x.len() < LANES / 4 {
-        let mut acc = start;
-        for &x in x {
-            acc = feed(acc, x);
-        }
-        return acc;
-    }
-    let mut lanes = [start; LANES];
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = feed(*lane, x);
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane = feed(*lane, x);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] = join(lanes[i], lanes[i + width]);
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// Feeds `rows` rows, `stride` elements apart, to one accumulator per column.
-#[inline(always)]
-fn feed_columns<T: Copy, A: Copy>(x: &[T], stride: usize, rows: usize, acc: &mut [A], feed: impl Fn(A, T) -> A) {
-    let width = acc.len();
-    let row = |r: usize| &x[r * stride..][..width];
-    let mut r = 0;
-    // Four rows at a time, so that the accumulators are loaded and stored a quarter as often.
-    while r + 4 <= rows {
-        let (a, b, c, d) = (row(r), row(r + 1), row(r + 2), row(r + 3));
-        for ((((acc, &a), &b), &c), &d) in acc.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *acc = feed(feed(feed(feed(*acc, a), b), c), d);
-        }
-        r += 4;
-    }
-    while r < rows {
-        for (acc, &x) in acc.iter_mut().zip(row(r)) {
-            *acc = feed(*acc, x);
-        }
-        r += 1;
-    }
-}
-
-/// Reduces `x`, viewed as `[outer, len, inner]`, into the `outer · inner` elements of `out`.
-pub(crate) fn reduce<T: Elem, R: Reduce<T>>(
-    op: R,
-    x: &[T],
+/// Elements as they are reduced: along the middle.
+#[derive(Clone, Copy)]
+struct View<'a, T> {
+    x: &'a [T],
     outer: usize,
     len: usize,
     inner: usize,
-    out: &mut [R::Output],
+}
+
+impl<'a, T: Elem> View<'a, T> {
+    fn new(x: &'a [T], [outer, len, inner]: [usize; 3], results: usize) -> Self {
+        assert_eq!(x.len(), count(&[outer, len, inner]), "reduce: elements");
+        assert_eq!(results, count(&[outer, inner]), "reduce: results");
+        Self { x, outer, len, inner }
+    }
+
+    /// The elements of one result.
+    fn column(&self, i: usize) -> Column<'a, T> {
+        let first = i / self.inner * self.len * self.inner + i % self.inner;
+        Column::new(self.x.get(first..).unwrap_or_default(), self.inner, self.len)
+    }
+}
+
+/// The loops of a reduction of elements of type `T`, to totals of type `A`.
+struct Reducer<T, A> {
+    /// Reduces contiguous rows of so many elements, each to its total.
+    rows: fn(&[T], usize, &mut [A]),
+    /// Merges columns, of so many rows that are a stride apart, into their totals.
+    columns: fn(&[T], usize, usize, &mut [A]),
+    /// The total of nothing.
+    empty: A,
+    /// Two totals together.
+    merge: fn(A, A) -> A,
+    /// How much longer than an addition one step takes, roughly.
+    cost: usize,
+}
+
+impl<T: Elem, A: Elem> Reducer<T, A> {
+    fn of<F: Fold<T, Total = A>>() -> Self {
+        Self {
+            rows: rows::<T, F>,
+            columns: columns::<T, F>,
+            empty: F::total(F::start()),
+            merge: F::merge,
+            cost: F::COST,
+        }
+    }
+}
+
+/// What is made of totals: results, the first of which has this number.
+type Finish<'f, A, O> = &'f (dyn Fn(usize, &[A], &mut [O]) + Sync);
+
+/// One reduction on its way.
+#[derive(Clone, Copy)]
+struct Run<'a, T, A, O> {
+    reducer: &'a Reducer<T, A>,
+    finish: Finish<'a, A, O>,
+}
+
+/// Reduces a view into the `outer · inner` elements of `out`.
+fn reduce<T: Elem, A: Elem, O: Elem>(
+    reducer: &Reducer<T, A>,
+    view: View<'_, T>,
+    finish: Finish<'_, A, O>,
+    out: &mut [O],
 ) {
-    assert_eq!(x.len(), count(&[outer, len, inner]), "reduce: elements");
-    assert_eq!(out.len(), count(&[outer, inner]), "reduce: results");
-    let grain = GRAIN / R::COST;
+    let (run, View { x, len, inner, .. }) = (Run { reducer, finish }, view);
+    debug_assert_eq!(out.len(), view.outer * inner);
+    let grain = GRAIN / reducer.cost;
     let matrix = len.saturating_mul(inner);
     if out.is_empty() {
         return;
@@ -152,141 +117,143 @@ pub(crate) fn reduce<T: Elem, R: Reduce<T>>(
         return parallel::for_blocks(out, matrices * inner, |start, out| {
             let x = &x[start * len..][..out.len() * len];
             if inner == 1 {
-                reduce_rows(op, x, len, out);
+                run.rows(x, len, start, out);
             } else {
                 for (i, out) in out.chunks_mut(inner).enumerate() {
-                    reduce_columns(op, &x[i * matrix..][..matrix], inner, out);
+                    run.columns(&x[i * matrix..][..matrix], inner, start + i * inner, out);
                 }
             }
         });
     }
-    for (x, out) in x.chunks(matrix).zip(out.chunks_mut(inner)) {
-        reduce_large(op, x, len, inner, grain, out);
+    for (i, (x, out)) in x.chunks(matrix).zip(out.chunks_mut(inner)).enumerate() {
+        run.large(x, [len, inner], grain, i * inner, out);
     }
 }
 
-/// Reduces one large matrix of `[len, inner]`: by segments of rows, or by groups of columns if the rows are few.
-fn reduce_large<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, inner: usize, grain: usize, out: &mut [R::Output]) {
-    let rows = (grain / inner).next_multiple_of(if inner == 1 { BLOCK } else { ROWS }).max(ROWS);
-    let segments = len.div_ceil(rows);
-    if segments == 1 {
-        let columns = (grain / len).max(LANES);
-        return parallel::for_blocks(out, columns, |start, out| reduce_columns(op, &x[start..], inner, out));
+impl<T: Elem, A: Elem, O: Elem> Run<'_, T, A, O> {
+    /// Reduces one large matrix of `[len, inner]`: by segments of rows, or by groups of columns if the rows are few.
+    fn large(&self, x: &[T], [len, inner]: [usize; 2], grain: usize, first: usize, out: &mut [O]) {
+        let rows = (grain / inner).next_multiple_of(if inner == 1 { BLOCK } else { ROWS }).max(ROWS);
+        let segments = len.div_ceil(rows);
+        if segments == 1 {
+            let columns = (grain / len).max(LANES);
+            return parallel::for_blocks(out, columns, |start, out| {
+                self.columns(&x[start..], inner, first + start, out);
+            });
+        }
+        let segment = |i: usize| &x[i * rows * inner..x.len().min((i + 1) * rows * inner)];
+        // Of each segment a row of totals.
+        let mut totals = vec![self.reducer.empty; segments * inner];
+        parallel::for_blocks(&mut totals, inner, |start, totals| {
+            let segment = segment(start / inner);
+            if inner == 1 {
+                return (self.reducer.rows)(segment, segment.len(), totals);
+            }
+            for (j, totals) in totals.chunks_mut(COLUMNS).enumerate() {
+                self.merge_columns(&segment[j * COLUMNS..], inner, totals);
+            }
+        });
+        let (sum, rest) = totals.split_at_mut(inner);
+        for totals in rest.chunks(inner) {
+            self.merge(sum, totals);
+        }
+        (self.finish)(first, sum, out);
     }
-    let segment = |i: usize| &x[i * rows * inner..x.len().min((i + 1) * rows * inner)];
-    // Of each segment a row of totals.
-    let mut totals = vec![op.total(op.start()); segments * inner];
-    parallel::for_blocks(&mut totals, inner, |start, totals| {
-        let segment = segment(start / inner);
-        if inner == 1 {
-            return dispatch(RowsLoop { op, x: segment, len: segment.len(), totals });
-        }
-        for (j, totals) in totals.chunks_mut(COLUMNS).enumerate() {
-            fold_matrix(op, &segment[j * COLUMNS..], inner, totals);
-        }
-    });
-    let (sum, rest) = totals.split_at_mut(inner);
-    for totals in rest.chunks(inner) {
-        for (sum, &total) in sum.iter_mut().zip(totals) {
-            *sum = op.merge(*sum, total);
+
+    /// Reduces rows of `len` elements.
+    fn rows(&self, x: &[T], len: usize, first: usize, out: &mut [O]) {
+        for (i, out) in out.chunks_mut(LANES).enumerate() {
+            let mut totals = [self.reducer.empty; LANES];
+            let totals = &mut totals[..out.len()];
+            (self.reducer.rows)(&x[i * LANES * len..], len, totals);
+            (self.finish)(first + i * LANES, totals, out);
         }
     }
-    for (j, (out, &total)) in out.iter_mut().zip(sum.iter()).enumerate() {
-        *out = op.checked(op.finish(total, len), &Column::new(&x[j..], inner, len));
+
+    /// Reduces the first `out.len()` columns of a matrix whose rows are `inner` apart.
+    fn columns(&self, x: &[T], inner: usize, first: usize, out: &mut [O]) {
+        for (j, out) in out.chunks_mut(COLUMNS).enumerate() {
+            let mut totals = [self.reducer.empty; COLUMNS];
+            let totals = &mut totals[..out.len()];
+            if !x.is_empty() {
+                self.merge_columns(&x[j * COLUMNS..], inner, totals);
+            }
+            (self.finish)(first + j * COLUMNS, totals, out);
+        }
+    }
+
+    /// Merges the columns of a matrix into their totals. `x` begins at the first of the columns and ends anywhere in the last
+    /// row.
+    fn merge_columns(&self, x: &[T], inner: usize, totals: &mut [A]) {
+        let rows = x.len().div_ceil(inner);
+        let together = LANES / inner;
+        if together < 2 || rows < together {
+            return (self.reducer.columns)(x, inner, rows, totals);
+        }
+        // Rows shorter than the lanes: several make one.
+        let mut wide = [self.reducer.empty; LANES];
+        let wide = &mut wide[..together * inner];
+        let grouped = rows / together;
+        let (head, rest) = x.split_at(grouped * together * inner);
+        (self.reducer.columns)(head, wide.len(), grouped, wide);
+        for part in wide.chunks(inner) {
+            self.merge(totals, part);
+        }
+        (self.reducer.columns)(rest, inner, rows - grouped * together, totals);
+    }
+
+    fn merge(&self, totals: &mut [A], others: &[A]) {
+        for (total, &other) in totals.iter_mut().zip(others) {
+            *total = (self.reducer.merge)(*total, other);
+        }
     }
 }
 
-/// Reduces rows of `len` elements.
-fn reduce_rows<T: Elem, R: Reduce<T>>(op: R, x: &[T], len: usize, out: &mut [R::Output]) {
-    for (i, out) in out.chunks_mut(LANES).enumerate() {
-        let mut totals = [op.total(op.start()); LANES];
-        let totals = &mut totals[..out.len()];
-        let x = &x[i * LANES * len..];
-        dispatch(RowsLoop { op, x, len, totals });
-        for (k, (out, &total)) in out.iter_mut().zip(totals.iter()).enumerate() {
-            *out = op.checked(op.finish(total, len), &Column::new(&x[k * len..], 1, len));
-        }
-    }
+fn rows<T: Elem, F: Fold<T>>(x: &[T], len: usize, totals: &mut [F::Total]) {
+    let rows = RowsLoop::<T, F> { x, len, totals };
+    if F::VECTORS { dispatch_to_avx2(rows) } else { rows.run::<Portable>() }
 }
 
-/// Reduces the first `out.len()` columns of a matrix whose rows are `inner` apart.
-fn reduce_columns<T: Elem, R: Reduce<T>>(op: R, x: &[T], inner: usize, out: &mut [R::Output]) {
-    let len = x.len().div_ceil(inner);
-    for (j, out) in out.chunks_mut(COLUMNS).enumerate() {
-        let mut totals = [op.total(op.start()); COLUMNS];
-        let totals = &mut totals[..out.len()];
-        if !x.is_empty() {
-            fold_matrix(op, &x[j * COLUMNS..], inner, totals);
-        }
-        for (k, (out, &total)) in out.iter_mut().zip(totals.iter()).enumerate() {
-            let column = x.get(j * COLUMNS + k..).unwrap_or_default();
-            *out = op.checked(op.finish(total, len), &Column::new(column, inner, len));
-        }
-    }
-}
-
-/// Adds the columns of a matrix to their totals. `x` begins at the first of the columns and ends anywhere in the last
-/// row.
-fn fold_matrix<T: Elem, R: Reduce<T>>(op: R, x: &[T], inner: usize, totals: &mut [R::Total]) {
-    let rows = x.len().div_ceil(inner);
-    let together = LANES / inner;
-    if together < 2 || rows < together {
-        return dispatch(ColumnsLoop { op, x, stride: inner, rows, totals });
-    }
-    // Rows shorter than the lanes: several make one.
-    let empty = op.total(op.start());
-    let mut wide = [empty; LANES];
-    let wide = &mut wide[..together * inner];
-    let grouped = rows / together;
-    let (head, rest) = x.split_at(grouped * together * inner);
-    dispatch(ColumnsLoop { op, x: head, stride: wide.len(), rows: grouped, totals: wide });
-    for part in wide.chunks(inner) {
-        for (total, &part) in totals.iter_mut().zip(part) {
-            *total = op.merge(*total, part);
-        }
-    }
-    dispatch(ColumnsLoop { op, x: rest, stride: inner, rows: rows - grouped * together, totals });
+fn columns<T: Elem, F: Fold<T>>(x: &[T], stride: usize, rows: usize, totals: &mut [F::Total]) {
+    let columns = ColumnsLoop::<T, F> { x, stride, rows, totals };
+    if F::VECTORS { dispatch_to_avx2(columns) } else { columns.run::<Portable>() }
 }
 
 /// Reduces contiguous rows of `len` elements, each to its total.
-struct RowsLoop<'a, T: Elem, R: Reduce<T>> {
-    op: R,
+struct RowsLoop<'a, T: Elem, F: Fold<T>> {
     x: &'a [T],
     len: usize,
-    totals: &'a mut [R::Total],
+    totals: &'a mut [F::Total],
 }
 
-impl<T: Elem, R: Reduce<T>> Kernel for RowsLoop<'_, T, R> {
+impl<T: Elem, F: Fold<T>> Kernel for RowsLoop<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self) {
         for (i, total) in self.totals.iter_mut().enumerate() {
-            *total = fold_row::<I, T, R>(self.op, &self.x[i * self.len..][..self.len]);
+            let row = &self.x[i * self.len..][..self.len];
+            // Not a loop with the first block inside: what a block takes would stand there twice.
+            let (mut sum, mut begin) = (F::total(F::start()), 0);
+            while begin == 0 || begin < row.len() {
+                let block = F::fold::<I>(&row[begin..row.len().min(begin + BLOCK)]);
+                sum = if begin == 0 { block } else { F::merge(sum, block) };
+                begin += BLOCK;
+            }
+            *total = sum;
         }
     }
 }
 
-#[inline(always)]
-fn fold_row<I: Isa, T: Elem, R: Reduce<T>>(op: R, x: &[T]) -> R::Total {
-    let mut blocks = x.chunks(BLOCK);
-    let mut total = op.fold::<I>(blocks.next().unwrap_or_default());
-    for block in blocks {
-        total = op.merge(total, op.fold::<I>(block));
-    }
-    total
-}
-
-/// Adds columns to their totals, [`ROWS`] rows at a time.
-struct ColumnsLoop<'a, T: Elem, R: Reduce<T>> {
-    op: R,
+/// Merges columns into their totals, [`ROWS`] rows at a time.
+struct ColumnsLoop<'a, T: Elem, F: Fold<T>> {
     x: &'a [T],
     stride: usize,
     rows: usize,
-    totals: &'a mut [R::Total],
+    totals: &'a mut [F::Total],
 }
 
-impl<T: Elem, R: Reduce<T>> Kernel for ColumnsLoop<'_, T, R> {
+impl<T: Elem, F: Fold<T>> Kernel for ColumnsLoop<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
@@ -294,29 +261,8 @@ impl<T: Elem, R: Reduce<T>> Kernel for ColumnsLoop<'_, T, R> {
         let mut first = 0;
         while first < self.rows {
             let rows = ROWS.min(self.rows - first);
-            self.op.fold_columns::<I>(&self.x[first * self.stride..], self.stride, rows, self.totals);
+            F::fold_columns::<I>(&self.x[first * self.stride..], self.stride, rows, self.totals);
             first += rows;
         }
-    }
-}
-
-/// The `p`-norm `(Σ |x|ᵖ)^(1/p)` along `len`, for any `p`: 0 counts what is not zero, ±∞ gives the extremes of |x|.
-pub(crate) fn norm<T: Real + Number>(p: f64, x: &[T], outer: usize, len: usize, inner: usize, out: &mut [T]) {
-    if p == 0.0 {
-        let mut counts = vec![0; out.len()];
-        reduce(CountNonzero, x, outer, len, inner, &mut counts);
-        for (out, count) in out.iter_mut().zip(counts) {
-            *out = T::from_f64(count as f64);
-        }
-    } else if p == 1.0 {
-        reduce(SumAbs, x, outer, len, inner, out);
-    } else if p == 2.0 {
-        reduce(Norm2, x, outer, len, inner, out);
-    } else if p == f64::INFINITY {
-        reduce(MaxAbs, x, outer, len, inner, out);
-    } else if p == f64::NEG_INFINITY {
-        reduce(MinAbs, x, outer, len, inner, out);
-    } else {
-        reduce(NormP(p), x, outer, len, inner, out);
     }
 }

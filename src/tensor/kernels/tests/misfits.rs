@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::tensor::kernels::gemm::{Epilogue, MatRef, gemm};
 use crate::tensor::kernels::index::{self, Along, Part, Place};
-use crate::tensor::kernels::{Strided, copy, map, ops, optim, recurrence, reduce, scan, softmax, sort};
+use crate::tensor::kernels::{Strided, copy, map, ops, optim, reduce, scan, softmax, sort};
 
 /// What a kernel makes of an output of this length.
 type Case = (&'static str, usize, fn(&mut [f32]));
@@ -28,15 +28,15 @@ fn cases() -> Vec<Case> {
         }),
         ("copy", 12, |out| copy::copy_strided(&[4, 3], strided(&[1, 4]), out)),
         ("cast", 12, |out| copy::cast(&[1.0f64; 12], out)),
-        ("sum", 3, |out| reduce::reduce(reduce::Sum, &X, 3, 4, 1, out)),
-        ("norm", 3, |out| reduce::norm(0.0, &X, 3, 4, 1, out)),
-        ("variance", 3, |out| reduce::variance(&X, 3, 4, 1, 1.0, false, &mut [0.0; 3], out)),
-        ("cumsum", 12, |out| scan::cumsum(&X, 3, 4, 1, out)),
-        ("recurrence", 12, |out| recurrence::up(&X, &X, 3, 4, 1, out)),
+        ("sum", 3, |out| reduce::reals(reduce::RealOp::Sum, &X, [3, 4, 1], out)),
+        ("norm", 3, |out| reduce::reals(reduce::RealOp::Norm(0.0), &X, [3, 4, 1], out)),
+        ("variance", 3, |out| reduce::reals(reduce::RealOp::Variance { correction: 1.0 }, &X, [3, 4, 1], out)),
+        ("cumsum", 12, |out| scan::running(scan::Running::Sum, &X, [3, 4, 1], out)),
+        ("recurrence", 12, |out| scan::recurrent(scan::Direction::Up, &X, &X, [3, 4, 1], out)),
         ("softmax", 12, |out| softmax::softmax(&X, 4, out)),
         ("softmax, backward", 12, |out| softmax::softmax_backward(&X, &X, 4, out)),
         ("cross-entropy", 3, |out| softmax::cross_entropy(&X, 4, &[0; 3], 0.0, None, out, &mut [0.0; 3])),
-        ("sort", 12, |out| sort::sort(false, &X, 4, out, &mut [0; 12])),
+        ("sort", 12, |out| sort::sort(4, false, &X, 4, out, &mut [0; 12])),
         ("join", 12, |out| {
             let part = Part { data: &X[..6], width: 2, stride: 2 };
             index::join(&[part, part], out);

@@ -1,28 +1,27 @@
 use super::super::reduce::*;
 use super::*;
 
-fn run<T: Real, R: Reduce<T>>(op: R, x: &[T], [outer, len, inner]: [usize; 3]) -> Vec<R::Output> {
-    let mut out = vec![R::Output::default(); outer * inner];
-    reduce(op, x, outer, len, inner, &mut out);
+use RealOp::{LogSumExp, Max, Mean, MeanSquares, Min, Norm, Product, Sum, SumSquares};
+
+fn run<T: Real>(op: RealOp, x: &[T], shape: [usize; 3]) -> Vec<T> {
+    let mut out = vec![T::default(); shape[0] * shape[2]];
+    reals(op, x, shape, &mut out);
     out
 }
 
 /// Compares with `naive` of each column in `f64`, on every instruction set.
-fn check<T: Real, R: Reduce<T, Output = T>>(op: R, tolerance: f64, naive: impl Fn(&[f64]) -> f64, what: &str) {
+fn check<T: Real>(op: RealOp, tolerance: f64, naive: impl Fn(&[f64]) -> f64) {
     for &shape in MATRICES {
         let x = numbers::<T>(shape.iter().product(), 7);
         let wide: Vec<f64> = x.iter().map(|&x| x.to_f64()).collect();
         let expected: Vec<f64> = columns(&wide, shape).iter().map(|column| naive(column)).collect();
-        on_each_level(|level| assert_close(&run(op, &x, shape), &expected, tolerance, (what, level, shape)));
+        on_each_level(|level| assert_close(&run(op, &x, shape), &expected, tolerance, (op, level, shape)));
     }
 }
 
-fn check_both<R>(op: R, naive: impl Fn(&[f64]) -> f64 + Copy, what: &str)
-where
-    R: Reduce<f32, Output = f32> + Reduce<f64, Output = f64>,
-{
-    check::<f32, _>(op, 1e-6, naive, what);
-    check::<f64, _>(op, 1e-13, naive, what);
+fn check_both(op: RealOp, naive: impl Fn(&[f64]) -> f64 + Copy) {
+    check::<f32>(op, 1e-6, naive);
+    check::<f64>(op, 1e-13, naive);
 }
 
 /// Sums of thousands of terms of either sign, relative to the sum of their magnitudes.
@@ -40,23 +39,23 @@ fn check_sum<T: Real>(tolerance: f64) {
 fn sums() {
     check_sum::<f32>(1e-7);
     check_sum::<f64>(1e-15);
-    check_both(Mean, |x| x.iter().sum::<f64>() / x.len() as f64, "mean");
-    check_both(SumSquares, |x| x.iter().map(|x| x * x).sum(), "sum of squares");
-    check_both(Norm2, |x| x.iter().map(|x| x * x).sum::<f64>().sqrt(), "norm");
-    check_both(SumAbs, |x| x.iter().map(|x| x.abs()).sum(), "sum of magnitudes");
+    check_both(Mean, |x| x.iter().sum::<f64>() / x.len() as f64);
+    check_both(SumSquares, |x| x.iter().map(|x| x * x).sum());
+    check_both(Norm(2.0), |x| x.iter().map(|x| x * x).sum::<f64>().sqrt());
+    check_both(Norm(1.0), |x| x.iter().map(|x| x.abs()).sum());
 }
 
 #[test]
 fn extremes() {
-    check_both(Max, |x| x.iter().copied().fold(f64::NEG_INFINITY, f64::max), "max");
-    check_both(Min, |x| x.iter().copied().fold(f64::INFINITY, f64::min), "min");
-    check_both(MaxAbs, |x| x.iter().fold(0.0, |a, x| x.abs().max(a)), "max |x|");
-    check_both(MinAbs, |x| x.iter().fold(f64::INFINITY, |a, x| x.abs().min(a)), "min |x|");
+    check_both(Max, |x| x.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+    check_both(Min, |x| x.iter().copied().fold(f64::INFINITY, f64::min));
+    check_both(Norm(f64::INFINITY), |x| x.iter().fold(0.0, |a, x| x.abs().max(a)));
+    check_both(Norm(f64::NEG_INFINITY), |x| x.iter().fold(f64::INFINITY, |a, x| x.abs().min(a)));
 }
 
 #[test]
 fn log_sum_exp() {
-    check_both(LogSumExp, |x| x.iter().map(|x| x.exp()).sum::<f64>().ln(), "logsumexp");
+    check_both(LogSumExp, |x| x.iter().map(|x| x.exp()).sum::<f64>().ln());
     for shape in [[1, 3, 1], [1, 3, 2], [1, 100, 1], [1, 100, 2]] {
         let n = shape.iter().product();
         let of = |first: f64, rest: f64| {
@@ -78,8 +77,7 @@ fn log_sum_exp() {
 fn norms_of_every_order() {
     let x = numbers::<f64>(2 * 70 * 3, 1);
     for p in [0.0, 0.5, 1.0, 2.0, 2.5, 3.0, -1.0, f64::INFINITY, f64::NEG_INFINITY] {
-        let mut out = vec![0.0; 6];
-        norm(p, &x, 2, 70, 3, &mut out);
+        let out = run(Norm(p), &x, [2, 70, 3]);
         let naive = |x: &Vec<f64>| match p {
             0.0 => x.len() as f64,
             f64::INFINITY => x.iter().fold(0.0, |a, x| x.abs().max(a)),
@@ -98,20 +96,31 @@ fn products_and_integers() {
         let near_one: Vec<f64> = numbers::<f64>(n, 3).iter().map(|x| 1.0 + x / 10.0).collect();
         let single: Vec<f32> = near_one.iter().map(|&x| x as f32).collect();
         let expected: Vec<f64> = columns(&near_one, shape).iter().map(|x| x.iter().product()).collect();
-        assert_close(&run(Prod, &near_one, shape), &expected, 1e-13, shape);
-        assert_close(&run(Prod, &single, shape), &expected, 1e-5, shape);
+        assert_close(&run(Product, &near_one, shape), &expected, 1e-13, shape);
+        assert_close(&run(Product, &single, shape), &expected, 1e-5, shape);
 
         let whole: Vec<i64> = (0..n as i64).map(|i| i * i - 10).collect();
         let results = |f: fn(&[i64]) -> i64| columns(&whole, shape).iter().map(|x| f(x)).collect::<Vec<i64>>();
         let mut out = vec![0; shape[0] * shape[2]];
-        reduce(Sum, &whole, shape[0], shape[1], shape[2], &mut out);
-        assert_eq!(out, results(|x| x.iter().sum()));
-        reduce(Prod, &whole, shape[0], shape[1], shape[2], &mut out);
-        assert_eq!(out, results(|x| x.iter().fold(1, |a, &x| a.wrapping_mul(x))));
-        reduce(Max, &whole, shape[0], shape[1], shape[2], &mut out);
-        assert_eq!(out, results(|x| x.iter().copied().max().unwrap_or(i64::MIN)));
-        reduce(CountNonzero, &whole, shape[0], shape[1], shape[2], &mut out);
-        assert_eq!(out, results(|x| x.iter().filter(|&&x| x != 0).count() as i64));
+        let mut check = |op, expected: Vec<i64>| {
+            integers(op, &whole, shape, &mut out);
+            assert_eq!(out, expected, "{op:?} {shape:?}");
+        };
+        check(IntegerOp::Sum, results(|x| x.iter().sum()));
+        check(IntegerOp::Product, results(|x| x.iter().fold(1, |a, &x| a.wrapping_mul(x))));
+        check(IntegerOp::Max, results(|x| x.iter().copied().max().unwrap_or(i64::MIN)));
+        check(IntegerOp::Min, results(|x| x.iter().copied().min().unwrap_or(i64::MAX)));
+
+        let small: Vec<u8> = whole.iter().map(|x| x.rem_euclid(256) as u8).collect();
+        let results = |f: fn(&[u8]) -> i64| columns(&small, shape).iter().map(|x| f(x)).collect::<Vec<i64>>();
+        let mut check = |op, expected: Vec<i64>| {
+            bytes(op, &small, shape, &mut out);
+            assert_eq!(out, expected, "{op:?} {shape:?}");
+        };
+        check(IntegerOp::Sum, results(|x| x.iter().map(|&x| i64::from(x)).sum()));
+        check(IntegerOp::Product, results(|x| x.iter().fold(1, |a, &x| a.wrapping_mul(x.into()))));
+        check(IntegerOp::Max, results(|x| x.iter().copied().max().unwrap_or(u8::MIN).into()));
+        check(IntegerOp::Min, results(|x| x.iter().copied().min().unwrap_or(u8::MAX).into()));
     }
 }
 
@@ -120,27 +129,10 @@ fn small_types_do_not_overflow_their_lanes() {
     for (len, inner) in [(10_000, 1), (10_000, 3), (300, 70)] {
         let len = if cfg!(miri) { 100 } else { len };
         let mut out = vec![0_i64; inner];
-        reduce(Sum, &vec![255_u8; len * inner], 1, len, inner, &mut out);
+        bytes(IntegerOp::Sum, &vec![255_u8; len * inner], [1, len, inner], &mut out);
         assert!(out.iter().all(|&sum| sum == 255 * len as i64));
-        reduce(Sum, &vec![true; len * inner], 1, len, inner, &mut out);
-        assert!(out.iter().all(|&sum| sum == len as i64));
-        reduce(CountNonzero, &vec![f32::NAN; len * inner], 1, len, inner, &mut out);
-        assert!(out.iter().all(|&count| count == len as i64));
-    }
-}
-
-#[test]
-fn any_and_all() {
-    for len in [0, 1, 5, 16, 64, 100] {
-        for odd_one in 0..len.max(1) {
-            let truths: Vec<bool> = (0..len).map(|i| i == odd_one).collect();
-            let falsehoods: Vec<bool> = truths.iter().map(|t| !t).collect();
-            let mut out = [false];
-            reduce(Any, &truths, 1, len, 1, &mut out);
-            assert_eq!(out[0], len > 0);
-            reduce(All, &falsehoods, 1, len, 1, &mut out);
-            assert_eq!(out[0], len == 0);
-        }
+        let counts = run(Norm(0.0), &vec![f32::NAN; len * inner], [1, len, inner]);
+        assert!(counts.iter().all(|&count| count == len as f32));
     }
 }
 
@@ -151,8 +143,8 @@ fn nan_and_infinity_spread() {
             let mut x = numbers::<f32>(shape.iter().product(), 1);
             x[place * shape[2]] = f32::NAN;
             assert!(run(Sum, &x, shape)[0].is_nan() && run(Max, &x, shape)[0].is_nan());
-            assert!(run(Min, &x, shape)[0].is_nan() && run(Prod, &x, shape)[0].is_nan());
-            assert!(run(Norm2, &x, shape)[0].is_nan() && run(LogSumExp, &x, shape)[0].is_nan());
+            assert!(run(Min, &x, shape)[0].is_nan() && run(Product, &x, shape)[0].is_nan());
+            assert!(run(Norm(2.0), &x, shape)[0].is_nan() && run(LogSumExp, &x, shape)[0].is_nan());
             x[place * shape[2]] = f32::INFINITY;
             assert_eq!([run(Sum, &x, shape)[0], run(Max, &x, shape)[0]], [f32::INFINITY; 2]);
         }
@@ -190,17 +182,17 @@ fn large_reductions_do_not_depend_on_the_number_of_threads() {
     for &shape in shapes {
         let x = numbers::<f32>(shape.iter().product(), 5);
         assert_same_on_two_threads(|| (run(Sum, &x, shape), run(LogSumExp, &x, shape), arg(true, &x, shape)));
-        assert_same_on_two_threads(|| moments(&x, shape, 1.0));
+        assert_same_on_two_threads(|| variance(&x, shape, 1.0));
         let wide: Vec<f64> = x.iter().map(|&x| x.to_f64()).collect();
         let sums = |x: &Vec<f64>| x.iter().map(|x| x.abs()).sum::<f64>();
         let expected: Vec<f64> = columns(&wide, shape).iter().map(sums).collect();
-        assert_close(&run(SumAbs, &x, shape), &expected, 1e-6, shape);
+        assert_close(&run(Norm(1.0), &x, shape), &expected, 1e-6, shape);
     }
 }
 
-fn arg<T: Extremes>(max: bool, x: &[T], [outer, len, inner]: [usize; 3]) -> Vec<i64> {
-    let mut out = vec![-1; outer * inner];
-    arg_reduce(max, x, outer, len, inner, &mut out);
+fn arg<T: Ordered>(max: bool, x: &[T], shape: [usize; 3]) -> Vec<i64> {
+    let mut out = vec![-1; shape[0] * shape[2]];
+    arg_reduce(max, x, shape, &mut out);
     out
 }
 
@@ -231,10 +223,8 @@ fn the_first_nan_is_the_extreme() {
     }
 }
 
-fn moments<T: Real>(x: &[T], [outer, len, inner]: [usize; 3], correction: f64) -> (Vec<T>, Vec<T>) {
-    let (mut mean, mut var) = (vec![T::zero(); outer * inner], vec![T::zero(); outer * inner]);
-    variance(x, outer, len, inner, correction, false, &mut mean, &mut var);
-    (mean, var)
+fn variance<T: Real>(x: &[T], shape: [usize; 3], correction: f64) -> Vec<T> {
+    run(RealOp::Variance { correction }, x, shape)
 }
 
 fn naive_moments(x: &[f64], correction: f64) -> (f64, f64) {
@@ -252,12 +242,12 @@ fn means_and_variances() {
             let (mean, var): (Vec<f64>, Vec<f64>) =
                 columns(&wide, shape).iter().map(|x| naive_moments(x, correction)).unzip();
             on_each_level(|level| {
-                let (m, v) = moments(&x, shape, correction);
-                assert_close(&m, &mean, 1e-6, ("mean", shape, level));
+                assert_close(&run(Mean, &x, shape), &mean, 1e-6, ("mean", shape, level));
+                let v = variance(&x, shape, correction);
                 assert_close(&v, &var, 2e-6, ("variance", shape, offset, level));
             });
-            let (m, v) = moments(&wide, shape, correction);
-            assert_close(&m, &mean, 1e-14, ("mean", shape));
+            assert_close(&run(Mean, &wide, shape), &mean, 1e-14, ("mean", shape));
+            let v = variance(&wide, shape, correction);
             assert_close(&v, &var, 1e-12, ("variance", shape, offset));
         }
     }
@@ -267,7 +257,7 @@ fn means_and_variances() {
 /// that their squares, powers or sums leave the range of the type, are those of the columns, multiplied.
 #[test]
 fn results_do_not_depend_on_the_unit() {
-    fn check<T: Real + Extremes>(scales: &[i32], tolerance: f64) {
+    fn check<T: Real>(scales: &[i32], tolerance: f64) {
         let power = |n: i32| 2.0_f64.powi(n);
         for &shape in MATRICES.iter().filter(|shape| shape[1] > 1 && shape[0] * shape[2] > 0) {
             let n: usize = shape.iter().product();
@@ -276,28 +266,16 @@ fn results_do_not_depend_on_the_unit() {
                 let scaled: Vec<T> = x.iter().map(|&x| T::from_f64(x.to_f64() * power(scale))).collect();
                 let back =
                     |y: Vec<T>| -> Vec<T> { y.iter().map(|&y| T::from_f64(y.to_f64() * power(-scale))).collect() };
-                let of_norm = |p: f64, x: &[T]| {
-                    let mut out = vec![T::zero(); shape[0] * shape[2]];
-                    norm(p, x, shape[0], shape[1], shape[2], &mut out);
-                    out
-                };
+                let of_norm = |p: f64, x: &[T]| run(Norm(p), x, shape);
                 for p in [1.0, 1.5, 2.0, 3.0, -1.0] {
                     // Norms of many numbers are larger than the largest of them.
                     let expected: Vec<f64> = of_norm(p, &x).iter().map(|&y| y.to_f64()).collect();
                     let got = back(of_norm(p, &scaled));
                     assert_close(&got, &expected, tolerance, ("norm", p, shape, scale));
                 }
-                let deviations = |x: &[T]| {
-                    let (mut mean, mut std) =
-                        (vec![T::zero(); shape[0] * shape[2]], vec![T::zero(); shape[0] * shape[2]]);
-                    variance(x, shape[0], shape[1], shape[2], 1.0, true, &mut mean, &mut std);
-                    (mean, std)
-                };
-                let ((mean, std), (scaled_mean, scaled_std)) = (deviations(&x), deviations(&scaled));
-                for (what, got, expected) in [("mean", scaled_mean, mean), ("std", scaled_std, std)] {
-                    let expected: Vec<f64> = expected.iter().map(|&y| y.to_f64()).collect();
-                    assert_close(&back(got), &expected, tolerance, (what, shape, scale));
-                }
+                let deviation = RealOp::Deviation { correction: 1.0 };
+                let expected: Vec<f64> = run(deviation, &x, shape).iter().map(|&y| y.to_f64()).collect();
+                assert_close(&back(run(deviation, &scaled, shape)), &expected, tolerance, ("std", shape, scale));
                 let expected: Vec<f64> = run(Mean, &x, shape).iter().map(|&y| y.to_f64()).collect();
                 assert_close(&back(run(Mean, &scaled, shape)), &expected, tolerance, ("mean", shape, scale));
             }
@@ -314,14 +292,14 @@ fn products_come_back_into_range() {
         let x: Vec<f64> = (0..n * inner).map(|i| if i / inner < n / 2 { 1.25e200 } else { 1e-200 }).collect();
         let single: Vec<f32> = (0..n * inner).map(|i| if i / inner < n / 2 { 1.25e30 } else { 1e-30 }).collect();
         let expected = vec![1.25_f64.powi(n as i32 / 2); inner];
-        assert_close(&run(Prod, &x, [1, n, inner]), &expected, 1e-12, (n, inner));
-        assert_close(&run(Prod, &single, [1, n, inner]), &expected, 1e-4, (n, inner));
+        assert_close(&run(Product, &x, [1, n, inner]), &expected, 1e-12, (n, inner));
+        assert_close(&run(Product, &single, [1, n, inner]), &expected, 1e-4, (n, inner));
         let reversed: Vec<f64> = x.iter().rev().copied().collect();
-        assert_close(&run(Prod, &reversed, [1, n, inner]), &expected, 1e-12, (n, inner));
+        assert_close(&run(Product, &reversed, [1, n, inner]), &expected, 1e-12, (n, inner));
     }
-    assert_eq!(run(Prod, &[1e-300, 0.0, 1e-300], [1, 3, 1]), [0.0]);
-    assert!(run(Prod, &[0.0, f64::INFINITY], [1, 2, 1])[0].is_nan());
-    assert_eq!(run(Prod, &[f64::INFINITY, -1e-300, 1e-300], [1, 3, 1]), [f64::NEG_INFINITY]);
+    assert_eq!(run(Product, &[1e-300, 0.0, 1e-300], [1, 3, 1]), [0.0]);
+    assert!(run(Product, &[0.0, f64::INFINITY], [1, 2, 1])[0].is_nan());
+    assert_eq!(run(Product, &[f64::INFINITY, -1e-300, 1e-300], [1, 3, 1]), [f64::NEG_INFINITY]);
 }
 
 #[test]
@@ -331,9 +309,11 @@ fn what_is_computed_again_does_not_depend_on_the_number_of_threads() {
     for &shape in shapes {
         for scale in [1e-25_f32, 1e25] {
             let x: Vec<f32> = numbers::<f32>(shape.iter().product(), 5).iter().map(|x| x * scale).collect();
-            assert_same_on_two_threads(|| (run(Norm2, &x, shape), run(MeanSquares, &x, shape), run(Prod, &x, shape)));
+            assert_same_on_two_threads(|| {
+                (run(Norm(2.0), &x, shape), run(MeanSquares, &x, shape), run(Product, &x, shape))
+            });
             let wide: Vec<f64> = x.iter().map(|&x| f64::from(x) * f64::from(scale).powi(6)).collect();
-            assert_same_on_two_threads(|| (run(Norm2, &wide, shape), moments(&wide, shape, 1.0)));
+            assert_same_on_two_threads(|| (run(Norm(2.0), &wide, shape), variance(&wide, shape, 1.0)));
         }
     }
 }

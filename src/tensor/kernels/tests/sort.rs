@@ -1,9 +1,9 @@
-use super::super::sort::{SortKey, sort, topk};
+use super::super::sort::{SortKey, sort};
 use super::*;
 
 fn sorted<T: SortKey>(descending: bool, x: &[T], cols: usize) -> (Vec<T>, Vec<i64>) {
     let (mut values, mut indices) = (vec![T::default(); x.len()], vec![-1; x.len()]);
-    sort(descending, x, cols, &mut values, &mut indices);
+    sort(cols, descending, x, cols, &mut values, &mut indices);
     (values, indices)
 }
 
@@ -60,7 +60,7 @@ fn the_top_are_the_first_of_the_sorted() {
         let (values, indices) = sorted(largest, &x, cols);
         for k in [0, 1, 2, 7, 49, 50] {
             let (mut top, mut places) = (vec![0.0; rows * k], vec![-1; rows * k]);
-            topk(k, largest, &x, cols, &mut top, &mut places);
+            sort(k, largest, &x, cols, &mut top, &mut places);
             for row in 0..rows {
                 assert_same(&top[row * k..][..k], &values[row * cols..][..k], (k, row));
                 assert_eq!(places[row * k..][..k], indices[row * cols..][..k]);
