@@ -130,9 +130,8 @@ fn surprise() -> Result<Chart> {
     let lines = lines.iter().map(|line| ids(line)).collect::<Result<Vec<_>>>()?;
     // To tell which of three sentences it is takes ln 3, once in each.
     let floor = 3.0 * 3f64.ln() / lines.iter().map(|line| line.len() - 1).sum::<usize>() as f64;
-    let (inputs, targets) = Sentences::new(lines, newline)?.batch(&[0, 1, 2])?;
-
     let mut rng = Rng::seed(1);
+    let (inputs, targets) = Sentences::new(lines, newline)?.batch(&[0, 1, 2], &mut rng)?;
     let config = RecurrentLmConfig::new(tokenizer.vocab_size()).embedding_size(16).hidden_size(32);
     let mut model = RecurrentLm::new(config, &mut rng)?;
     let mut opt = Adam::new(0.02).clip_norm(1.0);

@@ -164,6 +164,13 @@ impl Error {
         self
     }
 
+    /// The same error, pointing to another line: one that is known where the error arose behind a `dyn` call.
+    #[must_use]
+    pub(crate) fn at(mut self, line: &'static Location<'static>) -> Self {
+        self.0.location = line;
+        self
+    }
+
     /// The class of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -1,6 +1,6 @@
 //! How well a model predicts text that it is not trained on.
 
-use demotic::data::{IGNORE_INDEX, Sentences};
+use demotic::data::{IGNORE_INDEX, PaddedBatch, Sentences};
 use demotic::models::Generate;
 use demotic::prelude::*;
 
@@ -30,7 +30,7 @@ impl Measure {
                 let (mut batches, mut tokens, mut start) = (Vec::new(), 0, 0);
                 while start < data.len() && tokens < most {
                     let end = (start + BATCH).min(data.len());
-                    let (inputs, targets) = data.batch(&(start..end).collect::<Vec<_>>())?;
+                    let PaddedBatch { inputs, targets, .. } = data.padded(&(start..end).collect::<Vec<_>>())?;
                     let count = targets.to_vec::<i64>()?.iter().filter(|id| **id != IGNORE_INDEX).count();
                     batches.push((inputs, targets, count));
                     tokens += count;

@@ -109,7 +109,7 @@ fn train(model: &mut RecurrentLm, tokenizer: &WordTokenizer, rng: &mut Rng) -> R
     // Position i of the targets is position i + 1 of the inputs; the padding behind the shorter ones does not count.
     let data = Sentences::new(pairs, 0)?;
     let all: Vec<usize> = (0..data.len()).collect();
-    let (inputs, targets) = data.batch(&all)?;
+    let (inputs, targets) = data.batch(&all, rng)?;
     let mut opt = Adam::new(1e-2);
     let mut losses = Vec::new();
     for _step in 0..STEPS {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use super::cursor::Cursor;
 use super::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rng::Rng;
-use crate::tensor::create::check_list;
 
 /// The batches of a [`Dataset`], as [`Dataset::batches`] makes them.
 ///
@@ -26,17 +26,14 @@ use crate::tensor::create::check_list;
 ///
 /// `skip(n)` passes over batches without making them, so an epoch can be resumed in its middle: with the generator
 /// in the state that it had before `shuffle`, the remaining batches are the same.
+///
+/// A dataset that draws random numbers gets another generator for each batch, which depends on the number of the batch
+/// and, after [`shuffle`](Self::shuffle) or [`random`](Self::random), on the generator that these were given. Without either of
+/// the two, the numbers are the same each time: those of an evaluation should not differ.
 #[doc(alias = "DataLoader")]
 pub struct Batches<'a, D: Dataset + ?Sized> {
     dataset: &'a D,
-    size: usize,
-    /// The samples in random order; in their own if there is none.
-    order: Option<Vec<usize>>,
-    /// The samples that are still to come are `next .. end`.
-    next: usize,
-    end: usize,
-    /// Returned in place of the first batch.
-    error: Option<Error>,
+    cursor: Cursor,
 }
 
 impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
@@ -44,9 +41,7 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     #[track_caller]
     #[must_use]
     pub fn new(dataset: &'a D, size: usize) -> Self {
-        let error =
-            if size == 0 { Some(Error::argument("batches", "the batch size is 0, expected at least 1")) } else { None };
-        Self { dataset, size: size.max(1), order: None, next: 0, end: dataset.len(), error }
+        Self { dataset, cursor: Cursor::new(dataset.len(), size) }
     }
 
     /// Puts the samples into a random order, another one for each call. Draws from the generator at once. More samples
@@ -54,18 +49,22 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     #[track_caller]
     #[must_use]
     pub fn shuffle(mut self, rng: &mut Rng) -> Self {
-        let samples = self.dataset.len();
-        match check_list("shuffle", "sample numbers", samples, size_of::<usize>()) {
-            Ok(()) => self.order = Some(rng.permutation(samples)),
-            Err(e) => self.error = self.error.or(Some(e)),
-        }
+        self.cursor.shuffle(rng);
+        self
+    }
+
+    /// Lets what is random in the samples depend on a generator, whose state it does not change. [`shuffle`](Self::shuffle) does
+    /// so too.
+    #[must_use]
+    pub fn random(mut self, rng: &Rng) -> Self {
+        self.cursor.random(rng);
         self
     }
 
     /// Leaves out the last batch if it would be smaller than the others. There may then be none at all.
     #[must_use]
     pub fn drop_last(mut self) -> Self {
-        self.end -= self.end % self.size;
+        self.cursor.drop_last();
         self
     }
 }
@@ -74,31 +73,17 @@ impl<D: Dataset + ?Sized> Iterator for Batches<'_, D> {
     type Item = Result<D::Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.error.take() {
-            self.next = self.end;
-            return Some(Err(error));
-        }
-        let range = self.next..self.next.saturating_add(self.size).min(self.end);
-        self.next = range.end;
-        if range.is_empty() {
-            return None;
-        }
-        Some(match &self.order {
-            Some(order) => self.dataset.batch(&order[range]),
-            None => self.dataset.batch_range(range),
-        })
+        let pick = self.cursor.next()?;
+        Some(pick.and_then(|pick| pick.of(self.dataset)))
     }
 
     fn nth(&mut self, n: usize) -> Option<Self::Item> {
-        if self.error.is_none() {
-            self.next = self.next.saturating_add(n.saturating_mul(self.size)).min(self.end);
-        }
+        self.cursor.skip(n);
         self.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = if self.error.is_some() { 1 } else { (self.end - self.next).div_ceil(self.size) };
-        (left, Some(left))
+        (self.cursor.left(), Some(self.cursor.left()))
     }
 }
 
@@ -106,6 +91,6 @@ impl<D: Dataset + ?Sized> ExactSizeIterator for Batches<'_, D> {}
 
 impl<D: Dataset + ?Sized> fmt::Debug for Batches<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Batches({} left of size {})", self.len(), self.size)
+        write!(f, "Batches({} left of size {})", self.len(), self.cursor.size())
     }
 }

@@ -15,11 +15,15 @@ use crate::tensor::{DType, Tensor};
 /// Numbered samples that can be had in batches.
 ///
 /// [`TensorDataset`] holds them in memory. Implement it for what is made on demand: images decoded from files, windows of
-/// a token stream. [`batches`](Self::batches) then works as for any other.
+/// a token stream. [`batches`](Self::batches) and the [`Trainer`](crate::train::Trainer) then work as for any other.
+///
+/// What is random in a sample (where an image is cropped, which words are masked) is drawn from the generator that
+/// [`batch`](Self::batch) is given. [`Batches`] hands out one for each batch that depends on its number alone, so that it does not
+/// matter in which order, or on which thread, batches are made, nor whether a run was resumed in the middle of an epoch.
 ///
 /// ```
 /// use demotic::data::Dataset;
-/// use demotic::{Result, Tensor};
+/// use demotic::{Result, Rng, Tensor};
 ///
 /// /// Every window of a text, with the window one token further as its target.
 /// struct Windows {
@@ -34,7 +38,7 @@ use crate::tensor::{DType, Tensor};
 ///         self.tokens.len().saturating_sub(self.length)
 ///     }
 ///
-///     fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+///     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
 ///         let window = |shift: usize| {
 ///             let rows = indices.iter().flat_map(|i| &self.tokens[i + shift..][..self.length]);
 ///             Tensor::from_vec(rows.copied().collect(), [indices.len(), self.length])
@@ -49,9 +53,9 @@ use crate::tensor::{DType, Tensor};
 /// assert_eq!(y.to_vec::<i64>()?, [1, 2, 3, 4, 2, 3, 4, 5]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
-pub trait Dataset {
+pub trait Dataset: Send + Sync {
     /// What a batch is: inputs and targets as `(Tensor, Tensor)` for most.
-    type Batch;
+    type Batch: Send;
 
     /// The number of samples.
     fn len(&self) -> usize;
@@ -61,19 +65,20 @@ pub trait Dataset {
         self.len() == 0
     }
 
-    /// The samples with these numbers, which are below [`len`](Self::len), in this order.
+    /// The samples with these numbers, which are below [`len`](Self::len), in this order. `rng` is for what is random in
+    /// them.
     ///
     /// # Errors
     /// If the samples cannot be made.
-    fn batch(&self, indices: &[usize]) -> Result<Self::Batch>;
+    fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<Self::Batch>;
 
     /// Neighbouring samples. Worth its own implementation where that is cheaper than collecting them.
     ///
     /// # Errors
     /// As for [`batch`](Self::batch).
-    fn batch_range(&self, range: Range<usize>) -> Result<Self::Batch> {
+    fn batch_range(&self, range: Range<usize>, rng: &mut Rng) -> Result<Self::Batch> {
         check_list("batch_range", "sample numbers", range.len(), size_of::<usize>())?;
-        self.batch(&range.collect::<Vec<_>>())
+        self.batch(&range.collect::<Vec<_>>(), rng)
     }
 
     /// All samples in batches of `size`, in order or [shuffled](Batches::shuffle). The last batch may be smaller.
@@ -205,13 +210,13 @@ impl Dataset for TensorDataset {
     }
 
     /// Copies of the rows.
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         let part = self.rows(indices)?;
         Ok((part.x, part.y))
     }
 
     /// Views of the rows, without a copy.
-    fn batch_range(&self, range: Range<usize>) -> Result<(Tensor, Tensor)> {
+    fn batch_range(&self, range: Range<usize>, _: &mut Rng) -> Result<(Tensor, Tensor)> {
         if range.start > range.end || range.end > self.len() {
             let message = format!("samples {range:?} of a dataset of {}", self.len());
             return Err(Error::index("batch_range", message));

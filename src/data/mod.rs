@@ -37,6 +37,7 @@
 mod batches;
 mod column;
 mod csv;
+mod cursor;
 mod dataset;
 mod dates;
 mod describe;
@@ -53,6 +54,7 @@ mod wide;
 pub use batches::Batches;
 pub use column::{Column, ColumnKind, Value};
 pub use csv::{ColumnOptions, CsvOptions};
+pub(crate) use cursor::{Cursor, Pick};
 pub use dataset::{Dataset, TensorDataset};
 pub use dates::DatePart;
 pub(crate) use display::{shorten, width as text_width};

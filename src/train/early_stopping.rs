@@ -127,7 +127,7 @@ impl EarlyStopping {
 }
 
 /// The name under which a checkpoint keeps the best value, how many have come since, and the best parameters.
-const NAME: &str = "early_stopping";
+pub(super) const NAME: &str = "early_stopping";
 
 /// Early stopping.
 impl Checkpoint {

@@ -48,6 +48,15 @@ pub struct StepReport {
     pub learning_rate: f64,
     /// Seconds since the epoch began.
     pub seconds: f64,
+    /// The number of examples that this step was made on.
+    pub examples: u64,
+    /// The number of tokens, if they are what the examples consist of.
+    pub tokens: Option<u64>,
+}
+
+/// Whether a number of steps completes an interval.
+pub(super) fn is_due(every: u64, step: u64) -> bool {
+    every != 0 && step.is_multiple_of(every)
 }
 
 /// Why training ended.

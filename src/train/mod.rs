@@ -1,19 +1,26 @@
 //! Training, and everything around it.
 //!
-//! [`Trainer`] runs the usual loop. Its parts serve as well in a loop of your own: [`EarlyStopping`], [`metrics`],
-//! [metrics that see one batch at a time](running), the [schedules](crate::optimizers::schedule), [`Snapshot`], [checkpoints](crate::io::Checkpoint), and, with the feature `plot`, `plot::Chart`.
+//! [`Trainer`] runs the usual loop: for a loss, or for a [`Task`] of your own. What happens beside it are [callbacks](Callback):
+//! [`EarlyStopping`], [`Checkpoints`], [`Progress`], [schedules](Scheduled), and yours. They serve as well in a loop of your own, by
+//! [`Callbacks`], and so do [`metrics`], [metrics that see one batch at a time](running), [`Snapshot`],
+//! [checkpoints](crate::io::Checkpoint), and, with the feature `plot`, `plot::Chart`.
 
+mod callback;
+mod diagnosis;
 mod early_stopping;
 mod history;
+mod mean;
 pub mod metrics;
 #[cfg(feature = "plot")]
 pub mod plot;
-mod progress;
 pub mod running;
 mod stop;
+mod task;
 mod trainer;
 
+pub use callback::{AfterEpoch, Callback, Callbacks, Checkpoints, Context, Every, Progress, Scheduled, after_epoch, every};
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
 pub use history::{Ended, Epoch, History, StepReport};
 pub use stop::StopHandle;
+pub use task::{Objective, Supervised, Task};
 pub use trainer::{Evaluation, Trainer, predict};

@@ -236,7 +236,7 @@ impl Dataset for Soft {
         6
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<Self::Batch> {
+    fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<Self::Batch> {
         let time = 1 + indices[0];
         let x = Tensor::normal([indices.len(), time, 2], 0.0, 1.0, &mut Rng::seed(indices[0] as u64))?;
         Ok((x.clone(), Tensor::cat(&[&x.abs(), &x.square()], -1)?.softmax(-1)?))
@@ -249,7 +249,7 @@ fn rows_of_probabilities_count_alike_in_batches_of_any_length() -> Result<()> {
     let trainer = Trainer::new(CrossEntropy::new().classes_last(), Sgd::new(0.1)).batch_size(2);
     let (mut total, mut rows) = (0.0, 0.0);
     for i in [0, 2, 4] {
-        let (x, y) = Soft.batch(&[i, i + 1])?;
+        let (x, y) = Soft.batch(&[i, i + 1], &mut Rng::seed(0))?;
         let each = CrossEntropy::new().classes_last().reduction(Reduction::None).loss(&model.predict(&x)?, &y)?;
         total += each.sum().item()?;
         rows += each.numel() as f64;
@@ -342,7 +342,7 @@ impl Dataset for Endless {
         self.x.shape()[0]
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<Self::Batch> {
+    fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<Self::Batch> {
         if self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2 {
             self.stop.stop();
         }

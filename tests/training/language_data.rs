@@ -45,7 +45,7 @@ fn random_windows_come_from_everywhere_and_stay_what_they_are() -> Result<()> {
     // 16 places, 100 each; chi-square with 15 degrees of freedom is below 37.7 in 999 of 1000 cases.
     let chi_square: f64 = counts.iter().map(|n| (f64::from(*n) - 100.0).powi(2) / 100.0).sum();
     assert!(chi_square < 37.7, "{chi_square}: {counts:?}");
-    let (x, _) = data.batch(&[1599, 7])?;
+    let (x, _) = data.batch(&[1599, 7], &mut Rng::seed(0))?;
     assert_eq!(x.to_vec::<i64>()?[..5], [found[1599], found[1599] + 1, found[1599] + 2, found[1599] + 3, found[7]]);
     let other = NextTokens::new(stream(20), 4)?.random(1600, &mut Rng::seed(2))?;
     assert_ne!(starts(&other)?, found);
@@ -60,9 +60,9 @@ fn files_give_the_same_windows_and_shuffling_all_of_them() -> Result<()> {
     let memory = NextTokens::new(TokenStream::from_ids(ids)?, 16)?;
     let (_, part) = file.split(0.5)?;
     let file = NextTokens::new(file, 16)?;
-    assert_eq!(file.batch(&[61, 0])?.1.to_vec::<i64>()?, memory.batch(&[61, 0])?.1.to_vec::<i64>()?);
+    assert_eq!(file.batch(&[61, 0], &mut Rng::seed(0))?.1.to_vec::<i64>()?, memory.batch(&[61, 0], &mut Rng::seed(0))?.1.to_vec::<i64>()?);
     let part = NextTokens::new(part, 10)?;
-    assert_eq!(part.batch(&[0])?.0.to_vec::<i64>()?, memory.stream().slice(500..510)?);
+    assert_eq!(part.batch(&[0], &mut Rng::seed(0))?.0.to_vec::<i64>()?, memory.stream().slice(500..510)?);
 
     let mut all: Vec<i64> = Vec::new();
     for batch in Batches::new(&file, 5).shuffle(&mut Rng::seed(3)) {
@@ -80,7 +80,7 @@ fn files_give_the_same_windows_and_shuffling_all_of_them() -> Result<()> {
 fn packed_documents_do_not_look_at_each_other() -> Result<()> {
     // The stream is 0 1 2 3 0 4 0 0.
     let data = NextTokens::packed([vec![1u32, 2, 3], vec![4], vec![]], 0, 4)?;
-    let (x, y) = data.batch(&[0])?;
+    let (x, y) = data.batch(&[0], &mut Rng::seed(0))?;
     assert_eq!(x.to_vec::<i64>()?, [0, 1, 2, 3]);
     assert_eq!(y.to_vec::<i64>()?, [1, 2, 3, 0]);
     assert_eq!(data.stream().slice(4..8)?, [0, 4, 0, 0]);
@@ -110,7 +110,7 @@ fn sentences_are_padded_to_the_longest_or_to_a_width() -> Result<()> {
     assert_eq!(batch.targets.to_vec::<i64>()?, [8, 9, 6, IGNORE_INDEX]);
     assert_eq!(batch.lengths.to_vec::<i64>()?, [2, 1]);
     assert_eq!(batch.mask.to_vec::<bool>()?, [true, true, true, false]);
-    let (x, y) = data.clone().width(4)?.batch(&[1])?;
+    let (x, y) = data.clone().width(4)?.batch(&[1], &mut Rng::seed(0))?;
     assert_eq!((x.to_vec::<i64>()?, y.to_vec::<i64>()?), (vec![5, 99, 99, 99], vec![6, -100, -100, -100]));
 
     // Padding does not change the loss: the mean over what counts.
@@ -139,7 +139,7 @@ fn mistakes_are_explained_word_for_word() {
     assert_eq!(message(new(5, 4).unwrap().stride(0)), "NextTokens: the stride is 0, expected at least 1");
     let none = new(5, 4).unwrap().random(0, &mut Rng::seed(0));
     assert_eq!(message(none), "NextTokens: the number of samples is 0, expected at least 1");
-    assert_eq!(message(new(9, 4).unwrap().batch(&[2])), "NextTokens: window 2 of 2, counted from 0");
+    assert_eq!(message(new(9, 4).unwrap().batch(&[2], &mut Rng::seed(0))), "NextTokens: window 2 of 2, counted from 0");
     assert!(message(TokenStream::from_ids(Vec::<u32>::new())).starts_with("from_ids: "));
 
     let nothing: [Vec<u32>; 0] = [];

@@ -254,7 +254,7 @@ impl Dataset for Refusing {
     fn len(&self) -> usize {
         3
     }
-    fn batch(&self, _: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, _: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         Err(Error::state("batch", "the disk is gone"))
     }
 }

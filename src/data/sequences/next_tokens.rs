@@ -66,7 +66,7 @@ impl NextTokens {
     /// use demotic::data::{Dataset, NextTokens};
     ///
     /// let packed = NextTokens::packed([vec![1, 2], vec![3]], 0, 5)?;
-    /// let (inputs, targets) = packed.batch(&[0])?;
+    /// let (inputs, targets) = packed.batches(1).next().unwrap()?;
     /// assert_eq!(inputs.to_vec::<i64>()?, [0, 1, 2, 0, 3]);
     /// assert_eq!(targets.to_vec::<i64>()?, [1, 2, 0, 3, 0]);
     /// # Ok::<(), demotic::Error>(())
@@ -184,11 +184,11 @@ impl Dataset for NextTokens {
         }
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         self.windows(indices.iter().copied())
     }
 
-    fn batch_range(&self, range: Range<usize>) -> Result<(Tensor, Tensor)> {
+    fn batch_range(&self, range: Range<usize>, _: &mut Rng) -> Result<(Tensor, Tensor)> {
         self.windows(range)
     }
 }

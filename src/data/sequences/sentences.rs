@@ -3,6 +3,7 @@
 use super::super::dataset::Dataset;
 use super::IGNORE_INDEX;
 use crate::error::{Error, Result};
+use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
 /// Sentences of different lengths, of which every token predicts the next.
@@ -15,7 +16,7 @@ use crate::tensor::{DType, Tensor};
 /// use demotic::data::{Dataset, Sentences};
 ///
 /// let data = Sentences::new([vec![5, 6, 7], vec![8, 9]], 0)?;
-/// let (inputs, targets) = data.batch(&[0, 1])?;
+/// let (inputs, targets) = data.batches(2).next().unwrap()?;
 /// assert_eq!(inputs.to_vec::<i64>()?, [5, 6, 8, 0]);
 /// assert_eq!(targets.to_vec::<i64>()?, [6, 7, 9, -100]);
 /// # Ok::<(), demotic::Error>(())
@@ -125,7 +126,7 @@ impl Dataset for Sentences {
         self.ends.len()
     }
 
-    fn batch(&self, indices: &[usize]) -> Result<(Tensor, Tensor)> {
+    fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         let PaddedBatch { inputs, targets, .. } = self.padded(indices)?;
         Ok((inputs, targets))
     }

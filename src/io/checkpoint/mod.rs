@@ -4,7 +4,7 @@ mod checksum;
 mod folder;
 mod format;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -222,8 +222,9 @@ impl Checkpoint {
         let op = "restore_model";
         let Some(tensors) = self.groups.get(MODEL) else { return Err(self.lacks(op, "model")) };
         module::load_named(model, op, &self.source(), tensors, HELP)?;
+        let frozen: BTreeSet<&str> = self.frozen.iter().flatten().map(String::as_str).collect();
         let mut freeze = |path: &str, slot: SlotMut<'_>| {
-            if let (SlotMut::Param(param), true) = (slot, self.frozen.iter().flatten().any(|name| name == path)) {
+            if let (SlotMut::Param(param), true) = (slot, frozen.contains(path)) {
                 param.set_trainable(false);
             }
         };

@@ -2,18 +2,22 @@
 
 use std::fmt;
 
-use super::diagnosis::{explain_evaluation, with_targets_explained};
-use super::run::LOSS;
-use super::{Examples, Trainer};
-use crate::data::Batches;
+use super::subject::{EVALUATION, Measurable, Measured, Subject};
+use super::{Core, Examples, Trainer};
+use crate::autograd;
+use crate::data::{Batches, Cursor};
 use crate::error::{Error, Here, Result};
-use crate::layers::Layer;
+use crate::layers::{Layer, Module};
 use crate::tensor::Tensor;
+use crate::train::diagnosis::{self, with_targets_explained};
 use crate::train::history::Number;
+use crate::train::mean::Mean;
 use crate::train::running::{Metric, joined};
+use crate::train::task::{LOSS, Task};
 
 /// How a model does on data.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// The mean loss, without penalties.
     pub loss: f64,
@@ -29,43 +33,22 @@ impl fmt::Display for Evaluation {
     }
 }
 
-/// A mean of parts that count differently.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Mean {
-    pub(super) total: f64,
-    pub(super) weight: f64,
-}
-
-impl Mean {
-    /// A part of weight 0 does not count, whatever its value is: that of a batch without targets is NaN.
-    pub(super) fn add(&mut self, value: f64, weight: f64) {
-        if weight != 0.0 {
-            self.total += value * weight;
-            self.weight += weight;
-        }
+impl Evaluation {
+    /// A loss, for a loop of your own.
+    #[must_use]
+    pub fn new(loss: f64) -> Self {
+        Self { loss, metrics: Vec::new() }
     }
 
-    pub(super) fn join(&mut self, other: Self) {
-        self.total += other.total;
-        self.weight += other.weight;
-    }
-
-    pub(super) fn value(self) -> f64 {
-        self.total / self.weight
+    /// Adds a metric.
+    #[must_use]
+    pub fn with_metric(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.metrics.push((name.into(), value));
+        self
     }
 }
 
-impl Trainer<'_> {
-    /// Loss and metrics on the validation data; on the training data, if there are no others and metrics are wanted.
-    #[track_caller]
-    pub(super) fn evaluate_on_validation<L: Layer>(&self, model: &L, train: &Examples<'_>) -> Result<Evaluation> {
-        match self.validation {
-            Some(data) => self.evaluate(model, data),
-            None if self.metrics.is_empty() => Ok(Evaluation { loss: f64::NAN, metrics: Vec::new() }),
-            None => self.evaluate(model, train),
-        }
-    }
-
+impl<T, B: Send> Trainer<'_, T, B> {
     /// The loss and the metrics of a model on data, in batches of [`batch_size`](Self::batch_size).
     ///
     /// The losses of the batches are averaged by their [counts](crate::losses::Loss::count). Of a batch no more is kept than
@@ -75,40 +58,80 @@ impl Trainer<'_> {
     /// If there are no data, no target counts, the shapes do not fit, or the loss is no number because the data have values that
     /// are none.
     #[track_caller]
-    pub fn evaluate<L: Layer>(&self, model: &L, data: &Examples<'_>) -> Result<Evaluation> {
-        if data.is_empty() {
+    pub fn evaluate<M: Module>(&self, model: &M, data: &Examples<'_, B>) -> Result<Evaluation>
+    where
+        T: Task<M, B>,
+    {
+        self.core.evaluate(&Measured { model, task: &self.task, data })
+    }
+}
+
+impl Core {
+    /// Loss and metrics on the validation data; on the training data, if there are no others and metrics are wanted.
+    #[track_caller]
+    pub(super) fn evaluate_on_validation(&self, subject: &dyn Subject) -> Result<Evaluation> {
+        match subject.validation() {
+            Some(data) => self.evaluate(&*data),
+            None if self.metrics.is_empty() => Ok(Evaluation::new(f64::NAN)),
+            None => self.evaluate(&*subject.trained_on()),
+        }
+    }
+
+    #[track_caller]
+    fn evaluate(&self, data: &dyn Measurable) -> Result<Evaluation> {
+        if data.examples() == 0 {
             return Err(Error::argument("evaluate", "there are no examples"));
         }
         let mut running: Vec<(&str, Box<dyn Metric>)> =
             self.metrics.iter().map(|(name, metric)| (name.as_str(), metric.fresh())).collect();
         let mut mean = Mean::default();
-        let (mut first, mut last) = (0, Tensor::zeros([0])?);
-        for batch in Batches::new(data, self.batch_size) {
-            let (x, y) = batch.within(DATA)?;
-            let prediction = model.predict(&x)?;
-            let loss = self.loss_of(&prediction, &y)?.item().within(LOSS)?;
-            let count = self.loss.count(&y);
-            if !loss.is_finite() && count != 0.0 {
-                explain_evaluation(loss, &x, &y, first)?;
+        let mut last = None;
+        let mut batches = Cursor::new(data.examples(), self.options.batch_size);
+        while let Some(pick) = batches.next() {
+            let pick = pick.within(EVALUATION)?;
+            let objective = {
+                let _unrecorded = autograd::pause_recording();
+                data.measure(&pick).here()?
+            };
+            let (loss, count) = (objective.loss.item().within(LOSS)?, objective.count);
+            if !loss.is_finite()
+                && count != 0.0
+                && let Some(found) = data.diagnose(&pick)
+            {
+                return Err(diagnosis::in_evaluation(loss, &found));
             }
             mean.add(loss, count);
+            let Some((prediction, target)) = objective.outputs else {
+                let Some((name, _)) = running.first() else { continue };
+                let message = format!("the task has no outputs for the metric `{name}`");
+                return Err(Error::argument("evaluate", message).with_help(OUTPUTS));
+            };
             for (name, metric) in &mut running {
-                at_metric(name, &y, metric.update(&prediction, &y))?;
+                at_metric(name, &target, metric.update(&prediction, &target))?;
             }
-            first += x.shape().first().copied().unwrap_or(1);
-            last = y;
+            last = Some(target);
         }
         if mean.weight == 0.0 {
             let help = "look at the ignored class and the weights of classes";
             return Err(Error::numeric("evaluate", "no target counts, so that there is no mean loss").with_help(help));
         }
-        let mut metrics = Vec::with_capacity(running.len());
+        let mut evaluation = Evaluation::new(mean.value());
         for (name, metric) in running {
-            metrics.push((name.to_string(), at_metric(name, &last, metric.value())?));
+            let value = metric.value();
+            let value = match &last {
+                Some(target) => at_metric(name, target, value)?,
+                None => value.here()?,
+            };
+            evaluation.metrics.push((name.to_string(), value));
         }
-        Ok(Evaluation { loss: mean.value(), metrics })
+        Ok(evaluation)
     }
+}
 
+/// The help where a task gives nothing to compute metrics of.
+const OUTPUTS: &str = "add them: Objective::new(loss, count).with_outputs(prediction, target)";
+
+impl<T, B> Trainer<'_, T, B> {
     /// The predictions of a model for all examples of a dataset, in order, and the targets: computed in batches of
     /// [`batch_size`](Self::batch_size), and kept all together.
     ///
@@ -116,7 +139,7 @@ impl Trainer<'_> {
     /// If there are no data, or the shapes do not fit.
     #[track_caller]
     pub fn predict<L: Layer + ?Sized>(&self, model: &L, data: &Examples<'_>) -> Result<(Tensor, Tensor)> {
-        predict_batches(model, data, self.batch_size)
+        predict_batches(model, data, self.core.options.batch_size)
     }
 }
 
@@ -128,9 +151,6 @@ fn at_metric<T>(name: &str, target: &Tensor, result: Result<T>) -> Result<T> {
         Err(e) => Err(with_targets_explained(e, target).within(format_args!("the metric `{name}` of the Trainer"))),
     }
 }
-
-/// The data of an evaluation, in errors.
-const DATA: &str = "the data of an evaluation";
 
 /// Examples that [`predict`] sends through the model at a time.
 const PREDICT_BATCH: usize = 256;

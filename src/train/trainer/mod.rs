@@ -1,37 +1,34 @@
-//! The training loop: its options. [`run`] has the loop itself.
+//! Trainers: their options. [`run`] has the loop.
 
-mod diagnosis;
 mod evaluation;
 mod resume;
 mod run;
+mod subject;
 
-use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 pub use evaluation::{Evaluation, predict};
 
+use super::callback::{self, Callback, Callbacks, Checkpoints, Constrain, Place, Progress, Scheduled};
 use super::early_stopping::EarlyStopping;
 use super::history::{Epoch, StepReport};
 use super::running::{self, AtOnce, Metric};
 use super::stop::StopHandle;
+use super::task::Supervised;
 use crate::data::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::{CheckpointFolder, Metadata};
-use crate::layers::{Layer, Module};
+use crate::layers::Module;
 use crate::losses::Loss;
 use crate::optimizers::Optimizer;
 use crate::optimizers::schedule::Schedule;
 use crate::regularizers::{Constraint, Penalty};
 use crate::tensor::Tensor;
 
-/// Batches of inputs and targets.
-type Examples<'d> = dyn Dataset<Batch = (Tensor, Tensor)> + 'd;
-/// Called after each epoch.
-type Callback = Box<dyn FnMut(&Epoch, &dyn Module) -> Result<ControlFlow<()>> + Send>;
-/// Called after some steps, with the model as what it is.
-type Hook = Box<dyn FnMut(&StepReport, &dyn Any) -> Result<ControlFlow<()>> + Send>;
+/// Batches of some kind: of inputs and targets, for most.
+type Examples<'d, B = (Tensor, Tensor)> = dyn Dataset<Batch = B> + 'd;
 
 /// Trains models: batches, loss, gradients, optimizer, validation, early stopping, history.
 ///
@@ -115,93 +112,109 @@ type Hook = Box<dyn FnMut(&StepReport, &dyn Any) -> Result<ControlFlow<()>> + Se
 /// Ctrl-C ends the process at once, as does the first one before and after `fit`, and in a trainer without checkpoints. This is
 /// the feature `interrupt`, which is on by default; it does nothing on Windows, nor where the program handles or ignores
 /// the signal itself. A [`StopHandle`] does the same from within the program, everywhere.
-pub struct Trainer<'d> {
-    loss: Box<dyn Loss>,
+pub struct Trainer<'d, T = Supervised, B = (Tensor, Tensor)> {
+    task: T,
+    validation: Option<&'d Examples<'d, B>>,
+    core: Core,
+}
+
+/// A trainer without the types of its task.
+struct Core {
     optimizer: Box<dyn Optimizer>,
+    options: Options,
+    metrics: Vec<(String, Box<dyn Metric>)>,
+    penalties: Vec<Box<dyn Penalty>>,
+    callbacks: Callbacks,
+    checkpoints: Option<CheckpointFolder>,
+    metadata: Metadata,
+    resume: Option<PathBuf>,
+}
+
+/// Sizes and numbers.
+struct Options {
     epochs: Option<usize>,
     max_steps: Option<u64>,
     batch_size: usize,
     accumulate: usize,
     drop_last: bool,
-    validation: Option<&'d Examples<'d>>,
     evaluate_every: Option<u64>,
-    metrics: Vec<(String, Box<dyn Metric>)>,
-    stopping: Option<EarlyStopping>,
-    schedule: Option<Box<dyn Schedule>>,
-    /// Whether the schedule advances with each step, not with each epoch.
-    per_step: bool,
-    penalties: Vec<Box<dyn Penalty>>,
-    constraints: Vec<Box<dyn Constraint>>,
-    callbacks: Vec<Callback>,
-    hooks: Vec<(u64, Hook)>,
-    checkpoints: Option<CheckpointFolder>,
     checkpoint_every: Option<u64>,
-    metadata: Metadata,
-    resume: Option<PathBuf>,
-    stop: StopHandle,
-    progress: bool,
+    /// Intervals of functions that are called after numbers of steps.
+    intervals: Vec<u64>,
 }
 
-impl fmt::Debug for Trainer<'_> {
+impl<T, B> fmt::Debug for Trainer<'_, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &self.core.options;
         f.debug_struct("Trainer")
-            .field("epochs", &self.epochs)
-            .field("max_steps", &self.max_steps)
-            .field("batch_size", &self.batch_size)
+            .field("epochs", &options.epochs)
+            .field("max_steps", &options.max_steps)
+            .field("batch_size", &options.batch_size)
             .finish_non_exhaustive()
     }
 }
 
-impl<'d> Trainer<'d> {
+impl Trainer<'_> {
     /// Minimises `loss` with `optimizer`: by default for 10 epochs in batches of 32, without validation.
     #[must_use]
     pub fn new(loss: impl Loss + 'static, optimizer: impl Optimizer + 'static) -> Self {
-        Self {
-            loss: Box::new(loss),
-            optimizer: Box::new(optimizer),
+        Self { task: Supervised::new(loss), validation: None, core: Core::new(Box::new(optimizer)) }
+    }
+}
+
+impl Core {
+    fn new(optimizer: Box<dyn Optimizer>) -> Self {
+        let options = Options {
             epochs: None,
             max_steps: None,
             batch_size: 32,
             accumulate: 1,
             drop_last: false,
-            validation: None,
             evaluate_every: None,
-            metrics: Vec::new(),
-            stopping: None,
-            schedule: None,
-            per_step: false,
-            penalties: Vec::new(),
-            constraints: Vec::new(),
-            callbacks: Vec::new(),
-            hooks: Vec::new(),
-            checkpoints: None,
             checkpoint_every: None,
+            intervals: Vec::new(),
+        };
+        Self {
+            optimizer,
+            options,
+            metrics: Vec::new(),
+            penalties: Vec::new(),
+            callbacks: Callbacks::new(),
+            checkpoints: None,
             metadata: Metadata::new(),
             resume: None,
-            stop: StopHandle::new(),
-            progress: false,
         }
     }
+}
 
+impl<T, B> Trainer<'_, T, B> {
+    /// Trains for a task of your own: a [`Task`](super::Task), or a closure over model, batch and mode.
+    #[must_use]
+    pub fn with_task(task: T, optimizer: impl Optimizer + 'static) -> Self {
+        Self { task, validation: None, core: Core::new(Box::new(optimizer)) }
+    }
+}
+
+impl<'d, T, B> Trainer<'d, T, B> {
     /// How often all training data are gone through, at the most. Default 10; without an end, if
     /// [`max_steps`](Self::max_steps) sets one.
     #[must_use]
     pub fn epochs(mut self, epochs: usize) -> Self {
-        self.epochs = Some(epochs);
+        self.core.options.epochs = Some(epochs);
         self
     }
 
     /// Ends training after this many steps of the optimizer, in the middle of an epoch if need be.
     #[must_use]
     pub fn max_steps(mut self, steps: u64) -> Self {
-        self.max_steps = Some(steps);
+        self.core.options.max_steps = Some(steps);
         self
     }
 
     /// How many examples go through the model at a time.
     #[must_use]
     pub fn batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = batch_size;
+        self.core.options.batch_size = batch_size;
         self
     }
 
@@ -210,20 +223,20 @@ impl<'d> Trainer<'d> {
     #[must_use]
     #[doc(alias = "gradient_accumulation_steps")]
     pub fn accumulate(mut self, batches: usize) -> Self {
-        self.accumulate = batches;
+        self.core.options.accumulate = batches;
         self
     }
 
     /// Leaves out the last batch of an epoch if it is not full.
     #[must_use]
     pub fn drop_last(mut self) -> Self {
-        self.drop_last = true;
+        self.core.options.drop_last = true;
         self
     }
 
     /// Data to measure the model on after each epoch, which it is not trained on.
     #[must_use]
-    pub fn validation(mut self, data: &'d Examples<'d>) -> Self {
+    pub fn validation(mut self, data: &'d Examples<'d, B>) -> Self {
         self.validation = Some(data);
         self
     }
@@ -232,7 +245,7 @@ impl<'d> Trainer<'d> {
     /// then goes by these measurements.
     #[must_use]
     pub fn evaluate_every(mut self, steps: u64) -> Self {
-        self.evaluate_every = Some(steps);
+        self.core.options.evaluate_every = Some(steps);
         self
     }
 
@@ -248,85 +261,76 @@ impl<'d> Trainer<'d> {
         metric: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static,
     ) -> Self {
         let metric = running::of_function(&metric).unwrap_or_else(|| Box::new(AtOnce::new(metric)));
-        self.metrics.push((name.into(), metric));
+        self.core.metrics.push((name.into(), metric));
         self
     }
 
     /// Another measure to report, which sees the validation data batch by batch.
     #[must_use]
     pub fn running_metric(mut self, name: impl Into<String>, metric: impl Metric + 'static) -> Self {
-        self.metrics.push((name.into(), Box::new(metric)));
+        self.core.metrics.push((name.into(), Box::new(metric)));
         self
     }
 
     /// Stops when the validation loss (the training loss without validation data) does not improve any more, and leaves
     /// the model with the parameters of the best epoch.
     #[must_use]
-    pub fn early_stopping(mut self, stopping: EarlyStopping) -> Self {
-        self.stopping = Some(stopping);
-        self
+    pub fn early_stopping(self, stopping: EarlyStopping) -> Self {
+        self.added(Place::EarlyStopping, stopping)
     }
 
     /// Changes the learning rate after each epoch. Schedules that look at a loss get the validation loss, or the training
     /// loss without validation data.
     #[must_use]
-    pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
-        self.schedule = Some(Box::new(schedule));
-        self.per_step = false;
-        self
+    pub fn schedule(self, schedule: impl Schedule + 'static) -> Self {
+        self.added(Place::Schedule, Scheduled::per_epoch(schedule))
     }
 
     /// Changes the learning rate after each step of the optimizer: for curves with a warm-up. Replaces
     /// [`schedule`](Self::schedule).
     #[must_use]
-    pub fn step_schedule(mut self, schedule: impl Schedule + 'static) -> Self {
-        self.schedule = Some(Box::new(schedule));
-        self.per_step = true;
-        self
+    pub fn step_schedule(self, schedule: impl Schedule + 'static) -> Self {
+        self.added(Place::Schedule, Scheduled::per_step(schedule))
     }
 
     /// Adds a penalty on parameters to the loss of each batch.
     #[must_use]
     pub fn penalty(mut self, penalty: impl Penalty + 'static) -> Self {
-        self.penalties.push(Box::new(penalty));
+        self.core.penalties.push(Box::new(penalty));
         self
     }
 
     /// Enforces a constraint on parameters after each step.
     #[must_use]
-    pub fn constraint(mut self, constraint: impl Constraint + 'static) -> Self {
-        self.constraints.push(Box::new(constraint));
-        self
+    pub fn constraint(self, constraint: impl Constraint + 'static) -> Self {
+        self.added(Place::Constraint, Constrain(Box::new(constraint)))
+    }
+
+    /// Adds a [`Callback`], which is told what happens in the run and may change its course.
+    #[must_use]
+    pub fn callback(self, callback: impl Callback + 'static) -> Self {
+        self.added(Place::Own, callback)
     }
 
     /// Calls a function after each epoch. Training ends when it returns [`ControlFlow::Break`].
     #[must_use]
-    pub fn callback(
-        mut self,
-        callback: impl FnMut(&Epoch, &dyn Module) -> Result<ControlFlow<()>> + Send + 'static,
+    pub fn after_epoch(
+        self,
+        function: impl FnMut(&Epoch, &dyn Module) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Self {
-        self.callbacks.push(Box::new(callback));
-        self
+        self.callback(callback::after_epoch(function))
     }
 
     /// Calls a function after every `steps` steps, for example to print a sample of a language model. The function names the
     /// type of the model. Training ends when it returns [`ControlFlow::Break`].
     #[must_use]
-    pub fn every<L: Layer + 'static>(
+    pub fn every<M: Module + 'static>(
         mut self,
         steps: u64,
-        mut hook: impl FnMut(&StepReport, &L) -> Result<ControlFlow<()>> + Send + 'static,
+        function: impl FnMut(&StepReport, &M) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Self {
-        let typed = move |report: &StepReport, model: &dyn Any| match model.downcast_ref::<L>() {
-            Some(model) => hook(report, model),
-            None => {
-                let message =
-                    format!("the function takes a {}, the model is something else", std::any::type_name::<L>());
-                Err(Error::argument("every", message).with_help("give it the type that is trained"))
-            }
-        };
-        self.hooks.push((steps, Box::new(typed)));
-        self
+        self.core.options.intervals.push(steps);
+        self.callback(callback::every(steps, function))
     }
 
     /// Saves a checkpoint in a folder after each epoch, or as [`checkpoint_every`](Self::checkpoint_every) says, and at the end.
@@ -347,21 +351,21 @@ impl<'d> Trainer<'d> {
     /// ```
     #[must_use]
     pub fn checkpoints(mut self, folder: CheckpointFolder) -> Self {
-        self.checkpoints = Some(folder);
+        self.core.checkpoints = Some(folder);
         self
     }
 
     /// Saves the checkpoints after every so many steps instead of after each epoch.
     #[must_use]
     pub fn checkpoint_every(mut self, steps: u64) -> Self {
-        self.checkpoint_every = Some(steps);
+        self.core.options.checkpoint_every = Some(steps);
         self
     }
 
     /// Texts and JSON that go into each checkpoint, such as the configuration of the model.
     #[must_use]
     pub fn metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
+        self.core.metadata = metadata;
         self
     }
 
@@ -369,24 +373,39 @@ impl<'d> Trainer<'d> {
     /// data that are made as they were then. [`epochs`](Self::epochs) and [`max_steps`](Self::max_steps) may be larger.
     #[must_use]
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(path.into());
+        self.core.resume = Some(path.into());
         self
     }
 
     /// Lets `handle` end the run; see [`StopHandle`].
     #[must_use]
     pub fn stop_handle(mut self, handle: StopHandle) -> Self {
-        self.stop = handle;
+        self.core.callbacks = self.core.callbacks.stop_handle(handle);
         self
     }
 
-    /// Says on standard error how far it is: with a bar, if that is a terminal and the feature `progress` is on, and otherwise
-    /// with a line for each epoch. A run that is counted in steps has a line for each
-    /// [measurement](Self::evaluate_every), or, without these, twenty lines in all. Of more than a hundred epochs not
-    /// every one has a line.
+    /// Says on standard error how far it is: see [`Progress`].
     #[must_use]
-    pub fn progress(mut self) -> Self {
-        self.progress = true;
+    pub fn progress(self) -> Self {
+        self.added(Place::Progress, Progress::new())
+    }
+
+    fn added(mut self, place: Place, callback: impl Callback + 'static) -> Self {
+        self.core.callbacks.add(place, Box::new(callback));
         self
+    }
+}
+
+impl Core {
+    /// The callback that saves checkpoints, if there is a folder for them.
+    fn add_checkpoints(&mut self) {
+        if let Some(folder) = &self.checkpoints {
+            let checkpoints = Checkpoints::new(folder.clone());
+            let checkpoints = match self.options.checkpoint_every {
+                Some(steps) => checkpoints.every(steps),
+                None => checkpoints,
+            };
+            self.callbacks.add(Place::Checkpoints, Box::new(checkpoints));
+        }
     }
 }

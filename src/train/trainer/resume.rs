@@ -1,72 +1,46 @@
 //! A run in a checkpoint, and on from there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::evaluation::Mean;
-use super::run::State;
-use super::{Examples, Trainer};
+use super::Core;
+use super::run::Position;
+use super::subject::Subject;
 use crate::error::{Error, Here, Result};
 use crate::io::{Checkpoint, CheckpointFolder};
 use crate::layers::{Module, ModuleExt};
 use crate::rng::Rng;
-use crate::train::history::Epoch;
+use crate::train::callback::Run;
 
-/// The names of the metrics, as JSON in the metadata.
-const METRICS: &str = "trainer.metrics";
 /// The generator that shuffled the present epoch.
 const ORDER: &str = "trainer.order";
 
-impl Trainer<'_> {
+impl Core {
     /// Everything that the rest of the run depends on.
     #[track_caller]
     pub(super) fn checkpoint(
         &self,
-        state: &State,
+        position: &Position,
         seconds: f64,
-        model: &impl Module,
-        train: &Examples<'_>,
+        subject: &mut dyn Subject,
         rng: &Rng,
     ) -> Result<Checkpoint> {
-        let mut metadata = self.metadata.clone();
-        metadata.insert_json(METRICS, &self.metric_names())?;
-        let (epoch, recent, history) = (state.epoch_loss, state.recent_loss, &state.history);
-        let mut checkpoint = Checkpoint::new()
-            .model(model)
-            .optimizer(&*self.optimizer)
-            .rng(rng)
-            .metadata(metadata)
-            .counter("trainer.epoch", state.epoch as u64)
-            .counter("trainer.batch", state.batch as u64)
-            .counter("trainer.step", state.step)
-            .counter("trainer.kept_epoch", history.kept_epoch as u64)
-            .counter("trainer.kept_step", history.kept_step)
-            .numbers("trainer.losses", [epoch.total, epoch.weight, recent.total, recent.weight, seconds])
-            .numbers("trainer.epochs", rows(&history.epochs))
-            .numbers("trainer.evaluations", rows(&history.evaluations));
-        for (name, _, value) in self.settings(train) {
+        let mut checkpoint = Checkpoint::new().optimizer(&*self.optimizer).rng(rng).metadata(self.metadata.clone());
+        let model: &dyn Module = subject.model();
+        checkpoint = checkpoint.model(model).counter("trainer.batch", position.batch as u64);
+        for (name, _, value) in self.settings(subject.examples()) {
             checkpoint = checkpoint.counter(name, value);
         }
-        if let Some(order) = &state.order {
+        if let Some(order) = &position.order {
             checkpoint = checkpoint.named_rng(ORDER, order);
         }
-        if let Some(schedule) = &self.schedule {
-            checkpoint = checkpoint.schedule(&**schedule);
-        }
-        if let Some(stopping) = &self.stopping {
-            checkpoint = checkpoint.early_stopping(stopping);
-        }
-        Ok(checkpoint)
+        checkpoint = self.callbacks.run.save(checkpoint, &self.metric_names(), seconds)?;
+        subject.remembered(self.callbacks.save(checkpoint)?).here()
     }
 
     /// Takes everything up again.
     #[track_caller]
-    pub(super) fn restore(
-        &mut self,
-        path: &Path,
-        model: &mut impl Module,
-        train: &Examples<'_>,
-        rng: &mut Rng,
-    ) -> Result<State> {
+    pub(super) fn restore(&mut self, path: &Path, subject: &mut dyn Subject, rng: &mut Rng) -> Result<Position> {
         let op = "resume";
         let latest = if path.is_dir() { CheckpointFolder::new(path).latest()? } else { Some(path.to_path_buf()) };
         let Some(path) = latest else {
@@ -74,7 +48,7 @@ impl Trainer<'_> {
         };
         let saved = Checkpoint::load(&path)?;
         let differs = |what: String| Error::argument(op, format!("{}: {what}", path.display()));
-        for (name, what, value) in self.settings(train) {
+        for (name, what, value) in self.settings(subject.examples()) {
             let before = saved.get_counter(name)?;
             if before != value {
                 return Err(differs(format!("saved with {what} {before}, which is {value} now")).with_help(
@@ -82,68 +56,33 @@ impl Trainer<'_> {
                 ));
             }
         }
-        let metrics: Vec<String> = saved.get_metadata().get_json(METRICS)?;
+        let metrics = Run::metrics(&saved)?;
         if metrics != self.metric_names() {
             return Err(differs(format!(
                 "saved with the metrics {metrics:?}, which are {:?} now",
                 self.metric_names()
             )));
         }
-        if self.schedule.is_none() && saved.has_schedule() {
+        if saved.has_schedule() && !self.callbacks.save(Checkpoint::new())?.has_schedule() {
             return Err(differs("saved with a schedule, there is none now".to_string()));
         }
-        if let Some(name) = frozen_since(&saved, model) {
+        if let Some(name) = frozen_since(&saved, subject.model()) {
             return Err(differs(format!("saved with `{name}` trainable, which is frozen now")).with_help(
                 "what was frozen is frozen again by itself; beyond that, a run goes on with the parameters that it trained",
             ));
         }
 
-        let mut state = State::new();
-        let count = |name: &str| Ok(usize::try_from(saved.get_counter(name)?).unwrap_or(usize::MAX));
-        state.epoch = count("trainer.epoch")?;
-        state.batch = count("trainer.batch")?;
-        state.step = saved.get_counter("trainer.step")?;
-        state.order = if state.batch > 0 { Some(saved.get_rng(ORDER)?) } else { None };
-        let losses = saved.get_numbers("trainer.losses")?;
-        let &[epoch_total, epoch_weight, recent_total, recent_weight, seconds] = losses else {
-            return Err(Error::format(op, format!("{}: {} losses, expected 5", path.display(), losses.len())));
-        };
-        state.epoch_loss = Mean { total: epoch_total, weight: epoch_weight };
-        state.recent_loss = Mean { total: recent_total, weight: recent_weight };
-        state.seconds = seconds;
-        state.history.epochs = epochs(saved.get_numbers("trainer.epochs")?, &metrics);
-        state.history.evaluations = epochs(saved.get_numbers("trainer.evaluations")?, &metrics);
-        state.history.kept_epoch = count("trainer.kept_epoch")?;
-        state.history.kept_step = saved.get_counter("trainer.kept_step")?;
-
+        let batch = usize::try_from(saved.get_counter("trainer.batch")?).unwrap_or(usize::MAX);
+        let order = if batch > 0 { Some(saved.get_rng(ORDER)?) } else { None };
+        let mut run = self.callbacks.reset();
+        run.load(&saved, &metrics, &path.display().to_string())?;
         // From here on things change. If one of them does not fit, those before it are put back.
         let mut generator = rng.clone();
         saved.restore_rng(&mut generator)?;
-        let before = (self.optimizer.state(), self.schedule.as_ref().map(|schedule| schedule.state()));
-        let stopping = self.stopping.clone();
-        if let Err(e) = self.restore_parts(&saved, model) {
-            self.optimizer.load_state(before.0).here()?;
-            if let (Some(schedule), Some(state)) = (&mut self.schedule, before.1) {
-                schedule.load_state(&state).here()?;
-            }
-            self.stopping = stopping;
-            return Err(e);
-        }
-        *rng = generator;
-        Ok(state)
-    }
-
-    #[track_caller]
-    fn restore_parts(&mut self, saved: &Checkpoint, model: &mut impl Module) -> Result<()> {
-        saved.restore_optimizer(&mut *self.optimizer).here()?;
-        if let Some(schedule) = &mut self.schedule {
-            saved.restore_schedule(&mut **schedule).here()?;
-        }
-        if let Some(stopping) = &mut self.stopping {
-            saved.restore_early_stopping(stopping)?;
-        }
-        // The last: it is the one that changes nothing where it fails.
-        saved.restore_model(model)
+        let (model, task) = subject.parts();
+        self.callbacks.restore(&saved, model, &mut *self.optimizer, task)?;
+        (self.callbacks.run, *rng) = (run, generator);
+        Ok(Position { batch, order })
     }
 
     fn metric_names(&self) -> Vec<&str> {
@@ -151,47 +90,21 @@ impl Trainer<'_> {
     }
 
     /// What the position in the data depends on: name, description, value.
-    fn settings(&self, train: &Examples<'_>) -> [(&'static str, &'static str, u64); 4] {
+    fn settings(&self, examples: usize) -> [(&'static str, &'static str, u64); 4] {
+        let options = &self.options;
         [
-            ("trainer.examples", "a number of examples of", train.len() as u64),
-            ("trainer.batch_size", "a batch size of", self.batch_size as u64),
-            ("trainer.accumulate", "a number of batches to accumulate of", self.accumulate as u64),
-            ("trainer.drop_last", "a drop_last of", u64::from(self.drop_last)),
+            ("trainer.examples", "a number of examples of", examples as u64),
+            ("trainer.batch_size", "a batch size of", options.batch_size as u64),
+            ("trainer.accumulate", "a number of batches to accumulate of", options.accumulate as u64),
+            ("trainer.drop_last", "a drop_last of", u64::from(options.drop_last)),
         ]
     }
 }
 
 /// A parameter that was trained when the checkpoint was saved, and is frozen now.
-fn frozen_since(saved: &Checkpoint, model: &impl Module) -> Option<String> {
-    let frozen = saved.frozen()?;
+fn frozen_since(saved: &Checkpoint, model: &dyn Module) -> Option<String> {
+    let frozen: BTreeSet<&str> = saved.frozen()?.iter().map(String::as_str).collect();
     let parameters = model.named_parameters().into_iter();
-    parameters.filter(|(_, value)| !value.is_tracked()).map(|(name, _)| name).find(|name| !frozen.contains(name))
-}
-
-/// Numbers of an epoch besides its metrics.
-const FIXED: usize = 7;
-
-/// The numbers of epochs one after the other, each with its metrics.
-fn rows(epochs: &[Epoch]) -> Vec<f64> {
-    let row = |e: &Epoch| {
-        let validation = [f64::from(u8::from(e.validation_loss.is_some())), e.validation_loss.unwrap_or(0.0)];
-        let fixed: [f64; FIXED] =
-            [e.epoch as f64, e.step as f64, e.train_loss, validation[0], validation[1], e.learning_rate, e.seconds];
-        fixed.into_iter().chain(e.metrics.iter().map(|(_, value)| *value)).collect::<Vec<_>>()
-    };
-    epochs.iter().flat_map(row).collect()
-}
-
-/// The reverse of [`rows`].
-fn epochs(rows: &[f64], metrics: &[String]) -> Vec<Epoch> {
-    let epoch = |row: &[f64]| Epoch {
-        epoch: row[0] as usize,
-        step: row[1] as u64,
-        train_loss: row[2],
-        validation_loss: (row[3] != 0.0).then_some(row[4]),
-        learning_rate: row[5],
-        seconds: row[6],
-        metrics: metrics.iter().cloned().zip(row[FIXED..].iter().copied()).collect(),
-    };
-    rows.chunks_exact(FIXED + metrics.len()).map(epoch).collect()
+    let mut now = parameters.filter(|(_, value)| !value.is_tracked()).map(|(name, _)| name);
+    now.find(|name| !frozen.contains(name.as_str()))
 }

@@ -1,21 +1,10 @@
-//! What the [`Trainer`](super::Trainer) says while it works: a bar on a terminal, lines anywhere else.
+//! Progress as a callback: a bar on a terminal, lines anywhere else.
 
 use std::time::Instant;
 
-use super::history::{Epoch, Number, StepReport};
-
-/// How far a run is to go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
-    /// The last epoch; `usize::MAX` without an end.
-    pub(super) epochs: usize,
-    /// The last step, as far as it is known; `u64::MAX` without an end.
-    pub(super) steps: u64,
-    /// Whether the run is counted in steps.
-    pub(super) by_steps: bool,
-    /// Whether the model is measured after numbers of steps, not only of epochs.
-    pub(super) evaluates_steps: bool,
-}
+use super::{Callback, Context, Plan};
+use crate::error::Result;
+use crate::train::history::{Ended, Epoch, Number, StepReport};
 
 #[cfg(feature = "progress")]
 mod bar {
@@ -27,7 +16,7 @@ mod bar {
     const INTERVAL: Duration = Duration::from_millis(100);
 
     /// A bar over the steps of a run.
-    pub(super) struct Bar {
+    pub(in super::super) struct Bar {
         bar: ProgressBar,
         start: Instant,
         shown: Instant,
@@ -83,7 +72,7 @@ mod bar {
 /// Without the feature there is no bar, and all output is lines.
 #[cfg(not(feature = "progress"))]
 mod bar {
-    pub(super) enum Bar {}
+    pub(in super::super) enum Bar {}
 
     impl Bar {
         pub(super) fn step(&mut self, _: &super::StepReport, _: u64, _: &str) {}
@@ -95,7 +84,7 @@ mod bar {
 }
 
 /// Lines on standard error.
-struct Lines {
+pub(super) struct Lines {
     plan: Plan,
     start: Instant,
     /// Losses of the steps since the last line, and how many there were.
@@ -157,9 +146,15 @@ impl Lines {
             }
             return;
         }
-        if record.epoch == 1 || record.epoch == epochs || record.epoch.is_multiple_of(epochs.div_ceil(EPOCHS)) {
+        // Without an end, all of them: nobody knows how many there will be.
+        let interval = if epochs == usize::MAX { 1 } else { epochs.div_ceil(EPOCHS) };
+        if record.epoch == 1 || record.epoch == epochs || record.epoch.is_multiple_of(interval) {
             let (epoch, width) = (record.epoch, epochs.to_string().len());
-            eprintln!("epoch {epoch:>width$}/{epochs}: {record} [{:.1} s]", record.seconds);
+            let count = match epochs {
+                usize::MAX => format!("epoch {epoch}"),
+                _ => format!("epoch {epoch:>width$}/{epochs}"),
+            };
+            eprintln!("{count}: {record} [{:.1} s]", record.seconds);
         }
     }
 }
@@ -176,70 +171,99 @@ impl std::fmt::Display for Measures<'_> {
     }
 }
 
-enum Speaker {
+/// Whoever says how far the run is. The run itself has it, so that it is silent when the run ends, however it does.
+pub(super) enum Speaker {
     // Without the feature it is never made.
     #[cfg_attr(not(feature = "progress"), expect(dead_code))]
     Bar(bar::Bar),
     Lines(Lines),
 }
 
-pub(super) struct Progress(Option<Speaker>);
-
-impl Progress {
-    /// A bar over the steps of a plan of which the first `first` are done, or lines; or nothing.
-    pub(super) fn new(show: bool, plan: Plan, first: u64) -> Self {
-        Self(show.then(|| Self::speaker(plan, first)))
-    }
-
-    fn speaker(plan: Plan, first: u64) -> Speaker {
+impl Speaker {
+    /// A bar over the steps of a plan of which the first `first` are done, or lines.
+    fn new(plan: Plan, first: u64) -> Self {
         #[cfg(feature = "progress")]
         if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            return Speaker::Bar(bar::Bar::new(plan.steps, first));
+            return Self::Bar(bar::Bar::new(plan.steps, first));
         }
         let _ = first;
-        Speaker::Lines(Lines { plan, start: Instant::now(), losses: 0.0, steps: 0, done: 0 })
+        Self::Lines(Lines { plan, start: Instant::now(), losses: 0.0, steps: 0, done: 0 })
     }
 
-    /// After a step, with the number of examples or tokens that it was made on.
-    pub(super) fn step(&mut self, report: &StepReport, done: u64, are_tokens: bool) {
-        let unit = if are_tokens { "tokens" } else { "examples" };
-        match &mut self.0 {
+    /// Runs a function that may print, without the bar in its way.
+    pub(super) fn suspended<T>(&self, f: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Bar(bar) => bar.suspend(f),
+            Self::Lines(_) => f(),
+        }
+    }
+}
+
+/// Says on standard error how far a run is: with a bar, if that is a terminal and the feature `progress` is on, and otherwise
+/// with a line for each epoch. A run that is counted in steps has a line for each
+/// [measurement](crate::train::Trainer::evaluate_every), or, without these, twenty lines in all. Of more than a hundred epochs not
+/// every one has a line.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(());
+
+impl Progress {
+    /// Progress of whatever run it is added to.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Callback for Progress {
+    fn fit_begin(&mut self, run: &mut Context<'_>) -> Result<()> {
+        run.run.speaker = Some(Speaker::new(run.run.plan, run.run.step));
+        Ok(())
+    }
+
+    fn step(&mut self, run: &mut Context<'_>, report: &StepReport) -> Result<()> {
+        let (done, unit) = match report.tokens {
+            Some(tokens) => (tokens, "tokens"),
+            None => (report.examples, "examples"),
+        };
+        match &mut run.run.speaker {
             Some(Speaker::Bar(bar)) => bar.step(report, done, unit),
             Some(Speaker::Lines(lines)) => lines.step(report, done, unit),
             None => {}
         }
+        Ok(())
     }
 
-    /// After an evaluation between epochs.
-    pub(super) fn evaluated(&mut self, record: &Epoch) {
-        match &mut self.0 {
+    fn validation(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
+        if run.is_epoch_end() {
+            // The end of the epoch says it.
+            return Ok(());
+        }
+        match &mut run.run.speaker {
             Some(Speaker::Bar(bar)) => bar.evaluated(record),
             Some(Speaker::Lines(lines)) => lines.evaluated(record),
             None => {}
         }
+        Ok(())
     }
 
-    /// At the end of an epoch.
-    pub(super) fn epoch(&mut self, record: &Epoch) {
-        match &mut self.0 {
+    fn epoch_end(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
+        match &mut run.run.speaker {
             Some(Speaker::Bar(bar)) => bar.evaluated(record),
             Some(Speaker::Lines(lines)) => lines.epoch(record),
             None => {}
         }
+        Ok(())
     }
 
-    /// Says something on a line of its own.
-    pub(super) fn say(&self, what: &str) {
-        if self.0.is_some() {
-            self.suspend(|| eprintln!("{what}"));
+    fn fit_end(&mut self, run: &mut Context<'_>) -> Result<()> {
+        if run.history().ended == Ended::Interrupted {
+            let resume = match &run.run.saved {
+                Some(path) => format!("; resume(\"{}\") goes on from there", path.display()),
+                None => String::new(),
+            };
+            run.suspended(|| eprintln!("interrupted after step {}{resume}", run.steps()));
         }
-    }
-
-    /// Runs a function that may print, without the bar in its way.
-    pub(super) fn suspend<T>(&self, f: impl FnOnce() -> T) -> T {
-        match &self.0 {
-            Some(Speaker::Bar(bar)) => bar.suspend(f),
-            _ => f(),
-        }
+        run.run.speaker = None;
+        Ok(())
     }
 }

@@ -1,9 +1,6 @@
 //! What an error in training comes from, if it is not the model: numbers in the data that are none, and targets of another task.
 
-use super::run::State;
-use super::{Examples, Trainer};
-use crate::error::{Error, ErrorKind, Result};
-use crate::rng::Rng;
+use crate::error::{Error, ErrorKind};
 use crate::tensor::Tensor;
 
 /// The help where data have values that are no numbers.
@@ -11,7 +8,7 @@ const FILL: &str = "leave out such rows or fill the gaps; Preprocessor fills tho
 
 /// `the inputs are NaN in row 7, column 2 of the data (counted from 0)`, if some are not finite. `row` gives the number
 /// of an example in the data.
-fn not_finite(x: &Tensor, y: &Tensor, row: impl Fn(usize) -> usize) -> Option<String> {
+pub(super) fn not_finite(x: &Tensor, y: &Tensor, row: &dyn Fn(usize) -> usize) -> Option<String> {
     [("inputs", x), ("targets", y)].into_iter().filter(|(_, values)| values.dtype().is_float()).find_map(
         |(what, values)| {
             let flat = values.to_f64_vec();
@@ -33,42 +30,15 @@ fn not_finite(x: &Tensor, y: &Tensor, row: impl Fn(usize) -> usize) -> Option<St
     )
 }
 
-impl Trainer<'_> {
-    /// An error of numbers in a step, with what is wrong with the data that it was made on.
-    #[track_caller]
-    pub(super) fn explain_step(&self, e: Error, state: &State, train: &Examples<'_>) -> Error {
-        if e.kind() != ErrorKind::Numeric {
-            return e;
-        }
-        let order = state.order.clone().map(|mut order: Rng| order.permutation(train.len()));
-        let first = state.batch.saturating_mul(self.batch_size);
-        let count = self.accumulate.saturating_mul(self.batch_size);
-        let range = first.min(train.len())..first.saturating_add(count).min(train.len());
-        let found = order.as_deref().and_then(|order| {
-            order[range].chunks(self.batch_size).find_map(|rows| {
-                let (x, y) = train.batch(rows).ok()?;
-                not_finite(&x, &y, |row| rows.get(row).copied().unwrap_or(row))
-            })
-        });
-        match found {
-            Some(found) => because(e, &found),
-            None => e,
-        }
-    }
+/// An error of a loss that is no number, made in an evaluation, because of what was `found` in the data.
+#[track_caller]
+pub(super) fn in_evaluation(loss: f64, found: &str) -> Error {
+    Error::numeric("evaluate", format!("the loss is {loss}: {found}")).with_help(FILL)
 }
 
-/// An error if the data of an evaluation are to blame for a loss that is no number. The first example of the batch has the
-/// number `first`.
+/// An error of numbers in a step, because of what was `found` in its data.
 #[track_caller]
-pub(super) fn explain_evaluation(loss: f64, x: &Tensor, y: &Tensor, first: usize) -> Result<()> {
-    match not_finite(x, y, |row| first + row) {
-        Some(found) => Err(Error::numeric("evaluate", format!("the loss is {loss}: {found}")).with_help(FILL)),
-        None => Ok(()),
-    }
-}
-
-#[track_caller]
-fn because(e: Error, found: &str) -> Error {
+pub(super) fn because(e: Error, found: &str) -> Error {
     let message = e.message();
     // Where it is not the loss that was noticed, but what came of it.
     let message = message.strip_prefix("fit: ").unwrap_or(&message);

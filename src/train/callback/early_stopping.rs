@@ -1,0 +1,37 @@
+//! Early stopping as a callback.
+
+use super::{Callback, Context};
+use crate::error::{Error, Result};
+use crate::io::Checkpoint;
+use crate::train::early_stopping::{EarlyStopping, NAME, Verdict};
+use crate::train::history::Epoch;
+
+/// Goes by the validation loss, or the training loss where there is none, keeps the best parameters, and gives them back to
+/// the model at the end.
+impl Callback for EarlyStopping {
+    fn validation(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
+        match self.update_with(record.validation_loss.unwrap_or(record.train_loss), run.model()) {
+            Verdict::Improved => run.keep(),
+            Verdict::Waiting => (),
+            Verdict::Stop => run.stop(),
+        }
+        Ok(())
+    }
+
+    fn fit_end(&mut self, run: &mut Context<'_>) -> Result<()> {
+        let restored = self.restore_best(run.model_mut());
+        run.here(restored)
+    }
+
+    fn save(&self, checkpoint: Checkpoint) -> Result<Checkpoint> {
+        if checkpoint.get_numbers(NAME).is_ok() {
+            let message = "a checkpoint has room for one early stopping, there are two";
+            return Err(Error::argument("checkpoint", message));
+        }
+        Ok(checkpoint.early_stopping(self))
+    }
+
+    fn load(&mut self, saved: &Checkpoint) -> Result<()> {
+        saved.restore_early_stopping(self)
+    }
+}

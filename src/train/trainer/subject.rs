@@ -1,0 +1,112 @@
+//! What a run works on, without its types: so that the loop is compiled once, and not for each model.
+
+use super::Examples;
+use crate::data::Pick;
+use crate::error::{Here, Result};
+use crate::io::Checkpoint;
+use crate::layers::{Mode, Module};
+use crate::optimizers::Optimizer;
+use crate::rng::Rng;
+use crate::train::callback::{Model, Remembers};
+use crate::train::task::{Objective, Task};
+
+/// A model, its task and its data, in training.
+pub(super) trait Subject {
+    /// The number of examples.
+    fn examples(&self) -> usize;
+    /// The objective of a batch, and whether the task has made the step itself.
+    fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)>;
+    fn model(&mut self) -> &mut dyn Model;
+    fn parts(&mut self) -> (&mut dyn Model, &mut dyn Remembers);
+    fn trained_on(&self) -> Box<dyn Measurable + '_>;
+    fn validation(&self) -> Option<Box<dyn Measurable + '_>>;
+    fn remembered(&self, checkpoint: Checkpoint) -> Result<Checkpoint>;
+}
+
+/// A model, its task and some data, to be measured.
+pub(super) trait Measurable {
+    fn examples(&self) -> usize;
+    fn measure(&self, pick: &Pick<'_>) -> Result<Objective>;
+    /// What is wrong with the data of a batch.
+    fn diagnose(&self, pick: &Pick<'_>) -> Option<String>;
+}
+
+/// What is called, in errors.
+pub(super) const TRAINING: &str = "the training data of the Trainer";
+pub(super) const EVALUATION: &str = "the data of an evaluation";
+
+pub(super) struct Trained<'s, M, B> {
+    pub(super) model: &'s mut M,
+    pub(super) task: Tasked<'s, M, B>,
+    pub(super) train: &'s Examples<'s, B>,
+    pub(super) validation: Option<&'s Examples<'s, B>>,
+}
+
+/// A task that can be saved.
+pub(super) struct Tasked<'s, M, B>(pub(super) &'s mut dyn Task<M, B>);
+
+impl<M, B> Remembers for Tasked<'_, M, B> {
+    fn save(&self, checkpoint: Checkpoint) -> Result<Checkpoint> {
+        self.0.save(checkpoint)
+    }
+    fn load(&mut self, saved: &Checkpoint) -> Result<()> {
+        self.0.load(saved)
+    }
+}
+
+impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
+    fn examples(&self) -> usize {
+        self.train.len()
+    }
+
+    fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)> {
+        let batch = pick.of(self.train).within(TRAINING)?;
+        match self.task.0.step(self.model, &batch, optimizer, rng)? {
+            Some(objective) => Ok((objective, true)),
+            None => Ok((self.task.0.objective(self.model, &batch, &mut Mode::Train(rng))?, false)),
+        }
+    }
+
+    fn model(&mut self) -> &mut dyn Model {
+        self.model
+    }
+
+    fn parts(&mut self) -> (&mut dyn Model, &mut dyn Remembers) {
+        (self.model, &mut self.task)
+    }
+
+    fn trained_on(&self) -> Box<dyn Measurable + '_> {
+        Box::new(Measured { model: &*self.model, task: &*self.task.0, data: self.train })
+    }
+
+    fn validation(&self) -> Option<Box<dyn Measurable + '_>> {
+        let data = self.validation?;
+        Some(Box::new(Measured { model: &*self.model, task: &*self.task.0, data }))
+    }
+
+    fn remembered(&self, checkpoint: Checkpoint) -> Result<Checkpoint> {
+        self.task.save(checkpoint)
+    }
+}
+
+pub(super) struct Measured<'s, M, B> {
+    pub(super) model: &'s M,
+    pub(super) task: &'s dyn Task<M, B>,
+    pub(super) data: &'s Examples<'s, B>,
+}
+
+impl<M, B: Send> Measurable for Measured<'_, M, B> {
+    fn examples(&self) -> usize {
+        self.data.len()
+    }
+
+    fn measure(&self, pick: &Pick<'_>) -> Result<Objective> {
+        let batch = pick.of(self.data).within(EVALUATION)?;
+        self.task.objective(self.model, &batch, &mut Mode::Eval)
+    }
+
+    fn diagnose(&self, pick: &Pick<'_>) -> Option<String> {
+        let batch = pick.of(self.data).ok()?;
+        self.task.diagnose(&batch, &|i| pick.number(i))
+    }
+}
