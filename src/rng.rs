@@ -87,7 +87,8 @@ impl Rng {
     #[must_use]
     pub fn fork(&self, n: u64) -> Self {
         // Another seed than that of `split` on the same state; an odd factor keeps different numbers different.
-        let bits = self.state.clone().next_u64().rotate_left(32) ^ n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let bits =
+            self.state.clone().next_u64().rotate_left(32) ^ n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self { blank: self.blank, ..Self::seed(bits) }
     }
 

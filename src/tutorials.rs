@@ -91,6 +91,7 @@ pub mod pytorch_users {
 mod guides {
     pages! {
         "":
+        adding_a_callback = "adding_a_callback.md";
         adding_a_layer = "adding_a_layer.md";
     }
 }

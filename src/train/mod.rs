@@ -18,7 +18,9 @@ mod stop;
 mod task;
 mod trainer;
 
-pub use callback::{AfterEpoch, Callback, Callbacks, Checkpoints, Context, Every, Progress, Scheduled, after_epoch, every};
+pub use callback::{
+    AfterEpoch, Callback, Callbacks, Checkpoints, Context, Every, Progress, Scheduled, after_epoch, every,
+};
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
 pub use history::{Ended, Epoch, History, StepReport};
 pub use stop::StopHandle;

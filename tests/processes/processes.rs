@@ -170,7 +170,7 @@ fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() -> Result<()> {
             trainer()
                 .checkpoints(CheckpointFolder::new(folder.path()))
                 .stop_handle(stop.clone())
-                .callback(|_, _| Ok(ControlFlow::Continue(())))
+                .after_epoch(|_, _| Ok(ControlFlow::Continue(())))
                 .every(at, move |_, _: &Sequential| {
                     button.stop();
                     Ok(ControlFlow::Continue(()))
@@ -320,7 +320,7 @@ mod ctrl_c {
                 || rest.contains(&format!("ended Interrupted {step} 1 epoch (interrupted)")),
             "{rest}"
         );
-        let message = format!("interrupted after step {step}; its checkpoint is saved, resume() goes on from there");
+        let message = format!("interrupted after step {step}; resume(\"{}\") goes on from there", latest.display());
         assert!(said.contains(&message), "{said}");
 
         // Nothing was lost.

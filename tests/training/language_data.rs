@@ -60,7 +60,10 @@ fn files_give_the_same_windows_and_shuffling_all_of_them() -> Result<()> {
     let memory = NextTokens::new(TokenStream::from_ids(ids)?, 16)?;
     let (_, part) = file.split(0.5)?;
     let file = NextTokens::new(file, 16)?;
-    assert_eq!(file.batch(&[61, 0], &mut Rng::seed(0))?.1.to_vec::<i64>()?, memory.batch(&[61, 0], &mut Rng::seed(0))?.1.to_vec::<i64>()?);
+    assert_eq!(
+        file.batch(&[61, 0], &mut Rng::seed(0))?.1.to_vec::<i64>()?,
+        memory.batch(&[61, 0], &mut Rng::seed(0))?.1.to_vec::<i64>()?
+    );
     let part = NextTokens::new(part, 10)?;
     assert_eq!(part.batch(&[0], &mut Rng::seed(0))?.0.to_vec::<i64>()?, memory.stream().slice(500..510)?);
 

@@ -1,11 +1,13 @@
 //! From data to a trained model: tables, texts, preprocessing, metrics, the `Trainer`.
 
+mod callbacks;
 mod data;
 mod language_data;
 mod metrics;
 mod own_tables;
 mod preprocessing;
 mod resume;
+mod tasks;
 mod text;
 mod tokenizer_files;
 mod train;

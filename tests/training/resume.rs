@@ -391,3 +391,38 @@ fn a_run_that_cannot_be_resumed_changes_nothing() -> Result<()> {
     assert_eq!(values(&a), values(&b));
     Ok(())
 }
+
+/// A file from before callbacks were a trait: in the middle of the third epoch, with a schedule, early stopping and a metric.
+#[test]
+fn files_of_earlier_releases() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/training/before_callbacks.ckpt");
+    let mut rng = Rng::seed(1);
+    let x = Tensor::normal([60, 5], 0.0, 1.0, &mut rng)?;
+    let y = x.square().sum_dims(&[1], true)?;
+    let (train, validation) = TensorDataset::new(x, y)?.split(0.75, &mut rng)?;
+    let model = |seed| Mlp::new(&[5, 4, 1], &mut Rng::seed(seed))?.activation(Gelu).dropout(0.2);
+    let trainer = || {
+        Trainer::new(losses::mse, AdamW::new(0.02).clip_norm(5.0))
+            .batch_size(8)
+            .epochs(4)
+            .validation(&validation)
+            .metric("mae", metrics::mae)
+            .schedule(ReduceOnPlateau::new().patience(0))
+            .early_stopping(EarlyStopping::new(10))
+    };
+    let (mut whole, mut rng) = (model(2)?, Rng::seed(3));
+    let want = trainer().fit(&mut whole, &train, &mut rng)?;
+    let (mut resumed, mut other) = (model(7)?, Rng::seed(8));
+    let history = trainer().resume(path).fit(&mut resumed, &train, &mut other)?;
+    assert_eq!(other.next_u64(), rng.next_u64());
+    assert_eq!((history.steps, history.kept_epoch, history.kept_step), (want.steps, want.kept_epoch, want.kept_step));
+    // The machine that wrote it may add up in another order.
+    for (a, b) in history.epochs.iter().zip(&want.epochs) {
+        assert!((a.train_loss - b.train_loss).abs() < 1e-4 * b.train_loss, "{a:?} {b:?}");
+        assert!((a.metrics[0].1 - b.metrics[0].1).abs() < 1e-4, "{a:?} {b:?}");
+    }
+    let difference =
+        values(&whole).concat().iter().zip(values(&resumed).concat()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(difference < 1e-4, "{difference}");
+    Ok(())
+}

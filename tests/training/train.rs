@@ -59,7 +59,9 @@ fn callbacks_see_every_epoch_and_may_stop() -> Result<()> {
     let history = Trainer::new(losses::mse, Adam::new(0.1))
         .epochs(10)
         .metric("rmse", metrics::rmse)
-        .callback(|epoch, _model| Ok(if epoch.epoch == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }))
+        .after_epoch(|epoch, _model| {
+            Ok(if epoch.epoch == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
         .fit(&mut Linear::new(2, 1, &mut rng)?, &data, &mut rng)?;
     assert_eq!((history.epochs.len(), history.kept_epoch), (4, 4));
     assert_eq!(history.metric("rmse").len(), 4);

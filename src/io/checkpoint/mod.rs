@@ -3,6 +3,7 @@
 mod checksum;
 mod folder;
 mod format;
+mod named_optimizer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

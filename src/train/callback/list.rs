@@ -399,7 +399,11 @@ impl Callbacks {
 
     /// Where checkpoints are to be saved now.
     #[track_caller]
-    pub(in crate::train) fn folders(&mut self, model: &mut dyn Model, optimizer: &mut dyn Optimizer) -> Vec<CheckpointFolder> {
+    pub(in crate::train) fn folders(
+        &mut self,
+        model: &mut dyn Model,
+        optimizer: &mut dyn Optimizer,
+    ) -> Vec<CheckpointFolder> {
         let run = Context { model, optimizer, run: &mut self.run, line: Location::caller() };
         self.list.iter().filter_map(|(_, callback)| callback.checkpoint(&run)).cloned().collect()
     }

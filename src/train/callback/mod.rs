@@ -67,7 +67,7 @@ use crate::io::{Checkpoint, CheckpointFolder};
 /// # Ok::<(), demotic::Error>(())
 /// ```
 ///
-/// A longer one is in [`adding_a_callback`](crate::adding_a_callback).
+/// `docs/adding_a_callback.md` walks through one that remembers something.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a callback",
     label = "expected a callback: `EarlyStopping::new(5)`, or a type of yours that implements `Callback`",

@@ -121,7 +121,12 @@ impl Run {
     }
 
     /// Adds the position to a checkpoint.
-    pub(in crate::train) fn save(&self, mut checkpoint: Checkpoint, metrics: &[&str], seconds: f64) -> Result<Checkpoint> {
+    pub(in crate::train) fn save(
+        &self,
+        mut checkpoint: Checkpoint,
+        metrics: &[&str],
+        seconds: f64,
+    ) -> Result<Checkpoint> {
         let mut metadata = checkpoint.get_metadata().clone();
         metadata.insert_json(METRICS, &metrics)?;
         let (epoch, recent, history) = (self.epoch_loss, self.recent_loss, &self.history);

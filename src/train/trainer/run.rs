@@ -44,12 +44,7 @@ impl<T, B: Send> Trainer<'_, T, B> {
     /// If an option is impossible, there are no data, no target of an epoch counts, the shapes do not fit, the loss is not a
     /// finite number, or a checkpoint cannot be saved or does not belong to this run; and those of callbacks.
     #[track_caller]
-    pub fn fit<M: Module + 'static>(
-        &mut self,
-        model: &mut M,
-        train: &Examples<'_, B>,
-        rng: &mut Rng,
-    ) -> Result<History>
+    pub fn fit<M: Module + 'static>(&mut self, model: &mut M, train: &Examples<'_, B>, rng: &mut Rng) -> Result<History>
     where
         T: Task<M, B>,
     {
