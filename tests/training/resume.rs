@@ -395,7 +395,7 @@ fn a_run_that_cannot_be_resumed_changes_nothing() -> Result<()> {
 /// A file from before callbacks were a trait: in the middle of the third epoch, with a schedule, early stopping and a metric.
 #[test]
 fn files_of_earlier_releases() -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/training/before_callbacks.ckpt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("training/before_callbacks.ckpt");
     let mut rng = Rng::seed(1);
     let x = Tensor::normal([60, 5], 0.0, 1.0, &mut rng)?;
     let y = x.square().sum_dims(&[1], true)?;

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::Checkpoint;
 use crate::error::{Error, Result};
 use crate::optimizers::{Optimizer, OptimizerState, ParameterState};
+use crate::tensor::Tensor;
 
 /// What is kept as JSON. The tensors are a group, in the order of the names here.
 #[derive(Serialize, Deserialize)]
 struct Description {
     optimizer: String,
+    steps: u64,
     parameters: Vec<Parameter>,
+    /// The names of the tensors that are no parameter's.
+    shared: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,7 +49,7 @@ impl Checkpoint {
     /// If its state cannot be written.
     #[track_caller]
     pub fn named_optimizer(mut self, name: &str, optimizer: &(impl Optimizer + ?Sized)) -> Result<Self> {
-        let OptimizerState { optimizer, learning_rate, parameters, .. } = optimizer.state();
+        let OptimizerState { optimizer, learning_rate, parameters, steps, shared } = optimizer.state();
         let mut tensors = Vec::new();
         let mut described = Vec::new();
         for (path, parameter) in parameters {
@@ -53,8 +57,11 @@ impl Checkpoint {
             described.push(Parameter { path: path.clone(), steps: parameter.steps, tensors: names });
             tensors.extend(parameter.tensors.into_iter().map(|(name, tensor)| (format!("{path}:{name}"), tensor)));
         }
+        let description =
+            Description { optimizer, steps, parameters: described, shared: shared.keys().cloned().collect() };
+        tensors.extend(shared);
         let mut metadata = self.get_metadata().clone();
-        metadata.insert_json(key(name), &Description { optimizer, parameters: described })?;
+        metadata.insert_json(key(name), &description)?;
         self = self.metadata(metadata).tensors(key(name), tensors).numbers(key(name), [learning_rate]);
         Ok(self)
     }
@@ -71,19 +78,20 @@ impl Checkpoint {
             return Err(self.lacks("restore_named_optimizer", &format!("optimizer `{name}`")));
         };
         let description: Description = self.get_metadata().get_json(&key)?;
+        let mut state = OptimizerState::new(description.optimizer, learning_rate);
         let mut tensors = tensors.iter();
-        let mut parameters = BTreeMap::new();
-        for Parameter { path, steps, tensors: names } in description.parameters {
-            let mut state = ParameterState { steps, tensors: BTreeMap::new() };
-            for name in names {
-                let Some((_, tensor)) = tensors.next() else {
-                    let message = format!("{}: the optimizer `{key}` has fewer tensors than it says", self.source());
-                    return Err(Error::format("restore_named_optimizer", message));
-                };
-                state.tensors.insert(name, tensor.clone());
-            }
-            parameters.insert(path, state);
-        }
-        optimizer.load_state(OptimizerState { optimizer: description.optimizer, learning_rate, parameters })
+        let mut named = |names: Vec<String>| -> Option<BTreeMap<String, Tensor>> {
+            names.into_iter().map(|name| Some((name, tensors.next()?.1.clone()))).collect()
+        };
+        let complete = description.parameters.into_iter().try_for_each(|Parameter { path, steps, tensors }| {
+            state.parameters.insert(path, ParameterState::new(steps, named(tensors)?));
+            Some(())
+        });
+        let (Some(()), Some(shared)) = (complete, named(description.shared)) else {
+            let message = format!("{}: `{key}` has fewer tensors than it says", self.source());
+            return Err(Error::format("restore_named_optimizer", message));
+        };
+        (state.steps, state.shared) = (description.steps, shared);
+        optimizer.load_state(state)
     }
 }
