@@ -135,6 +135,9 @@ pub(crate) fn share(n: usize, f: &(dyn Fn(usize) + Sync)) {
         }
     };
     let helpers = threads().min(n).saturating_sub(1);
+    if helpers == 0 {
+        return work();
+    }
     rayon::in_place_scope(|scope| {
         for _ in 0..helpers {
             scope.spawn(|_| work());

@@ -5,6 +5,7 @@
 //! that both have and nothing else needs are summed over, and the others are its rows and columns. All steps are
 //! differentiable operations, and so is the whole.
 
+use super::matmul::expect_fractions;
 use super::shape::reshape;
 use crate::error::{Error, Result};
 use crate::tensor::dtype::literals;
@@ -82,7 +83,7 @@ fn check_types(operands: &[&Tensor]) -> Result<()> {
                 format!("types are never converted silently: use to_dtype(DType::{a:?}){}", literals(a, b)),
             ));
         }
-        first.expect_float("einsum", "operand 0")?;
+        expect_fractions(first, "einsum", "operand 0")?;
     }
     Ok(())
 }

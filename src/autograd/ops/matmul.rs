@@ -1,16 +1,12 @@
 //! Matrix products.
 
-use num_traits::{One, Zero};
-
 use super::record;
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
-use crate::error::{Error, Result, bug};
-use crate::tensor::create::stale;
-use crate::tensor::dtype::{literals, with_float};
-use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_batch};
-use crate::tensor::layout::{Dims, Layout, broadcast, expand_strides};
-use crate::tensor::{Float, Tensor};
+use crate::error::{Error, Result};
+use crate::tensor::dtype::literals;
+use crate::tensor::layout::{Dims, broadcast};
+use crate::tensor::{Tensor, exec};
 
 /// # Matrix products
 impl Tensor {
@@ -19,7 +15,7 @@ impl Tensor {
     /// `[.., m, k] × [.., k, n]` gives `[.., m, n]`. A vector on the left counts as a row, one on the right as a column,
     /// and the dimension is dropped from the result; two vectors give their inner product, a scalar.
     ///
-    /// Gradients: `g · bᵀ` and `aᵀ · g`.
+    /// Gradients: `g · bᵀ` and `aᵀ · g`. 16-bit types are multiplied and added in `F32`, and the sums rounded back.
     ///
     /// # Errors
     /// If the inner sizes differ, the batches do not broadcast, an operand is a scalar, or the types differ.
@@ -95,9 +91,15 @@ impl Tensor {
     }
 }
 
+/// Products are computed in `F32` and `F64`; 16-bit operands are converted on the way.
+#[track_caller]
+pub(super) fn expect_fractions(x: &Tensor, op: &'static str, what: &str) -> Result<()> {
+    if x.dtype().is_float() { Ok(()) } else { x.expect_float(op, what) }
+}
+
 #[track_caller]
 fn check_types(name: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
-    a.expect_float(name, "the left operand")?;
+    expect_fractions(a, name, "the left operand")?;
     b.expect_dtype(name, "the right operand", a.dtype())
 }
 
@@ -134,21 +136,15 @@ fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let message = format!("the batches of {:?} × {:?} do not broadcast", a.shape(), b.shape());
         return Err(Error::shape("matmul", message));
     };
-    let mut shape = batch;
-    shape.push(a.shape()[a.rank() - 2]);
-    shape.push(b.shape()[b.rank() - 1]);
-    let mut out = stale("matmul", &shape, a.dtype())?;
-    with_float!(a.dtype(), T => run::<T>(a, b, &batch, out.data_mut()), else {
-        return Err(bug!("matmul", "operands of type {}", a.dtype()));
-    });
+    let out = exec::gemm::matmul(a, b, &batch)?;
     Ok(record("matmul", out, &[a, b], |tape| {
         let (x, y) = (a.clone(), b.clone());
-        tape.edge(a, move |g| g.matmul(&y.t()));
+        tape.edge(a, move |g| g.matmul(&y.for_gradient().t()));
         // A matrix that a whole batch was multiplied by: one product over all rows instead of one per batch, summed.
         let shared = y_is_shared(a, b);
-        tape.edge(b, move |g| match shared {
-            true => rows(&x)?.t().matmul(&rows(g)?),
-            false => x.t().matmul(g),
+        tape.edge(b, move |g| match (x.for_gradient(), shared) {
+            (x, true) => rows(&x)?.t().matmul(&rows(g)?),
+            (x, false) => x.t().matmul(g),
         });
     }))
 }
@@ -162,60 +158,6 @@ fn rows(x: &Tensor) -> Result<Tensor> {
     let columns = x.shape()[x.rank() - 1];
     let rows: usize = x.shape()[..x.rank() - 1].iter().product();
     x.reshape([rows, columns])
-}
-
-/// The last two dimensions as a matrix.
-fn matrix<'a, T: Float>(x: &'a Tensor, offset: usize) -> MatRef<'a, T> {
-    let (shape, strides, i) = (x.shape(), x.strides(), x.rank() - 2);
-    MatRef {
-        data: x.data::<T>().get(offset..).unwrap_or_default(),
-        rows: shape[i],
-        cols: shape[i + 1],
-        row_stride: strides[i],
-        col_stride: strides[i + 1],
-    }
-}
-
-fn run<T: Float + Gemm>(a: &Tensor, b: &Tensor, batch: &[usize], out: &mut [T]) {
-    let (m, n) = (a.shape()[a.rank() - 2], b.shape()[b.rank() - 1]);
-    let count: usize = batch.iter().product();
-    if count == 1 {
-        return gemm(T::one(), matrix(a, 0), matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
-    }
-    if y_is_shared(a, b) && a.is_contiguous() {
-        let k = a.shape()[a.rank() - 1];
-        let tall = MatRef { data: a.data::<T>(), rows: count * m, cols: k, row_stride: k, col_stride: 1 };
-        return gemm(T::one(), tall, matrix(b, 0), T::zero(), out, n, Epilogue::NONE);
-    }
-    let offsets = |x: &Tensor| {
-        let own = Layout::strided(
-            Dims::collect(x.shape()[..x.rank() - 2].iter().copied()),
-            Dims::collect(x.strides()[..x.rank() - 2].iter().copied()),
-            0,
-        );
-        expand_strides(&own, batch).unwrap_or(Dims::filled(0, batch.len()))
-    };
-    let (strides_a, strides_b) = (offsets(a), offsets(b));
-    let offset = |i: usize, strides: &[usize]| {
-        let mut rest = i;
-        let mut offset = 0;
-        for (size, stride) in batch.iter().zip(strides).rev() {
-            offset += rest % size * stride;
-            rest /= size;
-        }
-        offset
-    };
-    gemm_batch(
-        count,
-        T::one(),
-        |i| matrix(a, offset(i, &strides_a)),
-        |i| matrix(b, offset(i, &strides_b)),
-        T::zero(),
-        out,
-        m * n,
-        n,
-        Epilogue::NONE,
-    );
 }
 
 /// `x · wᵀ + b` in one pass over the result.
@@ -244,7 +186,7 @@ impl Function for Linear {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2));
-        x.expect_float("linear", "the input")?;
+        expect_fractions(x, "linear", "the input")?;
         if weight.dtype() != x.dtype() {
             let (given, own) = (x.dtype(), weight.dtype());
             return Err(Error::dtype("linear", format!("an input of {given} for a weight of {own}"))
@@ -269,17 +211,7 @@ impl Function for Linear {
                 return Err(Error::shape("linear", message));
             }
         }
-        let mut shape = x.layout().shape;
-        shape[x.rank() - 1] = outputs;
-        let mut out = stale("linear", &shape, x.dtype())?;
-        // Two dimensions may have any strides; more are flattened to rows.
-        let flat = if x.rank() == 2 { x.detach() } else { rows(&x.packed())? };
-        let bias = bias.map(|b| b.packed());
-        with_float!(x.dtype(), T => {
-            let epilogue = Epilogue { bias: bias.as_ref().map(|b| b.data::<T>()), relu: false };
-            gemm(T::one(), matrix(&flat, 0), matrix(&weight.t(), 0), T::zero(), out.data_mut(), outputs, epilogue);
-        }, else return Err(bug!("linear", "an input of type {}", x.dtype())));
-        Ok(out)
+        exec::gemm::linear(x, weight, bias.copied())
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {

@@ -3,9 +3,15 @@
 //!
 //! A loop is written once, as plain Rust in [`Kernel::run`], and compiled once for each instruction set: everything
 //! in it is inlined into a function that has the set enabled, and vectorised there by the compiler. [`dispatch`]
-//! calls the best one that the machine has.
+//! calls the best one that the machine has. Loops that have to say what stays in a register use [`Vector`].
 
 #![allow(unsafe_code)]
+
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use vector::Vector;
 
 use super::Real;
 
@@ -13,6 +19,8 @@ use super::Real;
 pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Whether the set has fused multiply-add.
     const FMA: bool;
+    /// A register of `f32`.
+    type F32: Vector;
 
     /// `a · b + c`, rounded once where the hardware can, twice elsewhere.
     #[inline(always)]
@@ -20,6 +28,12 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
         // Without the instruction, `mul_add` is a call into a slow library routine.
         if Self::FMA { a.mul_add(b, c) } else { a * b + c }
     }
+
+    /// Runs a loop in a function that is compiled for the set.
+    ///
+    /// # Safety
+    /// The processor must have the set.
+    unsafe fn enter<K: Kernel>(kernel: K) -> K::Output;
 }
 
 /// What every processor of the target has: SSE2 on x86-64, NEON on 64-bit ARM.
@@ -38,16 +52,35 @@ pub(crate) struct Avx512;
 
 impl Isa for Portable {
     const FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+    type F32 = [f32; 4];
+
+    /// Not inlined into each caller: the loop is compiled once, as the others are.
+    #[inline(never)]
+    unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Isa for Avx2 {
     const FMA: bool = true;
+    type F32 = std::arch::x86_64::__m256;
+
+    #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
+    unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Isa for Avx512 {
     const FMA: bool = true;
+    type F32 = std::arch::x86_64::__m512;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
+    unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
 }
 
 /// A loop, with everything that it works on.
@@ -76,48 +109,33 @@ pub(crate) enum Level {
 /// Runs a loop on the widest instruction set of the machine.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
-    // Known when it is compiled: what is behind it then is not compiled at all.
-    if !K::WIDE {
-        return run_portable(kernel);
+    // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.
+    unsafe {
+        // Known when it is compiled: what is behind it then is not compiled at all.
+        if !K::WIDE {
+            return Portable::enter(kernel);
+        }
+        match level() {
+            Level::Portable => Portable::enter(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => Avx2::enter(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Avx512::enter(kernel),
+        }
     }
-    match level() {
-        Level::Portable => run_portable(kernel),
-        // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { run_avx2(kernel) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { run_avx512(kernel) },
-    }
-}
-
-/// Not inlined into each caller: the loop is compiled once, as the others are.
-#[inline(never)]
-fn run_portable<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Portable>()
 }
 
 /// Runs a loop on 256-bit vectors at most: for loops that wait for memory, which a third copy would not make faster.
 #[inline]
 pub(crate) fn dispatch_to_avx2<K: Kernel>(kernel: K) -> K::Output {
-    match level() {
-        Level::Portable => run_portable(kernel),
-        // SAFETY: `level` reports a set only if the processor and the operating system support all of its parts.
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 | Level::Avx512 => unsafe { run_avx2(kernel) },
+    // SAFETY: as above; whatever has the wider set has this one.
+    unsafe {
+        match level() {
+            Level::Portable => Portable::enter(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 | Level::Avx512 => Avx2::enter(kernel),
+        }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
-fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx2>()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
-fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
 }
 
 /// The widest instruction set of the machine, unless a narrower one was asked for.

@@ -9,7 +9,7 @@ use crate::error::{Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::Real;
-use crate::tensor::kernels::gemm::{Epilogue, Gemm, MatRef, gemm};
+use crate::tensor::kernels::gemm::{Gemm, MatRef, gemm};
 use crate::tensor::kernels::recurrent::{self as kernel, Backward, Forward, Plan, States};
 use crate::tensor::{Element, Tensor};
 
@@ -248,7 +248,7 @@ impl Sweep {
         let weight = inputs.weight_ih.packed();
         let x = MatRef { data: x.data(), rows: time * batch, cols: features, row_stride: features, col_stride: 1 };
         let weight = MatRef { data: weight.data(), rows: features, cols: columns, row_stride: 1, col_stride: features };
-        gemm(T::one(), x, weight, T::zero(), gates, width, Epilogue { bias: Some(input), relu: false });
+        gemm(T::one(), x, weight, T::zero(), gates, width, Some(input));
     }
 
     fn gradients<T: Element + Real + Gemm>(

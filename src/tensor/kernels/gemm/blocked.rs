@@ -1,12 +1,11 @@
 //! The general product: loops around the tiles that keep the operands in the caches.
 
-use num_traits::Float;
+use crate::tensor::kernels::simd::Vector;
 
 use super::pack::{Block, Strip, Strips};
 use super::product::{Part, Product};
 use super::scratch::Scratch;
-use super::simd::{Job, Simd};
-use super::tile::Tile;
+use super::tile::{Tile, Tiles, VECTORS};
 
 // Sizes of the blocks, measured on a processor with 48 KB and 2 MB of cache per core, where half or twice of each cost
 // a few per cent. A block of `b` is DEPTH_BYTES deep and COLS wide, one of `a` ROWS high.
@@ -22,18 +21,20 @@ const DIRECT_A_COLS: usize = 512;
 /// From this `k` on, a tile takes long enough to fetch its part of `c` meanwhile.
 const PREFETCH_K: usize = 128;
 
-impl<T: Float + Send + Sync + 'static> Job<T> for Part<'_, T> {
+impl Part<'_, f32> {
+    /// Computes the part.
+    ///
     /// # Safety
-    /// As for [`Product`], and nobody else may use this part of `c`.
-    unsafe fn call<S: Simd<Elem = T>>(self) {
+    /// As for [`Product`], nobody else may use this part of `c`, and the processor must have the instruction set.
+    pub(super) unsafe fn by_tiles<I: Tiles>(self) {
         let Self { product: p, rows, cols } = self;
         let k = p.a.cols;
         // Blocks of about the same depth. It shows in the result, and so follows from `k` alone.
-        let depth = k.div_ceil(k.div_ceil(DEPTH_BYTES / size_of::<T>()).max(1)).max(1);
+        let depth = k.div_ceil(k.div_ceil(DEPTH_BYTES / size_of::<f32>()).max(1)).max(1);
         let direct_b = p.b.col_stride == 1
             && (depth * cols.len() <= DIRECT_B_BLOCK || rows.len() <= DIRECT_B_ROWS && cols.len() <= COLS);
         let direct_a = (p.a.row_stride == 1 || p.a.col_stride == 1) && cols.len() < DIRECT_A_COLS;
-        let b_len = if direct_b { 0 } else { depth * cols.len().min(COLS).next_multiple_of(S::WIDTH) };
+        let b_len = if direct_b { 0 } else { depth * cols.len().min(COLS).next_multiple_of(I::F32::WIDTH) };
         let a_len = if direct_a { 0 } else { depth * rows.len().min(ROWS) };
         // Packing reads `a` by rows of `k`, and so sees it transposed.
         let a = Block { data: p.a.data.as_ptr(), row_stride: p.a.col_stride, col_stride: p.a.row_stride };
@@ -48,7 +49,7 @@ impl<T: Float + Send + Sync + 'static> Job<T> for Part<'_, T> {
                     Operand::InPlace(b.at(l, j))
                 } else {
                     // SAFETY: the block lies within `b`, and the scratch was sized for it.
-                    unsafe { S::run(Strips { from: b.at(l, j), k, cols: n, to: for_b.as_mut_ptr() }) };
+                    unsafe { I::enter(Strips { from: b.at(l, j), k, cols: n, to: for_b.as_mut_ptr() }) };
                     Operand::Packed(for_b.as_ptr())
                 };
                 for i in rows.clone().step_by(ROWS) {
@@ -56,15 +57,15 @@ impl<T: Float + Send + Sync + 'static> Job<T> for Part<'_, T> {
                     let a = if direct_a {
                         Operand::InPlace(a.at(l, i))
                     } else {
-                        for (r, height) in heights::<S>(m) {
+                        for (r, height) in heights::<I>(m) {
                             let to = for_a[r * k..].as_mut_ptr();
                             // SAFETY: the strip lies within `a`, and the scratch was sized for the block.
-                            unsafe { S::run(Strip { from: a.at(l, i + r), k, cols: height, stride: height, to }) };
+                            unsafe { I::enter(Strip { from: a.at(l, i + r), k, cols: height, stride: height, to }) };
                         }
                         Operand::Packed(for_a.as_ptr())
                     };
                     // SAFETY: the caller's promise for the part holds for its blocks.
-                    unsafe { block::<S>(p, (i, l, j), (m, k, n), a, b) };
+                    unsafe { block::<I>(p, (i, l, j), (m, k, n), a, b) };
                 }
             }
         }
@@ -73,14 +74,14 @@ impl<T: Float + Send + Sync + 'static> Job<T> for Part<'_, T> {
 
 /// A block of an operand, where the tiles find it.
 #[derive(Clone, Copy)]
-enum Operand<T> {
-    InPlace(Block<T>),
-    Packed(*const T),
+enum Operand {
+    InPlace(Block),
+    Packed(*const f32),
 }
 
-impl<T> Operand<T> {
+impl Operand {
     /// The strip from row of `a` or column of `b` number `at` on, whose rows of `k` are `stride` apart if it is packed.
-    fn strip(self, at: usize, k: usize, stride: usize) -> Block<T> {
+    fn strip(self, at: usize, k: usize, stride: usize) -> Block {
         match self {
             Self::InPlace(block) => block.at(0, at),
             Self::Packed(data) => Block { data: data.wrapping_add(at * k), row_stride: stride, col_stride: 1 },
@@ -89,10 +90,10 @@ impl<T> Operand<T> {
 }
 
 /// Cuts `m` rows into tiles, the tallest first: where they begin, and their heights.
-fn heights<S: Simd>(m: usize) -> impl Iterator<Item = (usize, usize)> {
+fn heights<I: Tiles>(m: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut next = 0;
     std::iter::from_fn(move || {
-        let height = S::HEIGHTS.iter().copied().find(|&height| height <= m - next)?;
+        let height = I::HEIGHTS.iter().copied().find(|&height| height <= m - next)?;
         next += height;
         Some((next - height, height))
     })
@@ -102,21 +103,21 @@ fn heights<S: Simd>(m: usize) -> impl Iterator<Item = (usize, usize)> {
 ///
 /// # Safety
 /// As for the part that the block belongs to.
-unsafe fn block<S: Simd>(
-    p: &Product<'_, S::Elem>,
+unsafe fn block<I: Tiles>(
+    p: &Product<'_, f32>,
     (i, l, j): (usize, usize, usize),
     (m, k, n): (usize, usize, usize),
-    a: Operand<S::Elem>,
-    b: Operand<S::Elem>,
+    a: Operand,
+    b: Operand,
 ) {
     let finish = p.finish(l == 0, l + k == p.a.cols);
-    for s in (0..n).step_by(S::VECTORS * S::WIDTH) {
-        let cols = (n - s).min(S::VECTORS * S::WIDTH);
-        let vectors = cols.div_ceil(S::WIDTH);
-        let b = b.strip(s, k, vectors * S::WIDTH);
-        for (r, height) in heights::<S>(m) {
+    for s in (0..n).step_by(VECTORS * I::F32::WIDTH) {
+        let cols = (n - s).min(VECTORS * I::F32::WIDTH);
+        let vectors = cols.div_ceil(I::F32::WIDTH);
+        let b = b.strip(s, k, vectors * I::F32::WIDTH);
+        for (r, height) in heights::<I>(m) {
             let a = a.strip(r, k, height);
-            let kernel = if a.col_stride == 1 { S::tile::<true> } else { S::tile::<false> };
+            let kernel = if a.col_stride == 1 { I::tile::<true> } else { I::tile::<false> };
             let c = p.c.wrapping_add((i + r) * p.c_row_stride + j + s);
             let tile = Tile {
                 k,
@@ -127,7 +128,7 @@ unsafe fn block<S: Simd>(
                 b_row_stride: b.row_stride,
                 c,
                 c_row_stride: p.c_row_stride,
-                last: cols - (vectors - 1) * S::WIDTH,
+                last: cols - (vectors - 1) * I::F32::WIDTH,
                 finish: finish.at(j + s),
             };
             // SAFETY: the tile lies within the blocks.
@@ -135,7 +136,7 @@ unsafe fn block<S: Simd>(
                 if k >= PREFETCH_K {
                     for row in 0..height {
                         for v in 0..vectors {
-                            S::prefetch(c.wrapping_add(row * p.c_row_stride + v * S::WIDTH));
+                            I::F32::prefetch(c.wrapping_add(row * p.c_row_stride + v * I::F32::WIDTH));
                         }
                     }
                 }

@@ -5,12 +5,11 @@
 
 use std::ops::Range;
 
-use num_traits::{Float, Zero};
+use crate::tensor::kernels::simd::{Isa, Kernel, Vector};
 
 use super::pack::Block;
 use super::product::Product;
 use super::scratch::Scratch;
-use super::simd::{Job, Simd};
 
 /// How few rows there may be. Each has sums of its own in registers.
 const FEW: usize = 4;
@@ -23,17 +22,17 @@ const CACHED: usize = 1 << 18;
 const FAR: usize = 1 << 21;
 /// The parts in which the rows of a far `w` are added up. So many whatever the number of threads, for the same sums.
 pub(super) const ROW_PARTS: usize = 16;
-/// The most elements in a vector of any unit.
+/// The most elements in a vector of any set.
 const WIDEST: usize = 16;
 /// The longest rows of the small operand that are made contiguous.
 const GATHER: usize = 1 << 16;
 
 /// The m × n product of the small `x`, m × k, and the large `w`, k × n.
-pub(super) struct Few<'a, T> {
-    product: &'a Product<'a, T>,
+pub(super) struct Few<'a> {
+    product: &'a Product<'a, f32>,
     transposed: bool,
-    x: Block<T>,
-    w: Block<T>,
+    x: Block,
+    w: Block,
     m: usize,
     pub(super) k: usize,
     pub(super) n: usize,
@@ -47,11 +46,11 @@ enum Way {
 }
 
 // SAFETY: threads share it in order to read the operands and to write different columns of the product.
-unsafe impl<T: Sync + Send> Sync for Few<'_, T> {}
+unsafe impl Sync for Few<'_> {}
 
-impl<'a, T: Float> Few<'a, T> {
+impl<'a> Few<'a> {
     /// Sees a product this way, if that is worth it.
-    pub(super) fn new(product: &'a Product<'a, T>) -> Option<Self> {
+    pub(super) fn new(product: &'a Product<'a, f32>) -> Option<Self> {
         let Product { a, b, .. } = *product;
         let upright = Self {
             product,
@@ -88,7 +87,7 @@ impl<'a, T: Float> Few<'a, T> {
 
     /// Whether `w` comes from far away, and has to be read in order.
     pub(super) fn is_far(&self) -> bool {
-        self.k.saturating_mul(self.n).saturating_mul(size_of::<T>()) >= FAR
+        self.k.saturating_mul(self.n).saturating_mul(size_of::<f32>()) >= FAR
     }
 
     /// Whether to add up rows of `w` in [`ROW_PARTS`] parts, instead of dividing its columns.
@@ -110,10 +109,10 @@ impl<'a, T: Float> Few<'a, T> {
     ///
     /// # Safety
     /// As for [`Product`], and nobody else may use `c`.
-    pub(super) unsafe fn finish_parts(&self, sums: &mut [T]) {
+    pub(super) unsafe fn finish_parts(&self, sums: &mut [f32]) {
         let (first, rest) = sums.split_at_mut(self.sums_len().min(sums.len()));
         for part in rest.chunks(first.len().max(1)) {
-            first.iter_mut().zip(part).for_each(|(sum, x)| *sum = *sum + *x);
+            first.iter_mut().zip(part).for_each(|(sum, x)| *sum += *x);
         }
         for (i, sums) in first.chunks(self.row_of_sums().max(1)).enumerate() {
             // SAFETY: there are as many rows of sums as of the product, and `n` of them are its columns.
@@ -126,22 +125,19 @@ impl<'a, T: Float> Few<'a, T> {
     /// # Safety
     /// The elements must exist, and nobody else may use them.
     #[inline(always)]
-    unsafe fn finish(&self, i: usize, j: usize, sums: &[T]) {
-        let Product { alpha, beta, c, c_row_stride, epilogue, .. } = *self.product;
+    unsafe fn finish(&self, i: usize, j: usize, sums: &[f32]) {
+        let Product { alpha, beta, c, c_row_stride, bias, .. } = *self.product;
         for (j, &sum) in (j..).zip(sums) {
             let (row, col) = if self.transposed { (j, i) } else { (i, j) };
             // SAFETY: `c` has this element by the caller's promise, and the bias as many as `c` has columns.
             unsafe {
                 let c = c.add(row * c_row_stride + col);
                 let mut x = alpha * sum;
-                if beta != T::zero() {
-                    x = x + beta * *c;
+                if beta != 0.0 {
+                    x += beta * *c;
                 }
-                if let Some(bias) = epilogue.bias {
-                    x = x + *bias.get_unchecked(col);
-                }
-                if epilogue.relu && x < T::zero() {
-                    x = T::zero();
+                if let Some(bias) = bias {
+                    x += *bias.get_unchecked(col);
                 }
                 *c = x;
             }
@@ -150,31 +146,33 @@ impl<'a, T: Float> Few<'a, T> {
 }
 
 /// Some columns of a product with few rows.
-pub(super) struct Columns<'a, T> {
-    pub(super) few: &'a Few<'a, T>,
+///
+/// Whoever makes one vouches that nobody else uses these columns of `c` as long as it runs.
+pub(super) struct Columns<'a> {
+    pub(super) few: &'a Few<'a>,
     pub(super) cols: Range<usize>,
 }
 
-impl<T: Float + Send + Sync + 'static> Job<T> for Columns<'_, T> {
-    /// # Safety
-    /// As for [`Product`], and nobody else may use these columns of `c`.
+impl Kernel for Columns<'_> {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn call<S: Simd<Elem = T>>(self) {
-        // SAFETY: passed on. More dots at once than these would not fit into 16 registers.
+    fn run<I: Isa>(self) {
+        // SAFETY: the maker vouches for the columns. More dots at once than these would not fit into 16 registers.
         unsafe {
             match (self.few.way(), self.few.m, self.few.is_far()) {
-                (Some(Way::Dots), 1, false) => dots::<S, 1, 8, 1>(self.few, self.cols),
-                (Some(Way::Dots), 2, false) => dots::<S, 2, 4, 1>(self.few, self.cols),
-                (Some(Way::Dots), 3, false) => dots::<S, 3, 3, 1>(self.few, self.cols),
-                (Some(Way::Dots), _, false) => dots::<S, 4, 2, 1>(self.few, self.cols),
-                (Some(Way::Dots), 1, true) => dots::<S, 1, 1, 4>(self.few, self.cols),
-                (Some(Way::Dots), 2, true) => dots::<S, 2, 1, 4>(self.few, self.cols),
-                (Some(Way::Dots), 3, true) => dots::<S, 3, 1, 2>(self.few, self.cols),
-                (Some(Way::Dots), _, true) => dots::<S, 4, 1, 2>(self.few, self.cols),
-                (Some(Way::Sweep), 1, _) => sweep::<S, 1>(self.few, self.cols),
-                (Some(Way::Sweep), 2, _) => sweep::<S, 2>(self.few, self.cols),
-                (Some(Way::Sweep), 3, _) => sweep::<S, 3>(self.few, self.cols),
-                (Some(Way::Sweep), _, _) => sweep::<S, 4>(self.few, self.cols),
+                (Some(Way::Dots), 1, false) => dots::<I::F32, 1, 8, 1>(self.few, self.cols),
+                (Some(Way::Dots), 2, false) => dots::<I::F32, 2, 4, 1>(self.few, self.cols),
+                (Some(Way::Dots), 3, false) => dots::<I::F32, 3, 3, 1>(self.few, self.cols),
+                (Some(Way::Dots), _, false) => dots::<I::F32, 4, 2, 1>(self.few, self.cols),
+                (Some(Way::Dots), 1, true) => dots::<I::F32, 1, 1, 4>(self.few, self.cols),
+                (Some(Way::Dots), 2, true) => dots::<I::F32, 2, 1, 4>(self.few, self.cols),
+                (Some(Way::Dots), 3, true) => dots::<I::F32, 3, 1, 2>(self.few, self.cols),
+                (Some(Way::Dots), _, true) => dots::<I::F32, 4, 1, 2>(self.few, self.cols),
+                (Some(Way::Sweep), 1, _) => sweep::<I::F32, 1>(self.few, self.cols),
+                (Some(Way::Sweep), 2, _) => sweep::<I::F32, 2>(self.few, self.cols),
+                (Some(Way::Sweep), 3, _) => sweep::<I::F32, 3>(self.few, self.cols),
+                (Some(Way::Sweep), _, _) => sweep::<I::F32, 4>(self.few, self.cols),
                 (None, _, _) => {}
             }
         }
@@ -184,7 +182,7 @@ impl<T: Float + Send + Sync + 'static> Job<T> for Columns<'_, T> {
 /// Columns of `w` are contiguous: each element is a dot product of two contiguous vectors, `M × N` of them at once, each
 /// in `U` vectors.
 #[inline(always)]
-unsafe fn dots<S: Simd, const M: usize, const N: usize, const U: usize>(few: &Few<'_, S::Elem>, cols: Range<usize>) {
+unsafe fn dots<S: Vector, const M: usize, const N: usize, const U: usize>(few: &Few<'_>, cols: Range<usize>) {
     let gathered = if few.x.col_stride == 1 { 0 } else { M * few.k };
     let mut scratch = Scratch::new(gathered);
     let mut x = few.x;
@@ -218,14 +216,14 @@ unsafe fn dots<S: Simd, const M: usize, const N: usize, const U: usize>(few: &Fe
 
 /// The products of `M` rows and `N` columns. Each is summed up in `U` vectors, whatever `M` and `N`.
 #[inline(always)]
-unsafe fn dot<S: Simd, const M: usize, const N: usize, const U: usize>(
-    x: Block<S::Elem>,
-    w: Block<S::Elem>,
+unsafe fn dot<S: Vector, const M: usize, const N: usize, const U: usize>(
+    x: Block,
+    w: Block,
     k: usize,
-) -> [[S::Elem; N]; M] {
+) -> [[f32; N]; M] {
     // SAFETY: the caller vouches for M rows and N columns of k contiguous elements.
     unsafe {
-        let mut sums = [[[S::splat(S::Elem::zero()); U]; N]; M];
+        let mut sums = [[[S::splat(0.0); U]; N]; M];
         let all = S::mask(S::WIDTH);
         let whole = k - k % (U * S::WIDTH);
         for p in (0..whole).step_by(U * S::WIDTH) {
@@ -236,14 +234,14 @@ unsafe fn dot<S: Simd, const M: usize, const N: usize, const U: usize>(
         for (u, p) in (whole..k).step_by(S::WIDTH).enumerate() {
             add_products::<S, M, N, U>(x, w, p, S::mask((k - p).min(S::WIDTH)), u, &mut sums);
         }
-        let mut totals = [[S::Elem::zero(); N]; M];
+        let mut totals = [[0.0; N]; M];
         for (totals, sums) in totals.iter_mut().zip(sums) {
             for (total, sums) in totals.iter_mut().zip(sums) {
                 let mut sum = sums[0];
                 for more in &sums[1..] {
-                    sum = S::add(sum, *more);
+                    sum = sum.add(*more);
                 }
-                *total = S::sum(sum);
+                *total = sum.sum();
             }
         }
         totals
@@ -252,24 +250,24 @@ unsafe fn dot<S: Simd, const M: usize, const N: usize, const U: usize>(
 
 /// Adds the products of one vector of elements from `p` on to the sums number `u`.
 #[inline(always)]
-unsafe fn add_products<S: Simd, const M: usize, const N: usize, const U: usize>(
-    x: Block<S::Elem>,
-    w: Block<S::Elem>,
+unsafe fn add_products<S: Vector, const M: usize, const N: usize, const U: usize>(
+    x: Block,
+    w: Block,
     p: usize,
     mask: S::Mask,
     u: usize,
-    sums: &mut [[[S::Vec; U]; N]; M],
+    sums: &mut [[[S; U]; N]; M],
 ) {
     // SAFETY: the caller vouches for M rows and N columns, and for the elements under the mask.
     unsafe {
-        let mut ys = [S::splat(S::Elem::zero()); N];
+        let mut ys = [S::splat(0.0); N];
         for (j, y) in ys.iter_mut().enumerate() {
             *y = S::load_first(w.at(p, j).data, mask);
         }
         for (i, sums) in sums.iter_mut().enumerate() {
             let x = S::load_first(x.at(i, p).data, mask);
             for (sums, y) in sums.iter_mut().zip(ys) {
-                sums[u] = S::mul_add(x, y, sums[u]);
+                sums[u] = x.mul_add(y, sums[u]);
             }
         }
     }
@@ -277,14 +275,14 @@ unsafe fn add_products<S: Simd, const M: usize, const N: usize, const U: usize>(
 
 /// Rows of `w` are contiguous: they are added up, each times its element of `x`, four rows at a time.
 #[inline(always)]
-unsafe fn sweep<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, cols: Range<usize>) {
+unsafe fn sweep<S: Vector, const M: usize>(few: &Few<'_>, cols: Range<usize>) {
     let mut scratch = Scratch::new(SPAN);
     let sums = scratch.as_mut_slice();
     let span = SPAN / M / S::WIDTH * S::WIDTH;
     for j in cols.clone().step_by(span) {
         let n = (cols.end - j).min(span);
         let stride = n.next_multiple_of(S::WIDTH);
-        sums[..M * stride].fill(S::Elem::zero());
+        sums[..M * stride].fill(0.0);
         let whole = few.k - few.k % 4;
         // SAFETY: the rows and columns exist; nobody else uses these columns.
         unsafe {
@@ -304,16 +302,16 @@ unsafe fn sweep<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, cols: Range<usi
 /// Adds the products with `K` rows of `w` to `M` rows of sums, which are `stride` apart and as long as the whole vectors
 /// that `n` columns take: `U` vectors at a time.
 #[inline(always)]
-unsafe fn add_rows<S: Simd, const M: usize, const K: usize, const U: usize>(
-    x: Block<S::Elem>,
-    w: Block<S::Elem>,
+unsafe fn add_rows<S: Vector, const M: usize, const K: usize, const U: usize>(
+    x: Block,
+    w: Block,
     n: usize,
     stride: usize,
-    sums: *mut S::Elem,
+    sums: *mut f32,
 ) {
     // SAFETY: the caller vouches for M rows of x, K of w, n columns, and the sums.
     unsafe {
-        let mut xs = [[S::splat(S::Elem::zero()); K]; M];
+        let mut xs = [[S::splat(0.0); K]; M];
         for (i, xs) in xs.iter_mut().enumerate() {
             for (p, value) in xs.iter_mut().enumerate() {
                 *value = S::splat(*x.at(i, p).data);
@@ -322,7 +320,7 @@ unsafe fn add_rows<S: Simd, const M: usize, const K: usize, const U: usize>(
         let all = S::mask(S::WIDTH);
         let whole = n - n % (U * S::WIDTH);
         for j in (0..whole).step_by(U * S::WIDTH) {
-            let mut ws = [[S::splat(S::Elem::zero()); K]; U];
+            let mut ws = [[S::splat(0.0); K]; U];
             for (u, ws) in ws.iter_mut().enumerate() {
                 *ws = column::<S, K>(w, j + u * S::WIDTH, all);
             }
@@ -339,10 +337,10 @@ unsafe fn add_rows<S: Simd, const M: usize, const K: usize, const U: usize>(
 
 /// A vector of each of `K` rows of `w`, from column `j` on.
 #[inline(always)]
-unsafe fn column<S: Simd, const K: usize>(w: Block<S::Elem>, j: usize, mask: S::Mask) -> [S::Vec; K] {
+unsafe fn column<S: Vector, const K: usize>(w: Block, j: usize, mask: S::Mask) -> [S; K] {
     // SAFETY: the caller vouches for the elements under the mask.
     unsafe {
-        let mut ws = [S::splat(S::Elem::zero()); K];
+        let mut ws = [S::splat(0.0); K];
         for (p, row) in ws.iter_mut().enumerate() {
             *row = S::load_first(w.at(p, j).data, mask);
         }
@@ -352,10 +350,10 @@ unsafe fn column<S: Simd, const K: usize>(w: Block<S::Elem>, j: usize, mask: S::
 
 /// Adds the products of a column of vectors to a vector of each row of sums.
 #[inline(always)]
-unsafe fn add_column<S: Simd, const M: usize, const K: usize>(
-    xs: [[S::Vec; K]; M],
-    ws: [S::Vec; K],
-    sums: *mut S::Elem,
+unsafe fn add_column<S: Vector, const M: usize, const K: usize>(
+    xs: [[S; K]; M],
+    ws: [S; K],
+    sums: *mut f32,
     stride: usize,
 ) {
     for (i, xs) in xs.into_iter().enumerate() {
@@ -364,45 +362,45 @@ unsafe fn add_column<S: Simd, const M: usize, const K: usize>(
             let sum = sums.add(i * stride);
             let mut total = S::load(sum);
             for (x, row) in xs.into_iter().zip(ws) {
-                total = S::mul_add(x, row, total);
+                total = x.mul_add(row, total);
             }
-            S::store(sum, total);
+            total.store(sum);
         }
     }
 }
 
 /// The sums of some rows of a far `w`, over all columns.
-pub(super) struct Rows<'a, T> {
-    pub(super) few: &'a Few<'a, T>,
+pub(super) struct Rows<'a> {
+    pub(super) few: &'a Few<'a>,
     /// Which of [`ROW_PARTS`] parts.
     pub(super) part: usize,
     /// [`Few::sums_len`] elements.
-    pub(super) sums: &'a mut [T],
+    pub(super) sums: &'a mut [f32],
 }
 
-impl<T: Float + Send + Sync + 'static> Job<T> for Rows<'_, T> {
-    /// # Safety
-    /// As for [`Product`].
+impl Kernel for Rows<'_> {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn call<S: Simd<Elem = T>>(self) {
+    fn run<I: Isa>(self) {
         let Self { few, part, sums } = self;
         let each = few.k.div_ceil(ROW_PARTS);
         let rows = (part * each).min(few.k)..((part + 1) * each).min(few.k);
-        sums.fill(T::zero());
+        sums.fill(0.0);
         // SAFETY: the rows exist, and the sums are as many as `add_rows` is told.
         unsafe {
             match few.m {
-                1 => sweep_rows::<S, 1>(few, rows, sums),
-                2 => sweep_rows::<S, 2>(few, rows, sums),
-                3 => sweep_rows::<S, 3>(few, rows, sums),
-                _ => sweep_rows::<S, 4>(few, rows, sums),
+                1 => sweep_rows::<I::F32, 1>(few, rows, sums),
+                2 => sweep_rows::<I::F32, 2>(few, rows, sums),
+                3 => sweep_rows::<I::F32, 3>(few, rows, sums),
+                _ => sweep_rows::<I::F32, 4>(few, rows, sums),
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn sweep_rows<S: Simd, const M: usize>(few: &Few<'_, S::Elem>, rows: Range<usize>, sums: &mut [S::Elem]) {
+unsafe fn sweep_rows<S: Vector, const M: usize>(few: &Few<'_>, rows: Range<usize>, sums: &mut [f32]) {
     let stride = few.row_of_sums();
     for p in rows {
         // SAFETY: the caller vouches for the rows, and for M rows of sums.

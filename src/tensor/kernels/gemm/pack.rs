@@ -2,19 +2,19 @@
 //!
 //! A block is read by rows of `k`: for `a` it is the transposed one.
 
-use num_traits::Zero;
+use crate::tensor::kernels::simd::{Isa, Kernel, Vector};
 
-use super::simd::{Job, Simd};
+use super::tile::VECTORS;
 
 /// A part of an operand: its first element and its strides.
 #[derive(Clone, Copy)]
-pub(super) struct Block<T> {
-    pub(super) data: *const T,
+pub(super) struct Block {
+    pub(super) data: *const f32,
     pub(super) row_stride: usize,
     pub(super) col_stride: usize,
 }
 
-impl<T> Block<T> {
+impl Block {
     /// The block from this row and column on.
     pub(super) fn at(self, row: usize, col: usize) -> Self {
         // Wrapping: the strides of a matrix without elements may be anything.
@@ -23,121 +23,124 @@ impl<T> Block<T> {
 }
 
 /// Packs one strip: `k` rows of `cols` elements, `stride` apart in `to`.
-pub(super) struct Strip<T> {
-    pub(super) from: Block<T>,
+///
+/// Whoever makes one vouches that `from` holds `k × cols` elements, and that `to` takes `k` rows of `cols`.
+pub(super) struct Strip {
+    pub(super) from: Block,
     pub(super) k: usize,
     pub(super) cols: usize,
     pub(super) stride: usize,
-    pub(super) to: *mut T,
+    pub(super) to: *mut f32,
 }
 
-impl<T: Copy> Job<T> for Strip<T> {
-    /// # Safety
-    /// `from` must hold `k × cols` elements, and `to` take `k` rows of `cols`.
+impl Kernel for Strip {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn call<S: Simd<Elem = T>>(self) {
-        for j in (0..self.cols).step_by(S::WIDTH) {
-            let cols = (self.cols - j).min(S::WIDTH);
+    fn run<I: Isa>(self) {
+        for j in (0..self.cols).step_by(I::F32::WIDTH) {
+            let cols = (self.cols - j).min(I::F32::WIDTH);
             let part = Self { from: self.from.at(0, j), cols, to: self.to.wrapping_add(j), ..self };
-            // SAFETY: a part of what the caller vouches for, no wider than a vector.
+            // SAFETY: a part of what the maker vouches for, no wider than a vector.
             unsafe {
                 match (part.from.row_stride, part.from.col_stride) {
-                    (_, 1) => copy::<S>(part),
-                    (1, _) => transpose::<S>(part),
-                    (_, _) => gather::<S>(part),
+                    (_, 1) => copy::<I::F32>(part),
+                    (1, _) => transpose::<I::F32>(part),
+                    (_, _) => gather(part),
                 }
             }
         }
     }
 }
 
-/// Packs strips of `S::VECTORS` vectors, one after the other. The last one takes as many vectors as it needs.
-pub(super) struct Strips<T> {
-    pub(super) from: Block<T>,
+/// Packs strips of [`VECTORS`] vectors, one after the other. The last one takes as many vectors as it needs.
+///
+/// Whoever makes one vouches that `from` holds `k × cols` elements, and that `to` takes `k` rows of `cols`, rounded up to
+/// vectors.
+pub(super) struct Strips {
+    pub(super) from: Block,
     pub(super) k: usize,
     pub(super) cols: usize,
-    pub(super) to: *mut T,
+    pub(super) to: *mut f32,
 }
 
-impl<T: Copy> Job<T> for Strips<T> {
-    /// # Safety
-    /// `from` must hold `k × cols` elements, and `to` take `k` rows of `cols`, rounded up to vectors.
+impl Kernel for Strips {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn call<S: Simd<Elem = T>>(self) {
+    fn run<I: Isa>(self) {
         let Self { from, k, cols, to } = self;
-        let width = S::VECTORS * S::WIDTH;
+        let width = VECTORS * I::F32::WIDTH;
         // Rows that are contiguous are read whole, so that a large matrix is streamed, not visited in narrow strips.
         let streamed = if from.col_stride == 1 { cols - cols % width } else { 0 };
-        // SAFETY: all indices lie within what the caller vouches for.
+        // SAFETY: all indices lie within what the maker vouches for.
         unsafe {
             for p in 0..if streamed > 0 { k } else { 0 } {
                 for j in (0..streamed).step_by(width) {
-                    for v in (0..width).step_by(S::WIDTH) {
-                        S::store(to.add(j * k + p * width + v), S::load(from.at(p, j + v).data));
+                    for v in (0..width).step_by(I::F32::WIDTH) {
+                        I::F32::load(from.at(p, j + v).data).store(to.add(j * k + p * width + v));
                     }
                 }
             }
             for j in (streamed..cols).step_by(width) {
                 let cols = (cols - j).min(width);
-                let stride = cols.next_multiple_of(S::WIDTH);
-                Strip { from: from.at(0, j), k, cols, stride, to: to.add(j * k) }.call::<S>();
+                let stride = cols.next_multiple_of(I::F32::WIDTH);
+                Strip { from: from.at(0, j), k, cols, stride, to: to.add(j * k) }.run::<I>();
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn copy<S: Simd>(strip: Strip<S::Elem>) {
-    // SAFETY: see `Strip::call`.
+unsafe fn copy<V: Vector>(strip: Strip) {
+    // SAFETY: see `Strip`.
     unsafe {
-        let mask = S::mask(strip.cols);
+        let mask = V::mask(strip.cols);
         for p in 0..strip.k {
-            let row = S::load_first(strip.from.at(p, 0).data, mask);
-            S::store_first(strip.to.add(p * strip.stride), row, mask);
+            let row = V::load_first(strip.from.at(p, 0).data, mask);
+            row.store_first(strip.to.add(p * strip.stride), mask);
         }
     }
 }
 
-/// Transposes square blocks of vectors in registers. Zipping the upper half of the rows with the lower half moves the
-/// top bit of the row number to the bottom of the column number; after as many rounds as there are bits, the two have
-/// changed places.
+/// Transposes square blocks of vectors in registers.
 #[inline(always)]
-unsafe fn transpose<S: Simd>(strip: Strip<S::Elem>) {
-    const MOST: usize = 16;
-    const { assert!(S::WIDTH <= MOST && S::WIDTH.is_power_of_two()) };
-    // SAFETY: see `Strip::call`.
+unsafe fn transpose<V: Vector>(strip: Strip) {
+    let Strip { from, k, cols, stride, to } = strip;
+    // SAFETY: see `Strip`.
     unsafe {
-        let wide = S::mask(strip.cols);
-        for p in (0..strip.k).step_by(S::WIDTH) {
-            let depth = (strip.k - p).min(S::WIDTH);
-            let deep = S::mask(depth);
-            let mut rows = [S::splat(S::Elem::zero()); MOST];
-            for (j, row) in rows.iter_mut().enumerate().take(S::WIDTH) {
-                if j < strip.cols {
-                    *row = S::load_first(strip.from.at(p, j).data, deep);
-                }
+        let whole = if cols == V::WIDTH { k - k % V::WIDTH } else { 0 };
+        for p in (0..whole).step_by(V::WIDTH) {
+            let mut square = [V::splat(0.0); 16];
+            for (j, row) in square.iter_mut().enumerate().take(V::WIDTH) {
+                *row = V::load(from.at(p, j).data);
             }
-            for _ in 0..S::WIDTH.ilog2() {
-                let mut zipped = rows;
-                for i in 0..S::WIDTH / 2 {
-                    (zipped[2 * i], zipped[2 * i + 1]) = S::zip(rows[i], rows[i + S::WIDTH / 2]);
-                }
-                rows = zipped;
+            V::transpose(&mut square);
+            for (i, row) in square.into_iter().enumerate().take(V::WIDTH) {
+                row.store(to.add((p + i) * stride));
             }
-            for (i, row) in rows.into_iter().enumerate().take(S::WIDTH) {
-                if i < depth {
-                    S::store_first(strip.to.add((p + i) * strip.stride), row, wide);
-                }
+        }
+        let wide = V::mask(cols);
+        for p in (whole..k).step_by(V::WIDTH) {
+            let depth = (k - p).min(V::WIDTH);
+            let deep = V::mask(depth);
+            let mut square = [V::splat(0.0); 16];
+            for (j, row) in square.iter_mut().enumerate().take(cols) {
+                *row = V::load_first(from.at(p, j).data, deep);
+            }
+            V::transpose(&mut square);
+            for (i, row) in square.into_iter().enumerate().take(depth) {
+                row.store_first(to.add((p + i) * stride), wide);
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn gather<S: Simd>(strip: Strip<S::Elem>) {
+unsafe fn gather(strip: Strip) {
     for p in 0..strip.k {
         for j in 0..strip.cols {
-            // SAFETY: see `Strip::call`.
+            // SAFETY: see `Strip`.
             unsafe { *strip.to.add(p * strip.stride + j) = *strip.from.at(p, j).data }
         }
     }

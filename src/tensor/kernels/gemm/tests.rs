@@ -1,46 +1,74 @@
 use std::fmt::Debug;
 
 use super::few::{Columns, Few, ROW_PARTS, Rows};
-use super::portable::Portable;
 use super::product::{Part, Product};
-use super::simd::{Job, Simd};
 use super::*;
 use crate::parallel::with_threads;
+use crate::tensor::kernels::simd::tests::on_each_level;
+use crate::tensor::kernels::simd::{self, Level, dispatch};
 
-/// An element type with every way to compute its products.
+/// An element type with the ways to compute its products besides [`gemm`].
 trait Tested: Gemm + Into<f64> + Debug {
     fn of(x: f64) -> Self;
-    /// The units by name; `None` if this processor has no such unit.
-    unsafe fn on_unit<J: Job<Self>>(unit: &str, job: J) -> Option<()>;
+    fn check_ways(case: &Case<Self>);
 }
 
-macro_rules! tested {
-    ($($t:ty)*) => {$(
-        impl Tested for $t {
-            fn of(x: f64) -> Self {
-                x as $t
-            }
+impl Tested for f32 {
+    fn of(x: f64) -> Self {
+        x as f32
+    }
 
-            unsafe fn on_unit<J: Job<Self>>(unit: &str, job: J) -> Option<()> {
-                // SAFETY: each unit is asked for first; the caller vouches for the job.
-                unsafe {
-                    match unit {
-                        #[cfg(all(target_arch = "x86_64", not(miri)))]
-                        "avx512" if is_x86_feature_detected!("avx512f") => x86::Avx512::<$t>::run(job),
-                        #[cfg(all(target_arch = "x86_64", not(miri)))]
-                        "avx2" if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => {
-                            x86::Avx2::<$t>::run(job)
-                        }
-                        "portable" => Portable::<$t>::run(job),
-                        _ => return None,
-                    }
+    fn check_ways(case: &Case<f32>) {
+        let (m, n) = (case.a.rows, case.b.cols);
+        on_each_level(|level| {
+            let mut c = case.c.clone();
+            let product = case.product(&mut c);
+            // SAFETY: the operands were made to fit, and `c` is ours.
+            unsafe { by_tiles(level, Part { product: &product, rows: 0..m, cols: 0..n }) };
+            case.check(&c, &format!("{level:?}"));
+            let mut c = case.c.clone();
+            let product = case.product(&mut c);
+            if let Some(few) = Few::new(&product) {
+                dispatch(Columns { few: &few, cols: 0..few.n });
+                case.check(&c, &format!("few, {level:?}"));
+            }
+            let mut c = case.c.clone();
+            let product = case.product(&mut c);
+            if let Some(few) = Few::new(&product).filter(|few| few.by_rows()) {
+                let mut sums = vec![f32::NAN; ROW_PARTS * few.sums_len()];
+                for (part, sums) in sums.chunks_mut(few.sums_len()).enumerate() {
+                    dispatch(Rows { few: &few, part, sums });
                 }
-                Some(())
+                // SAFETY: as above.
+                unsafe { few.finish_parts(&mut sums) };
+                case.check(&c, &format!("few by rows, {level:?}"));
             }
-        }
-    )*};
+        });
+    }
 }
-tested!(f32 f64);
+
+impl Tested for f64 {
+    fn of(x: f64) -> Self {
+        x
+    }
+
+    fn check_ways(_: &Case<f64>) {}
+}
+
+/// # Safety
+/// As for [`Product`], and the processor must have the instruction set.
+unsafe fn by_tiles(level: Level, part: Part<'_, f32>) {
+    // SAFETY: passed on.
+    unsafe {
+        match level {
+            Level::Portable => part.by_tiles::<simd::Portable>(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => part.by_tiles::<simd::Avx2>(),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => part.by_tiles::<simd::Avx512>(),
+        }
+    }
+}
 
 struct Random(u64);
 
@@ -107,7 +135,6 @@ struct Case<T> {
     alpha: T,
     beta: T,
     bias: Option<Vec<T>>,
-    relu: bool,
 }
 
 const GAP: f64 = 77.0;
@@ -126,12 +153,8 @@ impl<T: Tested> Case<T> {
             row[..n].iter_mut().zip(values).for_each(|(c, x)| *c = if beta == 0.0 { T::nan() } else { x });
         }
         let bias = random.pick(&[true, false]).then(|| random.values(n));
-        let (alpha, relu) = (random.pick(&[1.0, 1.0, -0.5]), random.pick(&[false, true]));
-        Self { a, b, c, c_row_stride, alpha: T::of(alpha), beta: T::of(beta), bias, relu }
-    }
-
-    fn epilogue(&self) -> Epilogue<'_, T> {
-        Epilogue { bias: self.bias.as_deref(), relu: self.relu }
+        let alpha = random.pick(&[1.0, 1.0, -0.5]);
+        Self { a, b, c, c_row_stride, alpha: T::of(alpha), beta: T::of(beta), bias }
     }
 
     fn product<'a>(&'a self, c: &mut [T]) -> Product<'a, T> {
@@ -142,14 +165,14 @@ impl<T: Tested> Case<T> {
             beta: self.beta,
             c: c.as_mut_ptr(),
             c_row_stride: self.c_row_stride,
-            epilogue: self.epilogue(),
+            bias: self.bias.as_deref(),
         }
     }
 
     fn gemm(&self) -> Vec<T> {
         let mut c = self.c.clone();
         let (a, b) = (self.a.view(), self.b.view());
-        gemm(self.alpha, a, b, self.beta, &mut c, self.c_row_stride, self.epilogue());
+        gemm(self.alpha, a, b, self.beta, &mut c, self.c_row_stride, self.bias.as_deref());
         c
     }
 
@@ -172,9 +195,6 @@ impl<T: Tested> Case<T> {
                 if let Some(bias) = &self.bias {
                     expected += bias[j].into();
                 }
-                if self.relu {
-                    expected = expected.max(0.0);
-                }
                 // The bound of every order of summation, Higham 2002, § 3.1, for k + 4 roundings.
                 let bound = (k + 4) as f64 * T::epsilon().into() * (size + 2.0);
                 assert!((got - expected).abs() <= bound, "{}: ({i}, {j}) is {got}, expected {expected}", what());
@@ -188,42 +208,12 @@ impl<T: Tested> Case<T> {
         if self.a.rows == 0 || self.b.cols == 0 {
             return;
         }
-        let (rows, cols) = (0..self.a.rows, 0..self.b.cols);
-        for unit in ["portable", "avx2", "avx512"] {
-            let mut c = self.c.clone();
-            let product = self.product(&mut c);
-            let part = Part { product: &product, rows: rows.clone(), cols: cols.clone() };
-            // SAFETY: the operands were made to fit, and `c` is ours.
-            if unsafe { T::on_unit(unit, part) }.is_some() {
-                self.check(&c, unit);
-            }
-            let mut c = self.c.clone();
-            let product = self.product(&mut c);
-            if let Some(few) = Few::new(&product) {
-                let columns = Columns { few: &few, cols: 0..few.n };
-                // SAFETY: as above.
-                if unsafe { T::on_unit(unit, columns) }.is_some() {
-                    self.check(&c, &format!("few, {unit}"));
-                }
-            }
-            let mut c = self.c.clone();
-            let product = self.product(&mut c);
-            if let Some(few) = Few::new(&product).filter(|few| few.by_rows()) {
-                let mut sums = vec![T::nan(); ROW_PARTS * few.sums_len()];
-                let mut parts = sums.chunks_mut(few.sums_len()).enumerate();
-                // SAFETY: as above.
-                if parts.all(|(part, sums)| unsafe { T::on_unit(unit, Rows { few: &few, part, sums }) }.is_some()) {
-                    // SAFETY: as above.
-                    unsafe { few.finish_parts(&mut sums) };
-                    self.check(&c, &format!("few by rows, {unit}"));
-                }
-            }
-        }
+        T::check_ways(self);
         if !cfg!(miri) {
             let mut c = self.c.clone();
             let product = self.product(&mut c);
-            // SAFETY: as above.
-            unsafe { Part { product: &product, rows, cols }.by_library() };
+            // SAFETY: the operands were made to fit, and `c` is ours.
+            unsafe { Part { product: &product, rows: 0..self.a.rows, cols: 0..self.b.cols }.by_library() };
             self.check(&c, "library");
         }
     }
@@ -289,56 +279,59 @@ fn cuts_do_not_show() {
             if round % 4 == 0 { (1 + round % 3, size) } else { (1 + random.below(size), 1 + random.below(size)) };
         let k = 1 + random.below(size);
         let case = Case::<f32>::random(&mut random, m, k, n);
-        for unit in ["portable", "avx2", "avx512"] {
+        on_each_level(|level| {
             let (row, col) = (random.below(m + 1), random.below(n + 1));
             let (mut whole, mut parts) = (case.c.clone(), case.c.clone());
             let product = case.product(&mut whole);
             // SAFETY: the operands fit; parts are computed one after the other.
             unsafe {
-                f32::on_unit(unit, Part { product: &product, rows: 0..m, cols: 0..n });
+                by_tiles(level, Part { product: &product, rows: 0..m, cols: 0..n });
                 let product = case.product(&mut parts);
                 for rows in [0..row, row..m] {
                     for cols in [0..col, col..n] {
-                        f32::on_unit(unit, Part { product: &product, rows: rows.clone(), cols });
+                        by_tiles(level, Part { product: &product, rows: rows.clone(), cols });
                     }
                 }
             }
             assert_same_bits(&whole, &parts);
             let (mut whole, mut parts) = (case.c.clone(), case.c.clone());
             let product = case.product(&mut whole);
-            let Some(few) = Few::new(&product) else { continue };
+            let Some(few) = Few::new(&product) else { return };
             let cut = random.below(few.n + 1);
-            // SAFETY: as above.
-            unsafe { f32::on_unit(unit, Columns { few: &few, cols: 0..few.n }) };
+            dispatch(Columns { few: &few, cols: 0..few.n });
             let product = case.product(&mut parts);
-            let Some(few) = Few::new(&product) else { continue };
+            let Some(few) = Few::new(&product) else { return };
             for cols in [0..cut, cut..few.n] {
-                // SAFETY: as above.
-                unsafe { f32::on_unit(unit, Columns { few: &few, cols }) };
+                dispatch(Columns { few: &few, cols });
             }
             assert_same_bits(&whole, &parts);
-        }
+        });
     }
 }
 
-fn assert_same_bits(x: &[f32], y: &[f32]) {
-    assert!(x.iter().zip(y).all(|(x, y)| x.to_bits() == y.to_bits()));
+fn assert_same_bits<T: Tested>(x: &[T], y: &[T]) {
+    let bits = |x: &T| (*x).into().to_bits();
+    assert!(x.iter().zip(y).all(|(x, y)| bits(x) == bits(y)));
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "too large")]
 fn threads_do_not_show() {
-    let mut random = Random(4);
-    // A square one, one with packed operands, and some with few rows: all long enough to be divided.
-    for (m, k, n) in [(256, 256, 256), (200, 300, 300), (2, 700, 1800), (1, 1000, 900), (4, 300, 5000)] {
-        let case = Case::<f32>::random(&mut random, m, k, n);
+    fn check<T: Tested>(random: &mut Random, (m, k, n): (usize, usize, usize)) {
+        let case = Case::<T>::random(random, m, k, n);
         let one = with_threads(1, || case.gemm()).unwrap();
         for threads in [2, 3] {
-            // Twice: the second time finds the threads awake, and divides in another way.
-            let (first, second) = with_threads(threads, || (case.gemm(), case.gemm())).unwrap();
-            assert_same_bits(&one, &first);
-            assert_same_bits(&one, &second);
+            assert_same_bits(&one, &with_threads(threads, || case.gemm()).unwrap());
         }
+    }
+    let mut random = Random(4);
+    // A square one, one with packed operands, and some with few rows: all long enough to be divided.
+    for sizes in [(256, 256, 256), (200, 300, 300), (2, 700, 1800), (1, 1000, 900), (4, 300, 5000)] {
+        check::<f32>(&mut random, sizes);
+    }
+    // Beyond one part in each direction, and beyond a block of the library in depth.
+    for sizes in [(400, 300, 600), (193, 517, 513), (3, 700, 1800)] {
+        check::<f64>(&mut random, sizes);
     }
 }
 
@@ -350,11 +343,11 @@ fn not_a_number_stays() {
         let (mut a, b) = (Operand::<f32>::random(&mut random, m, k, 0), Operand::<f32>::random(&mut random, k, n, 0));
         a.data[k - 1] = f32::NAN;
         let mut c = vec![0.0; m * n];
-        gemm(1.0, a.view(), b.view(), 0.0, &mut c, n, Epilogue { bias: None, relu: true });
+        gemm(1.0, a.view(), b.view(), 0.0, &mut c, n, None);
         assert!(c[..n].iter().all(|x| x.is_nan()), "{m}×{n}");
         assert!(c[n..].iter().all(|x| x.is_finite()), "{m}×{n}");
         a.data[k - 1] = f32::INFINITY;
-        gemm(1.0, a.view(), b.view(), 0.0, &mut c, n, Epilogue::NONE);
+        gemm(1.0, a.view(), b.view(), 0.0, &mut c, n, None);
         let last = |j: usize| b.at(k - 1, j);
         assert!((0..n).all(|j| if last(j) == 0.0 { c[j].is_nan() } else { c[j] == last(j).signum() * f32::INFINITY }));
     }
@@ -365,9 +358,9 @@ fn without_terms_only_the_rest_remains() {
     let none = |rows, cols| MatRef { data: &[], rows, cols, row_stride: cols, col_stride: 1 };
     for (m, n) in [(1, 3), (3, 1), (7, 20)] {
         let mut c = vec![2.0f64; m * n];
-        gemm(1.0, none(m, 0), none(0, n), 0.5, &mut c, n, Epilogue { bias: Some(&vec![0.25; n]), relu: false });
+        gemm(1.0, none(m, 0), none(0, n), 0.5, &mut c, n, Some(&vec![0.25; n]));
         assert_eq!(c, vec![1.25; m * n]);
-        gemm(1.0, none(m, 0), none(0, n), 0.0, &mut c, n, Epilogue::NONE);
+        gemm(1.0, none(m, 0), none(0, n), 0.0, &mut c, n, None);
         assert_eq!(c, vec![0.0; m * n]);
     }
 }
@@ -377,14 +370,14 @@ fn what_does_not_fit_is_found() {
     let data = [0.0f32; 12];
     let mat = |rows, cols, row_stride, col_stride| MatRef { data: &data, rows, cols, row_stride, col_stride };
     let (a, b) = (mat(3, 4, 4, 1), mat(4, 3, 3, 1));
-    assert!(fits(a, b, 9, 3, Epilogue::NONE));
-    assert!(!fits(a, b, 8, 3, Epilogue::NONE), "c too short");
-    assert!(!fits(a, b, 9, 2, Epilogue::NONE), "rows of c overlap");
-    assert!(!fits(a, mat(3, 3, 3, 1), 9, 3, Epilogue::NONE), "inner sizes");
-    assert!(!fits(mat(3, 4, 5, 1), b, 9, 3, Epilogue::NONE), "a beyond its slice");
-    assert!(!fits(a, mat(4, 3, 1, usize::MAX / 2), 9, 3, Epilogue::NONE), "b beyond all memory");
-    assert!(!fits(a, b, 9, 3, Epilogue { bias: Some(&data[..2]), relu: false }), "bias");
-    assert!(fits(mat(usize::MAX, 0, 0, 1), mat(0, 0, 1, 1), 0, 0, Epilogue::NONE), "empty");
+    assert!(fits(a, b, 9, 3, None));
+    assert!(!fits(a, b, 8, 3, None), "c too short");
+    assert!(!fits(a, b, 9, 2, None), "rows of c overlap");
+    assert!(!fits(a, mat(3, 3, 3, 1), 9, 3, None), "inner sizes");
+    assert!(!fits(mat(3, 4, 5, 1), b, 9, 3, None), "a beyond its slice");
+    assert!(!fits(a, mat(4, 3, 1, usize::MAX / 2), 9, 3, None), "b beyond all memory");
+    assert!(!fits(a, b, 9, 3, Some(&data[..2])), "bias");
+    assert!(fits(mat(usize::MAX, 0, 0, 1), mat(0, 0, 1, 1), 0, 0, None), "empty");
 }
 
 #[test]
@@ -398,10 +391,10 @@ fn a_batch_is_its_products() {
             |i: usize| MatRef { data: &a.data[i * m * k..][..m * k], rows: m, cols: k, row_stride: k, col_stride: 1 };
         let (stride, gap) = (m * n + 3, GAP as f32);
         let mut c = vec![gap; batch * stride];
-        with_threads(2, || gemm_batch(batch, 1.0, left, |_| b.view(), 0.0, &mut c, stride, n, Epilogue::NONE)).unwrap();
+        with_threads(2, || gemm_batch(batch, &left, &|_| b.view(), &mut c, stride, n)).unwrap();
         for (i, c) in c.chunks(stride).enumerate() {
             let mut one = vec![f32::NAN; m * n];
-            gemm(1.0, left(i), b.view(), 0.0, &mut one, n, Epilogue::NONE);
+            gemm(1.0, left(i), b.view(), 0.0, &mut one, n, None);
             assert_same_bits(&one, &c[..m * n]);
             assert_eq!(c[m * n..], [gap; 3]);
         }

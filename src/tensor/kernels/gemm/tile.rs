@@ -1,40 +1,76 @@
 //! The innermost kernel: one tile of the result, held in registers while `k` runs.
 
-use num_traits::{One, Zero};
+#[cfg(target_arch = "x86_64")]
+use crate::tensor::kernels::simd::{Avx2, Avx512};
+use crate::tensor::kernels::simd::{Isa, Kernel, Portable, Vector};
 
-use super::simd::{Job, Simd};
+/// The vectors in a row of the widest tile. The tallest and widest fills the registers with its sums.
+pub(super) const VECTORS: usize = 2;
 
 /// A kernel for tiles of one size.
-pub(crate) type TileFn<T> = unsafe fn(&Tile<T>);
+pub(super) type TileFn = unsafe fn(&Tile);
+
+/// An instruction set with its tiles.
+pub(super) trait Tiles: Isa {
+    /// The heights of tiles that there are, falling to 1.
+    const HEIGHTS: &'static [usize];
+
+    /// The kernel for tiles of this height, one of [`Tiles::HEIGHTS`], and this many vectors. `UNIT` is its promise that the
+    /// rows of `a` lie next to each other.
+    fn tile<const UNIT: bool>(height: usize, vectors: usize) -> TileFn;
+}
+
+macro_rules! tiles {
+    ($isa:ty: $($height:literal)*) => {
+        impl Tiles for $isa {
+            const HEIGHTS: &'static [usize] = &[$($height,)* 1];
+
+            fn tile<const UNIT: bool>(height: usize, vectors: usize) -> TileFn {
+                match (height, vectors) {
+                    $(
+                        ($height, 1) => entry::<Self, $height, 1, UNIT>,
+                        ($height, _) => entry::<Self, $height, VECTORS, UNIT>,
+                    )*
+                    (_, 1) => entry::<Self, 1, 1, UNIT>,
+                    (_, _) => entry::<Self, 1, VECTORS, UNIT>,
+                }
+            }
+        }
+    };
+}
+tiles!(Portable: 4 2);
+#[cfg(target_arch = "x86_64")]
+tiles!(Avx2: 6 4 2);
+#[cfg(target_arch = "x86_64")]
+tiles!(Avx512: 12 8 4 2);
 
 /// A tile of `c` and the strips of `a` and `b` that it is the product of.
 #[derive(Clone, Copy)]
-pub(crate) struct Tile<T> {
+pub(super) struct Tile {
     pub(super) k: usize,
-    pub(super) a: *const T,
+    pub(super) a: *const f32,
     pub(super) a_row_stride: usize,
     pub(super) a_col_stride: usize,
     /// Rows of `b` have unit column stride.
-    pub(super) b: *const T,
+    pub(super) b: *const f32,
     pub(super) b_row_stride: usize,
-    pub(super) c: *mut T,
+    pub(super) c: *mut f32,
     pub(super) c_row_stride: usize,
     /// How many elements of the last vector of a row of `b` and `c` exist.
     pub(super) last: usize,
-    pub(super) finish: Finish<T>,
+    pub(super) finish: Finish,
 }
 
-/// How a sum becomes an element of `c`: `alpha · sum + beta · c + bias`, then `max(0, ·)`.
+/// How a sum becomes an element of `c`: `alpha · sum + beta · c + bias`.
 #[derive(Clone, Copy)]
-pub(crate) struct Finish<T> {
-    pub(super) alpha: T,
-    pub(super) beta: T,
+pub(super) struct Finish {
+    pub(super) alpha: f32,
+    pub(super) beta: f32,
     /// The bias of the tile's first column, or null.
-    pub(super) bias: *const T,
-    pub(super) relu: bool,
+    pub(super) bias: *const f32,
 }
 
-impl<T> Finish<T> {
+impl Finish {
     /// The same for a tile that begins `col` columns further on.
     pub(super) fn at(self, col: usize) -> Self {
         Self { bias: if self.bias.is_null() { self.bias } else { self.bias.wrapping_add(col) }, ..self }
@@ -48,90 +84,86 @@ impl<T> Finish<T> {
 ///
 /// # Safety
 /// `t` must describe memory that may be read (`a`, `b`, `bias`) and written (`c`), with `UNIT` only if
-/// `t.a_row_stride == 1`, and the processor must have the unit `S`.
+/// `t.a_row_stride == 1`, and the processor must have the set of `F`.
 #[inline(always)]
-unsafe fn tile<S: Simd, const H: usize, const V: usize, const UNIT: bool>(t: &Tile<S::Elem>) {
+unsafe fn tile<F: Vector, const H: usize, const V: usize, const UNIT: bool>(t: &Tile) {
     let Tile { k, a_col_stride, b_row_stride, c_row_stride, last, finish, .. } = *t;
     let a_row_stride = if UNIT { 1 } else { t.a_row_stride };
     let (mut a, mut b) = (t.a, t.b);
-    // SAFETY: the caller vouches for the unit and for `H` rows and `V` vectors, the last of which is accessed under
+    // SAFETY: the caller vouches for the set and for `H` rows and `V` vectors, the last of which is accessed under
     // the mask.
     unsafe {
-        let mask = S::mask(last);
-        let mut sums = [[S::splat(S::Elem::zero()); V]; H];
+        let mask = F::mask(last);
+        let mut sums = [[F::splat(0.0); V]; H];
         for _ in 0..k {
-            let mut row = [S::splat(S::Elem::zero()); V];
+            let mut row = [F::splat(0.0); V];
             for (v, y) in row.iter_mut().enumerate() {
-                let b = b.add(v * S::WIDTH);
-                *y = if v + 1 < V { S::load(b) } else { S::load_first(b, mask) };
+                let b = b.add(v * F::WIDTH);
+                *y = if v + 1 < V { F::load(b) } else { F::load_first(b, mask) };
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*a.add(i * a_row_stride));
+                let x = F::splat(*a.add(i * a_row_stride));
                 for (sum, y) in sums.iter_mut().zip(row) {
-                    *sum = S::mul_add(x, y, *sum);
+                    *sum = x.mul_add(y, *sum);
                 }
             }
             a = a.wrapping_add(a_col_stride);
             b = b.wrapping_add(b_row_stride);
         }
-        if finish.alpha != S::Elem::one() {
-            let alpha = S::splat(finish.alpha);
+        if finish.alpha != 1.0 {
+            let alpha = F::splat(finish.alpha);
             for sums in &mut sums {
                 for sum in sums {
-                    *sum = S::mul(*sum, alpha);
+                    *sum = sum.mul(alpha);
                 }
             }
         }
-        if finish.beta != S::Elem::zero() {
-            let beta = S::splat(finish.beta);
+        if finish.beta != 0.0 {
+            let beta = F::splat(finish.beta);
             for (i, sums) in sums.iter_mut().enumerate() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    let c = t.c.add(i * c_row_stride + v * S::WIDTH);
-                    let c = if v + 1 < V { S::load(c) } else { S::load_first(c, mask) };
-                    *sum = S::mul_add(beta, c, *sum);
+                    let c = t.c.add(i * c_row_stride + v * F::WIDTH);
+                    let c = if v + 1 < V { F::load(c) } else { F::load_first(c, mask) };
+                    *sum = beta.mul_add(c, *sum);
                 }
             }
         }
         if !finish.bias.is_null() {
             for v in 0..V {
-                let bias = finish.bias.add(v * S::WIDTH);
-                let bias = if v + 1 < V { S::load(bias) } else { S::load_first(bias, mask) };
+                let bias = finish.bias.add(v * F::WIDTH);
+                let bias = if v + 1 < V { F::load(bias) } else { F::load_first(bias, mask) };
                 for sums in &mut sums {
-                    sums[v] = S::add(sums[v], bias);
-                }
-            }
-        }
-        if finish.relu {
-            for sums in &mut sums {
-                for sum in sums {
-                    *sum = S::relu(*sum);
+                    sums[v] = sums[v].add(bias);
                 }
             }
         }
         for (i, sums) in sums.into_iter().enumerate() {
             for (v, sum) in sums.into_iter().enumerate() {
-                let c = t.c.add(i * c_row_stride + v * S::WIDTH);
-                if v + 1 < V { S::store(c, sum) } else { S::store_first(c, sum, mask) }
+                let c = t.c.add(i * c_row_stride + v * F::WIDTH);
+                if v + 1 < V { sum.store(c) } else { sum.store_first(c, mask) }
             }
         }
     }
 }
 
-struct Of<'a, T, const H: usize, const V: usize, const UNIT: bool>(&'a Tile<T>);
+/// Whoever makes one vouches for the tile.
+struct Of<'a, const H: usize, const V: usize, const UNIT: bool>(&'a Tile);
 
-impl<T, const H: usize, const V: usize, const UNIT: bool> Job<T> for Of<'_, T, H, V, UNIT> {
+impl<const H: usize, const V: usize, const UNIT: bool> Kernel for Of<'_, H, V, UNIT> {
+    type Output = ();
+
     #[inline(always)]
-    unsafe fn call<S: Simd<Elem = T>>(self) {
-        // SAFETY: the caller vouches for the tile and the unit.
-        unsafe { tile::<S, H, V, UNIT>(self.0) }
+    fn run<I: Isa>(self) {
+        // SAFETY: the maker vouches for the tile; this runs where the processor has the set.
+        unsafe { tile::<I::F32, H, V, UNIT>(self.0) }
     }
 }
 
-/// [`tile`], compiled for its unit.
+/// [`tile`], compiled for its set.
 ///
 /// # Safety
 /// As for [`tile`].
-pub(super) unsafe fn entry<S: Simd, const H: usize, const V: usize, const UNIT: bool>(t: &Tile<S::Elem>) {
-    // SAFETY: the caller vouches for the tile and the unit.
-    unsafe { S::run(Of::<_, H, V, UNIT>(t)) }
+unsafe fn entry<I: Isa, const H: usize, const V: usize, const UNIT: bool>(t: &Tile) {
+    // SAFETY: the caller vouches for the tile and the set.
+    unsafe { I::enter(Of::<H, V, UNIT>(t)) }
 }

@@ -1,7 +1,7 @@
 //! Weights, arranged for the products of every step.
 
 use super::super::Real;
-use super::super::gemm::{Epilogue, Gemm, MatRef, gemm, gemm_undivided};
+use super::super::gemm::{Gemm, MatRef, gemm, gemm_here};
 
 /// Columns of a strip. `gemm` reads one of them in place, however often it is used.
 const STRIP: usize = 32;
@@ -65,13 +65,13 @@ impl<'a, T: Real + Gemm> Factor<'a, T> {
         let a = |cols| MatRef { data: a, rows, cols, row_stride: a_row_stride, col_stride: 1 };
         match *self {
             Self::Whole(matrix) => {
-                gemm(T::one(), a(matrix.rows), matrix, beta, c, c_row_stride, Epilogue::NONE);
+                gemm(T::one(), a(matrix.rows), matrix, beta, c, c_row_stride, None);
             }
             Self::Strips { data, rows: depth, cols } => {
                 for (strip, first) in data.chunks((depth * STRIP).max(1)).zip((0..cols).step_by(STRIP)) {
                     let width = STRIP.min(cols - first);
                     let b = MatRef { data: strip, rows: depth, cols: width, row_stride: width, col_stride: 1 };
-                    gemm_undivided(T::one(), a(depth), b, beta, &mut c[first..], c_row_stride, Epilogue::NONE);
+                    gemm_here(T::one(), a(depth), b, beta, &mut c[first..], c_row_stride);
                 }
             }
         }

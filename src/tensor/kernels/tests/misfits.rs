@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::tensor::kernels::gemm::{Epilogue, MatRef, gemm};
+use crate::tensor::kernels::gemm::{MatRef, gemm};
 use crate::tensor::kernels::index::{self, Along, Part, Place};
 use crate::tensor::kernels::{Strided, copy, map, ops, optim, reduce, scan, softmax, sort};
 
@@ -88,7 +88,7 @@ fn places_and_products_beyond_the_end_are_found() {
     let matrix = |rows, cols| MatRef { data: &X, rows, cols, row_stride: cols, col_stride: 1 };
     let product = |a, b, len| {
         let mut c = vec![0.0; len];
-        gemm(1.0, a, b, 0.0, &mut c, b.cols, Epilogue::NONE);
+        gemm(1.0, a, b, 0.0, &mut c, b.cols, None);
         c
     };
     assert_eq!(product(matrix(3, 4), matrix(4, 3), 9), [4.0; 9]);

@@ -1,0 +1,111 @@
+//! A register of `f32`, for loops that are written register by register: matrix products, in which what stays in a register
+//! is what decides. Everywhere else the compiler vectorises plain loops.
+
+/// A vector of an instruction set.
+///
+/// # Safety
+/// Every function needs a processor that has the set, so belongs into a [`Kernel`](super::Kernel). Those that take a
+/// pointer access as many elements as they say, at any alignment.
+pub(crate) trait Vector: Copy {
+    /// Selects the first elements.
+    type Mask: Copy;
+    /// The elements in a vector.
+    const WIDTH: usize;
+
+    unsafe fn splat(x: f32) -> Self;
+    /// The mask of the first `n ≤ WIDTH` elements.
+    unsafe fn mask(n: usize) -> Self::Mask;
+    unsafe fn load(from: *const f32) -> Self;
+    /// Reads the elements under the mask and nothing else; the others are 0.
+    unsafe fn load_first(from: *const f32, mask: Self::Mask) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// Writes the elements under the mask and nothing else.
+    unsafe fn store_first(self, to: *mut f32, mask: Self::Mask);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self · b + c`, rounded once where the set can.
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self;
+    /// The sum of the elements.
+    unsafe fn sum(self) -> f32;
+    /// Exchanges rows and columns of a square of `WIDTH` vectors.
+    unsafe fn transpose(square: &mut [Self; 16]);
+    /// Asks for the cache line of an address, which need not exist.
+    unsafe fn prefetch(address: *const f32);
+}
+
+const WIDTH: usize = 4;
+
+/// An array: on processors without a set of [`super::x86`], and for Miri. Multiplies and adds with two roundings, for a
+/// fused `mul_add` is a slow library call where the processor has none.
+impl Vector for [f32; WIDTH] {
+    type Mask = usize;
+    const WIDTH: usize = WIDTH;
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        [x; WIDTH]
+    }
+
+    #[inline(always)]
+    unsafe fn mask(n: usize) -> usize {
+        n
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller vouches for WIDTH elements.
+        unsafe { from.cast::<Self>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, mask: usize) -> Self {
+        // SAFETY: the caller vouches for the elements under the mask.
+        std::array::from_fn(|i| if i < mask { unsafe { *from.add(i) } } else { 0.0 })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller vouches for WIDTH elements.
+        unsafe { to.cast::<Self>().write_unaligned(self) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, mask: usize) {
+        for (i, x) in self.into_iter().enumerate().take(mask) {
+            // SAFETY: the caller vouches for the elements under the mask.
+            unsafe { *to.add(i) = x }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] + other[i])
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        std::array::from_fn(|i| self[i] * other[i])
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+        std::array::from_fn(|i| self[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        (self[0] + self[2]) + (self[1] + self[3])
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(square: &mut [Self; 16]) {
+        for i in 0..WIDTH {
+            for j in 0..i {
+                (square[i][j], square[j][i]) = (square[j][i], square[i][j]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+}

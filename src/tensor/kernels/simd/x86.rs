@@ -1,0 +1,178 @@
+//! The vectors of AVX-512, and of AVX2 with FMA.
+
+use std::arch::x86_64::*;
+
+use super::vector::Vector;
+
+/// One kind of vector: names of intrinsics in, an implementation out. The bodies differ only in these.
+macro_rules! vector {
+    (
+        $vec:ty, $mask:ty, $width:literal, $make_mask:ident,
+        $splat:ident $load:ident $load_first:ident $store:ident $store_first:ident
+        $add:ident $mul:ident $mul_add:ident $sum:ident $transpose:ident
+    ) => {
+        impl Vector for $vec {
+            type Mask = $mask;
+            const WIDTH: usize = $width;
+
+            #[inline(always)]
+            unsafe fn splat(x: f32) -> Self {
+                // SAFETY: the caller knows that the processor has the set.
+                unsafe { $splat(x) }
+            }
+
+            #[inline(always)]
+            unsafe fn mask(n: usize) -> $mask {
+                // SAFETY: as above.
+                unsafe { $make_mask(n) }
+            }
+
+            #[inline(always)]
+            unsafe fn load(from: *const f32) -> Self {
+                // SAFETY: as above, and the caller vouches for WIDTH elements.
+                unsafe { $load(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_first(from: *const f32, mask: $mask) -> Self {
+                // SAFETY: as above, and the caller vouches for the elements under the mask.
+                unsafe { $load_first(from, mask) }
+            }
+
+            #[inline(always)]
+            unsafe fn store(self, to: *mut f32) {
+                // SAFETY: as above, and the caller vouches for WIDTH elements.
+                unsafe { $store(to, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_first(self, to: *mut f32, mask: $mask) {
+                // SAFETY: as above, and the caller vouches for the elements under the mask.
+                unsafe { $store_first(to, mask, self) }
+            }
+
+            #[inline(always)]
+            unsafe fn add(self, other: Self) -> Self {
+                // SAFETY: the caller knows that the processor has the set.
+                unsafe { $add(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul(self, other: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { $mul(self, other) }
+            }
+
+            #[inline(always)]
+            unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { $mul_add(self, b, c) }
+            }
+
+            #[inline(always)]
+            unsafe fn sum(self) -> f32 {
+                // SAFETY: as above.
+                unsafe { $sum(self) }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(square: &mut [Self; 16]) {
+                // SAFETY: as above.
+                unsafe { $transpose(square) }
+            }
+
+            #[inline(always)]
+            unsafe fn prefetch(address: *const f32) {
+                // SAFETY: prefetching has no effect but on time, whatever the address.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
+            }
+        }
+    };
+}
+
+vector!(
+    __m512, __mmask16, 16, mask_16,
+    _mm512_set1_ps _mm512_loadu_ps load_first_16 _mm512_storeu_ps _mm512_mask_storeu_ps
+    _mm512_add_ps _mm512_mul_ps _mm512_fmadd_ps _mm512_reduce_add_ps transpose_16
+);
+vector!(
+    __m256, __m256i, 8, mask_8,
+    _mm256_set1_ps _mm256_loadu_ps _mm256_maskload_ps _mm256_storeu_ps _mm256_maskstore_ps
+    _mm256_add_ps _mm256_mul_ps _mm256_fmadd_ps sum_8 transpose_8
+);
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn mask_16(n: usize) -> __mmask16 {
+    ((1u32 << n) - 1) as __mmask16
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn mask_8(n: usize) -> __m256i {
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_first_16(from: *const f32, mask: __mmask16) -> __m512 {
+    // SAFETY: the caller vouches for the elements under the mask.
+    unsafe { _mm512_maskz_loadu_ps(mask, from) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_8(v: __m256) -> f32 {
+    let four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+}
+
+/// Four rows of 4 × 4 squares, one in each quarter (or half) of the registers, are transposed by two rounds of unpacking; then the
+/// quarters change places.
+macro_rules! transpose_fours {
+    ($rows:expr, $lo:ident $hi:ident $lo_pd:ident $hi_pd:ident $pd:ident $ps:ident) => {{
+        let [a, b, c, d] = $rows;
+        let (ab, cd) = ($pd($lo(a, b)), $pd($lo(c, d)));
+        let (ab2, cd2) = ($pd($hi(a, b)), $pd($hi(c, d)));
+        [$ps($lo_pd(ab, cd)), $ps($hi_pd(ab, cd)), $ps($lo_pd(ab2, cd2)), $ps($hi_pd(ab2, cd2))]
+    }};
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose_16(rows: &mut [__m512; 16]) {
+    let mut fours = [[_mm512_setzero_ps(); 4]; 4];
+    for (i, four) in fours.iter_mut().enumerate() {
+        *four = transpose_fours!(
+            [rows[4 * i], rows[4 * i + 1], rows[4 * i + 2], rows[4 * i + 3]],
+            _mm512_unpacklo_ps _mm512_unpackhi_ps _mm512_unpacklo_pd _mm512_unpackhi_pd _mm512_castps_pd _mm512_castpd_ps
+        );
+    }
+    for j in 0..4 {
+        // Rows of quarters: [0 1 2 3] of each four.
+        let [a, b, c, d] = [fours[0][j], fours[1][j], fours[2][j], fours[3][j]];
+        let (ab_low, ab_high) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+        let (cd_low, cd_high) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+        rows[j] = _mm512_shuffle_f32x4::<0x88>(ab_low, cd_low);
+        rows[j + 4] = _mm512_shuffle_f32x4::<0x88>(ab_high, cd_high);
+        rows[j + 8] = _mm512_shuffle_f32x4::<0xdd>(ab_low, cd_low);
+        rows[j + 12] = _mm512_shuffle_f32x4::<0xdd>(ab_high, cd_high);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose_8(rows: &mut [__m256; 16]) {
+    let mut fours = [[_mm256_setzero_ps(); 4]; 2];
+    for (i, four) in fours.iter_mut().enumerate() {
+        *four = transpose_fours!(
+            [rows[4 * i], rows[4 * i + 1], rows[4 * i + 2], rows[4 * i + 3]],
+            _mm256_unpacklo_ps _mm256_unpackhi_ps _mm256_unpacklo_pd _mm256_unpackhi_pd _mm256_castps_pd _mm256_castpd_ps
+        );
+    }
+    for j in 0..4 {
+        rows[j] = _mm256_permute2f128_ps::<0x20>(fours[0][j], fours[1][j]);
+        rows[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[0][j], fours[1][j]);
+    }
+}
