@@ -541,9 +541,17 @@ fn sixteen_bit_tensors_in_functions_of_users() -> Result<()> {
         let unused = grad(&[&w.sum()], &[&x()], options)?.remove(0);
         assert_eq!((unused.dtype(), unused.to_f64_vec()), (DType::F32, vec![0.0, 0.0]));
 
-        let e = x().unsqueeze(0)?.matmul(&x().unsqueeze(1)?).unwrap_err();
-        assert_eq!(e.message(), format!("matmul: the left operand must be f32 or f64, not {dtype}"));
-        assert_eq!(e.help(), Some("convert with to_dtype(DType::F32)"));
+        let products: [fn(&Tensor) -> Result<Tensor>; 4] = [
+            |x| x.unsqueeze(0)?.matmul(&x.unsqueeze(1)?),
+            |x| x.dot(x),
+            |x| x.linear(&x.unsqueeze(0)?, None),
+            |x| Tensor::einsum("i,i->", &[x, x]),
+        ];
+        for product in products {
+            let y = product(&x())?;
+            assert_eq!(y.dtype(), dtype);
+            assert_eq!(y.sum().backward()?.wrt(&w)?.to_vec::<f32>()?, [1.0, -3.0]);
+        }
     }
     Ok(())
 }

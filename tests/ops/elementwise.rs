@@ -211,6 +211,32 @@ fn real_functions_make_f32_of_integers_and_keep_16_bit_types() -> Result<()> {
     Ok(())
 }
 
+/// In 8 bits of precision, 256 + 1 is 256, and in 11 bits 2048 + 1 is 2048: sums that are kept in 16 bits stop there.
+#[test]
+fn products_of_16_bit_types_are_added_up_in_32_bits() -> Result<()> {
+    for (dtype, k, stopped) in [(DType::BF16, 320, 256.0), (DType::F16, 3000, 2048.0)] {
+        let (x, w) = (Tensor::ones([2, k])?.to_dtype(dtype), Tensor::ones([3, k])?.to_dtype(dtype));
+        let row = x.select(0, 0)?;
+        for y in [
+            x.matmul(&w.t())?,
+            x.linear(&w, None)?,
+            x.matmul(&row)?,
+            row.dot(&row)?,
+            Tensor::einsum("ik,jk->ij", &[&x, &w])?,
+            x.unsqueeze(0)?.matmul(&w.t().unsqueeze(0)?)?,
+        ] {
+            assert_eq!(y.dtype(), dtype);
+            assert!(y.to_f64_vec().iter().all(|y| *y == k as f64 && *y > stopped), "{dtype} {y}");
+        }
+        let bias = tensor![1.0, -1.0, 0.0].to_dtype(dtype);
+        assert_eq!(
+            x.narrow(1, 0, 16)?.linear(&w.narrow(1, 0, 16)?, Some(&bias))?.to_f64_vec(),
+            [17.0, 15.0, 16.0].repeat(2)
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn integers_stay_integers_where_that_means_something() -> Result<()> {
     let (x, y) = (Tensor::from_vec(vec![-7i64, 0, 7], [3])?, Tensor::from_vec(vec![2i64, -3, 2], [3])?);

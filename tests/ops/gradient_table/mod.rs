@@ -109,16 +109,14 @@ fn sixteen_bit_inputs_have_gradients_or_are_refused() {
 }
 
 /// Operations that compute in `F32` and `F64` only, and refuse other inputs by name.
-const REFUSED: [&str; 13] = [
+const REFUSED: [&str; 11] = [
     "attention",
     "bce",
     "cross_entropy",
     "gru",
     "layer_norm",
-    "linear",
     "log_likelihood",
     "lstm",
-    "matmul",
     "mse",
     "rms_norm",
     "rnn",
