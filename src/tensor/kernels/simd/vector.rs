@@ -99,10 +99,9 @@ impl Vector for [f32; WIDTH] {
 
     #[inline(always)]
     unsafe fn transpose(square: &mut [Self; 16]) {
-        for i in 0..WIDTH {
-            for j in 0..i {
-                (square[i][j], square[j][i]) = (square[j][i], square[i][j]);
-            }
+        let rows = *square;
+        for (i, row) in square.iter_mut().enumerate().take(WIDTH) {
+            *row = std::array::from_fn(|j| rows[j][i]);
         }
     }
 
