@@ -69,6 +69,7 @@
 //! | [data] | tables from CSV, preprocessing, splits, batches, windows of text |
 //! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
+//! | [published models](pretrained) | GPT-2 and its kin from the folders of `transformers`, and back |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
 //!
 //! What there is not: GPUs, several machines, convolutions, quantised weights.
@@ -91,6 +92,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
+//! | [`pretrained`] | published models |
 //! | [`pipeline`] | models with their preprocessing or tokenizer, in one file |
 //! | [`models`] | complete models |
 //! | [`regularizers`] | penalties and constraints |
@@ -127,6 +129,7 @@ pub mod optimizers;
 pub mod parallel;
 pub mod pipeline;
 pub mod prelude;
+pub mod pretrained;
 pub mod profile;
 pub mod regularizers;
 pub mod rng;

@@ -8,6 +8,7 @@ pub use crate::layers::*;
 pub use crate::losses::{self, Loss, Reduction};
 pub use crate::optimizers::{self, Adam, AdamW, Optimizer, Sgd};
 pub use crate::pipeline::{Pipeline, TextPipeline};
+pub use crate::pretrained::Pretrained;
 pub use crate::regularizers;
 pub use crate::rng::Rng;
 pub use crate::tensor::index::{Ellipsis, NewAxis, Step};

@@ -7,10 +7,10 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Metadata;
 use super::checkpoint::MAGIC as CHECKPOINT;
-use super::module::{load_reader, slots};
+use super::module::{load, slots};
 use super::safetensors::{self, Reader};
+use super::{Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layers::{Architecture, Module, SlotMut, VisitorMut};
@@ -145,12 +145,7 @@ impl ModelFile {
     /// An error about what is in the file.
     #[track_caller]
     pub(crate) fn because(&self, e: Error) -> Error {
-        let in_file = self.error(e.message());
-        let in_file = match e.help() {
-            Some(help) => in_file.with_help(help),
-            None => in_file,
-        };
-        in_file.with_source(e)
+        because(self.op, &self.path().display().to_string(), e)
     }
 
     /// The model.
@@ -164,45 +159,65 @@ impl ModelFile {
             return Err(e.with_help(format!("open it as what it is: {}::open(path)", self.kind)));
         }
         let Contents { config } = parse::<Contents<M::Config>>(self.op, self.path(), &self.json)?;
-        let (asked, there) = (M::min_parameters(&config), self.numbers());
-        if asked > there {
-            let message = format!("the configuration is that of {asked} parameters, the file has {there}");
-            return Err(self.error(message));
-        }
-        let mut model = match M::from_config(config, &mut Rng::blank()) {
-            Ok(model) => model,
-            Err(e) => return Err(self.because(e)),
-        };
-        self.widen(&mut model)?;
-        load_reader(&mut model, &self.reader, Some("the file was changed after it was saved"))?;
-        Ok(model)
+        build(self.op, config, &self.reader, "the file was changed after it was saved")
     }
+}
 
-    /// How many numbers all tensors of the file hold.
-    fn numbers(&self) -> usize {
-        let sizes = self.reader.infos().iter().map(|info| info.shape.iter().product::<usize>());
-        sizes.fold(0, usize::saturating_add)
+/// A model of this configuration with the parameters of a source: all of them, and no others. The help is for a source that
+/// does not fit.
+#[track_caller]
+pub(super) fn build<M: Architecture>(
+    op: &'static str,
+    config: M::Config,
+    source: &dyn TensorSource,
+    help: &'static str,
+) -> Result<M> {
+    let infos = source.infos();
+    let sizes = infos.iter().map(|info| info.shape.iter().product::<usize>());
+    let there = sizes.fold(0, usize::saturating_add);
+    let asked = M::min_parameters(&config);
+    if asked > there {
+        let message = format!("the configuration is that of {asked} parameters, the file has {there}");
+        return Err(Error::format(op, format!("{}: {message}", source.describe())));
     }
+    let mut model = match M::from_config(config, &mut Rng::blank()) {
+        Ok(model) => model,
+        Err(e) => return Err(because(op, &source.describe(), e)),
+    };
+    widen(&mut model, &infos)?;
+    load(&mut model, op, source, Some(help))?;
+    Ok(model)
+}
 
-    /// Parameters that were saved in double precision stay so.
-    #[track_caller]
-    fn widen(&self, model: &mut impl Module) -> Result<()> {
-        let infos = self.reader.infos().iter().filter(|info| info.dtype == Some(DType::F64));
-        let wide: HashMap<&str, &[usize]> = infos.map(|info| (info.name.as_str(), &*info.shape)).collect();
-        if wide.is_empty() {
-            return Ok(());
-        }
-        let mut failed = None;
-        let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-            if let SlotMut::Param(param) = slot
-                && wide.get(path).is_some_and(|shape| *shape == param.shape())
-            {
-                failed = failed.take().or(param.retype(DType::F64).err());
-            }
-        };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
-        failed.map_or(Ok(()), Err)
+/// An error about what is in a file.
+#[track_caller]
+fn because(op: &'static str, place: &str, e: Error) -> Error {
+    let in_file = Error::format(op, format!("{place}: {}", e.message()));
+    let in_file = match e.help() {
+        Some(help) => in_file.with_help(help),
+        None => in_file,
+    };
+    in_file.with_source(e)
+}
+
+/// Parameters that were saved in double precision stay so.
+#[track_caller]
+fn widen(model: &mut impl Module, infos: &[TensorInfo]) -> Result<()> {
+    let infos = infos.iter().filter(|info| info.dtype == Some(DType::F64));
+    let wide: HashMap<&str, &[usize]> = infos.map(|info| (info.name.as_str(), &*info.shape)).collect();
+    if wide.is_empty() {
+        return Ok(());
     }
+    let mut failed = None;
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        if let SlotMut::Param(param) = slot
+            && wide.get(path).is_some_and(|shape| *shape == param.shape())
+        {
+            failed = failed.take().or(param.retype(DType::F64).err());
+        }
+    };
+    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    failed.map_or(Ok(()), Err)
 }
 
 #[track_caller]

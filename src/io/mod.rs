@@ -21,6 +21,7 @@
 //!   preprocessing or tokenizer, in one file as well.
 //! - Any other module, such as a [`Sequential`](crate::layers::Sequential), is made in code and [loads](SaveLoad::load) its
 //!   parameters.
+//! - Parameters that another program wrote, under other names or in several files, come from a [`TensorSource`].
 //!
 //! Models are kept in the [safetensors] format, the one in which PyTorch users publish theirs. It is data only: reading a
 //! file never runs code from it. A training run that is to be resumed is kept in a [`Checkpoint`], which holds the
@@ -31,6 +32,7 @@ mod checkpoint;
 mod metadata;
 mod module;
 pub mod safetensors;
+mod source;
 
 pub use crate::files::write_atomically;
 pub(crate) use architecture::{ModelFile, save};
@@ -38,3 +40,4 @@ pub use checkpoint::{Checkpoint, CheckpointFolder};
 pub use metadata::{Attachment, Metadata};
 pub use module::{LoadReport, Misshapen, SaveLoad};
 pub(crate) use module::{load_named, slots};
+pub use source::{Converted, Renamed, TensorInfo, TensorSource, Transposed};

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::architecture::{self, ModelFile};
 use super::safetensors::Reader;
-use super::{Attachment, Metadata};
+use super::source::missing;
+use super::{Attachment, Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
 use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::{DType, Tensor};
@@ -125,13 +126,54 @@ pub trait SaveLoad: Module + Sized {
     /// If the tensors do not fit.
     #[track_caller]
     fn load_state_dict(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        let given = tensors.iter().map(|(name, tensor)| Given {
-            name,
-            shape: tensor.shape(),
-            dtype: Some(tensor.dtype()),
-            read: Box::new(move || Ok(tensor.detach())),
-        });
-        load(self, "load_state_dict", "the state", given.collect(), Some(PARTIAL)).map(drop)
+        load(self, "load_state_dict", &Named { label: "the state", tensors: tensors.iter().collect() }, Some(PARTIAL))
+            .map(drop)
+    }
+
+    /// Replaces all parameters and buffers by those of a source, as [`load`](Self::load) does: of several files, or of one
+    /// whose names or layouts are others. See [`TensorSource`].
+    ///
+    /// # Errors
+    /// If the tensors do not fit, or cannot be read.
+    #[track_caller]
+    fn load_from(&mut self, source: &dyn TensorSource) -> Result<()> {
+        load(self, "load_from", source, Some(PARTIAL)).map(drop)
+    }
+
+    /// The same for all names that the source and the model have in common; see [`load_partial`](Self::load_partial).
+    ///
+    /// # Errors
+    /// If what fits cannot be read.
+    #[track_caller]
+    fn load_partial_from(&mut self, source: &dyn TensorSource) -> Result<LoadReport> {
+        load(self, "load_partial_from", source, None)
+    }
+
+    /// A model of this configuration with the parameters of a source, which must have all of them. No random weights are
+    /// drawn, and parameters of type `F64` in the source are so in the model.
+    ///
+    /// ```
+    /// use demotic::io::safetensors::Reader;
+    /// use demotic::models::{Gpt, GptConfig};
+    /// use demotic::prelude::*;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("gpt.safetensors");
+    /// let config = GptConfig::new(65, 16).layers(2).hidden_size(32);
+    /// Gpt::new(config.clone(), &mut Rng::seed(0))?.save(&path)?;
+    /// let gpt = Gpt::from_source(config, &Reader::open(&path)?)?;
+    /// assert_eq!(gpt.config().num_layers, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such model, or the tensors do not fit or cannot be read.
+    #[track_caller]
+    fn from_source(config: Self::Config, source: &dyn TensorSource) -> Result<Self>
+    where
+        Self: Architecture,
+    {
+        architecture::build("from_source", config, source, "the configuration is that of another model")
     }
 }
 
@@ -177,11 +219,12 @@ impl LoadReport {
             .collect();
         let parts = [("missing", &self.missing), ("unexpected", &self.unexpected), ("misshapen", &misshapen)];
         let parts = parts.iter().filter(|(_, names)| !names.is_empty());
-        parts.map(|(what, names)| format!("{} {what} ({})", names.len(), list(names))).collect::<Vec<_>>().join(", ")
+        parts.map(|(what, names)| format!("{} {what} ({})", names.len(), shown(names))).collect::<Vec<_>>().join(", ")
     }
 }
 
-fn list(names: &[String]) -> String {
+/// The first of many names.
+pub(super) fn shown(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let more = if names.len() > SHOWN { format!(", and {} more", names.len() - SHOWN) } else { String::new() };
     names[..names.len().min(SHOWN)].join(", ") + &more
@@ -190,13 +233,25 @@ fn list(names: &[String]) -> String {
 /// The help where everything has to fit.
 const PARTIAL: &str = "load_partial() takes over what fits, and returns the rest";
 
-/// A tensor that is offered to a model.
-pub(super) struct Given<'a> {
-    pub(super) name: &'a str,
-    pub(super) shape: &'a [usize],
-    /// `None` if tensors cannot hold such elements.
-    pub(super) dtype: Option<DType>,
-    pub(super) read: Box<dyn Fn() -> Result<Tensor> + 'a>,
+/// Tensors by name.
+struct Named<'a> {
+    label: &'a str,
+    tensors: BTreeMap<&'a String, &'a Tensor>,
+}
+
+impl TensorSource for Named<'_> {
+    fn infos(&self) -> Vec<TensorInfo> {
+        let info = |(name, tensor): (&&String, &&Tensor)| TensorInfo::new(*name, tensor.shape(), Some(tensor.dtype()));
+        self.tensors.iter().map(info).collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Tensor> {
+        self.tensors.get(&name.to_string()).map(|tensor| tensor.detach()).ok_or_else(|| missing(self, name))
+    }
+
+    fn describe(&self) -> String {
+        self.label.into()
+    }
 }
 
 /// All parameters and buffers with their paths, in the order of the fields.
@@ -222,13 +277,8 @@ pub(crate) fn load_named(
     tensors: &[(String, Tensor)],
     help: &'static str,
 ) -> Result<()> {
-    let given = tensors.iter().map(|(name, tensor)| Given {
-        name,
-        shape: tensor.shape(),
-        dtype: Some(tensor.dtype()),
-        read: Box::new(|| Ok(tensor.clone())),
-    });
-    load(module, op, source, given.collect(), Some(help)).map(drop)
+    let tensors = tensors.iter().map(|(name, tensor)| (name, tensor)).collect();
+    load(module, op, &Named { label: source, tensors }, Some(help)).map(drop)
 }
 
 #[track_caller]
@@ -238,23 +288,7 @@ fn load_file(
     path: &Path,
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
-    load_reader(module, &Reader::open_for(op, path)?, strict)
-}
-
-/// Gives a model what a file has. If `strict`, anything that does not fit is an error with this help.
-#[track_caller]
-pub(super) fn load_reader(
-    module: &mut impl Module,
-    reader: &Reader,
-    strict: Option<&'static str>,
-) -> Result<LoadReport> {
-    let given = reader.infos().iter().map(|info| Given {
-        name: &info.name,
-        shape: &info.shape,
-        dtype: info.dtype,
-        read: Box::new(|| reader.read(info)),
-    });
-    load(module, reader.op(), &reader.path().display().to_string(), given.collect(), strict)
+    load(module, op, &Reader::open_for(op, path)?, strict)
 }
 
 /// Whether elements may become others: always without loss of fractions.
@@ -267,11 +301,11 @@ fn converts(from: DType, to: DType) -> bool {
 pub(super) fn load(
     module: &mut (impl Module + ?Sized),
     op: &'static str,
-    source: &str,
-    given: Vec<Given<'_>>,
+    source: &dyn TensorSource,
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
-    let mut given: BTreeMap<&str, Given<'_>> = given.into_iter().map(|given| (given.name, given)).collect();
+    let infos = source.infos();
+    let mut given: BTreeMap<&str, &TensorInfo> = infos.iter().map(|info| (info.name.as_str(), info)).collect();
     let mut report = LoadReport::default();
     let mut fitting = BTreeMap::new();
     for (path, value) in slots(module) {
@@ -281,7 +315,7 @@ pub(super) fn load(
         };
         match given.dtype {
             Some(dtype) if given.shape == value.shape() && converts(dtype, value.dtype()) => {
-                fitting.insert(path, (given, value.dtype()));
+                fitting.insert(path, value.dtype());
             }
             dtype => report.misshapen.push(Misshapen {
                 name: path,
@@ -296,14 +330,15 @@ pub(super) fn load(
     }
     report.unexpected = given.into_keys().map(String::from).collect();
     if let (Some(help), false) = (strict, report.is_complete()) {
-        let message = format!("{source} does not fit the model: {}", report.describe());
+        let message = format!("{} does not fit the model: {}", source.describe(), report.describe());
         return Err(Error::parameter(op, message).with_help(help));
     }
 
     // All is read before anything changes.
     let mut values = BTreeMap::new();
-    for (path, (given, dtype)) in fitting {
-        values.insert(path, (given.read)()?.cast(dtype));
+    for (path, dtype) in fitting {
+        let value = source.read(&path)?.cast(dtype);
+        values.insert(path, value);
     }
     let mut failed = None;
     let mut on_slot = |path: &str, slot: SlotMut<'_>| {

@@ -17,6 +17,7 @@ mod matmul;
 mod metrics;
 mod norms;
 mod optimizers;
+mod pretrained;
 mod recurrent;
 mod reductions;
 mod schedules;

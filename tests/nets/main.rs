@@ -15,5 +15,6 @@ mod mistakes;
 mod recurrent_lm;
 mod save_open;
 mod seq2seq;
+mod sources;
 mod token_layers;
 mod transformer;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may use besides itself and the ground (`error`, `rng`, `parallel`, `profile`).
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("tensor", &["memory"]),
     ("memory", &["tensor"]),
     ("autograd", &["tensor"]),
@@ -14,6 +14,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
     ("models", &["text", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
     ("pipeline", &["models", "layers", "tensor", "data", "text", "io"]),
+    ("pretrained", &["pipeline", "models", "layers", "tensor", "text", "io", "files"]),
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "files"]),

@@ -22,9 +22,11 @@
 
 mod header;
 mod read;
+mod sharded;
 mod write;
 
 pub use read::{Info, Reader, load_tensors};
+pub use sharded::Sharded;
 pub use write::save_tensors;
 pub(super) use write::write;
 

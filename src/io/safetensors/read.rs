@@ -7,13 +7,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
-use safetensors::tensor::TensorInfo;
+use safetensors::tensor::TensorInfo as Entry;
 
 use super::MAX_HEADER;
 use super::header::{Header, dtype};
 use crate::error::{Error, Result, short};
 use crate::files;
-use crate::io::Metadata;
+use crate::io::{Metadata, TensorInfo, TensorSource};
 use crate::tensor::{DType, Tensor};
 
 /// All tensors of a file, by name.
@@ -25,7 +25,7 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> 
     let reader = Reader::open_for("load_tensors", path.as_ref())?;
     let mut tensors = BTreeMap::new();
     for info in reader.infos() {
-        tensors.insert(info.name.clone(), reader.read(info)?);
+        tensors.insert(info.name.clone(), reader.read_info(info)?);
     }
     Ok(tensors)
 }
@@ -71,7 +71,7 @@ pub struct Info {
 }
 
 impl Info {
-    pub(super) fn new(name: String, info: TensorInfo) -> Self {
+    pub(super) fn new(name: String, info: Entry) -> Self {
         let (dtype, stored) = (dtype(info.dtype), info.dtype.to_string());
         Self { name, shape: info.shape, dtype, stored, kind: info.dtype, range: info.data_offsets }
     }
@@ -101,7 +101,7 @@ impl Reader {
     }
 
     #[track_caller]
-    pub(in crate::io) fn open_for(op: &'static str, path: &Path) -> Result<Self> {
+    pub(crate) fn open_for(op: &'static str, path: &Path) -> Result<Self> {
         let mut file = files::open(op, path)?;
         let parsed = match parse(&mut file) {
             Ok(parsed) => parsed,
@@ -114,10 +114,6 @@ impl Reader {
         Ok(Self { op, path: path.to_path_buf(), file, data, header })
     }
 
-    pub(in crate::io) fn op(&self) -> &'static str {
-        self.op
-    }
-
     pub(in crate::io) fn path(&self) -> &Path {
         &self.path
     }
@@ -126,6 +122,14 @@ impl Reader {
     #[must_use]
     pub fn infos(&self) -> &[Info] {
         &self.header.infos
+    }
+
+    /// What the file says of one of them.
+    #[must_use]
+    pub fn info(&self, name: &str) -> Option<&Info> {
+        let Header { infos, by_name, .. } = &self.header;
+        let at = by_name.binary_search_by_key(&name, |i| infos[*i].name.as_str()).ok()?;
+        Some(&infos[by_name[at]])
     }
 
     /// What the file says beside its tensors.
@@ -141,18 +145,15 @@ impl Reader {
     /// read.
     #[track_caller]
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
-        let Header { infos, by_name, .. } = &self.header;
-        match by_name.binary_search_by_key(&name, |i| infos[*i].name.as_str()) {
-            Ok(at) => self.read(&infos[by_name[at]]),
-            Err(_) => {
-                Err(Error::argument("tensor", format!("{} has no tensor `{}`", self.path.display(), short(name))))
-            }
+        match self.info(name) {
+            Some(info) => self.read_info(info),
+            None => Err(Error::argument("tensor", format!("{} has no tensor `{}`", self.path.display(), short(name)))),
         }
     }
 
     /// Reads one of this file's tensors.
     #[track_caller]
-    pub(in crate::io) fn read(&self, info: &Info) -> Result<Tensor> {
+    fn read_info(&self, info: &Info) -> Result<Tensor> {
         let place = || format!("{}: tensor `{}`", self.path.display(), short(&info.name));
         let Some(dtype) = info.dtype else {
             let message = format!("{} has elements of type {}, which tensors cannot hold", place(), info.stored);
@@ -179,6 +180,21 @@ impl Reader {
             Ok(tensor) => Ok(tensor),
             Err(e) => Err(Error::format(self.op, format!("{}: {}", place(), e.message())).with_source(e)),
         }
+    }
+}
+
+impl TensorSource for Reader {
+    fn infos(&self) -> Vec<TensorInfo> {
+        let info = |info: &Info| TensorInfo::new(&info.name, info.shape.as_slice(), info.dtype);
+        self.header.infos.iter().map(info).collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Tensor> {
+        self.tensor(name)
+    }
+
+    fn describe(&self) -> String {
+        self.path.display().to_string()
     }
 }
 

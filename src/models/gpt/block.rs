@@ -78,18 +78,23 @@ pub struct Attention {
     num_heads: usize,
     /// The factor of the scores, if it is not the usual one.
     scale: Option<f64>,
+    /// Of attention weights.
+    weight_dropout: Dropout,
     dropout: Dropout,
 }
 
-crate::module!(Attention { c_attn, c_proj }, plain { num_heads, scale, dropout });
+crate::module!(Attention { c_attn, c_proj }, plain { num_heads, scale, weight_dropout, dropout });
 
 impl Attention {
     #[track_caller]
     fn new(config: &GptConfig, index: usize, rng: &mut Rng) -> Result<Self> {
         let width = config.hidden_size;
-        let scale = 1.0 / (((width / config.num_heads) as f64).sqrt() * (index as f64 + 1.0));
+        let usual = config.attention_scaling && !config.inverse_layer_scaling;
+        let root = if config.attention_scaling { ((width / config.num_heads) as f64).sqrt() } else { 1.0 };
+        let block = if config.inverse_layer_scaling { index as f64 + 1.0 } else { 1.0 };
         Ok(Self {
-            scale: config.inverse_layer_scaling.then_some(scale),
+            scale: (!usual).then_some(1.0 / (root * block)),
+            weight_dropout: Dropout::new(config.attention_dropout.unwrap_or(config.dropout))?,
             c_attn: Projection::new(width, 3 * width, INITIAL_STD, rng)?,
             c_proj: Projection::new(width, width, residual_std(config), rng)?,
             num_heads: config.num_heads,
@@ -120,8 +125,8 @@ impl Attention {
         if let Some(mask) = past.mask {
             options = options.mask(mask);
         }
-        if let (Mode::Train(rng), true) = (&mut *mode, self.dropout.p() > 0.0) {
-            options = options.dropout(self.dropout.p(), rng);
+        if let (Mode::Train(rng), true) = (&mut *mode, self.weight_dropout.p() > 0.0) {
+            options = options.dropout(self.weight_dropout.p(), rng);
         }
         let y = q.attention(&k, &v, &options)?.transpose(1, 2)?.reshape([batch, time, width])?;
         let y = self.c_proj.forward(&y, mode).in_layer("c_proj")?;

@@ -32,8 +32,15 @@ pub struct GptConfig {
     pub num_heads: usize,
     /// The inner size of a block's feed-forward part; usually four times `hidden_size`.
     pub intermediate_size: usize,
-    /// The dropout probability of embeddings, attention weights and the outputs of both parts of a block.
+    /// The dropout probability of the outputs of both parts of a block, and of embeddings and attention weights unless
+    /// they have one of their own.
     pub dropout: f64,
+    /// The dropout probability of embeddings, if it is another.
+    #[serde(default)]
+    pub embedding_dropout: Option<f64>,
+    /// The dropout probability of attention weights, if it is another.
+    #[serde(default)]
+    pub attention_dropout: Option<f64>,
     /// Added to the variance by layer normalisation.
     pub layer_norm_eps: f64,
     /// Whether the output layer uses the weights of the token embedding (Press and Wolf, 2017).
@@ -44,6 +51,9 @@ pub struct GptConfig {
     /// `transformers`, whose `gelu` is [`Gelu`](crate::layers::Gelu)).
     #[serde(default = "gelu_tanh")]
     pub activation: Activation,
+    /// Whether the scores of attention are divided by the root of a head's size: `scale_attn_weights` of `transformers`.
+    #[serde(default = "yes")]
+    pub attention_scaling: bool,
     /// Whether the scores of attention are divided by the number of their block, counted from 1:
     /// `scale_attn_by_inverse_layer_idx` of `transformers`.
     #[serde(default)]
@@ -53,6 +63,10 @@ pub struct GptConfig {
 /// What models have whose files say nothing of it.
 fn gelu_tanh() -> Activation {
     Activation::GeluTanh
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl GptConfig {
@@ -67,10 +81,13 @@ impl GptConfig {
             num_heads: 4,
             intermediate_size: 512,
             dropout: 0.0,
+            embedding_dropout: None,
+            attention_dropout: None,
             layer_norm_eps: 1e-5,
             tied: true,
             checkpointing: false,
             activation: gelu_tanh(),
+            attention_scaling: true,
             inverse_layer_scaling: false,
         }
     }
@@ -113,6 +130,28 @@ impl GptConfig {
     #[must_use]
     pub fn activation(mut self, activation: impl Into<Activation>) -> Self {
         self.activation = activation.into();
+        self
+    }
+
+    /// Another dropout probability of embeddings than that of everything else.
+    #[must_use]
+    pub fn embedding_dropout(mut self, p: f64) -> Self {
+        self.embedding_dropout = Some(p);
+        self
+    }
+
+    /// Another dropout probability of attention weights than that of everything else.
+    #[must_use]
+    pub fn attention_dropout(mut self, p: f64) -> Self {
+        self.attention_dropout = Some(p);
+        self
+    }
+
+    /// Takes the scores of attention as they are; see [the field](Self::attention_scaling).
+    #[must_use]
+    #[doc(alias = "scale_attn_weights")]
+    pub fn without_attention_scaling(mut self) -> Self {
+        self.attention_scaling = false;
         self
     }
 

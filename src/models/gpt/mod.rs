@@ -104,7 +104,7 @@ impl Gpt {
     pub fn new(config: GptConfig, rng: &mut Rng) -> Result<Self> {
         config.check()?;
         let width = config.hidden_size;
-        let dropout = Dropout::new(config.dropout)?;
+        let dropout = Dropout::new(config.embedding_dropout.unwrap_or(config.dropout))?;
         let init = Init::Normal { mean: 0.0, std: INITIAL_STD };
         let mut table = |rows: usize| Embedding::from_pretrained(&init.tensor(&[rows, width], rng)?, false);
         let (wte, wpe) = (table(config.vocab_size)?, table(config.context_length)?);

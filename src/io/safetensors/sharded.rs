@@ -1,0 +1,139 @@
+//! Models in several files, with an index that says where what is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Reader;
+use crate::error::{Error, Result, short};
+use crate::files;
+use crate::io::source::missing;
+use crate::io::{TensorInfo, TensorSource};
+use crate::tensor::Tensor;
+
+/// The largest index, in bytes.
+const MAX_INDEX: u64 = 100_000_000;
+
+/// What the index is usually called.
+const INDEX: &str = "model.safetensors.index.json";
+
+/// A model in several safetensors files, as large ones are published: `model.safetensors.index.json` beside
+/// `model-00001-of-00002.safetensors` …
+///
+/// ```
+/// # use demotic::io::{Metadata, TensorSource, safetensors};
+/// # use demotic::tensor;
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// # safetensors::save_tensors([("a", &tensor![1])], &Metadata::new(), folder.join("model-1.safetensors"))?;
+/// # safetensors::save_tensors([("b", &tensor![2])], &Metadata::new(), folder.join("model-2.safetensors"))?;
+/// # let index = r#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;
+/// # std::fs::write(folder.join("model.safetensors.index.json"), index)?;
+/// let model = safetensors::Sharded::open(folder.join("model.safetensors.index.json"))?;
+/// assert_eq!(model.infos().len(), 2);
+/// assert_eq!(model.read("b")?.to_vec::<f32>()?, [2.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Sharded {
+    path: PathBuf,
+    files: Vec<Reader>,
+    /// The file of each tensor, in the order of names.
+    tensors: BTreeMap<String, usize>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+#[track_caller]
+fn malformed(path: &Path, message: String) -> Error {
+    Error::format("open", format!("{}: {message}", path.display()))
+}
+
+impl Sharded {
+    /// Opens an index, or the one in a folder, and the headers of all files that it names.
+    ///
+    /// # Errors
+    /// If the index or a file cannot be read or is malformed, a file is outside of the folder of the index, or does not have
+    /// what the index says.
+    #[track_caller]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let path = if path.is_dir() { path.join(INDEX) } else { path.to_path_buf() };
+
+        let mut json = Vec::new();
+        let read = files::open("open", &path)?.take(MAX_INDEX + 1).read_to_end(&mut json);
+        if let Err(e) = read {
+            return Err(Error::io("open", &path, e));
+        }
+        if json.len() as u64 > MAX_INDEX {
+            return Err(malformed(&path, format!("an index of more than {MAX_INDEX} bytes")));
+        }
+        let index: Index = match serde_json::from_slice(&json) {
+            Ok(index) => index,
+            Err(e) => {
+                let e = malformed(&path, format!("not an index of safetensors files: {e}")).with_source(e);
+                return Err(
+                    e.with_help(r#"an index has the form {"weight_map": {"name of a tensor": "name of a file"}}"#)
+                );
+            }
+        };
+
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let (mut files, mut numbers) = (Vec::new(), HashMap::new());
+        let mut tensors = BTreeMap::new();
+        for (name, file) in index.weight_map {
+            let number = match numbers.get(&file) {
+                Some(number) => *number,
+                None => {
+                    // Whoever wrote the index must not choose files elsewhere.
+                    let parts: Vec<Component<'_>> = Path::new(&file).components().collect();
+                    if !matches!(parts[..], [Component::Normal(_)]) {
+                        return Err(malformed(&path, format!("`{}` is no name of a file beside it", short(&file))));
+                    }
+                    files.push(Reader::open_for("open", &folder.join(&file))?);
+                    numbers.insert(file, files.len() - 1);
+                    files.len() - 1
+                }
+            };
+            let there: &Reader = &files[number];
+            if there.info(&name).is_none() {
+                let message =
+                    format!("tensor `{}` should be in {}, which has none", short(&name), there.path().display());
+                return Err(malformed(&path, message));
+            }
+            tensors.insert(name, number);
+        }
+        Ok(Self { path, files, tensors })
+    }
+}
+
+impl TensorSource for Sharded {
+    fn infos(&self) -> Vec<TensorInfo> {
+        let info = |(name, file): (&String, &usize)| {
+            self.files[*file].info(name).map(|info| TensorInfo::new(name, info.shape.as_slice(), info.dtype))
+        };
+        self.tensors.iter().filter_map(info).collect()
+    }
+
+    fn read(&self, name: &str) -> Result<Tensor> {
+        match self.tensors.get(name) {
+            Some(file) => self.files[*file].tensor(name),
+            None => Err(missing(self, name)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl fmt::Debug for Sharded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sharded({}, {} tensors in {} files)", self.path.display(), self.tensors.len(), self.files.len())
+    }
+}

@@ -1,0 +1,176 @@
+//! GPT-2 and the models of its architecture.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Pretrained, folder};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::io::{SaveLoad, TensorSource};
+use crate::layers::Activation;
+use crate::models::{Gpt, GptConfig};
+
+const MODEL_TYPE: &str = "gpt2";
+
+/// `config.json`: the names and defaults of `GPT2Config` of `transformers`. Options for training heads of other tasks
+/// (`summary_*`), for generation (`bos_token_id` …) and for where to compute in which precision are read over.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default)]
+struct Published {
+    model_type: String,
+    architectures: Vec<String>,
+    vocab_size: usize,
+    n_positions: usize,
+    n_embd: usize,
+    n_layer: usize,
+    n_head: usize,
+    n_inner: Option<usize>,
+    activation_function: String,
+    resid_pdrop: f64,
+    embd_pdrop: f64,
+    attn_pdrop: f64,
+    layer_norm_epsilon: f64,
+    initializer_range: f64,
+    scale_attn_weights: bool,
+    scale_attn_by_inverse_layer_idx: bool,
+    reorder_and_upcast_attn: bool,
+    add_cross_attention: bool,
+    tie_word_embeddings: bool,
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self {
+            model_type: MODEL_TYPE.into(),
+            architectures: vec!["GPT2LMHeadModel".into()],
+            vocab_size: 50_257,
+            n_positions: 1024,
+            n_embd: 768,
+            n_layer: 12,
+            n_head: 12,
+            n_inner: None,
+            activation_function: "gelu_new".into(),
+            resid_pdrop: 0.1,
+            embd_pdrop: 0.1,
+            attn_pdrop: 0.1,
+            layer_norm_epsilon: 1e-5,
+            initializer_range: 0.02,
+            scale_attn_weights: true,
+            scale_attn_by_inverse_layer_idx: false,
+            // Attention is computed in `F32` anyway.
+            reorder_and_upcast_attn: false,
+            add_cross_attention: false,
+            tie_word_embeddings: true,
+        }
+    }
+}
+
+/// The names of activations in `transformers`, the one that is written first.
+const ACTIVATIONS: [(&str, Activation); 14] = [
+    ("gelu_new", Activation::GeluTanh),
+    ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ("gelu_fast", Activation::GeluTanh),
+    ("gelu_python_tanh", Activation::GeluTanh),
+    ("gelu", Activation::Gelu),
+    ("gelu_python", Activation::Gelu),
+    ("relu", Activation::Relu),
+    ("relu6", Activation::Relu6),
+    ("silu", Activation::Silu),
+    ("swish", Activation::Silu),
+    ("mish", Activation::Mish),
+    ("sigmoid", Activation::Sigmoid),
+    ("tanh", Activation::Tanh),
+    ("leaky_relu", Activation::LeakyRelu { slope: 0.01 }),
+];
+
+impl Published {
+    #[track_caller]
+    fn into_config(self, op: &'static str, folder: &Path) -> Result<GptConfig> {
+        if self.add_cross_attention {
+            let e = folder::unsupported(op, folder, "add_cross_attention is true");
+            return Err(e.with_help("a Gpt has no encoder to look at; Seq2SeqTransformer has"));
+        }
+        let name = self.activation_function.as_str();
+        let Some((_, activation)) = ACTIVATIONS.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<&str> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
+            let e = folder::unsupported(op, folder, format_args!("there is no activation_function `{name}`"));
+            return Err(e.with_help(format!("the functions are {}", known.join(", "))));
+        };
+        let mut config = GptConfig::new(self.vocab_size, self.n_positions)
+            .layers(self.n_layer)
+            .heads(self.n_head)
+            .hidden_size(self.n_embd)
+            .dropout(self.resid_pdrop)
+            .embedding_dropout(self.embd_pdrop)
+            .attention_dropout(self.attn_pdrop)
+            .activation(*activation);
+        if let Some(size) = self.n_inner {
+            config = config.intermediate_size(size);
+        }
+        config.layer_norm_eps = self.layer_norm_epsilon;
+        config.tied = self.tie_word_embeddings;
+        config.attention_scaling = self.scale_attn_weights;
+        config.inverse_layer_scaling = self.scale_attn_by_inverse_layer_idx;
+        Ok(config)
+    }
+
+    #[track_caller]
+    fn of(config: &GptConfig) -> Result<Self> {
+        let Some((name, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == config.activation) else {
+            let message = format!("`transformers` has no name for the activation {:?}", config.activation);
+            return Err(Error::argument("save_pretrained", message));
+        };
+        Ok(Self {
+            vocab_size: config.vocab_size,
+            n_positions: config.context_length,
+            n_embd: config.hidden_size,
+            n_layer: config.num_layers,
+            n_head: config.num_heads,
+            n_inner: Some(config.intermediate_size).filter(|size| *size != 4 * config.hidden_size),
+            activation_function: (*name).into(),
+            resid_pdrop: config.dropout,
+            embd_pdrop: config.embedding_dropout.unwrap_or(config.dropout),
+            attn_pdrop: config.attention_dropout.unwrap_or(config.dropout),
+            layer_norm_epsilon: config.layer_norm_eps,
+            scale_attn_weights: config.attention_scaling,
+            scale_attn_by_inverse_layer_idx: config.inverse_layer_scaling,
+            tie_word_embeddings: config.tied,
+            ..Self::default()
+        })
+    }
+}
+
+/// The folders of `GPT2LMHeadModel` and of `GPT2Model`, of which the former has its names below `transformer.`.
+impl Pretrained for Gpt {
+    #[track_caller]
+    fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
+        let (op, folder) = ("from_pretrained", folder.as_ref());
+        let published: Published = folder::config(op, folder, MODEL_TYPE)?;
+        let config = published.into_config(op, folder)?;
+        let tied = config.tied;
+        let weights = folder::weights(op, folder)?.rename(|name| match name {
+            // Causal masks, which older releases saved with the weights.
+            name if name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") => None,
+            "lm_head.weight" => (!tied).then(|| name.into()),
+            name if name.starts_with("transformer.") => Some(name.into()),
+            name => Some(format!("transformer.{name}")),
+        })?;
+        Self::from_source(config, &weights)
+    }
+
+    #[track_caller]
+    fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let (op, folder) = ("save_pretrained", folder.as_ref());
+        let json = match serde_json::to_vec_pretty(&Published::of(self.config())?) {
+            Ok(json) => json,
+            Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
+        };
+        if let Err(e) = fs::create_dir_all(folder) {
+            return Err(Error::io(op, folder, e));
+        }
+        self.save(folder.join("model.safetensors"))?;
+        files::replace(op, &folder.join("config.json"), |out| out.write_all(&json))
+    }
+}

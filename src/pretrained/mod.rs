@@ -1,0 +1,77 @@
+//! Published models: the folder that a model is published as → a model of ours, and back.
+//!
+//! ```no_run
+//! use demotic::models::{GenerateOptions, Gpt};
+//! use demotic::prelude::*;
+//!
+//! // The files of huggingface.co/openai-community/gpt2, downloaded into a folder.
+//! let gpt2 = TextPipeline::<Gpt>::from_pretrained("gpt2")?;
+//! println!("{}", gpt2.generate("Hello, I'm", &GenerateOptions::new(), &mut Rng::seed(0))?.text);
+//!
+//! // Or the model alone, to train it further, and to publish it again.
+//! let mut gpt = Gpt::from_pretrained("gpt2")?;
+//! gpt.freeze("transformer.h.*")?;
+//! gpt.save_pretrained("mine")?;
+//! # Ok::<(), demotic::Error>(())
+//! ```
+//!
+//! Nothing is downloaded: a folder holds what its publisher put there, `config.json`, the weights as
+//! `model.safetensors` (or in several files with `model.safetensors.index.json`), and the files of the tokenizer.
+//!
+//! | `model_type` | model |
+//! |---|---|
+//! | `gpt2` | [`Gpt`](crate::models::Gpt) |
+
+mod folder;
+mod gpt2;
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::layers::Module;
+use crate::pipeline::TextPipeline;
+use crate::text::Tokenizer;
+
+/// A model that is published in the form of Hugging Face's `transformers`.
+pub trait Pretrained: Module + Sized {
+    /// Reads a model from the folder that it is published as: its configuration and its weights, one tensor after the other.
+    /// Parameters are of type `F32` (`F64` if they are so in the file), whatever the file has.
+    ///
+    /// # Errors
+    /// If a file is missing or malformed, the folder is of another kind of model, the model needs something that this crate does
+    /// not have, or configuration and weights do not fit each other.
+    #[track_caller]
+    fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self>;
+
+    /// Writes `config.json` and `model.safetensors` into a folder, which is made if there is none: what
+    /// `transformers` reads with its own `from_pretrained`.
+    ///
+    /// # Errors
+    /// If the model has an option that the published form has no words for, or the file system refuses.
+    #[track_caller]
+    fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()>;
+}
+
+/// The tokenizer in the folder of a published model: `tokenizer.json` if the crate is built with the feature `tokenizers`, else
+/// the byte pairs of `vocab.json` and `merges.txt`.
+///
+/// # Errors
+/// If there is none, or its files are malformed.
+#[track_caller]
+pub fn tokenizer(folder: impl AsRef<Path>) -> Result<Box<dyn Tokenizer>> {
+    folder::tokenizer("tokenizer", folder.as_ref())
+}
+
+impl<M: Pretrained> TextPipeline<M> {
+    /// A published model with its tokenizer; see [`pretrained`](crate::pretrained).
+    ///
+    /// # Errors
+    /// As for [`Pretrained::from_pretrained`] and [`tokenizer`].
+    #[track_caller]
+    pub fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        // Whatever is wrong with the tokenizer is known sooner than the weights are read.
+        let tokenizer = folder::tokenizer("from_pretrained", folder)?;
+        Ok(Self::new(M::from_pretrained(folder)?, tokenizer))
+    }
+}
