@@ -1,9 +1,9 @@
 //! Keys and values of the positions that a transformer has already seen.
 
 use crate::autograd::is_recording;
-use crate::error::{Error, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::{DType, Element, Tensor};
+use crate::error::{Error, Result};
+use crate::tensor::exec::fused::write_rows;
+use crate::tensor::{DType, Tensor};
 
 /// The keys and values of one attention layer, for decoding position by position: each position is projected once, and
 /// those after it attend to what is kept here.
@@ -134,10 +134,8 @@ impl KvCache {
             return Err(Error::state(name, message)
                 .with_help("make the cache as long as the prompt and everything that is to be generated"));
         }
-        with_float!(self.keys.dtype(), T => {
-            write::<T>(keys, &mut self.keys, self.len);
-            write::<T>(values, &mut self.values, self.len);
-        }, else return Err(bug!(name, "a cache of type {}", self.keys.dtype())));
+        write_rows(keys, &mut (0..batch), &mut self.keys, self.len)?;
+        write_rows(values, &mut (0..batch), &mut self.values, self.len)?;
         self.len += positions;
         Ok(())
     }
@@ -168,43 +166,10 @@ impl KvCache {
         }
         let mut new = Self::new(rows.len(), heads, capacity, head_dim, self.keys.dtype())?;
         for (old, new) in [(self.keys(), &mut new.keys), (self.values(), &mut new.values)] {
-            with_float!(old.dtype(), T => write_rows::<T>(&old, rows.iter().copied(), new, 0), else {
-                return Err(bug!("KvCache::reorder", "a cache of type {}", old.dtype()));
-            });
+            write_rows(&old, &mut rows.iter().copied(), new, 0)?;
         }
         (self.keys, self.values) = (new.keys, new.values);
         Ok(())
-    }
-}
-
-/// Writes `x` to the positions of `to` from `at` on.
-fn write<T: Element>(x: &Tensor, to: &mut Tensor, at: usize) {
-    write_rows::<T>(x, 0..x.shape()[0], to, at);
-}
-
-/// Writes the given rows of the batch `x` one after the other, to the positions of `to` from `at` on.
-fn write_rows<T: Element>(x: &Tensor, rows: impl Iterator<Item = usize>, to: &mut Tensor, at: usize) {
-    let packed;
-    let x = if x.strides()[3] == 1 || x.shape()[3] == 1 {
-        x
-    } else {
-        packed = x.packed();
-        &packed
-    };
-    let [heads, positions, width] = [1, 2, 3].map(|i| x.shape()[i]);
-    let [row_stride, head_stride, stride] = [0, 1, 2].map(|i| x.strides()[i]);
-    if positions * width == 0 {
-        return;
-    }
-    let capacity = to.shape()[2];
-    let (data, to) = (x.data::<T>(), to.data_mut::<T>());
-    for (row, to) in rows.zip(to.chunks_exact_mut((heads * capacity * width).max(1))) {
-        for (head, to) in to.chunks_exact_mut(capacity * width).enumerate() {
-            let from = row * row_stride + head * head_stride;
-            for (i, to) in to[at * width..][..positions * width].chunks_exact_mut(width).enumerate() {
-                to.copy_from_slice(&data[from + i * stride..][..width]);
-            }
-        }
     }
 }
 

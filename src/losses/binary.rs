@@ -1,7 +1,7 @@
 //! The cross-entropy of yes and no.
 
-use super::{DENOMINATOR_FLOOR, LOG_FLOOR, Loss, Reduction, check_pair, check_probabilities};
-use crate::autograd::{Function, Saved, Sink, apply};
+use super::{Loss, Reduction, check_pair, check_probabilities};
+use crate::autograd::ops::likelihood::binary_cross_entropy;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -49,46 +49,12 @@ impl Loss for Bce {
     fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
         check_pair("bce", probabilities, target)?;
         check_probabilities("bce", probabilities)?;
-        let losses = apply(BinaryCrossEntropy, &[probabilities, target])?;
+        let losses = binary_cross_entropy(probabilities, target)?;
         Ok(self.reduction.apply(&weighted("bce", losses, self.weight.as_ref(), probabilities)?))
     }
 
     fn count(&self, target: &Tensor) -> f64 {
         self.reduction.count(target.numel() as f64)
-    }
-}
-
-/// `−y log p − (1 − y) log(1 − p)` with logarithms of at least [`LOG_FLOOR`].
-struct BinaryCrossEntropy;
-
-impl BinaryCrossEntropy {
-    fn logs(p: &Tensor) -> [Tensor; 2] {
-        [p.log().clamp_min(LOG_FLOOR), p.neg().log1p().clamp_min(LOG_FLOOR)]
-    }
-}
-
-impl Function for BinaryCrossEntropy {
-    fn name(&self) -> &'static str {
-        "bce"
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let [log_p, log_q] = Self::logs(inputs[0]);
-        // −log q − y (log p − log q)
-        Ok(inputs[1].mul(&log_p.sub(&log_q)?)?.add(&log_q)?.neg())
-    }
-
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let [p, y] = [&saved.inputs()[0], &saved.inputs()[1]];
-        if sink.wants(0) {
-            let variance = p.mul(&p.rsub_scalar(1.0))?.clamp_min(DENOMINATOR_FLOOR);
-            sink.give(0, grad.mul(&p.sub(y)?)?.div(&variance)?)?;
-        }
-        if sink.wants(1) {
-            let [log_p, log_q] = Self::logs(p);
-            sink.give(1, grad.mul(&log_q.sub(&log_p)?)?)?;
-        }
-        Ok(())
     }
 }
 

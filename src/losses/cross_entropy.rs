@@ -1,11 +1,9 @@
 //! The cross-entropy of logits.
 
 use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes};
-use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
-use crate::error::{Error, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::{Real, softmax};
-use crate::tensor::{DType, Element, Tensor};
+use crate::autograd::ops::cross_entropy::ClassCrossEntropy;
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Tensor};
 
 reducible!(CrossEntropy);
 
@@ -193,8 +191,9 @@ impl Loss for CrossEntropy {
                 });
             }
             let targets = self.checked_targets(target, classes)?;
-            let function = ClassCrossEntropy::new(self, targets, classes, &flat_logits);
-            apply(function, &[&flat_logits])?
+            let divisor = self.divisor(&targets);
+            let (label_smoothing, weight) = (self.label_smoothing, self.weight.clone());
+            ClassCrossEntropy { targets, label_smoothing, weight, divisor }.of(&flat_logits)?
         } else {
             if target.numel() == rows && target.shape() != logits.shape() {
                 return Err(not_class_numbers(target, &rest));
@@ -222,14 +221,27 @@ impl Loss for CrossEntropy {
             Some(weights) => usize::try_from(class).ok().and_then(|class| weights.get(class)).map_or(1.0, |w| *w),
             None => 1.0,
         };
-        let targets = target.packed();
-        let counted = targets.data::<i64>().iter().filter(|class| **class != self.ignore_index);
-        let targets: f64 = counted.map(|class| weight_of(*class)).sum();
-        self.reduction.count(targets)
+        let targets = target.to_vec::<i64>().unwrap_or_default();
+        let counted = targets.into_iter().filter(|class| *class != self.ignore_index);
+        self.reduction.count(counted.map(weight_of).sum())
     }
 }
 
 impl CrossEntropy {
+    /// By what the sum of the losses of rows with these targets is divided, if they are to be added up: 0 if none counts.
+    fn divisor(&self, targets: &[i64]) -> Option<f64> {
+        let counted = targets.iter().filter(|target| **target >= 0);
+        match (self.reduction, &self.weight) {
+            (Reduction::Mean, Some(weight)) => {
+                let weight = weight.to_f64_vec();
+                Some(counted.map(|target| weight[*target as usize]).sum())
+            }
+            (Reduction::Mean, None) => Some(counted.count() as f64),
+            (Reduction::Sum, _) => Some(1.0),
+            (Reduction::None, _) => None,
+        }
+    }
+
     /// The loss of logits `[n, classes]` with target probabilities of the same shape.
     fn distribution_loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let [rows, classes] = [logits.shape()[0], logits.shape()[1]];
@@ -260,124 +272,4 @@ fn not_class_numbers(target: &Tensor, shape: &[usize]) -> Error {
     let message = format!("class numbers of type {}, expected i64", target.dtype());
     let reshape = if target.shape() == shape { String::new() } else { format!(" and reshape them to {shape:?}") };
     Error::dtype(name, message).with_help(format!("convert them with to_dtype(DType::I64){reshape}"))
-}
-
-/// Cross-entropy of class numbers in two passes over the logits, without keeping probabilities.
-struct ClassCrossEntropy {
-    targets: Vec<i64>,
-    label_smoothing: f64,
-    weight: Option<Tensor>,
-    reduction: Reduction,
-    /// By what the sum of the losses is divided: 0 if nothing counts.
-    divisor: f64,
-    /// The logarithm of each row's sum of exponentials, kept by the forward pass.
-    log_sum_exp: Option<Tensor>,
-}
-
-impl ClassCrossEntropy {
-    fn new(options: &CrossEntropy, targets: Vec<i64>, classes: usize, logits: &Tensor) -> Self {
-        let weight = options.weight.as_ref().map(|w| w.packed());
-        let divisor = match (options.reduction, &weight) {
-            (Reduction::Mean, Some(weight)) => {
-                let weight = weight.to_f64_vec();
-                targets.iter().filter(|t| **t >= 0).map(|t| weight[*t as usize]).sum()
-            }
-            (Reduction::Mean, None) => targets.iter().filter(|t| **t >= 0).count() as f64,
-            _ => 1.0,
-        };
-        debug_assert_eq!(logits.shape(), [targets.len(), classes]);
-        let (label_smoothing, reduction) = (options.label_smoothing, options.reduction);
-        Self { targets, label_smoothing, weight, reduction, divisor, log_sum_exp: None }
-    }
-
-    fn compute<T: Element + Real>(&mut self, logits: &Tensor) -> Tensor {
-        let rows = self.targets.len();
-        let classes = logits.shape()[1];
-        let logits = logits.packed();
-        let weight = self.weight.as_ref().map(|w| w.data::<T>());
-        let mut log_sum_exp = Tensor::stale(T::DTYPE, &[rows]);
-        let losses = Tensor::build::<T>(&[rows], |losses| {
-            let smoothing = <T as Element>::from_f64(self.label_smoothing);
-            softmax::cross_entropy(
-                logits.data(),
-                classes,
-                &self.targets,
-                smoothing,
-                weight,
-                losses,
-                log_sum_exp.data_mut(),
-            );
-        });
-        self.log_sum_exp = Some(log_sum_exp);
-        match self.reduction {
-            Reduction::None => losses,
-            // The mean of nothing, whatever the logits are.
-            _ if self.divisor == 0.0 => losses.sum().mul_scalar(0.0).add_scalar(f64::NAN),
-            _ => losses.sum().div_scalar(self.divisor),
-        }
-    }
-
-    fn gradient<T: Element + Real>(&self, logits: &Tensor, log_sum_exp: &Tensor, grad: &Tensor) -> Result<Tensor> {
-        let classes = logits.shape()[1];
-        if self.divisor == 0.0 {
-            return Tensor::full_dtype(logits.shape(), 0.0, logits.dtype());
-        }
-        let logits = logits.packed();
-        let scale = match self.reduction {
-            Reduction::None => grad.packed(),
-            _ => grad.div_scalar(self.divisor).broadcast_to([self.targets.len()])?.packed(),
-        };
-        let weight = self.weight.as_ref().map(|w| w.data::<T>());
-        let smoothing = <T as Element>::from_f64(self.label_smoothing);
-        Ok(Tensor::build::<T>(logits.shape(), |out| {
-            let (lse, scale) = (log_sum_exp.data(), scale.data());
-            softmax::cross_entropy_backward(logits.data(), classes, lse, &self.targets, smoothing, weight, scale, out);
-        }))
-    }
-}
-
-impl Function for ClassCrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let dtype = inputs[0].dtype();
-        with_float!(dtype, T => Ok(self.compute::<T>(inputs[0])), else Err(bug!("cross_entropy", "logits of type {dtype}")))
-    }
-
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let (logits, Some(log_sum_exp)) = (&saved.inputs()[0], &self.log_sum_exp) else {
-            return Err(bug!("cross_entropy", "a gradient without a forward pass"));
-        };
-        let dtype = logits.dtype();
-        let slope = with_float!(dtype, T => self.gradient::<T>(logits, log_sum_exp, grad), else {
-            Err(bug!("cross_entropy", "logits of type {dtype}"))
-        });
-        sink.give(0, slope?)
-    }
-
-    fn second_order(&self) -> SecondOrder {
-        SecondOrder::Composite
-    }
-
-    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let logits = &inputs[0];
-        let classes = logits.shape()[1];
-        let weight = self.weight.as_ref().map_or_else(|| vec![1.0; classes], Tensor::to_f64_vec);
-        let uniform = self.label_smoothing / classes as f64;
-        let mut target = vec![0.0; logits.numel()];
-        for (row, t) in target.chunks_mut(classes).zip(&self.targets).filter(|(_, t)| **t >= 0) {
-            row.iter_mut().zip(&weight).for_each(|(q, w)| *q = uniform * w);
-            row[*t as usize] += (1.0 - self.label_smoothing) * weight[*t as usize];
-        }
-        let target = Tensor::from_vec(target, logits.shape())?.to_dtype(logits.dtype());
-        let losses = target.mul(&logits.log_softmax(-1)?)?.sum_dims(&[1], false)?.neg();
-        Ok(match self.reduction {
-            Reduction::None => losses,
-            // Its gradient is zero, whatever the logits are.
-            _ if self.divisor == 0.0 => logits.sum().mul_scalar(0.0).add_scalar(f64::NAN),
-            _ => losses.sum().div_scalar(self.divisor),
-        })
-    }
 }

@@ -1,7 +1,7 @@
 //! The cross-entropy of probabilities.
 
-use super::{DENOMINATOR_FLOOR, LOG_FLOOR, Loss, Reduction, check_pair, check_probabilities};
-use crate::autograd::{Function, Saved, Sink, apply};
+use super::{Loss, Reduction, check_pair, check_probabilities};
+use crate::autograd::ops::likelihood::log_likelihood;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
@@ -50,7 +50,7 @@ impl Loss for CrossEntropyFromProbabilities {
             target
         };
         check_pair(name, probabilities, target)?;
-        let terms = apply(LogLikelihood, &[probabilities, target])?;
+        let terms = log_likelihood(probabilities, target)?;
         Ok(self.reduction.apply(&terms.sum_dims(&[-1], false)?.neg()))
     }
 
@@ -58,29 +58,5 @@ impl Loss for CrossEntropyFromProbabilities {
     fn count(&self, target: &Tensor) -> f64 {
         let classes = if target.dtype() == DType::I64 { 1 } else { target.shape().last().copied().unwrap_or(1) };
         self.reduction.count(target.numel() as f64 / classes.max(1) as f64)
-    }
-}
-
-/// `y · log p` with logarithms of at least [`LOG_FLOOR`], and a gradient that stays finite at `p = 0`.
-struct LogLikelihood;
-
-impl Function for LogLikelihood {
-    fn name(&self) -> &'static str {
-        "log_likelihood"
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        inputs[0].log().clamp_min(LOG_FLOOR).mul(inputs[1])
-    }
-
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let [p, y] = [&saved.inputs()[0], &saved.inputs()[1]];
-        if sink.wants(0) {
-            sink.give(0, grad.mul(y)?.div(&p.clamp_min(DENOMINATOR_FLOOR))?)?;
-        }
-        if sink.wants(1) {
-            sink.give(1, grad.mul(&p.log().clamp_min(LOG_FLOOR))?)?;
-        }
-        Ok(())
     }
 }

@@ -52,9 +52,8 @@ pub use cross_entropy::{CrossEntropy, cross_entropy, token_cross_entropy};
 pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
 
-use crate::error::{Error, Here, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::{DType, Element, Tensor};
+use crate::error::{Error, Here, Result};
+use crate::tensor::{DType, Tensor};
 
 /// What becomes of the losses of single elements or examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,7 +128,8 @@ pub trait Loss: Send + Sync {
         if target.dtype() != DType::I64 {
             return target.numel() as f64;
         }
-        target.packed().data::<i64>().iter().filter(|class| **class != IGNORE_INDEX).count() as f64
+        let classes = target.to_vec::<i64>().unwrap_or_default();
+        classes.into_iter().filter(|class| *class != IGNORE_INDEX).count() as f64
     }
 }
 
@@ -203,18 +203,13 @@ pub(crate) fn check_not_empty(name: &'static str, prediction: &Tensor) -> Result
     Ok(())
 }
 
-/// The lowest logarithm of a probability that counts, as in PyTorch: losses of probabilities stay finite at 0 and 1.
-const LOG_FLOOR: f64 = -100.0;
-/// The smallest denominator in the gradients of losses of probabilities, as in PyTorch.
-const DENOMINATOR_FLOOR: f64 = 1e-12;
-
 /// Values outside of 0 ..= 1 are logits, not probabilities.
 #[track_caller]
 fn check_probabilities(name: &'static str, x: &Tensor) -> Result<()> {
-    let packed = x.packed();
-    let wrong = with_float!(x.dtype(), T => {
-        packed.data::<T>().iter().map(|p| p.to_f64()).find(|p| *p < 0.0 || *p > 1.0)
-    }, else return Err(bug!(name, "probabilities of type {}", x.dtype())));
+    let x = x.detach();
+    // Where there is a NaN, the numbers are looked at one by one.
+    let are_within = x.is_empty() || x.min()?.item()? >= 0.0 && x.max()?.item()? <= 1.0;
+    let wrong = if are_within { None } else { x.to_f64_vec().into_iter().find(|p| *p < 0.0 || *p > 1.0) };
     match wrong {
         Some(p) => Err(Error::argument(name, format!("the prediction contains {p}, which is not a probability"))
             .with_help("for the raw outputs of a model use the loss of logits")),

@@ -1,8 +1,8 @@
 //! Losses of numbers.
 
 use super::{Loss, Reduction, check_pair};
-use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
-use crate::error::{Error, Result, bug};
+use crate::autograd::ops::squared_error::squared_error;
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(Mse, Mae);
@@ -60,50 +60,11 @@ impl Loss for Mse {
             Reduction::Sum => false,
             Reduction::None => return Ok(prediction.sub(target)?.square()),
         };
-        apply(SquaredError { mean, difference: None }, &[prediction, target])
+        squared_error(prediction, target, mean)
     }
 
     fn count(&self, target: &Tensor) -> f64 {
         self.reduction.count(target.numel() as f64)
-    }
-}
-
-/// `Σ (a − b)²`, or its mean: the difference is computed once, and is all that the gradient needs.
-struct SquaredError {
-    mean: bool,
-    difference: Option<Tensor>,
-}
-
-impl Function for SquaredError {
-    fn name(&self) -> &'static str {
-        "mse"
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let difference = inputs[0].sub(inputs[1])?;
-        self.difference = Some(difference.detach());
-        Ok(difference.sum_of_squares(self.mean))
-    }
-
-    fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let Some(difference) = &self.difference else {
-            return Err(bug!("mse", "a gradient without a forward pass"));
-        };
-        let count = if self.mean { difference.numel() as f64 } else { 1.0 };
-        let slope = difference.mul_scalar(2.0 / count * grad.item()?);
-        if sink.wants(1) {
-            sink.give(1, slope.neg())?;
-        }
-        sink.give(0, slope)
-    }
-
-    fn second_order(&self) -> SecondOrder {
-        SecondOrder::Composite
-    }
-
-    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let squares = inputs[0].sub(&inputs[1])?.square();
-        Ok(if self.mean { squares.mean() } else { squares.sum() })
     }
 }
 

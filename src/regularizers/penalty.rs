@@ -1,15 +1,11 @@
 //! Terms of the loss that grow with the parameters.
 
 use super::selection::Selection;
-use crate::autograd::{Function, Saved, SecondOrder, Sink, apply};
-use crate::error::{Error, Result, bug};
+use crate::autograd::ops::penalty::{Penalty as Kind, powers};
+use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, Visitor};
 use crate::optimizers::options::not_negative;
-use crate::tensor::exec::reduce::{ReduceOp, total};
-use crate::tensor::kernels::Real;
-use crate::tensor::kernels::map::{self, Unary};
-use crate::tensor::kernels::simd::Isa;
-use crate::tensor::{Tensor, dtype::with_float};
+use crate::tensor::Tensor;
 
 /// A term to be added to the loss.
 pub trait Penalty: Send + Sync {
@@ -54,6 +50,15 @@ impl L1 {
     pub fn on(self, pattern: impl Into<String>) -> Self {
         Self(self.0.on(pattern))
     }
+
+    /// The same term for tensors that are not parameters, activations of a layer for example. They have one type.
+    ///
+    /// # Errors
+    /// As for [`penalty`](Penalty::penalty).
+    #[track_caller]
+    pub fn of(&self, tensors: &[&Tensor]) -> Result<Tensor> {
+        self.0.over(Kind::L1, tensors)
+    }
 }
 
 impl L2 {
@@ -67,6 +72,15 @@ impl L2 {
     #[must_use]
     pub fn on(self, pattern: impl Into<String>) -> Self {
         Self(self.0.on(pattern))
+    }
+
+    /// The same term for tensors that are not parameters, activations of a layer for example. They have one type.
+    ///
+    /// # Errors
+    /// As for [`penalty`](Penalty::penalty).
+    #[track_caller]
+    pub fn of(&self, tensors: &[&Tensor]) -> Result<Tensor> {
+        self.0.over(Kind::L2, tensors)
     }
 }
 
@@ -85,10 +99,27 @@ impl ElasticNet {
         self
     }
 
+    /// The same term for tensors that are not parameters, activations of a layer for example. They have one type.
+    ///
+    /// # Errors
+    /// As for [`penalty`](Penalty::penalty).
+    ///
+    /// ```
+    /// use demotic::{regularizers::ElasticNet, tensor};
+    ///
+    /// let activations = tensor![[1.0, -2.0], [0.0, 0.5]].relu();
+    /// assert_eq!(ElasticNet::new(0.5, 1.0).of(&[&activations])?.item()?, 0.5 * 1.5 + 1.25);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
     #[track_caller]
-    fn compute(&self, op: &'static str, model: &dyn Module) -> Result<Tensor> {
-        not_negative(op, "the strength", self.l1)?;
-        not_negative(op, "the strength", self.l2)?;
+    pub fn of(&self, tensors: &[&Tensor]) -> Result<Tensor> {
+        self.over(Kind::ElasticNet, tensors)
+    }
+
+    #[track_caller]
+    fn compute(&self, kind: Kind, model: &dyn Module) -> Result<Tensor> {
+        let op = kind.name();
+        self.check(op)?;
         let mut chosen = Vec::new();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             if let Slot::Param(param) = slot
@@ -103,101 +134,47 @@ impl ElasticNet {
             let message = format!("parameters of types {} and {} in one penalty", first.dtype(), other.dtype());
             return Err(Error::dtype(op, message).with_help("make one penalty for each type, with on()"));
         }
-        let inputs: Vec<&Tensor> = chosen.iter().collect();
-        apply(Powers { op, l1: self.l1, l2: self.l2 }, &inputs)
+        powers(kind, self.l1, self.l2, &chosen.iter().collect::<Vec<_>>())
+    }
+
+    #[track_caller]
+    fn over(&self, kind: Kind, tensors: &[&Tensor]) -> Result<Tensor> {
+        let op = kind.name();
+        self.check(op)?;
+        let Some((first, others)) = tensors.split_first() else {
+            return Err(Error::argument(op, "no tensors to add up"));
+        };
+        first.expect_any_float(op, "the first tensor")?;
+        for other in others {
+            other.expect_dtype(op, "every tensor", first.dtype())?;
+        }
+        powers(kind, self.l1, self.l2, tensors)
+    }
+
+    #[track_caller]
+    fn check(&self, op: &'static str) -> Result<()> {
+        not_negative(op, "the strength", self.l1)?;
+        not_negative(op, "the strength", self.l2)
     }
 }
 
 impl Penalty for L1 {
     #[track_caller]
     fn penalty(&self, model: &dyn Module) -> Result<Tensor> {
-        self.0.compute("L1", model)
+        self.0.compute(Kind::L1, model)
     }
 }
 
 impl Penalty for L2 {
     #[track_caller]
     fn penalty(&self, model: &dyn Module) -> Result<Tensor> {
-        self.0.compute("L2", model)
+        self.0.compute(Kind::L2, model)
     }
 }
 
 impl Penalty for ElasticNet {
     #[track_caller]
     fn penalty(&self, model: &dyn Module) -> Result<Tensor> {
-        self.compute("ElasticNet", model)
-    }
-}
-
-/// `l1 · Σ |x| + l2 · Σ x²` over all inputs: one operation, however many there are.
-struct Powers {
-    op: &'static str,
-    l1: f64,
-    l2: f64,
-}
-
-impl Function for Powers {
-    fn name(&self) -> &'static str {
-        self.op
-    }
-
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let mut sum = 0.0;
-        for x in inputs {
-            if self.l1 != 0.0 {
-                sum += self.l1 * total(ReduceOp::Norm(1.0), x);
-            }
-            if self.l2 != 0.0 {
-                sum += self.l2 * total(ReduceOp::SumSquares, x);
-            }
-        }
-        Ok(Tensor::scalar(sum).to_dtype(inputs[0].dtype()))
-    }
-
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        let g = grad.item()?;
-        for (i, x) in saved.inputs().iter().enumerate() {
-            if !sink.wants(i) {
-                continue;
-            }
-            let x = x.packed();
-            let slope = with_float!(x.dtype(), T => {
-                let slope = Slope { l1: (g * self.l1) as T, l2: (2.0 * g * self.l2) as T };
-                Tensor::build::<T>(x.shape(), |out| map::unary(slope, x.data(), out))
-            }, else return Err(bug!(self.op, "a parameter of type {}", x.dtype())));
-            sink.give(i, slope)?;
-        }
-        Ok(())
-    }
-
-    fn second_order(&self) -> SecondOrder {
-        SecondOrder::Composite
-    }
-
-    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let term = |x: &Tensor| x.abs().sum().mul_scalar(self.l1).add(&x.square().sum().mul_scalar(self.l2));
-        let (first, others) = inputs.split_at(1);
-        others.iter().try_fold(term(&first[0])?, |sum, x| sum.add(&term(x)?))
-    }
-}
-
-/// `l1 · sign(x) + l2 · x`.
-#[derive(Clone, Copy)]
-struct Slope<T> {
-    l1: T,
-    l2: T,
-}
-
-impl<T: Real> Unary<T> for Slope<T> {
-    #[inline(always)]
-    fn apply<I: Isa>(self, x: T) -> T {
-        let sign = if x > T::zero() {
-            self.l1
-        } else if x < T::zero() {
-            -self.l1
-        } else {
-            T::zero()
-        };
-        sign + self.l2 * x
+        self.compute(Kind::ElasticNet, model)
     }
 }

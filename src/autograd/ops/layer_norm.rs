@@ -3,10 +3,8 @@
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
 use crate::error::{Error, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::Real;
-use crate::tensor::kernels::layer_norm::{Affine, AffineGrad, Normalized, normalize, normalize_backward, scratch_len};
-use crate::tensor::{Element, Tensor};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Scale};
 
 /// # Normalisation
 impl Tensor {
@@ -36,7 +34,7 @@ impl Tensor {
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<Tensor> {
-        Norm::<true>::apply(self, normalized_shape, weight, bias, eps)
+        Norm::apply(true, self, normalized_shape, weight, bias, eps)
     }
 
     /// Root mean square normalisation (Zhang and Sennrich, 2019): `x / √(mean(x²) + eps) · weight`, with the mean over
@@ -58,12 +56,13 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn rms_norm(&self, normalized_shape: &[usize], weight: Option<&Tensor>, eps: f64) -> Result<Tensor> {
-        Norm::<false>::apply(self, normalized_shape, weight, None, eps)
+        Norm::apply(false, self, normalized_shape, weight, None, eps)
     }
 }
 
-/// Layer norm (`CENTRED`) or RMS norm. The inputs are `x`, then the weight and the bias as far as there are any.
-struct Norm<const CENTRED: bool> {
+/// Layer norm (`centred`) or RMS norm. The inputs are `x`, then the weight and the bias as far as there are any.
+struct Norm {
+    centred: bool,
     normalized_shape: Vec<usize>,
     has_weight: bool,
     eps: f64,
@@ -71,17 +70,18 @@ struct Norm<const CENTRED: bool> {
     statistics: Option<[Tensor; 2]>,
 }
 
-impl<const CENTRED: bool> Norm<CENTRED> {
+impl Norm {
     #[track_caller]
     fn apply(
+        centred: bool,
         x: &Tensor,
         normalized_shape: &[usize],
         weight: Option<&Tensor>,
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<Tensor> {
-        let function =
-            Self { normalized_shape: normalized_shape.to_vec(), has_weight: weight.is_some(), eps, statistics: None };
+        let (normalized_shape, has_weight) = (normalized_shape.to_vec(), weight.is_some());
+        let function = Self { centred, normalized_shape, has_weight, eps, statistics: None };
         match (weight, bias) {
             (Some(weight), Some(bias)) => apply(function, &[x, weight, bias]),
             (Some(other), None) | (None, Some(other)) => apply(function, &[x, other]),
@@ -121,66 +121,14 @@ impl<const CENTRED: bool> Norm<CENTRED> {
         Ok(())
     }
 
-    fn cols(&self) -> usize {
-        self.normalized_shape.iter().product()
-    }
-
-    fn compute<T: Element + Real>(&mut self, inputs: &[&Tensor]) -> Tensor {
-        let (x, cols) = (inputs[0].packed(), self.cols());
-        let rows = x.numel() / cols;
-        let mut mean = Tensor::stale(T::DTYPE, &[if CENTRED { rows } else { 0 }]);
-        let mut rstd = Tensor::stale(T::DTYPE, &[rows]);
-        let [weight, bias] = self.places(inputs.len()).map(|place| place.map(|i| inputs[i].packed()));
-        let affine =
-            Affine { weight: weight.as_ref().map(|w| w.data::<T>()), bias: bias.as_ref().map(|b| b.data::<T>()) };
-        let eps = <T as Element>::from_f64(self.eps);
-        let out = Tensor::build::<T>(x.shape(), |out| {
-            normalize::<T, CENTRED>(x.data(), cols, affine, eps, out, mean.data_mut(), rstd.data_mut());
-        });
-        self.statistics = Some([mean, rstd]);
-        out
-    }
-
-    fn gradients<T: Element + Real>(
-        &self,
-        inputs: &[Tensor],
-        [mean, rstd]: &[Tensor; 2],
-        grad: &Tensor,
-        sink: &mut Sink<'_, '_>,
-    ) -> Result<()> {
-        let (g, x, cols) = (grad.packed(), inputs[0].packed(), self.cols());
-        let [weight_at, bias_at] = self.places(inputs.len());
-        let weight = weight_at.map(|i| inputs[i].packed());
-        let saved = Normalized {
-            x: x.data(),
-            cols,
-            mean: mean.data(),
-            rstd: rstd.data(),
-            weight: weight.as_ref().map(|w| w.data::<T>()),
-        };
-        let wants_sums = [weight_at, bias_at].into_iter().flatten().any(|i| sink.wants(i));
-        let scratch = if wants_sums { scratch_len::<CENTRED>(rstd.numel(), cols) } else { 0 };
-        // As large as the weights, if there are any.
-        let sums: &[usize] = if wants_sums { &self.normalized_shape } else { &[0] };
-        let [mut dw, mut db] = [sums; 2].map(|shape| Tensor::stale(T::DTYPE, shape));
-        let mut scratch = Tensor::stale(T::DTYPE, &[scratch]);
-        let dx = Tensor::build::<T>(x.shape(), |dx| {
-            let sums = AffineGrad { weight: dw.data_mut(), bias: db.data_mut(), scratch: scratch.data_mut() };
-            normalize_backward::<T, CENTRED>(g.data(), saved, dx, wants_sums.then_some(sums));
-        });
-        sink.give(0, dx)?;
-        for (place, sums) in [(weight_at, dw), (bias_at, db)] {
-            if let Some(i) = place.filter(|i| sink.wants(*i)) {
-                sink.give(i, sums)?;
-            }
-        }
-        Ok(())
+    fn fused(&self) -> fused::Norm {
+        fused::Norm { cols: self.normalized_shape.iter().product(), centred: self.centred, eps: self.eps }
     }
 }
 
-impl<const CENTRED: bool> Function for Norm<CENTRED> {
+impl Function for Norm {
     fn name(&self) -> &'static str {
-        match CENTRED {
+        match self.centred {
             true => "layer_norm",
             false => "rms_norm",
         }
@@ -189,17 +137,27 @@ impl<const CENTRED: bool> Function for Norm<CENTRED> {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
         self.check(inputs)?;
-        let dtype = inputs[0].dtype();
-        with_float!(dtype, T => Ok(self.compute::<T>(inputs)), else Err(bug!(self.name(), "an input of type {dtype}")))
+        let [weight, bias] = self.places(inputs.len()).map(|place| place.map(|i| inputs[i]));
+        let (out, statistics) = fused::normalize(self.fused(), inputs[0], Scale { weight, bias })?;
+        self.statistics = Some(statistics);
+        Ok(out)
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
         let (inputs, Some(statistics)) = (saved.inputs(), &self.statistics) else {
             return Err(bug!(self.name(), "a gradient without a forward pass"));
         };
-        with_float!(grad.dtype(), T => self.gradients::<T>(inputs, statistics, grad, sink), else {
-            Err(bug!(self.name(), "a gradient of type {}", grad.dtype()))
-        })
+        let [weight_at, bias_at] = self.places(inputs.len());
+        let weight = weight_at.map(|i| &inputs[i]);
+        let sums = [weight_at, bias_at].into_iter().flatten().any(|i| sink.wants(i));
+        let [dx, dw, db] = fused::normalize_backward(self.fused(), grad, &inputs[0], weight, statistics, sums)?;
+        sink.give(0, dx)?;
+        for (place, sum) in [(weight_at, dw), (bias_at, db)] {
+            if let Some(i) = place.filter(|i| sink.wants(*i)) {
+                sink.give(i, sum.reshape(&*self.normalized_shape)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn second_order(&self) -> SecondOrder {
@@ -215,7 +173,7 @@ impl<const CENTRED: bool> Function for Norm<CENTRED> {
         let none = unit.eq_scalar(0.0).logical_or(&unit.is_finite().logical_not()?)?;
         let unit = unit.masked_fill(&none, 1.0)?;
         let mut y = inputs[0].div(&unit)?;
-        if CENTRED {
+        if self.centred {
             y = y.sub(&y.mean_dims(&dims, true)?)?;
         }
         let eps = unit.rdiv_scalar(root).square();

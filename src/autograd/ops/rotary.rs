@@ -2,11 +2,9 @@
 
 use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
-use crate::error::{Error, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::Strided;
-use crate::tensor::kernels::rotary::{Angles, rotate};
-use crate::tensor::{Element, Tensor};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Rotation};
 
 /// # Rotary positions
 impl Tensor {
@@ -35,7 +33,8 @@ impl Tensor {
     #[track_caller]
     pub fn rotary(&self, cos: &Tensor, sin: &Tensor, interleaved: bool) -> Result<Tensor> {
         check(self, cos, sin)?;
-        apply(Rotary { cos: cos.packed(), sin: sin.packed(), interleaved, inverse: false }, &[self])
+        let (cos, sin) = (cos.packed(), sin.packed());
+        apply(Rotary(Rotation { cos, sin, interleaved, inverse: false }), &[self])
     }
 }
 
@@ -61,30 +60,7 @@ fn check(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<()> {
     Ok(())
 }
 
-#[derive(Clone)]
-struct Rotary {
-    cos: Tensor,
-    sin: Tensor,
-    interleaved: bool,
-    inverse: bool,
-}
-
-impl Rotary {
-    fn compute<T: Element + crate::tensor::kernels::Real>(&self, x: &Tensor) -> Tensor {
-        let x = if x.strides().last() == Some(&1) { x.detach() } else { x.packed() };
-        let angles = Angles {
-            cos: self.cos.data::<T>(),
-            sin: self.sin.data::<T>(),
-            positions: self.cos.shape()[0],
-            pairs: self.cos.shape()[1],
-            interleaved: self.interleaved,
-            inverse: self.inverse,
-        };
-        Tensor::build::<T>(x.shape(), |out| {
-            rotate(Strided { data: x.data::<T>(), strides: x.strides() }, x.shape(), angles, out);
-        })
-    }
-}
+struct Rotary(Rotation);
 
 impl Function for Rotary {
     fn name(&self) -> &'static str {
@@ -92,11 +68,11 @@ impl Function for Rotary {
     }
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let dtype = inputs[0].dtype();
-        with_float!(dtype, T => Ok(self.compute::<T>(inputs[0])), else Err(bug!("rotary", "an input of type {dtype}")))
+        fused::rotary(&self.0, inputs[0])
     }
 
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
-        sink.give(0, apply(Self { inverse: !self.inverse, ..self.clone() }, &[grad])?)
+        let back = Rotation { inverse: !self.0.inverse, ..self.0.clone() };
+        sink.give(0, apply(Self(back), &[grad])?)
     }
 }

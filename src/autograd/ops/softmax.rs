@@ -1,11 +1,10 @@
 //! Softmax and its logarithm, and gated linear units.
 
 use super::{record, two_forms};
-use crate::error::{Error, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::{Real, softmax as kernels};
-use crate::tensor::layout::{Dims, dim_index};
-use crate::tensor::{DType, Tensor};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{self, Softmax};
+use crate::tensor::layout::dim_index;
 
 /// # Softmax and gates
 impl Tensor {
@@ -24,7 +23,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn softmax(&self, dim: isize) -> Result<Tensor> {
-        normalize("softmax", self, dim, Softmax)
+        normalize("softmax", self, dim, Softmax::Plain)
     }
 
     /// `x − ln Σ eˣ` along one dimension: the logarithm of [`softmax`](Self::softmax), exact also where that is too small
@@ -34,7 +33,7 @@ impl Tensor {
     /// If there is no such dimension.
     #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
-        normalize("log_softmax", self, dim, LogSoftmax)
+        normalize("log_softmax", self, dim, Softmax::Log)
     }
 
     /// A gated linear unit (Dauphin et al., 2017): the first half along a dimension, times the
@@ -54,81 +53,21 @@ impl Tensor {
     }
 }
 
-/// A function of rows of numbers, with kernels for contiguous rows of `cols` elements.
-trait RowFunction: Copy + Send + Sync + 'static {
-    fn forward<T: Real>(self, x: &[T], cols: usize, out: &mut [T]);
-    /// The gradient from that of the result and the result.
-    fn backward<T: Real>(self, g: &[T], y: &[T], cols: usize, out: &mut [T]);
-    /// The same made of differentiable operations.
-    fn composite(self, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor>;
-}
-
-#[derive(Clone, Copy)]
-struct Softmax;
-
-impl RowFunction for Softmax {
-    fn forward<T: Real>(self, x: &[T], cols: usize, out: &mut [T]) {
-        kernels::softmax(x, cols, out);
-    }
-
-    fn backward<T: Real>(self, g: &[T], y: &[T], cols: usize, out: &mut [T]) {
-        kernels::softmax_backward(g, y, cols, out);
-    }
-
-    fn composite(self, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
-        y.mul(&g.sub(&g.mul(y)?.sum_dims(&[dim], true)?)?)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct LogSoftmax;
-
-impl RowFunction for LogSoftmax {
-    fn forward<T: Real>(self, x: &[T], cols: usize, out: &mut [T]) {
-        kernels::log_softmax(x, cols, out);
-    }
-
-    fn backward<T: Real>(self, g: &[T], y: &[T], cols: usize, out: &mut [T]) {
-        kernels::log_softmax_backward(g, y, cols, out);
-    }
-
-    fn composite(self, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
-        g.sub(&y.exp().mul(&g.sum_dims(&[dim], true)?)?)
-    }
-}
-
 #[track_caller]
-fn normalize(name: &'static str, x: &Tensor, dim: isize, f: impl RowFunction) -> Result<Tensor> {
+fn normalize(name: &'static str, x: &Tensor, dim: isize, which: Softmax) -> Result<Tensor> {
     let axis = dim_index(name, dim, x.rank())?;
     let _timer = crate::profile::op(name);
-    let computed = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-    let out = along(axis, [&x.cast(computed)], |[x], cols| {
-        with_float!(computed, T => Ok(Tensor::build::<T>(x.shape(), |out| f.forward(x.data::<T>(), cols, out))), else {
-            Err(bug!(name, "computed in {computed}"))
-        })
-    })?;
-    let out = if x.dtype().is_float() { out.cast(x.dtype()) } else { out };
+    let out = fused::softmax(which, x, axis);
     Ok(record(name, out, &[x], |tape| {
-        let fused = move |g: &Tensor, y: &Tensor| {
-            along(axis, [g, y], |[g, y], cols| {
-                with_float!(y.dtype(), T => Ok(Tensor::build::<T>(y.shape(), |out| {
-                    f.backward(g.data::<T>(), y.data(), cols, out);
-                })), else Err(bug!(name, "a gradient of type {}", y.dtype())))
-            })
-        };
-        tape.edge_with_output(x, two_forms(fused, move |g, y| f.composite(g, y, axis as isize)));
+        let fused = move |g: &Tensor, y: &Tensor| Ok(fused::softmax_backward(which, g, y, axis));
+        tape.edge_with_output(x, two_forms(fused, move |g, y| composite(which, g, y, axis as isize)));
     }))
 }
 
-/// Runs `f` on operands of one shape, which it gets contiguous and with dimension `axis` last, and the size of that.
-fn along<const N: usize>(
-    axis: usize,
-    operands: [&Tensor; N],
-    f: impl FnOnce([Tensor; N], usize) -> Result<Tensor>,
-) -> Result<Tensor> {
-    let shape = operands.first().map_or(Dims::EMPTY, |x| x.layout().shape);
-    // Two dimensions exchanged: the same once more brings them back.
-    let mut axes = Dims::collect(0..shape.len());
-    axes.swap(axis, shape.len() - 1);
-    Ok(f(operands.map(|x| x.permuted(&axes).packed()), shape[axis])?.permuted(&axes).packed())
+/// The gradient made of differentiable operations.
+fn composite(which: Softmax, g: &Tensor, y: &Tensor, dim: isize) -> Result<Tensor> {
+    match which {
+        Softmax::Plain => y.mul(&g.sub(&g.mul(y)?.sum_dims(&[dim], true)?)?),
+        Softmax::Log => g.sub(&y.exp().mul(&g.sum_dims(&[dim], true)?)?),
+    }
 }

@@ -2,9 +2,13 @@
 //!
 //! With `x̂ = (x - mean) · rstd`, the result is `x̂ w + b`. Both norms are one loop: without a mean, which is then 0.
 
+use std::ops::Range;
+
+use crate::parallel;
+
 use super::lanes::{lanes, total};
+use super::shared::Shared;
 use super::simd::{Isa, Kernel, dispatch};
-use super::split::{RowsOf, RowsOfMut, for_parts};
 use super::{GRAIN, Real};
 
 /// Elements of a row that are worked on side by side: two of the widest registers of `f32`.
@@ -30,26 +34,44 @@ pub(crate) struct Affine<'a, T> {
     pub(crate) bias: Option<&'a [T]>,
 }
 
-/// Normalises rows of `cols` elements, and keeps their means (of a layer norm: `CENTRED`) and the reciprocals of their
-/// standard deviations or root mean squares, to whose squares `eps` was added.
-pub(crate) fn normalize<T: Real, const CENTRED: bool>(
+/// Which norm, of rows of which length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Norm {
+    pub(crate) cols: usize,
+    /// Whether the mean of a row is taken away: layer norm, not RMS norm.
+    pub(crate) centred: bool,
+    /// Added to the variance or the mean square.
+    pub(crate) eps: f64,
+}
+
+/// Normalises rows, and keeps their means (of a layer norm; otherwise there are none) and the reciprocals of their standard
+/// deviations or root mean squares.
+pub(crate) fn normalize<T: Real>(
+    norm: Norm,
     x: &[T],
-    cols: usize,
     affine: Affine<'_, T>,
-    eps: T,
     out: &mut [T],
     mean: &mut [T],
     rstd: &mut [T],
 ) {
-    assert!(x.len() == out.len() && x.len() == cols * rstd.len(), "layer_norm: rows and their statistics");
-    assert_eq!(mean.len(), if CENTRED { rstd.len() } else { 0 }, "layer_norm: means");
+    let (cols, rows) = (norm.cols, rstd.len());
+    assert!(x.len() == out.len() && x.len() == cols * rows, "layer_norm: rows and their statistics");
+    assert_eq!(mean.len(), if norm.centred { rows } else { 0 }, "layer_norm: means");
     let fits = |x: Option<&[T]>| x.is_none_or(|x| x.len() == cols);
     assert!(fits(affine.weight) && fits(affine.bias), "layer_norm: weight and bias");
-    let rows = (RowsOf { data: x, cols }, RowsOfMut { data: out, cols });
-    let means = RowsOfMut { data: mean, cols: usize::from(CENTRED) };
-    for_parts((rows, means, rstd), rows_per_task(cols), &|((x, out), mean, rstd)| {
-        dispatch(Forward::<T, CENTRED> { x: x.data, cols, affine, eps, out: out.data, mean: mean.data, rstd });
+    let (out, mean, rstd) = (Shared::new(out), Shared::new(mean), Shared::new(rstd));
+    parallel::for_ranges(rows, rows_per_task(cols), &|rows| {
+        let elements = times(&rows, cols);
+        // SAFETY: the ranges do not overlap.
+        let (out, mean, rstd) =
+            unsafe { (out.part(elements.clone()), mean.part_or_nothing(rows.clone()), rstd.part(rows)) };
+        dispatch(Forward { norm, x: &x[elements], affine, out, mean, rstd });
     });
+}
+
+/// The elements of rows, or the rows of blocks.
+fn times(range: &Range<usize>, each: usize) -> Range<usize> {
+    range.start * each..range.end * each
 }
 
 /// Where the gradients of a weight and a bias go. Without a mean there is no bias.
@@ -62,8 +84,8 @@ pub(crate) struct AffineGrad<'a, T> {
 }
 
 /// How many elements the sums of weight and bias need on the way: some for each block of rows.
-pub(crate) fn scratch_len<const CENTRED: bool>(rows: usize, cols: usize) -> usize {
-    rows.div_ceil(rows_per_block(cols)) * sums_len::<CENTRED>(cols)
+pub(crate) fn scratch_len(norm: Norm, rows: usize) -> usize {
+    rows.div_ceil(rows_per_block(norm.cols)) * sums_len(norm)
 }
 
 /// Rows of `cols` elements whose products are added up before they are added to those of other rows.
@@ -72,15 +94,14 @@ fn rows_per_block(cols: usize) -> usize {
 }
 
 /// The same for one block. Sums are padded to full chunks.
-fn sums_len<const CENTRED: bool>(cols: usize) -> usize {
-    cols.next_multiple_of(LANES) * (1 + usize::from(CENTRED))
+fn sums_len(norm: Norm) -> usize {
+    norm.cols.next_multiple_of(LANES) * (1 + usize::from(norm.centred))
 }
 
 /// What the backward pass looks at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Normalized<'a, T> {
     pub(crate) x: &'a [T],
-    pub(crate) cols: usize,
     pub(crate) mean: &'a [T],
     pub(crate) rstd: &'a [T],
     pub(crate) weight: Option<&'a [T]>,
@@ -88,43 +109,39 @@ pub(crate) struct Normalized<'a, T> {
 
 /// The gradients of [`normalize`], given that of its result. With `h = g w`, that of `x` is
 /// `rstd (h - mean(h) - x̂ mean(h x̂))`, that of the weight is `Σ g x̂`, and that of the bias `Σ g`.
-pub(crate) fn normalize_backward<T: Real, const CENTRED: bool>(
+pub(crate) fn normalize_backward<T: Real>(
+    norm: Norm,
     g: &[T],
     saved: Normalized<'_, T>,
     dx: &mut [T],
     affine: Option<AffineGrad<'_, T>>,
 ) {
-    let Normalized { x, cols, mean, rstd, weight } = saved;
-    let rows_fit = x.len() == g.len() && x.len() == dx.len() && x.len() == cols * rstd.len();
-    assert!(rows_fit && mean.len() == if CENTRED { rstd.len() } else { 0 }, "layer_norm: rows and their statistics");
+    let Normalized { x, mean, rstd, weight } = saved;
+    let (Norm { cols, centred, .. }, count) = (norm, rstd.len());
+    let rows_fit = x.len() == g.len() && x.len() == dx.len() && x.len() == cols * count;
+    assert!(rows_fit && mean.len() == if centred { count } else { 0 }, "layer_norm: rows and their statistics");
     assert!(weight.is_none_or(|weight| weight.len() == cols), "layer_norm: weight");
     if let Some(AffineGrad { weight, bias, scratch }) = &affine {
-        assert!(weight.len() == cols && (!CENTRED || bias.len() == cols), "layer_norm: gradients of weight and bias");
-        assert_eq!(scratch.len(), scratch_len::<CENTRED>(rstd.len(), cols), "layer_norm: scratch");
+        assert!(weight.len() == cols && (!centred || bias.len() == cols), "layer_norm: gradients of weight and bias");
+        assert_eq!(scratch.len(), scratch_len(norm, count), "layer_norm: scratch");
     }
-    let rows = rows_per_block(cols);
     let (scratch, sums) = match affine {
         Some(AffineGrad { weight, bias, scratch }) => (scratch, Some((weight, bias))),
         None => (&mut [][..], None),
     };
+    let width = if sums.is_some() { sums_len(norm) } else { 0 };
+    let per_block = rows_per_block(cols);
+    let (dx, for_sums) = (Shared::new(dx), Shared::new(&mut *scratch));
     // The unit that is split is the block: what is added up in one does not depend on the number of threads.
-    let of = |data, cols| RowsOf { data, cols: rows * cols };
-    let inputs = (of(g, cols), of(x, cols), of(mean, usize::from(CENTRED)), of(rstd, 1));
-    let width = if sums.is_some() { sums_len::<CENTRED>(cols) } else { 0 };
-    let outputs = (RowsOfMut { data: dx, cols: rows * cols }, RowsOfMut { data: &mut *scratch, cols: width });
-    for_parts((inputs, outputs), rows_per_task(cols) / rows, &|((g, x, mean, rstd), (dx, sums))| {
-        let (mut scratch, mut first) = (sums.data, 0);
-        for (g, dx) in g.data.chunks(rows * cols).zip(dx.data.chunks_mut(rows * cols)) {
-            let (sums, rest) = scratch.split_at_mut(width);
-            let saved = Normalized {
-                x: &x.data[first * cols..],
-                cols,
-                mean: mean.data.get(first..).unwrap_or_default(),
-                rstd: &rstd.data[first..],
-                weight,
-            };
-            dispatch(Backward::<T, CENTRED> { g, saved, dx, sums });
-            (scratch, first) = (rest, first + rows);
+    parallel::for_ranges(count.div_ceil(per_block), rows_per_task(cols) / per_block, &|blocks| {
+        for block in blocks {
+            let rows = block * per_block..count.min((block + 1) * per_block);
+            let elements = times(&rows, cols);
+            let (x, mean) = (&x[elements.clone()], mean.get(rows.clone()).unwrap_or_default());
+            let saved = Normalized { x, mean, rstd: &rstd[rows], weight };
+            // SAFETY: blocks do not overlap.
+            let (dx, sums) = unsafe { (dx.part(elements.clone()), for_sums.part(block * width..(block + 1) * width)) };
+            dispatch(Backward { norm, g: &g[elements], saved, dx, sums });
         }
     });
     if let Some((weight, bias)) = sums {
@@ -145,27 +162,29 @@ fn padded<T: Real>(rest: &[T], fill: T) -> Chunk<T> {
     chunk
 }
 
-struct Forward<'a, T, const CENTRED: bool> {
+struct Forward<'a, T> {
+    norm: Norm,
     x: &'a [T],
-    cols: usize,
     affine: Affine<'a, T>,
-    eps: T,
     out: &'a mut [T],
     mean: &'a mut [T],
     rstd: &'a mut [T],
 }
 
-impl<T: Real, const CENTRED: bool> Kernel for Forward<'_, T, CENTRED> {
+impl<T: Real> Kernel for Forward<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Affine { weight, bias } = self.affine;
-        let rows = self.x.chunks_exact(self.cols).zip(self.out.chunks_exact_mut(self.cols)).zip(self.rstd);
+        let Norm { cols, centred, .. } = self.norm;
+        let eps = T::from_f64(self.norm.eps);
+        let rows = self.x.chunks_exact(cols).zip(self.out.chunks_exact_mut(cols)).zip(self.rstd);
         for (i, ((x, out), rstd)) in rows.enumerate() {
-            let (mean, scale) = statistics::<I, T, CENTRED>(x, self.eps);
+            let (mean, scale) = statistics::<I, T>(x, centred, eps);
             *rstd = scale;
-            if CENTRED {
+            if centred {
                 self.mean[i] = mean;
             }
             let pairs = out.iter_mut().zip(x);
@@ -186,12 +205,12 @@ impl<T: Real, const CENTRED: bool> Kernel for Forward<'_, T, CENTRED> {
 /// The squares are added up about the mean, and the mean is corrected by what the deviations add up to, so that rows far
 /// from zero lose no accuracy.
 #[inline(always)]
-fn statistics<I: Isa, T: Real, const CENTRED: bool>(x: &[T], eps: T) -> (T, T) {
+fn statistics<I: Isa, T: Real>(x: &[T], centred: bool, eps: T) -> (T, T) {
     let count = T::from_f64(x.len() as f64);
     let (chunks, rest) = x.as_chunks::<LANES>();
     let zero = [T::zero(); LANES];
     let mut mean = T::zero();
-    if CENTRED {
+    if centred {
         let mut sum = chunks.iter().fold(zero, |sum, x| lanes(|i| sum[i] + x[i]));
         if !rest.is_empty() {
             let x = padded(rest, T::zero());
@@ -201,23 +220,23 @@ fn statistics<I: Isa, T: Real, const CENTRED: bool>(x: &[T], eps: T) -> (T, T) {
     }
     let mut about = Deviations { mean, sum: zero, squares: zero };
     for x in chunks {
-        about.add::<I, CENTRED>(x);
+        about.add::<I>(x);
     }
     if !rest.is_empty() {
-        about.add::<I, CENTRED>(&padded(rest, mean));
+        about.add::<I>(&padded(rest, mean));
     }
-    let off = if CENTRED { total(about.sum) / count } else { T::zero() };
+    let off = if centred { total(about.sum) / count } else { T::zero() };
     let variance = total(about.squares) / count - off * off;
     // Squares of numbers that are very large or small may have left the range of their type.
     let floor = T::min_positive_value() * T::from_f64(f64::from(1_u32 << 26));
     let fast = (mean + off, T::one() / (variance + eps).sqrt());
-    if variance.is_finite() && variance + eps >= floor { fast } else { wide_statistics::<T, CENTRED>(x, eps, fast) }
+    if variance.is_finite() && variance + eps >= floor { fast } else { wide_statistics(x, centred, eps, fast) }
 }
 
 /// The same in `f64`, and of numbers that were scaled by a power of two; `fast` if they are not numbers.
 #[cold]
 #[inline(never)]
-fn wide_statistics<T: Real, const CENTRED: bool>(x: &[T], eps: T, fast: (T, T)) -> (T, T) {
+fn wide_statistics<T: Real>(x: &[T], centred: bool, eps: T, fast: (T, T)) -> (T, T) {
     let magnitudes = x.iter().map(|&x| x.to_f64().abs());
     let largest = magnitudes.fold(0.0, |a: f64, x| if x <= a || a.is_nan() { a } else { x });
     if !largest.is_finite() {
@@ -227,8 +246,8 @@ fn wide_statistics<T: Real, const CENTRED: bool>(x: &[T], eps: T, fast: (T, T)) 
     let scale = f64::from_bits((2046_u64 - (largest.to_bits() >> 52).clamp(1, 2045)) << 52);
     let count = x.len() as f64;
     let about = |mean: f64, power: i32| x.iter().map(|&x| (x.to_f64() * scale - mean).powi(power)).sum::<f64>() / count;
-    let mean = if CENTRED { about(0.0, 1) } else { 0.0 };
-    let mean = if CENTRED { mean + about(mean, 1) } else { mean };
+    let mean = if centred { about(0.0, 1) } else { 0.0 };
+    let mean = if centred { mean + about(mean, 1) } else { mean };
     let deviation = (about(mean, 2) + eps.to_f64() * scale * scale).sqrt();
     (T::from_f64(mean / scale), T::from_f64(scale / deviation))
 }
@@ -242,17 +261,16 @@ struct Deviations<T> {
 
 impl<T: Real> Deviations<T> {
     #[inline(always)]
-    fn add<I: Isa, const CENTRED: bool>(&mut self, x: &Chunk<T>) {
+    fn add<I: Isa>(&mut self, x: &Chunk<T>) {
         let Self { mean, sum, squares } = self;
         let off: Chunk<T> = lanes(|i| x[i] - *mean);
-        if CENTRED {
-            *sum = lanes(|i| sum[i] + off[i]);
-        }
+        *sum = lanes(|i| sum[i] + off[i]);
         *squares = lanes(|i| I::mul_add(off[i], off[i], squares[i]));
     }
 }
 
-struct Backward<'a, T, const CENTRED: bool> {
+struct Backward<'a, T> {
+    norm: Norm,
     g: &'a [T],
     saved: Normalized<'a, T>,
     dx: &'a mut [T],
@@ -260,50 +278,62 @@ struct Backward<'a, T, const CENTRED: bool> {
     sums: &'a mut [T],
 }
 
-impl<T: Real, const CENTRED: bool> Kernel for Backward<'_, T, CENTRED> {
+impl<T: Real> Kernel for Backward<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        match (self.saved.weight.is_some(), self.sums.is_empty()) {
-            (true, false) => self.rows::<I, true, true>(),
-            (true, true) => self.rows::<I, true, false>(),
-            (false, false) => self.rows::<I, false, true>(),
-            (false, true) => self.rows::<I, false, false>(),
+        let Normalized { x, mean, rstd, weight } = self.saved;
+        let Norm { cols, centred, .. } = self.norm;
+        let count = T::from_f64(cols as f64);
+        self.sums.fill(T::zero());
+        let width = if self.sums.is_empty() { 0 } else { cols.next_multiple_of(LANES) };
+        let (weight_sums, bias_sums) = self.sums.split_at_mut(width);
+        let (weight_sums, bias_sums) = (weight_sums.as_chunks_mut::<LANES>().0, bias_sums.as_chunks_mut::<LANES>().0);
+        let rows = self.g.chunks_exact(cols).zip(self.dx.chunks_exact_mut(cols)).zip(x.chunks_exact(cols)).zip(rstd);
+        // Where there is no weight.
+        let one = [T::one(); LANES];
+        let (weights, last_weight) = weight.unwrap_or_default().as_chunks();
+        let last_weight = if weight.is_some() { padded(last_weight, T::zero()) } else { one };
+        for (i, (((g, dx), x), &rstd)) in rows.enumerate() {
+            let mean = if centred { mean[i] } else { T::zero() };
+            let mut along = Along { mean, rstd, one: [T::zero(); LANES], x: [T::zero(); LANES] };
+            let (mut weight_sums, mut bias_sums) = (weight_sums.iter_mut(), bias_sums.iter_mut());
+            let ((gs, g_rest), (xs, x_rest)) = (g.as_chunks(), x.as_chunks());
+            let mut weights = weights.iter();
+            for (g, x) in gs.iter().zip(xs) {
+                along.add::<I>(g, x, weights.next().unwrap_or(&one), weight_sums.next(), bias_sums.next());
+            }
+            if !g_rest.is_empty() {
+                // With a gradient of zero, nothing is added for what is not there.
+                let (g, x) = (padded(g_rest, T::zero()), padded(x_rest, mean));
+                along.add::<I>(&g, &x, &last_weight, weight_sums.next(), bias_sums.next());
+            }
+            let along_one = if centred { total(along.one) / count } else { T::zero() };
+            let along_x = total(along.x) / count;
+            let elements = dx.iter_mut().zip(g).zip(x);
+            let rest = Rest { mean, rstd, along_one, along_x };
+            match weight {
+                Some(weight) => elements.zip(weight).for_each(|(((dx, &g), &x), &w)| *dx = rest.of::<I>(g * w, x)),
+                None => elements.for_each(|((dx, &g), &x)| *dx = rest.of::<I>(g, x)),
+            }
         }
     }
 }
 
-impl<T: Real, const CENTRED: bool> Backward<'_, T, CENTRED> {
+/// What is left of a row's gradient.
+struct Rest<T> {
+    mean: T,
+    rstd: T,
+    along_one: T,
+    along_x: T,
+}
+
+impl<T: Real> Rest<T> {
     #[inline(always)]
-    fn rows<I: Isa, const WEIGHTED: bool, const SUMS: bool>(self) {
-        let Normalized { x, cols, mean, rstd, weight } = self.saved;
-        let count = T::from_f64(cols as f64);
-        self.sums.fill(T::zero());
-        let (weight_sums, bias_sums) = self.sums.split_at_mut(if SUMS { cols.next_multiple_of(LANES) } else { 0 });
-        let (weight_sums, bias_sums) = (weight_sums.as_chunks_mut::<LANES>().0, bias_sums.as_chunks_mut::<LANES>().0);
-        let rows = self.g.chunks_exact(cols).zip(self.dx.chunks_exact_mut(cols)).zip(x.chunks_exact(cols)).zip(rstd);
-        for (i, (((g, dx), x), &rstd)) in rows.enumerate() {
-            // Where there is no weight, it is not looked at either.
-            let w = if WEIGHTED { weight.unwrap_or(g) } else { g };
-            let mean = if CENTRED { mean[i] } else { T::zero() };
-            let mut along = Along { mean, rstd, one: [T::zero(); LANES], x: [T::zero(); LANES] };
-            let (mut weight_sums, mut bias_sums) = (weight_sums.iter_mut(), bias_sums.iter_mut());
-            let ((gs, g_rest), (xs, x_rest), (ws, w_rest)) = (g.as_chunks(), x.as_chunks(), w.as_chunks());
-            for ((g, x), w) in gs.iter().zip(xs).zip(ws) {
-                along.add::<I, CENTRED, WEIGHTED>(g, x, w, weight_sums.next(), bias_sums.next());
-            }
-            if !g_rest.is_empty() {
-                // With a gradient of zero, nothing is added for what is not there.
-                let (g, x, w) = (padded(g_rest, T::zero()), padded(x_rest, mean), padded(w_rest, T::zero()));
-                along.add::<I, CENTRED, WEIGHTED>(&g, &x, &w, weight_sums.next(), bias_sums.next());
-            }
-            let (along_one, along_x) = (total(along.one) / count, total(along.x) / count);
-            for (((dx, &g), &x), &w) in dx.iter_mut().zip(g).zip(x).zip(w) {
-                let h = if WEIGHTED { g * w } else { g };
-                *dx = rstd * (h - I::mul_add((x - mean) * rstd, along_x, along_one));
-            }
-        }
+    fn of<I: Isa>(&self, h: T, x: T) -> T {
+        self.rstd * (h - I::mul_add((x - self.mean) * self.rstd, self.along_x, self.along_one))
     }
 }
 
@@ -318,7 +348,7 @@ struct Along<T> {
 impl<T: Real> Along<T> {
     /// Adds a chunk, also to the sums for the weight (`g x̂`) and for the bias (`g`), where there are any.
     #[inline(always)]
-    fn add<I: Isa, const CENTRED: bool, const WEIGHTED: bool>(
+    fn add<I: Isa>(
         &mut self,
         g: &Chunk<T>,
         x: &Chunk<T>,
@@ -327,10 +357,8 @@ impl<T: Real> Along<T> {
         bias_sum: Option<&mut Chunk<T>>,
     ) {
         let x: Chunk<T> = lanes(|i| (x[i] - self.mean) * self.rstd);
-        let h: Chunk<T> = if WEIGHTED { lanes(|i| g[i] * w[i]) } else { *g };
-        if CENTRED {
-            self.one = lanes(|i| self.one[i] + h[i]);
-        }
+        let h: Chunk<T> = lanes(|i| g[i] * w[i]);
+        self.one = lanes(|i| self.one[i] + h[i]);
         self.x = lanes(|i| I::mul_add(h[i], x[i], self.x[i]));
         if let Some(sum) = weight_sum {
             *sum = lanes(|i| I::mul_add(g[i], x[i], sum[i]));

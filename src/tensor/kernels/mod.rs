@@ -9,8 +9,9 @@
 //! | [`reduce`], [`scan`], [`sort`] | along one dimension of three |
 //! | [`renorm`] | scaling back rows that are too long |
 //! | [`copy`] | gathering strided elements, conversion between types |
+//! | [`cache`] | keys and values, put to their places |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
-//! | [`softmax`], [`layer_norm`], [`rotary`], [`optim`] | fused loops of training |
+//! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
 //! | [`gemm`] | matrix products |
 //! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
@@ -25,7 +26,9 @@
 //! then compiled without the instruction set, ten times slower; make it a function with `#[inline(always)]`.
 
 pub(crate) mod attention;
+pub(crate) mod cache;
 pub(crate) mod copy;
+pub(crate) mod cross_entropy;
 pub(crate) mod gemm;
 pub(crate) mod index;
 mod lanes;
@@ -34,16 +37,17 @@ pub(crate) mod map;
 pub(crate) mod math;
 pub(crate) mod ops;
 pub(crate) mod optim;
+pub(crate) mod penalty;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod renorm;
 pub(crate) mod rotary;
+mod rows;
 pub(crate) mod scan;
 mod shared;
 pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod sort;
-mod split;
 #[cfg(test)]
 mod tests;
 mod walk;

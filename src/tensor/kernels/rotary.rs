@@ -51,6 +51,7 @@ struct Rotate<'a, T> {
 
 impl<T: Real> Kernel for Rotate<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {

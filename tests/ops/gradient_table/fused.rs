@@ -2,6 +2,7 @@
 
 use demotic::autograd::checkpoint;
 use demotic::losses::{self, Bce, BceWithLogits, CrossEntropy, CrossEntropyFromProbabilities, Loss, Mse, Reduction};
+use demotic::regularizers::{ElasticNet, L1, L2};
 use demotic::{Result, Tensor};
 
 use super::row::{Row, spread};
@@ -13,6 +14,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(classification());
     rows.extend(norms());
     rows.extend(rotary());
+    rows.extend(penalties());
     rows
 }
 
@@ -26,6 +28,15 @@ fn regression() -> Vec<Row> {
         // At the kink of |a − b|, where both are the same tensor, differences have a gradient of 0 as well.
         Row::new("abs", |x| losses::mae(&x[0], &x[1]), [prediction(), target()]),
         Row::new("clamp", |x| losses::huber(&x[0], &x[1], 0.15), [prediction(), target()]),
+    ]
+}
+
+fn penalties() -> Vec<Row> {
+    let x = || spread(&[2, 3], -2.0, 2.0);
+    vec![
+        Row::new("L1", |x| L1::new(0.3).of(&[&x[0]]), [x()]),
+        Row::new("L2", |x| L2::new(0.2).of(&[&x[0]]), [x()]),
+        Row::new("ElasticNet", |x| ElasticNet::new(0.3, 0.2).of(&[&x[0], &x[1]]), [x(), spread(&[4], -1.0, 1.5)]),
     ]
 }
 

@@ -1,17 +1,17 @@
 //! The same made of other operations, step by step, for gradients of gradients.
 
-use super::{Inputs, RecurrentUnit, Sizes, Sweep};
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::tensor::exec::fused::{RecurrentUnit, Sweep, SweepOperands as Inputs};
 
 pub(super) fn sweep(sweep: &Sweep, inputs: &Inputs<'_>) -> Result<Tensor> {
-    let Sizes { time, batch, hidden, outputs, .. } = sweep.sizes;
+    let Sweep { time, batch, hidden, outputs, .. } = *sweep;
     let zeros = |width: usize| Tensor::full_dtype([batch, width], 0.0, inputs.x.dtype());
     let mut h = inputs.hidden.map_or_else(|| zeros(outputs), |h| Ok(h.clone()))?;
     let mut c = inputs.cell.map_or_else(|| zeros(hidden), |c| Ok(c.clone()))?;
     let rest = zeros(outputs)?;
     let mut out = vec![rest.clone(); time];
-    for step in (0..time).map(|i| sweep.plan().step(i)) {
+    for step in (0..time).map(|i| if sweep.reverse { time - 1 - i } else { i }) {
         let [bias_ih, bias_hh] = inputs.bias.map_or([None, None], |biases| biases.map(Some));
         let a = inputs.x.select(0, step as isize)?.linear(inputs.weight_ih, bias_ih)?;
         let b = h.linear(inputs.weight_hh, bias_hh)?;

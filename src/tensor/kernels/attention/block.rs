@@ -3,8 +3,8 @@
 use super::drop::Head;
 use crate::tensor::kernels::Real;
 use crate::tensor::kernels::lanes::lanes;
+use crate::tensor::kernels::rows::{Chunk, LANES, fold, scale};
 use crate::tensor::kernels::simd::{Isa, Kernel, dispatch};
-use crate::tensor::kernels::softmax::{Chunk, LANES, fold, scale};
 
 /// What is known of each query of a block: columns as long as the rows of the scores.
 pub(super) struct Running<'a, T> {
@@ -49,6 +49,7 @@ struct Weights<'a, 'b, T> {
 
 impl<T: Real> Kernel for Weights<'_, '_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -97,6 +98,7 @@ struct Finish<'a, 'b, T> {
 
 impl<T: Real> Kernel for Finish<'_, '_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -122,6 +124,7 @@ struct ScaleRows<'a, T> {
 
 impl<T: Real> Kernel for ScaleRows<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -145,6 +148,7 @@ struct Add<'a, T> {
 
 impl<T: Real> Kernel for Add<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -168,6 +172,7 @@ struct RowDots<'a, T> {
 
 impl<T: Real> Kernel for RowDots<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -202,6 +207,7 @@ struct Gradients<'a, T> {
 
 impl<T: Real> Kernel for Gradients<'_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {

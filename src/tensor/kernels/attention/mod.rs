@@ -29,8 +29,8 @@ pub(crate) use drop::Dropout;
 pub(crate) use forward::forward;
 
 use super::gemm::{Gemm, MatRef, copy_matrix, gemm_here};
+use super::rows::LANES;
 use super::shared::Shared;
-use super::softmax::LANES;
 use super::{Real, Strided};
 
 /// Keys in a block.

@@ -4,8 +4,8 @@
 use super::{Attention, Mask, Real, Rows, Shared, place};
 use crate::tensor::kernels::gemm::{Gemm, MatRef, Scratch, gemm_here, units};
 use crate::tensor::kernels::lanes::{lanes, pairwise, total};
+use crate::tensor::kernels::rows::{Chunk, LANES, scale};
 use crate::tensor::kernels::simd::{Isa, Kernel, dispatch};
-use crate::tensor::kernels::softmax::{Chunk, LANES, scale};
 
 /// [`forward`](super::forward) for a single query. The heads of a group lie next to each other in both results.
 pub(super) fn forward<T: Real + Gemm>(a: &Attention<'_, T>, out: &mut [T], log_sums: &mut [T]) {
@@ -94,6 +94,7 @@ struct Softmax<'a, T> {
 
 impl<T: Real> Kernel for Softmax<'_, T> {
     type Output = T;
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) -> T {

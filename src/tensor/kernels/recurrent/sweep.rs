@@ -50,6 +50,7 @@ struct ForwardStep<'s, 'a, T> {
 
 impl<T: Real> Kernel for ForwardStep<'_, '_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -151,6 +152,7 @@ struct BackwardStep<'s, 'a, T> {
 
 impl<T: Real> Kernel for BackwardStep<'_, '_, T> {
     type Output = ();
+    const WIDE: bool = T::WIDE;
 
     #[inline(always)]
     fn run<I: Isa>(self) {

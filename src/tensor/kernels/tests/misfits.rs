@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::tensor::kernels::cross_entropy::{Criterion, cross_entropy};
 use crate::tensor::kernels::gemm::{MatRef, gemm};
 use crate::tensor::kernels::index::{self, Along, Part, Place};
-use crate::tensor::kernels::{Strided, copy, map, ops, optim, reduce, scan, softmax, sort};
+use crate::tensor::kernels::{Strided, copy, map, ops, optim, penalty, reduce, scan, softmax, sort};
 
 /// What a kernel makes of an output of this length.
 type Case = (&'static str, usize, fn(&mut [f32]));
@@ -33,9 +34,13 @@ fn cases() -> Vec<Case> {
         ("variance", 3, |out| reduce::reals(reduce::RealOp::Variance { correction: 1.0 }, &X, [3, 4, 1], out)),
         ("cumsum", 12, |out| scan::running(scan::Running::Sum, &X, [3, 4, 1], out)),
         ("recurrence", 12, |out| scan::recurrent(scan::Direction::Up, &X, &X, [3, 4, 1], out)),
-        ("softmax", 12, |out| softmax::softmax(&X, 4, out)),
-        ("softmax, backward", 12, |out| softmax::softmax_backward(&X, &X, 4, out)),
-        ("cross-entropy", 3, |out| softmax::cross_entropy(&X, 4, &[0; 3], 0.0, None, out, &mut [0.0; 3])),
+        ("softmax", 12, |out| softmax::rows(softmax::Rule::Softmax, &X, &X, 4, out)),
+        ("softmax, backward", 12, |out| softmax::rows(softmax::Rule::SoftmaxGrad, &X, &X, 4, out)),
+        ("cross-entropy", 3, |out| {
+            let criterion = Criterion { targets: &[0; 3], cols: 4, label_smoothing: 0.0, weights: None };
+            cross_entropy(criterion, &X, out, &mut [0.0; 3]);
+        }),
+        ("penalty", 12, |out| penalty::slope(0.1, 0.2, &X, out)),
         ("sort", 12, |out| sort::sort(4, false, &X, 4, out, &mut [0; 12])),
         ("join", 12, |out| {
             let part = Part { data: &X[..6], width: 2, stride: 2 };

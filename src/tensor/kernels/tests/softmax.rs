@@ -1,5 +1,22 @@
+use super::super::cross_entropy::*;
 use super::super::softmax::*;
 use super::*;
+
+fn softmax<T: Real>(x: &[T], cols: usize, out: &mut [T]) {
+    rows(Rule::Softmax, x, x, cols, out);
+}
+
+fn log_softmax<T: Real>(x: &[T], cols: usize, out: &mut [T]) {
+    rows(Rule::LogSoftmax, x, x, cols, out);
+}
+
+fn softmax_backward<T: Real>(g: &[T], y: &[T], cols: usize, out: &mut [T]) {
+    rows(Rule::SoftmaxGrad, g, y, cols, out);
+}
+
+fn log_softmax_backward<T: Real>(g: &[T], y: &[T], cols: usize, out: &mut [T]) {
+    rows(Rule::LogSoftmaxGrad, g, y, cols, out);
+}
 
 /// Row lengths on both sides of the registers and of the way of working.
 const COLS: &[usize] = &[1, 2, 3, 10, 15, 16, 17, 31, 32, 33, 47, 48, 49, 65, 130];
@@ -113,9 +130,10 @@ fn check_cross_entropy<T: Real>(tolerance: f64) {
                 let what = |name| (name, cols, smoothing, weighted, level);
                 let (smoothing, weights) = (T::from_f64(smoothing), weighted.then_some(weights.as_slice()));
                 let (mut losses, mut lse, mut grad) = (vec![T::nan(); rows], vec![T::nan(); rows], logits.clone());
-                cross_entropy(&logits, cols, &targets, smoothing, weights, &mut losses, &mut lse);
+                let criterion = Criterion { targets: &targets, cols, label_smoothing: smoothing, weights };
+                cross_entropy(criterion, &logits, &mut losses, &mut lse);
                 assert_close(&losses, &expected, 4.0 * tolerance, what("loss"));
-                cross_entropy_backward(&logits, cols, &lse, &targets, smoothing, weights, &scale, &mut grad);
+                cross_entropy_backward(criterion, &logits, &lse, &scale, &mut grad);
                 assert_close(&grad, &expected_grad, 4.0 * tolerance, what("gradient"));
             });
         }
@@ -134,10 +152,11 @@ fn cross_entropy_of_large_logits_loses_nothing() {
         let mut logits = vec![-10_000.0_f32; cols];
         (logits[0], logits[1]) = (10_000.0, 10_001.0);
         let (mut loss, mut lse, mut grad) = ([0.0], [0.0], vec![0.0; cols]);
-        cross_entropy(&logits, cols, &[0], 0.0, None, &mut loss, &mut lse);
+        let criterion = Criterion { targets: &[0], cols, label_smoothing: 0.0, weights: None };
+        cross_entropy(criterion, &logits, &mut loss, &mut lse);
         // log(1 + e), and the sigmoid of -1.
         assert!((loss[0] - 1.313_261_7).abs() < 1e-6, "{loss:?}");
-        cross_entropy_backward(&logits, cols, &lse, &[0], 0.0, None, &[1.0], &mut grad);
+        cross_entropy_backward(criterion, &logits, &lse, &[1.0], &mut grad);
         assert!((grad[0] - (0.268_941_43 - 1.0)).abs() < 1e-6 && (grad[1] - 0.731_058_6).abs() < 1e-6, "{grad:?}");
     }
 }
@@ -148,12 +167,13 @@ fn rows_do_not_depend_on_the_number_of_threads_or_on_their_neighbours() {
         let rows = if cfg!(miri) { 17 } else { 4000 };
         let x = numbers::<f32>(rows * cols, 1);
         let targets = vec![1; rows];
+        let criterion = Criterion { targets: &targets, cols, label_smoothing: 0.1, weights: None };
         assert_same_on_two_threads(|| {
             let (mut p, mut losses, mut lse) = (x.clone(), vec![0.0; rows], vec![0.0; rows]);
             softmax(&x, cols, &mut p);
-            cross_entropy(&x, cols, &targets, 0.1, None, &mut losses, &mut lse);
+            cross_entropy(criterion, &x, &mut losses, &mut lse);
             let mut grad = x.clone();
-            cross_entropy_backward(&x, cols, &lse, &targets, 0.1, None, &losses, &mut grad);
+            cross_entropy_backward(criterion, &x, &lse, &losses, &mut grad);
             (p, losses, lse, grad)
         });
         let (mut all, mut one) = (x.clone(), vec![0.0; cols]);

@@ -1,0 +1,222 @@
+//! The sweeps over time of recurrent networks.
+
+use super::computed;
+use crate::error::{Result, bug};
+use crate::tensor::create::stale;
+use crate::tensor::dtype::with_float;
+use crate::tensor::kernels::Real;
+use crate::tensor::kernels::gemm::{Gemm, MatRef, gemm};
+use crate::tensor::kernels::recurrent::{self as kernel, Backward, Forward, Plan, States};
+use crate::tensor::{Element, Tensor};
+
+pub use crate::tensor::kernels::recurrent::Unit as RecurrentUnit;
+pub(crate) use kernel::Span;
+
+/// A sweep: which steps, and of what.
+#[derive(Debug, Clone)]
+pub(crate) struct Sweep {
+    pub(crate) unit: RecurrentUnit,
+    pub(crate) time: usize,
+    pub(crate) batch: usize,
+    pub(crate) features: usize,
+    pub(crate) hidden: usize,
+    /// `hidden`, or the width of the projection.
+    pub(crate) outputs: usize,
+    pub(crate) projected: bool,
+    /// How many steps each row has, if not all of them.
+    pub(crate) lengths: Option<Vec<usize>>,
+    /// From the last step to the first.
+    pub(crate) reverse: bool,
+}
+
+/// What it is made with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operands<'a> {
+    /// `[time, batch, features]`.
+    pub(crate) x: &'a Tensor,
+    pub(crate) weight_ih: &'a Tensor,
+    pub(crate) weight_hh: &'a Tensor,
+    pub(crate) bias: Option<[&'a Tensor; 2]>,
+    pub(crate) weight_hr: Option<&'a Tensor>,
+    /// The initial states; zeros if there are none.
+    pub(crate) hidden: Option<&'a Tensor>,
+    pub(crate) cell: Option<&'a Tensor>,
+}
+
+/// What the gradient needs of a forward sweep besides its result. Parts that a unit has no use for are empty.
+#[derive(Debug, Clone)]
+pub(crate) struct Swept {
+    /// `[time · batch, width]`.
+    pub(crate) gates: Tensor,
+    /// `[time · batch, hidden]`.
+    pub(crate) cells: Tensor,
+    /// `[time · batch, hidden]`: what is projected.
+    pub(crate) projected: Tensor,
+}
+
+/// What a backward sweep finds.
+#[derive(Debug, Clone)]
+pub(crate) struct SweepGradients {
+    /// `[time · batch, width]`: of the sums that gates are functions of.
+    pub(crate) gates: Tensor,
+    /// `[time · batch, outputs]`: of what the projection gave; empty without one.
+    pub(crate) projected: Tensor,
+    /// `[batch, outputs]`: of the initial hidden state.
+    pub(crate) hidden: Tensor,
+    /// `[batch, hidden]`: of the initial cell state; empty if there is none.
+    pub(crate) cell: Tensor,
+}
+
+impl Sweep {
+    fn plan(&self) -> Plan<'_> {
+        let Self { unit, time, batch, hidden, outputs, projected, ref lengths, reverse, .. } = *self;
+        Plan { unit, time, batch, hidden, outputs, projected, reverse, lengths: lengths.as_deref() }
+    }
+}
+
+/// Goes through all steps. The result is the outputs `[time, batch, outputs]`, the final hidden state `[batch, outputs]` and
+/// the final cell state `[batch, hidden]` (if the unit has one), one after the other. Types of 16 bits are computed in `F32`
+/// and rounded back.
+#[track_caller]
+pub(crate) fn sweep(sweep: &Sweep, operands: &Operands<'_>) -> Result<(Tensor, Swept)> {
+    let dtype = computed(operands.x.dtype());
+    let (all, swept) = with_float!(dtype, T => forward::<T>(sweep, operands)?, else {
+        return Err(bug!(sweep.unit.name(), "computed in {dtype}"))
+    });
+    Ok((all.cast(operands.x.dtype()), swept))
+}
+
+#[track_caller]
+fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> Result<(Tensor, Swept)> {
+    let plan = sweep.plan();
+    let Plan { time, batch, hidden, outputs, .. } = plan;
+    let (name, rows) = (sweep.unit.name(), time * batch);
+    let stale = |shape: &[usize]| stale(name, shape, T::DTYPE);
+    let mut gates = stale(&[rows, plan.width()])?;
+    input_products::<T>(sweep, operands, gates.data_mut());
+    let mut cells = stale(&[rows, plan.cell_width()])?;
+    let mut projected = stale(&[rows, plan.projected_width()])?;
+    let mut scratch = stale(&[plan.forward_scratch()])?;
+    let (weight_hh, weight_hr) = (packed::<T>(operands.weight_hh), operands.weight_hr.map(packed::<T>));
+    let mut all = stale(&[rows * outputs + batch * (outputs + plan.cell_width())])?;
+    let (out, state) = all.data_mut::<T>().split_at_mut(rows * outputs);
+    let (h, c) = state.split_at_mut(batch * outputs);
+    start(operands.hidden, h);
+    start(operands.cell, c);
+    if c.len() != batch * if sweep.unit.has_cell() { hidden } else { 0 } {
+        return Err(bug!(name, "cells of {} elements for {batch} rows of {hidden}", c.len()));
+    }
+    kernel::forward(
+        &plan,
+        Forward {
+            weight_hh: weight_hh.data(),
+            weight_hr: weight_hr.as_ref().map(|weight| weight.data()),
+            gates: gates.data_mut(),
+            cells: cells.data_mut(),
+            projected: projected.data_mut(),
+            out,
+            h,
+            c,
+            scratch: scratch.data_mut(),
+        },
+    );
+    Ok((all, Swept { gates, cells, projected }))
+}
+
+/// `x · weight_ihᵀ` and all biases, of all steps.
+fn input_products<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>, gates: &mut [T]) {
+    let Sweep { unit, time, batch, features, hidden, .. } = *sweep;
+    let width = unit.gates() * hidden;
+    let columns = unit.weights() * hidden;
+    let mut sum = vec![T::zero(); width];
+    if let Some([bias_ih, bias_hh]) = operands.bias.map(|biases| biases.map(packed::<T>)) {
+        sum[..columns].copy_from_slice(bias_ih.data());
+        for span in unit.spans(hidden) {
+            let bias = &bias_hh.data::<T>()[span.weight..][..span.len];
+            sum[span.gates..][..span.len].iter_mut().zip(bias).for_each(|(sum, &bias)| *sum += bias);
+        }
+    }
+    let (input, own) = sum.split_at(columns);
+    if !own.is_empty() {
+        gates.chunks_exact_mut(width).for_each(|row| row[columns..].copy_from_slice(own));
+    }
+    let (x, weight) = (packed::<T>(operands.x), packed::<T>(operands.weight_ih));
+    let x = MatRef { data: x.data(), rows: time * batch, cols: features, row_stride: features, col_stride: 1 };
+    let weight = MatRef { data: weight.data(), rows: features, cols: columns, row_stride: 1, col_stride: features };
+    gemm(T::one(), x, weight, T::zero(), gates, width, Some(input));
+}
+
+/// Goes back through all steps, given the result of [`sweep`] and its gradient.
+pub(crate) fn sweep_backward(
+    sweep: &Sweep,
+    operands: &Operands<'_>,
+    swept: &Swept,
+    all: &Tensor,
+    grad: &Tensor,
+) -> Result<SweepGradients> {
+    let dtype = computed(grad.dtype());
+    with_float!(dtype, T => backward::<T>(sweep, operands, swept, all, grad), else {
+        Err(bug!(sweep.unit.name(), "computed in {dtype}"))
+    })
+}
+
+fn backward<T: Element + Real + Gemm>(
+    sweep: &Sweep,
+    operands: &Operands<'_>,
+    swept: &Swept,
+    all: &Tensor,
+    grad: &Tensor,
+) -> Result<SweepGradients> {
+    let plan = sweep.plan();
+    let Plan { time, batch, outputs, .. } = plan;
+    let (name, rows) = (sweep.unit.name(), time * batch);
+    let stale = |shape: &[usize]| stale(name, shape, T::DTYPE);
+    let (all, grad) = (packed::<T>(all), packed::<T>(grad));
+    let (weight_hh, weight_hr) = (packed::<T>(operands.weight_hh), operands.weight_hr.map(packed::<T>));
+    let mut initial = stale(&[batch * (outputs + plan.cell_width())])?;
+    let (h, c) = initial.data_mut::<T>().split_at_mut(batch * outputs);
+    start(operands.hidden, h);
+    start(operands.cell, c);
+    let (grad_out, grad_last) = grad.data::<T>().split_at(rows * outputs);
+    // The gradients of the final state become those of the initial one.
+    let (mut hidden, mut cell) = (stale(&[batch, outputs])?, stale(&[batch, plan.cell_width()])?);
+    hidden.data_mut::<T>().copy_from_slice(&grad_last[..batch * outputs]);
+    cell.data_mut::<T>().copy_from_slice(&grad_last[batch * outputs..]);
+    let mut gates = stale(&[rows, plan.width()])?;
+    let mut projected = stale(&[rows, if plan.projected { outputs } else { 0 }])?;
+    let mut scratch = stale(&[plan.backward_scratch()])?;
+    kernel::backward(
+        &plan,
+        Backward {
+            weight_hh: weight_hh.data(),
+            weight_hr: weight_hr.as_ref().map(|weight| weight.data()),
+            states: States {
+                gates: swept.gates.data(),
+                cells: swept.cells.data(),
+                out: &all.data::<T>()[..rows * outputs],
+                h,
+                c,
+            },
+            grad_out,
+            grad_h: hidden.data_mut(),
+            grad_c: cell.data_mut(),
+            grad_gates: gates.data_mut(),
+            grad_projected: projected.data_mut(),
+            scratch: scratch.data_mut(),
+        },
+    );
+    Ok(SweepGradients { gates, projected, hidden, cell })
+}
+
+/// The elements in the type that is computed in, one after the other.
+fn packed<T: Element>(x: &Tensor) -> Tensor {
+    x.cast(T::DTYPE).packed()
+}
+
+/// The initial state, or zeros.
+fn start<T: Element + Real>(state: Option<&Tensor>, to: &mut [T]) {
+    match state {
+        Some(state) => to.copy_from_slice(packed::<T>(state).data()),
+        None => to.fill(T::zero()),
+    }
+}
