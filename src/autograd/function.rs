@@ -43,7 +43,8 @@ pub trait Function: Send + Sync + 'static {
         SecondOrder::Backward
     }
 
-    /// The same operation made of differentiable ones; needed with [`SecondOrder::Composite`].
+    /// The same operation made of differentiable ones; needed with [`SecondOrder::Composite`]. Inputs of 16-bit types are met
+    /// as `F32` values, and the result is of that type then.
     ///
     /// # Errors
     /// Those of the operations it uses.
@@ -147,7 +148,7 @@ impl Call {
             SecondOrder::Composite if recording::is_enabled() => {
                 let grads = [Some(grad.clone())];
                 local_gradients(&self.inputs, self.inputs.len(), &grads, sink, &mut |inputs| {
-                    Ok(vec![self.function.composite(inputs)?])
+                    Ok(vec![self.function.composite(&widened(inputs))?])
                 })
             }
             _ => Saved::with(name, &self.inputs, std::slice::from_ref(output), |saved| {
@@ -155,6 +156,11 @@ impl Call {
             }),
         }
     }
+}
+
+/// Inputs as composite forms meet them.
+pub(super) fn widened(inputs: &[Tensor]) -> Vec<Tensor> {
+    inputs.iter().map(Tensor::for_gradient).collect()
 }
 
 /// Runs a [`Function`] and records it.

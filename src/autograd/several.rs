@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::engine::{Sink, local_gradients};
-use super::function::{Saved, SecondOrder, give_all, no_second_order};
+use super::function::{Saved, SecondOrder, give_all, no_second_order, widened};
 use super::node::{Node, is_recorded, node_of};
 use super::recording;
 use crate::error::{Error, Result};
@@ -156,7 +156,9 @@ impl SeveralCall {
         match self.function.second_order() {
             SecondOrder::None if recording::is_enabled() => Err(no_second_order(name)),
             SecondOrder::Composite if recording::is_enabled() => {
-                local_gradients(&self.inputs, self.inputs.len(), grads, sink, &mut |x| self.function.composite(x))
+                local_gradients(&self.inputs, self.inputs.len(), grads, sink, &mut |x| {
+                    self.function.composite(&widened(x))
+                })
             }
             _ => Saved::with(name, &self.inputs, outputs, |saved| {
                 self.function.backward(saved, &OutputGradients { name, outputs: &self.outputs, grads }, sink)

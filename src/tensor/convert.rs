@@ -105,6 +105,12 @@ impl Tensor {
         let message = format!("{what} must be f32 or f64, not {}", self.dtype());
         Err(Error::dtype(op, message).with_help("convert with to_dtype(DType::F32)"))
     }
+
+    /// The same where 16-bit types are computed in `F32`.
+    #[track_caller]
+    pub(crate) fn expect_any_float(&self, op: &'static str, what: &str) -> Result<()> {
+        if self.dtype().is_float() { Ok(()) } else { self.expect_float(op, what) }
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ impl Tensor {
     ///
     /// A query that may attend to no key at all gives 0, and has a gradient of 0.
     ///
+    /// Types of 16 bits are computed in `F32` and rounded back.
+    ///
     /// Gradients: with the weights `p`, `pᵀ·g` for the values, and from `s = p ∘ (g·vᵀ − Σ g ∘ y)`, `scale · s·k` for the
     /// queries, `scale · sᵀ·q` for the keys and `s` for an additive mask. A mask that needs a gradient, and gradients of
     /// gradients, take a form that keeps the weights, `T × S` of them for each head.
@@ -145,7 +147,7 @@ impl AttentionOptions {
 #[track_caller]
 fn check([q, k, v]: [&Tensor; 3], options: &AttentionOptions) -> Result<(Sizes, f64)> {
     let name = "attention";
-    q.expect_float(name, "the queries")?;
+    q.expect_any_float(name, "the queries")?;
     k.expect_dtype(name, "the keys", q.dtype())?;
     v.expect_dtype(name, "the values", q.dtype())?;
     let shapes = || format!("queries {:?}, keys {:?}, values {:?}", q.shape(), k.shape(), v.shape());
@@ -276,12 +278,14 @@ fn composite(
 ) -> Result<(Tensor, Tensor)> {
     let shape = sizes.score_shape();
     check_shape("attention", &shape, sizes.dtype)?;
+    let [q, k, v] = [q, k, v].map(Tensor::for_gradient);
+    let mask = mask.map(Tensor::for_gradient);
     let group = sizes.heads.checked_div(sizes.kv_heads).unwrap_or(1);
     let spread = |x: &Tensor| if group > 1 { x.repeat_interleave(group, -3) } else { Ok(x.clone()) };
-    let mut scores = q.matmul(&spread(k)?.t())?.mul_scalar(scale);
+    let mut scores = q.matmul(&spread(&k)?.t())?.mul_scalar(scale);
     // Which scores count, as far as that is restricted.
     let mut seen: Option<Tensor> = None;
-    if let Some(mask) = mask {
+    if let Some(mask) = &mask {
         if mask.dtype() == DType::Bool {
             seen = Some(mask.clone());
         } else {
@@ -302,14 +306,14 @@ fn composite(
         // With a number instead of −∞, also those that see nothing have a softmax. It is taken away again.
         Some(seen) => {
             let hidden = seen.broadcast_to(&*shape)?.logical_not()?;
-            scores.masked_fill(&hidden, lowest(sizes.dtype))?.softmax(-1)?.masked_fill(&hidden, 0.0)?
+            scores.masked_fill(&hidden, lowest(q.dtype()))?.softmax(-1)?.masked_fill(&hidden, 0.0)?
         }
         None => scores.softmax(-1)?,
     };
     if let Some(dropout) = options.dropout {
         weights = weights.mul(&fused::dropout_factors(sizes, dropout)?)?;
     }
-    Ok((weights.matmul(&spread(v)?)?, weights))
+    Ok((weights.matmul(&spread(&v)?)?.to_dtype(sizes.dtype), weights.to_dtype(sizes.dtype)))
 }
 
 /// A number so low that its exponential is 0 beside that of any score.

@@ -17,7 +17,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the shape of `self` does not end in `normalized_shape`, that is empty, the weight or the bias has another shape
-    /// or type, `eps` is negative or not finite, or the type is not `F32` or `F64`.
+    /// or type, `eps` is negative or not finite, or the type is not a floating-point one. Those of 16 bits are computed in `F32`
+    /// and rounded back.
     ///
     /// ```
     /// use demotic::tensor;
@@ -98,7 +99,7 @@ impl Norm {
     #[track_caller]
     fn check(&self, inputs: &[&Tensor]) -> Result<()> {
         let (name, x, wanted) = (self.name(), inputs[0], self.normalized_shape.as_slice());
-        x.expect_float(name, "the input")?;
+        x.expect_any_float(name, "the input")?;
         if wanted.is_empty() || wanted.contains(&0) {
             let message = format!("the normalized shape {wanted:?} has no elements to take a mean of");
             return Err(Error::argument(name, message));

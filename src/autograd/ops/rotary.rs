@@ -19,7 +19,8 @@ impl Tensor {
     /// [`RotaryPositions`](crate::layers::RotaryPositions) makes the angles.
     ///
     /// # Errors
-    /// If the shapes or types do not fit, the type is not `F32` or `F64`, or the angles are tracked.
+    /// If the shapes or types do not fit, the type is not a floating-point one, or the angles are tracked. Types of 16 bits are
+    /// computed in `F32` and rounded back.
     ///
     /// ```
     /// use demotic::tensor;
@@ -40,7 +41,7 @@ impl Tensor {
 
 #[track_caller]
 fn check(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<()> {
-    x.expect_float("rotary", "the input")?;
+    x.expect_any_float("rotary", "the input")?;
     let &[.., steps, features] = x.shape() else {
         return Err(Error::shape("rotary", format!("the input has shape {:?}, expected [.., T, head_dim]", x.shape())));
     };

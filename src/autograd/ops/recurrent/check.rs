@@ -21,7 +21,7 @@ impl Sizes {
     pub(super) fn check(x: &Tensor, recurrence: &Recurrence<'_>) -> Result<Self> {
         let Recurrence { unit, weight_ih, weight_hh, bias, weight_hr, state, lengths, .. } = *recurrence;
         let name = unit.name();
-        x.expect_float(name, "the input")?;
+        x.expect_any_float(name, "the input")?;
         let &[time, batch, features] = x.shape() else {
             let message = format!("input {:?}, expected [time, batch, features]", x.shape());
             return Err(Error::shape(name, message));

@@ -65,6 +65,8 @@ impl Tensor {
     /// gradients of the weights and of the inputs. [`Rnn`](crate::layers::Rnn), [`Lstm`](crate::layers::Lstm) and
     /// [`Gru`](crate::layers::Gru) stack this operation.
     ///
+    /// Types of 16 bits are computed in `F32`, all steps of them, and the results rounded back.
+    ///
     /// # Errors
     /// If there are no steps, shapes or types do not fit, or a length is not one of 1 to the number of steps.
     ///

@@ -166,12 +166,12 @@ pub(crate) fn attention_backward(
     Ok(grads.map(|grad| grad.map(|grad| sizes.as_heads(&grad))))
 }
 
-/// What dropout multiplies all weights by, `[.., heads, queries, keys]`.
+/// What dropout multiplies all weights by, `[.., heads, queries, keys]`, in the type that is computed in.
 pub(crate) fn dropout_factors(sizes: &AttentionSizes, (p, seed): (f64, u64)) -> Result<Tensor> {
     let wide = computed(sizes.dtype);
     let mut factors = Tensor::stale(wide, &sizes.score_shape());
     with_float!(wide, T => {
         Dropout::new(p, seed).factors::<T>(sizes.queries, sizes.keys, factors.data_mut());
     }, else return Err(bug!("attention", "computed in {wide}")));
-    Ok(factors.cast(sizes.dtype))
+    Ok(factors)
 }
