@@ -53,7 +53,7 @@ impl Function for Powers {
                 sum += self.l2 * total(ReduceOp::SumSquares, x);
             }
         }
-        Ok(Tensor::scalar(sum).to_dtype(inputs[0].dtype()))
+        Tensor::full_dtype([], sum, inputs[0].dtype())
     }
 
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {

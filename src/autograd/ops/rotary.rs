@@ -11,7 +11,7 @@ impl Tensor {
     /// Turns pairs of features by angles that depend on the position (Su et al., *RoFormer*, 2021), so that the inner
     /// product of two vectors depends on how far apart they are: for queries and keys `[.., T, head_dim]`.
     ///
-    /// `cos` and `sin` are `[T, n]`, for `n` pairs at each position. A pair `(a, b)` becomes
+    /// `cos` and `sin` are `[T, n]`, for `n` pairs at each position, of the type of `self` or, where that has 16 bits, `F32`. A pair `(a, b)` becomes
     /// `(a cos − b sin, b cos + a sin)`. Pairs are features `i` and `i + n`, as in GPT-NeoX and Llama, or with
     /// `interleaved` the neighbours `2i` and `2i + 1`, as in the paper and GPT-J. Features from `2n` on stay as they are.
     /// Gradient: the rotation back. The angles themselves have none.
@@ -46,7 +46,10 @@ fn check(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<()> {
         return Err(Error::shape("rotary", format!("the input has shape {:?}, expected [.., T, head_dim]", x.shape())));
     };
     for (angles, what) in [(cos, "cosines"), (sin, "sines")] {
-        angles.expect_dtype("rotary", &format!("the {what}"), x.dtype())?;
+        // Angles in 16 bits would be rough ones: those that they are computed with will do as well.
+        if Some(angles.dtype()) != x.dtype().gradient() {
+            angles.expect_dtype("rotary", &format!("the {what}"), x.dtype())?;
+        }
         if angles.is_tracked() {
             return Err(Error::gradient("rotary", format!("the {what} are tracked, but have no gradient here"))
                 .with_help("give angles.detach()"));

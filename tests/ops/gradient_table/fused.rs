@@ -102,7 +102,11 @@ fn norms() -> Vec<Row> {
 
 fn rotary() -> Vec<Row> {
     let turned = |interleaved: bool| {
-        move |x: &[Tensor]| x[0].rotary(&spread(&[3, 2], -1.0, 1.0), &spread(&[3, 2], 0.0, 1.0), interleaved)
+        move |x: &[Tensor]| {
+            let of_its_type = |angles: Tensor| angles.to_dtype(x[0].dtype());
+            let (cos, sin) = (of_its_type(spread(&[3, 2], -1.0, 1.0)), of_its_type(spread(&[3, 2], 0.0, 1.0)));
+            x[0].rotary(&cos, &sin, interleaved)
+        }
     };
     let x = |features: usize| spread(&[2, 3, features], -2.0, 2.0);
     vec![
