@@ -280,18 +280,18 @@ impl RotaryPositions {
     /// `x` turned by the angles from position `offset` on.
     ///
     /// # Errors
-    /// If `x` is not `[.., T, head_dim]` of type `F32` or `F64`, or goes beyond the last position.
+    /// If `x` is not `[.., T, head_dim]` of a floating-point type, or goes beyond the last position.
     #[track_caller]
     pub fn forward_at(&self, x: &Tensor, offset: usize) -> Result<Tensor> {
         let name = "RotaryPositions";
-        x.expect_float(name, "the input")?;
+        x.expect_any_float(name, "the input")?;
         let steps = steps(name, x, self.head_dim, offset, self.max_len())?;
         let [cos, sin] = match x.dtype() {
-            DType::F32 => [self.rounded[0].narrow(0, offset, steps)?, self.rounded[1].narrow(0, offset, steps)?],
-            _ => {
+            DType::F64 => {
                 let angles = self.angles.narrow(0, offset, steps)?;
                 [angles.cos(), angles.sin()]
             }
+            _ => [self.rounded[0].narrow(0, offset, steps)?, self.rounded[1].narrow(0, offset, steps)?],
         };
         summary::noted(self, x.rotary(&cos, &sin, self.interleaved))
     }
