@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     for _epoch in 0..30 {
         for batch in train.batches(32).shuffle(&mut rng) {
             let (x, y) = batch?;
-            let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+            let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
             opt.step(&mut model, &loss.backward()?)?;
         }
     }

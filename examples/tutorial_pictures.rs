@@ -100,7 +100,7 @@ fn rates() -> Result<Chart> {
         let mut opt = Sgd::new(rate);
         let mut errors = Vec::new();
         for _step in 0..200 {
-            let loss = losses::mse(&model.forward(x, &mut Mode::Eval)?, &y)?;
+            let loss = losses::mse(&model.forward(x, &mut Mode::eval())?, &y)?;
             errors.push(loss.item()?);
             if errors[errors.len() - 1] > 1e12 {
                 break;
@@ -137,7 +137,7 @@ fn surprise() -> Result<Chart> {
     let mut opt = Adam::new(0.02).clip_norm(1.0);
     let mut curve = Vec::new();
     for _step in 0..80 {
-        let loss = losses::token_cross_entropy(&model.forward(&inputs, &mut Mode::Train(&mut rng))?, &targets)?;
+        let loss = losses::token_cross_entropy(&model.forward(&inputs, &mut Mode::train(&mut rng))?, &targets)?;
         curve.push(loss.item()?);
         opt.step(&mut model, &loss.backward()?)?;
     }
@@ -194,7 +194,7 @@ fn threshold() -> Result<Chart> {
     let mut model = Linear::new(2, 1, &mut rng)?;
     let mut opt = Adam::new(0.05);
     for _step in 0..200 {
-        let logits = model.forward(&train.0, &mut Mode::Train(&mut rng))?;
+        let logits = model.forward(&train.0, &mut Mode::train(&mut rng))?;
         let target = train.1.to_dtype(DType::F32).reshape([2000, 1])?;
         opt.step(&mut model, &losses::bce_with_logits(&logits, &target)?.backward()?)?;
     }

@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut optimizer = Adam::new(0.1);
     let mut trained = model.clone();
-    let loss = trained.forward(&Tensor::ones([3, 2])?, &mut Mode::Eval)?.sum();
+    let loss = trained.forward(&Tensor::ones([3, 2])?, &mut Mode::eval())?.sum();
     optimizer.step(&mut trained, &loss.backward()?)?;
     let checkpoint =
         Checkpoint::new().model(&trained).optimizer(&optimizer).rng(&rng).counter("step", 1).numbers("x", [0.5]);

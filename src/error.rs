@@ -145,12 +145,26 @@ impl Error {
 
     /// Says in which layer the error arose. Called from the inside out, the names add up to a path:
     /// `fc2`, then `head`, gives `head.fc2`. The line that the error points to becomes the caller's.
+    ///
+    /// Layers that are called [by their names](crate::layers::LayerExt::at) do that by themselves.
     #[track_caller]
     #[must_use]
     pub fn in_layer(mut self, name: impl fmt::Display) -> Self {
         let inner = &mut self.0;
         inner.layer = if inner.layer.is_empty() { name.to_string() } else { format!("{name}.{}", inner.layer) };
         inner.location = Location::caller();
+        self
+    }
+
+    /// The line that the error points to.
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.0.location
+    }
+
+    /// The same error, pointing to another line.
+    #[must_use]
+    pub(crate) fn moved(mut self, to: &'static Location<'static>) -> Self {
+        self.0.location = to;
         self
     }
 
@@ -281,34 +295,6 @@ pub(crate) fn short(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Says in which layer a result went wrong.
-pub trait InLayer {
-    /// Adds the name of a layer to the front of the error's layer path.
-    ///
-    /// ```
-    /// use demotic::prelude::*;
-    ///
-    /// let mut rng = Rng::seed(0);
-    /// let fc = Linear::new(3, 2, &mut rng)?;
-    /// let e = fc.predict(&Tensor::ones([1, 4])?).in_layer("fc").in_layer("head").unwrap_err();
-    /// assert_eq!(e.layer(), Some("head.fc"));
-    /// # Ok::<(), demotic::Error>(())
-    /// ```
-    #[must_use = "the error is returned, not handled"]
-    #[track_caller]
-    fn in_layer(self, name: impl fmt::Display) -> Self;
-}
-
-impl<T> InLayer for Result<T> {
-    #[track_caller]
-    fn in_layer(self, name: impl fmt::Display) -> Self {
-        match self {
-            Ok(value) => Ok(value),
-            Err(e) => Err(e.in_layer(name)),
-        }
-    }
-}
-
 /// Points the error of a result to the caller's line, where the error could not know it: closures, and calls through a
 /// `dyn` trait, do not hand on where they come from.
 pub(crate) trait Here {
@@ -320,6 +306,11 @@ pub(crate) trait Here {
     #[must_use = "the error is returned, not handled"]
     #[track_caller]
     fn within(self, caller: impl fmt::Display) -> Self;
+
+    /// The same, and says in which layer the error arose: see [`Error::in_layer`].
+    #[must_use = "the error is returned, not handled"]
+    #[track_caller]
+    fn in_layer(self, name: impl fmt::Display) -> Self;
 }
 
 impl<T> Here for Result<T> {
@@ -339,6 +330,14 @@ impl<T> Here for Result<T> {
         match self {
             Ok(value) => Ok(value),
             Err(e) => Err(e.within(caller)),
+        }
+    }
+
+    #[track_caller]
+    fn in_layer(self, name: impl fmt::Display) -> Self {
+        match self {
+            Ok(value) => Ok(value),
+            Err(e) => Err(e.in_layer(name)),
         }
     }
 }

@@ -24,7 +24,7 @@
 //!     let mut model = sequential![Linear::new(1, 32, &mut rng)?, Tanh, Linear::new(32, 1, &mut rng)?];
 //!     let mut opt = Adam::new(0.01);
 //!     for _step in 0..300 {
-//!         let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?; // predict, and measure
+//!         let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?; // predict, and measure
 //!         let grads = loss.backward()?; // ask
 //!         opt.step(&mut model, &grads)?; // move
 //!     }

@@ -2,7 +2,7 @@
 
 pub use crate::autograd::{AttentionOptions, no_grad};
 pub use crate::data::{Dataset, KFold, Preprocessor, Table, TensorDataset};
-pub use crate::error::{Error, ErrorKind, InLayer, Result};
+pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::io::SaveLoad;
 pub use crate::layers::*;
 pub use crate::losses::{self, Loss, Reduction};

@@ -1,4 +1,4 @@
-//! Where the time goes, by operation.
+//! Where the time goes, by operation and by layer.
 //!
 //! ```
 //! use demotic::{profile, Tensor};
@@ -12,6 +12,8 @@
 //! Times are exclusive of nothing: an operation that is made of others is counted once, under the name of the
 //! outermost. Operations run by the backward pass carry the name of the operation they belong to, with
 //! `.backward` behind it.
+//!
+//! Layers that are called by their names are counted too, with everything in them: [`Report::layers`].
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ struct Recorder {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     rows: BTreeMap<String, (usize, Duration)>,
+    layers: BTreeMap<String, (usize, Duration)>,
     total: Duration,
 }
 
@@ -43,9 +46,14 @@ impl Report {
     /// Name, number of calls and total time of each operation, slowest first.
     #[must_use]
     pub fn rows(&self) -> Vec<(&str, usize, Duration)> {
-        let mut rows: Vec<_> = self.rows.iter().map(|(name, (n, time))| (name.as_str(), *n, *time)).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.2));
-        rows
+        slowest_first(&self.rows)
+    }
+
+    /// Path, number of calls and total time of each layer, slowest first. A layer's time is that of its forward passes,
+    /// with the layers in it.
+    #[must_use]
+    pub fn layers(&self) -> Vec<(&str, usize, Duration)> {
+        slowest_first(&self.layers)
     }
 
     /// The whole time between start and end, whatever it was spent on.
@@ -55,19 +63,32 @@ impl Report {
     }
 }
 
+fn slowest_first(rows: &BTreeMap<String, (usize, Duration)>) -> Vec<(&str, usize, Duration)> {
+    let mut rows: Vec<_> = rows.iter().map(|(name, (n, time))| (name.as_str(), *n, *time)).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.2));
+    rows
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.total.as_secs_f64().max(1e-12);
         writeln!(f, "{:<32} {:>9} {:>12} {:>7}", "operation", "calls", "µs", "%")?;
-        let mut line = |name: &str, calls: usize, time: f64| {
+        let line = |f: &mut fmt::Formatter<'_>, name: &str, calls: usize, time: f64| {
             writeln!(f, "{name:<32} {calls:>9} {:>12.1} {:>7.1}", time * 1e6, 100.0 * time / total)
         };
         let mut counted = 0.0;
         for (name, calls, time) in self.rows() {
             counted += time.as_secs_f64();
-            line(name, calls, time.as_secs_f64())?;
+            line(f, name, calls, time.as_secs_f64())?;
         }
-        line("(everything else)", 1, (total - counted).max(0.0))
+        line(f, "(everything else)", 1, (total - counted).max(0.0))?;
+        for (i, (path, calls, time)) in self.layers().into_iter().enumerate() {
+            if i == 0 {
+                writeln!(f, "\n{:<32} {:>9} {:>12} {:>7}", "layer, forward", "calls", "µs", "%")?;
+            }
+            line(f, path, calls, time.as_secs_f64())?;
+        }
+        Ok(())
     }
 }
 
@@ -103,6 +124,35 @@ pub(crate) fn op(name: &'static str) -> Option<Timer> {
 #[inline]
 pub(crate) fn backward(name: &'static str) -> Option<Timer> {
     if ACTIVE.load(Ordering::Relaxed) == 0 { None } else { Timer::start(name, ".backward") }
+}
+
+/// Whether operations and layers of this thread are being recorded.
+#[inline]
+pub(crate) fn is_recording() -> bool {
+    ACTIVE.load(Ordering::Relaxed) != 0 && RECORDER.with(|r| r.borrow().is_some())
+}
+
+/// Counts the time until the returned guard is dropped for the layer at `path`, if a recording is under way.
+pub(crate) fn layer(path: &str) -> Option<LayerTimer> {
+    is_recording().then(|| LayerTimer { path: path.to_string(), start: Instant::now() })
+}
+
+pub(crate) struct LayerTimer {
+    path: String,
+    start: Instant,
+}
+
+impl Drop for LayerTimer {
+    fn drop(&mut self) {
+        let time = self.start.elapsed();
+        RECORDER.with(|r| {
+            if let Some(recorder) = r.borrow_mut().as_mut() {
+                let row = recorder.report.layers.entry(std::mem::take(&mut self.path)).or_default();
+                row.0 += 1;
+                row.1 += time;
+            }
+        });
+    }
 }
 
 pub(crate) struct Timer {

@@ -28,7 +28,7 @@ fn train<M: Layer>(
     options.run(|i| {
         let at = (i % batches) * batch;
         let (x, y) = (x.narrow(0, at, batch)?, y.narrow(0, at, batch)?);
-        let loss = losses::token_cross_entropy(&model.forward(&x, &mut Mode::Train(rng))?, &y)?;
+        let loss = losses::token_cross_entropy(&model.forward(&x, &mut Mode::train(rng))?, &y)?;
         opt.step(&mut model, &loss.backward()?)?;
         loss.item()
     })

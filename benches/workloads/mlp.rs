@@ -19,7 +19,7 @@ pub fn tabular(options: &Options) -> Result<()> {
     options.run(|i| {
         let at = (i % 645) * 32;
         let (x, y) = (x.narrow(0, at, 32)?, y.narrow(0, at, 32)?);
-        let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+        let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
         opt.step(&mut model, &loss.backward()?)?;
         loss.item()
     })
@@ -35,7 +35,7 @@ pub fn mnist(options: &Options) -> Result<()> {
     options.run(|i| {
         let at = (i % 100) * 128;
         let (x, y) = (x.narrow(0, at, 128)?, y.narrow(0, at, 128)?);
-        let loss = losses::cross_entropy(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+        let loss = losses::cross_entropy(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
         opt.step(&mut model, &loss.backward()?)?;
         loss.item()
     })

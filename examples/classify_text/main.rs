@@ -31,7 +31,7 @@ module!(BagOfWords { head }, plain { words });
 impl Layer for BagOfWords {
     fn forward(&self, ids: &Tensor, mode: &mut Mode) -> Result<Tensor> {
         let counts = ids.one_hot(self.words)?.to_dtype(DType::F32).sum_dims(&[1], false)?; // [batch, words]
-        self.head.forward(&counts, mode).in_layer("head")
+        self.head.at("head", &counts, mode)
     }
 }
 
@@ -102,7 +102,7 @@ fn train<M: Layer>(
     for _step in 0..options.steps {
         let batch: Vec<_> = (0..options.batch).map(|_| review(rng)).collect();
         let (x, y) = tensors(words, &batch)?;
-        let loss = losses::cross_entropy(&model.forward(&x, &mut Mode::Train(rng))?, &y)?;
+        let loss = losses::cross_entropy(&model.forward(&x, &mut Mode::train(rng))?, &y)?;
         opt.step(model, &loss.backward()?)?;
     }
     let (x, y) = tensors(words, test)?;

@@ -113,7 +113,7 @@ fn train(model: &mut RecurrentLm, tokenizer: &WordTokenizer, rng: &mut Rng) -> R
     let mut opt = Adam::new(1e-2);
     let mut losses = Vec::new();
     for _step in 0..STEPS {
-        let logits = model.forward(&inputs, &mut Mode::Train(rng))?;
+        let logits = model.forward(&inputs, &mut Mode::train(rng))?;
         let loss = losses::token_cross_entropy(&logits, &targets)?;
         opt.step(model, &loss.backward()?)?;
         losses.push(loss.item()?);

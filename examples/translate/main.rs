@@ -89,7 +89,7 @@ fn run<M: Seq2Seq + Architecture>(
         let sources = model.tokens().sources(&ids(|e| &e.written)?)?;
         // Teacher forcing: the decoder sees the right beginning and has to say what comes next, at every place at once.
         let (inputs, labels) = model.tokens().teacher_forcing(&ids(|e| &e.iso)?)?;
-        let logits = model.forward(&sources, &inputs, &mut Mode::Train(&mut rng))?;
+        let logits = model.forward(&sources, &inputs, &mut Mode::train(&mut rng))?;
         let loss = losses::token_cross_entropy(&logits, &labels)?;
         opt.step(&mut model, &loss.backward()?)?;
         let value = loss.item()?;

@@ -31,17 +31,47 @@ use crate::tensor::Tensor;
 /// ```
 #[track_caller]
 pub fn checkpoint(f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static, x: &Tensor) -> Result<Tensor> {
-    if recording::is_off() {
-        return Ok(f(x)?.detach());
+    let first = FirstRun::new(&f, x)?;
+    Ok(first.with_second(f, x))
+}
+
+/// The same, with two functions that must do the same: `first` now, and `second` when the backward pass comes.
+#[track_caller]
+pub(crate) fn checkpoint_of_two(
+    first: impl FnOnce(&Tensor) -> Result<Tensor>,
+    second: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
+    x: &Tensor,
+) -> Result<Tensor> {
+    Ok(FirstRun::new(first, x)?.with_second(second, x))
+}
+
+/// What came out of the first run.
+struct FirstRun {
+    output: Tensor,
+    /// The tracked tensors that were used besides the input; `None` if nothing is recorded at all.
+    captured: Option<Vec<Tensor>>,
+}
+
+impl FirstRun {
+    #[track_caller]
+    fn new(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Self> {
+        if recording::is_off() {
+            return Ok(Self { output: f(x)?.detach(), captured: None });
+        }
+        // What `f` is given is known to be an input; what else it uses comes to light while it runs.
+        let (output, captured) = recording::collect(|| {
+            let output = f(&x.detach())?;
+            recording::note(&[&output]);
+            Ok(output)
+        });
+        Ok(Self { output: output?, captured: Some(captured) })
     }
-    // What `f` is given is known to be an input; what else it uses comes to light while it runs.
-    let (output, captured) = recording::collect(|| {
-        let output = f(&x.detach())?;
-        recording::note(&[&output]);
-        Ok(output)
-    });
-    let inputs: Vec<&Tensor> = std::iter::once(x).chain(&captured).collect();
-    Ok(attach(Checkpoint { f }, &inputs, output?, is_recorded(&inputs)))
+
+    fn with_second(self, f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static, x: &Tensor) -> Tensor {
+        let Some(captured) = self.captured else { return self.output };
+        let inputs: Vec<&Tensor> = std::iter::once(x).chain(&captured).collect();
+        attach(Checkpoint { f }, &inputs, self.output, is_recorded(&inputs))
+    }
 }
 
 /// The inputs are what the function is given, and behind it what it captured.

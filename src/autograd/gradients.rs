@@ -164,7 +164,7 @@ impl Gradients {
     /// let mut rng = Rng::seed(0);
     /// let model = Linear::new(3, 1, &mut rng)?;
     /// let (x, y) = (Tensor::normal([8, 3], 0.0, 1.0, &mut rng)?, Tensor::zeros([8, 1])?);
-    /// let loss = |x: &Tensor, y: &Tensor| losses::mse(&model.forward(x, &mut Mode::Eval)?, y);
+    /// let loss = |x: &Tensor, y: &Tensor| losses::mse(&model.forward(x, &mut Mode::eval())?, y);
     ///
     /// let mut grads = loss(&x.narrow(0, 0, 4)?, &y.narrow(0, 0, 4)?)?.backward()?;
     /// grads.accumulate(loss(&x.narrow(0, 4, 4)?, &y.narrow(0, 4, 4)?)?.backward()?)?;

@@ -22,6 +22,7 @@ mod several;
 
 pub use check::{gradcheck, gradgradcheck};
 pub use checkpoint::checkpoint;
+pub(crate) use checkpoint::checkpoint_of_two;
 pub use engine::{GradOptions, Sink, grad};
 pub use function::{Function, Saved, SecondOrder, apply, custom};
 pub use gradients::Gradients;

@@ -4,9 +4,7 @@ use std::any::Any;
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, Mode};
-use super::module::{Module, Visitor, VisitorMut};
-use super::summary;
+use super::core::{Layer, Mode, Module, Visitor, VisitorMut};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -25,8 +23,8 @@ macro_rules! activations {
         }
         impl Layer for $Name {
             #[track_caller]
-            fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-                summary::noted(self, self.apply(x))
+            fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+                mode.here(self.apply(x))
             }
         }
     )*};
@@ -55,8 +53,8 @@ macro_rules! activations_with_options {
         }
         impl Layer for $Name {
             #[track_caller]
-            fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-                summary::noted(self, self.apply(x))
+            fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+                mode.here(self.apply(x))
             }
         }
     )*};
@@ -240,14 +238,15 @@ impl Module for Activation {
 
 impl Layer for Activation {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        summary::noted(self, self.apply(x))
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(self.apply(x))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::LayerExt;
 
     #[test]
     fn every_activation_is_known_by_its_layer_and_its_name() {

@@ -3,14 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::init::Init;
+use super::core::{Init, Layer, LayerExt, Mode, Param};
 use super::kv_cache::KvCache;
-use super::layer::{Layer, Mode};
 use super::linear::Linear;
-use super::param::Param;
-use super::summary;
 use crate::autograd::AttentionOptions;
-use crate::error::{Error, InLayer, Result};
+use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -43,7 +40,7 @@ use crate::tensor::{DType, Tensor};
 /// let memory = Tensor::normal([2, 7, 32], 0.0, 1.0, &mut rng)?;
 /// let padding = Tensor::from_vec((0..14).map(|i| i >= 11).collect(), [2, 7])?;
 /// let masks = AttentionMasks::new().key_padding(&padding);
-/// let y = layer.attend(&x, &memory, &memory, &masks, &mut Mode::Eval)?;
+/// let y = layer.attend(&x, &memory, &memory, &masks, &mut Mode::eval())?;
 /// assert_eq!(y.shape(), [2, 10, 32]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
@@ -231,7 +228,7 @@ impl MultiHeadAttention {
         let (k, v, options) = self.prepare(&q, k, v, masks, mode)?;
         let (y, weights) = q.attention_with_weights(&k, &v, &options)?;
         let weights = if average { weights.mean_dims(&[-3], false)? } else { weights };
-        Ok((self.join(&y)?, weights))
+        Ok((self.join(&y, mode)?, weights))
     }
 
     /// An empty cache for [`attend_cached`](Self::attend_cached).
@@ -340,19 +337,15 @@ impl MultiHeadAttention {
 
     /// `[.., heads, T, head_dim]` as `[.., T, embed_dim]`, projected.
     #[track_caller]
-    fn join(&self, y: &Tensor) -> Result<Tensor> {
+    fn join(&self, y: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let joined = y.transpose(-3, -2)?.flatten(-2, -1)?;
-        self.out_proj.forward(&joined, &mut Mode::Eval).in_layer("out_proj")
+        self.out_proj.at("out_proj", &joined, mode)
     }
 
     #[track_caller]
     fn heads(&self, q: &Tensor, k: Tensor, v: Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
         let (k, v, options) = self.prepare(q, k, v, masks, mode)?;
-        let y = self.join(&q.attention(&k, &v, &options)?)?;
-        if let Some(weight) = self.in_proj_weight.as_ref().or(self.q_proj_weight.as_ref()) {
-            summary::output_of(weight, &y);
-        }
-        Ok(y)
+        self.join(&q.attention(&k, &v, &options)?, mode)
     }
 
     /// Adds the keys and values that every sequence has, and turns the masks into options.
@@ -382,7 +375,7 @@ impl MultiHeadAttention {
         }
         let added = k.shape()[n - 2] - own;
         let mut options = masks.options(q, own, added)?;
-        if let Mode::Train(rng) = mode {
+        if let Some(rng) = mode.rng() {
             options = options.dropout(self.dropout, rng);
         }
         Ok((k, v, options))
@@ -402,7 +395,8 @@ fn same(a: &Tensor, b: &Tensor) -> bool {
 impl Layer for MultiHeadAttention {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.attend(x, x, x, &AttentionMasks::new(), mode)
+        let y = self.attend(x, x, x, &AttentionMasks::new(), mode);
+        mode.here(y)
     }
 }
 

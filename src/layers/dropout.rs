@@ -1,7 +1,6 @@
 //! Dropout.
 
-use super::layer::{Layer, Mode};
-use super::summary;
+use super::core::{Layer, Mode};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -15,7 +14,7 @@ use crate::tensor::Tensor;
 /// let x = Tensor::ones([1000])?;
 /// assert_eq!(dropout.predict(&x)?.sum().item()?, 1000.0);
 ///
-/// let y = dropout.forward(&x, &mut Mode::Train(&mut Rng::seed(0)))?;
+/// let y = dropout.forward(&x, &mut Mode::train(&mut Rng::seed(0)))?;
 /// assert!(y.to_vec::<f32>()?.iter().all(|y| *y == 0.0 || *y == 2.0));
 /// # Ok::<(), demotic::Error>(())
 /// ```
@@ -49,10 +48,10 @@ impl Dropout {
 impl Layer for Dropout {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let y = match mode {
-            Mode::Train(rng) if self.p > 0.0 => x.dropout(self.p, rng),
+        let y = match mode.rng() {
+            Some(rng) if self.p > 0.0 => x.dropout(self.p, rng),
             _ => Ok(x.clone()),
         };
-        summary::noted(self, y)
+        mode.here(y)
     }
 }

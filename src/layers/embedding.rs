@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::init::Init;
-use super::layer::{Layer, Mode};
-use super::param::{Param, RowLimit};
-use super::summary;
+use super::core::{Init, Layer, Mode, Param, RowLimit};
 use crate::autograd::ops::embedding::look_up;
 use crate::autograd::ops::norm::expect_length;
 use crate::autograd::ops::renorm::expect_limit;
@@ -173,10 +170,8 @@ impl Embedding {
 
 impl Layer for Embedding {
     #[track_caller]
-    fn forward(&self, ids: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        let y = look_up(ids, &self.weight, self.padding_idx, self.scale_grad_by_freq)?;
-        summary::output_of(&self.weight, &y);
-        Ok(y)
+    fn forward(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(look_up(ids, &self.weight, self.padding_idx, self.scale_grad_by_freq))
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::init::Init;
-use super::layer::{Layer, Mode};
-use super::param::Param;
-use super::summary;
+use super::core::{Init, Layer, Mode, Param};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -91,10 +88,8 @@ impl Linear {
 
 impl Layer for Linear {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        let y = x.linear(&self.weight, self.bias.as_deref())?;
-        summary::output_of(&self.weight, &y);
-        Ok(y)
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(x.linear(&self.weight, self.bias.as_deref()))
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::layer::{Layer, Mode};
-use super::param::Param;
-use super::summary;
+use super::core::{Layer, Mode, Param};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Shape, Tensor};
 
@@ -74,12 +72,9 @@ impl LayerNorm {
 
 impl Layer for LayerNorm {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        let y = x.layer_norm(&self.normalized_shape, self.weight.as_deref(), self.bias.as_deref(), self.eps)?;
-        if let Some(param) = self.weight.as_ref().or(self.bias.as_ref()) {
-            summary::output_of(param, &y);
-        }
-        Ok(y)
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let (weight, bias) = (self.weight.as_deref(), self.bias.as_deref());
+        mode.here(x.layer_norm(&self.normalized_shape, weight, bias, self.eps))
     }
 }
 
@@ -149,13 +144,9 @@ impl RmsNorm {
 
 impl Layer for RmsNorm {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let spacing = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
-        let y = x.rms_norm(&self.normalized_shape, self.weight.as_deref(), self.eps.unwrap_or(spacing))?;
-        if let Some(weight) = &self.weight {
-            summary::output_of(weight, &y);
-        }
-        Ok(y)
+        mode.here(x.rms_norm(&self.normalized_shape, self.weight.as_deref(), self.eps.unwrap_or(spacing)))
     }
 }
 

@@ -5,10 +5,7 @@
 
 use std::fmt;
 
-use super::init::Init;
-use super::layer::{Layer, Mode};
-use super::param::Param;
-use super::summary;
+use super::core::{Init, Layer, Mode, Param};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::create::stale;
@@ -97,14 +94,14 @@ impl SinusoidalPositions {
         x.expect_float(name, "the input")?;
         let steps = steps(name, x, self.table.shape()[1], offset, self.table.shape()[0])?;
         let table = if x.dtype() == DType::F32 { &self.rounded } else { &self.table };
-        summary::noted(self, x.add(&table.narrow(0, offset, steps)?))
+        x.add(&table.narrow(0, offset, steps)?)
     }
 }
 
 impl Layer for SinusoidalPositions {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        self.forward_at(x, 0)
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(self.forward_at(x, 0))
     }
 }
 
@@ -169,16 +166,14 @@ impl LearnedPositions {
         let name = "LearnedPositions";
         x.expect_dtype(name, "the input", self.weight.dtype())?;
         let steps = steps(name, x, self.weight.shape()[1], offset, self.weight.shape()[0])?;
-        let y = x.add(&self.weight.narrow(0, offset, steps)?)?;
-        summary::output_of(&self.weight, &y);
-        Ok(y)
+        x.add(&self.weight.narrow(0, offset, steps)?)
     }
 }
 
 impl Layer for LearnedPositions {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        self.forward_at(x, 0)
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(self.forward_at(x, 0))
     }
 }
 
@@ -293,14 +288,14 @@ impl RotaryPositions {
             }
             _ => [self.rounded[0].narrow(0, offset, steps)?, self.rounded[1].narrow(0, offset, steps)?],
         };
-        summary::noted(self, x.rotary(&cos, &sin, self.interleaved))
+        x.rotary(&cos, &sin, self.interleaved)
     }
 }
 
 impl Layer for RotaryPositions {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        self.forward_at(x, 0)
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(self.forward_at(x, 0))
     }
 }
 

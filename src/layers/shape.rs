@@ -1,7 +1,6 @@
 //! Layers that only change the shape.
 
-use super::layer::{Layer, Mode};
-use super::summary;
+use super::core::{Layer, Mode};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -37,7 +36,7 @@ impl Default for Flatten {
 
 impl Layer for Flatten {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        summary::noted(self, x.flatten(self.start, self.end))
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(x.flatten(self.start, self.end))
     }
 }

@@ -9,7 +9,7 @@ use crate::tensor::Tensor;
 /// a recurrence) is kept in its [`State`](CausalLm::State). The same logits come out whether tokens are fed one by one or
 /// all at once.
 ///
-/// The methods use the model as in [`Mode::Eval`](crate::layers::Mode::Eval), without dropout. Generation calls them without
+/// The methods use the model as in [`Mode::eval`](crate::layers::Mode::eval), without dropout. Generation calls them without
 /// recording, so that states hold no graph; a caller of its own does so with [`no_grad`](crate::autograd::no_grad).
 ///
 /// This one has a table of logits for each pair of neighbouring tokens, so it has nothing to remember but how many

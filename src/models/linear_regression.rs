@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::{Architecture, Count, Layer, Linear, Mode, Param};
+use crate::layers::{Architecture, Count, Layer, LayerExt, Linear, Mode, Param};
 use crate::rng::Rng;
 use crate::tensor::create::reserve;
 use crate::tensor::{DType, Tensor};
@@ -145,7 +145,7 @@ impl LinearRegression {
 impl Layer for LinearRegression {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.linear.forward(x, mode)
+        self.linear.at("linear", x, mode)
     }
 }
 

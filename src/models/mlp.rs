@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, InLayer, Result};
-use crate::layers::container::inside;
-use crate::layers::{Activation, Architecture, Count, Dropout, Init, Layer, Linear, Mode, Module, Relu, check_memory};
+use crate::error::{Error, Result};
+use crate::layers::{
+    Activation, Architecture, Count, Dropout, Init, Layer, LayerExt, Linear, Mode, Module, Relu, check_memory, inside,
+};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -159,11 +160,11 @@ impl Layer for Mlp {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x, mode).in_layer(i).in_layer("layers")?;
+            x = layer.at(("layers", i), &x, mode)?;
             if i + 1 < self.layers.len() {
-                x = self.activation.forward(&x, mode).in_layer("activation")?;
+                x = self.activation.at("activation", &x, mode)?;
                 if let Some(dropout) = &self.dropout {
-                    x = dropout.forward(&x, mode).in_layer("dropout")?;
+                    x = dropout.at("dropout", &x, mode)?;
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{InLayer, Result};
+use crate::error::Result;
 use crate::layers::{
-    Dropout, Embedding, Init, Layer, LearnedPositions, Mode, Module, SinusoidalPositions, Visitor, VisitorMut, noted,
+    Dropout, Embedding, Init, Layer, LayerExt, LearnedPositions, Mode, Module, SinusoidalPositions, Visitor, VisitorMut,
 };
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -42,11 +42,25 @@ impl Positions {
 
     #[track_caller]
     fn forward_at(&self, x: &Tensor, offset: usize) -> Result<Tensor> {
-        let y = match self {
+        match self {
             Self::Sinusoidal(positions) => positions.forward_at(x, offset),
             Self::Learned(positions) => positions.forward_at(x, offset),
-        };
-        noted(self, y)
+        }
+    }
+
+    /// Each row counts its places for itself.
+    #[track_caller]
+    fn place_rows(&self, x: &Tensor, from: usize, padding: &[usize]) -> Result<Tensor> {
+        let n = x.shape()[1];
+        let mut rows = Vec::with_capacity(padding.len());
+        for (row, padding) in padding.iter().enumerate() {
+            let x = x.narrow(0, row, 1)?;
+            let absent = padding.saturating_sub(from).min(n);
+            let first = (from + absent).saturating_sub(*padding);
+            let there = self.forward_at(&x.narrow(1, absent, n - absent)?, first)?;
+            rows.push(Tensor::cat(&[&x.narrow(1, 0, absent)?, &there], 1)?);
+        }
+        Tensor::cat(&rows.iter().collect::<Vec<_>>(), 0)
     }
 }
 
@@ -109,27 +123,14 @@ impl TokenEmbedding {
     /// absent and do not count as places.
     #[track_caller]
     pub(super) fn embed_at(&self, ids: &Tensor, from: usize, padding: &[usize], mode: &mut Mode<'_>) -> Result<Tensor> {
-        let x = self.tokens.forward(ids, mode).in_layer("tokens")? * self.scale;
-        let placed = match padding.iter().all(|padding| *padding == 0) {
-            true => self.positions.forward_at(&x, from).in_layer("positions")?,
-            false => self.place_rows(&x, from, padding).in_layer("positions")?,
-        };
-        self.dropout.forward(&placed, mode)
-    }
-
-    /// Each row counts its places for itself.
-    #[track_caller]
-    fn place_rows(&self, x: &Tensor, from: usize, padding: &[usize]) -> Result<Tensor> {
-        let n = x.shape()[1];
-        let mut rows = Vec::with_capacity(padding.len());
-        for (row, padding) in padding.iter().enumerate() {
-            let x = x.narrow(0, row, 1)?;
-            let absent = padding.saturating_sub(from).min(n);
-            let first = (from + absent).saturating_sub(*padding);
-            let there = self.positions.forward_at(&x.narrow(1, absent, n - absent)?, first)?;
-            rows.push(Tensor::cat(&[&x.narrow(1, 0, absent)?, &there], 1)?);
-        }
-        Tensor::cat(&rows.iter().collect::<Vec<_>>(), 0)
+        let x = self.tokens.at("tokens", ids, mode)? * self.scale;
+        let placed = mode.call("positions", &self.positions, |positions, _| {
+            match padding.iter().all(|padding| *padding == 0) {
+                true => positions.forward_at(&x, from),
+                false => positions.place_rows(&x, from, padding),
+            }
+        })?;
+        self.dropout.at("dropout", &placed, mode)
     }
 }
 

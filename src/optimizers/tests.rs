@@ -742,7 +742,7 @@ fn decay_of_matrices_only() {
         let mut model = crate::sequential![Linear::new(3, 4, &mut rng).unwrap(), Linear::new(4, 2, &mut rng).unwrap()];
         let mut opt = opt.weight_decay(0.5);
         for _ in 0..3 {
-            let loss = model.forward(&Tensor::ones([2, 3]).unwrap(), &mut Mode::Eval).unwrap().square().sum();
+            let loss = model.forward(&Tensor::ones([2, 3]).unwrap(), &mut Mode::eval()).unwrap().square().sum();
             opt.step(&mut model, &loss.backward().unwrap()).unwrap();
         }
         model.named_parameters().iter().map(|(_, value)| value.to_vec::<f32>().unwrap()).collect::<Vec<_>>()

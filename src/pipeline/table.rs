@@ -7,7 +7,7 @@ use super::{Classification, PREPROCESSOR};
 use crate::data::{Preprocessor, Table, Value};
 use crate::error::{Error, Result};
 use crate::io::{self, Attachment, Metadata, ModelFile};
-use crate::layers::{Architecture, Layer, ModuleExt};
+use crate::layers::{Architecture, Layer, LayerExt, ModuleExt};
 use crate::models::{LinearRegression, Mlp};
 use crate::tensor::{DType, Tensor};
 
@@ -32,7 +32,7 @@ const ROWS: usize = 4096;
 /// let mut model = Mlp::new(&[prep.num_features(), 8, 2], &mut rng)?;
 /// let mut opt = Adam::new(0.05);
 /// for _step in 0..50 {
-///     let loss = losses::cross_entropy(&model.forward(data.x(), &mut Mode::Train(&mut rng))?, data.y())?;
+///     let loss = losses::cross_entropy(&model.forward(data.x(), &mut Mode::train(&mut rng))?, data.y())?;
 ///     opt.step(&mut model, &loss.backward()?)?;
 /// }
 ///

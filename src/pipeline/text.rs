@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Classification, PREPROCESSOR, TARGET_TOKENIZER, TEXT, TOKENIZER};
 use crate::error::{Error, Result};
 use crate::io::{self, Attachment, Metadata, ModelFile};
-use crate::layers::{Architecture, Layer, Module};
+use crate::layers::{Architecture, Layer, LayerExt, Module};
 use crate::models::{
     Beam, BeamSearch, CausalLm, Generate, GenerateOptions, Seq2Seq, TextContinuation, TextGenerator,
     TransformerClassifier,

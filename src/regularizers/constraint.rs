@@ -2,7 +2,7 @@
 
 use super::selection::Selection;
 use crate::autograd::ops::renorm::row_norms;
-use crate::error::{Error, InLayer, Result, bug};
+use crate::error::{Error, Here, Result, bug};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
 use crate::optimizers::options::not_negative;
 use crate::tensor::dtype::with_float;

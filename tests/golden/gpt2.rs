@@ -28,7 +28,7 @@ fn logits_gradients_and_training() -> Result<()> {
             let mut opt = AdamW::new(1e-3);
             let mut losses = Vec::new();
             for step in 0..case.attr("steps") {
-                let logits = model.forward(&ids, &mut Mode::Train(&mut Rng::seed(0)))?;
+                let logits = model.forward(&ids, &mut Mode::train(&mut Rng::seed(0)))?;
                 let loss = token_cross_entropy(&logits, &targets)?;
                 let grads = loss.backward()?;
                 if step == 0 {
@@ -63,7 +63,7 @@ fn checkpointing_changes_no_gradient() -> Result<()> {
         saving.lm_head = plain.lm_head.clone();
         let ids = stored(&family, case, "text").narrow(1, 0, 6)?;
         let grads = |model: &Gpt| -> Result<Vec<f64>> {
-            let grads = model.forward(&ids, &mut Mode::Train(&mut Rng::seed(0)))?.square().sum().backward()?;
+            let grads = model.forward(&ids, &mut Mode::train(&mut Rng::seed(0)))?.square().sum().backward()?;
             let mut all = Vec::new();
             for (_, param) in model.named_parameters() {
                 all.extend(grads.wrt(&param)?.to_f64_vec());

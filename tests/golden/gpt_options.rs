@@ -39,7 +39,7 @@ fn logits_and_gradients() -> Result<()> {
             let up = family.stored(&format!("{}.up", case.id)).tensor(dtype);
             for model in [plain, saving] {
                 let mut rng = Rng::seed(0);
-                let logits = seen_logits(&family, case, &model, &inputs(&family, case), &mut Mode::Train(&mut rng))?;
+                let logits = seen_logits(&family, case, &model, &inputs(&family, case), &mut Mode::train(&mut rng))?;
                 let grads = logits.mul(&up)?.sum().backward()?;
                 let mut expect = |name: &str, got: &Tensor| {
                     let want = family.stored(&format!("{}.{name}.{suffix}", case.id));
@@ -66,7 +66,7 @@ fn padded_texts_give_what_they_give_alone() -> Result<()> {
         let seen = stored(&family, case, "seen");
         let ids = stored(&family, case, "ids").to_vec::<i64>()?;
         let padded = GptInputs::padded(&seen.to_dtype(DType::Bool))?;
-        let logits = no_grad(|| seen_logits(&family, case, &model, &padded, &mut Mode::Eval))?;
+        let logits = no_grad(|| seen_logits(&family, case, &model, &padded, &mut Mode::eval()))?;
         let want = family.stored(&format!("{}.logits.f64", case.id));
         assert_eq!(want.mismatch(&logits, case.floor("logits"), false), None, "{}", case.id);
         let time = seen.shape()[1];
@@ -88,7 +88,7 @@ fn padded_texts_give_what_they_give_alone() -> Result<()> {
 fn inputs_that_do_not_fit() -> Result<()> {
     let gpt = Gpt::new(GptConfig::new(5, 4).layers(1).heads(1).hidden_size(4), &mut Rng::seed(0))?;
     let ids = Tensor::zeros([2, 3])?.to_dtype(DType::I64);
-    let error = |inputs: &GptInputs| gpt.forward_with(&ids, inputs, &mut Mode::Eval).unwrap_err();
+    let error = |inputs: &GptInputs| gpt.forward_with(&ids, inputs, &mut Mode::eval()).unwrap_err();
     let mask = |shape: &[usize], dtype| GptInputs::new().mask(&Tensor::ones(shape).unwrap().to_dtype(dtype));
     let e = error(&mask(&[3], DType::Bool));
     assert_eq!(e.message(), "gpt: a mask of shape [3], expected [2, 3]");
@@ -109,7 +109,7 @@ fn inputs_that_do_not_fit() -> Result<()> {
     );
     // Everything hidden, or nothing there: no panic, no NaN.
     let hidden = GptInputs::padded(&Tensor::zeros([2, 3])?.to_dtype(DType::Bool))?;
-    assert!(gpt.forward_with(&ids, &hidden, &mut Mode::Eval)?.to_f64_vec().iter().all(|x| x.is_finite()));
+    assert!(gpt.forward_with(&ids, &hidden, &mut Mode::eval())?.to_f64_vec().iter().all(|x| x.is_finite()));
     assert!(GptInputs::padded(&Tensor::zeros([0, 0])?.to_dtype(DType::Bool)).is_ok());
 
     let config = GptConfig::new(5, 4).activation(demotic::layers::Glu::default());

@@ -18,7 +18,7 @@ fn layers() {
             *weight = parameter;
         }
         let mut rng = Rng::seed(0);
-        let mut mode = if case.attr_or("train", true) { Mode::Train(&mut rng) } else { Mode::Eval };
+        let mut mode = if case.attr_or("train", true) { Mode::train(&mut rng) } else { Mode::eval() };
         Ok(vec![layer.forward(x, &mut mode)?])
     });
 }

@@ -20,8 +20,8 @@ fn norms() {
                 let eps = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
                 x.rms_norm(&shape, next("weight"), case.attr_or("eps", eps))?
             }
-            "LayerNorm" => with_weights(layer_norm(case)?, case, rest)?.forward(x, &mut Mode::Eval)?,
-            _ => with_weights(rms_norm(case)?, case, rest)?.forward(x, &mut Mode::Eval)?,
+            "LayerNorm" => with_weights(layer_norm(case)?, case, rest)?.forward(x, &mut Mode::eval())?,
+            _ => with_weights(rms_norm(case)?, case, rest)?.forward(x, &mut Mode::eval())?,
         }])
     });
 }

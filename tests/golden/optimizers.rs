@@ -35,7 +35,7 @@ fn check_training(family: &Family, case: &Case, dtype: DType, suffix: &str, fail
     let want = |name: &str| family.stored(&format!("{}.{name}.{suffix}", case.id));
 
     for step in 1..=*kept.last().unwrap() {
-        let loss = mse(&model.forward(&x, &mut Mode::Eval)?, &y)?;
+        let loss = mse(&model.forward(&x, &mut Mode::eval())?, &y)?;
         if let Some(what) = want("losses").row(step - 1).mismatch(&loss, case.floor("losses"), false) {
             failures.add(&case.id, format!("{suffix} step {step}, loss, {what}"));
         }

@@ -48,7 +48,7 @@ fn layer<L: Layer>(case: &Case, inputs: &mut [Tensor], mut layer: L, run: Run<L>
     let lengths: Option<Vec<usize>> = case.attr("lengths");
     let options = RunOptions { state: state.as_ref(), lengths: lengths.as_deref() };
     let mut rng = Rng::seed(0);
-    let mut mode = if case.attr("train") { Mode::Train(&mut rng) } else { Mode::Eval };
+    let mut mode = if case.attr("train") { Mode::train(&mut rng) } else { Mode::eval() };
     let RecurrentOutput { output, state: last } = run(&layer, &x, options, &mut mode)?;
     if options.state.is_none() && options.lengths.is_none() {
         let same = layer.forward(&x, &mut mode)?;
@@ -82,7 +82,7 @@ fn language_model(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
     let mut model = RecurrentLm::new(config, &mut Rng::seed(0))?;
     let (ids, weights) = inputs.split_first_mut().unwrap();
     give(case, weights, &mut model);
-    Ok(vec![model.forward(ids, &mut Mode::Eval)?])
+    Ok(vec![model.forward(ids, &mut Mode::eval())?])
 }
 
 /// Gives the weights of the case to the module, and returns the input and the initial state.

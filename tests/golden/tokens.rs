@@ -28,7 +28,7 @@ fn tokens() {
             _ => {
                 let layer = embedding(case, &x[1])?;
                 x[1] = layer.weight.value().clone();
-                layer.forward(&x[0], &mut Mode::Eval)?
+                layer.forward(&x[0], &mut Mode::eval())?
             }
         }])
     });
@@ -54,7 +54,7 @@ fn train(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
     let mut opt = Sgd::new(case.attr("lr")).momentum(case.attr("momentum"));
     let mut seen = Vec::new();
     for _ in 0..case.attr("steps") {
-        let y = layer.forward(&x[0], &mut Mode::Eval)?;
+        let y = layer.forward(&x[0], &mut Mode::eval())?;
         let loss = losses::mse(&y, &x[2])?;
         let grads = loss.backward()?;
         seen.extend([y, loss, grads.wrt(&layer.weight)?.clone()]);

@@ -69,7 +69,7 @@ fn transformer() {
         let (masks, weights) = rest.split_at_mut(names.len());
         let masks = Masks { names, tensors: masks };
         let causal = AttentionMasks::new().causal();
-        let (mut rng, mut mode) = (Rng::seed(0), Mode::Eval);
+        let (mut rng, mut mode) = (Rng::seed(0), Mode::eval());
         let x = &operands[0];
         Ok(vec![match case.op.as_str() {
             "MultiheadAttention" => {

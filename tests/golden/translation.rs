@@ -16,19 +16,19 @@ fn classifier_transformer_and_lstm() {
                 let mut model = TransformerClassifier::new(classifier(case), &mut Rng::seed(0))?;
                 assert_eq!(model.num_parameters(), model.config().num_parameters());
                 give(case, weights, &mut model);
-                model.forward(&ids[0], &mut Mode::Eval)?
+                model.forward(&ids[0], &mut Mode::eval())?
             }
             "transformer" => {
                 let mut model = Seq2SeqTransformer::new(transformer(case), &mut Rng::seed(0))?;
                 assert_eq!(model.num_parameters(), model.config().num_parameters());
                 give(case, weights, &mut model);
-                real(&model.forward(&ids[0], &ids[1], &mut Mode::Eval)?, &ids[1])?
+                real(&model.forward(&ids[0], &ids[1], &mut Mode::eval())?, &ids[1])?
             }
             "lstm" => {
                 let mut model = Seq2SeqLstm::new(lstm(case), &mut Rng::seed(0))?;
                 assert_eq!(model.num_parameters(), model.config().num_parameters());
                 give(case, weights, &mut model);
-                real(&model.forward(&ids[0], &ids[1], &mut Mode::Eval)?, &ids[1])?
+                real(&model.forward(&ids[0], &ids[1], &mut Mode::eval())?, &ids[1])?
             }
             op => panic!("{}: no model {op}", case.id),
         };

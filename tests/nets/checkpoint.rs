@@ -24,7 +24,7 @@ fn net(seed: u64) -> Result<Net> {
 
 fn step(net: &mut Net, opt: &mut dyn Optimizer) -> Result<()> {
     // The buffer has no gradient.
-    let loss = net.fc.forward(&tensor![[1.0, -2.0, 0.5]], &mut Mode::Eval)?.square().sum();
+    let loss = net.fc.forward(&tensor![[1.0, -2.0, 0.5]], &mut Mode::eval())?.square().sum();
     opt.step(net, &loss.backward()?)
 }
 

@@ -77,7 +77,7 @@ fn a_step_by_hand_changes_nothing() -> Result<()> {
     let before = model.weight.to_vec::<f32>()?;
     let x = Tensor::normal([5, 3], 0.0, 1.0, &mut rng)?;
     let y = Tensor::full_dtype([5], -100.0, DType::I64)?;
-    let grads = losses::cross_entropy(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?.backward()?;
+    let grads = losses::cross_entropy(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?.backward()?;
     Sgd::new(0.5).step(&mut model, &grads)?;
     assert_eq!(model.weight.to_vec::<f32>()?, before);
     Ok(())

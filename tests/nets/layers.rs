@@ -14,8 +14,8 @@ module!(Net { body, head });
 impl Layer for Net {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
-        let hidden = self.body.forward(x, mode).in_layer("body")?;
-        self.head.forward(&hidden, mode).in_layer("head")
+        let hidden = self.body.at("body", x, mode)?;
+        self.head.at("head", &hidden, mode)
     }
 }
 
@@ -52,7 +52,7 @@ fn errors_of_single_layers_point_at_the_caller() -> Result<()> {
     let boxed: Box<dyn Layer> = Box::new(Linear::new(3, 2, &mut rng)?);
     let e = boxed.predict(&Tensor::ones([1, 4])?).unwrap_err();
     assert!(e.to_string().contains(&format!("at {}:{}\n", file!(), line!() - 1)), "{e}");
-    let e = boxed.forward(&Tensor::ones([1, 4])?, &mut Mode::Eval).unwrap_err();
+    let e = boxed.forward(&Tensor::ones([1, 4])?, &mut Mode::eval()).unwrap_err();
     assert!(e.to_string().contains(&format!("at {}:{}\n", file!(), line!() - 1)), "{e}");
     let e = Dropout::new(1.5).unwrap_err();
     assert_eq!(e.message(), "Dropout::new: p is 1.5, expected a probability from 0 to 1");
@@ -81,7 +81,7 @@ fn frozen_parameters_are_not_trained() -> Result<()> {
     assert_eq!(model.num_trainable_parameters(), 18);
     let before = model.clone();
     let mut opt = Adam::new(0.1);
-    let loss = model.forward(&Tensor::ones([2, 4])?, &mut Mode::Eval)?.square().mean();
+    let loss = model.forward(&Tensor::ones([2, 4])?, &mut Mode::eval())?.square().mean();
     let grads = loss.backward()?;
     assert_eq!(grads.len(), 2);
     opt.step(&mut model, &grads)?;
@@ -98,7 +98,7 @@ fn frozen_parameters_are_not_trained() -> Result<()> {
 #[test]
 fn a_parameter_that_the_loss_does_not_reach_is_reported() -> Result<()> {
     let mut model = net(&mut Rng::seed(0))?;
-    let loss = model.body.forward(&Tensor::ones([2, 4])?, &mut Mode::Eval)?.mean();
+    let loss = model.body.forward(&Tensor::ones([2, 4])?, &mut Mode::eval())?.mean();
     let e = Adam::new(0.1).step(&mut model, &loss.backward()?).unwrap_err();
     assert!(e.message().contains("head.weight"), "{e}");
     Ok(())
@@ -109,13 +109,13 @@ fn a_clone_is_a_model_of_its_own() -> Result<()> {
     let mut rng = Rng::seed(0);
     let mut model = Linear::new(2, 1, &mut rng)?;
     let copy = model.clone();
-    let grads = model.forward(&tensor![[1.0, 2.0]], &mut Mode::Eval)?.sum().backward()?;
+    let grads = model.forward(&tensor![[1.0, 2.0]], &mut Mode::eval())?.sum().backward()?;
     assert!(grads.get(&model.weight).is_some() && grads.get(&copy.weight).is_none());
     Sgd::new(1.0).step(&mut model, &grads)?;
     assert_ne!(model.weight.to_vec::<f32>()?, copy.weight.to_vec::<f32>()?);
     // Sharing keeps the gradients together.
     let shared = share(&model);
-    let grads = shared.forward(&tensor![[1.0, 2.0]], &mut Mode::Eval)?.sum().backward()?;
+    let grads = shared.forward(&tensor![[1.0, 2.0]], &mut Mode::eval())?.sum().backward()?;
     assert!(grads.get(&model.weight).is_some());
     Ok(())
 }
@@ -127,8 +127,8 @@ fn checkpointed_layers_have_the_same_gradients_with_dropout_too() -> Result<()> 
     let x = Tensor::normal([5, 6], 0.0, 1.0, &mut rng)?;
     // `checkpointed` gives the layer a generator split from the one it gets.
     let mut plain_rng = Rng::seed(9).split();
-    let plain = block.forward(&x, &mut Mode::Train(&mut plain_rng))?.square().sum().backward()?;
-    let saved = checkpointed(&block, &x, &mut Mode::Train(&mut Rng::seed(9)))?.square().sum().backward()?;
+    let plain = block.forward(&x, &mut Mode::train(&mut plain_rng))?.square().sum().backward()?;
+    let saved = checkpointed(&block, &x, &mut Mode::train(&mut Rng::seed(9)))?.square().sum().backward()?;
     for (name, value) in block.named_parameters() {
         assert_eq!(plain.wrt(&value)?.to_vec::<f32>()?, saved.wrt(&value)?.to_vec::<f32>()?, "{name}");
     }
@@ -147,7 +147,7 @@ fn tied_weights_get_both_gradients() -> Result<()> {
 #[test]
 fn dropout_at_its_limits() -> Result<()> {
     let x = Tensor::ones([10_000])?.tracked()?;
-    let train = |p: f64, seed| Dropout::new(p)?.forward(&x, &mut Mode::Train(&mut Rng::seed(seed)));
+    let train = |p: f64, seed| Dropout::new(p)?.forward(&x, &mut Mode::train(&mut Rng::seed(seed)));
     assert_eq!(train(0.0, 0)?.sum().item()?, 10_000.0);
     assert_eq!(train(1.0, 0)?.to_f64_vec(), vec![0.0; 10_000]);
     let y = train(0.3, 1)?;
@@ -243,9 +243,9 @@ module!(Parts { dropout, first, second, flatten, softmax, unused });
 
 impl Layer for Parts {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let x = self.first.forward(&self.dropout.forward(x, mode)?, mode)?;
-        let x = self.flatten.forward(&self.second.forward(&x, mode)?, mode)?;
-        self.softmax.forward(&x, mode)
+        let x = self.first.at("first", &self.dropout.at("dropout", x, mode)?, mode)?;
+        let x = self.flatten.at("flatten", &self.second.at("second", &x, mode)?, mode)?;
+        self.softmax.at("softmax", &x, mode)
     }
 }
 
@@ -317,7 +317,7 @@ fn odd_inputs_for_layers_without_parameters() -> Result<()> {
         // Integers are computed as f32, or stay as they are where nothing is computed.
         let whole = layer.predict(&Tensor::from_nested([[0i64, 1], [2, 3]])?)?;
         assert!(matches!(whole.dtype(), DType::F32 | DType::I64), "{layer:?}");
-        let trained = layer.forward(&Tensor::zeros([0, 3])?, &mut Mode::Train(&mut rng))?;
+        let trained = layer.forward(&Tensor::zeros([0, 3])?, &mut Mode::train(&mut rng))?;
         assert_eq!(trained.shape(), [0, 3], "{layer:?}");
     }
     assert_eq!(

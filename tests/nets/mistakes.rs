@@ -115,7 +115,7 @@ fn targets_of_losses() {
 #[test]
 fn learning_rates() -> Result<()> {
     let mut model = Linear::new(2, 1, &mut Rng::seed(0))?;
-    let loss = |model: &Linear| losses::mse(&model.forward(&ones([3, 2]), &mut Mode::Eval)?, &ones([3, 1]));
+    let loss = |model: &Linear| losses::mse(&model.forward(&ones([3, 2]), &mut Mode::eval())?, &ones([3, 1]));
     for (rate, name) in [(-1.0, "-1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
         let grads = loss(&model)?.backward()?;
         tells!(
@@ -194,7 +194,7 @@ fn backward_passes() -> Result<()> {
 #[test]
 fn gradients_of_another_model() -> Result<()> {
     let mut model = Linear::new(2, 2, &mut Rng::seed(0))?;
-    let grads = model.clone().forward(&ones([1, 2]), &mut Mode::Eval)?.sum().backward()?;
+    let grads = model.clone().forward(&ones([1, 2]), &mut Mode::eval())?.sum().backward()?;
     tells!(
         Adam::new(0.1).step(&mut model, &grads),
         "Adam: the loss does not depend on `weight`, `bias`",
@@ -209,8 +209,8 @@ fn gradients_of_another_model() -> Result<()> {
 fn a_layer_used_twice() -> Result<()> {
     let layer = Linear::new(1, 1, &mut Rng::seed(0))?.without_bias();
     let w = layer.weight.item()?;
-    let once = layer.forward(&ones([1, 1]), &mut Mode::Eval)?;
-    let grads = layer.forward(&once, &mut Mode::Eval)?.sum().backward()?;
+    let once = layer.forward(&ones([1, 1]), &mut Mode::eval())?;
+    let grads = layer.forward(&once, &mut Mode::eval())?.sum().backward()?;
     assert_eq!(grads.wrt(&layer.weight)?.item()?, 2.0 * w);
     Ok(())
 }

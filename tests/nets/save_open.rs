@@ -73,7 +73,7 @@ fn every_table_model_comes_back() -> Result<()> {
         let again = there_and_back(&model);
         same(&again.predict(&x)?, &model.predict(&x)?);
         // Dropout is there as well: training draws the same.
-        let train = |model: &Mlp| model.forward(&x, &mut Mode::Train(&mut Rng::seed(5)));
+        let train = |model: &Mlp| model.forward(&x, &mut Mode::train(&mut Rng::seed(5)));
         same(&train(&again)?, &train(&model)?);
     }
     let y = Tensor::normal([5, 2], 0.0, 1.0, &mut rng)?;
@@ -140,7 +140,7 @@ fn every_classifier_and_translator_comes_back() -> Result<()> {
         let again = there_and_back(model);
         let sources = model.tokens().sources(&[vec![3, 4, 5], vec![6]])?;
         let (inputs, _) = model.tokens().teacher_forcing(&[vec![3], vec![4, 5]])?;
-        let forward = |model: &M| model.forward(&sources, &inputs, &mut Mode::Eval);
+        let forward = |model: &M| model.forward(&sources, &inputs, &mut Mode::eval());
         same(&forward(&again)?, &forward(model)?);
         let options = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(5);
         let translate = |model: &M| model.translate(&sources, &options, &mut Rng::seed(0));

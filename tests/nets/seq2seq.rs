@@ -42,7 +42,7 @@ fn pair(i: usize) -> Result<(Tensor, Tensor)> {
 }
 
 fn forward<M: Seq2Seq>(model: &M, source: &Tensor, target: &Tensor) -> Result<Tensor> {
-    no_grad(|| model.forward(source, target, &mut Mode::Eval))
+    no_grad(|| model.forward(source, target, &mut Mode::eval()))
 }
 
 /// The sources with padding before them, or on both sides.

@@ -70,7 +70,7 @@ layer          output shape  parameters
 12 parameters, 12 trainable, 0 frozen; 0.0 KiB"
     );
     let x = tensor![[1.0, -2.0, 0.5, 3.0]];
-    let loss = model.forward(&x, &mut Mode::Eval)?.mul(&tensor![1.0, 2.0, 3.0, 4.0])?.sum();
+    let loss = model.forward(&x, &mut Mode::eval())?.mul(&tensor![1.0, 2.0, 3.0, 4.0])?.sum();
     Sgd::new(0.1).step(&mut model, &loss.backward()?)?;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("norms.safetensors");
@@ -127,7 +127,7 @@ fn the_padding_is_zero_and_stays_so() -> Result<()> {
     assert_eq!(row(&layer, 1)?, [0.0; 3]);
     let before = layer.clone();
     let ids = Tensor::from_nested([1i64, 2, 1])?;
-    let loss = layer.forward(&ids, &mut Mode::Eval)?.sum();
+    let loss = layer.forward(&ids, &mut Mode::eval())?.sum();
     Sgd::new(0.1).step(&mut layer, &loss.backward()?)?;
     assert_eq!(row(&layer, 1)?, [0.0; 3]);
     assert_eq!(row(&layer, 0)?, row(&before, 0)?);
@@ -174,7 +174,7 @@ fn embeddings_are_never_too_long() -> Result<()> {
             let mut opt = Adam::new(0.5);
             for layer in [&mut layer, &mut copy] {
                 for _ in 0..3 {
-                    let grads = layer.forward(&ids, &mut Mode::Eval)?.exp().sum().backward()?;
+                    let grads = layer.forward(&ids, &mut Mode::eval())?.exp().sum().backward()?;
                     opt.step(layer, &grads)?;
                     expect_within(layer, p, limit);
                     // The padding is as short as can be.

@@ -22,7 +22,7 @@ fn cached_decoding_gives_what_the_full_pass_gives() -> Result<()> {
     let padding = Tensor::from_vec((0..21).map(|i| i % 7 > 4).collect(), [3, 7])?;
     let (causal, padded) = (AttentionMasks::new().causal(), AttentionMasks::new().key_padding(&padding));
     no_grad(|| {
-        let mut mode = Mode::Eval;
+        let mut mode = Mode::eval();
         let memory = model.encoder.encode(&source, &padded, &mut mode)?;
         let whole = model.decoder.decode(&target, &memory, &causal, &padded, &mut mode)?;
         let mut cache = model.decoder.cache(&memory, 6)?;
@@ -49,7 +49,7 @@ fn caches_are_reordered_with_their_memory() -> Result<()> {
     let (memory, x) = (normal(&[2, 3, 4], &mut rng), normal(&[2, 2, 4], &mut rng));
     let open = AttentionMasks::new();
     no_grad(|| {
-        let mut mode = Mode::Eval;
+        let mut mode = Mode::eval();
         let mut cache = decoder.cache(&memory, 4)?;
         decoder.decode_cached(&x, &mut cache, &open, &open, &mut mode)?;
         cache.reorder(&[1, 1, 0])?;
@@ -69,7 +69,7 @@ fn dropout_acts_in_training_only() -> Result<()> {
     let layer = TransformerEncoderLayer::new(&TransformerOptions::new(8, 2).feedforward(16).dropout(0.5), &mut rng)?;
     let x = normal(&[2, 5, 8], &mut rng);
     assert_eq!(layer.predict(&x)?.to_vec::<f32>()?, layer.predict(&x)?.to_vec::<f32>()?);
-    let train = |seed| layer.forward(&x, &mut Mode::Train(&mut Rng::seed(seed)))?.to_vec::<f32>();
+    let train = |seed| layer.forward(&x, &mut Mode::train(&mut Rng::seed(seed)))?.to_vec::<f32>();
     assert_eq!(train(1)?, train(1)?);
     assert_ne!(train(1)?, train(2)?);
     Ok(())
@@ -78,7 +78,7 @@ fn dropout_acts_in_training_only() -> Result<()> {
 #[test]
 fn errors() -> Result<()> {
     let mut rng = Rng::seed(4);
-    let mut mode = Mode::Eval;
+    let mut mode = Mode::eval();
     let e = MultiHeadAttention::new(10, 3, &mut rng).unwrap_err();
     assert_eq!(e.message(), "MultiHeadAttention::new: embed_dim 10 is not divisible by 3 heads");
     let layer = MultiHeadAttention::new(8, 2, &mut rng)?;

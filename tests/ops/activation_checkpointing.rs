@@ -137,9 +137,9 @@ fn gradient_penalties_go_through_checkpointed_layers() -> Result<()> {
     let penalty = |save: bool| {
         let mut y = x.clone();
         for _ in 0..2 {
-            y = if save { checkpointed(&block, &y, &mut Mode::Eval)? } else { block.forward(&y, &mut Mode::Eval)? };
+            y = if save { checkpointed(&block, &y, &mut Mode::eval())? } else { block.forward(&y, &mut Mode::eval())? };
         }
-        let score = head.forward(&y, &mut Mode::Eval)?.sum();
+        let score = head.forward(&y, &mut Mode::eval())?.sum();
         let slope = grad(&[&score], &[&x], GradOptions { create_graph: true, ..Default::default() })?.remove(0);
         let penalty = (slope.norm_dims(2.0, &[1], false)? - 1.0).square().mean();
         penalty.add(&score)?.backward()
@@ -161,7 +161,7 @@ fn parameters_of_a_checkpointed_model_are_found_by_grad() -> Result<()> {
         let model = Gpt::new(config, &mut Rng::seed(1))?;
         let ids = Tensor::from_nested([[1i64, 4, 2, 0], [3, 3, 1, 2]])?;
         let mut rng = Rng::seed(2);
-        let logits = model.forward(&ids, &mut Mode::Train(&mut rng))?;
+        let logits = model.forward(&ids, &mut Mode::train(&mut rng))?;
         let loss = losses::cross_entropy(&logits.flatten(0, 1)?, &ids.flatten(0, 1)?)?;
         let mut params = Vec::new();
         model.visit(&mut Visitor::new(&mut |_, slot| {

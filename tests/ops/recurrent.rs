@@ -9,7 +9,7 @@ fn lstm() -> Result<Lstm> {
 }
 
 fn eval(model: &Lstm, x: &Tensor, options: RunOptions<'_>) -> Result<RecurrentOutput> {
-    model.run(x, options, &mut Mode::Eval)
+    model.run(x, options, &mut Mode::eval())
 }
 
 #[test]
@@ -101,16 +101,16 @@ fn a_single_sequence_is_a_batch_of_one() -> Result<()> {
     let model = Lstm::with(options, &mut rng)?;
     let x = Tensor::normal([5, 3], 0.0, 1.0, &mut rng)?;
     for lengths in [None, Some(&[3][..])] {
-        let whole = model.run(&x.unsqueeze(0)?, RunOptions { lengths, ..Default::default() }, &mut Mode::Eval)?;
-        let single = model.run(&x, RunOptions { lengths, ..Default::default() }, &mut Mode::Eval)?;
+        let whole = model.run(&x.unsqueeze(0)?, RunOptions { lengths, ..Default::default() }, &mut Mode::eval())?;
+        let single = model.run(&x, RunOptions { lengths, ..Default::default() }, &mut Mode::eval())?;
         assert_eq!(single.output.shape(), [5, 4]);
         assert_eq!(single.output.to_vec::<f32>()?, whole.output.to_vec::<f32>()?);
         assert_eq!(single.state.hidden.shape(), [4, 2]);
         // The state goes on where it ended.
         let state = Some(&single.state);
-        let next = model.run(&x, RunOptions { state, ..Default::default() }, &mut Mode::Eval)?;
+        let next = model.run(&x, RunOptions { state, ..Default::default() }, &mut Mode::eval())?;
         let state = Some(&whole.state);
-        let of_batch = model.run(&x.unsqueeze(0)?, RunOptions { state, ..Default::default() }, &mut Mode::Eval)?;
+        let of_batch = model.run(&x.unsqueeze(0)?, RunOptions { state, ..Default::default() }, &mut Mode::eval())?;
         assert_eq!(next.output.to_vec::<f32>()?, of_batch.output.to_vec::<f32>()?);
     }
     Ok(())
@@ -306,7 +306,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() -> Result<()> {
     let model = Lstm::with(Recurrent::new(16, 64).bidirectional(), &mut rng)?;
     let x = Tensor::normal([20, 40, 16], 0.0, 1.0, &mut rng)?;
     let run = || -> Result<Vec<Vec<f32>>> {
-        let grads = model.forward(&x, &mut Mode::Eval)?.square().sum().backward()?;
+        let grads = model.forward(&x, &mut Mode::eval())?.square().sum().backward()?;
         model.named_parameters().iter().map(|(_, parameter)| grads.wrt(parameter)?.to_vec()).collect()
     };
     assert_eq!(with_threads(1, run)??, with_threads(2, run)??);

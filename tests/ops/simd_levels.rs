@@ -116,7 +116,7 @@ fn training(cases: &mut Vec<Case>) -> Result<()> {
     let mut model = sequential![Linear::new(8, 32, &mut rng)?, Relu, Linear::new(32, 1, &mut rng)?];
     let mut optimizer = Adam::new(1e-2);
     for _ in 0..20 {
-        let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+        let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
         optimizer.step(&mut model, &loss.backward()?)?;
     }
     cases.push(("twenty steps of training", Bound::Largest(1e-4), model.predict(&x)?));

@@ -20,7 +20,7 @@ fn a_small_step_makes_few_allocations() -> Result<()> {
     let mut step = |i: usize| -> Result<()> {
         let at = (i % 10) * 32;
         let (x, y) = (x.narrow(0, at, 32)?, y.narrow(0, at, 32)?);
-        let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+        let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
         opt.step(&mut model, &loss.backward()?)
     };
     for i in 0..20 {

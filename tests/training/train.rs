@@ -26,7 +26,7 @@ fn the_trainer_is_a_loop_like_any_other() -> Result<()> {
         let mut order = rng.split();
         for batch in data.batches(8).shuffle(&mut order) {
             let (x, y) = batch?;
-            let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+            let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
             opt.step(&mut model, &loss.backward()?)?;
         }
     }
@@ -112,7 +112,7 @@ fn snapshots_belong_to_a_structure() -> Result<()> {
     let mut rng = Rng::seed(0);
     let mut model = Linear::new(2, 1, &mut rng)?;
     let (before, snapshot) = (model.weight.to_vec::<f32>()?, Snapshot::of(&model));
-    let grads = model.forward(&tensor![[1.0, 1.0]], &mut Mode::Eval)?.sum().backward()?;
+    let grads = model.forward(&tensor![[1.0, 1.0]], &mut Mode::eval())?.sum().backward()?;
     Sgd::new(1.0).step(&mut model, &grads)?;
     assert_ne!(model.weight.to_vec::<f32>()?, before);
     snapshot.restore(&mut model)?;

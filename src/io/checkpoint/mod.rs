@@ -40,7 +40,7 @@ const RNG: &str = "rng";
 /// let mut rng = Rng::seed(0);
 /// let mut model = Linear::new(3, 1, &mut rng)?;
 /// let mut opt = AdamW::new(1e-3);
-/// # let grads = model.forward(&Tensor::ones([2, 3])?, &mut Mode::Eval)?.sum().backward()?;
+/// # let grads = model.forward(&Tensor::ones([2, 3])?, &mut Mode::eval())?.sum().backward()?;
 /// # opt.step(&mut model, &grads)?;
 /// Checkpoint::new().model(&model).optimizer(&opt).rng(&rng).counter("step", 1200).save(&path)?;
 ///

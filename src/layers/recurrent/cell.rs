@@ -6,9 +6,7 @@ use super::stack::Weights;
 use super::{Recurrent, RecurrentState};
 use crate::autograd::{Recurrence, RecurrentUnit};
 use crate::error::{Error, Result};
-use crate::layers::layer::{Layer, Mode};
-use crate::layers::module::{Module, Visitor, VisitorMut};
-use crate::layers::summary;
+use crate::layers::core::{Layer, Mode, Module, Visitor, VisitorMut};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -42,7 +40,6 @@ impl Cell {
             return Err(Error::shape(self.unit.name(), message));
         }
         let (_, state) = x.unsqueeze(0)?.recurrence(&Recurrence { state, ..self.weights.recurrence(self.unit) })?;
-        summary::output_of(self.weights.first(), &state.hidden);
         Ok(state)
     }
 }
@@ -92,8 +89,8 @@ macro_rules! cells {
         /// The hidden state after one step from zeros.
         impl Layer for $Name {
             #[track_caller]
-            fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-                Ok(self.0.step(x, None)?.hidden)
+            fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+                mode.here(self.0.step(x, None).map(|state| state.hidden))
             }
         }
 

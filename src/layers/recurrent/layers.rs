@@ -5,8 +5,7 @@ use std::fmt;
 use super::{Recurrent, RecurrentOutput, RunOptions, Stack};
 use crate::autograd::RecurrentUnit;
 use crate::error::Result;
-use crate::layers::layer::{Layer, Mode};
-use crate::layers::module::{Module, Visitor, VisitorMut};
+use crate::layers::core::{Layer, Mode, Module, Visitor, VisitorMut};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -63,7 +62,8 @@ macro_rules! recurrent_layers {
         impl Layer for $Name {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-                self.0.forward(x, mode)
+                let y = self.0.forward(x, mode);
+                mode.here(y)
             }
         }
 
@@ -122,9 +122,9 @@ recurrent_layers! {
     /// assert_eq!(lstm.predict(&x)?.shape(), [4, 10, 16]);
     ///
     /// // In two parts, the second of which goes on from where the first one ended.
-    /// let first = lstm.run(&x.narrow(1, 0, 6)?, RunOptions::default(), &mut Mode::Eval)?;
+    /// let first = lstm.run(&x.narrow(1, 0, 6)?, RunOptions::default(), &mut Mode::eval())?;
     /// let options = RunOptions { state: Some(&first.state), ..Default::default() };
-    /// let second = lstm.run(&x.narrow(1, 6, 4)?, options, &mut Mode::Eval)?;
+    /// let second = lstm.run(&x.narrow(1, 6, 4)?, options, &mut Mode::eval())?;
     /// assert_eq!(second.state.hidden.shape(), [1, 4, 16]);
     /// # Ok::<(), demotic::Error>(())
     /// ```

@@ -3,7 +3,7 @@
 use super::RecurrentState;
 use crate::autograd::RecurrentUnit;
 use crate::error::{Error, Result};
-use crate::layers::size::Count;
+use crate::layers::core::{Count, LayerOutput};
 use crate::tensor::Tensor;
 
 /// The options of [`Rnn`](super::Rnn), [`Lstm`](super::Lstm) and [`Gru`](super::Gru).
@@ -121,7 +121,7 @@ impl Recurrent {
 /// let gru = Gru::new(3, 5, &mut Rng::seed(0))?;
 /// let x = Tensor::ones([2, 4, 3])?;
 /// // The second example has two steps; what is behind them does not matter.
-/// let run = gru.run(&x, RunOptions { lengths: Some(&[4, 2]), ..Default::default() }, &mut Mode::Eval)?;
+/// let run = gru.run(&x, RunOptions { lengths: Some(&[4, 2]), ..Default::default() }, &mut Mode::eval())?;
 /// assert_eq!(run.output.index((1, 2..))?.to_vec::<f32>()?, [0.0; 10]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
@@ -143,4 +143,18 @@ pub struct RecurrentOutput {
     pub output: Tensor,
     /// The state after the last step of each example, shaped like that of [`RunOptions`].
     pub state: RecurrentState,
+}
+
+/// The outputs.
+impl LayerOutput for RecurrentOutput {
+    fn activation(&mut self) -> &mut Tensor {
+        &mut self.output
+    }
+}
+
+/// The hidden state.
+impl LayerOutput for RecurrentState {
+    fn activation(&mut self) -> &mut Tensor {
+        &mut self.hidden
+    }
 }

@@ -6,12 +6,7 @@ use super::{Recurrent, RecurrentOutput, RecurrentState, RunOptions};
 use crate::autograd::ops::recurrent::fitting;
 use crate::autograd::{Recurrence, RecurrentUnit};
 use crate::error::{Error, Result};
-use crate::layers::init::Init;
-use crate::layers::layer::Mode;
-use crate::layers::module::{Module, Visitor, VisitorMut};
-use crate::layers::param::Param;
-use crate::layers::size::check_memory;
-use crate::layers::summary;
+use crate::layers::core::{Init, Mode, Module, Param, Visitor, VisitorMut, check_memory};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -56,11 +51,6 @@ impl Weights {
 
     pub(super) fn remove_bias(&mut self) {
         self.bias = None;
-    }
-
-    /// One of the parameters, which stands for the whole layer in a summary.
-    pub(super) fn first(&self) -> &Param {
-        &self.weight_ih
     }
 
     pub(super) fn visit(&self, suffix: &str, visitor: &mut Visitor<'_>) {
@@ -141,7 +131,7 @@ impl Stack {
         let mut x = x.transpose(0, 1)?;
         let mut last = Vec::with_capacity(self.parts.len());
         for (layer, parts) in self.parts.chunks(directions).enumerate() {
-            if let (Mode::Train(rng), true) = (&mut *mode, layer > 0 && self.options.dropout > 0.0) {
+            if let (Some(rng), true) = (mode.rng(), layer > 0 && self.options.dropout > 0.0) {
                 x = x.dropout(self.options.dropout, rng)?;
             }
             let mut outputs = Vec::with_capacity(directions);
@@ -163,7 +153,6 @@ impl Stack {
             };
         }
         let output = x.transpose(0, 1)?.contiguous();
-        summary::output_of(self.parts[0].first(), &output);
         Ok((output, last))
     }
 

@@ -1,7 +1,7 @@
 //! What a stack of layers remembers while it decodes.
 
 use crate::error::Result;
-use crate::layers::kv_cache::KvCache;
+use crate::layers::KvCache;
 
 /// The keys and values of all layers of a stack, for decoding position by position.
 #[derive(Debug, Clone)]

@@ -1,14 +1,11 @@
 //! Layers whose positions attend to each other and to a memory.
 
 use super::cache::TransformerCache;
-use super::options::{Rules, TransformerOptions, named};
+use super::options::{Rules, TransformerOptions};
 use super::{check_cache, check_layers};
-use crate::error::{Error, InLayer, Result};
-use crate::layers::attention::{AttentionMasks, MultiHeadAttention};
-use crate::layers::kv_cache::KvCache;
-use crate::layers::layer::{Layer, Mode};
-use crate::layers::linear::Linear;
-use crate::layers::norm::LayerNorm;
+use crate::error::{Error, Here, Result};
+use crate::layers::core::{LayerExt, Mode};
+use crate::layers::{AttentionMasks, KvCache, LayerNorm, Linear, MultiHeadAttention};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -79,8 +76,8 @@ impl TransformerDecoderLayer {
         self.run(
             x,
             mode,
-            |x, mode| self.self_attn.attend(x, x, x, masks, mode),
-            |x, mode| self.multihead_attn.attend(x, memory, memory, memory_masks, mode),
+            |attn, x, mode| attn.attend(x, x, x, masks, mode),
+            |attn, x, mode| attn.attend(x, memory, memory, memory_masks, mode),
         )
     }
 
@@ -102,8 +99,8 @@ impl TransformerDecoderLayer {
         self.run(
             x,
             mode,
-            |x, mode| self.self_attn.attend_cached(x, cache, masks, mode),
-            |x, mode| self.multihead_attn.attend_memory(x, memory, memory_masks, mode),
+            |attn, x, mode| attn.attend_cached(x, cache, masks, mode),
+            |attn, x, mode| attn.attend_memory(x, memory, memory_masks, mode),
         )
     }
 
@@ -112,18 +109,22 @@ impl TransformerDecoderLayer {
         &self,
         x: &Tensor,
         mode: &mut Mode<'_>,
-        attend: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
-        attend_memory: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+        attend: impl FnOnce(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>,
+        attend_memory: impl FnOnce(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let attend = |x: &Tensor, mode: &mut Mode<'_>| attend(x, mode).in_layer("self_attn");
-        let x = self.rules.add(x, named(&self.norm1, "norm1"), attend, mode)?;
-        let attend_memory = |x: &Tensor, mode: &mut Mode<'_>| attend_memory(x, mode).in_layer("multihead_attn");
-        let x = self.rules.add(&x, named(&self.norm2, "norm2"), attend_memory, mode)?;
-        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
-            let y = self.linear1.forward(x, mode).in_layer("linear1")?;
-            self.linear2.forward(&self.rules.between(&y, mode)?, mode).in_layer("linear2")
+        let attend = |x: &Tensor, mode: &mut Mode<'_>| {
+            mode.call("self_attn", &self.self_attn, |attention, mode| attend(attention, x, mode))
         };
-        self.rules.add(&x, named(&self.norm3, "norm3"), feedforward, mode)
+        let x = self.rules.add(x, ("norm1", &self.norm1), attend, mode)?;
+        let attend_memory = |x: &Tensor, mode: &mut Mode<'_>| {
+            mode.call("multihead_attn", &self.multihead_attn, |attention, mode| attend_memory(attention, x, mode))
+        };
+        let x = self.rules.add(&x, ("norm2", &self.norm2), attend_memory, mode)?;
+        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
+            let y = self.linear1.at("linear1", x, mode)?;
+            self.linear2.at("linear2", &self.rules.between(&y, mode)?, mode)
+        };
+        self.rules.add(&x, ("norm3", &self.norm3), feedforward, mode)
     }
 }
 
@@ -178,9 +179,9 @@ impl TransformerDecoder {
     ) -> Result<Tensor> {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.decode(&x, memory, masks, memory_masks, mode).in_layer(i).in_layer("layers")?;
+            x = mode.call(("layers", i), layer, |layer, mode| layer.decode(&x, memory, masks, memory_masks, mode))?;
         }
-        self.finish(x)
+        self.finish(x, mode)
     }
 
     /// A cache for [`decode_cached`](Self::decode_cached) with room for `capacity` positions. It holds the projections of
@@ -219,15 +220,17 @@ impl TransformerDecoder {
                 return Err(Error::state("TransformerDecoder", "the cache of an encoder, without a memory")
                     .with_help("TransformerDecoder::cache(&memory, capacity) makes one that fits"));
             };
-            x = layer.decode_cached(&x, own, memory, masks, memory_masks, mode).in_layer(i).in_layer("layers")?;
+            x = mode.call(("layers", i), layer, |layer, mode| {
+                layer.decode_cached(&x, own, memory, masks, memory_masks, mode)
+            })?;
         }
-        self.finish(x)
+        self.finish(x, mode)
     }
 
     #[track_caller]
-    fn finish(&self, x: Tensor) -> Result<Tensor> {
+    fn finish(&self, x: Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.norm {
-            Some(norm) => norm.forward(&x, &mut Mode::Eval).in_layer("norm"),
+            Some(norm) => norm.at("norm", &x, mode),
             None => Ok(x),
         }
     }

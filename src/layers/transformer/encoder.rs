@@ -1,14 +1,11 @@
 //! Layers whose positions attend to each other.
 
 use super::cache::TransformerCache;
-use super::options::{Rules, TransformerOptions, named};
+use super::options::{Rules, TransformerOptions};
 use super::{check_cache, check_layers};
-use crate::error::{InLayer, Result};
-use crate::layers::attention::{AttentionMasks, MultiHeadAttention};
-use crate::layers::kv_cache::KvCache;
-use crate::layers::layer::{Layer, Mode};
-use crate::layers::linear::Linear;
-use crate::layers::norm::LayerNorm;
+use crate::error::Result;
+use crate::layers::core::{Layer, LayerExt, Mode};
+use crate::layers::{AttentionMasks, KvCache, LayerNorm, Linear, MultiHeadAttention};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -58,7 +55,7 @@ impl TransformerEncoderLayer {
     /// If shapes or types do not fit.
     #[track_caller]
     pub fn encode(&self, x: &Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.run(x, mode, |x, mode| self.self_attn.attend(x, x, x, masks, mode))
+        self.run(x, mode, |attn, x, mode| attn.attend(x, x, x, masks, mode))
     }
 
     /// The same for positions that follow those in `cache`; see [`MultiHeadAttention::attend_cached`].
@@ -73,7 +70,7 @@ impl TransformerEncoderLayer {
         masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        self.run(x, mode, |x, mode| self.self_attn.attend_cached(x, cache, masks, mode))
+        self.run(x, mode, |attn, x, mode| attn.attend_cached(x, cache, masks, mode))
     }
 
     #[track_caller]
@@ -81,22 +78,25 @@ impl TransformerEncoderLayer {
         &self,
         x: &Tensor,
         mode: &mut Mode<'_>,
-        attend: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+        attend: impl FnOnce(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let attend = |x: &Tensor, mode: &mut Mode<'_>| attend(x, mode).in_layer("self_attn");
-        let x = self.rules.add(x, named(&self.norm1, "norm1"), attend, mode)?;
-        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
-            let y = self.linear1.forward(x, mode).in_layer("linear1")?;
-            self.linear2.forward(&self.rules.between(&y, mode)?, mode).in_layer("linear2")
+        let attend = |x: &Tensor, mode: &mut Mode<'_>| {
+            mode.call("self_attn", &self.self_attn, |attention, mode| attend(attention, x, mode))
         };
-        self.rules.add(&x, named(&self.norm2, "norm2"), feedforward, mode)
+        let x = self.rules.add(x, ("norm1", &self.norm1), attend, mode)?;
+        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
+            let y = self.linear1.at("linear1", x, mode)?;
+            self.linear2.at("linear2", &self.rules.between(&y, mode)?, mode)
+        };
+        self.rules.add(&x, ("norm2", &self.norm2), feedforward, mode)
     }
 }
 
 impl Layer for TransformerEncoderLayer {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.encode(x, &AttentionMasks::new(), mode)
+        let y = self.encode(x, &AttentionMasks::new(), mode);
+        mode.here(y)
     }
 }
 
@@ -116,10 +116,10 @@ impl Layer for TransformerEncoderLayer {
 ///
 /// // Causal, all positions at once or one after the other.
 /// let masks = AttentionMasks::new().causal();
-/// let whole = no_grad(|| encoder.encode(&x, &masks, &mut Mode::Eval))?;
+/// let whole = no_grad(|| encoder.encode(&x, &masks, &mut Mode::eval()))?;
 /// let mut cache = encoder.cache(2, 5)?;
 /// for t in 0..5 {
-///     let y = no_grad(|| encoder.encode_cached(&x.narrow(1, t, 1)?, &mut cache, &masks, &mut Mode::Eval))?;
+///     let y = no_grad(|| encoder.encode_cached(&x.narrow(1, t, 1)?, &mut cache, &masks, &mut Mode::eval()))?;
 ///     assert!(y.sub(&whole.narrow(1, t, 1)?)?.abs().max()?.item()? < 1e-5);
 /// }
 /// # Ok::<(), demotic::Error>(())
@@ -161,9 +161,9 @@ impl TransformerEncoder {
     pub fn encode(&self, x: &Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.encode(&x, masks, mode).in_layer(i).in_layer("layers")?;
+            x = mode.call(("layers", i), layer, |layer, mode| layer.encode(&x, masks, mode))?;
         }
-        self.finish(x)
+        self.finish(x, mode)
     }
 
     /// An empty cache for [`encode_cached`](Self::encode_cached).
@@ -192,15 +192,15 @@ impl TransformerEncoder {
         check_cache(cache, self.layers.len())?;
         let mut x = x.clone();
         for (i, (layer, (own, _))) in self.layers.iter().zip(&mut cache.layers).enumerate() {
-            x = layer.encode_cached(&x, own, masks, mode).in_layer(i).in_layer("layers")?;
+            x = mode.call(("layers", i), layer, |layer, mode| layer.encode_cached(&x, own, masks, mode))?;
         }
-        self.finish(x)
+        self.finish(x, mode)
     }
 
     #[track_caller]
-    fn finish(&self, x: Tensor) -> Result<Tensor> {
+    fn finish(&self, x: Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.norm {
-            Some(norm) => norm.forward(&x, &mut Mode::Eval).in_layer("norm"),
+            Some(norm) => norm.at("norm", &x, mode),
             None => Ok(x),
         }
     }
@@ -209,6 +209,7 @@ impl TransformerEncoder {
 impl Layer for TransformerEncoder {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.encode(x, &AttentionMasks::new(), mode)
+        let y = self.encode(x, &AttentionMasks::new(), mode);
+        mode.here(y)
     }
 }

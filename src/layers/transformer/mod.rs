@@ -11,12 +11,9 @@ pub use encoder::{TransformerEncoder, TransformerEncoderLayer};
 pub use options::{TransformerActivation, TransformerOptions};
 pub(crate) use options::{layer_parameters, layer_tensors};
 
-use crate::error::{Error, InLayer, Result};
-use crate::layers::attention::AttentionMasks;
-use crate::layers::init::Init;
-use crate::layers::layer::Mode;
-use crate::layers::module::{Module, SlotMut, VisitorMut};
-use crate::layers::size::check_memory;
+use crate::error::{Error, Result};
+use crate::layers::AttentionMasks;
+use crate::layers::core::{Init, Mode, Module, SlotMut, VisitorMut, check_memory};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -34,7 +31,7 @@ use crate::tensor::Tensor;
 /// let model = Transformer::new(&TransformerOptions::new(16, 2).feedforward(32), 2, 2, &mut rng)?;
 /// let (source, target) = (Tensor::zeros([3, 7, 16])?, Tensor::zeros([3, 5, 16])?);
 /// let masks = TransformerMasks::new().target(AttentionMasks::new().causal());
-/// assert_eq!(model.forward(&source, &target, &masks, &mut Mode::Eval)?.shape(), [3, 5, 16]);
+/// assert_eq!(model.forward(&source, &target, &masks, &mut Mode::eval())?.shape(), [3, 5, 16]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -90,8 +87,11 @@ impl Transformer {
         masks: &TransformerMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        let memory = self.encoder.encode(source, &masks.source, mode).in_layer("encoder")?;
-        self.decoder.decode(target, &memory, &masks.target, &masks.memory, mode).in_layer("decoder")
+        let memory =
+            mode.call("encoder", &self.encoder, |encoder, mode| encoder.encode(source, &masks.source, mode))?;
+        mode.call("decoder", &self.decoder, |decoder, mode| {
+            decoder.decode(target, &memory, &masks.target, &masks.memory, mode)
+        })
     }
 }
 

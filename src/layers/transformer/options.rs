@@ -3,11 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::attention::MultiHeadAttention;
-use crate::layers::layer::{Layer, Mode};
-use crate::layers::linear::Linear;
-use crate::layers::norm::LayerNorm;
-use crate::layers::size::Count;
+use crate::layers::core::{Count, LayerExt, Mode};
+use crate::layers::{LayerNorm, Linear, MultiHeadAttention};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -145,8 +142,8 @@ pub(super) struct Rules {
 impl Rules {
     #[track_caller]
     fn drop(&self, x: Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        match mode {
-            Mode::Train(rng) if self.dropout > 0.0 => x.dropout(self.dropout, rng),
+        match mode.rng() {
+            Some(rng) if self.dropout > 0.0 => x.dropout(self.dropout, rng),
             _ => Ok(x),
         }
     }
@@ -156,16 +153,16 @@ impl Rules {
     pub(super) fn add(
         &self,
         x: &Tensor,
-        norm: impl Fn(&Tensor) -> Result<Tensor>,
+        (name, norm): (&'static str, &LayerNorm),
         part: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         if self.norm_first {
-            let y = part(&norm(x)?, mode)?;
+            let y = part(&norm.at(name, x, mode)?, mode)?;
             x.add(&self.drop(y, mode)?)
         } else {
             let y = part(x, mode)?;
-            norm(&x.add(&self.drop(y, mode)?)?)
+            norm.at(name, &x.add(&self.drop(y, mode)?)?, mode)
         }
     }
 
@@ -179,11 +176,6 @@ impl Rules {
         };
         self.drop(y, mode)
     }
-}
-
-/// `layer` as a function, for [`Rules::add`]; its errors name it.
-pub(super) fn named<'a>(layer: &'a dyn Layer, name: &'static str) -> impl Fn(&Tensor) -> Result<Tensor> + 'a {
-    move |x| crate::error::InLayer::in_layer(layer.forward(x, &mut Mode::Eval), name)
 }
 
 /// The parameters of a transformer layer with so many attentions (each behind a norm) and a feed-forward part.

@@ -3,8 +3,8 @@
 use super::config::GptConfig;
 use super::projection::Projection;
 use crate::autograd::AttentionOptions;
-use crate::error::{Error, InLayer, Result};
-use crate::layers::{Activation, Dropout, KvCache, Layer, LayerNorm, Mode};
+use crate::error::{Error, Result};
+use crate::layers::{Activation, Dropout, KvCache, Layer, LayerExt, LayerNorm, Mode};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -49,10 +49,10 @@ impl Block {
     /// `[batch, time, hidden]` to the same shape.
     #[track_caller]
     pub(super) fn run(&self, x: &Tensor, past: Past<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let normed = self.ln_1.forward(x, mode).in_layer("ln_1")?;
-        let x = x.add(&self.attn.run(&normed, past, mode).in_layer("attn")?)?;
-        let normed = self.ln_2.forward(&x, mode).in_layer("ln_2")?;
-        x.add(&self.mlp.forward(&normed, mode).in_layer("mlp")?)
+        let normed = self.ln_1.at("ln_1", x, mode)?;
+        let x = x.add(&mode.call("attn", &self.attn, |attn, mode| attn.run(&normed, past, mode))?)?;
+        let normed = self.ln_2.at("ln_2", &x, mode)?;
+        x.add(&self.mlp.at("mlp", &normed, mode)?)
     }
 }
 
@@ -108,7 +108,7 @@ impl Attention {
             let message = format!("the input has shape {:?}, expected [batch, time, hidden]", x.shape());
             return Err(Error::shape("attention", message).with_help("unsqueeze(0) makes a batch of one sequence"));
         };
-        let qkv = self.c_attn.forward(x, mode).in_layer("c_attn")?; // [batch, time, 3 · hidden]
+        let qkv = self.c_attn.at("c_attn", x, mode)?; // [batch, time, 3 · hidden]
         let heads = |i: usize| {
             let part = qkv.narrow(2, i * width, width)?;
             part.reshape([batch, time, self.num_heads, width / self.num_heads])?.transpose(1, 2)
@@ -125,12 +125,12 @@ impl Attention {
         if let Some(mask) = past.mask {
             options = options.mask(mask);
         }
-        if let (Mode::Train(rng), true) = (&mut *mode, self.weight_dropout.p() > 0.0) {
+        if let (Some(rng), true) = (mode.rng(), self.weight_dropout.p() > 0.0) {
             options = options.dropout(self.weight_dropout.p(), rng);
         }
         let y = q.attention(&k, &v, &options)?.transpose(1, 2)?.reshape([batch, time, width])?;
-        let y = self.c_proj.forward(&y, mode).in_layer("c_proj")?;
-        self.dropout.forward(&y, mode)
+        let y = self.c_proj.at("c_proj", &y, mode)?;
+        self.dropout.at("dropout", &y, mode)
     }
 }
 
@@ -163,9 +163,10 @@ impl FeedForward {
 impl Layer for FeedForward {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let inner = self.activation.apply(&self.c_fc.forward(x, mode).in_layer("c_fc")?).in_layer("activation")?;
-        let y = self.c_proj.forward(&inner, mode).in_layer("c_proj")?;
-        self.dropout.forward(&y, mode)
+        let inner = self.c_fc.at("c_fc", x, mode)?;
+        let inner = self.activation.at("activation", &inner, mode)?;
+        let y = self.c_proj.at("c_proj", &inner, mode)?;
+        self.dropout.at("dropout", &y, mode)
     }
 }
 

@@ -1,10 +1,12 @@
 //! A GPT that remembers the keys and values of earlier tokens, so that each token is computed once.
 
+use std::panic::Location;
+
 use super::block::Past;
 use super::{Gpt, NAME};
 use crate::autograd::pause_recording;
-use crate::error::{InLayer, Result};
-use crate::layers::{KvCache, Layer, Mode};
+use crate::error::Result;
+use crate::layers::{KvCache, LayerExt, Mode};
 use crate::models::sequences::{check_next, check_padding, check_rows};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::Tensor;
@@ -65,10 +67,11 @@ impl Gpt {
     fn extend_hidden(&self, ids: &Tensor, state: &mut GptState) -> Result<Tensor> {
         let n = check_next(NAME, "token", ids, state, self.context_length())?;
         let (positions, mask) = (state.positions(n)?, state.mask(n)?);
-        let mut x = self.transformer.embed(ids, &positions, &mut Mode::Eval).in_layer("transformer")?;
+        let mode = &mut Mode::eval().called_at(Location::caller());
+        let mut x = mode.scope("transformer", |mode| self.transformer.embed(ids, &positions, mode))?;
         for (i, (block, cache)) in self.transformer.h.iter().zip(&mut state.caches).enumerate() {
             let past = Past { cache: Some(cache), mask: mask.as_ref() };
-            x = block.run(&x, past, &mut Mode::Eval).in_layer(i).in_layer("transformer.h")?;
+            x = mode.call(("transformer.h", i), block, |block, mode| block.run(&x, past, mode))?;
         }
         state.len += n;
         Ok(x)
@@ -77,8 +80,9 @@ impl Gpt {
     /// From the vectors behind the last block to logits.
     #[track_caller]
     fn finish(&self, x: &Tensor) -> Result<Tensor> {
-        let x = self.transformer.ln_f.forward(x, &mut Mode::Eval).in_layer("transformer.ln_f")?;
-        self.head(&x, &mut Mode::Eval)
+        let mode = &mut Mode::eval().called_at(Location::caller());
+        let x = self.transformer.ln_f.at("transformer.ln_f", x, mode)?;
+        self.head(&x, mode)
     }
 }
 

@@ -14,8 +14,8 @@ pub use projection::Projection;
 
 use block::{INITIAL_STD, Masked, Past};
 
-use crate::error::{InLayer, Result};
-use crate::layers::{Dropout, Embedding, Init, Layer, LayerNorm, Linear, Mode, Param, checkpointed, share};
+use crate::error::Result;
+use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LayerNorm, Linear, Mode, Param, checkpointed, share};
 use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
@@ -51,7 +51,7 @@ const NAME: &str = "gpt";
 /// let mut model = Gpt::new(config, &mut rng)?;
 /// let mut opt = AdamW::new(1e-2);
 /// for _step in 0..60 {
-///     let logits = model.forward(&inputs, &mut Mode::Train(&mut rng))?;
+///     let logits = model.forward(&inputs, &mut Mode::train(&mut rng))?;
 ///     let loss = losses::token_cross_entropy(&logits, &targets)?;
 ///     opt.step(&mut model, &loss.backward()?)?;
 /// }
@@ -147,7 +147,7 @@ impl Gpt {
     /// let gpt = Gpt::new(GptConfig::new(10, 8).layers(2).hidden_size(16), &mut Rng::seed(0))?;
     /// let ids = Tensor::from_nested([[3i64, 1, 4], [0, 0, 5]])?;
     /// let mask = Tensor::from_nested([[true, true, true], [false, false, true]])?;
-    /// let logits = no_grad(|| gpt.forward_with(&ids, &GptInputs::padded(&mask)?, &mut Mode::Eval))?;
+    /// let logits = no_grad(|| gpt.forward_with(&ids, &GptInputs::padded(&mask)?, &mut Mode::eval()))?;
     ///
     /// let alone = gpt.predict(&Tensor::from_nested([[5i64]])?)?.select(1, 0)?;
     /// let padded = logits.narrow(0, 1, 1)?.select(1, 2)?;
@@ -173,23 +173,24 @@ impl Gpt {
         let (batch, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
         let mask = inputs.key_mask(batch, time)?;
         let positions = inputs.positions_of(batch, time, self.config.context_length)?;
-        let mut x = self.transformer.embed(ids, &positions, mode).in_layer("transformer")?;
+        let mut x = mode.scope("transformer", |mode| self.transformer.embed(ids, &positions, mode))?;
         for (i, block) in self.transformer.h.iter().enumerate() {
-            let y = match (self.config.checkpointing && mode.is_train(), &mask) {
-                (true, None) => checkpointed(block, &x, mode),
-                (true, Some(mask)) => checkpointed(&Masked { block: share(block), mask: mask.clone() }, &x, mode),
-                (false, mask) => block.run(&x, Past { cache: None, mask: mask.as_ref() }, mode),
-            };
-            x = y.in_layer(i).in_layer("transformer.h")?;
+            x = mode.call(("transformer.h", i), block, |block, mode| {
+                match (self.config.checkpointing && mode.is_training(), &mask) {
+                    (true, None) => checkpointed(block, &x, mode),
+                    (true, Some(mask)) => checkpointed(&Masked { block: share(block), mask: mask.clone() }, &x, mode),
+                    (false, mask) => block.run(&x, Past { cache: None, mask: mask.as_ref() }, mode),
+                }
+            })?;
         }
-        self.transformer.ln_f.forward(&x, mode).in_layer("transformer.ln_f")
+        self.transformer.ln_f.at("transformer.ln_f", &x, mode)
     }
 
     /// From hidden vectors to logits.
     #[track_caller]
     fn head(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.lm_head {
-            Some(head) => head.forward(x, mode).in_layer("lm_head"),
+            Some(head) => head.at("lm_head", x, mode),
             None => x.linear(&self.transformer.wte.weight, None),
         }
     }
@@ -199,9 +200,9 @@ impl Decoder {
     /// The sum of token and position vectors.
     #[track_caller]
     fn embed(&self, ids: &Tensor, positions: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let tokens = self.wte.forward(ids, mode).in_layer("wte")?;
-        let places = self.wpe.forward(positions, mode).in_layer("wpe")?;
-        self.dropout.forward(&tokens.add(&places)?, mode)
+        let tokens = self.wte.at("wte", ids, mode)?;
+        let places = self.wpe.at("wpe", positions, mode)?;
+        self.dropout.at("dropout", &tokens.add(&places)?, mode)
     }
 }
 

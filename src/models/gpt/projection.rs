@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::layers::{Init, Layer, Mode, Param, output_of};
+use crate::layers::{Init, Layer, Mode, Param};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -43,10 +43,8 @@ impl Projection {
 
 impl Layer for Projection {
     #[track_caller]
-    fn forward(&self, x: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        let y = x.linear(&self.weight.t(), Some(&self.bias))?;
-        output_of(&self.weight, &y);
-        Ok(y)
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.here(x.linear(&self.weight.t(), Some(&self.bias)))
     }
 }
 

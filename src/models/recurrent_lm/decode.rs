@@ -1,5 +1,7 @@
 //! Feeding a recurrent language model token by token.
 
+use std::panic::Location;
+
 use super::{NAME, RecurrentLm};
 use crate::error::Result;
 use crate::layers::{Mode, RecurrentState, RunOptions};
@@ -57,7 +59,7 @@ impl CausalLm for RecurrentLm {
     #[track_caller]
     fn extend(&self, ids: &Tensor, state: &mut RecurrentLmState) -> Result<Tensor> {
         let (hidden, next) = self.advance(ids, state)?;
-        let logits = self.logits(&hidden)?;
+        let logits = self.logits(&hidden, &mut Mode::eval().called_at(Location::caller()))?;
         *state = next;
         Ok(logits)
     }
@@ -65,7 +67,7 @@ impl CausalLm for RecurrentLm {
     #[track_caller]
     fn extend_last(&self, ids: &Tensor, state: &mut RecurrentLmState) -> Result<Tensor> {
         let (hidden, next) = self.advance(ids, state)?;
-        let logits = self.logits(&hidden.select(1, -1)?)?;
+        let logits = self.logits(&hidden.select(1, -1)?, &mut Mode::eval().called_at(Location::caller()))?;
         *state = next;
         Ok(logits)
     }
@@ -81,7 +83,7 @@ impl RecurrentLm {
         let run = RunOptions { state: before.state.as_ref(), lengths: None };
         let (hidden, state) = match absent.iter().any(|absent| *absent > 0) {
             true => self.advance_padded(ids, &absent, run)?,
-            false => self.hidden(ids, run, &mut Mode::Eval)?,
+            false => self.hidden(ids, run, &mut Mode::eval().called_at(Location::caller()))?,
         };
         let len = before.len.saturating_add(n);
         Ok((hidden, RecurrentLmState { padding: before.padding.clone(), len, state: Some(state) }))
@@ -102,7 +104,8 @@ impl RecurrentLm {
         // A row needs a step. One of which nothing is there takes its old state back afterwards.
         let lengths: Vec<usize> = absent.iter().map(|absent| (n - absent).max(1)).collect();
         let run = RunOptions { lengths: Some(&lengths), ..run };
-        let (hidden, next) = self.hidden(&left.reshape([rows, n])?, run, &mut Mode::Eval)?;
+        let (hidden, next) =
+            self.hidden(&left.reshape([rows, n])?, run, &mut Mode::eval().called_at(Location::caller()))?;
         let width = self.config.hidden_size;
         let right = moved(&|i, absent| i.saturating_sub(absent))?;
         let hidden = hidden.reshape([rows * n, width])?.index_select(0, &right)?.reshape([rows, n, width])?;

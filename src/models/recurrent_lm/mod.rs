@@ -6,8 +6,8 @@ mod decode;
 pub use config::{RecurrentCell, RecurrentLmConfig};
 pub use decode::RecurrentLmState;
 
-use crate::error::{InLayer, Result};
-use crate::layers::{Dropout, Embedding, Init, Layer, Mode, Param, RecurrentState, RunOptions, Stack, output_of};
+use crate::error::Result;
+use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, Mode, Param, RecurrentState, RunOptions, Stack};
 use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
@@ -40,7 +40,7 @@ const NAME: &str = "recurrent_lm";
 /// let text = Tensor::from_nested([[1i64, 2, 3, 4, 1, 2, 3, 4, 1]])?;
 /// let (inputs, targets) = (text.narrow(1, 0, 8)?, text.narrow(1, 1, 8)?.reshape([8])?);
 /// for _step in 0..60 {
-///     let logits = model.forward(&inputs, &mut Mode::Train(&mut rng))?.reshape([8, 5])?;
+///     let logits = model.forward(&inputs, &mut Mode::train(&mut rng))?.reshape([8, 5])?;
 ///     let loss = losses::cross_entropy(&logits, &targets)?;
 ///     opt.step(&mut model, &loss.backward()?)?;
 /// }
@@ -106,26 +106,25 @@ impl RecurrentLm {
     #[track_caller]
     pub fn run(&self, ids: &Tensor, options: RunOptions<'_>, mode: &mut Mode<'_>) -> Result<(Tensor, RecurrentState)> {
         let (hidden, state) = self.hidden(ids, options, mode)?;
-        Ok((self.logits(&hidden)?, state))
+        Ok((self.logits(&hidden, mode)?, state))
     }
 
     /// What the recurrent layers give, `[batch, time, hidden]`.
     #[track_caller]
     fn hidden(&self, ids: &Tensor, run: RunOptions<'_>, mode: &mut Mode<'_>) -> Result<(Tensor, RecurrentState)> {
         check_ids(NAME, "token", ids, None)?;
-        let vectors = self.embedding.forward(ids, mode).in_layer("embedding")?;
-        let vectors = self.dropout.forward(&vectors, mode)?;
-        let result = self.rnn.run(&vectors, run, mode).in_layer("rnn")?;
-        Ok((self.dropout.forward(&result.output, mode)?, result.state))
+        let vectors = self.embedding.at("embedding", ids, mode)?;
+        let vectors = self.dropout.at("dropout", &vectors, mode)?;
+        let result = mode.call("rnn", &self.rnn, |rnn, mode| rnn.run(&vectors, run, mode))?;
+        Ok((self.dropout.at("dropout", &result.output, mode)?, result.state))
     }
 
     /// From outputs of the recurrent layers `[.., hidden]` to logits.
     #[track_caller]
-    fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        let Head { weight, bias } = &self.head;
-        let logits = hidden.linear(weight.as_ref().unwrap_or(&self.embedding.weight), Some(bias)).in_layer("head")?;
-        output_of(bias, &logits);
-        Ok(logits)
+    fn logits(&self, hidden: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.call("head", &self.head, |Head { weight, bias }, _| {
+            hidden.linear(weight.as_ref().unwrap_or(&self.embedding.weight), Some(bias))
+        })
     }
 }
 

@@ -38,7 +38,7 @@ const NAME: &str = "seq2seq";
 /// let mut model = Seq2SeqLstm::new(Seq2SeqLstmConfig::new(tokens).hidden_size(16), &mut rng)?;
 /// let mut opt = Adam::new(0.02);
 /// for _step in 0..60 {
-///     let logits = model.forward(&sources, &inputs, &mut Mode::Train(&mut rng))?;
+///     let logits = model.forward(&sources, &inputs, &mut Mode::train(&mut rng))?;
 ///     opt.step(&mut model, &losses::token_cross_entropy(&logits, &labels)?.backward()?)?;
 /// }
 /// let options = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(10);

@@ -4,8 +4,8 @@ mod config;
 
 pub use config::{Pooling, TransformerClassifierConfig};
 
-use crate::error::{InLayer, Result};
-use crate::layers::{Dropout, Layer, LayerNorm, Linear, Mode, TransformerEncoder};
+use crate::error::Result;
+use crate::layers::{Dropout, Layer, LayerExt, LayerNorm, Linear, Mode, TransformerEncoder};
 use crate::models::TokenEmbedding;
 use crate::models::options::architecture;
 use crate::models::sequences::{Sequences, without};
@@ -33,7 +33,7 @@ use crate::tensor::Tensor;
 /// let mut model = TransformerClassifier::new(config, &mut rng)?;
 /// let mut opt = Adam::new(0.01);
 /// for _step in 0..20 {
-///     let logits = model.forward(&sentences, &mut Mode::Train(&mut rng))?;
+///     let logits = model.forward(&sentences, &mut Mode::train(&mut rng))?;
 ///     opt.step(&mut model, &losses::cross_entropy(&logits, &classes)?.backward()?)?;
 /// }
 /// assert_eq!(metrics::accuracy(&model.predict(&sentences)?, &classes)?, 1.0);
@@ -114,8 +114,8 @@ impl TransformerClassifier {
         let sequences = Sequences::new(NAME, "sequence", ids, config.padding_id, Some(config.max_length))?;
         let padding = sequences.padding()?;
         let masks = without(padding.as_ref());
-        let x = self.embedding.forward(&sequences.ids, mode).in_layer("embedding")?;
-        let vectors = self.encoder.encode(&x, &masks, mode).in_layer("encoder")?;
+        let x = self.embedding.at("embedding", &sequences.ids, mode)?;
+        let vectors = mode.call("encoder", &self.encoder, |encoder, mode| encoder.encode(&x, &masks, mode))?;
         Ok(Encoded { vectors, sequences, padding })
     }
 }
@@ -131,6 +131,6 @@ impl Layer for TransformerClassifier {
     #[track_caller]
     fn forward(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let hidden = self.hidden(ids, mode)?;
-        self.head.forward(&self.dropout.forward(&hidden, mode)?, mode).in_layer("head")
+        self.head.at("head", &self.dropout.at("dropout", &hidden, mode)?, mode)
     }
 }

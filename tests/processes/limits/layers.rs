@@ -142,19 +142,19 @@ fn inputs_of_nothing() {
             for layer in &layers {
                 cases.run(format!("{} of {:?}", layer.kind(), x.shape()), || {
                     layer.predict(&x)?;
-                    layer.forward(&x, &mut Mode::Train(&mut rng))?.sum().backward()
+                    layer.forward(&x, &mut Mode::train(&mut rng))?.sum().backward()
                 });
             }
             for causal in [false, true] {
                 cases.run(format!("attention to {:?}, causal: {causal}", x.shape()), || {
                     let masks = if causal { AttentionMasks::new().causal() } else { AttentionMasks::new() };
-                    attention.attend_with_weights(&x, &x, &x, &masks, false, &mut Mode::Eval)
+                    attention.attend_with_weights(&x, &x, &x, &masks, false, &mut Mode::eval())
                 });
             }
             let ids = Tensor::zeros(shape).unwrap().to_dtype(DType::I64);
             for layer in &of_ids {
                 cases.run(format!("{} of {shape:?} ids", layer.kind()), || {
-                    layer.forward(&ids, &mut Mode::Train(&mut rng))?.sum().backward()
+                    layer.forward(&ids, &mut Mode::train(&mut rng))?.sum().backward()
                 });
             }
         }

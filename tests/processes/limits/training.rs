@@ -30,7 +30,7 @@ fn stepped(cases: &mut Cases, name: String, mut optimizer: impl Optimizer) {
 
 fn model_output(model: &Linear) -> demotic::Result<Tensor> {
     use demotic::layers::Layer;
-    model.forward(&Tensor::ones([2, 3])?, &mut demotic::layers::Mode::Eval)
+    model.forward(&Tensor::ones([2, 3])?, &mut demotic::layers::Mode::eval())
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A decoder that goes on from where it stands.
 
+use std::panic::Location;
+
 use super::super::{check_absent, check_targets};
 use super::{Memory, Seq2SeqLstm};
 use crate::autograd::pause_recording;
@@ -68,7 +70,8 @@ impl Seq2SeqLstm {
         let (mut at, mut parts, mut reached) = (0, Vec::new(), state.state.clone());
         // As long as tokens of some rows are absent, each step keeps the state of those.
         while at < n && state.padding.iter().any(|padding| *padding > state.len + at) {
-            let (written, next) = self.write(&ids.narrow(1, at, 1)?, &reached, &mut Mode::Eval)?;
+            let (written, next) =
+                self.write(&ids.narrow(1, at, 1)?, &reached, &mut Mode::eval().called_at(Location::caller()))?;
             let here = state.padding.iter().map(|padding| *padding <= state.len + at).collect();
             let here = Tensor::from_vec::<bool>(here, [state.rows(), 1])?;
             let hidden = here.where_(&next.hidden, &reached.hidden)?;
@@ -81,12 +84,13 @@ impl Seq2SeqLstm {
             at += 1;
         }
         if at < n {
-            let (written, next) = self.write(&ids.narrow(1, at, n - at)?, &reached, &mut Mode::Eval)?;
+            let (written, next) =
+                self.write(&ids.narrow(1, at, n - at)?, &reached, &mut Mode::eval().called_at(Location::caller()))?;
             reached = next;
             parts.push(written);
         }
         let written = Tensor::cat(&parts.iter().collect::<Vec<_>>(), 1)?;
-        let logits = self.logits(&written, &state.memory, &mut Mode::Eval)?;
+        let logits = self.logits(&written, &state.memory, &mut Mode::eval().called_at(Location::caller()))?;
         state.state = reached;
         state.len += n;
         Ok(logits)

@@ -6,10 +6,12 @@ mod decode;
 pub use config::Seq2SeqLstmConfig;
 pub use decode::Seq2SeqLstmState;
 
+use std::panic::Location;
+
 use super::{check_pairs, check_sources};
 use crate::autograd::AttentionOptions;
-use crate::error::{InLayer, Result};
-use crate::layers::{Dropout, Embedding, Layer, Linear, Lstm, Mode, RecurrentState, RunOptions};
+use crate::error::Result;
+use crate::layers::{Dropout, Embedding, LayerExt, Linear, Lstm, Mode, RecurrentState, RunOptions};
 use crate::models::Seq2SeqTokens;
 use crate::models::options::architecture;
 use crate::models::sequences::Sequences;
@@ -37,7 +39,7 @@ use crate::tensor::Tensor;
 ///
 /// let mut rng = Rng::seed(0);
 /// let model = Seq2SeqLstm::new(Seq2SeqLstmConfig::new(tokens).hidden_size(16), &mut rng)?;
-/// assert_eq!(model.forward(&sources, &inputs, &mut Mode::Eval)?.shape(), [2, 3, 10]);
+/// assert_eq!(model.forward(&sources, &inputs, &mut Mode::eval())?.shape(), [2, 3, 10]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -108,10 +110,10 @@ impl Seq2SeqLstm {
 
     #[track_caller]
     fn read_sequences(&self, sources: &Sequences, mode: &mut Mode<'_>) -> Result<Memory> {
-        let x = self.source_embedding.forward(&sources.ids, mode).in_layer("source_embedding")?;
-        let x = self.dropout.forward(&x, mode)?;
+        let x = self.source_embedding.at("source_embedding", &sources.ids, mode)?;
+        let x = self.dropout.at("dropout", &x, mode)?;
         let run = RunOptions { lengths: sources.lengths.as_deref(), ..Default::default() };
-        let read = self.encoder.run(&x, run, mode).in_layer("encoder")?;
+        let read = mode.call("encoder", &self.encoder, |encoder, mode| encoder.run(&x, run, mode))?;
         let present = match sources.padding()? {
             Some(padding) => Some(padding.logical_not()?.unsqueeze(1)?),
             None => None,
@@ -127,25 +129,25 @@ impl Seq2SeqLstm {
     /// The decoder's outputs for target tokens that follow upon `state`, and the state behind them.
     #[track_caller]
     fn write(&self, target: &Tensor, state: &RecurrentState, mode: &mut Mode<'_>) -> Result<(Tensor, RecurrentState)> {
-        let y = self.target_embedding.forward(target, mode).in_layer("target_embedding")?;
-        let y = self.dropout.forward(&y, mode)?;
+        let y = self.target_embedding.at("target_embedding", target, mode)?;
+        let y = self.dropout.at("dropout", &y, mode)?;
         let run = RunOptions { state: Some(state), ..Default::default() };
-        let written = self.decoder.run(&y, run, mode).in_layer("decoder")?;
+        let written = mode.call("decoder", &self.decoder, |decoder, mode| decoder.run(&y, run, mode))?;
         Ok((written.output, written.state))
     }
 
     /// From the decoder's outputs, `[batch, target time, hidden]`, to logits, with attention to the encoder's.
     #[track_caller]
     fn logits(&self, written: &Tensor, memory: &Memory, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let queries = self.attention.forward(written, mode).in_layer("attention")?;
+        let queries = self.attention.at("attention", written, mode)?;
         let mut options = AttentionOptions::new().scale(1.0);
         if let Some(present) = &memory.present {
             options = options.mask(present);
         }
         let context = queries.attention(&memory.outputs, &memory.outputs, &options)?;
         let joined = Tensor::cat(&[&context, written], -1)?;
-        let combined = self.combine.forward(&joined, mode).in_layer("combine")?.tanh();
-        self.head.forward(&self.dropout.forward(&combined, mode)?, mode).in_layer("head")
+        let combined = self.combine.at("combine", &joined, mode)?.tanh();
+        self.head.at("head", &self.dropout.at("dropout", &combined, mode)?, mode)
     }
 }
 
@@ -172,7 +174,8 @@ impl super::Seq2Seq for Seq2SeqLstm {
     fn read(&self, source: &Tensor) -> Result<Self::State> {
         let _unrecorded = crate::autograd::pause_recording();
         let sources = check_sources(&self.config.tokens, source, None)?;
-        Ok(Seq2SeqLstmState::new(self.read_sequences(&sources, &mut Mode::Eval)?, sources.count()))
+        let memory = self.read_sequences(&sources, &mut Mode::eval().called_at(Location::caller()))?;
+        Ok(Seq2SeqLstmState::new(memory, sources.count()))
     }
 
     #[track_caller]

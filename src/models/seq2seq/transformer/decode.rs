@@ -1,10 +1,12 @@
 //! A decoder that remembers the keys and values of earlier tokens and of the source.
 
+use std::panic::Location;
+
 use super::super::{check_absent, check_sources, check_targets};
 use super::Seq2SeqTransformer;
 use crate::autograd::pause_recording;
-use crate::error::{InLayer, Result};
-use crate::layers::{AttentionMasks, Layer, Mode, TransformerCache};
+use crate::error::{Here, Result};
+use crate::layers::{AttentionMasks, LayerExt, Mode, TransformerCache};
 use crate::models::LmState;
 use crate::models::sequences::{row_index, without};
 use crate::tensor::Tensor;
@@ -69,11 +71,13 @@ impl Seq2SeqTransformer {
         let limit = self.config.max_length;
         let sources = check_sources(&self.config.tokens, source, Some(limit))?;
         let source_padding = sources.padding()?;
-        let mode = &mut Mode::Eval;
-        let x = self.source_embedding.forward(&sources.ids, mode).in_layer("source_embedding")?;
+        let mode = &mut Mode::eval().called_at(Location::caller());
+        let x = self.source_embedding.at("source_embedding", &sources.ids, mode)?;
         let masks = without(source_padding.as_ref());
-        let memory = self.transformer.encoder.encode(&x, &masks, mode).in_layer("encoder").in_layer("transformer")?;
-        let cache = self.transformer.decoder.cache(&memory, limit).in_layer("decoder").in_layer("transformer")?;
+        let transformer = &self.transformer;
+        let memory =
+            mode.call("transformer.encoder", &transformer.encoder, |encoder, mode| encoder.encode(&x, &masks, mode))?;
+        let cache = transformer.decoder.cache(&memory, limit).in_layer("transformer.decoder")?;
         Ok(Seq2SeqTransformerState { cache, source_padding, padding: vec![0; sources.count()] })
     }
 
@@ -81,12 +85,16 @@ impl Seq2SeqTransformer {
     pub(super) fn extend_state(&self, ids: &Tensor, state: &mut Seq2SeqTransformerState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
         let n = check_targets(ids, state, Some(self.config.max_length))?;
-        let mode = &mut Mode::Eval;
+        let mode = &mut Mode::eval().called_at(Location::caller());
         let (len, masks) = (state.len(), state.target_masks(n)?);
-        let y = self.target_embedding.embed_at(ids, len, &state.padding, mode).in_layer("target_embedding")?;
+        let y = mode.call("target_embedding", &self.target_embedding, |embedding, mode| {
+            embedding.embed_at(ids, len, &state.padding, mode)
+        })?;
         let sources = without(state.source_padding.as_ref());
-        let hidden = self.transformer.decoder.decode_cached(&y, &mut state.cache, &masks, &sources, mode);
-        let logits = hidden.in_layer("decoder").in_layer("transformer").and_then(|x| self.logits(&x, mode));
+        let hidden = mode.call("transformer.decoder", &self.transformer.decoder, |decoder, mode| {
+            decoder.decode_cached(&y, &mut state.cache, &masks, &sources, mode)
+        });
+        let logits = hidden.and_then(|x| self.logits(&x, mode));
         if logits.is_err() {
             state.cache.truncate(len);
         }

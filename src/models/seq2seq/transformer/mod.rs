@@ -7,8 +7,8 @@ pub use config::Seq2SeqTransformerConfig;
 pub use decode::Seq2SeqTransformerState;
 
 use super::check_pairs;
-use crate::error::{InLayer, Result};
-use crate::layers::{AttentionMasks, Layer, Linear, Mode, Transformer, TransformerMasks};
+use crate::error::Result;
+use crate::layers::{AttentionMasks, LayerExt, Linear, Mode, Transformer, TransformerMasks};
 use crate::models::options::architecture;
 use crate::models::sequences::without;
 use crate::models::{Seq2SeqTokens, TokenEmbedding};
@@ -34,7 +34,7 @@ use crate::tensor::Tensor;
 /// let mut rng = Rng::seed(0);
 /// let config = Seq2SeqTransformerConfig::new(tokens, 16).layers(1).heads(2).hidden_size(8);
 /// let model = Seq2SeqTransformer::new(config, &mut rng)?;
-/// let logits = model.forward(&sources, &inputs, &mut Mode::Train(&mut rng))?;
+/// let logits = model.forward(&sources, &inputs, &mut Mode::train(&mut rng))?;
 /// assert_eq!(logits.shape(), [2, 3, 10]);
 /// let grads = losses::token_cross_entropy(&logits, &labels)?.backward()?;
 /// # let _ = grads;
@@ -89,7 +89,7 @@ impl Seq2SeqTransformer {
     #[track_caller]
     fn logits(&self, hidden: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.head {
-            Some(head) => head.forward(hidden, mode).in_layer("head"),
+            Some(head) => head.at("head", hidden, mode),
             None => hidden.linear(&self.target_embedding.tokens.weight, None),
         }
     }
@@ -111,11 +111,12 @@ impl super::Seq2Seq for Seq2SeqTransformer {
         let limit = Some(self.config.max_length);
         let sources = check_pairs(&self.config.tokens, source, target, [limit, limit])?;
         let seen = without(sources.padding()?.as_ref());
-        let x = self.source_embedding.forward(&sources.ids, mode).in_layer("source_embedding")?;
-        let y = self.target_embedding.forward(target, mode).in_layer("target_embedding")?;
+        let x = self.source_embedding.at("source_embedding", &sources.ids, mode)?;
+        let y = self.target_embedding.at("target_embedding", target, mode)?;
         // Padding behind a target is later than all of its tokens, so the causal mask hides it too.
         let masks = TransformerMasks::new().source(seen.clone()).target(AttentionMasks::new().causal()).memory(seen);
-        let hidden = self.transformer.forward(&x, &y, &masks, mode).in_layer("transformer")?;
+        let hidden =
+            mode.call("transformer", &self.transformer, |transformer, mode| transformer.forward(&x, &y, &masks, mode))?;
         self.logits(&hidden, mode)
     }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::layer::{Layer, Mode};
+use super::layer::{Layer, LayerExt};
+use super::mode::Mode;
 use super::module::{Module, Visitor, VisitorMut};
-use super::summary;
-use crate::error::{Error, InLayer, Result};
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// How deep layers may be nested. Everything that walks through a model calls itself for each level, and takes a few
@@ -28,9 +28,10 @@ crate::module!(NestedTooDeeply {});
 
 impl Layer for NestedTooDeeply {
     #[track_caller]
-    fn forward(&self, _: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+    fn forward(&self, _: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let message = format!("layers are nested in each other more than {MAX_NESTING} levels deep");
-        Err(Error::state("forward", message).with_help("put layers that follow each other into one Sequential"))
+        let e = Error::state("forward", message).with_help("put layers that follow each other into one Sequential");
+        mode.here(Err(e))
     }
 }
 
@@ -102,7 +103,7 @@ impl Layer for Sequential {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
-            x = summary::noted(layer, layer.forward(&x, mode).in_layer(i))?;
+            x = layer.at(i, &x, mode)?;
         }
         Ok(x)
     }
@@ -159,10 +160,11 @@ impl Residual {
 impl Layer for Residual {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let y = summary::noted(&self.inner, self.inner.forward(x, mode).in_layer("inner"))?;
-        match &self.shortcut {
-            Some(shortcut) => y.add(&summary::noted(shortcut, shortcut.forward(x, mode).in_layer("shortcut"))?),
+        let y = self.inner.at("inner", x, mode)?;
+        let sum = match &self.shortcut {
+            Some(shortcut) => y.add(&shortcut.at("shortcut", x, mode)?),
             None => y.add(x),
-        }
+        };
+        mode.here(sum)
     }
 }

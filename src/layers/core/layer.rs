@@ -1,32 +1,14 @@
 //! What turns an input into an output.
 
 use std::any::Any;
+use std::panic::Location;
 
+use super::mode::{Mode, Name};
 use super::module::Module;
+use super::summary::Summary;
 use crate::autograd;
 use crate::error::{Here, Result};
-use crate::rng::Rng;
-use crate::tensor::Tensor;
-
-/// Whether a model is being trained or used.
-///
-/// Layers that act at random in training, such as dropout, take their random numbers from here: there is no
-/// randomness in evaluation, and no training without a generator.
-#[derive(Debug)]
-pub enum Mode<'a> {
-    /// The model is used: the same input gives the same output.
-    Eval,
-    /// The model is trained; random choices are drawn from the generator.
-    Train(&'a mut Rng),
-}
-
-impl Mode<'_> {
-    /// Whether this is training.
-    #[must_use]
-    pub fn is_train(&self) -> bool {
-        matches!(self, Self::Train(_))
-    }
-}
+use crate::tensor::{Shape, Tensor};
 
 /// A [`Module`] that maps one tensor to another.
 ///
@@ -43,8 +25,8 @@ impl Mode<'_> {
 ///
 /// impl Layer for TwoLayers {
 ///     fn forward(&self, x: &Tensor, mode: &mut Mode) -> Result<Tensor> {
-///         let hidden = self.fc1.forward(x, mode).in_layer("fc1")?.relu();
-///         self.fc2.forward(&hidden, mode).in_layer("fc2")
+///         let hidden = self.fc1.at("fc1", x, mode)?.relu();
+///         self.fc2.at("fc2", &hidden, mode)
 ///     }
 /// }
 ///
@@ -67,8 +49,34 @@ pub trait Layer: Module + CloneLayer {
     /// If `x` does not have the shape or type that the layer takes.
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor>;
+}
 
-    /// The output for `x` of a model that is used, not trained: [`forward`](Layer::forward) in [`Mode::Eval`], without
+/// What every layer can do.
+pub trait LayerExt: Layer {
+    /// The output for `x` of a layer that is part of another one, which calls it `name`, as [`module!`](crate::module!) does:
+    /// [`forward`](Layer::forward) of which errors, [`summary`](Self::summary), [profiles](crate::profile) and
+    /// [hooks](super::Hooks) know where in the model it is.
+    ///
+    /// A name is a text, a position, or both: `self.blocks[3].at(("blocks", 3), &x, mode)`.
+    ///
+    /// # Errors
+    /// As for [`forward`](Layer::forward).
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let fc = Linear::new(3, 2, &mut rng)?;
+    /// let e = fc.at("fc", &Tensor::ones([1, 4])?, &mut Mode::eval()).unwrap_err();
+    /// assert_eq!(e.layer(), Some("fc"));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    fn at<'n>(&self, name: impl Into<Name<'n>>, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        mode.call(name, self, |layer, mode| layer.forward(x, mode))
+    }
+
+    /// The output for `x` of a model that is used, not trained: [`forward`](Layer::forward) with [`Mode::eval`], without
     /// recording.
     ///
     /// # Errors
@@ -76,9 +84,35 @@ pub trait Layer: Module + CloneLayer {
     #[track_caller]
     fn predict(&self, x: &Tensor) -> Result<Tensor> {
         let _unrecorded = autograd::pause_recording();
-        self.forward(x, &mut Mode::Eval)
+        self.forward(x, &mut Mode::eval().called_at(Location::caller()))
+    }
+
+    /// A table of the layers, their output shapes for an input of `input_shape`, and their numbers of parameters. The shapes
+    /// are those of layers that are called by their names, with [`at`](Self::at).
+    ///
+    /// The input is of type `F32`, or `I64` for a model that does not take that, such as one that begins with an
+    /// [`Embedding`](crate::layers::Embedding).
+    ///
+    /// # Errors
+    /// If the model takes neither in this shape.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let model = sequential![Linear::new(8, 64, &mut rng)?, Relu, Linear::new(64, 1, &mut rng)?];
+    /// println!("{}", model.summary([32, 8])?);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    fn summary(&self, input_shape: impl Shape) -> Result<Summary> {
+        let _unrecorded = autograd::pause_recording();
+        let run = |x: &Tensor, mode: &mut Mode<'_>| self.forward(x, mode);
+        Summary::of(self.kind(), &|visitor| self.visit(visitor), &run, input_shape.sizes())
     }
 }
+
+impl<L: Layer + ?Sized> LayerExt for L {}
 
 /// Cloning behind a `Box<dyn Layer>`; implemented for every layer that is `Clone`.
 #[diagnostic::on_unimplemented(

@@ -1,6 +1,7 @@
 //! A second handle on the parameters of a layer, and what it is for.
 
-use super::layer::{Layer, Mode};
+use super::layer::Layer;
+use super::mode::Mode;
 use super::module::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::autograd;
 use crate::error::Result;
@@ -43,19 +44,20 @@ pub fn share<M: Module + Clone>(module: &M) -> M {
 /// let mut rng = Rng::seed(0);
 /// let block = sequential![Linear::new(4, 4, &mut rng)?, Relu, Dropout::new(0.1)?];
 /// let x = Tensor::ones([2, 4])?;
-/// let y = checkpointed(&block, &x, &mut Mode::Train(&mut rng))?;
+/// let y = checkpointed(&block, &x, &mut Mode::train(&mut rng))?;
 /// assert_eq!(y.sum().backward()?.len(), 2);
 /// # Ok::<(), demotic::Error>(())
 /// ```
 #[track_caller]
 pub fn checkpointed<L: Layer + Clone + 'static>(layer: &L, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-    let layer = share(layer);
-    match mode {
-        Mode::Eval => autograd::checkpoint(move |x| layer.forward(x, &mut Mode::Eval), x),
-        Mode::Train(rng) => {
-            // Both runs have to make the same random choices.
-            let rng = rng.split();
-            autograd::checkpoint(move |x| layer.forward(x, &mut Mode::Train(&mut rng.clone())), x)
-        }
-    }
+    let copy = share(layer);
+    let again = mode.again();
+    // Both runs have to make the same random choices.
+    let rng = mode.rng().map(|rng| rng.split());
+    let mut first_rng = rng.clone();
+    autograd::checkpoint_of_two(
+        |x| layer.forward(x, &mut mode.first_of_two(first_rng.as_mut())),
+        move |x| again.run(rng.clone().as_mut(), |mode| copy.forward(x, mode)),
+        x,
+    )
 }

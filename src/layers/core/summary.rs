@@ -1,0 +1,183 @@
+//! A table of a model's layers, their output shapes and their parameters, as Keras prints it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::Location;
+
+use super::hooks::on_output;
+use super::mode::Mode;
+use super::module::{Module, Slot, Visitor};
+use crate::error::{Error, ErrorKind, Result};
+use crate::tensor::{DType, Tensor};
+
+/// A table of a model's layers; see [`LayerExt::summary`]. Print it with `{}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    title: String,
+    rows: Vec<Row>,
+    trainable: usize,
+    frozen: usize,
+    buffers: usize,
+    bytes: usize,
+}
+
+/// A line of a [`Summary`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where in the model the layer is.
+    pub path: String,
+    /// The name of its type.
+    pub kind: String,
+    /// The shape of its output, if it was seen.
+    pub output: Option<Vec<usize>>,
+    /// How many parameter values it has.
+    pub parameters: usize,
+}
+
+impl Summary {
+    /// One line for each layer that has no layers inside, or parameters beside them.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+/// A parameter or a buffer of a model.
+struct Leaf {
+    path: String,
+    numel: usize,
+    bytes: usize,
+    /// Whether it is trained; `None` for a buffer.
+    trainable: Option<bool>,
+}
+
+impl Leaf {
+    fn new(path: &str, value: &Tensor, trainable: Option<bool>) -> Self {
+        let numel = value.numel();
+        Self { path: path.to_string(), numel, bytes: numel * value.dtype().size(), trainable }
+    }
+}
+
+impl Summary {
+    /// That of a model that is walked through by `visit` and run by `run`.
+    #[track_caller]
+    pub(super) fn of(
+        kind: &'static str,
+        visit: &dyn Fn(&mut Visitor<'_>),
+        run: &dyn Fn(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+        input_shape: &[usize],
+    ) -> Result<Self> {
+        let caller = Location::caller();
+        let watched = |input: &Tensor| {
+            let mut shapes = HashMap::new();
+            let mut note = on_output(|at, y| {
+                shapes.insert(at.path.to_string(), y.shape().to_vec());
+                Ok(None)
+            });
+            let output = run(input, &mut Mode::eval().called_at(caller).with_hooks(&mut note))?;
+            shapes.insert(String::new(), output.shape().to_vec());
+            Ok::<_, Error>((output, shapes))
+        };
+        let input = Tensor::zeros(input_shape)?;
+        let (output, mut shapes) = match watched(&input) {
+            Err(e) if e.kind() == ErrorKind::DType => watched(&input.to_dtype(DType::I64)).map_err(|_| e)?,
+            result => result?,
+        };
+
+        let mut modules = vec![(String::new(), kind)];
+        let mut leaves: Vec<Leaf> = Vec::new();
+        let mut on_module = |path: &str, module: &dyn Module| modules.push((path.to_string(), module.kind()));
+        let mut on_slot = |path: &str, slot: Slot<'_>| {
+            leaves.push(match slot {
+                Slot::Param(p) => Leaf::new(path, p, Some(p.is_trainable())),
+                Slot::Buffer(b) => Leaf::new(path, &b.get(), None),
+            });
+        };
+        visit(&mut Visitor::with_modules(&mut on_slot, &mut on_module));
+
+        let is_leaf = |path: &str| leaves.iter().any(|leaf| leaf.path == path);
+        // Nor is the absence of an optional part a layer.
+        modules.retain(|(path, kind)| !is_leaf(path) && *kind != "None");
+        let mut rows: Vec<Row> = Vec::with_capacity(modules.len());
+        for (path, kind) in &modules {
+            let mut parameters = 0;
+            let mut has_leaves = false;
+            for leaf in leaves.iter().filter(|leaf| owner(&leaf.path, &modules) == Some(path)) {
+                has_leaves = true;
+                parameters += if leaf.trainable.is_some() { leaf.numel } else { 0 };
+            }
+            let has_parts = modules.iter().any(|(other, _)| is_inside(other, path));
+            if has_leaves || !has_parts {
+                let (path, kind) = (path.clone(), (*kind).to_string());
+                rows.push(Row { output: shapes.remove(&path), path, kind, parameters });
+            }
+        }
+        let count = |want| leaves.iter().filter(|leaf| leaf.trainable == want).map(|leaf| leaf.numel).sum();
+        Ok(Self {
+            title: format!("{kind} {input_shape:?} → {:?}", output.shape()),
+            rows,
+            trainable: count(Some(true)),
+            frozen: count(Some(false)),
+            buffers: count(None),
+            bytes: leaves.iter().map(|leaf| leaf.bytes).sum(),
+        })
+    }
+}
+
+/// Whether a path belongs to something inside of what is at another one.
+fn is_inside(path: &str, outer: &str) -> bool {
+    match outer {
+        "" => !path.is_empty(),
+        outer => path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.')),
+    }
+}
+
+/// The path of the innermost module that a parameter belongs to.
+fn owner<'m>(leaf: &str, modules: &'m [(String, &'static str)]) -> Option<&'m String> {
+    modules.iter().map(|(path, _)| path).filter(|path| is_inside(leaf, path)).max_by_key(|path| path.len())
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cells: Vec<[String; 3]> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let name = if row.path.is_empty() { row.kind.clone() } else { format!("{} ({})", row.path, row.kind) };
+                let output = row.output.as_ref().map_or_else(|| "–".to_string(), |shape| format!("{shape:?}"));
+                [name, output, grouped(row.parameters)]
+            })
+            .collect();
+        let head = ["layer", "output shape", "parameters"];
+        let width = |i: usize| cells.iter().map(|row| row[i].chars().count()).chain([head[i].len()]).max().unwrap_or(0);
+        let widths = [width(0), width(1), width(2)];
+        let rule = "─".repeat(widths.iter().sum::<usize>() + 4);
+        writeln!(f, "{}\n{rule}", self.title)?;
+        let mut line =
+            |a: &str, b: &str, c: &str| writeln!(f, "{a:<0$}  {b:<1$}  {c:>2$}", widths[0], widths[1], widths[2]);
+        line(head[0], head[1], head[2])?;
+        for [name, output, parameters] in &cells {
+            line(name, output, parameters)?;
+        }
+        writeln!(f, "{rule}")?;
+        let total = grouped(self.trainable + self.frozen);
+        write!(f, "{total} parameters, {} trainable, {} frozen", grouped(self.trainable), grouped(self.frozen))?;
+        if self.buffers > 0 {
+            write!(f, "; {} buffer values", grouped(self.buffers))?;
+        }
+        write!(f, "; {:.1} KiB", self.bytes as f64 / 1024.0)
+    }
+}
