@@ -3,7 +3,7 @@
 use crate::golden::{Failures, Family, RUNS};
 use crate::gpt::{config, model, models, stored};
 use demotic::autograd::no_grad;
-use demotic::layers::{Layer, Mode, ModuleExt};
+use demotic::layers::{Layer, LayerExt, Mode, ModuleExt};
 use demotic::losses::token_cross_entropy;
 use demotic::models::{CausalLm, Gpt, GptConfig, LmState};
 use demotic::optimizers::{AdamW, Optimizer};

@@ -5,7 +5,7 @@ use crate::golden::{Case, Failures, Family, RUNS};
 use crate::gpt::{model, models, stored};
 use demotic::layers::{Activation, Mode, ModuleExt};
 use demotic::models::{Gpt, GptConfig, GptInputs};
-use demotic::prelude::{Layer, no_grad};
+use demotic::prelude::{LayerExt, no_grad};
 use demotic::{DType, ErrorKind, Result, Rng, Tensor};
 
 /// The inputs of a case.

@@ -6,6 +6,7 @@ mod golden;
 mod gpt;
 
 mod checkpoint;
+mod context;
 mod generation;
 mod ignored_targets;
 mod io_safetensors;

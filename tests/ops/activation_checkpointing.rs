@@ -137,7 +137,11 @@ fn gradient_penalties_go_through_checkpointed_layers() -> Result<()> {
     let penalty = |save: bool| {
         let mut y = x.clone();
         for _ in 0..2 {
-            y = if save { checkpointed(&block, &y, &mut Mode::eval())? } else { block.forward(&y, &mut Mode::eval())? };
+            y = if save {
+                checkpointed(&block, &y, &mut Mode::eval())?
+            } else {
+                block.forward(&y, &mut Mode::eval())?
+            };
         }
         let score = head.forward(&y, &mut Mode::eval())?.sum();
         let slope = grad(&[&score], &[&x], GradOptions { create_graph: true, ..Default::default() })?.remove(0);

@@ -125,9 +125,12 @@ impl<'a> Mode<'a> {
     /// The same with `hooks`, which are told of every layer that is called [by its name](super::LayerExt::at), and may
     /// replace what it gives.
     #[must_use]
-    pub fn with_hooks(mut self, hooks: &'a mut (dyn Hooks + 'a)) -> Self {
-        self.hooks = Some(hooks);
-        self
+    pub fn with_hooks<'h>(self, hooks: &'h mut (dyn Hooks + 'h)) -> Mode<'h>
+    where
+        'a: 'h,
+    {
+        let Self { training, origin, path, hooks: _, run } = self;
+        Mode { training, origin, path, hooks: Some(hooks), run }
     }
 
     /// Whether the model is being trained.
@@ -229,10 +232,7 @@ impl<'a> Mode<'a> {
             training: self.training.as_deref_mut(),
             origin: self.origin,
             path: Some(Segment { before: self.path.as_ref(), name }),
-            hooks: match &mut self.hooks {
-                Some(hooks) => Some(&mut **hooks),
-                None => None,
-            },
+            hooks: self.hooks.as_mut().map(|hooks| &mut **hooks as &mut dyn Hooks),
             run: self.run,
         }
     }
@@ -301,10 +301,7 @@ impl<'a> Mode<'a> {
 
     /// This pass, of which a layer's intermediate results will not be kept, with the choices of `rng`.
     pub(super) fn first_of_two<'b>(&'b mut self, rng: Option<&'b mut Rng>) -> Mode<'b> {
-        let hooks = match &mut self.hooks {
-            Some(hooks) => Some(&mut **hooks as &mut dyn Hooks),
-            None => None,
-        };
+        let hooks = self.hooks.as_mut().map(|hooks| &mut **hooks as &mut dyn Hooks);
         let run = if self.run == Run::Again { Run::Again } else { Run::FirstOfTwo };
         Mode { training: rng, origin: self.origin, path: self.path, hooks, run }
     }

@@ -1,9 +1,9 @@
 //! Layers and models of every size and with every option.
 
 use demotic::layers::{
-    AttentionMasks, Dropout, Embedding, Flatten, Gru, GruCell, KvCache, Layer, LayerNorm, LearnedPositions, Linear,
-    Lstm, LstmCell, Mode, Module, MultiHeadAttention, Recurrent, RmsNorm, Rnn, RotaryPositions, SinusoidalPositions,
-    TransformerDecoder, TransformerEncoder, TransformerOptions,
+    AttentionMasks, Dropout, Embedding, Flatten, Gru, GruCell, KvCache, Layer, LayerExt, LayerNorm, LearnedPositions,
+    Linear, Lstm, LstmCell, Mode, Module, MultiHeadAttention, Recurrent, RmsNorm, Rnn, RotaryPositions,
+    SinusoidalPositions, TransformerDecoder, TransformerEncoder, TransformerOptions,
 };
 use demotic::models::{Gpt, GptConfig, LinearRegression, Mlp, RecurrentLm, RecurrentLmConfig};
 use demotic::models::{TransformerClassifier, TransformerClassifierConfig};
