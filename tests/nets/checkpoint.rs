@@ -394,7 +394,7 @@ fn files_of_the_second_version_go_on_bit_for_bit() -> Result<()> {
     let new = || -> Result<(Linear, AdamW)> { Ok((Linear::new(3, 2, &mut Rng::seed(0))?, AdamW::new(0.1))) };
     let train = |(model, opt): &mut (Linear, AdamW)| -> Result<()> {
         for _ in 0..3 {
-            let loss = model.forward(&tensor![[1.0, -2.0, 0.5]], &mut Mode::Eval)?.square().sum();
+            let loss = model.forward(&tensor![[1.0, -2.0, 0.5]], &mut Mode::eval())?.square().sum();
             opt.step(model, &loss.backward()?)?;
         }
         Ok(())

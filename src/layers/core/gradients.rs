@@ -65,7 +65,7 @@ impl Gradients {
     ///
     /// let mut rng = Rng::seed(0);
     /// let model = sequential![Linear::new(3, 4, &mut rng)?, Relu, Linear::new(4, 1, &mut rng)?];
-    /// let loss = model.forward(&Tensor::ones([2, 3])?, &mut Mode::Eval)?.mean();
+    /// let loss = model.forward(&Tensor::ones([2, 3])?, &mut Mode::eval())?.mean();
     /// let grads = loss.backward()?;
     /// for (path, grad) in grads.named(&model) {
     ///     println!("{path}: largest {}", grad.abs().max()?);
