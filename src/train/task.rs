@@ -1,5 +1,6 @@
 //! What a model is trained for: how a batch becomes a loss.
 
+use crate::autograd;
 use crate::error::Result;
 use crate::io::Checkpoint;
 use crate::layers::{Layer, Mode};
@@ -203,11 +204,12 @@ impl Supervised {
 impl<L: Layer> Task<L, (Tensor, Tensor)> for Supervised {
     fn objective(&self, model: &L, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
         let count = self.loss.count(y);
-        if mode.is_train() && count == 0.0 {
+        if mode.is_training() && count == 0.0 {
             // Its mean would be one of nothing.
             return Objective::nothing();
         }
-        let prediction = if mode.is_train() { model.forward(x, mode)? } else { model.predict(x)? };
+        let _unrecorded = (!mode.is_training()).then(autograd::pause_recording);
+        let prediction = model.forward(x, mode)?;
         self.compared(x, prediction, y, count)
     }
 

@@ -242,7 +242,7 @@ fn a_loop_by_hand_is_a_trainer() -> Result<()> {
         while run.epoch_begin(&mut model, &mut opt)? {
             for batch in train.batches(8).shuffle(&mut rng.split()) {
                 let (x, y) = batch?;
-                let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+                let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
                 let mut grads = loss.backward()?;
                 run.gradients(&mut model, &mut opt, &mut grads)?;
                 opt.step(&mut model, &grads)?;

@@ -77,7 +77,7 @@ fn several_inputs() -> Result<()> {
     for _epoch in 0..2 {
         let mut order = rng.split();
         for batch in train.batches(16).shuffle(&mut order) {
-            let objective = regression(&by_hand, &batch?, &mut Mode::Train(&mut rng))?;
+            let objective = regression(&by_hand, &batch?, &mut Mode::train(&mut rng))?;
             opt.step(&mut by_hand, &objective.loss.backward()?)?;
         }
     }
@@ -153,7 +153,7 @@ impl Task<Gan, (Tensor, Tensor)> for Game {
         optimizer: &mut dyn Optimizer,
         rng: &mut Rng,
     ) -> Result<Option<Objective>> {
-        let mode = &mut Mode::Train(rng);
+        let mode = &mut Mode::train(rng);
         let (points, noise) = batch;
         let (real, made) = (model.critic.forward(points, mode)?, model.generator.forward(noise, mode)?.detach());
         let made = model.critic.forward(&made, mode)?;

@@ -59,7 +59,7 @@ pub(in crate::train) enum Place {
 /// while run.epoch_begin(&mut model, &mut opt)? {
 ///     for batch in train.batches(16).shuffle(&mut rng) {
 ///         let (x, y) = batch?;
-///         let loss = losses::mse(&model.forward(&x, &mut Mode::Train(&mut rng))?, &y)?;
+///         let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
 ///         let mut grads = loss.backward()?;
 ///         run.gradients(&mut model, &mut opt, &mut grads)?;
 ///         opt.step(&mut model, &grads)?;

@@ -7,7 +7,7 @@ use super::{Core, Examples, Trainer};
 use crate::autograd;
 use crate::data::{Batches, Cursor};
 use crate::error::{Error, Here, Result};
-use crate::layers::{Layer, Module};
+use crate::layers::{Layer, LayerExt, Module};
 use crate::tensor::Tensor;
 use crate::train::diagnosis::{self, with_targets_explained};
 use crate::train::history::Number;

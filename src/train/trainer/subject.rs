@@ -63,7 +63,7 @@ impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
         let batch = pick.of(self.train).within(TRAINING)?;
         match self.task.0.step(self.model, &batch, optimizer, rng)? {
             Some(objective) => Ok((objective, true)),
-            None => Ok((self.task.0.objective(self.model, &batch, &mut Mode::Train(rng))?, false)),
+            None => Ok((self.task.0.objective(self.model, &batch, &mut Mode::train(rng))?, false)),
         }
     }
 
@@ -102,7 +102,7 @@ impl<M, B: Send> Measurable for Measured<'_, M, B> {
 
     fn measure(&self, pick: &Pick<'_>) -> Result<Objective> {
         let batch = pick.of(self.data).within(EVALUATION)?;
-        self.task.objective(self.model, &batch, &mut Mode::Eval)
+        self.task.objective(self.model, &batch, &mut Mode::eval())
     }
 
     fn diagnose(&self, pick: &Pick<'_>) -> Option<String> {
