@@ -93,6 +93,7 @@ mod guides {
         "":
         adding_a_callback = "adding_a_callback.md";
         adding_a_layer = "adding_a_layer.md";
+        adding_an_optimizer = "adding_an_optimizer.md";
     }
 }
 

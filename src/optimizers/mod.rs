@@ -23,9 +23,12 @@
 //! | [`AdamW`] | Adam with a weight decay that works as intended; transformers |
 //! | [`RmsProp`] | recurrent networks, reinforcement learning |
 //! | [`AdaGrad`] | sparse features |
+//! | [`Averaged`], [`Lookahead`] | around any of these: averages of the weights, and steps that go back a part of the way |
+//! | [`Lbfgs`], [`Sam`] | compute the loss more than once for each step: see [`ClosureOptimizer`] |
 //!
 //! Formulas, option names and defaults are PyTorch's. What they have in common (parameter groups, weight decay,
-//! clipping, checks, state) is part of [`Stepper`], which turns any [`UpdateRule`] into an [`Optimizer`].
+//! clipping, checks, state) is part of [`Stepper`], which turns any [`UpdateRule`] into an [`Optimizer`]:
+//! `docs/adding_an_optimizer.md` shows it.
 //!
 //! **Options are checked when they are first used**: `Adam::new(f64::NAN)` gives an optimizer whose
 //! [`step`](Optimizer::step) returns an error. So constructors need no `?`.
@@ -34,16 +37,23 @@
 
 mod adagrad;
 mod adam;
+mod averaged;
 pub mod clip;
+mod closure;
 mod group;
+mod lbfgs;
+mod lookahead;
 pub(crate) mod options;
 mod problem;
 mod rmsprop;
 mod rule;
+mod sam;
 pub mod schedule;
 mod sgd;
 mod state;
 mod stepper;
+mod wolfe;
+mod wrapped;
 
 use crate::autograd::Gradients;
 use crate::error::Result;
@@ -51,9 +61,14 @@ use crate::layers::Module;
 
 pub use adagrad::{AdaGrad, AdaGradRule};
 pub use adam::{Adam, AdamRule, AdamW};
+pub use averaged::Averaged;
+pub use closure::{ClosureOptimizer, Objective};
 pub use group::Group;
+pub use lbfgs::Lbfgs;
+pub use lookahead::Lookahead;
 pub use rmsprop::{RmsProp, RmsPropRule};
 pub use rule::{StepGradients, StepInfo, UpdateRule};
+pub use sam::Sam;
 pub use sgd::{Sgd, SgdRule};
 pub use state::{OptimizerState, ParameterState};
 pub use stepper::Stepper;

@@ -15,6 +15,7 @@ mod layers;
 mod losses;
 mod matmul;
 mod metrics;
+mod more_optimizers;
 mod norms;
 mod optimizers;
 mod pretrained;

@@ -31,6 +31,7 @@ FAMILIES = [
     "norms",
     "losses",
     "optimizers",
+    "more_optimizers",
     "schedules",
     "tokens",
     "gpt",

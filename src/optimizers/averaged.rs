@@ -1,0 +1,205 @@
+//! Averages of weights.
+
+use super::options::below_one;
+use super::wrapped::{Shadow, load_count, save_count, unwrapped, wrapped_name};
+use super::{Optimizer, OptimizerState};
+use crate::autograd::{Gradients, pause_recording};
+use crate::error::{Error, Result};
+use crate::layers::Module;
+
+const NAME: &str = "Averaged";
+const AVERAGE: &str = "average";
+const TRAINED: &str = "trained";
+const COUNT: &str = "averaged";
+
+/// An optimizer, and beside it a running average of the parameters. The average often does better than the parameters
+/// themselves, which jump around the minimum.
+///
+/// Training goes on as without it; [`swap`](Self::swap) gives the model the averages, for evaluating or saving it, and its own
+/// values back.
+///
+/// ```
+/// use demotic::optimizers::Averaged;
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let mut model = Linear::new(2, 1, &mut rng)?;
+/// let (x, y) = (tensor![[1.0, 2.0], [3.0, 1.0]], tensor![[1.0], [2.0]]);
+/// let mut opt = Averaged::ema(Adam::new(0.1), 0.9);
+/// for _ in 0..100 {
+///     let loss = losses::mse(&model.forward(&x, &mut Mode::Eval)?, &y)?;
+///     opt.step(&mut model, &loss.backward()?)?;
+/// }
+/// opt.swap(&mut model)?;
+/// let error = metrics::rmse(&model.predict(&x)?, &y)?;
+/// opt.swap(&mut model)?;
+/// assert!(error < 0.1);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// The average has the precision of the gradients: of 16-bit parameters, `F32`. Buffers, such as running statistics, are not
+/// averaged.
+#[derive(Debug, Clone)]
+#[doc(alias = "AveragedModel")]
+pub struct Averaged<O> {
+    inner: O,
+    /// How much an exponential average keeps; absent for the plain mean.
+    decay: Option<f64>,
+    start: u64,
+    every: u64,
+    steps: u64,
+    /// How many values are in the averages.
+    count: u64,
+    average: Shadow,
+    /// The model's own values, while it holds the averages.
+    trained: Option<Shadow>,
+}
+
+impl<O: Optimizer> Averaged<O> {
+    fn new(inner: O, decay: Option<f64>) -> Self {
+        let (average, trained) = Default::default();
+        Self { inner, decay, start: 0, every: 1, steps: 0, count: 0, average, trained }
+    }
+
+    /// An exponential moving average: after each step, `average ← decay · average + (1 − decay) · p`. It begins with the
+    /// parameters after the first step. 0.999 is usual; the average is that of the last 1 / (1 − decay) steps, roughly.
+    #[must_use]
+    #[doc(alias = "EMA")]
+    pub fn ema(inner: O, decay: f64) -> Self {
+        Self::new(inner, Some(decay))
+    }
+
+    /// The mean of the parameters after all steps (stochastic weight averaging, Izmailov et al., 2018): usually
+    /// [from a late step on](Self::start) and [once in each epoch](Self::every), with a constant learning rate.
+    #[must_use]
+    #[doc(alias = "SWA")]
+    pub fn mean(inner: O) -> Self {
+        Self::new(inner, None)
+    }
+
+    /// How many steps to let pass before the first one that counts. Default 0.
+    #[must_use]
+    pub fn start(mut self, steps: u64) -> Self {
+        self.start = steps;
+        self
+    }
+
+    /// To take one of so many steps into the average, at least 1. Default 1.
+    #[must_use]
+    pub fn every(mut self, steps: u64) -> Self {
+        self.every = steps;
+        self
+    }
+
+    /// The optimizer inside.
+    pub fn inner(&self) -> &O {
+        &self.inner
+    }
+
+    /// How many steps are in the averages.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether the model holds the averages.
+    #[must_use]
+    pub fn is_swapped(&self) -> bool {
+        self.trained.is_some()
+    }
+
+    /// Gives the model the averages or, if it holds them, its own values back, bit for bit.
+    ///
+    /// # Errors
+    /// If there are no averages yet, or the model is another one.
+    #[track_caller]
+    pub fn swap(&mut self, model: &mut dyn Module) -> Result<()> {
+        let _unrecorded = pause_recording();
+        if let Some(trained) = &self.trained {
+            self.average.check(NAME, model)?;
+            trained.put(model)?;
+            self.trained = None;
+            return Ok(());
+        }
+        if self.average.is_empty() {
+            let message = format!("no averages yet, after {} steps", self.steps);
+            return Err(
+                Error::state(NAME, message).with_help("they begin with the first step that counts: see start()")
+            );
+        }
+        self.average.check(NAME, model)?;
+        let trained = Shadow::of(model);
+        self.average.put(model)?;
+        self.trained = Some(trained);
+        Ok(())
+    }
+
+    /// Takes the model's values into the averages.
+    fn take_in(&mut self, model: &dyn Module) -> Result<()> {
+        let _unrecorded = pause_recording();
+        let weight = self.decay.map_or(1.0 / (self.count + 1) as f64, |decay| 1.0 - decay);
+        self.average.update(model, &|average, value| match average {
+            Some(average) => average.add(&value.sub(average)?.mul_scalar(weight)),
+            None => Ok(value.clone()),
+        })?;
+        self.count += 1;
+        Ok(())
+    }
+}
+
+impl<O: Optimizer> Optimizer for Averaged<O> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        if let Some(decay) = self.decay {
+            below_one(NAME, "the decay", decay)?;
+        }
+        if self.every == 0 {
+            return Err(Error::argument(NAME, "every is 0, expected at least 1"));
+        }
+        if self.is_swapped() {
+            return Err(Error::state(NAME, "the model holds the averages, which are not to be trained")
+                .with_help("swap() gives it its own values back"));
+        }
+        // Behind the step, nothing may go wrong.
+        self.average.check(NAME, model)?;
+        self.inner.step(model, grads)?;
+        self.steps = self.steps.saturating_add(1);
+        if self.steps > self.start && (self.steps - self.start - 1).is_multiple_of(self.every) {
+            self.take_in(model)?;
+        }
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.inner.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.inner.set_learning_rate(learning_rate);
+    }
+
+    fn state(&self) -> OptimizerState {
+        let mut state = self.inner.state();
+        state.optimizer = wrapped_name(NAME, &state.optimizer);
+        self.average.save(AVERAGE, &mut state);
+        if let Some(trained) = &self.trained {
+            trained.save(TRAINED, &mut state);
+        }
+        save_count(&format!("{COUNT}.count"), self.count, &mut state);
+        save_count(&format!("{COUNT}.steps"), self.steps, &mut state);
+        state
+    }
+
+    #[track_caller]
+    fn load_state(&mut self, mut state: OptimizerState) -> Result<()> {
+        state.optimizer = unwrapped(NAME, &state.optimizer)?;
+        let count = load_count(&format!("{COUNT}.count"), &mut state);
+        let steps = load_count(&format!("{COUNT}.steps"), &mut state);
+        let trained = Shadow::load(TRAINED, &mut state);
+        let average = Shadow::load(AVERAGE, &mut state);
+        self.inner.load_state(state)?;
+        (self.count, self.steps, self.average) = (count, steps, average);
+        self.trained = (!trained.is_empty()).then_some(trained);
+        Ok(())
+    }
+}

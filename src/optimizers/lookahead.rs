@@ -1,0 +1,108 @@
+//! Lookahead.
+
+use super::options::fraction;
+use super::wrapped::{Shadow, load_count, save_count, unwrapped, wrapped_name};
+use super::{Optimizer, OptimizerState};
+use crate::autograd::{Gradients, pause_recording};
+use crate::error::{Error, Result};
+use crate::layers::Module;
+
+const NAME: &str = "Lookahead";
+const SLOW: &str = "slow";
+const STEPS: &str = "lookahead.steps";
+
+/// Lookahead (Zhang et al., 2019) around any optimizer: every `k` steps, the parameters go back to a part of the way from where
+/// they were `k` steps before.
+///
+/// With slow weights `s`, which begin as the parameters before the first step, after each `k` steps of the optimizer inside:
+///
+/// ```text
+/// s ← s + alpha · (p − s)
+/// p ← s
+/// ```
+///
+/// ```
+/// use demotic::optimizers::Lookahead;
+/// use demotic::prelude::*;
+///
+/// let mut opt = Lookahead::new(Adam::new(1e-3), 5, 0.5);
+/// # let mut model = Linear::new(2, 1, &mut Rng::seed(0))?;
+/// # let grads = model.forward(&tensor![[1.0, 2.0]], &mut Mode::Eval)?.sum().backward()?;
+/// opt.step(&mut model, &grads)?;
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lookahead<O> {
+    inner: O,
+    k: u64,
+    alpha: f64,
+    steps: u64,
+    slow: Shadow,
+}
+
+impl<O: Optimizer> Lookahead<O> {
+    /// Around an optimizer: how many of its steps make one of the slow weights, at least 1, and which part of the way these
+    /// go, from 0 to 1. 5 and 0.5 are usual.
+    #[must_use]
+    pub fn new(inner: O, k: u64, alpha: f64) -> Self {
+        Self { inner, k, alpha, steps: 0, slow: Shadow::default() }
+    }
+
+    /// The optimizer inside.
+    pub fn inner(&self) -> &O {
+        &self.inner
+    }
+}
+
+impl<O: Optimizer> Optimizer for Lookahead<O> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        fraction(NAME, "alpha", self.alpha)?;
+        if self.k == 0 {
+            return Err(Error::argument(NAME, "k is 0, expected at least 1"));
+        }
+        // Behind the step, nothing may go wrong.
+        self.slow.check(NAME, model)?;
+        let _unrecorded = pause_recording();
+        let mut slow = self.slow.clone();
+        // Parameters that were frozen until now begin here.
+        slow.update(model, &|slow, value| Ok(slow.unwrap_or(value).clone()))?;
+        self.inner.step(model, grads)?;
+        self.slow = slow;
+        self.steps = self.steps.saturating_add(1);
+        if self.steps.is_multiple_of(self.k) {
+            self.slow.update(model, &|slow, value| {
+                let slow = slow.unwrap_or(value);
+                slow.add_alpha(&value.sub(slow)?, self.alpha)
+            })?;
+            self.slow.put(model)?;
+        }
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.inner.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.inner.set_learning_rate(learning_rate);
+    }
+
+    fn state(&self) -> OptimizerState {
+        let mut state = self.inner.state();
+        state.optimizer = wrapped_name(NAME, &state.optimizer);
+        self.slow.save(SLOW, &mut state);
+        save_count(STEPS, self.steps, &mut state);
+        state
+    }
+
+    #[track_caller]
+    fn load_state(&mut self, mut state: OptimizerState) -> Result<()> {
+        state.optimizer = unwrapped(NAME, &state.optimizer)?;
+        let steps = load_count(STEPS, &mut state);
+        let slow = Shadow::load(SLOW, &mut state);
+        self.inner.load_state(state)?;
+        (self.steps, self.slow) = (steps, slow);
+        Ok(())
+    }
+}
