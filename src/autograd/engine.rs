@@ -18,7 +18,7 @@ use crate::tensor::kernels::{self, map::binary_in_place};
 use crate::tensor::{Tensor, dtype::with_float};
 
 /// Nodes in descending order.
-struct Latest(Arc<Node>);
+pub(super) struct Latest(pub(super) Arc<Node>);
 
 impl PartialEq for Latest {
     fn eq(&self, other: &Self) -> bool {
@@ -38,7 +38,7 @@ impl Ord for Latest {
 }
 
 /// Which nodes a pass is about.
-enum Goal {
+pub(super) enum Goal {
     /// All leaves that can be reached.
     Leaves,
     /// These nodes: those that are wanted, and those on the way to them.
@@ -47,14 +47,14 @@ enum Goal {
 
 /// What is needed of a node.
 #[derive(Clone, Copy)]
-struct Need {
+pub(super) struct Need {
     /// Its gradient is asked for.
     wanted: bool,
     /// So is that of something that it was computed from.
     behind: bool,
 }
 
-struct Pass {
+pub(super) struct Pass {
     goal: Goal,
     /// Whether the graph stays usable.
     retain: bool,
@@ -68,7 +68,7 @@ struct Pass {
 }
 
 impl Pass {
-    fn new(goal: Goal, retain: bool) -> Self {
+    pub(super) fn new(goal: Goal, retain: bool) -> Self {
         let (pending, gathered) = (NodeMap::default(), NodeMap::default());
         Self { goal, retain, pending, gathered, queue: BinaryHeap::new(), found: Vec::new() }
     }
@@ -145,6 +145,13 @@ impl Pass {
         }
     }
 
+    /// The gradients that have arrived so far, in the order in which their tensors were made.
+    pub(super) fn arrived(mut self) -> Vec<(Arc<Node>, Tensor)> {
+        let mut nodes: Vec<_> = self.queue.into_iter().map(|Latest(node)| node).collect();
+        nodes.sort_by_key(|node| node.id);
+        nodes.into_iter().filter_map(|node| self.pending.remove(&node.id).map(|grad| (node, grad))).collect()
+    }
+
     fn propagate(&mut self, node: &Arc<Node>, grad: Arrived<'_>) -> Result<()> {
         let _timer = crate::profile::backward(node.name);
         // No lock is held while a rule runs: it may be a user's, and differentiate through this node itself.
@@ -158,7 +165,7 @@ impl Pass {
         result
     }
 
-    fn apply(&mut self, node: &Arc<Node>, rule: &Rule, arrived: Arrived<'_>) -> Result<()> {
+    pub(super) fn apply(&mut self, node: &Arc<Node>, rule: &Rule, arrived: Arrived<'_>) -> Result<()> {
         // While gradients are being recorded, a kept output has to know where it came from.
         let link = |kept: &Option<Tensor>| {
             kept.as_ref().map(|y| {
@@ -199,13 +206,13 @@ impl Pass {
 }
 
 /// The gradients that have arrived at a node.
-enum Arrived<'a> {
+pub(super) enum Arrived<'a> {
     One(&'a Tensor),
     /// Of each result of the operation; absent, also at the end, where there is none.
     Several(&'a [Option<Tensor>]),
 }
 
-fn freed(node: &Node) -> Error {
+pub(super) fn freed(node: &Node) -> Error {
     Error::gradient("backward", format!("the graph behind `{}` was freed by an earlier backward pass", node.name))
         .with_help("call backward_retain() the first time, or compute the loss again")
 }
@@ -220,6 +227,12 @@ pub struct Sink<'p, 'i> {
 impl std::fmt::Debug for Sink<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sink({}, {} inputs)", self.op, self.inputs.len())
+    }
+}
+
+impl<'p, 'i> Sink<'p, 'i> {
+    pub(super) fn new(pass: &'p mut Pass, op: &'static str, inputs: &'i [Tensor]) -> Self {
+        Self { pass, op, inputs }
     }
 }
 
@@ -243,7 +256,7 @@ impl Sink<'_, '_> {
 }
 
 /// Brings a gradient to the shape of the node it belongs to.
-fn fit(op: &'static str, node: &Node, grad: Tensor) -> Result<Tensor> {
+pub(super) fn fit(op: &'static str, node: &Node, grad: Tensor) -> Result<Tensor> {
     let grad = match node.dtype.gradient() {
         Some(wanted) if grad.dtype() == wanted => grad,
         // A 16-bit gradient of a 16-bit tensor.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::engine::{Sink, local_gradients};
 use super::node::{Node, Rule, is_recorded, node_of};
+use super::per_example::{ExampleSink, no_rule};
 use super::recording;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -32,6 +33,20 @@ pub trait Function: Send + Sync + 'static {
     /// # Errors
     /// Those of the operations it uses.
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()>;
+
+    /// The same for a pass that [keeps examples apart](Tensor::backward_per_example), the first dimension of the output being
+    /// that of the examples. Without this, such a pass is refused, with the function's name.
+    ///
+    /// If example `i` of the output depends on example `i` of each input alone, it is
+    /// [`sink.run_apart(self, saved, grad)`](ExampleSink::run_apart). Inputs that all examples share get the gradient of each
+    /// of them: [`sink.give_each`](ExampleSink::give_each).
+    ///
+    /// # Errors
+    /// Those of the operations it uses.
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        let _ = (saved, grad, sink);
+        Err(no_rule(self.name()))
+    }
 
     /// Whether `backward` looks at the output. If not, it is not kept in memory.
     fn keeps_output(&self) -> bool {
@@ -161,6 +176,16 @@ impl Call {
 /// Inputs as composite forms meet them.
 pub(super) fn widened(inputs: &[Tensor]) -> Vec<Tensor> {
     inputs.iter().map(Tensor::for_gradient).collect()
+}
+
+impl Call {
+    /// The same for a pass that keeps examples apart.
+    pub(super) fn backward_per_example(&self, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        let output = self.output.as_ref().map(Tensor::for_gradient);
+        Saved::with(self.function.name(), &self.inputs, &[output], |saved| {
+            self.function.backward_per_example(saved, grad, sink)
+        })
+    }
 }
 
 /// Runs a [`Function`] and records it.

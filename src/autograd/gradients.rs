@@ -110,6 +110,10 @@ impl Gradients {
         Self { entries }
     }
 
+    pub(crate) fn into_entries(self) -> Vec<(NodeId, Tensor)> {
+        self.entries
+    }
+
     /// Where the gradient for this number is, or where it would have to be.
     fn place(&self, id: NodeId) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&id, |(id, _)| *id)

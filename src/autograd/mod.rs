@@ -4,6 +4,7 @@
 //! record from the loss to the tracked tensors and returns their [`Gradients`].
 //!
 //! - [`grad`] differentiates anything by anything, and its results again (`create_graph`).
+//! - [`backward_per_example`](crate::Tensor::backward_per_example) gives the gradients of each example of a batch.
 //! - [`no_grad`] switches recording off.
 //! - [`custom`] and [`Function`] add operations with gradients of your own, [`custom_many`] and [`MultiFunction`] those with
 //!   several results.
@@ -17,6 +18,7 @@ mod function;
 mod gradients;
 mod node;
 pub(crate) mod ops;
+mod per_example;
 mod recording;
 mod several;
 
@@ -28,6 +30,7 @@ pub use function::{Function, Saved, SecondOrder, apply, custom};
 pub use gradients::Gradients;
 pub use ops::attention::AttentionOptions;
 pub use ops::recurrent::{Recurrence, RecurrentState, RecurrentUnit};
+pub use per_example::{Ask, ExampleGradients, ExampleNorms, ExampleSink};
 pub use recording::{is_enabled as is_recording, no_grad};
 pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::function::Call;
+use super::per_example::Ask;
 use super::recording;
 use super::several::SeveralCall;
 use crate::error::{Result, bug};
@@ -56,6 +57,23 @@ pub(crate) struct Edge {
     pub(crate) vjp: Vjp,
     /// A faster way to the sum of the product and an earlier gradient, where there is one.
     pub(crate) add_to: Option<AddTo>,
+    /// What becomes of the examples of a batch.
+    pub(crate) examples: Examples,
+}
+
+/// Finds out about the examples of a batch, which share an input, what is asked for, from the gradient of an operation's
+/// output.
+pub(crate) type ExampleRule = Box<dyn Fn(&Tensor, Ask) -> Result<Tensor> + Send + Sync>;
+
+/// How an operation treats the examples of a batch, which are the first dimension of its output; see
+/// [`per_example`](super::per_example).
+pub(crate) enum Examples {
+    /// It does not say.
+    Unknown,
+    /// Index `i` of the first dimension of the output depends on the same index of the input alone, if the two are of one size.
+    Kept,
+    /// They share the input.
+    Shared(ExampleRule),
 }
 
 /// How an operation's gradient goes on to its inputs.
@@ -303,7 +321,7 @@ impl Tape {
         add_to: impl Fn(&Tensor, &mut Tensor) -> Result<()> + Send + Sync + 'static,
     ) {
         self.edge(input, vjp);
-        if let (Some(edge), true) = (self.edges.last_mut(), input.is_tracked()) {
+        if let Some(edge) = self.last(input) {
             edge.add_to = Some(Box::new(add_to));
         }
     }
@@ -321,7 +339,27 @@ impl Tape {
     #[inline]
     fn push(&mut self, input: &Tensor, vjp: impl FnOnce() -> Vjp) {
         if let Some(input) = node_of(input) {
-            self.edges.push(Edge { input, vjp: vjp(), add_to: None });
+            self.edges.push(Edge { input, vjp: vjp(), add_to: None, examples: Examples::Unknown });
+        }
+    }
+
+    /// The last edge, if it is that of `input`.
+    fn last(&mut self, input: &Tensor) -> Option<&mut Edge> {
+        if input.is_tracked() { self.edges.last_mut() } else { None }
+    }
+
+    /// Says of the last edge, which is that of `input`, whether index `i` of the first dimension of the output depends on index
+    /// `i` of that of the input alone, where both dimensions have the same size.
+    pub(crate) fn keeps_examples(&mut self, input: &Tensor, keeps: bool) {
+        if let Some(edge) = self.last(input).filter(|_| keeps) {
+            edge.examples = Examples::Kept;
+        }
+    }
+
+    /// Says of the last edge, which is that of `input`, what is known of single examples, which share the input: `rule(g, ask)`.
+    pub(crate) fn shared_by_examples(&mut self, input: &Tensor, rule: ExampleRule) {
+        if let Some(edge) = self.last(input) {
+            edge.examples = Examples::Shared(rule);
         }
     }
 

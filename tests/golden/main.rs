@@ -18,6 +18,7 @@ mod metrics;
 mod more_optimizers;
 mod norms;
 mod optimizers;
+mod per_example;
 mod pretrained;
 mod recurrent;
 mod reductions;

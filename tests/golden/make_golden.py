@@ -32,6 +32,7 @@ FAMILIES = [
     "losses",
     "optimizers",
     "more_optimizers",
+    "per_example",
     "schedules",
     "tokens",
     "gpt",

@@ -2,8 +2,9 @@
 
 use super::gather::{Rows, out_of_range};
 use super::record;
+use crate::autograd::Ask;
 use crate::error::{Error, Result, bug};
-use crate::tensor::create::stale;
+use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::{with_element, with_float};
 use crate::tensor::kernels::index as kernel;
 use crate::tensor::layout::Dims;
@@ -54,6 +55,7 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
     Ok(record("embedding", out, &[weight], |tape| {
         let share = Share::new(&rows, weight.dtype().gradient().unwrap_or(DType::F32), padding_idx, by_frequency);
         let (for_sum, shape) = ((rows.clone(), share.clone()), weight.layout().shape);
+        let single = (rows.clone(), share.clone());
         tape.sparse_edge(
             weight,
             move |g| Ok(rows.sum(&share.of(&rows, g)?, &shape)),
@@ -65,6 +67,13 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
                     Ok(())
                 }, else Err(bug!("embedding", "a gradient of type {}", g.dtype())))
             },
+        );
+        tape.shared_by_examples(
+            weight,
+            Box::new(move |g, ask| {
+                let (rows, share) = &single;
+                rows.of_examples(g.shape()[0], &share.of(rows, g)?, ask)
+            }),
         );
     }))
 }
@@ -88,6 +97,31 @@ fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Optio
     }
     let picked = Dims::collect([index.numel(), inner]);
     Ok(Rows { index: index.reshape([index.numel()])?, n, inner, picked, dim: 0 })
+}
+
+impl Rows {
+    /// What is known of single examples, from the gradients `[ids, dim]` of the rows that they looked up: each example has its
+    /// own part of the ids.
+    fn of_examples(&self, examples: usize, g: &Tensor, ask: Ask) -> Result<Tensor> {
+        let steps = self.index.numel() / examples.max(1);
+        let ids = self.index.reshape([examples, steps])?;
+        if ask == Ask::SquaredNorm && steps <= self.n {
+            // Rows that an example looked up several times are added up before they are squared.
+            let g = g.reshape([examples, steps, self.inner])?;
+            let same = ids.unsqueeze(1)?.eq(&ids.unsqueeze(2)?)?.to_dtype(g.dtype());
+            return g.matmul(&g.t())?.mul(&same)?.sum_dims(&[1, 2], false);
+        }
+        // Every example has a table of its own.
+        let first = Tensor::arange(examples)?;
+        let table = check_shape("backward_per_example", &[examples, self.n, self.inner], g.dtype())?;
+        let places = (first * self.n as i64).unsqueeze(1)?.add(&ids)?.flatten(0, -1)?;
+        let tables = Tensor::zeros([examples * self.n, self.inner])?.to_dtype(g.dtype());
+        let grads = tables.index_add(0, &places, g)?.reshape(&*table)?;
+        match ask {
+            Ask::SquaredNorm => grads.square().sum_dims(&[1, 2], false),
+            _ => Ok(grads),
+        }
+    }
 }
 
 /// The place of element `at` in a tensor of this shape.

@@ -44,7 +44,9 @@ impl Tensor {
         });
         Ok(record("index_select", out, &[self], |tape| {
             let shape = self.layout().shape;
+            let keeps_examples = rows.dim > 0;
             tape.edge(self, move |g| Ok(rows.sum(g, &shape)));
+            tape.keeps_examples(self, keeps_examples);
         }))
     }
 
@@ -121,7 +123,9 @@ impl Tensor {
         });
         Ok(record("gather", out, &[self], |tape| {
             let shape = self.layout().shape;
+            let keeps_examples = places.dim > 0;
             tape.edge(self, move |g| Ok(places.sum(g, &shape)));
+            tape.keeps_examples(self, keeps_examples);
         }))
     }
 

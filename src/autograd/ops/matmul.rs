@@ -1,8 +1,9 @@
 //! Matrix products.
 
 use super::record;
-use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
+use crate::autograd::per_example::no_rule;
+use crate::autograd::{Ask, ExampleSink, Sink};
 use crate::error::{Error, Result};
 use crate::tensor::dtype::literals;
 use crate::tensor::layout::{Dims, broadcast};
@@ -139,13 +140,17 @@ fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let out = exec::gemm::matmul(a, b, &batch)?;
     Ok(record("matmul", out, &[a, b], |tape| {
         let (x, y) = (a.clone(), b.clone());
+        // Rows depend on rows, and matrices of a batch on their own.
+        let rank = a.rank().max(b.rank());
         tape.edge(a, move |g| g.matmul(&y.for_gradient().t()));
+        tape.keeps_examples(a, a.rank() == rank);
         // A matrix that a whole batch was multiplied by: one product over all rows instead of one per batch, summed.
         let shared = y_is_shared(a, b);
         tape.edge(b, move |g| match (x.for_gradient(), shared) {
             (x, true) => rows(&x)?.t().matmul(&rows(g)?),
             (x, false) => x.t().matmul(g),
         });
+        tape.keeps_examples(b, b.rank() == rank && rank > 2);
     }))
 }
 
@@ -227,6 +232,38 @@ impl Function for Linear {
         }
         if sink.wants(2) {
             sink.give(2, rows(grad)?.sum_dims(&[0], false)?)?;
+        }
+        Ok(())
+    }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        let (x, weight) = (&saved.inputs()[0], &saved.inputs()[1]);
+        let &[examples, .., outputs] = grad.shape() else { return Err(no_rule(self.name())) };
+        if sink.wants(0) {
+            sink.give_apart(0, grad.matmul(weight)?)?;
+        }
+        let sequences =
+            |x: &Tensor, features: usize| x.reshape([examples, x.numel() / (examples * features).max(1), features]);
+        let g = sequences(grad, outputs)?;
+        if sink.wants(1) {
+            let features = weight.shape()[1];
+            let x = sequences(x, features)?;
+            let steps = x.shape()[1];
+            // ‖gᵀ x‖² is the sum of the products of all pairs of steps: less work, unless there are many.
+            match sink.asks(1) {
+                Ask::SquaredNorm if steps == 1 => {
+                    let sizes = |x: &Tensor| x.square().sum_dims(&[1, 2], false);
+                    sink.give_shared(1, sizes(&g)?.mul(&sizes(&x)?)?)?;
+                }
+                Ask::SquaredNorm if steps * steps < outputs * features => {
+                    let pairs = g.matmul(&g.t())?.mul(&x.matmul(&x.t())?)?;
+                    sink.give_shared(1, pairs.sum_dims(&[1, 2], false)?)?;
+                }
+                _ => sink.give_each(1, g.t().matmul(&x)?)?,
+            }
+        }
+        if sink.wants(2) {
+            sink.give_each(2, g.sum_dims(&[1], false)?)?;
         }
         Ok(())
     }

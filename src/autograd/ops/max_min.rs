@@ -147,6 +147,7 @@ fn extreme(name: &'static str, largest: bool, x: &Tensor, r: &Over) -> Result<Te
     Ok(record(name, out, &[x], |tape| {
         let (input, r) = (x.for_gradient(), *r);
         tape.edge_with_output(x, move |g, y| g.reshape(&*r.kept)?.mul(&shares(&input, &y.reshape(&*r.kept)?, &r)?));
+        tape.keeps_examples(x, !r.reduced[0]);
     }))
 }
 

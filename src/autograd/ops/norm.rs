@@ -56,6 +56,7 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Over) -> Tensor {
             };
             g.mul(&slope)
         });
+        tape.keeps_examples(x, !r.reduced[0]);
     })
 }
 

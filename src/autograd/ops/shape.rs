@@ -106,6 +106,7 @@ impl Tensor {
         record("squeeze_all", self.with_layout(view), &[self], |tape| {
             let old = layout.shape;
             tape.edge(self, move |g| reshape("reshape", g, old));
+            tape.keeps_examples(self, true);
         })
     }
 
@@ -286,6 +287,8 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
     Ok(record(name, view, &[x], |tape| {
         let old = x.layout().shape;
         tape.edge(x, move |g| reshape("reshape", g, old));
+        // In the order of the elements, what stays of one size in front stays what it was.
+        tape.keeps_examples(x, true);
     }))
 }
 
@@ -294,6 +297,7 @@ pub(super) fn permute(x: &Tensor, axes: Dims) -> Tensor {
         let mut back = Dims::filled(0, axes.len());
         axes.iter().enumerate().for_each(|(i, axis)| back[*axis] = i);
         tape.edge(x, move |g| Ok(permute(g, back)));
+        tape.keeps_examples(x, axes.first() == Some(&0));
     })
 }
 
@@ -317,7 +321,10 @@ impl Tensor {
         shape.insert(at, 1);
         strides.insert(at, stride);
         let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));
-        Ok(record("unsqueeze", view, &[self], |tape| tape.edge(self, move |g| g.squeeze(at as isize))))
+        Ok(record("unsqueeze", view, &[self], |tape| {
+            tape.edge(self, move |g| g.squeeze(at as isize));
+            tape.keeps_examples(self, true);
+        }))
     }
 
     /// A view without dimension `dim`, which must have size 1. Gradient: with it.
@@ -335,6 +342,9 @@ impl Tensor {
         shape.remove(at);
         strides.remove(at);
         let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));
-        Ok(record("squeeze", view, &[self], |tape| tape.edge(self, move |g| g.unsqueeze(at as isize))))
+        Ok(record("squeeze", view, &[self], |tape| {
+            tape.edge(self, move |g| g.unsqueeze(at as isize));
+            tape.keeps_examples(self, true);
+        }))
     }
 }

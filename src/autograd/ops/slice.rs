@@ -467,6 +467,8 @@ pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
                 }, else Err(bug!(name, "a gradient of type {}", g.dtype())))
             },
         );
+        // Of the same size, the first dimension is whole: places are not reversed here.
+        tape.keeps_examples(x, shape.first().is_some_and(|n| cuts[0] == Cut::whole(*n)));
     })
 }
 

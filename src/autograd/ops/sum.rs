@@ -99,6 +99,7 @@ pub(super) fn sum(x: &Tensor, r: &Over) -> Tensor {
     record("sum", reduce(ReduceOp::Sum, x, r), &[x], |tape| {
         let (kept, full) = (r.kept, x.layout().shape);
         tape.edge(x, move |g| g.reshape(&*kept)?.expanded(&full));
+        tape.keeps_examples(x, !r.reduced[0]);
     })
 }
 
@@ -106,6 +107,7 @@ pub(super) fn mean(x: &Tensor, r: &Over) -> Tensor {
     record("mean", reduce(ReduceOp::Mean, x, r), &[x], |tape| {
         let (kept, full, count) = (r.kept, x.layout().shape, r.count(x) as f64);
         tape.edge(x, move |g| g.div_scalar(count).reshape(&*kept)?.expanded(&full));
+        tape.keeps_examples(x, !r.reduced[0]);
     })
 }
 
@@ -121,6 +123,7 @@ fn logsumexp(x: &Tensor, r: &Over) -> Tensor {
             let total = total.masked_fill(&total.eq_scalar(0.0), 1.0)?;
             e.mul(&g.reshape(&*kept)?.div(&total)?)
         });
+        tape.keeps_examples(x, !r.reduced[0]);
     })
 }
 

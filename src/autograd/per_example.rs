@@ -1,0 +1,645 @@
+//! Gradients of single examples, in one pass.
+//!
+//! The loss of each example is an element of a vector, and the examples are the first dimension of what it was computed from.
+//! A gradient is held in one of two ways. Where example `i` of a result depends on example `i` of a tensor alone, the gradient
+//! of that tensor, of its shape, says everything: the examples are *apart* in it. Where a tensor is *shared* by all examples,
+//! as parameters are, each example has a gradient of its own: one more dimension in front.
+//!
+//! Which of the two it is, and whether an operation keeps examples apart at all, is known of operations on elements by their
+//! names, of others because they say so ([`Tape::keeps_examples`](super::node::Tape::keeps_examples),
+//! [`Function::backward_per_example`]). An operation that says nothing is refused by its name, never guessed.
+
+use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::Arc;
+
+use super::engine::{Arrived, Goal, Latest, Pass, Sink, freed};
+use super::function::{Function, Saved};
+use super::gradients::{Gradients, NodeMap};
+use super::node::{Examples, Node, NodeId, Rule, id_of, node_of};
+use super::recording;
+use crate::error::{Error, Here, Result, bug};
+use crate::tensor::layout::Dims;
+use crate::tensor::{DType, Tensor};
+
+/// What a pass is to find out about the tensors that examples share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ask {
+    /// The sum of the gradients of all examples: what [`backward`](Tensor::backward) gives.
+    Sum,
+    /// The gradient of each example: `[examples, ..]`.
+    PerExample,
+    /// The sum of the squares of each example's gradient: `[examples]`. Often without making the gradients.
+    SquaredNorm,
+}
+
+/// Operations whose results depend, element by element, on the same element of their inputs, which may be broadcast.
+const ELEMENTWISE: &[&str] = &[
+    "abs",
+    "acos",
+    "acosh",
+    "add",
+    "add_alpha",
+    "add_scalar",
+    "alias",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "broadcast_to",
+    "clamp",
+    "clamp_tensor",
+    "contiguous",
+    "cos",
+    "cosh",
+    "div",
+    "div_mode",
+    "div_scalar",
+    "elu",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "gelu",
+    "gelu_tanh",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "log_sigmoid",
+    "masked_fill",
+    "maximum",
+    "minimum",
+    "mish",
+    "mul",
+    "mul_scalar",
+    "neg",
+    "pow",
+    "powf",
+    "rdiv_scalar",
+    "reciprocal",
+    "relu",
+    "remainder",
+    "rsqrt",
+    "rsub_scalar",
+    "selu",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "sinh",
+    "softplus",
+    "softsign",
+    "sqrt",
+    "square",
+    "sub",
+    "sub_alpha",
+    "tan",
+    "tanh",
+    "to_dtype",
+    "where",
+];
+
+/// The gradient of a node, as far as it has arrived.
+enum Held {
+    /// Of the node's shape: its first dimension is that of the examples.
+    Apart(Tensor),
+    /// One more dimension in front: the examples share the node.
+    Shared(Tensor),
+}
+
+struct ExamplePass {
+    examples: usize,
+    ask: Ask,
+    pending: NodeMap<Held>,
+    queue: BinaryHeap<Latest>,
+    /// How many operations use each node.
+    uses: NodeMap<usize>,
+    /// What was found out about the leaves, the latest first: `[examples, ..]`, or norms.
+    found: Vec<(NodeId, Tensor)>,
+    norms: NodeMap<Tensor>,
+}
+
+#[track_caller]
+fn refused(op: &str, why: &str) -> Error {
+    Error::gradient(op, format!("the gradients of single examples: {why}"))
+        .with_help("compute the loss of one example after the other, with a backward pass for each")
+}
+
+const NO_RULE: &str = "this operation has no rule for them";
+
+impl ExamplePass {
+    fn give(&mut self, op: &'static str, node: &Arc<Node>, held: Held) -> Result<()> {
+        match self.pending.entry(node.id) {
+            Entry::Vacant(slot) => {
+                slot.insert(held);
+                self.queue.push(Latest(node.clone()));
+                Ok(())
+            }
+            Entry::Occupied(mut slot) => match (slot.get_mut(), &held) {
+                (Held::Apart(sum), Held::Apart(term)) | (Held::Shared(sum), Held::Shared(term)) => {
+                    super::engine::add_to(sum, term)
+                }
+                _ => Err(refused(op, "an input is shared by all examples in one place, and not in another")),
+            },
+        }
+    }
+
+    /// What is to be found out about an input: norms only where nothing else will be added to its gradient.
+    fn asks(&self, node: &Node) -> Ask {
+        let is_single = node.is_leaf() && self.uses.get(&node.id) == Some(&1);
+        if self.ask == Ask::SquaredNorm && is_single { Ask::SquaredNorm } else { Ask::PerExample }
+    }
+
+    /// Takes what a rule found out about an input that examples share.
+    fn give_shared(&mut self, op: &'static str, node: &Arc<Node>, found: Tensor) -> Result<()> {
+        let wanted = node.dtype.gradient();
+        let is_norm = self.asks(node) == Ask::SquaredNorm;
+        let shape = if is_norm { Dims::collect([self.examples]) } else { self.with_examples(&node.shape)? };
+        if *found.shape() != *shape || Some(found.dtype()) != wanted {
+            let (given, dtype) = (found.shape(), found.dtype());
+            let message = format!("its rule for single examples gave {given:?} of {dtype}, expected {:?}", &*shape);
+            return Err(Error::gradient(op, message));
+        }
+        if is_norm {
+            self.norms.insert(node.id, found);
+            return Ok(());
+        }
+        self.give(op, node, Held::Shared(found))
+    }
+
+    fn with_examples(&self, shape: &[usize]) -> Result<Dims> {
+        let shape: Vec<usize> = std::iter::once(self.examples).chain(shape.iter().copied()).collect();
+        crate::tensor::create::check_shape("backward_per_example", &shape, DType::F32)
+    }
+
+    fn run(mut self) -> Result<Self> {
+        while let Some(Latest(node)) = self.queue.pop() {
+            match self.pending.remove(&node.id) {
+                None => (),
+                Some(Held::Shared(grads)) if node.is_leaf() => self.found.push((node.id, grads)),
+                Some(Held::Apart(_)) if node.is_leaf() => {
+                    let message = format!(
+                        "a tracked tensor of shape {:?} has the examples in its first dimension, so they do not share it",
+                        node.shape
+                    );
+                    return Err(refused("backward_per_example", &message));
+                }
+                Some(Held::Shared(grads)) => self.each_in_turn(&node, &grads)?,
+                Some(Held::Apart(grad)) => self.all_at_once(&node, &grad)?,
+            }
+        }
+        self.found.reverse();
+        Ok(self)
+    }
+
+    /// Behind a tensor that all examples share, such as a weight made of others: the rule is run for each example.
+    fn each_in_turn(&mut self, node: &Arc<Node>, grads: &Tensor) -> Result<()> {
+        if node.output_of().is_some() {
+            return Err(refused(node.name, NO_RULE));
+        }
+        let rule = node.shared_rule().ok_or_else(|| freed(node))?;
+        let mut inputs: NodeMap<(Arc<Node>, Vec<Tensor>)> = NodeMap::default();
+        for i in 0..self.examples {
+            let mut collector = Pass::new(Goal::Leaves, true);
+            collector.apply(node, &rule, Arrived::One(&grads.select(0, i as isize)?.contiguous()))?;
+            for (input, grad) in collector.arrived() {
+                let (_, list) = inputs.entry(input.id).or_insert_with(|| (input, Vec::new()));
+                list.push(grad);
+            }
+        }
+        let mut inputs: Vec<_> = inputs.into_values().collect();
+        inputs.sort_by_key(|(input, _)| input.id);
+        for (input, list) in inputs {
+            if list.len() != self.examples {
+                return Err(refused(node.name, "its backward gave some of the examples a gradient, and others none"));
+            }
+            let all = Tensor::stack(&list.iter().collect::<Vec<_>>(), 0)?;
+            match self.asks(&input) {
+                Ask::SquaredNorm => self.give_shared(node.name, &input, squares(&all)?)?,
+                _ => self.give_shared(node.name, &input, all)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn all_at_once(&mut self, node: &Arc<Node>, grad: &Tensor) -> Result<()> {
+        let _timer = crate::profile::backward(node.name);
+        if node.output_of().is_some() {
+            return Err(refused(node.name, NO_RULE));
+        }
+        let rule = node.shared_rule().ok_or_else(|| freed(node))?;
+        match &*rule {
+            Rule::Edges { edges, output } => {
+                let output = output.as_ref().map(Tensor::for_gradient);
+                for edge in edges {
+                    let input = &edge.input;
+                    if let Examples::Shared(rule) = &edge.examples {
+                        let found = rule(grad, self.asks(input))?;
+                        self.give_shared(node.name, input, found)?;
+                        continue;
+                    }
+                    let apart = input.shape.first() == Some(&self.examples);
+                    let elementwise = ELEMENTWISE.contains(&node.name);
+                    let kept = matches!(edge.examples, Examples::Kept);
+                    if !elementwise && !(kept && apart) {
+                        return Err(refused(node.name, NO_RULE));
+                    }
+                    let found = edge.vjp.product(grad, output.as_ref())?;
+                    if kept || (apart && input.shape.len() == node.shape.len()) {
+                        let found = super::engine::fit(node.name, input, found)?;
+                        self.give(node.name, input, Held::Apart(found))?;
+                    } else {
+                        let found = self.broadcast(node, input, &found)?;
+                        self.give_shared(node.name, input, found)?;
+                    }
+                }
+                Ok(())
+            }
+            Rule::Function(call) => {
+                call.backward_per_example(grad, &mut ExampleSink { pass: self, op: node.name, inputs: call.inputs() })
+            }
+            Rule::Several(_) => Err(bug!(node.name, "an operation with several results, reached without one of them")),
+        }
+    }
+
+    /// What there is to know about an input that was broadcast to the examples, from a gradient of the result's shape.
+    fn broadcast(&self, node: &Node, input: &Node, grad: &Tensor) -> Result<Tensor> {
+        if *grad.shape() != *node.shape {
+            return Err(refused(node.name, NO_RULE));
+        }
+        let dtype = input.dtype.gradient().unwrap_or(DType::F32);
+        let missing = node.shape.len() - input.shape.len();
+        let kept = |axis: usize| match axis {
+            0 => self.examples,
+            _ if axis < missing => 1,
+            _ => input.shape[axis - missing],
+        };
+        let kept = Dims::collect((0..node.shape.len()).map(kept));
+        let all = grad.to_dtype(dtype).sum_to(&kept)?.reshape(&*self.with_examples(&input.shape)?)?;
+        match self.asks(input) {
+            Ask::SquaredNorm => squares(&all),
+            _ => Ok(all),
+        }
+    }
+}
+
+/// The sum of squares of each example.
+fn squares(grads: &Tensor) -> Result<Tensor> {
+    match grads.rank() {
+        1 => Ok(grads.square()),
+        _ => grads.square().flatten(1, -1)?.sum_dims(&[1], false),
+    }
+}
+
+/// Where a [`Function`] puts what it finds out about single examples.
+pub struct ExampleSink<'p, 'i> {
+    pass: &'p mut ExamplePass,
+    op: &'static str,
+    inputs: &'i [Tensor],
+}
+
+impl fmt::Debug for ExampleSink<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExampleSink({}, {} examples)", self.op, self.pass.examples)
+    }
+}
+
+impl ExampleSink<'_, '_> {
+    /// How many examples there are: the size of the first dimension of the result.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        self.pass.examples
+    }
+
+    /// Whether anyone needs the gradients of input `i`.
+    #[must_use]
+    pub fn wants(&self, i: usize) -> bool {
+        self.inputs.get(i).is_some_and(Tensor::is_tracked)
+    }
+
+    /// Whether examples are apart in input `i`, its first dimension being theirs. Where it is a parameter that happens to have
+    /// as many rows, only the operation itself knows better.
+    #[must_use]
+    pub fn is_apart(&self, i: usize) -> bool {
+        self.inputs.get(i).is_some_and(|x| x.shape().first() == Some(&self.pass.examples))
+    }
+
+    /// What is to be given of input `i` if the examples share it: [`Ask::PerExample`] or [`Ask::SquaredNorm`].
+    #[must_use]
+    pub fn asks(&self, i: usize) -> Ask {
+        self.inputs.get(i).and_then(node_of).map_or(Ask::PerExample, |node| self.pass.asks(&node))
+    }
+
+    /// Adds to the gradient of input `i`, in which the examples are apart: example `i` of the result depends on example `i` of
+    /// it alone. Ignored if nobody needs it.
+    ///
+    /// # Errors
+    /// If the shape or the type does not fit the input, or its first dimension is not that of the examples.
+    pub fn give_apart(&mut self, i: usize, grad: Tensor) -> Result<()> {
+        let Some(node) = self.inputs.get(i).and_then(node_of) else { return Ok(()) };
+        if !self.is_apart(i) {
+            return Err(refused(self.op, &format!("the first dimension of input {i} is not that of the examples")));
+        }
+        let grad = super::engine::fit(self.op, &node, grad)?;
+        self.pass.give(self.op, &node, Held::Apart(grad))
+    }
+
+    /// Says about input `i`, which the examples share, what is [asked](Self::asks) for: the gradient of each example,
+    /// `[examples, ..]`, or the sum of its squares, `[examples]`. Ignored if nobody needs it.
+    ///
+    /// # Errors
+    /// If the shape or the type does not fit.
+    pub fn give_shared(&mut self, i: usize, found: Tensor) -> Result<()> {
+        match self.inputs.get(i).and_then(node_of) {
+            Some(node) => self.pass.give_shared(self.op, &node, found),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, from the gradients of all examples.
+    ///
+    /// # Errors
+    /// If the shape or the type does not fit.
+    pub fn give_each(&mut self, i: usize, grads: Tensor) -> Result<()> {
+        match self.asks(i) {
+            Ask::SquaredNorm => self.give_shared(i, squares(&grads)?),
+            _ => self.give_shared(i, grads),
+        }
+    }
+
+    /// For functions whose examples are apart in all inputs: runs their `backward`.
+    ///
+    /// # Errors
+    /// Those of `backward`; if the first dimension of a tracked input is not that of the examples.
+    pub fn run_apart(&mut self, function: &dyn Function, saved: &Saved<'_>, grad: &Tensor) -> Result<()> {
+        let mut collector = Pass::new(Goal::Leaves, true);
+        function.backward(saved, grad, &mut Sink::new(&mut collector, self.op, self.inputs))?;
+        for (node, grad) in collector.arrived() {
+            if node.shape.first() != Some(&self.pass.examples) {
+                return Err(refused(self.op, "examples share an input, and this operation has no rule for that"));
+            }
+            self.pass.give(self.op, &node, Held::Apart(grad))?;
+        }
+        Ok(())
+    }
+}
+
+/// The error of a [`Function`] without a rule for single examples.
+#[track_caller]
+pub(in crate::autograd) fn no_rule(op: &str) -> Error {
+    refused(op, NO_RULE)
+}
+
+/// The gradients of each of several losses; see [`Tensor::backward_per_example`].
+#[derive(Clone)]
+pub struct ExampleGradients {
+    examples: usize,
+    /// In ascending order of numbers.
+    entries: Vec<(NodeId, Tensor)>,
+}
+
+impl fmt::Debug for ExampleGradients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shapes: Vec<_> = self.entries.iter().map(|(_, grads)| grads.shape()).collect();
+        write!(f, "ExampleGradients({} examples, {shapes:?})", self.examples)
+    }
+}
+
+/// What was found out about a tensor, by its number.
+#[track_caller]
+fn about<'a>(entries: &'a [(NodeId, Tensor)], leaf: &Tensor) -> Result<&'a Tensor> {
+    let place = id_of(leaf).and_then(|id| entries.binary_search_by_key(&id, |(id, _)| *id).ok());
+    match place {
+        Some(at) => Ok(&entries[at].1),
+        None => Err(Error::gradient("wrt", "the losses do not depend on this tensor, or it is not tracked")),
+    }
+}
+
+impl ExampleGradients {
+    /// How many examples there are.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        self.examples
+    }
+
+    /// The gradients of all examples with respect to a tracked tensor or parameter: `[examples, ..]`.
+    ///
+    /// # Errors
+    /// If there are none.
+    #[track_caller]
+    pub fn wrt(&self, leaf: &Tensor) -> Result<&Tensor> {
+        about(&self.entries, leaf)
+    }
+
+    /// The norm of each example's gradient, of all tensors together: `[examples]`, in `F64`.
+    ///
+    /// # Errors
+    /// None are known of.
+    #[track_caller]
+    pub fn norms(&self) -> Result<Tensor> {
+        let _unrecorded = recording::pause();
+        let squared = self.entries.iter().map(|(id, grads)| Ok((*id, squares(&grads.to_dtype(DType::F64))?)));
+        total(self.examples, &squared.collect::<Result<Vec<_>>>()?).map(|total| total.sqrt())
+    }
+
+    /// Scales the gradients of each example together so that their norm is at most `max_norm`, by `max_norm / (norm + 1e-6)`
+    /// if that is below 1: what no single example may exceed in differentially private training (Abadi et al., 2016).
+    ///
+    /// # Errors
+    /// If `max_norm` is not a finite number above 0, or a norm is NaN or infinite.
+    #[track_caller]
+    pub fn clip_each(&self, max_norm: f64) -> Result<Self> {
+        if !(max_norm > 0.0 && max_norm.is_finite()) {
+            let message = format!("max_norm is {max_norm}, expected a finite number above 0");
+            return Err(Error::argument("clip_each", message));
+        }
+        let _unrecorded = recording::pause();
+        let norms = self.norms()?;
+        if let Some((i, norm)) = norms.to_f64_vec().into_iter().enumerate().find(|(_, norm)| !norm.is_finite()) {
+            return Err(Error::numeric("clip_each", format!("the norm of the gradient of example {i} is {norm}")));
+        }
+        let factors = norms.add_scalar(1e-6).rdiv_scalar(max_norm).clamp_max(1.0);
+        let scaled = |(id, grads): &(NodeId, Tensor)| {
+            let mut shape = vec![1; grads.rank()];
+            shape[0] = self.examples;
+            Ok((*id, grads.mul(&factors.reshape(shape)?.to_dtype(grads.dtype()))?))
+        };
+        Ok(Self { examples: self.examples, entries: self.entries.iter().map(scaled).collect::<Result<_>>()? })
+    }
+
+    /// The sum over all examples, as gradients for an optimizer.
+    ///
+    /// # Errors
+    /// None are known of.
+    #[track_caller]
+    pub fn sum(&self) -> Result<Gradients> {
+        let _unrecorded = recording::pause();
+        let sums = self.entries.iter().map(|(id, grads)| Ok((*id, grads.sum_dims(&[0], false)?)));
+        Ok(Gradients::new(sums.collect::<Result<_>>()?))
+    }
+
+    /// The mean over all examples, as gradients for an optimizer.
+    ///
+    /// # Errors
+    /// None are known of.
+    #[track_caller]
+    pub fn mean(&self) -> Result<Gradients> {
+        let mut sum = self.sum()?;
+        sum.scale(1.0 / self.examples as f64);
+        Ok(sum)
+    }
+}
+
+/// The squared norms of the gradients of each of several losses; see [`Tensor::squared_norms_per_example`].
+#[derive(Debug, Clone)]
+pub struct ExampleNorms {
+    examples: usize,
+    /// In ascending order of numbers; each `[examples]`.
+    entries: Vec<(NodeId, Tensor)>,
+}
+
+impl ExampleNorms {
+    /// The sum of the squares of each example's gradient with respect to a tracked tensor or parameter: `[examples]`.
+    ///
+    /// # Errors
+    /// If there is none.
+    #[track_caller]
+    pub fn wrt(&self, leaf: &Tensor) -> Result<&Tensor> {
+        about(&self.entries, leaf)
+    }
+
+    /// The sum of the squares of each example's gradient, of all tensors together: `[examples]`, in `F64`.
+    ///
+    /// # Errors
+    /// None are known of.
+    #[track_caller]
+    pub fn total(&self) -> Result<Tensor> {
+        let _unrecorded = recording::pause();
+        total(self.examples, &self.entries)
+    }
+}
+
+/// The sum of all entries, `[examples]` each.
+fn total(examples: usize, entries: &[(NodeId, Tensor)]) -> Result<Tensor> {
+    let mut total = Tensor::zeros([examples])?.to_dtype(DType::F64);
+    for (_, squared) in entries {
+        total = total.add(&squared.to_dtype(DType::F64))?;
+    }
+    Ok(total)
+}
+
+/// # Gradients of single examples
+impl Tensor {
+    #[track_caller]
+    fn run_per_example(&self, op: &'static str, ask: Ask) -> Result<(usize, Vec<(NodeId, Tensor)>)> {
+        let &[examples] = self.shape() else {
+            let message = format!("the loss has shape {:?}, expected one number for each example", self.shape());
+            return Err(Error::shape(op, message)
+                .with_help("compute it with Reduction::None, and take means over all dimensions but the first"));
+        };
+        let Some(root) = node_of(self) else {
+            let message = "there is nothing to differentiate: the loss was not computed from tracked tensors";
+            return Err(Error::gradient(op, message));
+        };
+        if examples == 0 {
+            return Err(Error::shape(op, "no examples"));
+        }
+        if examples == 1 {
+            let grads = recording::with(true, || self.sum()).backward_retain()?;
+            let each = |(id, grad): (NodeId, Tensor)| {
+                let grads = grad.unsqueeze(0)?;
+                Ok((id, if ask == Ask::SquaredNorm { squares(&grads)? } else { grads }))
+            };
+            return Ok((1, grads.into_entries().into_iter().map(each).collect::<Result<_>>()?));
+        }
+        let mut uses = NodeMap::default();
+        let (mut seen, mut stack) = (NodeMap::default(), vec![root.clone()]);
+        while let Some(node) = stack.pop() {
+            if seen.insert(node.id, ()).is_none() {
+                node.inputs(&mut |input| {
+                    *uses.entry(input.id).or_insert(0) += 1;
+                    stack.push(input.clone());
+                });
+            }
+        }
+        let mut pass = ExamplePass {
+            examples,
+            ask,
+            pending: NodeMap::default(),
+            queue: BinaryHeap::new(),
+            uses,
+            found: Vec::new(),
+            norms: NodeMap::default(),
+        };
+        pass.give(op, &root, Held::Apart(self.detach().for_gradient().ones_like()))?;
+        let ExamplePass { mut found, norms, .. } = pass.run()?;
+        if ask == Ask::SquaredNorm {
+            for (_, grads) in &mut found {
+                *grads = squares(grads)?;
+            }
+            found.extend(norms);
+            found.sort_by_key(|(id, _)| *id);
+        }
+        Ok((examples, found))
+    }
+
+    /// The gradients of each element of this vector of losses, one for each example, with respect to every tracked tensor it
+    /// was computed from: what a loop over the examples would give, in one pass. For differentially private training, influence
+    /// of examples, the scale of noise.
+    ///
+    /// Examples are the first dimension of everything that is not shared by all of them. Parameters may enter by
+    /// [`linear`](Self::linear), [`embedding`](Self::embedding), and everywhere by broadcasting; functions of parameters
+    /// alone may be anything. Operations that cannot tell examples apart, because they sum over them themselves, are refused
+    /// by name. If a loss also depends on other examples, as through a mean over all of them, that counts. The recorded graph
+    /// is kept.
+    ///
+    /// # Errors
+    /// If this is not a vector, was not computed from tracked tensors, or an operation cannot keep examples apart.
+    ///
+    /// ```
+    /// use demotic::losses::{Loss, Mse, Reduction};
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let mut model = sequential![Linear::new(3, 8, &mut rng)?, Tanh, Linear::new(8, 1, &mut rng)?];
+    /// let (x, y) = (Tensor::normal([16, 3], 0.0, 1.0, &mut rng)?, Tensor::zeros([16, 1])?);
+    /// let prediction = model.forward(&x, &mut Mode::Eval)?;
+    /// let losses = Mse::new().reduction(Reduction::None).loss(&prediction, &y)?.mean_dims(&[1], false)?;
+    ///
+    /// // No example moves the model further than another.
+    /// let grads = losses.backward_per_example()?.clip_each(0.1)?.mean()?;
+    /// Sgd::new(0.1).step(&mut model, &grads)?;
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "vmap")]
+    #[track_caller]
+    pub fn backward_per_example(&self) -> Result<ExampleGradients> {
+        let run = || self.run_per_example("backward_per_example", Ask::PerExample);
+        let (examples, entries) = recording::with(false, run).here()?;
+        Ok(ExampleGradients { examples, entries })
+    }
+
+    /// The squared norms of the gradients that [`backward_per_example`](Self::backward_per_example) gives, without making those
+    /// of [`linear`](Self::linear) and [`embedding`](Self::embedding) layers: it takes the memory of an ordinary pass. The
+    /// recorded graph is kept, so that the losses can be weighted by what was found, and differentiated again.
+    ///
+    /// # Errors
+    /// As for `backward_per_example`.
+    #[track_caller]
+    pub fn squared_norms_per_example(&self) -> Result<ExampleNorms> {
+        let run = || self.run_per_example("squared_norms_per_example", Ask::SquaredNorm);
+        let (examples, entries) = recording::with(false, run).here()?;
+        Ok(ExampleNorms { examples, entries })
+    }
+}
+
+#[cfg(test)]
+mod tests;
