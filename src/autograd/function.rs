@@ -38,7 +38,7 @@ pub trait Function: Send + Sync + 'static {
     /// that of the examples. Without this, such a pass is refused, with the function's name.
     ///
     /// If example `i` of the output depends on example `i` of each input alone, it is
-    /// [`sink.run_apart(self, saved, grad)`](ExampleSink::run_apart). Inputs that all examples share get the gradient of each
+    /// [`sink.run_apart(self, saved, grad, n)`](ExampleSink::run_apart). Inputs that all examples share get the gradient of each
     /// of them: [`sink.give_each`](ExampleSink::give_each).
     ///
     /// # Errors

@@ -375,13 +375,15 @@ impl ExampleSink<'_, '_> {
         }
     }
 
-    /// For functions whose examples are apart in all inputs: runs their `backward`.
+    /// For functions whose examples are apart in the first `count` inputs, all of those that anyone may need the gradient of, or
+    /// the ones that are not given otherwise: runs their `backward` for these.
     ///
     /// # Errors
-    /// Those of `backward`; if the first dimension of a tracked input is not that of the examples.
-    pub fn run_apart(&mut self, function: &dyn Function, saved: &Saved<'_>, grad: &Tensor) -> Result<()> {
+    /// Those of `backward`; if the first dimension of such an input is not that of the examples.
+    pub fn run_apart(&mut self, function: &dyn Function, saved: &Saved<'_>, grad: &Tensor, count: usize) -> Result<()> {
+        let inputs = &self.inputs[..count.min(self.inputs.len())];
         let mut collector = Pass::new(Goal::Leaves, true);
-        function.backward(saved, grad, &mut Sink::new(&mut collector, self.op, self.inputs))?;
+        function.backward(saved, grad, &mut Sink::new(&mut collector, self.op, inputs))?;
         for (node, grad) in collector.arrived() {
             if node.shape.first() != Some(&self.pass.examples) {
                 return Err(refused(self.op, "examples share an input, and this operation has no rule for that"));

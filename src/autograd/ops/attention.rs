@@ -1,8 +1,8 @@
 //! Scaled dot-product attention.
 
-use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
 use crate::autograd::node::is_recorded;
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Error, Result, bug};
 use crate::rng::Rng;
 use crate::tensor::create::check_shape;
@@ -255,6 +255,11 @@ impl Function for Fused {
             }
         }
         Ok(())
+    }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        // The first dimension is that of batches or, without one, of heads.
+        sink.run_apart(self, saved, grad, 3)
     }
 
     fn second_order(&self) -> SecondOrder {

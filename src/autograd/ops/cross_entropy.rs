@@ -1,7 +1,8 @@
 //! The cross-entropy of logits with class numbers.
 
-use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
+use crate::autograd::per_example::no_rule;
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Result, bug};
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused;
@@ -65,6 +66,13 @@ impl Function for Rows {
             Some(divisor) => grad.div_scalar(divisor).broadcast_to([self.settings.targets.len()])?,
         };
         sink.give(0, fused::cross_entropy_backward(self.settings.fused(), logits, log_sum_exp, &scale)?)
+    }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        match self.settings.divisor {
+            None => sink.run_apart(self, saved, grad, 1),
+            Some(_) => Err(no_rule(self.name())),
+        }
     }
 
     fn second_order(&self) -> SecondOrder {

@@ -1,7 +1,8 @@
 //! Layer norm and RMS norm.
 
-use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, SecondOrder, apply};
+use crate::autograd::per_example::no_rule;
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Error, Result, bug};
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused::{self, Scale};
@@ -157,6 +158,29 @@ impl Function for Norm {
             if let Some(i) = place.filter(|i| sink.wants(*i)) {
                 sink.give(i, sum.reshape(&*self.normalized_shape)?)?;
             }
+        }
+        Ok(())
+    }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        let (x, normalized) = (&saved.inputs()[0], self.normalized_shape.len());
+        let between = x.rank() - normalized;
+        if between == 0 {
+            return Err(no_rule(self.name()));
+        }
+        sink.run_apart(self, saved, grad, 1)?;
+        let each = |g: Tensor| -> Result<Tensor> {
+            let dims: Vec<isize> = (1..between as isize).collect();
+            if dims.is_empty() { Ok(g) } else { g.sum_dims(&dims, false) }
+        };
+        let [weight, bias] = self.places(saved.inputs().len());
+        if let Some(i) = weight.filter(|i| sink.wants(*i)) {
+            let plain =
+                Self { has_weight: false, statistics: None, normalized_shape: self.normalized_shape.clone(), ..*self };
+            sink.give_each(i, each(apply(plain, &[x])?.mul(grad)?)?)?;
+        }
+        if let Some(i) = bias.filter(|i| sink.wants(*i)) {
+            sink.give_each(i, each(grad.clone())?)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Logarithms of probabilities, which may be 0.
 
-use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -43,6 +43,11 @@ impl Function for LogLikelihood {
         }
         Ok(())
     }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        // Element by element, of operands of one shape.
+        sink.run_apart(self, saved, grad, 2)
+    }
 }
 
 struct BinaryCrossEntropy;
@@ -75,5 +80,10 @@ impl Function for BinaryCrossEntropy {
             sink.give(1, grad.mul(&log_q.sub(&log_p)?)?)?;
         }
         Ok(())
+    }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        // Element by element, of operands of one shape.
+        sink.run_apart(self, saved, grad, 2)
     }
 }

@@ -1,7 +1,7 @@
 //! Rotary position embedding.
 
-use crate::autograd::Sink;
 use crate::autograd::function::{Function, Saved, apply};
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused::{self, Rotation};
@@ -78,5 +78,10 @@ impl Function for Rotary {
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
         let back = Rotation { inverse: !self.0.inverse, ..self.0.clone() };
         sink.give(0, apply(Self(back), &[grad])?)
+    }
+
+    fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+        // Steps are turned one by one, each alone.
+        sink.run_apart(self, saved, grad, 1)
     }
 }

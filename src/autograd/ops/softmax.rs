@@ -61,6 +61,7 @@ fn normalize(name: &'static str, x: &Tensor, dim: isize, which: Softmax) -> Resu
     Ok(record(name, out, &[x], |tape| {
         let fused = move |g: &Tensor, y: &Tensor| Ok(fused::softmax_backward(which, g, y, axis));
         tape.edge_with_output(x, two_forms(fused, move |g, y| composite(which, g, y, axis as isize)));
+        tape.keeps_examples(x, axis > 0);
     }))
 }
 

@@ -424,3 +424,94 @@ fn casts_and_losses_that_depend_on_other_examples() {
         assert!(got.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-12), "{got:?}, {want:?}");
     }
 }
+
+/// Functions whose forward and backward are one unit, and losses.
+#[test]
+fn fused_operations() {
+    use crate::losses::{Bce, CrossEntropy, CrossEntropyFromProbabilities, Loss, Reduction};
+    let classes = |x: &Tensor| x.detach().argmax_dim(-1, false);
+    let cases: Vec<(&str, Vec<&[usize]>, Vec<usize>, Losses)> = vec![
+        (
+            "softmax",
+            vec![&[3]],
+            vec![EXAMPLES, 2, 3],
+            Box::new(|w, x| mean(x.mul(&w[0])?.softmax(-1)?.square().add(&x.mul(&w[0])?.log_softmax(1)?)?)),
+        ),
+        (
+            "cross_entropy",
+            vec![&[3], &[3, 3]],
+            vec![EXAMPLES, 3],
+            Box::new(move |w, x| {
+                let loss = CrossEntropy::new().reduction(Reduction::None).label_smoothing(0.1)?;
+                loss.loss(&x.linear(&w[1], Some(&w[0]))?, &classes(x)?)
+            }),
+        ),
+        (
+            "bce",
+            vec![&[3]],
+            vec![EXAMPLES, 3],
+            Box::new(|w, x| {
+                let p = x.mul(&w[0])?.sigmoid();
+                mean(Bce::new().reduction(Reduction::None).loss(&p, &x.detach().gt_scalar(0.0).to_dtype(x.dtype()))?)
+            }),
+        ),
+        (
+            "log_likelihood",
+            vec![&[3]],
+            vec![EXAMPLES, 3],
+            Box::new(move |w, x| {
+                let loss = CrossEntropyFromProbabilities::new().reduction(Reduction::None);
+                mean(loss.loss(&x.mul(&w[0])?.softmax(-1)?, &x.detach().softmax(-1)?)?)
+            }),
+        ),
+        (
+            "layer_norm",
+            vec![&[3], &[3], &[3]],
+            vec![EXAMPLES, 3],
+            Box::new(|w, x| mean(x.mul(&w[0])?.layer_norm(&[3], Some(&w[1]), Some(&w[2]), 1e-5)?.sin())),
+        ),
+        (
+            "layer norm of sequences",
+            vec![&[2, 3], &[2, 3], &[2, 3]],
+            vec![EXAMPLES, 2, 4, 2, 3],
+            Box::new(|w, x| mean(x.mul(&w[0])?.layer_norm(&[2, 3], Some(&w[1]), Some(&w[2]), 1e-5)?.sin())),
+        ),
+        (
+            "rms_norm",
+            vec![&[3], &[3]],
+            vec![EXAMPLES, 5, 3],
+            Box::new(|w, x| mean(x.mul(&w[0])?.rms_norm(&[3], Some(&w[1]), 1e-5)?.sin())),
+        ),
+        (
+            "attention",
+            vec![&[4, 4], &[4, 4]],
+            vec![EXAMPLES, 2, 3, 4],
+            Box::new(|w, x| {
+                let options = crate::autograd::AttentionOptions::new().causal();
+                mean(x.linear(&w[0], None)?.attention(&x.linear(&w[1], None)?, x, &options)?.square())
+            }),
+        ),
+    ];
+    for (what, shapes, x, losses) in cases {
+        let shared: Vec<Tensor> = shapes.iter().map(|shape| values(shape, 0.3, 0.9)).collect();
+        check(what, &losses, &shared, &values(&x, -1.0, 1.0));
+    }
+    // Over the examples themselves there is nothing to tell apart.
+    let w = values(&[EXAMPLES, 3], 0.3, 0.9).tracked().unwrap();
+    let x = values(&[3], 0.2, 1.0).tracked().unwrap();
+    let y = values(&[EXAMPLES, 3], -1.0, 1.0).mul(&x).unwrap().layer_norm(&[EXAMPLES, 3], Some(&w), None, 1e-5);
+    assert_eq!(
+        mean(y.unwrap()).unwrap().backward_per_example().unwrap_err().message(),
+        "layer_norm: the gradients of single examples: this operation has no rule for them"
+    );
+    let halves = crate::autograd::custom_many(
+        "halves",
+        &[&values(&[EXAMPLES, 3], -1.0, 1.0).mul(&x).unwrap()],
+        |x| Ok(vec![x[0] * 0.5, x[0] * 0.5]),
+        |g, _, _| Ok(vec![Some(g.or_zeros(0)?.add(&g.or_zeros(1)?)? * 0.5)]),
+    );
+    assert_eq!(
+        mean(halves.unwrap().remove(1)).unwrap().backward_per_example().unwrap_err().message(),
+        "halves: the gradients of single examples: this operation has no rule for them"
+    );
+}

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused::{RecurrentUnit, Sweep, SweepOperands as Inputs};
 
-pub(super) fn sweep(sweep: &Sweep, inputs: &Inputs<'_>) -> Result<Tensor> {
+pub(super) fn sweep(sweep: &Sweep, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
     let Sweep { time, batch, hidden, outputs, .. } = *sweep;
     let zeros = |width: usize| Tensor::full_dtype([batch, width], 0.0, inputs.x.dtype());
     let mut h = inputs.hidden.map_or_else(|| zeros(outputs), |h| Ok(h.clone()))?;
@@ -30,13 +30,8 @@ pub(super) fn sweep(sweep: &Sweep, inputs: &Inputs<'_>) -> Result<Tensor> {
             }
         }
     }
-    let mut all = out;
-    all.push(h);
-    if sweep.unit.has_cell() {
-        all.push(c);
-    }
-    let flat = all.iter().map(|part| part.reshape([part.numel()])).collect::<Result<Vec<_>>>()?;
-    Tensor::cat(&flat.iter().collect::<Vec<_>>(), 0)
+    let out = Tensor::stack(&out.iter().collect::<Vec<_>>(), 0)?;
+    Ok(if sweep.unit.has_cell() { vec![out, h, c] } else { vec![out, h] })
 }
 
 /// One step, from the products of the input and of the state, and the states before.

@@ -4,7 +4,8 @@ mod check;
 mod composite;
 
 use crate::autograd::Sink;
-use crate::autograd::function::{Function, Saved, SecondOrder, apply};
+use crate::autograd::function::{Saved, SecondOrder};
+use crate::autograd::several::{MultiFunction, OutputGradients, apply_many};
 use crate::error::{Result, bug};
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused::{self, Span, SweepOperands as Inputs, Swept};
@@ -113,16 +114,11 @@ impl Tensor {
         let (has_bias, has_state) = (bias.is_some(), state.is_some());
         let Sizes { time, batch, features, hidden, outputs, projected } = sizes;
         let sweep = fused::Sweep { unit, time, batch, features, hidden, outputs, projected, lengths, reverse };
-        let all = apply(Sweep { sweep, has_bias, has_state, kept: None }, &inputs)?;
-
-        let out = all.narrow(0, 0, time * batch * outputs)?.reshape([time, batch, outputs])?;
-        let after = time * batch * outputs;
-        let last = all.narrow(0, after, batch * outputs)?.reshape([batch, outputs])?;
-        let cell = match unit.has_cell() {
-            true => Some(all.narrow(0, after + batch * outputs, batch * hidden)?.reshape([batch, hidden])?),
-            false => None,
+        let mut results = apply_many(Sweep { sweep, has_bias, has_state, kept: None }, &inputs)?.into_iter();
+        let (Some(out), Some(hidden), cell) = (results.next(), results.next(), results.next()) else {
+            return Err(bug!(unit.name(), "a sweep without results"));
         };
-        Ok((out, RecurrentState { hidden: last, cell }))
+        Ok((out, RecurrentState { hidden, cell }))
     }
 }
 
@@ -132,7 +128,7 @@ fn resting(lengths: &[usize], time: usize) -> Result<Tensor> {
     Tensor::from_vec::<bool>(over, [time, lengths.len(), 1])
 }
 
-/// The operation. Its result is the outputs, the final hidden state and the final cell state, one after the other.
+/// The operation. Its results are the outputs, the final hidden state and, if there is one, the final cell state.
 struct Sweep {
     sweep: fused::Sweep,
     has_bias: bool,
@@ -165,13 +161,13 @@ impl Sweep {
         &self,
         inputs: &Inputs<'_>,
         kept: &Swept,
-        all: &Tensor,
-        grad: &Tensor,
+        out: &Tensor,
+        grads: &OutputGradients<'_>,
         sink: &mut Sink<'_, '_>,
     ) -> Result<()> {
         let fused::Sweep { unit, time, batch, features, hidden, outputs, projected, .. } = self.sweep;
         let rows = time * batch;
-        let grads = fused::sweep_backward(&self.sweep, inputs, kept, all, grad)?;
+        let grads = fused::sweep_backward(&self.sweep, inputs, kept, out, [0, 1, 2].map(|i| grads.get(i)))?;
         let grad_gates = &grads.gates;
 
         let grad_input = grad_gates.narrow(1, 0, unit.weights() * hidden)?;
@@ -181,7 +177,7 @@ impl Sweep {
         if sink.wants(1) {
             sink.give(1, grad_input.t().matmul(&inputs.x.reshape([rows, features])?)?)?;
         }
-        let out = all.narrow(0, 0, rows * outputs)?.reshape([rows, outputs])?;
+        let out = out.reshape([rows, outputs])?;
         if sink.wants(2) {
             sink.give(2, self.weight_hh_gradient(grad_gates, &out, inputs.hidden)?)?;
         }
@@ -249,35 +245,34 @@ impl RecurrentUnit {
     }
 }
 
-impl Function for Sweep {
+impl MultiFunction for Sweep {
     fn name(&self) -> &'static str {
         self.sweep.unit.name()
     }
 
     #[track_caller]
-    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+    fn forward(&mut self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
         let inputs = self.inputs(inputs);
-        let (all, swept) = fused::sweep(&self.sweep, &inputs)?;
+        let ([out, hidden, cell], swept) = fused::sweep(&self.sweep, &inputs)?;
         self.kept = Some(swept);
-        Ok(all)
+        Ok(if self.sweep.unit.has_cell() { vec![out, hidden, cell] } else { vec![out, hidden] })
     }
 
-    fn keeps_output(&self) -> bool {
-        true
+    fn keeps_output(&self, i: usize) -> bool {
+        i == 0
     }
 
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+    fn backward(&self, saved: &Saved<'_>, grads: &OutputGradients<'_>, sink: &mut Sink<'_, '_>) -> Result<()> {
         let Some(kept) = &self.kept else { return Err(bug!(self.name(), "a gradient without a forward pass")) };
         let inputs = self.inputs(&saved.inputs().iter().collect::<Vec<_>>());
-        let all = saved.output()?;
-        self.gradients(&inputs, kept, all, grad, sink)
+        self.gradients(&inputs, kept, saved.output()?, grads, sink)
     }
 
     fn second_order(&self) -> SecondOrder {
         SecondOrder::Composite
     }
 
-    fn composite(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn composite(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         composite::sweep(&self.sweep, &self.inputs(&inputs.iter().collect::<Vec<_>>()))
     }
 }

@@ -74,20 +74,20 @@ impl Sweep {
     }
 }
 
-/// Goes through all steps. The result is the outputs `[time, batch, outputs]`, the final hidden state `[batch, outputs]` and
-/// the final cell state `[batch, hidden]` (if the unit has one), one after the other. Types of 16 bits are computed in `F32`
-/// and rounded back.
+/// Goes through all steps. The results are the outputs `[time, batch, outputs]`, the final hidden state `[batch, outputs]` and
+/// the final cell state `[batch, hidden]`, which is empty if the unit has none. Types of 16 bits are computed in `F32` and
+/// rounded back.
 #[track_caller]
-pub(crate) fn sweep(sweep: &Sweep, operands: &Operands<'_>) -> Result<(Tensor, Swept)> {
+pub(crate) fn sweep(sweep: &Sweep, operands: &Operands<'_>) -> Result<([Tensor; 3], Swept)> {
     let dtype = computed(operands.x.dtype());
-    let (all, swept) = with_float!(dtype, T => forward::<T>(sweep, operands)?, else {
+    let (results, swept) = with_float!(dtype, T => forward::<T>(sweep, operands)?, else {
         return Err(bug!(sweep.unit.name(), "computed in {dtype}"))
     });
-    Ok((all.cast(operands.x.dtype()), swept))
+    Ok((results.map(|result| result.cast(operands.x.dtype())), swept))
 }
 
 #[track_caller]
-fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> Result<(Tensor, Swept)> {
+fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> Result<([Tensor; 3], Swept)> {
     let plan = sweep.plan();
     let Plan { time, batch, hidden, outputs, .. } = plan;
     let (name, rows) = (sweep.unit.name(), time * batch);
@@ -98,9 +98,9 @@ fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> 
     let mut projected = stale(&[rows, plan.projected_width()])?;
     let mut scratch = stale(&[plan.forward_scratch()])?;
     let (weight_hh, weight_hr) = (packed::<T>(operands.weight_hh), operands.weight_hr.map(packed::<T>));
-    let mut all = stale(&[rows * outputs + batch * (outputs + plan.cell_width())])?;
-    let (out, state) = all.data_mut::<T>().split_at_mut(rows * outputs);
-    let (h, c) = state.split_at_mut(batch * outputs);
+    let mut out = stale(&[time, batch, outputs])?;
+    let (mut hidden_state, mut cell_state) = (stale(&[batch, outputs])?, stale(&[batch, plan.cell_width()])?);
+    let (h, c) = (hidden_state.data_mut::<T>(), cell_state.data_mut::<T>());
     start(operands.hidden, h);
     start(operands.cell, c);
     if c.len() != batch * if sweep.unit.has_cell() { hidden } else { 0 } {
@@ -114,13 +114,13 @@ fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> 
             gates: gates.data_mut(),
             cells: cells.data_mut(),
             projected: projected.data_mut(),
-            out,
+            out: out.data_mut(),
             h,
             c,
             scratch: scratch.data_mut(),
         },
     );
-    Ok((all, Swept { gates, cells, projected }))
+    Ok(([out, hidden_state, cell_state], Swept { gates, cells, projected }))
 }
 
 /// `x · weight_ihᵀ` and all biases, of all steps.
@@ -146,16 +146,16 @@ fn input_products<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'
     gemm(T::one(), x, weight, T::zero(), gates, width, Some(input));
 }
 
-/// Goes back through all steps, given the result of [`sweep`] and its gradient.
+/// Goes back through all steps, given the outputs of [`sweep`] and the gradients of its results, as far as there are any.
 pub(crate) fn sweep_backward(
     sweep: &Sweep,
     operands: &Operands<'_>,
     swept: &Swept,
-    all: &Tensor,
-    grad: &Tensor,
+    out: &Tensor,
+    grads: [Option<&Tensor>; 3],
 ) -> Result<SweepGradients> {
-    let dtype = computed(grad.dtype());
-    with_float!(dtype, T => backward::<T>(sweep, operands, swept, all, grad), else {
+    let dtype = computed(out.dtype());
+    with_float!(dtype, T => backward::<T>(sweep, operands, swept, out, grads), else {
         Err(bug!(sweep.unit.name(), "computed in {dtype}"))
     })
 }
@@ -164,24 +164,31 @@ fn backward<T: Element + Real + Gemm>(
     sweep: &Sweep,
     operands: &Operands<'_>,
     swept: &Swept,
-    all: &Tensor,
-    grad: &Tensor,
+    out: &Tensor,
+    [grad_out, grad_hidden, grad_cell]: [Option<&Tensor>; 3],
 ) -> Result<SweepGradients> {
     let plan = sweep.plan();
     let Plan { time, batch, outputs, .. } = plan;
     let (name, rows) = (sweep.unit.name(), time * batch);
     let stale = |shape: &[usize]| stale(name, shape, T::DTYPE);
-    let (all, grad) = (packed::<T>(all), packed::<T>(grad));
+    let out = packed::<T>(out);
     let (weight_hh, weight_hr) = (packed::<T>(operands.weight_hh), operands.weight_hr.map(packed::<T>));
     let mut initial = stale(&[batch * (outputs + plan.cell_width())])?;
     let (h, c) = initial.data_mut::<T>().split_at_mut(batch * outputs);
     start(operands.hidden, h);
     start(operands.cell, c);
-    let (grad_out, grad_last) = grad.data::<T>().split_at(rows * outputs);
+    let grad_out = match grad_out {
+        Some(grad) => packed::<T>(grad),
+        None => {
+            let mut zeros = stale(&[rows, outputs])?;
+            start(None, zeros.data_mut::<T>());
+            zeros
+        }
+    };
     // The gradients of the final state become those of the initial one.
     let (mut hidden, mut cell) = (stale(&[batch, outputs])?, stale(&[batch, plan.cell_width()])?);
-    hidden.data_mut::<T>().copy_from_slice(&grad_last[..batch * outputs]);
-    cell.data_mut::<T>().copy_from_slice(&grad_last[batch * outputs..]);
+    start(grad_hidden, hidden.data_mut::<T>());
+    start(grad_cell, cell.data_mut::<T>());
     let mut gates = stale(&[rows, plan.width()])?;
     let mut projected = stale(&[rows, if plan.projected { outputs } else { 0 }])?;
     let mut scratch = stale(&[plan.backward_scratch()])?;
@@ -190,14 +197,8 @@ fn backward<T: Element + Real + Gemm>(
         Backward {
             weight_hh: weight_hh.data(),
             weight_hr: weight_hr.as_ref().map(|weight| weight.data()),
-            states: States {
-                gates: swept.gates.data(),
-                cells: swept.cells.data(),
-                out: &all.data::<T>()[..rows * outputs],
-                h,
-                c,
-            },
-            grad_out,
+            states: States { gates: swept.gates.data(), cells: swept.cells.data(), out: out.data(), h, c },
+            grad_out: grad_out.data(),
             grad_h: hidden.data_mut(),
             grad_c: cell.data_mut(),
             grad_gates: gates.data_mut(),
@@ -213,7 +214,7 @@ fn packed<T: Element>(x: &Tensor) -> Tensor {
     x.cast(T::DTYPE).packed()
 }
 
-/// The initial state, or zeros.
+/// A state or its gradient, or zeros.
 fn start<T: Element + Real>(state: Option<&Tensor>, to: &mut [T]) {
     match state {
         Some(state) => to.copy_from_slice(packed::<T>(state).data()),
