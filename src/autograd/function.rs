@@ -71,6 +71,7 @@ pub trait Function: Send + Sync + 'static {
 
 /// How gradients of a [`Function`]'s gradient are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SecondOrder {
     /// `backward` itself is made of tensor operations, and is recorded.
     Backward,

@@ -23,12 +23,11 @@ use crate::error::{Error, Here, Result, bug};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Tensor};
 
-/// What a pass is to find out about the tensors that examples share.
+/// What a pass that keeps examples apart is to find out about a tensor that they share. The sum over all of them is what
+/// [`backward`](Tensor::backward) gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ask {
-    /// The sum of the gradients of all examples: what [`backward`](Tensor::backward) gives.
-    Sum,
     /// The gradient of each example: `[examples, ..]`.
     PerExample,
     /// The sum of the squares of each example's gradient: `[examples]`. Often without making the gradients.
@@ -249,7 +248,7 @@ impl ExamplePass {
                     let apart = input.shape.first() == Some(&self.examples);
                     let elementwise = ELEMENTWISE.contains(&node.name);
                     let kept = matches!(edge.examples, Examples::Kept);
-                    if !elementwise && !(kept && apart) {
+                    if !(elementwise || kept && apart) {
                         return Err(refused(node.name, NO_RULE));
                     }
                     let found = edge.vjp.product(grad, output.as_ref())?;

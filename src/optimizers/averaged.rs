@@ -1,7 +1,7 @@
 //! Averages of weights.
 
 use super::options::below_one;
-use super::wrapped::{Shadow, load_count, save_count, unwrapped, wrapped_name};
+use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::error::{Error, Result};
@@ -10,7 +10,8 @@ use crate::layers::Module;
 const NAME: &str = "Averaged";
 const AVERAGE: &str = "average";
 const TRAINED: &str = "trained";
-const COUNT: &str = "averaged";
+const COUNT: &str = "averaged.count";
+const STEPS: &str = "averaged.steps";
 
 /// An optimizer, and beside it a running average of the parameters. The average often does better than the parameters
 /// themselves, which jump around the minimum.
@@ -180,23 +181,27 @@ impl<O: Optimizer> Optimizer for Averaged<O> {
 
     fn state(&self) -> OptimizerState {
         let mut state = self.inner.state();
-        state.optimizer = wrapped_name(NAME, &state.optimizer);
-        self.average.save(AVERAGE, &mut state);
+        let inner = state.optimizer.clone();
+        let own = |name: &str| own_name(name, NAME, &inner);
+        state.optimizer = wrapped_name(NAME, &inner);
+        self.average.save(&own(AVERAGE), &mut state);
         if let Some(trained) = &self.trained {
-            trained.save(TRAINED, &mut state);
+            trained.save(&own(TRAINED), &mut state);
         }
-        save_count(&format!("{COUNT}.count"), self.count, &mut state);
-        save_count(&format!("{COUNT}.steps"), self.steps, &mut state);
+        save_count(&own(COUNT), self.count, &mut state);
+        save_count(&own(STEPS), self.steps, &mut state);
         state
     }
 
     #[track_caller]
     fn load_state(&mut self, mut state: OptimizerState) -> Result<()> {
-        state.optimizer = unwrapped(NAME, &state.optimizer)?;
-        let count = load_count(&format!("{COUNT}.count"), &mut state);
-        let steps = load_count(&format!("{COUNT}.steps"), &mut state);
-        let trained = Shadow::load(TRAINED, &mut state);
-        let average = Shadow::load(AVERAGE, &mut state);
+        let inner = unwrapped(NAME, &state.optimizer)?;
+        let own = |name: &str| own_name(name, NAME, &inner);
+        state.optimizer = inner.clone();
+        let count = load_count(&own(COUNT), &mut state);
+        let steps = load_count(&own(STEPS), &mut state);
+        let trained = Shadow::load(&own(TRAINED), &mut state);
+        let average = Shadow::load(&own(AVERAGE), &mut state);
         self.inner.load_state(state)?;
         (self.count, self.steps, self.average) = (count, steps, average);
         self.trained = (!trained.is_empty()).then_some(trained);

@@ -1,7 +1,7 @@
 //! Lookahead.
 
 use super::options::fraction;
-use super::wrapped::{Shadow, load_count, save_count, unwrapped, wrapped_name};
+use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::error::{Error, Result};
@@ -90,17 +90,21 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
 
     fn state(&self) -> OptimizerState {
         let mut state = self.inner.state();
-        state.optimizer = wrapped_name(NAME, &state.optimizer);
-        self.slow.save(SLOW, &mut state);
-        save_count(STEPS, self.steps, &mut state);
+        let inner = state.optimizer.clone();
+        let own = |name: &str| own_name(name, NAME, &inner);
+        state.optimizer = wrapped_name(NAME, &inner);
+        self.slow.save(&own(SLOW), &mut state);
+        save_count(&own(STEPS), self.steps, &mut state);
         state
     }
 
     #[track_caller]
     fn load_state(&mut self, mut state: OptimizerState) -> Result<()> {
-        state.optimizer = unwrapped(NAME, &state.optimizer)?;
-        let steps = load_count(STEPS, &mut state);
-        let slow = Shadow::load(SLOW, &mut state);
+        let inner = unwrapped(NAME, &state.optimizer)?;
+        let own = |name: &str| own_name(name, NAME, &inner);
+        state.optimizer = inner.clone();
+        let steps = load_count(&own(STEPS), &mut state);
+        let slow = Shadow::load(&own(SLOW), &mut state);
         self.inner.load_state(state)?;
         (self.steps, self.slow) = (steps, slow);
         Ok(())

@@ -975,3 +975,55 @@ fn names_of_states_are_those_that_a_rule_promised() {
     let e = Stepper::with_rule(Fickle, 0.1).step(&mut p, &grads).unwrap_err();
     assert_eq!(e.message(), r#"Fickle: init makes the tensors ["b", "a"], but state_names says ["a", "b"]"#);
 }
+
+/// A parameter of 16 bits goes the way of one of 32, rounded: also after it was saved, and after something else changed it.
+#[test]
+fn parameters_of_16_bits_have_master_weights() {
+    let all: [fn() -> Box<dyn Optimizer>; 3] = [
+        || Box::new(Sgd::new(0.01).momentum(0.9).weight_decay(0.1)),
+        || Box::new(AdamW::new(0.001).clip_norm(1.0)),
+        || Box::new(RmsProp::new(0.001).momentum(0.5).centered(true)),
+    ];
+    for (new, dtype) in all.iter().flat_map(|new| [(new, DType::BF16), (new, DType::F16)]) {
+        let mut wide = Param::new(tensor![1.0, -0.75]).unwrap();
+        let mut half = Param::new(tensor![1.0, -0.75]).unwrap();
+        let values = half.value().to_dtype(dtype);
+        half.put_back(values);
+        let (mut opt, mut opt_of_wide) = (new(), new());
+        let rounded = |x: &Tensor| x.detach().to_dtype(dtype).to_f64_vec();
+        let step = |opt: &mut Box<dyn Optimizer>, p: &mut Param, i: usize| {
+            let grad = tensor![0.01 * (i as f64).cos(), 0.02];
+            let grads = Gradients::from_named(p, [("", grad)]).unwrap();
+            opt.step(p, &grads).unwrap();
+        };
+        let master = |opt: &dyn Optimizer| opt.state().parameters[""].tensors["master"].clone();
+        for i in 0..30 {
+            step(&mut opt, &mut half, i);
+            step(&mut opt_of_wide, &mut wide, i);
+            assert_eq!((half.dtype(), half.to_f64_vec()), (dtype, rounded(&wide)));
+            assert_eq!(master(&opt).to_f64_vec(), wide.to_f64_vec());
+            if i == 12 {
+                let state = opt.state();
+                opt = new();
+                opt.load_state(state).unwrap();
+            }
+        }
+        // Steps that 16 bits do not see are not lost.
+        assert!(half.is_trainable() && rounded(&wide) != wide.to_f64_vec());
+        // One of the values is set, the other one keeps its digits.
+        let (own, changed) = (wide.to_f64_vec(), Tensor::from_slice(&[2.0f32, 0.0], [2]).unwrap());
+        let changed = Tensor::from_nested([true, false]).unwrap().where_(&changed.to_dtype(dtype), &half.detach());
+        half.set(&changed.unwrap()).unwrap();
+        wide.set(&Tensor::from_slice(&[2.0f32, own[1] as f32], [2]).unwrap()).unwrap();
+        step(&mut opt, &mut half, 30);
+        step(&mut opt_of_wide, &mut wide, 30);
+        assert_eq!(master(&opt).to_f64_vec(), wide.to_f64_vec());
+        assert_eq!(half.to_f64_vec(), rounded(&wide));
+        // A state without them is none of this parameter.
+        let mut state = opt.state();
+        state.parameters.get_mut("").unwrap().tensors.remove("master");
+        opt.load_state(state).unwrap();
+        let grads = Gradients::from_named(&half, [("", tensor![1.0, 1.0])]).unwrap();
+        assert_eq!(opt.step(&mut half, &grads).unwrap_err().kind(), ErrorKind::State);
+    }
+}

@@ -24,6 +24,14 @@ pub(super) fn unwrapped(outer: &str, name: &str) -> Result<String> {
     }
 }
 
+/// The name of something that the optimizer `outer` adds to the state of the one inside, in which there may be another `outer`.
+pub(super) fn own_name(base: &str, outer: &str, inner: &str) -> String {
+    match inner.matches(outer).count() {
+        0 => base.to_string(),
+        depth => format!("{base}.{depth}"),
+    }
+}
+
 /// A tensor for each trainable parameter, of its shape and of the type of its gradient, by path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shadow(BTreeMap<String, Tensor>);

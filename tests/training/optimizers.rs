@@ -66,6 +66,10 @@ fn all() -> Vec<Box<dyn Steps>> {
         plain(Box::new(Averaged::mean(Sgd::new(0.1).momentum(0.9)).start(1).every(2))),
         plain(Box::new(Averaged::ema(Lookahead::new(Adam::new(0.05), 2, 0.5), 0.8))),
         plain(Box::new(Lookahead::new(Sgd::new(0.1), 3, 0.5))),
+        plain(Box::new(Averaged::mean(Averaged::ema(
+            Lookahead::new(Lookahead::new(Adam::new(0.05), 2, 0.7), 3, 0.6),
+            0.9,
+        )))),
         closure(Box::new(Lbfgs::new(1.0).max_iter(3).history_size(4).strong_wolfe())),
         closure(Box::new(Lbfgs::new(0.3).max_iter(2))),
         closure(Box::new(Sam::new(Adam::new(0.05), 0.1))),
@@ -269,6 +273,12 @@ fn what_closure_optimizers_refuse() -> Result<()> {
     assert_eq!(e.message(), "Lbfgs: parameters of types f32 and f64");
     // The others do not mind.
     Sam::new(Sgd::new(0.1), 0.1).step_with(&mut mixed, both)?;
+
+    // Nothing to train, and parameters without elements.
+    assert_eq!(Lbfgs::new(1.0).step_with(&mut Vec::<Param>::new(), |_| Ok(tensor![2.0].tracked()?.sum()))?, 2.0);
+    let mut empty = Param::new(Tensor::zeros([0, 3])?)?;
+    assert_eq!(Lbfgs::new(1.0).strong_wolfe().step_with(&mut empty, |p| Ok(p.sum()))?, 0.0);
+    Sam::new(Sgd::new(0.1), 0.1).step_with(&mut empty, |p| Ok(p.sum()))?;
 
     // One that was trained on another model; nothing to train; a frozen part.
     let mut opt = Lbfgs::new(1.0);

@@ -6,6 +6,8 @@ use crate::tensor;
 use crate::tensor::argument::RoundingMode;
 
 type Losses = Box<dyn Fn(&[Tensor], &Tensor) -> Result<Tensor>>;
+/// A name, the shapes of what is shared, that of all examples, and their losses.
+type Case = (&'static str, Vec<&'static [usize]>, Vec<usize>, Losses);
 
 const EXAMPLES: usize = 4;
 
@@ -225,7 +227,7 @@ fn operations_along_other_dimensions() {
 /// The weights of layers: matrices and biases, of vectors and of sequences, tied, transposed, made of others.
 #[test]
 fn linear_layers_and_embeddings() {
-    let cases: Vec<(&str, Vec<&[usize]>, Vec<usize>, Losses)> = vec![
+    let cases: Vec<Case> = vec![
         ("linear", vec![&[5, 3], &[5]], vec![EXAMPLES, 3], Box::new(|w, x| mean(x.linear(&w[0], Some(&w[1]))?.tanh()))),
         (
             "two layers",
@@ -430,7 +432,7 @@ fn casts_and_losses_that_depend_on_other_examples() {
 fn fused_operations() {
     use crate::losses::{Bce, CrossEntropy, CrossEntropyFromProbabilities, Loss, Reduction};
     let classes = |x: &Tensor| x.detach().argmax_dim(-1, false);
-    let cases: Vec<(&str, Vec<&[usize]>, Vec<usize>, Losses)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "softmax",
             vec![&[3]],
