@@ -612,7 +612,7 @@ impl Tensor {
     /// let mut rng = Rng::seed(0);
     /// let mut model = sequential![Linear::new(3, 8, &mut rng)?, Tanh, Linear::new(8, 1, &mut rng)?];
     /// let (x, y) = (Tensor::normal([16, 3], 0.0, 1.0, &mut rng)?, Tensor::zeros([16, 1])?);
-    /// let prediction = model.forward(&x, &mut Mode::Eval)?;
+    /// let prediction = model.forward(&x, &mut Mode::eval())?;
     /// let losses = Mse::new().reduction(Reduction::None).loss(&prediction, &y)?.mean_dims(&[1], false)?;
     ///
     /// // No example moves the model further than another.

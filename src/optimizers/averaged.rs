@@ -28,7 +28,7 @@ const STEPS: &str = "averaged.steps";
 /// let (x, y) = (tensor![[1.0, 2.0], [3.0, 1.0]], tensor![[1.0], [2.0]]);
 /// let mut opt = Averaged::ema(Adam::new(0.1), 0.9);
 /// for _ in 0..100 {
-///     let loss = losses::mse(&model.forward(&x, &mut Mode::Eval)?, &y)?;
+///     let loss = losses::mse(&model.forward(&x, &mut Mode::eval())?, &y)?;
 ///     opt.step(&mut model, &loss.backward()?)?;
 /// }
 /// opt.swap(&mut model)?;

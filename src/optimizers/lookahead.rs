@@ -27,7 +27,7 @@ const STEPS: &str = "lookahead.steps";
 ///
 /// let mut opt = Lookahead::new(Adam::new(1e-3), 5, 0.5);
 /// # let mut model = Linear::new(2, 1, &mut Rng::seed(0))?;
-/// # let grads = model.forward(&tensor![[1.0, 2.0]], &mut Mode::Eval)?.sum().backward()?;
+/// # let grads = model.forward(&tensor![[1.0, 2.0]], &mut Mode::eval())?.sum().backward()?;
 /// opt.step(&mut model, &grads)?;
 /// # Ok::<(), demotic::Error>(())
 /// ```

@@ -24,7 +24,7 @@ const NAME: &str = "Sam";
 /// let mut model = Linear::new(3, 1, &mut rng)?;
 /// let (x, y) = (Tensor::normal([8, 3], 0.0, 1.0, &mut rng)?, Tensor::zeros([8, 1])?);
 /// let mut opt = Sam::new(Sgd::new(0.1).momentum(0.9), 0.05);
-/// let loss = |model: &Linear| losses::mse(&model.forward(&x, &mut Mode::Eval)?, &y);
+/// let loss = |model: &Linear| losses::mse(&model.forward(&x, &mut Mode::eval())?, &y);
 /// let first = opt.step_with(&mut model, loss)?;
 /// for _ in 0..20 {
 ///     opt.step_with(&mut model, loss)?;

@@ -131,7 +131,7 @@ fn check(family: &Family, case: &Case, dtype: DType, suffix: &str, failures: &mu
     let (x, y) = (problem("x"), problem("y"));
     let kept: Vec<usize> = serde_json::from_value(case.more["steps"].clone()).unwrap();
     let want = |name: &str| family.stored(&format!("{}.{name}.{suffix}", case.id));
-    let loss = |model: &Sequential| mse(&model.forward(&x, &mut Mode::Eval)?, &y);
+    let loss = |model: &Sequential| mse(&model.forward(&x, &mut Mode::eval())?, &y);
 
     for step in 1..=*kept.last().unwrap() {
         let plain = |opt: &mut dyn Optimizer, model: &mut Sequential| {

@@ -16,7 +16,7 @@ fn net() -> Result<Sequential> {
 fn loss(model: &Sequential) -> Result<Tensor> {
     let x = tensor![[1.0, -0.5, 2.0], [0.25, 1.5, -1.0], [-2.0, 0.0, 0.5], [0.75, 0.75, 1.0]];
     let y = tensor![[0.5, -1.0], [1.0, 0.0], [-0.5, 0.25], [0.0, 1.5]];
-    losses::mse(&model.forward(&x, &mut Mode::Eval)?, &y)
+    losses::mse(&model.forward(&x, &mut Mode::eval())?, &y)
 }
 
 fn values(model: &dyn Module) -> Vec<f32> {
