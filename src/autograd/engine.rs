@@ -14,8 +14,8 @@ use super::gradients::{Gradients, NodeMap};
 use super::node::{Node, NodeId, Rule, node_of};
 use super::recording;
 use crate::error::{Error, Here, Result, bug};
-use crate::tensor::kernels::{self, map::binary_in_place};
-use crate::tensor::{Tensor, dtype::with_float};
+use crate::tensor::Tensor;
+use crate::tensor::exec::binary;
 
 /// Nodes in descending order.
 pub(super) struct Latest(pub(super) Arc<Node>);
@@ -280,10 +280,7 @@ pub(super) fn fit(op: &'static str, node: &Node, grad: Tensor) -> Result<Tensor>
 pub(crate) fn add_to(sum: &mut Tensor, term: &Tensor) -> Result<()> {
     let in_place = sum.is_owned() && term.is_contiguous() && sum.shape() == term.shape() && sum.dtype() == term.dtype();
     if in_place && !recording::is_enabled() {
-        return with_float!(sum.dtype(), T => {
-            binary_in_place(kernels::ops::Add, sum.data_mut::<T>(), term.data::<T>());
-            Ok(())
-        }, else Err(bug!("backward", "a gradient of type {}", sum.dtype())));
+        return binary::accumulate(sum, term, 1.0);
     }
     *sum = sum.add(term)?;
     Ok(())

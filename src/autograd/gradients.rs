@@ -5,11 +5,9 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::node::{NodeId, id_of};
-use crate::error::{Error, Result, bug};
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::map::{binary_in_place, unary_in_place};
-use crate::tensor::kernels::ops;
-use crate::tensor::{DType, Element, Tensor};
+use crate::error::{Error, Result};
+use crate::tensor::exec::{self, unary::UnaryOp};
+use crate::tensor::{DType, Tensor};
 
 /// A map keyed by node, with a hash that costs nothing: the numbers are already distinct.
 pub(crate) type NodeMap<V> = HashMap<NodeId, V, BuildHasherDefault<NodeHasher>>;
@@ -33,9 +31,7 @@ impl Hasher for NodeHasher {
 /// `grad ← factor · grad`.
 fn scale(grad: &mut Tensor, factor: f64) {
     if factor != 1.0 {
-        with_float!(grad.dtype(), T => {
-            unary_in_place(ops::MulScalar(<T as Element>::from_f64(factor)), grad.data_mut::<T>());
-        }, else *grad = grad.mul_scalar(factor).cast(grad.dtype()));
+        exec::unary::unary_in_place(UnaryOp::MulScalar { c: factor }, grad);
     }
 }
 
@@ -46,12 +42,7 @@ fn add_scaled(sum: &mut Tensor, term: &Tensor, factor: f64) -> Result<()> {
         *sum = sum.add(&term.mul_scalar(factor))?;
         return Ok(());
     }
-    let term = term.packed();
-    with_float!(sum.dtype(), T => {
-        let op = ops::AddScaled { factor: <T as Element>::from_f64(factor) };
-        binary_in_place(op, sum.data_mut::<T>(), term.data::<T>());
-        Ok(())
-    }, else Err(bug!("accumulate", "gradients of type {}", sum.dtype())))
+    exec::binary::accumulate(sum, term, factor)
 }
 
 /// What takes the place of a gradient must have its shape and type.

@@ -8,8 +8,7 @@ use crate::autograd::Gradients;
 use crate::autograd::ops::norm::expect_length;
 use crate::error::{Error, Result};
 use crate::tensor::exec::reduce::{ReduceOp, total};
-use crate::tensor::kernels::map::unary_in_place;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::unary::{self as exec, UnaryOp};
 use crate::tensor::{DType, Element, Tensor, dtype::with_float};
 
 /// Brings every element of every gradient into `-limit ..= limit`. NaN stays.
@@ -111,20 +110,13 @@ impl Limit {
     }
 
     pub(super) fn apply(self, grad: &mut Tensor) {
-        with_float!(grad.dtype(), T => {
-            let grad = grad.data_mut::<T>();
+        exec::unary_in_place(
             match self {
-                Self::Value(limit) => {
-                    let limit = T::from_f64(limit);
-                    unary_in_place(ops::Clamp { lo: -limit, hi: limit }, grad);
-                }
-                Self::Scale(scale) => unary_in_place(ops::MulScalar(T::from_f64(scale)), grad),
-            }
-        }, else {
-            let mut wide = grad.cast(DType::F64);
-            self.apply(&mut wide);
-            *grad = wide.cast(grad.dtype());
-        });
+                Self::Value(limit) => UnaryOp::Clamp { lo: -limit, hi: limit },
+                Self::Scale(c) => UnaryOp::MulScalar { c },
+            },
+            grad,
+        );
     }
 }
 

@@ -2,11 +2,10 @@
 
 use super::selection::Selection;
 use crate::autograd::ops::renorm::row_norms;
-use crate::error::{Error, Here, Result, bug};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
 use crate::optimizers::options::not_negative;
-use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::{map::unary_in_place, ops};
+use crate::tensor::exec::unary::{self as exec, UnaryOp};
 use crate::tensor::layout::dim_index;
 
 /// A condition on parameters.
@@ -121,11 +120,8 @@ impl Constraint for NonNegative {
     #[track_caller]
     fn apply(&self, model: &mut dyn Module) -> Result<()> {
         for_each("NonNegative", &self.selection, model, |param| {
-            let dtype = param.dtype();
-            with_float!(dtype, T => {
-                unary_in_place(ops::MaxScalar(0.0), param.as_mut_slice::<T>()?);
-                Ok(())
-            }, else Err(bug!("NonNegative", "a parameter of type {dtype}")))
+            exec::unary_in_place(UnaryOp::Clamp { lo: 0.0, hi: f64::INFINITY }, param.value_mut());
+            Ok(())
         })
     }
 }

@@ -6,7 +6,7 @@ use num_traits::AsPrimitive;
 use super::dtype::{DType, Element, with_element};
 use super::layout::{Dims, Layout, MAX_DIMS, Shape, plural};
 use super::storage::Storage;
-use super::{Tensor, kernels};
+use super::{Tensor, exec};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 
@@ -432,13 +432,22 @@ impl Tensor {
     /// The elements converted to another type, without recording: the forward half of
     /// [`to_dtype`](Self::to_dtype).
     pub(crate) fn cast(&self, dtype: DType) -> Self {
-        if dtype == self.dtype() {
-            return self.with_layout(self.layout);
-        }
-        let x = self.packed();
-        with_element!(self.dtype(), From => with_element!(dtype, To => {
-            Self::build::<To>(self.shape(), |out| kernels::copy::cast::<From, To>(x.data(), out))
-        }))
+        exec::cast::cast(self, dtype)
+    }
+
+    /// One number as a tensor without dimensions, converted as by [`Element::from_f64`].
+    pub(crate) fn number(dtype: DType, c: f64) -> Self {
+        with_element!(dtype, T => Self::build::<T>(&[], |out| out.fill(T::from_f64(c))))
+    }
+
+    /// A whole number as a tensor without dimensions.
+    pub(crate) fn integer(c: i64) -> Self {
+        Self::build::<i64>(&[], |out| out.fill(c))
+    }
+
+    /// The first element.
+    pub(crate) fn as_f64(&self) -> f64 {
+        with_element!(self.dtype(), T => self.data::<T>().first().map_or(f64::NAN, |x| x.to_f64()))
     }
 }
 

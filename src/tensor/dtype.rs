@@ -61,6 +61,17 @@ impl DType {
         matches!(self, Self::F32 | Self::F64)
     }
 
+    /// The type that elements of this type are computed in: `F32` for the 16-bit types, `I64` for integers and truth values.
+    /// Elements are converted block by block, on the way to the loops and back.
+    #[must_use]
+    pub const fn compute(self) -> Self {
+        match self {
+            Self::F32 | Self::BF16 | Self::F16 => Self::F32,
+            Self::F64 => Self::F64,
+            Self::I64 | Self::U8 | Self::Bool => Self::I64,
+        }
+    }
+
     /// The type of the gradient of a tensor of this type: the type itself for `F32` and `F64`, `F32` for the 16-bit types,
     /// whose range and precision are not enough for sums of gradients. Integers and truth values have none.
     #[must_use]

@@ -69,7 +69,7 @@ fn size_class(bytes: usize) -> Option<(usize, usize)> {
 }
 
 /// An unsigned integer, or `bool`: what elements of its size are moved as, whatever their type, so that one loop serves all.
-pub(crate) trait Word: Copy + Default + Send + Sync + 'static {
+pub(crate) trait Word: Copy + Default + PartialEq + Send + Sync + 'static {
     /// Whether it is `bool`.
     const TRUTH: bool;
 }

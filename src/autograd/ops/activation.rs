@@ -1,13 +1,11 @@
 //! Activation functions. Integers and truth values become `F32`.
-//!
-//! Each gradient is one pass over the gradient of the result and one saved tensor; see [`fused`].
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use super::{fused, scalars, unary, unary_by_output};
+use super::unary;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::unary::{self as exec, UnaryOp};
 
 /// `√(2/π)`.
 const SQRT_2_OVER_PI: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
@@ -17,8 +15,7 @@ impl Tensor {
     /// `max(0, x)`; NaN stays. Gradient: `g` where `x > 0`, else 0.
     #[must_use]
     pub fn relu(&self) -> Tensor {
-        let vjp = fused(ops::ReluGrad, |g, y| g.masked_fill(&y.le_scalar(0.0), 0.0));
-        unary_by_output("relu", self, ops::Relu, vjp)
+        unary("relu", UnaryOp::Relu, self, |_, g, y| g.masked_fill(&y.le_scalar(0.0), 0.0))
     }
 
     /// `min(max(0, x), 6)`. Gradient: `g` where `0 < x < 6`, else 0.
@@ -30,24 +27,22 @@ impl Tensor {
     /// `x` where it is positive, else `slope · x`. Gradient: `g` or `slope · g`, the latter at 0.
     #[must_use]
     pub fn leaky_relu(&self, slope: f64) -> Tensor {
-        let vjp =
-            fused(scalars!(LeakyReluGrad { slope }), move |g, x| x.gt_scalar(0.0).where_(g, &g.mul_scalar(slope)));
-        unary("leaky_relu", self, scalars!(LeakyRelu { slope }), vjp)
+        unary("leaky_relu", UnaryOp::LeakyRelu { slope }, self, |[slope, _], g, x| {
+            x.gt_scalar(0.0).where_(g, &g.mul_scalar(slope))
+        })
     }
 
     /// `x` where it is positive, else `alpha (eˣ − 1)`. Gradient: `g` or `g · alpha eˣ`.
     #[must_use]
     pub fn elu(&self, alpha: f64) -> Tensor {
-        let vjp = fused(scalars!(EluGrad { alpha }), move |g, x| elu_vjp(g, x, alpha));
-        unary("elu", self, scalars!(Elu { alpha }), vjp)
+        unary("elu", UnaryOp::Elu { alpha }, self, |[alpha, _], g, x| elu_vjp(g, x, alpha))
     }
 
     /// [`elu`](Self::elu), scaled so that it keeps mean 0 and variance 1 of what passes through many layers (Klambauer et
     /// al., *Self-normalizing neural networks*, 2017): `1.0507 · elu(x, 1.67326)`. Gradient: that of `elu`, scaled.
     #[must_use]
     pub fn selu(&self) -> Tensor {
-        let vjp = fused(ops::SeluGrad, |g, x| elu_vjp(&g.mul_scalar(ops::SELU_SCALE), x, ops::SELU_ALPHA));
-        unary("selu", self, ops::Selu, vjp)
+        unary("selu", UnaryOp::Selu, self, |_, g, x| elu_vjp(&g.mul_scalar(exec::SELU_SCALE), x, exec::SELU_ALPHA))
     }
 
     /// `x Φ(x)`, where `Φ` is the distribution function of the standard normal (Hendrycks and Gimpel, *Gaussian error
@@ -62,50 +57,46 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn gelu(&self) -> Tensor {
-        let vjp = fused(ops::GeluGrad, |g, x| {
+        unary("gelu", UnaryOp::Gelu, self, |_, g, x| {
             let cdf = x.mul_scalar(-FRAC_1_SQRT_2).erfc().mul_scalar(0.5);
-            let x = within(x, ops::GELU_LIMIT);
+            let x = within(x, exec::GELU_LIMIT);
             let density = x.square().mul_scalar(-0.5).exp().mul_scalar(0.5 * SQRT_2_OVER_PI);
             g.mul(&cdf.add(&x.mul(&density)?)?)
-        });
-        unary("gelu", self, ops::Gelu, vjp)
+        })
     }
 
     /// The approximation of [`gelu`](Self::gelu) that GPT-2 and others were trained with: `x/2 · (1 + tanh(u))` with
     /// `u = √(2/π) (x + 0.044715 x³)`. Gradient: `g/2 · (1 + tanh(u) + x (1 − tanh²(u)) u')`.
     #[must_use]
     pub fn gelu_tanh(&self) -> Tensor {
-        let vjp = fused(ops::GeluTanhGrad, |g, x| {
-            let (scale, cubic) = (ops::GELU_TANH_SCALE, ops::GELU_TANH_CUBIC);
+        unary("gelu_tanh", UnaryOp::GeluTanh, self, |_, g, x| {
+            let (scale, cubic) = (exec::GELU_TANH_SCALE, exec::GELU_TANH_CUBIC);
             // (1 + tanh u) / 2 is the sigmoid of 2 u.
-            let x = within(x, ops::GELU_LIMIT);
+            let x = within(x, exec::GELU_LIMIT);
             let twice = x.add(&x.powf(3.0).mul_scalar(cubic))?.mul_scalar(2.0 * scale);
             let slope = x.square().mul_scalar(3.0 * cubic).add_scalar(1.0).mul_scalar(2.0 * scale);
             let rise = x.mul(&twice.sigmoid())?.mul(&twice.neg().sigmoid())?.mul(&slope)?;
             g.mul(&twice.sigmoid().add(&rise)?)
-        });
-        unary("gelu_tanh", self, ops::GeluTanh, vjp)
+        })
     }
 
     /// `x σ(x)`, where `σ` is the [`sigmoid`](Self::sigmoid). Gradient: `g σ(x) (1 + x (1 − σ(x)))`.
     #[doc(alias = "swish")]
     #[must_use]
     pub fn silu(&self) -> Tensor {
-        let vjp = fused(ops::SiluGrad, |g, x| {
+        unary("silu", UnaryOp::Silu, self, |_, g, x| {
             let (s, rest) = (sigmoid_at_both_ends(x)?, sigmoid_at_both_ends(&x.neg())?);
-            g.mul(&within(x, ops::SILU_LIMIT).mul(&rest)?.add_scalar(1.0).mul(&s)?)
-        });
-        unary("silu", self, ops::Silu, vjp)
+            g.mul(&within(x, exec::SILU_LIMIT).mul(&rest)?.add_scalar(1.0).mul(&s)?)
+        })
     }
 
     /// `x tanh(ln(1 + eˣ))` (Misra, *Mish*, 2019). Gradient: `g (t + x σ(x) (1 − t²))` with `t = tanh(ln(1 + eˣ))`.
     #[must_use]
     pub fn mish(&self) -> Tensor {
-        let vjp = fused(ops::MishGrad, |g, x| {
+        unary("mish", UnaryOp::Mish, self, |_, g, x| {
             let t = softplus(x, 1.0, 20.0).tanh();
-            g.mul(&within(x, ops::SILU_LIMIT).mul(&x.sigmoid())?.mul(&t.square().rsub_scalar(1.0))?.add(&t)?)
-        });
-        unary("mish", self, ops::Mish, vjp)
+            g.mul(&within(x, exec::SILU_LIMIT).mul(&x.sigmoid())?.mul(&t.square().rsub_scalar(1.0))?.add(&t)?)
+        })
     }
 
     /// `ln(1 + exp(beta · x)) / beta`, a smooth form of ReLU; `x` itself where `beta · x` is above `threshold`, where
@@ -127,11 +118,10 @@ impl Tensor {
     /// `x / (1 + |x|)`. Gradient: `g / (1 + |x|)²`.
     #[must_use]
     pub fn softsign(&self) -> Tensor {
-        let vjp = fused(ops::SoftsignGrad, |g, x| {
+        unary("softsign", UnaryOp::Softsign, self, |_, g, x| {
             let d = x.abs().add_scalar(1.0);
             g.div(&d)?.div(&d)
-        });
-        unary("softsign", self, ops::Softsign, vjp)
+        })
     }
 
     /// `min(max(x, lo), hi)`; the usual bounds are −1 and 1. Gradient: `g` strictly between the bounds, else 0.
@@ -150,35 +140,31 @@ impl Tensor {
     /// where `−3 < x < 3`, 0 below and `g` above.
     #[must_use]
     pub fn hardswish(&self) -> Tensor {
-        let vjp = fused(ops::HardswishGrad, |g, x| {
+        unary("hardswish", UnaryOp::Hardswish, self, |_, g, x| {
             let middle = g.mul(&x.div_scalar(3.0).add_scalar(0.5))?;
             x.ge_scalar(3.0).where_(g, &middle)?.masked_fill(&x.le_scalar(-3.0), 0.0)
-        });
-        unary("hardswish", self, ops::Hardswish, vjp)
+        })
     }
 
     /// `min(max(x + 3, 0), 6) / 6`. Gradient: `g / 6` where `−3 < x < 3`, else 0.
     #[must_use]
     pub fn hardsigmoid(&self) -> Tensor {
-        let vjp = fused(ops::HardsigmoidGrad, |g, x| {
+        unary("hardsigmoid", UnaryOp::Hardsigmoid, self, |_, g, x| {
             let inside = x.gt_scalar(-3.0).logical_and(&x.lt_scalar(3.0))?;
             g.div_scalar(6.0).masked_fill(&inside.logical_not()?, 0.0)
-        });
-        unary("hardsigmoid", self, ops::Hardsigmoid, vjp)
+        })
     }
 
     /// `1 / (1 + e⁻ˣ)`. Gradient: `g y (1 − y)` with the result `y`.
     #[must_use]
     pub fn sigmoid(&self) -> Tensor {
-        let vjp = fused(ops::SigmoidGrad, |g, y| g.mul(y)?.mul(&y.rsub_scalar(1.0)));
-        unary_by_output("sigmoid", self, ops::Sigmoid, vjp)
+        unary("sigmoid", UnaryOp::Sigmoid, self, |_, g, y| g.mul(y)?.mul(&y.rsub_scalar(1.0)))
     }
 
     /// `ln(sigmoid(x))`, without the overflow that its two steps would suffer. Gradient: `g σ(−x)`.
     #[must_use]
     pub fn log_sigmoid(&self) -> Tensor {
-        let vjp = fused(ops::LogSigmoidGrad, |g, x| g.mul(&sigmoid_at_both_ends(&x.neg())?));
-        unary("log_sigmoid", self, ops::LogSigmoid, vjp)
+        unary("log_sigmoid", UnaryOp::LogSigmoid, self, |_, g, x| g.mul(&sigmoid_at_both_ends(&x.neg())?))
     }
 }
 
@@ -201,16 +187,14 @@ fn elu_vjp(g: &Tensor, x: &Tensor, alpha: f64) -> Result<Tensor> {
 }
 
 fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Tensor {
-    let vjp = fused(scalars!(SoftplusGrad { beta, threshold }), move |g, x| {
+    unary("softplus", UnaryOp::Softplus { beta, threshold }, x, |[beta, threshold], g, x| {
         let z = x.mul_scalar(beta);
         z.gt_scalar(threshold).where_(g, &g.mul(&sigmoid_at_both_ends(&z)?)?)
-    });
-    unary("softplus", x, scalars!(Softplus { beta, threshold }), vjp)
+    })
 }
 
 fn hardtanh(name: &'static str, x: &Tensor, lo: f64, hi: f64) -> Tensor {
-    let vjp = fused(scalars!(HardtanhGrad { lo, hi }), move |g, x| {
+    unary(name, UnaryOp::Hardtanh { lo, hi }, x, |[lo, hi], g, x| {
         g.masked_fill(&x.le_scalar(lo).logical_or(&x.ge_scalar(hi))?, 0.0)
-    });
-    unary(name, x, scalars!(Hardtanh { lo, hi }), vjp)
+    })
 }

@@ -2,11 +2,11 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use super::{Pair, fused, fused_ternary, record, scalars, unary, unary_linear};
+use super::{record, recording, unary};
 use crate::error::{Error, Result};
 use crate::tensor::argument::RoundingMode;
-use crate::tensor::kernels::map::{self, Unary};
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::binary::{self, BinaryOp};
+use crate::tensor::exec::unary::UnaryOp;
 use crate::tensor::{DType, Tensor};
 
 /// # Arithmetic
@@ -18,7 +18,7 @@ impl Tensor {
     #[track_caller]
     pub fn add(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("add");
-        let out = Pair::new("add", self, other)?.run_number(ops::Add);
+        let out = binary::binary("add", BinaryOp::Add, self, other)?;
         Ok(record("add", out, &[self, other], |tape| {
             tape.edge(self, |g| Ok(g.clone()));
             tape.edge(other, |g| Ok(g.clone()));
@@ -32,7 +32,7 @@ impl Tensor {
     #[track_caller]
     pub fn sub(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("sub");
-        let out = Pair::new("sub", self, other)?.run_number(ops::Sub);
+        let out = binary::binary("sub", BinaryOp::Sub, self, other)?;
         Ok(record("sub", out, &[self, other], |tape| {
             tape.edge(self, |g| Ok(g.clone()));
             tape.edge(other, |g| Ok(g.neg()));
@@ -47,7 +47,7 @@ impl Tensor {
     #[track_caller]
     pub fn mul(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("mul");
-        let out = Pair::new("mul", self, other)?.run_number(ops::Mul);
+        let out = binary::binary("mul", BinaryOp::Mul, self, other)?;
         Ok(record("mul", out, &[self, other], |tape| {
             let (a, b) = (self.for_gradient(), other.for_gradient());
             tape.edge(self, move |g| g.mul(&b));
@@ -62,13 +62,16 @@ impl Tensor {
     #[track_caller]
     pub fn div(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("div");
-        let out = Pair::new("div", self, other)?.run_float(ops::Div);
+        let out = binary::binary("div", BinaryOp::Div, self, other)?;
         Ok(record("div", out, &[self, other], |tape| {
             let (a, b) = (self.for_gradient(), other.for_gradient());
             let divisor = b.clone();
             tape.edge(self, move |g| g.div(&divisor));
             tape.edge_with_output(other, move |g, y| {
-                fused_ternary(ops::DivGrad, [g, &a, &b], || Ok(g.mul(&y.div(&b)?)?.neg()))
+                if !recording::is_enabled() {
+                    return binary::slope(BinaryOp::Div, [g, &a, &b]);
+                }
+                Ok(g.mul(&y.div(&b)?)?.neg())
             });
         }))
     }
@@ -119,15 +122,11 @@ impl Tensor {
     #[track_caller]
     pub fn div_mode(&self, other: &Tensor, rounding: RoundingMode) -> Result<Tensor> {
         let _timer = crate::profile::op("div_mode");
-        let pair = Pair::new("div_mode", self, other)?;
-        Ok(whole_quotient(
-            match rounding {
-                RoundingMode::Floor => pair.run_number(ops::DivFloor),
-                RoundingMode::Trunc => pair.run_number(ops::DivTrunc),
-            },
-            self,
-            other,
-        ))
+        let op = match rounding {
+            RoundingMode::Floor => BinaryOp::DivFloor,
+            RoundingMode::Trunc => BinaryOp::DivTrunc,
+        };
+        Ok(whole_quotient(binary::binary("div_mode", op, self, other)?, self, other))
     }
 
     /// `⌊a / b⌋`, element by element: [`div_mode`](Self::div_mode) with [`RoundingMode::Floor`], Python's `//`.
@@ -137,53 +136,54 @@ impl Tensor {
     #[track_caller]
     pub fn floor_divide(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("floor_divide");
-        Ok(whole_quotient(Pair::new("floor_divide", self, other)?.run_number(ops::DivFloor), self, other))
+        Ok(whole_quotient(binary::binary("floor_divide", BinaryOp::DivFloor, self, other)?, self, other))
     }
 
     /// `−x`. Integers wrap around. Gradient: `−g`.
     #[must_use]
     pub fn neg(&self) -> Tensor {
         if !self.dtype().is_float() {
-            return integer_map(self, ops::MulScalar(-1));
+            return with_integer(BinaryOp::Mul, self, -1);
         }
-        unary_linear("neg", self, ops::Neg, |g| Ok(g.neg()))
+        unary("neg", UnaryOp::Neg, self, |_, g, _| Ok(g.neg()))
     }
 
     /// `x²`, as `F32` for integers. Gradient: `2 x · g`.
     #[must_use]
     pub fn square(&self) -> Tensor {
-        unary("square", self, ops::Square, |g, x| g.mul_scalar(2.0).mul(x))
+        unary("square", UnaryOp::Square, self, |_, g, x| g.mul_scalar(2.0).mul(x))
     }
 
     /// `x + c` for every element, as `F32` for integers. Gradient: `g`.
     #[must_use]
     pub fn add_scalar(&self, c: f64) -> Tensor {
-        unary_linear("add_scalar", self, scalars!(AddScalar(c)), |g| Ok(g.clone()))
+        unary("add_scalar", UnaryOp::AddScalar { c }, self, |_, g, _| Ok(g.clone()))
     }
 
     /// `c · x` for every element, as `F32` for integers. Gradient: `c · g`.
     #[must_use]
     pub fn mul_scalar(&self, c: f64) -> Tensor {
-        unary_linear("mul_scalar", self, scalars!(MulScalar(c)), move |g| Ok(g.mul_scalar(c)))
+        unary("mul_scalar", UnaryOp::MulScalar { c }, self, |[c, _], g, _| Ok(g.mul_scalar(c)))
     }
 
     /// `x / c` for every element, as `F32` for integers. Gradient: `g / c`.
     #[must_use]
     pub fn div_scalar(&self, c: f64) -> Tensor {
-        unary_linear("div_scalar", self, scalars!(DivScalar(c)), move |g| Ok(g.div_scalar(c)))
+        unary("div_scalar", UnaryOp::DivScalar { c }, self, |[c, _], g, _| Ok(g.div_scalar(c)))
     }
 
     /// `c − x` for every element, as `F32` for integers. Gradient: `−g`.
     #[must_use]
     pub fn rsub_scalar(&self, c: f64) -> Tensor {
-        unary_linear("rsub_scalar", self, scalars!(RSubScalar(c)), |g| Ok(g.neg()))
+        unary("rsub_scalar", UnaryOp::RSubScalar { c }, self, |_, g, _| Ok(g.neg()))
     }
 
     /// `c / x` for every element, as `F32` for integers. Gradient: `−c · g / x²`.
     #[must_use]
     pub fn rdiv_scalar(&self, c: f64) -> Tensor {
-        let vjp = fused(scalars!(RDivGrad { c }), move |g, x| Ok(g.mul(&x.rdiv_scalar(c).div(x)?)?.neg()));
-        unary("rdiv_scalar", self, scalars!(RDivScalar(c)), vjp)
+        unary("rdiv_scalar", UnaryOp::RDivScalar { c }, self, |[c, _], g, x| {
+            Ok(g.mul(&x.rdiv_scalar(c).div(x)?)?.neg())
+        })
     }
 }
 
@@ -191,14 +191,14 @@ impl Tensor {
 #[track_caller]
 fn add_multiple(name: &'static str, a: &Tensor, b: &Tensor, alpha: f64, sign: f64) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
-    let pair = Pair::new(name, a, b)?;
+    binary::check(name, a, b)?;
     if !a.dtype().is_float() {
         let numbers = |x: &Tensor| if x.dtype() == DType::Bool { x.cast(DType::I64) } else { x.clone() };
         let (a, b) = (numbers(a), multiple(name, &numbers(b), alpha)?);
         return if sign < 0.0 { a.sub(&b) } else { a.add(&b) };
     }
     let factor = sign * alpha;
-    let out = pair.run_float(scalars!(AddScaled { factor }));
+    let out = binary::binary(name, BinaryOp::AddScaled { factor }, a, b)?;
     Ok(record(name, out, &[a, b], |tape| {
         tape.edge(a, |g| Ok(g.clone()));
         tape.edge(b, move |g| Ok(g.mul_scalar(factor)));
@@ -217,8 +217,8 @@ pub(super) fn multiple(name: &'static str, x: &Tensor, alpha: f64) -> Result<Ten
         return Err(Error::argument(name, message));
     }
     Ok(match x.dtype() {
-        DType::U8 => Pair::with_scalar(x, &Tensor::build::<u8>(&[], |out| out.fill(whole as u8))).run_number(ops::Mul),
-        _ => integer_map(x, ops::MulScalar(whole)),
+        DType::Bool => with_integer(BinaryOp::Mul, x, whole),
+        _ => binary::binary_with_number(BinaryOp::Mul, x, &Tensor::integer(whole)),
     })
 }
 
@@ -230,10 +230,9 @@ fn whole_quotient(out: Tensor, a: &Tensor, b: &Tensor) -> Tensor {
     })
 }
 
-/// Applies a kernel to integers; truth values and `U8` become `I64` first.
-pub(super) fn integer_map(x: &Tensor, op: impl Unary<i64>) -> Tensor {
-    let x = x.packed().cast(DType::I64);
-    Tensor::build::<i64>(x.shape(), |out| map::unary(op, x.data(), out))
+/// A function of integers and one number; truth values and narrow integers become `I64` first.
+pub(super) fn with_integer(op: BinaryOp, x: &Tensor, c: i64) -> Tensor {
+    binary::binary_with_number(op, &x.cast(DType::I64), &Tensor::integer(c))
 }
 
 /// `tensor ∘ tensor`, owned or borrowed; a failed operand is passed on, so that `(&a * &b + &c)?` works.
@@ -334,12 +333,12 @@ macro_rules! scalar_operators {
 }
 
 scalar_operators! {
-    Add add, |x, c| x.add_scalar(c), integer_map(x, ops::AddScalar(c)),
-        reversed x.add_scalar(c), integer_map(x, ops::AddScalar(c));
-    Sub sub, |x, c| x.add_scalar(-c), integer_map(x, ops::AddScalar(c.wrapping_neg())),
-        reversed x.rsub_scalar(c), integer_map(x, ops::RSubScalar(c));
-    Mul mul, |x, c| x.mul_scalar(c), integer_map(x, ops::MulScalar(c)),
-        reversed x.mul_scalar(c), integer_map(x, ops::MulScalar(c));
+    Add add, |x, c| x.add_scalar(c), with_integer(BinaryOp::Add, x, c),
+        reversed x.add_scalar(c), with_integer(BinaryOp::Add, x, c);
+    Sub sub, |x, c| x.add_scalar(-c), with_integer(BinaryOp::Add, x, c.wrapping_neg()),
+        reversed x.rsub_scalar(c), with_integer(BinaryOp::Add, &with_integer(BinaryOp::Mul, x, -1), c);
+    Mul mul, |x, c| x.mul_scalar(c), with_integer(BinaryOp::Mul, x, c),
+        reversed x.mul_scalar(c), with_integer(BinaryOp::Mul, x, c);
     Div div, |x, c| x.div_scalar(c), x.div_scalar(c as f64),
         reversed x.rdiv_scalar(c), x.rdiv_scalar(c as f64);
 }

@@ -2,28 +2,28 @@
 
 use std::f64::consts::{LN_2, LN_10};
 
-use super::{unary, unary_by_output};
+use super::unary;
 use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::unary::UnaryOp;
 
 /// # Exponentials and logarithms
 impl Tensor {
     /// `eˣ`. Gradient: `g · eˣ`.
     #[must_use]
     pub fn exp(&self) -> Tensor {
-        unary_by_output("exp", self, ops::Exp, |g, y| g.mul(y))
+        unary("exp", UnaryOp::Exp, self, |_, g, y| g.mul(y))
     }
 
     /// `2ˣ`. Gradient: `g · 2ˣ · ln 2`.
     #[must_use]
     pub fn exp2(&self) -> Tensor {
-        unary_by_output("exp2", self, ops::Exp2, |g, y| g.mul(&y.mul_scalar(LN_2)))
+        unary("exp2", UnaryOp::Exp2, self, |_, g, y| g.mul(&y.mul_scalar(LN_2)))
     }
 
     /// `eˣ − 1`, accurate near zero. Gradient: `g · eˣ`.
     #[must_use]
     pub fn expm1(&self) -> Tensor {
-        unary("expm1", self, ops::Expm1, |g, x| g.mul(&x.exp()))
+        unary("expm1", UnaryOp::Expm1, self, |_, g, x| g.mul(&x.exp()))
     }
 
     /// The natural logarithm; −∞ for 0 and NaN below. Gradient: `g / x`.
@@ -39,25 +39,25 @@ impl Tensor {
     #[doc(alias = "ln")]
     #[must_use]
     pub fn log(&self) -> Tensor {
-        unary("log", self, ops::Log, |g, x| g.div(x))
+        unary("log", UnaryOp::Log, self, |_, g, x| g.div(x))
     }
 
     /// The logarithm to base 2. Gradient: `g / (x ln 2)`.
     #[must_use]
     pub fn log2(&self) -> Tensor {
-        unary("log2", self, ops::Log2, |g, x| g.div_scalar(LN_2).div(x))
+        unary("log2", UnaryOp::Log2, self, |_, g, x| g.div_scalar(LN_2).div(x))
     }
 
     /// The logarithm to base 10. Gradient: `g / (x ln 10)`.
     #[must_use]
     pub fn log10(&self) -> Tensor {
-        unary("log10", self, ops::Log10, |g, x| g.div_scalar(LN_10).div(x))
+        unary("log10", UnaryOp::Log10, self, |_, g, x| g.div_scalar(LN_10).div(x))
     }
 
     /// `ln(1 + x)`, accurate near zero. Gradient: `g / (1 + x)`.
     #[doc(alias = "ln_1p")]
     #[must_use]
     pub fn log1p(&self) -> Tensor {
-        unary("log1p", self, ops::Log1p, |g, x| g.div(&x.add_scalar(1.0)))
+        unary("log1p", UnaryOp::Log1p, self, |_, g, x| g.div(&x.add_scalar(1.0)))
     }
 }

@@ -1,10 +1,11 @@
 //! The larger and the smaller of two numbers, and bounds.
 
-use super::arithmetic::integer_map;
-use super::{Pair, fused, record, scalars, unary};
+use super::arithmetic::with_integer;
+use super::{record, unary};
 use crate::error::Result;
 use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::binary::{self, BinaryOp};
+use crate::tensor::exec::unary::UnaryOp;
 
 /// # Bounds, and the larger or smaller of two
 impl Tensor {
@@ -16,7 +17,7 @@ impl Tensor {
     #[track_caller]
     pub fn maximum(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("maximum");
-        let out = Pair::new("maximum", self, other)?.run_number(ops::Max);
+        let out = binary::binary("maximum", BinaryOp::Max, self, other)?;
         Ok(record("maximum", out, &[self, other], |tape| {
             let (a, b) = (self.detach(), other.detach());
             tape.edge(self, move |g| shared(g, &a, &b));
@@ -33,7 +34,7 @@ impl Tensor {
     #[track_caller]
     pub fn minimum(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("minimum");
-        let out = Pair::new("minimum", self, other)?.run_number(ops::Min);
+        let out = binary::binary("minimum", BinaryOp::Min, self, other)?;
         Ok(record("minimum", out, &[self, other], |tape| {
             let (a, b) = (self.detach(), other.detach());
             tape.edge(self, move |g| shared(g, &b, &a));
@@ -61,15 +62,14 @@ impl Tensor {
         if !self.dtype().is_float() && whole(lo) && whole(hi) {
             // The conversion saturates, which leaves every integer within an infinite bound.
             let (lo, hi) = (lo.unwrap_or(f64::NEG_INFINITY) as i64, hi.unwrap_or(f64::INFINITY) as i64);
-            return integer_map(&integer_map(self, ops::MaxScalar(lo)), ops::MinScalar(hi));
+            return with_integer(BinaryOp::Min, &with_integer(BinaryOp::Max, self, lo), hi);
         }
         // To the kernels, NaN is no bound.
         let (lo, hi) = (lo.unwrap_or(f64::NAN), hi.unwrap_or(f64::NAN));
-        let vjp = fused(scalars!(ClampGrad { lo, hi }), move |g, x| {
+        unary("clamp", UnaryOp::Clamp { lo, hi }, self, |[lo, hi], g, x| {
             let outside = x.le_scalar(lo).logical_or(&x.ge_scalar(hi))?.logical_or(&x.is_nan())?;
             g.masked_fill(&outside, 0.0)
-        });
-        unary("clamp", self, scalars!(Clamp { lo, hi }), vjp)
+        })
     }
 
     /// `min(max(x, lo), hi)` with tensors as bounds, of which one may be left out; all broadcast. NaN in any of them is passed
@@ -102,9 +102,9 @@ impl Tensor {
         };
         let _timer = crate::profile::op("clamp_tensor");
         hi.expect_dtype("clamp_tensor", "the upper bound", self.dtype())?;
-        let raised = Pair::new("clamp_tensor", self, lo)?.run_number(ops::Max);
+        let raised = binary::binary("clamp_tensor", BinaryOp::Max, self, lo)?;
         // Of truth values there are numbers now.
-        let out = Pair::new("clamp_tensor", &raised, &hi.detach().cast(raised.dtype()))?.run_number(ops::Min);
+        let out = binary::binary("clamp_tensor", BinaryOp::Min, &raised, &hi.detach().cast(raised.dtype()))?;
         Ok(record("clamp_tensor", out, &[self, lo, hi], |tape| {
             let bounds = || Bounds { x: self.detach(), lo: lo.detach(), hi: hi.detach() };
             let b = bounds();

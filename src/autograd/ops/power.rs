@@ -1,9 +1,10 @@
 //! Powers and roots.
 
-use super::{Pair, fused, fused_ternary, record, scalars, unary, unary_by_output};
+use super::{record, recording, unary};
 use crate::error::Result;
 use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::binary::{self, BinaryOp};
+use crate::tensor::exec::unary::UnaryOp;
 
 /// # Powers and roots
 impl Tensor {
@@ -21,17 +22,16 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn powf(&self, exponent: f64) -> Tensor {
-        unary("powf", self, scalars!(PowScalar(exponent)), move |g, x| {
+        unary("powf", UnaryOp::PowScalar { exponent }, self, |[exponent, _], g, x| {
             // The derivative of a constant; by the formula it would be 0 · ∞ at 0.
             if exponent == 0.0 {
                 return Ok(g.zeros_like());
             }
-            let formula = || g.mul(&x.powf(exponent - 1.0).mul_scalar(exponent));
             // What the kernel is better at takes longer.
-            if exponent >= 1.0 || exponent == -1.0 {
-                return formula();
+            if exponent < 1.0 && exponent != -1.0 && !recording::is_enabled() {
+                return binary::slope(BinaryOp::Pow, [g, x, &Tensor::number(x.dtype(), exponent)]);
             }
-            fused_ternary(ops::PowGrad, [g, x, &Tensor::full_dtype([], exponent, x.dtype())?], formula)
+            g.mul(&x.powf(exponent - 1.0).mul_scalar(exponent))
         })
     }
 
@@ -44,15 +44,16 @@ impl Tensor {
     #[track_caller]
     pub fn pow(&self, exponent: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("pow");
-        let out = Pair::new("pow", self, exponent)?.run_number(ops::Pow);
+        let out = binary::binary("pow", BinaryOp::Pow, self, exponent)?;
         Ok(record("pow", out, &[self, exponent], |tape| {
             let (a, b) = (self.for_gradient(), exponent.for_gradient());
             tape.edge(self, move |g| {
-                fused_ternary(ops::PowGrad, [g, &a, &b], || {
-                    // Where the exponent is 0, so is the gradient; by the formula it would be 0 · ∞ if a⁻¹ is that.
-                    let constant = b.eq_scalar(0.0).logical_and(&a.detach().reciprocal().is_finite().logical_not()?)?;
-                    g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
-                })
+                if !recording::is_enabled() {
+                    return binary::slope(BinaryOp::Pow, [g, &a, &b]);
+                }
+                // Where the exponent is 0, so is the gradient; by the formula it would be 0 · ∞ if a⁻¹ is that.
+                let constant = b.eq_scalar(0.0).logical_and(&a.detach().reciprocal().is_finite().logical_not()?)?;
+                g.mul(&b)?.mul(&a.masked_fill(&constant, 1.0)?.pow(&b.add_scalar(-1.0))?)
             });
             let (a, b) = (self.for_gradient(), exponent.for_gradient());
             tape.edge_with_output(exponent, move |g, y| {
@@ -66,21 +67,19 @@ impl Tensor {
     /// `√x`, NaN below 0. Gradient: `g / (2√x)`.
     #[must_use]
     pub fn sqrt(&self) -> Tensor {
-        unary_by_output("sqrt", self, ops::Sqrt, fused(ops::SqrtGrad, |g, y| g.div(&y.mul_scalar(2.0))))
+        unary("sqrt", UnaryOp::Sqrt, self, |_, g, y| g.div(&y.mul_scalar(2.0)))
     }
 
     /// `1 / √x`. Gradient: `−g / (2x√x)`.
     #[must_use]
     pub fn rsqrt(&self) -> Tensor {
-        let vjp = fused(ops::RsqrtGrad, |g, y| g.mul(&y.mul_scalar(-0.5).mul(&y.square())?));
-        unary_by_output("rsqrt", self, ops::Rsqrt, vjp)
+        unary("rsqrt", UnaryOp::Rsqrt, self, |_, g, y| g.mul(&y.mul_scalar(-0.5).mul(&y.square())?))
     }
 
     /// `1 / x`. Gradient: `−g / x²`.
     #[doc(alias = "recip")]
     #[must_use]
     pub fn reciprocal(&self) -> Tensor {
-        let vjp = fused(ops::ReciprocalGrad, |g, y| g.mul(y)?.mul(&y.neg()));
-        unary_by_output("reciprocal", self, ops::Reciprocal, vjp)
+        unary("reciprocal", UnaryOp::Reciprocal, self, |_, g, y| g.mul(y)?.mul(&y.neg()))
     }
 }

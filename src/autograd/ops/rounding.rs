@@ -1,23 +1,24 @@
 //! Rounding, absolute value, sign and remainder.
 
-use super::arithmetic::integer_map;
-use super::{FloatOp, Pair, fused, record, unary, unary_linear};
+use super::arithmetic::with_integer;
+use super::{record, unary};
 use crate::error::Result;
-use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::binary::{self, BinaryOp};
+use crate::tensor::exec::unary::UnaryOp;
+use crate::tensor::{DType, Tensor};
 
 /// # Rounding and signs
 impl Tensor {
     /// The largest whole number that is not above `x`. Integers stay as they are. Gradient: 0.
     #[must_use]
     pub fn floor(&self) -> Tensor {
-        round("floor", self, ops::Floor)
+        round("floor", UnaryOp::Floor, self)
     }
 
     /// The smallest whole number that is not below `x`. Integers stay as they are. Gradient: 0.
     #[must_use]
     pub fn ceil(&self) -> Tensor {
-        round("ceil", self, ops::Ceil)
+        round("ceil", UnaryOp::Ceil, self)
     }
 
     /// The nearest whole number, halves to the even one. Integers stay as they are. Gradient: 0.
@@ -30,31 +31,32 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn round(&self) -> Tensor {
-        round("round", self, ops::Round)
+        round("round", UnaryOp::Round, self)
     }
 
     /// `x` without its fraction: rounded towards zero. Integers stay as they are. Gradient: 0.
     #[must_use]
     pub fn trunc(&self) -> Tensor {
-        round("trunc", self, ops::Trunc)
+        round("trunc", UnaryOp::Trunc, self)
     }
 
     /// `|x|`. Integers give `I64`, wrapping around. Gradient: `g · sign(x)`, 0 at 0.
     #[must_use]
     pub fn abs(&self) -> Tensor {
         if !self.dtype().is_float() {
-            return integer_map(self, ops::Abs);
+            let x = self.cast(DType::I64);
+            return binary::binary_of_like(BinaryOp::Max, &with_integer(BinaryOp::Mul, &x, -1), &x);
         }
-        unary("abs", self, ops::Abs, fused(ops::AbsGrad, |g, x| g.mul(&x.sign())))
+        unary("abs", UnaryOp::Abs, self, |_, g, x| g.mul(&x.sign()))
     }
 
     /// −1, 0 or 1, and 0 for NaN. Integers give `I64`. Gradient: 0.
     #[must_use]
     pub fn sign(&self) -> Tensor {
         if !self.dtype().is_float() {
-            return integer_map(self, ops::Sign);
+            return with_integer(BinaryOp::Min, &with_integer(BinaryOp::Max, self, -1), 1);
         }
-        unary_linear("sign", self, ops::Sign, |g| Ok(g.zeros_like()))
+        unary("sign", UnaryOp::Sign, self, |_, g, _| Ok(g.zeros_like()))
     }
 
     /// The remainder of `a / b` with the sign of `b`: `a − b ⌊a / b⌋`. Integers stay integers; what is left of a
@@ -65,7 +67,7 @@ impl Tensor {
     #[track_caller]
     pub fn remainder(&self, other: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("remainder");
-        let out = Pair::new("remainder", self, other)?.run_number(ops::Rem);
+        let out = binary::binary("remainder", BinaryOp::Rem, self, other)?;
         Ok(record("remainder", out, &[self, other], |tape| {
             tape.edge(self, |g| Ok(g.clone()));
             let (a, b) = (self.for_gradient(), other.for_gradient());
@@ -76,9 +78,9 @@ impl Tensor {
     }
 }
 
-fn round(name: &'static str, x: &Tensor, op: impl FloatOp) -> Tensor {
+fn round(name: &'static str, op: UnaryOp, x: &Tensor) -> Tensor {
     if !x.dtype().is_float() {
         return x.clone();
     }
-    unary_linear(name, x, op, |g| Ok(g.zeros_like()))
+    unary(name, op, x, |_, g, _| Ok(g.zeros_like()))
 }

@@ -3,11 +3,9 @@
 use super::record;
 use crate::error::{Error, Result};
 use crate::tensor::argument::{Fill, FillValue};
-use crate::tensor::create::stale;
-use crate::tensor::dtype::with_element;
-use crate::tensor::kernels::{map, ops};
-use crate::tensor::layout::{Dims, broadcast, expand_strides};
-use crate::tensor::{DType, Element, Tensor};
+use crate::tensor::exec::binary::choose;
+use crate::tensor::layout::broadcast;
+use crate::tensor::{DType, Tensor};
 
 /// # Choosing by a mask
 impl Tensor {
@@ -90,41 +88,13 @@ impl Tensor {
     fn fill_with_number(&self, mask: &Tensor, value: f64) -> Result<Tensor> {
         let _timer = crate::profile::op("masked_fill");
         self.expect_mask(mask)?;
-        let fill = with_element!(self.dtype(), T => {
-            let element = T::from_f64(value);
-            if !self.dtype().is_float() && element.to_f64() != value {
-                return Err(Error::argument("masked_fill", format!("{value} is not a value of type {}", self.dtype())));
-            }
-            Tensor::build::<T>(&[], |out| out[0] = element)
-        });
+        let fill = Tensor::number(self.dtype(), value);
+        if !self.dtype().is_float() && fill.as_f64() != value {
+            return Err(Error::argument("masked_fill", format!("{value} is not a value of type {}", self.dtype())));
+        }
         Ok(record("masked_fill", choose("masked_fill", mask, &fill, self)?, &[self], |tape| {
             let mask = mask.clone();
             tape.edge(self, move |g| g.masked_fill(&mask, 0.0));
         }))
     }
-}
-
-#[track_caller]
-fn choose(name: &'static str, condition: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    condition.expect_dtype(name, "the condition", DType::Bool)?;
-    b.expect_dtype(name, "the second choice", a.dtype())?;
-    let layouts = [condition.layout(), a.layout(), b.layout()];
-    let fit = || {
-        let shape = broadcast(condition.shape(), &broadcast(a.shape(), b.shape())?)?;
-        let [c, a, b] = layouts.map(|layout| expand_strides(layout, &shape));
-        Some((shape, [c?, a?, b?]))
-    };
-    let Some((shape, strides)) = fit() else {
-        let (c, a, b) = (condition.shape(), a.shape(), b.shape());
-        return Err(Error::shape(name, format!("shapes {c:?} (condition), {a:?} and {b:?} do not broadcast"))
-            .with_help("counted from the last, dimensions must be equal, or 1 or absent"));
-    };
-    let mut out = stale(name, &shape, a.dtype())?;
-    with_element!(a.dtype(), T => run::<T>(condition, a, b, &strides, &mut out));
-    Ok(out)
-}
-
-fn run<T: Element>(condition: &Tensor, a: &Tensor, b: &Tensor, [c, x, y]: &[Dims; 3], out: &mut Tensor) {
-    let (shape, out) = (out.layout().shape, out.data_mut());
-    map::ternary(ops::Where, &shape, condition.strided::<bool>(c), a.strided::<T>(x), b.strided::<T>(y), out);
 }

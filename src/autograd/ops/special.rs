@@ -4,20 +4,20 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use super::unary;
 use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::unary::UnaryOp;
 
 /// # Error functions
 impl Tensor {
     /// The error function, `2/√π · ∫₀ˣ exp(−t²) dt`, as `F32` for integers. Gradient: `g · 2/√π · exp(−x²)`.
     #[must_use]
     pub fn erf(&self) -> Tensor {
-        unary("erf", self, ops::Erf, |g, x| g.mul(&slope(x)))
+        unary("erf", UnaryOp::Erf, self, |_, g, x| g.mul(&slope(x)))
     }
 
     /// `1 − erf(x)`, accurate where that is small. Gradient: `−g · 2/√π · exp(−x²)`.
     #[must_use]
     pub fn erfc(&self) -> Tensor {
-        unary("erfc", self, ops::Erfc, |g, x| g.mul(&slope(x).neg()))
+        unary("erfc", UnaryOp::Erfc, self, |_, g, x| g.mul(&slope(x).neg()))
     }
 }
 

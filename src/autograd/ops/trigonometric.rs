@@ -1,58 +1,54 @@
 //! Trigonometric and hyperbolic functions and their inverses. Angles are in radians; integers and truth values become
 //! `F32`.
 
-use super::{Pair, fused, fused_ternary, record, unary, unary_by_output};
+use super::{record, recording, unary};
 use crate::error::Result;
 use crate::tensor::Tensor;
-use crate::tensor::kernels::ops;
+use crate::tensor::exec::binary::{self, BinaryOp};
+use crate::tensor::exec::unary::{LARGE, UnaryOp};
 
 /// # Trigonometric and hyperbolic functions
 impl Tensor {
     /// `sin x`. Gradient: `g · cos x`.
     #[must_use]
     pub fn sin(&self) -> Tensor {
-        unary("sin", self, ops::Sin, |g, x| g.mul(&x.cos()))
+        unary("sin", UnaryOp::Sin, self, |_, g, x| g.mul(&x.cos()))
     }
 
     /// `cos x`. Gradient: `−g · sin x`.
     #[must_use]
     pub fn cos(&self) -> Tensor {
-        unary("cos", self, ops::Cos, |g, x| g.mul(&x.sin().neg()))
+        unary("cos", UnaryOp::Cos, self, |_, g, x| g.mul(&x.sin().neg()))
     }
 
     /// `tan x`. Gradient: `g (1 + tan² x)`.
     #[must_use]
     pub fn tan(&self) -> Tensor {
-        unary_by_output("tan", self, ops::Tan, |g, y| g.mul(&y.square().add_scalar(1.0)))
+        unary("tan", UnaryOp::Tan, self, |_, g, y| g.mul(&y.square().add_scalar(1.0)))
     }
 
     /// The angle in [−π/2, π/2] whose sine is `x`; NaN outside of [−1, 1]. Gradient: `g / √(1 − x²)`.
     #[doc(alias = "arcsin")]
     #[must_use]
     pub fn asin(&self) -> Tensor {
-        unary("asin", self, ops::Asin, |g, x| g.mul(&one_minus_square(x)?.rsqrt()))
+        unary("asin", UnaryOp::Asin, self, |_, g, x| g.mul(&one_minus_square(x)?.rsqrt()))
     }
 
     /// The angle in [0, π] whose cosine is `x`; NaN outside of [−1, 1]. Gradient: `−g / √(1 − x²)`.
     #[doc(alias = "arccos")]
     #[must_use]
     pub fn acos(&self) -> Tensor {
-        unary("acos", self, ops::Acos, |g, x| g.mul(&one_minus_square(x)?.rsqrt().neg()))
+        unary("acos", UnaryOp::Acos, self, |_, g, x| g.mul(&one_minus_square(x)?.rsqrt().neg()))
     }
 
     /// The angle in (−π/2, π/2) whose tangent is `x`. Gradient: `g / (1 + x²)`.
     #[doc(alias = "arctan")]
     #[must_use]
     pub fn atan(&self) -> Tensor {
-        unary(
-            "atan",
-            self,
-            ops::Atan,
-            fused(ops::AtanGrad, |g, x| {
-                let (x, is_large, large) = split_large(x);
-                g.mul(&is_large.where_(&large.square(), &x.square().add_scalar(1.0).reciprocal())?)
-            }),
-        )
+        unary("atan", UnaryOp::Atan, self, |_, g, x| {
+            let (x, is_large, large) = split_large(x);
+            g.mul(&is_large.where_(&large.square(), &x.square().add_scalar(1.0).reciprocal())?)
+        })
     }
 
     /// The angle of the point `(x, y)` seen from the origin, in [−π, π], where `y` is this tensor. Gradients:
@@ -64,62 +60,65 @@ impl Tensor {
     #[track_caller]
     pub fn atan2(&self, x: &Tensor) -> Result<Tensor> {
         let _timer = crate::profile::op("atan2");
-        let out = Pair::new("atan2", self, x)?.run_float(ops::Atan2);
+        let out = binary::binary("atan2", BinaryOp::Atan2, self, x)?;
         Ok(record("atan2", out, &[self, x], |tape| {
             let (a, b) = (self.for_gradient(), x.for_gradient());
-            tape.edge(self, move |g| Ok(fused_ternary(ops::Atan2Grad, [g, &b, &a], || angle_slope(g, &b, &a))?.neg()));
+            tape.edge(self, move |g| Ok(angle_slope(g, &b, &a)?.neg()));
             let (a, b) = (self.for_gradient(), x.for_gradient());
-            tape.edge(x, move |g| fused_ternary(ops::Atan2Grad, [g, &a, &b], || angle_slope(g, &a, &b)));
+            tape.edge(x, move |g| angle_slope(g, &a, &b));
         }))
     }
 
     /// The hyperbolic sine, `(eˣ − e⁻ˣ) / 2`. Gradient: `g · cosh x`.
     #[must_use]
     pub fn sinh(&self) -> Tensor {
-        unary("sinh", self, ops::Sinh, |g, x| g.mul(&x.cosh()))
+        unary("sinh", UnaryOp::Sinh, self, |_, g, x| g.mul(&x.cosh()))
     }
 
     /// The hyperbolic cosine, `(eˣ + e⁻ˣ) / 2`. Gradient: `g · sinh x`.
     #[must_use]
     pub fn cosh(&self) -> Tensor {
-        unary("cosh", self, ops::Cosh, |g, x| g.mul(&x.sinh()))
+        unary("cosh", UnaryOp::Cosh, self, |_, g, x| g.mul(&x.sinh()))
     }
 
     /// The hyperbolic tangent, `(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`. Gradient: `g (1 − tanh² x)`.
     #[must_use]
     pub fn tanh(&self) -> Tensor {
-        let vjp = fused(ops::TanhGrad, |g, y| g.mul(&one_minus_square(y)?));
-        unary_by_output("tanh", self, ops::Tanh, vjp)
+        unary("tanh", UnaryOp::Tanh, self, |_, g, y| g.mul(&one_minus_square(y)?))
     }
 
     /// The inverse hyperbolic sine. Gradient: `g / √(x² + 1)`.
     #[doc(alias = "arcsinh")]
     #[must_use]
     pub fn asinh(&self) -> Tensor {
-        let vjp = fused(ops::AsinhGrad, |g, x| {
+        unary("asinh", UnaryOp::Asinh, self, |_, g, x| {
             let (x, is_large, large) = split_large(x);
             g.mul(&is_large.where_(&large, &x.square().add_scalar(1.0).rsqrt())?)
-        });
-        unary("asinh", self, ops::Asinh, vjp)
+        })
     }
 
     /// The inverse hyperbolic cosine; NaN below 1. Gradient: `g / √(x² − 1)`.
     #[doc(alias = "arccosh")]
     #[must_use]
     pub fn acosh(&self) -> Tensor {
-        unary("acosh", self, ops::Acosh, |g, x| g.mul(&x.add_scalar(-1.0).rsqrt())?.mul(&x.add_scalar(1.0).rsqrt()))
+        unary("acosh", UnaryOp::Acosh, self, |_, g, x| {
+            g.mul(&x.add_scalar(-1.0).rsqrt())?.mul(&x.add_scalar(1.0).rsqrt())
+        })
     }
 
     /// The inverse hyperbolic tangent; ±∞ for ±1 and NaN beyond. Gradient: `g / (1 − x²)`.
     #[doc(alias = "arctanh")]
     #[must_use]
     pub fn atanh(&self) -> Tensor {
-        unary("atanh", self, ops::Atanh, |g, x| g.div(&one_minus_square(x)?))
+        unary("atanh", UnaryOp::Atanh, self, |_, g, x| g.div(&one_minus_square(x)?))
     }
 }
 
 /// `−g a / (a² + b²)`, with both divided by the larger one before they are squared.
 fn angle_slope(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if !recording::is_enabled() {
+        return binary::slope(BinaryOp::Atan2, [g, a, b]);
+    }
     let size = a.detach().abs().maximum(&b.detach().abs())?;
     // At the origin and at infinity, where numerators are made 0.
     let settled = size.eq_scalar(0.0).logical_or(&size.is_inf())?;
@@ -134,8 +133,8 @@ fn angle_slope(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// gradient that is not taken.
 fn split_large(x: &Tensor) -> (Tensor, Tensor, Tensor) {
     let size = x.abs();
-    let bounded = x.clamp(Some(-ops::LARGE), Some(ops::LARGE));
-    (bounded, size.gt_scalar(ops::LARGE), size.clamp_min(ops::LARGE).reciprocal())
+    let bounded = x.clamp(Some(-LARGE), Some(LARGE));
+    (bounded, size.gt_scalar(LARGE), size.clamp_min(LARGE).reciprocal())
 }
 
 /// `1 − x²` as `(1 − x)(1 + x)`, which keeps its digits near ±1. Near 0 the slopes of the two factors would cancel, so the

@@ -7,14 +7,74 @@
 //! |---|---|
 //! | [`unary`] | functions of one element, and their slopes |
 //! | [`binary`] | functions of two and three elements, comparisons, choices |
+//! | [`cast`] | conversion between types of elements |
 //! | [`reduce`] | reductions, scans and sorting along a dimension |
 //! | [`index`] | copying, joining, placing, going by tables of indices |
 //! | [`gemm`] | matrix products |
 //! | [`fused`] | the fused loops of training |
 
 pub(crate) mod binary;
+pub(crate) mod cast;
 pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;
 pub(crate) mod reduce;
 pub(crate) mod unary;
+
+use half::{bf16, f16};
+
+use super::kernels::block::Args;
+use super::kernels::cast::{CastTo, Wrap};
+use super::kernels::map::Job;
+use super::kernels::ops::Row;
+use super::kernels::{Data, Operand, Read};
+use super::layout::{Dims, expand_strides};
+use super::{DType, Element, Tensor};
+
+/// A tensor as an operand of a loop over elements of type `T`: converted on the way, if it is of another type.
+fn operand<'a, T: Element>(x: &'a Tensor, strides: &'a [usize]) -> Operand<'a, T>
+where
+    Tensor: Read<T>,
+{
+    Operand { data: if x.dtype() == T::DTYPE { Data::Own(x.data()) } else { Data::Other(x, 0) }, strides }
+}
+
+/// The strides with which a tensor is read in a shape that it broadcasts to.
+fn strides_to(x: &Tensor, shape: &[usize]) -> Option<Dims> {
+    expand_strides(x.layout(), shape)
+}
+
+/// Runs a loop over operands of a common shape: in the type `computed`, which is `F32`, `F64`, or `I64` if the row has a
+/// loop for integers. The result is stored as the type `result`.
+fn run<const K: usize>(
+    row: &Row<K>,
+    args: Args,
+    shape: &[usize],
+    x: [&Tensor; K],
+    strides: [&[usize]; K],
+    computed: DType,
+    result: DType,
+) -> Tensor {
+    let cost = row.cost;
+    match (computed, &row.i64) {
+        (DType::F64, _) => {
+            let x = std::array::from_fn(|k| operand(x[k], strides[k]));
+            Tensor::build(shape, |out| Job { block: &row.f64, args, cost }.run(shape, &x, out))
+        }
+        (DType::I64, Some(block)) => {
+            let (x, job) = (std::array::from_fn(|k| operand(x[k], strides[k])), Job { block, args, cost });
+            match result {
+                DType::U8 => Tensor::build::<u8>(shape, |out| job.run_as(shape, &x, out, u8::wrap)),
+                _ => Tensor::build::<i64>(shape, |out| job.run(shape, &x, out)),
+            }
+        }
+        _ => {
+            let (x, job) = (std::array::from_fn(|k| operand(x[k], strides[k])), Job { block: &row.f32, args, cost });
+            match result {
+                DType::BF16 => Tensor::build::<bf16>(shape, |out| job.run_as(shape, &x, out, f32::cast_all)),
+                DType::F16 => Tensor::build::<f16>(shape, |out| job.run_as(shape, &x, out, f32::cast_all)),
+                _ => Tensor::build::<f32>(shape, |out| job.run(shape, &x, out)),
+            }
+        }
+    }
+}

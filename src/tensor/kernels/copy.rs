@@ -1,11 +1,8 @@
-//! Gathering strided elements, and conversion between types.
-
-use half::{bf16, f16};
+//! Gathering strided elements.
 
 use crate::parallel;
 
-use super::map::{Unary, along_first, unary};
-use super::simd::Isa;
+use super::map::along_first;
 use super::walk::{Plan, Strided, count, for_rows, gather};
 use super::{Elem, GRAIN};
 
@@ -77,69 +74,5 @@ fn transpose<T: Elem>(data: &[T], stride: usize, columns: usize, out: &mut [T]) 
                 out[left..left + width].copy_from_slice(&row[..width]);
             }
         }
-    }
-}
-
-/// The conversion of one element type to another: to integers by truncation towards zero and saturation (NaN becomes
-/// 0), to `bool` by `x ≠ 0`, to smaller floating-point types by rounding.
-pub(crate) trait CastTo<U: Elem>: Elem {
-    fn cast(self) -> U;
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Cast;
-
-impl<T: CastTo<U>, U: Elem> Unary<T, U> for Cast {
-    #[inline(always)]
-    fn apply<I: Isa>(self, x: T) -> U {
-        x.cast()
-    }
-}
-
-/// `out = x`, converted.
-pub(crate) fn cast<A: CastTo<B>, B: Elem>(x: &[A], out: &mut [B]) {
-    unary(Cast, x, out);
-}
-
-macro_rules! casts {
-    ($($from:ty as |$x:ident| { $($to:ty => $value:expr),* $(,)? })*) => {$($(
-        impl CastTo<$to> for $from {
-            #[inline(always)]
-            fn cast(self) -> $to {
-                let $x = self;
-                $value
-            }
-        }
-    )*)*};
-}
-
-casts! {
-    f32 as |x| {
-        f32 => x, f64 => f64::from(x), bf16 => bf16::from_f32(x), f16 => f16::from_f32(x), i64 => x as i64, u8 => x as u8,
-        bool => x != 0.0,
-    }
-    f64 as |x| {
-        f32 => x as f32, f64 => x, bf16 => bf16::from_f64(x), f16 => f16::from_f64(x), i64 => x as i64, u8 => x as u8,
-        bool => x != 0.0,
-    }
-    bf16 as |x| {
-        f32 => x.to_f32(), f64 => x.to_f64(), bf16 => x, f16 => f16::from_f32(x.to_f32()), i64 => x.to_f32() as i64,
-        u8 => x.to_f32() as u8, bool => x.to_f32() != 0.0,
-    }
-    f16 as |x| {
-        f32 => x.to_f32(), f64 => x.to_f64(), bf16 => bf16::from_f32(x.to_f32()), f16 => x, i64 => x.to_f32() as i64,
-        u8 => x.to_f32() as u8, bool => x.to_f32() != 0.0,
-    }
-    i64 as |x| {
-        f32 => x as f32, f64 => x as f64, bf16 => bf16::from_f64(x as f64), f16 => f16::from_f64(x as f64), i64 => x,
-        u8 => x.clamp(0, 255) as u8, bool => x != 0,
-    }
-    u8 as |x| {
-        f32 => f32::from(x), f64 => f64::from(x), bf16 => bf16::from_f32(f32::from(x)), f16 => f16::from_f32(f32::from(x)),
-        i64 => i64::from(x), u8 => x, bool => x != 0,
-    }
-    bool as |x| {
-        f32 => f32::from(u8::from(x)), f64 => f64::from(u8::from(x)), bf16 => bf16::from_f32(f32::from(u8::from(x))),
-        f16 => f16::from_f32(f32::from(u8::from(x))), i64 => i64::from(x), u8 => u8::from(x), bool => x,
     }
 }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`simd`] | which instruction set to run on, decided once at run time |
 //! | [`math`] | elementary functions that vectorise, with stated accuracy |
+//! | [`block`] | loops as values: rows of function pointers for each type and instruction set |
 //! | [`map`] | element by element, with broadcasting |
-//! | [`ops`] | the operations that [`map`] applies |
+//! | [`ops`] | the operations that [`map`] applies: a row for each |
 //! | [`reduce`], [`scan`], [`sort`] | along one dimension of three |
 //! | [`renorm`] | scaling back rows that are too long |
-//! | [`copy`] | gathering strided elements, conversion between types |
+//! | [`copy`] | gathering strided elements |
+//! | [`cast`] | conversion between types |
 //! | [`cache`] | keys and values, put to their places |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
@@ -26,7 +28,9 @@
 //! then compiled without the instruction set, ten times slower; make it a function with `#[inline(always)]`.
 
 pub(crate) mod attention;
+pub(crate) mod block;
 pub(crate) mod cache;
+pub(crate) mod cast;
 pub(crate) mod copy;
 pub(crate) mod cross_entropy;
 pub(crate) mod gemm;
@@ -53,8 +57,8 @@ mod tests;
 mod walk;
 
 pub(crate) use math::Real;
-pub(crate) use walk::Strided;
 use walk::count;
+pub(crate) use walk::{Data, Operand, Read, Strided};
 
 /// What a kernel needs of its elements: to copy them, and something to fill a buffer with.
 pub(crate) trait Elem: Copy + Default + Send + Sync + 'static {}

@@ -17,22 +17,96 @@ pub(super) fn count(shape: &[usize]) -> usize {
 impl<T> Strided<'_, T> {
     /// Whether every element of a shape of these sizes is in the data.
     pub(super) fn covers(&self, sizes: impl Iterator<Item = usize> + Clone) -> bool {
-        let last = sizes
-            .clone()
-            .zip(self.strides)
-            .fold(0usize, |last, (size, stride)| last.saturating_add(size.saturating_sub(1).saturating_mul(*stride)));
-        last < self.data.len() || sizes.into_iter().any(|size| size == 0)
+        reaches(self.data.len(), self.strides, sizes)
+    }
+}
+
+/// Elements that are converted as they are read.
+pub(crate) trait Read<T>: Sync {
+    fn len(&self) -> usize;
+
+    /// Every `stride`-th element from `start` on; with stride 0, one element everywhere.
+    fn read(&self, start: usize, stride: usize, out: &mut [T]);
+}
+
+/// The elements of an operand: in the type of the loop that they are for, or converted to it on the way.
+#[derive(Clone, Copy)]
+pub(crate) enum Data<'a, T> {
+    Own(&'a [T]),
+    /// From this element on.
+    Other(&'a dyn Read<T>, usize),
+}
+
+impl<T: Elem> Data<'_, T> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Own(data) => data.len(),
+            Self::Other(source, start) => source.len().saturating_sub(*start),
+        }
     }
 
-    /// Whether the elements of the shape lie one after the other.
-    pub(super) fn is_contiguous(&self, shape: &[usize]) -> bool {
-        let mut expected = 1;
-        shape.iter().zip(self.strides).rev().all(|(&size, &stride)| {
-            let fits = stride == expected || size == 1;
-            expected = expected.saturating_mul(size);
-            fits
-        })
+    fn from(self, start: usize) -> Self {
+        match self {
+            Self::Own(data) => Self::Own(&data[start..]),
+            Self::Other(source, begin) => Self::Other(source, begin + start),
+        }
     }
+
+    fn read(&self, start: usize, stride: usize, out: &mut [T]) {
+        match (self, stride) {
+            (Self::Own(data), 1) => out.copy_from_slice(&data[start..][..out.len()]),
+            (Self::Own(data), 0) => out.fill(data[start]),
+            (Self::Own(data), _) => gather(&data[start..], stride, out),
+            (Self::Other(source, begin), _) => source.read(begin + start, stride, out),
+        }
+    }
+}
+
+/// One operand of a loop, with a stride for each dimension of the common shape (0 = broadcast).
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'a, T> {
+    pub(crate) data: Data<'a, T>,
+    pub(crate) strides: &'a [usize],
+}
+
+impl<'a, T: Elem> Operand<'a, T> {
+    /// Whether every element of a shape is in the data.
+    pub(super) fn covers(&self, shape: &[usize]) -> bool {
+        reaches(self.data.len(), self.strides, shape.iter().copied())
+    }
+
+    /// The elements as they are, if they are of the type of the loop and the shape's lie one after the other.
+    pub(super) fn as_slice(&self, shape: &[usize]) -> Option<&'a [T]> {
+        match self.data {
+            Data::Own(data) if is_contiguous(shape, self.strides) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// The operand without its first dimension, at index `i` of that.
+    pub(super) fn at(self, i: usize) -> Self {
+        let stride = self.strides.first().copied().unwrap_or(0);
+        Self { data: self.data.from(i * stride), strides: self.strides.get(1..).unwrap_or_default() }
+    }
+}
+
+/// Whether every element of a shape of these sizes is in data of length `len`.
+fn reaches(len: usize, strides: &[usize], sizes: impl Iterator<Item = usize> + Clone) -> bool {
+    let last = sizes
+        .clone()
+        .zip(strides)
+        .fold(0usize, |last, (size, stride)| last.saturating_add(size.saturating_sub(1).saturating_mul(*stride)));
+    last < len || sizes.into_iter().any(|size| size == 0)
+}
+
+/// Whether the elements of the shape lie one after the other.
+fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
+    let mut expected = 1;
+    shape.iter().zip(strides).rev().all(|(&size, &stride)| {
+        let fits = stride == expected || size == 1;
+        expected = expected.saturating_mul(size);
+        fits
+    })
 }
 
 /// The most dimensions that a [`Plan`] can have, after neighbours were merged.
@@ -163,9 +237,9 @@ impl Cursor {
     }
 }
 
-/// One operand of a walk: hands out its elements piece by piece as slices, gathering them first where needed.
-pub(super) struct Operand<'a, T> {
-    data: &'a [T],
+/// One operand of a walk: hands out its elements piece by piece as slices, gathering and converting them first where needed.
+pub(super) struct Feed<'a, T> {
+    data: Data<'a, T>,
     contiguous: bool,
     /// Whether all rows are the same.
     periodic: bool,
@@ -175,8 +249,8 @@ pub(super) struct Operand<'a, T> {
     splat: Option<usize>,
 }
 
-impl<'a, T: Elem> Operand<'a, T> {
-    pub(super) fn new<const K: usize>(plan: &Plan<K>, k: usize, data: &'a [T]) -> Self {
+impl<'a, T: Elem> Feed<'a, T> {
+    pub(super) fn new<const K: usize>(plan: &Plan<K>, k: usize, data: Data<'a, T>) -> Self {
         Self {
             data,
             contiguous: plan.is_contiguous(k),
@@ -187,15 +261,15 @@ impl<'a, T: Elem> Operand<'a, T> {
         }
     }
 
-    /// Whether whole rows have to be brought together in a buffer.
+    /// Whether elements have to be brought together in a buffer, so that pieces are at most [`CHUNK`] long.
     pub(super) fn gathers<const K: usize>(&self, plan: &Plan<K>, k: usize) -> bool {
-        !self.contiguous && plan.strides(k).first() != Some(&1)
+        !matches!(self.data, Data::Own(_)) || (!self.contiguous && plan.strides(k).first() != Some(&1))
     }
 
     /// The elements `pos .. pos + len`, a [`Plan::piece`].
     pub(super) fn piece<const K: usize>(&mut self, plan: &Plan<K>, k: usize, pos: usize, len: usize) -> &[T] {
         if self.contiguous {
-            return &self.data[pos..pos + len];
+            return self.run(pos, len);
         }
         let (sizes, strides) = (plan.sizes(), plan.strides(k));
         let inner = plan.inner();
@@ -210,15 +284,24 @@ impl<'a, T: Elem> Operand<'a, T> {
         }
         let offset = Cursor::at(sizes, strides, row).offset;
         match stride {
-            1 => return &self.data[offset + column..][..len],
+            1 => return self.run(offset + column, len),
             0 => {
                 if self.splat != Some(offset) {
-                    self.buffer.fill(self.data[offset]);
+                    self.data.read(offset, 0, &mut self.buffer);
                     self.splat = Some(offset);
                 }
             }
-            _ => gather(&self.data[offset + column * stride..], stride, &mut self.buffer[..len]),
+            _ => self.data.read(offset + column * stride, stride, &mut self.buffer[..len]),
         }
+        &self.buffer[..len]
+    }
+
+    /// Elements that lie one after the other.
+    fn run(&mut self, start: usize, len: usize) -> &[T] {
+        if let Data::Own(data) = self.data {
+            return &data[start..start + len];
+        }
+        self.data.read(start, 1, &mut self.buffer[..len]);
         &self.buffer[..len]
     }
 
@@ -226,12 +309,7 @@ impl<'a, T: Elem> Operand<'a, T> {
         self.splat = None;
         let mut cursor = Cursor::at(sizes, strides, row);
         for out in self.buffer[..len].chunks_mut(sizes[0]) {
-            let from = &self.data[cursor.offset..];
-            match strides[0] {
-                1 => out.copy_from_slice(&from[..out.len()]),
-                0 => out.fill(from[0]),
-                stride => gather(from, stride, out),
-            }
+            self.data.read(cursor.offset, strides[0], out);
             cursor.advance(sizes, strides);
         }
     }

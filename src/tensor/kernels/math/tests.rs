@@ -1,8 +1,10 @@
 //! Accuracy of the `f32` functions against the `f64` ones of the standard library.
 
-use super::super::map::{Binary, Unary, binary, unary};
+use super::super::ops::BinaryOp::*;
+use super::super::ops::UnaryOp::*;
 use super::super::ops::*;
 use super::super::simd::tests::on_each_level;
+use super::super::tests::loops::*;
 use super::super::walk::Strided;
 
 /// Every so many bit patterns of `f32` are tried; a prime, so that mantissas vary.
@@ -44,7 +46,7 @@ fn ulps(y: f32, exact: f64) -> f64 {
     (f64::from(y) - exact).abs() / ulp
 }
 
-fn worst(op: impl Unary<f32>, exact: impl Fn(f64) -> f64) -> (f64, f32) {
+fn worst(op: UnaryOp, exact: impl Fn(f64) -> f64) -> (f64, f32) {
     let x = sample();
     let mut worst = (0.0, 0.0);
     on_each_level(|_| {
@@ -105,9 +107,9 @@ accuracy! {
     acosh: Acosh, 0.51, |x| if x < 1.0 { f64::NAN } else { libm::acosh(x) };
     atanh: Atanh, 0.51, libm::atanh;
     erfc: Erfc, 0.51, libm::erfc;
-    pow_2_5: PowScalar(2.5), 0.51, |x| x.powf(2.5);
-    pow_minus_3: PowScalar(-3.0), 0.51, |x| x.powi(-3);
-    pow_third: PowScalar(1.0 / 3.0_f32), 0.51, |x| x.powf(f64::from(1.0 / 3.0_f32));
+    pow_2_5: PowScalar { exponent: 2.5 }, 0.51, |x| x.powf(2.5);
+    pow_minus_3: PowScalar { exponent: -3.0 }, 0.51, |x| x.powi(-3);
+    pow_third: PowScalar { exponent: f64::from(1.0 / 3.0_f32) }, 0.51, |x| x.powf(f64::from(1.0 / 3.0_f32));
 }
 
 fn pairs() -> (Vec<f32>, Vec<f32>) {
@@ -149,7 +151,7 @@ fn pairs() -> (Vec<f32>, Vec<f32>) {
     (a, b)
 }
 
-fn worst_pair(op: impl Binary<f32>, exact: impl Fn(f64, f64) -> f64) -> (f64, (f32, f32)) {
+fn worst_pair(op: BinaryOp, exact: impl Fn(f64, f64) -> f64) -> (f64, (f32, f32)) {
     let (a, b) = pairs();
     let mut worst = (0.0, (0.0, 0.0));
     on_each_level(|_| {
@@ -189,14 +191,7 @@ fn gelu_and_its_gradient() {
         for x in x.chunks(1000) {
             let (mut y, mut slope) = (vec![0.0; x.len()], vec![0.0; x.len()]);
             unary(Gelu, x, &mut y);
-            let (g, shape) = (vec![1.0; x.len()], [x.len()]);
-            binary(
-                GeluGrad,
-                &shape,
-                Strided { data: &g, strides: &[1] },
-                Strided { data: x, strides: &[1] },
-                &mut slope,
-            );
+            super::super::tests::loops::slope(Gelu, &vec![1.0; x.len()], x, &mut slope);
             for ((&x, &y), &slope) in x.iter().zip(&y).zip(&slope) {
                 let (wide, y) = (f64::from(x), f64::from(y));
                 let error = (y - wide * cdf(wide)).abs() / wide.abs().max(1e-30);

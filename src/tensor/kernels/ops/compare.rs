@@ -1,22 +1,52 @@
-//! Comparisons, logic, and choices made by them.
+//! Comparisons, logic, kinds of numbers, and choices made by truth values.
 
 use super::super::Elem;
-use super::super::map::{Binary, Ternary, Unary};
+use super::super::block::{Args, Block};
 use super::super::math::Real;
 use super::super::simd::Isa;
+use super::Function;
+
+/// Loops from numbers to truth values. `u8` serves truth values as well.
+pub(crate) struct Comparison {
+    pub(crate) f32: Block<f32, bool, 2>,
+    pub(crate) f64: Block<f64, bool, 2>,
+    pub(crate) i64: Block<i64, bool, 2>,
+    pub(crate) u8: Block<u8, bool, 2>,
+}
 
 macro_rules! comparisons {
-    ($($(#[$doc:meta])* $name:ident => $op:tt;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name;
-        impl<T: Elem + PartialOrd> Binary<T, bool> for $name {
-            #[inline(always)]
-            fn apply<I: Isa>(self, a: T, b: T) -> bool {
-                a $op b
+    ($($(#[$doc:meta])* $name:ident => $op:tt;)*) => {
+        /// A comparison of two numbers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum CompareOp {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl CompareOp {
+            pub(crate) fn row(self) -> &'static Comparison {
+                match self {
+                    $(Self::$name => const {
+                        &Comparison {
+                            f32: Block::medium::<$name>(),
+                            f64: Block::plain::<$name>(),
+                            i64: Block::plain::<$name>(),
+                            u8: Block::plain::<$name>(),
+                        }
+                    },)*
+                }
             }
         }
-    )*};
+
+        $(
+            enum $name {}
+            impl<T: Elem + PartialOrd> Function<T, bool, 2> for $name {
+                #[inline(always)]
+                fn of<I: Isa>(_: Args, [a, b]: [T; 2]) -> bool {
+                    a $op b
+                }
+            }
+        )*
+    };
 }
 
 comparisons! {
@@ -35,17 +65,32 @@ comparisons! {
 }
 
 macro_rules! logic {
-    ($($(#[$doc:meta])* $name:ident => $op:tt;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name;
-        impl Binary<bool> for $name {
-            #[inline(always)]
-            fn apply<I: Isa>(self, a: bool, b: bool) -> bool {
-                a $op b
+    ($($(#[$doc:meta])* $name:ident => $op:tt;)*) => {
+        /// What two truth values make.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum LogicOp {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl LogicOp {
+            /// Of truth values as bytes, 0 or 1.
+            pub(crate) fn row(self) -> &'static Block<u8, bool, 2> {
+                match self {
+                    $(Self::$name => const { &Block::plain::<$name>() },)*
+                }
             }
         }
-    )*};
+
+        $(
+            enum $name {}
+            impl Function<u8, bool, 2> for $name {
+                #[inline(always)]
+                fn of<I: Isa>(_: Args, [a, b]: [u8; 2]) -> bool {
+                    (a $op b) != 0
+                }
+            }
+        )*
+    };
 }
 
 logic! {
@@ -57,29 +102,32 @@ logic! {
     Xor => ^;
 }
 
-/// The opposite.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Not;
-
-impl Unary<bool> for Not {
-    #[inline(always)]
-    fn apply<I: Isa>(self, x: bool) -> bool {
-        !x
-    }
-}
-
 macro_rules! classes {
-    ($($(#[$doc:meta])* $name:ident => |$x:ident| $value:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name;
-        impl<T: Real> Unary<T, bool> for $name {
-            #[inline(always)]
-            fn apply<I: Isa>(self, $x: T) -> bool {
-                $value
+    ($($(#[$doc:meta])* $name:ident => |$x:ident| $value:expr;)*) => {
+        /// A kind of numbers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum ClassOp {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ClassOp {
+            pub(crate) fn row(self) -> (&'static Block<f32, bool, 1>, &'static Block<f64, bool, 1>) {
+                match self {
+                    $(Self::$name => const { (&Block::medium::<$name>(), &Block::plain::<$name>()) },)*
+                }
             }
         }
-    )*};
+
+        $(
+            enum $name {}
+            impl<T: Real> Function<T, bool, 1> for $name {
+                #[inline(always)]
+                fn of<I: Isa>(_: Args, [$x]: [T; 1]) -> bool {
+                    $value
+                }
+            }
+        )*
+    };
 }
 
 classes! {
@@ -91,13 +139,17 @@ classes! {
     IsFinite => |x| x.is_finite();
 }
 
-/// `a` where the condition holds, else `b`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Where;
+/// `a` where the condition is not 0, else `b`, from `(condition, a, b)`. Elements are moved as bits, whatever they mean.
+enum Choose {}
 
-impl<T: Elem> Ternary<bool, T, T, T> for Where {
+impl<W: Elem + PartialEq> Function<W, W, 3> for Choose {
     #[inline(always)]
-    fn apply<I: Isa>(self, condition: bool, a: T, b: T) -> T {
-        if condition { a } else { b }
+    fn of<I: Isa>(_: Args, [condition, a, b]: [W; 3]) -> W {
+        if condition == W::default() { b } else { a }
     }
+}
+
+/// The loop of `where` for elements of one size.
+pub(crate) fn choose<W: Elem + PartialEq>() -> &'static Block<W, W, 3> {
+    const { &Block::medium::<Choose>() }
 }

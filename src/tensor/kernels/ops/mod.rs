@@ -1,66 +1,91 @@
-//! The operations that the loops of [`map`](super::map) apply: small structs, empty or holding scalars.
+//! The operations on single elements: a row for each, with its formula and, beside it, that of its slope.
 //!
-//! Where the derivative of an activation is one pass over the gradient and one other tensor, it is an operation of its
-//! own: `…Grad` of `(g, x)` with the activation's input `x`, or of `(g, y)` with its output `y`.
+//! | module | rows |
+//! |---|---|
+//! | [`unary`] | functions of one number: [`UnaryOp`] |
+//! | [`binary`] | functions of two numbers: [`BinaryOp`] |
+//! | [`compare`] | what gives truth values: [`CompareOp`], [`LogicOp`], [`ClassOp`]; choices made by them: [`choose`] |
+//!
+//! From a row come a value of the enum, which carries the numbers that the operation holds, and a place in the tables of
+//! [`Row`]s: what it costs, and a [`Block`] for each type that it is computed in. `f32` loops are compiled for every
+//! instruction set. Of `f64` loops only cheap ones are: the others call a function of the standard library for each element.
 
-/// Operations of one argument on `f32` and `f64`: `Name { fields } cost => |operation, argument| value;`, where `T` is the
-/// type of the elements and `I` the instruction set.
-macro_rules! real_unary {
-    ($($(#[$doc:meta])* $name:ident $({ $($field:ident),* })? $cost:literal => |$op:pat_param, $x:ident| $value:expr;)*) => {$(
-        real_struct!($(#[$doc])* $name $({ $($field),* })?);
-        impl<T: Real> Unary<T> for real_struct!(@type $name $({ $($field),* })?) {
-            const COST: usize = $cost;
-            #[inline(always)]
-            fn apply<I: Isa>(self, $x: T) -> T {
-                let $op = self;
-                $value
-            }
-        }
-    )*};
-}
-
-/// The same for two arguments.
-macro_rules! real_binary {
-    ($($(#[$doc:meta])* $name:ident $({ $($field:ident),* })? $cost:literal => |$op:pat_param, $a:ident, $b:ident| $value:expr;)*) => {$(
-        real_struct!($(#[$doc])* $name $({ $($field),* })?);
-        impl<T: Real> Binary<T> for real_struct!(@type $name $({ $($field),* })?) {
-            const COST: usize = $cost;
-            #[inline(always)]
-            fn apply<I: Isa>(self, $a: T, $b: T) -> T {
-                let $op = self;
-                $value
-            }
-        }
-    )*};
-}
-
-macro_rules! real_struct {
-    (@type $name:ident) => { $name };
-    (@type $name:ident { $($field:ident),* }) => { $name<T> };
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name;
-    };
-    ($(#[$doc:meta])* $name:ident { $($field:ident),* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name<T> {
-            $(pub(crate) $field: T,)*
-        }
-    };
-}
-
-mod activation;
-mod arithmetic;
+mod binary;
 mod compare;
-mod elementary;
-mod gradient;
-mod scalar;
+mod formulas;
+mod number;
+mod unary;
 
-pub(crate) use activation::*;
-pub(crate) use arithmetic::*;
-pub(crate) use compare::*;
-pub(crate) use elementary::*;
-pub(crate) use gradient::*;
-pub(crate) use scalar::*;
+pub(crate) use binary::{ACCUMULATE, BinaryOp};
+pub(crate) use compare::{ClassOp, CompareOp, Comparison, LogicOp, choose};
+pub(crate) use formulas::{GELU_LIMIT, GELU_TANH_CUBIC, GELU_TANH_SCALE, LARGE, SELU_ALPHA, SELU_SCALE, SILU_LIMIT};
+pub(crate) use number::Number;
+pub(crate) use unary::{Saved, UnaryOp};
+
+use super::Elem;
+use super::block::{Args, Block, Loop};
+use super::simd::Isa;
+
+/// Loops over `K` operands that are computed in `f32` and `f64`, and some in `i64`.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<const K: usize> {
+    /// How much longer than an addition an element takes, roughly.
+    pub(crate) cost: usize,
+    pub(crate) f32: Block<f32, f32, K>,
+    pub(crate) f64: Block<f64, f64, K>,
+    pub(crate) i64: Option<Block<i64, i64, K>>,
+}
+
+impl<const K: usize> Row<K> {
+    const fn real<L: Loop<f32, f32, K> + Loop<f64, f64, K>>(cost: usize) -> Self {
+        let f64 = if cost <= 2 { Block::medium::<L>() } else { Block::plain::<L>() };
+        Self { cost, f32: Block::wide::<L>(), f64, i64: None }
+    }
+
+    const fn number<L: Loop<f32, f32, K> + Loop<f64, f64, K> + Loop<i64, i64, K>>(cost: usize) -> Self {
+        Self { i64: Some(Block::plain::<L>()), ..Self::real::<L>(cost) }
+    }
+}
+
+const fn pad<const N: usize>(numbers: [f64; N]) -> Args {
+    let mut args = [0.0; 2];
+    let mut i = 0;
+    while i < N {
+        args[i] = numbers[i];
+        i += 1;
+    }
+    args
+}
+
+/// What a loop does with the elements of `K` operands that lie at the same place.
+pub(super) trait Function<T, U, const K: usize> {
+    /// `#[inline(always)]`, as is everything that it calls.
+    fn of<I: Isa>(args: Args, x: [T; K]) -> U;
+}
+
+impl<T: Elem, U, F: Function<T, U, 1>> Loop<T, U, 1> for F {
+    #[inline(always)]
+    fn run<I: Isa>(args: Args, [x]: [&[T]; 1], out: &mut [U]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = F::of::<I>(args, [x]);
+        }
+    }
+}
+
+impl<T: Elem, U, F: Function<T, U, 2>> Loop<T, U, 2> for F {
+    #[inline(always)]
+    fn run<I: Isa>(args: Args, [a, b]: [&[T]; 2], out: &mut [U]) {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *out = F::of::<I>(args, [a, b]);
+        }
+    }
+}
+
+impl<T: Elem, U, F: Function<T, U, 3>> Loop<T, U, 3> for F {
+    #[inline(always)]
+    fn run<I: Isa>(args: Args, [a, b, c]: [&[T]; 3], out: &mut [U]) {
+        for (((out, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
+            *out = F::of::<I>(args, [a, b, c]);
+        }
+    }
+}

@@ -2,10 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::loops::*;
+use crate::tensor::kernels::cast::CastTo;
 use crate::tensor::kernels::cross_entropy::{Criterion, cross_entropy};
 use crate::tensor::kernels::gemm::{MatRef, gemm};
 use crate::tensor::kernels::index::{self, Along, Part, Place};
-use crate::tensor::kernels::{Strided, copy, map, ops, optim, penalty, reduce, scan, softmax, sort};
+use crate::tensor::kernels::ops::{BinaryOp, UnaryOp};
+use crate::tensor::kernels::{Strided, copy, optim, penalty, reduce, scan, softmax, sort};
 
 /// What a kernel makes of an output of this length.
 type Case = (&'static str, usize, fn(&mut [f32]));
@@ -19,16 +22,15 @@ fn strided(strides: &[usize]) -> Strided<'_, f32> {
 /// Kernels for twelve elements or rows of four, with the length of the output that fits.
 fn cases() -> Vec<Case> {
     vec![
-        ("unary", 12, |out| map::unary(ops::Exp, &X, out)),
-        ("binary", 12, |out| map::binary(ops::Add, &[3, 4], strided(&[4, 1]), strided(&[0, 1]), out)),
-        ("binary, contiguous", 12, |out| map::binary(ops::Add, &[3, 4], strided(&[4, 1]), strided(&[4, 1]), out)),
-        ("binary in place", 12, |out| map::binary_in_place(ops::Add, out, &X)),
+        ("unary", 12, |out| unary(UnaryOp::Exp, &X, out)),
+        ("binary", 12, |out| binary(BinaryOp::Add, &[3, 4], strided(&[4, 1]), strided(&[0, 1]), out)),
+        ("binary, contiguous", 12, |out| binary(BinaryOp::Add, &[3, 4], strided(&[4, 1]), strided(&[4, 1]), out)),
+        ("in place", 12, |out| accumulate(1.0, &X, out)),
         ("ternary", 12, |out| {
-            let condition = Strided { data: &[true; 12], strides: &[4, 1] };
-            map::ternary(ops::Where, &[3, 4], condition, strided(&[4, 1]), strided(&[1, 0]), out);
+            slope_of_two(BinaryOp::Div, &[3, 4], [&[4, 1], &[4, 1], &[1, 0]].map(|s| strided(s)), out)
         }),
         ("copy", 12, |out| copy::copy_strided(&[4, 3], strided(&[1, 4]), out)),
-        ("cast", 12, |out| copy::cast(&[1.0f64; 12], out)),
+        ("cast", 12, |out| f64::cast_all(&[1.0; 12], out)),
         ("sum", 3, |out| reduce::reals(reduce::RealOp::Sum, &X, [3, 4, 1], out)),
         ("norm", 3, |out| reduce::reals(reduce::RealOp::Norm(0.0), &X, [3, 4, 1], out)),
         ("variance", 3, |out| reduce::reals(reduce::RealOp::Variance { correction: 1.0 }, &X, [3, 4, 1], out)),

@@ -3,6 +3,7 @@
 
 mod copy;
 mod layer_norm;
+pub(super) mod loops;
 mod map;
 mod misfits;
 mod ops;

@@ -1,11 +1,10 @@
-//! Arithmetic of two operands, and the numbers that it works on.
+//! The numbers that arithmetic works on.
 
 use super::super::Elem;
-use super::super::map::Binary;
 use super::super::math::Real;
 use super::super::simd::Isa;
 
-/// The types with arithmetic: `f32`, `f64`, `i64` and `u8`.
+/// The types with arithmetic: `f32`, `f64`, `i64`, and `u8` in sums.
 ///
 /// Integers wrap around; dividing one by zero gives zero.
 pub(crate) trait Number: Elem + PartialOrd {
@@ -129,49 +128,3 @@ macro_rules! integers {
     )*};
 }
 integers!(i64, u8);
-
-/// Operations on every [`Number`]: `Name cost => |a, b| value;`.
-macro_rules! number_binary {
-    ($($(#[$doc:meta])* $name:ident $cost:literal => |$a:ident, $b:ident| $value:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy)]
-        pub(crate) struct $name;
-        impl<T: Number> Binary<T> for $name {
-            const COST: usize = $cost;
-            #[inline(always)]
-            fn apply<I: Isa>(self, $a: T, $b: T) -> T {
-                $value
-            }
-        }
-    )*};
-}
-
-number_binary! {
-    /// `a + b`.
-    Add 1 => |a, b| a.plus(b);
-    /// `a - b`.
-    Sub 1 => |a, b| a.minus(b);
-    /// `a · b`.
-    Mul 1 => |a, b| a.times(b);
-    /// `a / b`. Integers truncate towards zero; by zero, they give zero.
-    Div 2 => |a, b| a.over(b);
-    /// `a / b` rounded down to a whole number.
-    DivFloor 12 => |a, b| a.over_floor(b);
-    /// `a / b` rounded towards zero to a whole number.
-    DivTrunc 3 => |a, b| a.over_trunc(b);
-    /// The remainder of `a / b` with the sign of `b`, as PyTorch's `remainder`.
-    Rem 8 => |a, b| a.modulo(b);
-    /// `aᵇ`.
-    Pow 8 => |a, b| a.power::<I>(b);
-    /// The smaller one, or NaN if there is one.
-    Min 1 => |a, b| if a < b || a.is_nan() { a } else { b };
-    /// The larger one, or NaN if there is one.
-    Max 1 => |a, b| if a > b || a.is_nan() { a } else { b };
-}
-
-real_binary! {
-    /// The angle of the point `(x = b, y = a)`, in (-π, π].
-    Atan2 8 => |_, a, b| a.atan2_on::<I>(b);
-    /// `a + factor · b`.
-    AddScaled { factor } 1 => |op, a, b| a + op.factor * b;
-}

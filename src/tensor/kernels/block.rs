@@ -1,0 +1,108 @@
+//! Loops as values: rows of function pointers, one for each type of elements and each instruction set.
+//!
+//! What calls a loop is compiled once, and not once for each operation, type and instruction set. A call through a pointer
+//! costs nothing beside a block of elements.
+
+#![allow(unsafe_code)]
+
+use super::Elem;
+use super::simd::{self, Isa, Portable};
+
+/// The numbers that an operation holds; those that it has no use for are 0.
+pub(crate) type Args = [f64; 2];
+
+/// Loops run over multiples of this many elements, so that compiled ones have no scalar remainder. What is left at
+/// the end is padded in a local buffer and goes through the same loop.
+pub(super) const LANES: usize = 64;
+
+/// A loop over `K` operands and an output of one length.
+pub(crate) trait Loop<T, U, const K: usize> {
+    /// Implementations are `#[inline(always)]`, as is everything that they call for each element.
+    fn run<I: Isa>(args: Args, x: [&[T]; K], out: &mut [U]);
+}
+
+/// Sound to call where the instruction set that it was compiled for is present.
+type Pointer<T, U, const K: usize> = unsafe fn(Args, [&[T]; K], &mut [U]);
+
+/// A [`Loop`], compiled for the instruction sets of which it makes use.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<T, U, const K: usize> {
+    /// By [`Level`](simd::Level), from the narrowest.
+    by_level: [Pointer<T, U, K>; 3],
+}
+
+impl<T: Elem, U: Elem, const K: usize> Block<T, U, K> {
+    /// Compiled for every instruction set: for arithmetic that vectorises.
+    pub(super) const fn wide<L: Loop<T, U, K>>() -> Self {
+        Self { by_level: [portable::<T, U, K, L>, avx2::<T, U, K, L>, avx512::<T, U, K, L>] }
+    }
+
+    /// Compiled up to AVX2: for loops that wait for memory rather than for arithmetic.
+    pub(super) const fn medium<L: Loop<T, U, K>>() -> Self {
+        Self { by_level: [portable::<T, U, K, L>, avx2::<T, U, K, L>, avx2::<T, U, K, L>] }
+    }
+
+    /// Compiled once, for any processor: for loops that call a function for each element, and for those that nobody waits
+    /// for.
+    pub(super) const fn plain<L: Loop<T, U, K>>() -> Self {
+        Self { by_level: [portable::<T, U, K, L>; 3] }
+    }
+
+    /// Runs the loop over operands and an output of one length. It may also change what is there, if it is one that reads
+    /// its output.
+    pub(crate) fn run(&self, args: Args, x: [&[T]; K], out: &mut [U]) {
+        let len = out.len();
+        assert!(x.iter().all(|x| x.len() == len), "map: lengths of operands and output");
+        let whole = len / LANES * LANES;
+        let (head, tail) = out.split_at_mut(whole);
+        if !head.is_empty() {
+            self.call(args, x.map(|x| &x[..whole]), head);
+        }
+        if !tail.is_empty() {
+            let inputs = x.map(|x| padded(&x[whole..]));
+            let mut buffer = padded(tail);
+            self.call(args, inputs.each_ref().map(|x| &x[..]), &mut buffer);
+            tail.copy_from_slice(&buffer[..tail.len()]);
+        }
+    }
+
+    fn call(&self, args: Args, x: [&[T]; K], out: &mut [U]) {
+        let level = simd::level();
+        // SAFETY: the pointers in places up to that of `level` were compiled for sets that are part of it, and `level`
+        // reports a set only if the processor and the operating system support all of its parts.
+        unsafe { self.by_level[level as usize - 1](args, x, out) }
+    }
+}
+
+fn padded<T: Elem>(x: &[T]) -> [T; LANES] {
+    let mut buffer = [T::default(); LANES];
+    buffer[..x.len()].copy_from_slice(x);
+    buffer
+}
+
+/// Calls the loop with lengths of which the compiler sees that they are multiples of [`LANES`].
+#[inline(always)]
+fn whole<I: Isa, T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
+    let n = x.iter().fold(out.len(), |n, x| n.min(x.len())) / LANES * LANES;
+    L::run::<I>(args, x.map(|x| &x[..n]), &mut out[..n]);
+}
+
+fn portable<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
+    whole::<Portable, T, U, K, L>(args, x, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
+fn avx2<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
+    whole::<simd::Avx2, T, U, K, L>(args, x, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
+fn avx512<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
+    whole::<simd::Avx512, T, U, K, L>(args, x, out);
+}
+
+// There is one level on other processors, and one function for it.
+#[cfg(not(target_arch = "x86_64"))]
+use self::{portable as avx2, portable as avx512};
