@@ -46,21 +46,21 @@ impl Tensor {
     #[doc(alias = "isnan")]
     #[must_use]
     pub fn is_nan(&self) -> Tensor {
-        classify("is_nan", ClassOp::IsNan, self)
+        classify("is_nan", ClassOp::Nan, self)
     }
 
     /// Whether each element is infinite.
     #[doc(alias = "isinf")]
     #[must_use]
     pub fn is_inf(&self) -> Tensor {
-        classify("is_inf", ClassOp::IsInf, self)
+        classify("is_inf", ClassOp::Infinite, self)
     }
 
     /// Whether each element is a number, neither infinite nor NaN.
     #[doc(alias = "isfinite")]
     #[must_use]
     pub fn is_finite(&self) -> Tensor {
-        classify("is_finite", ClassOp::IsFinite, self)
+        classify("is_finite", ClassOp::Finite, self)
     }
 
     /// Whether both `a` and `b` hold, element by element.

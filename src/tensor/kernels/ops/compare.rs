@@ -132,11 +132,11 @@ macro_rules! classes {
 
 classes! {
     /// Whether the element is not a number.
-    IsNan => |x| x.is_nan();
+    Nan => |x| x.is_nan();
     /// Whether the element is ±∞.
-    IsInf => |x| x.is_infinite();
+    Infinite => |x| x.is_infinite();
     /// Whether the element is a number other than ±∞.
-    IsFinite => |x| x.is_finite();
+    Finite => |x| x.is_finite();
 }
 
 /// `a` where the condition is not 0, else `b`, from `(condition, a, b)`. Elements are moved as bits, whatever they mean.

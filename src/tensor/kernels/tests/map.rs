@@ -54,7 +54,7 @@ fn integers_and_truth_values_of_every_length() {
         LogicOp::And.row().run([0.0; 2], [&p, &q], &mut both);
         assert!(both.iter().enumerate().all(|(i, both)| *both == (i % 6 == 0)));
         let mut nan = vec![true; n];
-        ClassOp::IsNan.row().0.run([0.0; 2], [&special_numbers::<f32>(n, 0)], &mut nan);
+        ClassOp::Nan.row().0.run([0.0; 2], [&special_numbers::<f32>(n, 0)], &mut nan);
         assert!(special_numbers::<f32>(n, 0).iter().zip(&nan).all(|(x, &nan)| x.is_nan() == nan));
     }
 }

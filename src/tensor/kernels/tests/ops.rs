@@ -121,9 +121,9 @@ fn classes_of_numbers() {
         assert_eq!(y, wide);
         y
     };
-    assert_eq!(of(ClassOp::IsNan), [false, false, false, true]);
-    assert_eq!(of(ClassOp::IsInf), [false, true, true, false]);
-    assert_eq!(of(ClassOp::IsFinite), [true, false, false, false]);
+    assert_eq!(of(ClassOp::Nan), [false, false, false, true]);
+    assert_eq!(of(ClassOp::Infinite), [false, true, true, false]);
+    assert_eq!(of(ClassOp::Finite), [true, false, false, false]);
 }
 
 #[test]
