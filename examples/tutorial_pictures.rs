@@ -124,10 +124,8 @@ fn surprise() -> Result<Chart> {
     let sentences = ["这是一个关于人工智能的文本。", "人工智能将改变我们的生活。", "人工智能需要受到规范。"];
     let lines = sentences.map(|sentence| format!("\n{sentence}\n"));
     let tokenizer = CharTokenizer::fit(&lines)?;
-    let ids =
-        |text: &str| -> Result<Vec<u32>> { Ok(tokenizer.encode(text)?.into_iter().map(|id| id as u32).collect()) };
-    let newline = ids("\n")?[0];
-    let lines = lines.iter().map(|line| ids(line)).collect::<Result<Vec<_>>>()?;
+    let newline = tokenizer.encode("\n")?[0];
+    let lines = lines.iter().map(|line| tokenizer.encode(line)).collect::<Result<Vec<_>>>()?;
     // To tell which of three sentences it is takes ln 3, once in each.
     let floor = 3.0 * 3f64.ln() / lines.iter().map(|line| line.len() - 1).sum::<usize>() as f64;
     let mut rng = Rng::seed(1);

@@ -209,6 +209,17 @@ impl Error {
         self.0.caller.as_deref()
     }
 
+    /// Where in the caller's program it happened: the line that the message shows.
+    ///
+    /// ```
+    /// let e = demotic::Tensor::zeros([usize::MAX]).unwrap_err();
+    /// assert!(e.location().file().ends_with(file!().rsplit('/').next().unwrap_or_default()));
+    /// ```
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.location
+    }
+
     /// The advice, if there is any.
     #[must_use]
     pub fn help(&self) -> Option<&str> {

@@ -31,7 +31,7 @@ pub struct Corpus {
 pub enum Parts {
     /// Stories, each of which fits into the context as a whole and begins at its first position. So it is easy to look up
     /// what the title said.
-    Stories { train: Vec<Vec<u32>>, kept: Vec<Vec<u32>> },
+    Stories { train: Vec<Vec<i64>>, kept: Vec<Vec<i64>> },
     /// One long text, of which any window is an example.
     Stream { train: TokenStream, kept: TokenStream },
 }
@@ -61,7 +61,7 @@ impl Corpus {
         if options.corpus.is_none() {
             let mut stories = Vec::new();
             for story in text.split_inclusive(stories::END) {
-                stories.push(tokenizer.encode(story)?.into_iter().map(|id| id as u32).collect::<Vec<_>>());
+                stories.push(tokenizer.encode(story)?);
             }
             if stories.iter().all(|story| (2..=options.context + 1).contains(&story.len())) {
                 let num_tokens = stories.iter().map(Vec::len).sum();

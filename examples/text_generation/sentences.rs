@@ -102,8 +102,7 @@ fn train(model: &mut RecurrentLm, tokenizer: &WordTokenizer, rng: &mut Rng) -> R
     let mut pairs = Vec::new();
     for a in SENTENCES {
         for b in SENTENCES {
-            let ids = tokenizer.encode(&format!("{a}{b}"))?;
-            pairs.push(ids.into_iter().map(|id| id as u32).collect::<Vec<_>>());
+            pairs.push(tokenizer.encode(&format!("{a}{b}"))?);
         }
     }
     // Position i of the targets is position i + 1 of the inputs; the padding behind the shorter ones does not count.

@@ -82,7 +82,7 @@ fn files_give_the_same_windows_and_shuffling_all_of_them() -> Result<()> {
 #[test]
 fn packed_documents_do_not_look_at_each_other() -> Result<()> {
     // The stream is 0 1 2 3 0 4 0 0.
-    let data = NextTokens::packed([vec![1u32, 2, 3], vec![4], vec![]], 0, 4)?;
+    let data = NextTokens::packed([vec![1i64, 2, 3], vec![4], vec![]], 0, 4)?;
     let (x, y) = data.batch(&[0], &mut Rng::seed(0))?;
     assert_eq!(x.to_vec::<i64>()?, [0, 1, 2, 3]);
     assert_eq!(y.to_vec::<i64>()?, [1, 2, 3, 0]);
@@ -107,7 +107,7 @@ fn packed_documents_do_not_look_at_each_other() -> Result<()> {
 
 #[test]
 fn sentences_are_padded_to_the_longest_or_to_a_width() -> Result<()> {
-    let data = Sentences::new([&[1u32, 2, 3, 4][..], &[5, 6], &[7, 8, 9]], 99)?;
+    let data = Sentences::new([&[1i64, 2, 3, 4][..], &[5, 6], &[7, 8, 9]], 99)?;
     let batch = data.padded(&[2, 1])?;
     assert_eq!(batch.inputs.to_vec::<i64>()?, [7, 8, 5, 99]);
     assert_eq!(batch.targets.to_vec::<i64>()?, [8, 9, 6, IGNORE_INDEX]);
@@ -145,14 +145,29 @@ fn mistakes_are_explained_word_for_word() {
     assert_eq!(message(new(9, 4).unwrap().batch(&[2], &mut Rng::seed(0))), "NextTokens: window 2 of 2, counted from 0");
     assert!(message(TokenStream::from_ids(Vec::<u32>::new())).starts_with("from_ids: "));
 
-    let nothing: [Vec<u32>; 0] = [];
+    let nothing: [Vec<i64>; 0] = [];
     assert_eq!(message(NextTokens::packed(&nothing, 0, 4)), "packed: there are no documents");
-    let e = NextTokens::packed([vec![1u32], vec![2, 0]], 0, 2);
+    let e = NextTokens::packed([vec![1i64], vec![2, 0]], 0, 2);
     assert_eq!(message(e), "packed: document 1 contains the separator 0 at position 1");
     assert_eq!(message(Sentences::new(&nothing, 0)), "Sentences: there are no sentences");
-    let e = Sentences::new([vec![1u32, 2], vec![3]], 0);
+    let huge = 1 << 32;
+    for (at, e) in [
+        ("sentence 1", Sentences::new([vec![1, 2], vec![3, -1]], 0)),
+        ("sentence 0", Sentences::new([vec![huge, 2]], 0)),
+        ("the padding", Sentences::new([vec![1, 2]], -100)),
+    ] {
+        let id = if at == "sentence 1" {
+            -1
+        } else if at == "sentence 0" {
+            huge
+        } else {
+            -100
+        };
+        assert_eq!(message(e), format!("Sentences: {at} has the id {id}, expected 0 to 4294967295"));
+    }
+    let e = Sentences::new([vec![1i64, 2], vec![3]], 0);
     assert_eq!(message(e), "Sentences: sentence 1 has 1 token, expected at least 2");
-    let two = || Sentences::new([vec![1u32, 2], vec![3, 4, 5]], 0).unwrap();
+    let two = || Sentences::new([vec![1i64, 2], vec![3, 4, 5]], 0).unwrap();
     assert_eq!(message(two().width(1)), "Sentences: sentence 1 needs 2 positions, the width is 1");
     assert_eq!(message(two().padded(&[2])), "padded: sentence 2 of 2, counted from 0");
     let ids = tensor![1.0, 2.0];

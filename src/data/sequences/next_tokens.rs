@@ -73,11 +73,11 @@ impl NextTokens {
     /// ```
     ///
     /// # Errors
-    /// If there are no documents, or one contains the separator; and as for [`new`](Self::new).
+    /// If there are no documents, one contains the separator, or an id is negative or beyond the range of `u32`; and as for [`new`](Self::new).
     #[track_caller]
     pub fn packed(
-        documents: impl IntoIterator<Item = impl AsRef<[u32]>>,
-        separator: u32,
+        documents: impl IntoIterator<Item = impl AsRef<[i64]>>,
+        separator: i64,
         context: usize,
     ) -> Result<Self> {
         let mut ids = vec![separator];

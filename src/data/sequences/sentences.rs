@@ -1,5 +1,7 @@
 //! Sentences, each in a row of its own.
 
+use std::fmt::Display;
+
 use super::super::dataset::Dataset;
 use super::IGNORE_INDEX;
 use crate::error::{Error, Result};
@@ -43,14 +45,21 @@ pub struct PaddedBatch {
     pub mask: Tensor,
 }
 
+#[track_caller]
+fn refused(what: impl Display, id: i64) -> Error {
+    Error::argument("Sentences", format!("{what} has the id {id}, expected 0 to {}", u32::MAX))
+}
+
 impl Sentences {
     /// Sentences as token ids, and the token to pad with.
     ///
     /// # Errors
-    /// If there are no sentences, or one has fewer than two tokens.
+    /// If there are no sentences, one has fewer than two tokens, or an id is negative or beyond the range of `u32`.
     #[track_caller]
-    pub fn new(sentences: impl IntoIterator<Item = impl AsRef<[u32]>>, padding: u32) -> Result<Self> {
-        let (mut ids, mut ends) = (Vec::new(), Vec::new());
+    pub fn new(sentences: impl IntoIterator<Item = impl AsRef<[i64]>>, padding: i64) -> Result<Self> {
+        // Four bytes for each token.
+        let (mut ids, mut ends) = (Vec::<u32>::new(), Vec::new());
+        let Ok(padding) = u32::try_from(padding) else { return Err(refused("the padding", padding)) };
         for (i, sentence) in sentences.into_iter().enumerate() {
             let sentence = sentence.as_ref();
             if sentence.len() < 2 {
@@ -59,7 +68,10 @@ impl Sentences {
                 return Err(Error::argument("Sentences", message)
                     .with_help("leave it out, or put a token before the first and behind the last"));
             }
-            ids.extend_from_slice(sentence);
+            if let Some(id) = sentence.iter().find(|id| u32::try_from(**id).is_err()) {
+                return Err(refused(format_args!("sentence {i}"), *id));
+            }
+            ids.extend(sentence.iter().map(|id| *id as u32));
             ends.push(ids.len());
         }
         if ends.is_empty() {

@@ -17,7 +17,7 @@ fn sizes() {
             cases.run(format!("batches of {n}"), || Batches::new(&dataset, n).filter(demotic::Result::is_ok).count());
             cases.run(format!("context {n}"), || NextTokens::new(stream()?, n));
             cases.run(format!("stride {n}"), || NextTokens::new(stream()?, 4)?.stride(n));
-            cases.run(format!("width {n}"), || Sentences::new([[1u32, 2, 3]], 0)?.width(n));
+            cases.run(format!("width {n}"), || Sentences::new([[1i64, 2, 3]], 0)?.width(n));
             cases.run(format!("read {n}"), || stream()?.read(n, &mut [0; 3]));
             cases.run(format!("slice {n}"), || stream()?.slice(n..n.saturating_add(2)));
             cases.run(format!("beams {n}"), || BeamSearch::new(n));
