@@ -117,7 +117,7 @@ impl<O: Optimizer> Averaged<O> {
     pub fn swap(&mut self, model: &mut dyn Module) -> Result<()> {
         let _unrecorded = pause_recording();
         if let Some(trained) = &self.trained {
-            self.average.check(NAME, model)?;
+            trained.check_values(NAME, model)?;
             trained.put(model)?;
             self.trained = None;
             return Ok(());

@@ -140,6 +140,7 @@ impl Entry {
             self.master = wide(param)?;
         }
         let fresh = rule.init(self.master.as_ref().unwrap_or(param))?;
+        expect_names(rule, "init", &fresh)?;
         let expected = rule.state_names().unwrap_or(&[]);
         if rule.state_names().is_some() && !fresh.iter().map(|(name, _)| name).eq(expected) {
             let names: Vec<_> = fresh.iter().map(|(name, _)| name).collect();
@@ -192,6 +193,22 @@ impl Entry {
             self.eps = group.eps.or(self.eps);
         }
     }
+}
+
+/// What a rule remembers is saved by name, so each name stands for one thing.
+#[track_caller]
+pub(super) fn expect_names(rule: &dyn UpdateRule, method: &str, tensors: &[(&'static str, Tensor)]) -> Result<()> {
+    for (i, (name, _)) in tensors.iter().enumerate() {
+        if *name == MASTER {
+            let message =
+                format!("{method} makes a tensor called `{MASTER}`, the name of the F32 values of 16-bit parameters");
+            return Err(Error::state(rule.name(), message));
+        }
+        if tensors[..i].iter().any(|(other, _)| other == name) {
+            return Err(Error::state(rule.name(), format!("{method} makes two tensors called `{name}`")));
+        }
+    }
+    Ok(())
 }
 
 /// The values of a 16-bit parameter in the type of its gradient.

@@ -8,7 +8,7 @@ use super::group::Group;
 use super::options::{below_one, not_negative, positive};
 use super::problem::{Problem, no_gradient, quoted};
 use super::rule::{StepGradients, StepInfo, UpdateRule, begin_info};
-use super::state::{Entries, Entry, OptimizerState};
+use super::state::{Entries, Entry, OptimizerState, expect_names};
 use crate::autograd::Gradients;
 use crate::error::{Error, Result};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut, matches};
@@ -258,7 +258,9 @@ impl<R: UpdateRule> Stepper<R> {
     fn attempt(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
         let limit = self.survey(model, grads)?;
         if self.steps == 0 {
-            self.shared = self.rule.shared()?.into_iter().map(|(name, x)| (Name::Borrowed(name), x)).collect();
+            let shared = self.rule.shared()?;
+            expect_names(&self.rule, "shared", &shared)?;
+            self.shared = shared.into_iter().map(|(name, x)| (Name::Borrowed(name), x)).collect();
         }
         let mut shared: Vec<Tensor> = self.shared.iter().map(|(_, tensor)| tensor.clone()).collect();
         let info = begin_info(self.steps.saturating_add(1), self.learning_rate, self.weight_decay);

@@ -955,6 +955,34 @@ fn rules_choose_their_own_state_and_change_nothing_if_they_fail() {
 }
 
 #[test]
+fn each_name_of_a_state_stands_for_one_tensor() {
+    struct Named([&'static str; 2], [&'static str; 2]);
+    impl UpdateRule for Named {
+        fn name(&self) -> &'static str {
+            "Named"
+        }
+        fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+            Ok(self.0.map(|name| (name, param.zeros_like())).to_vec())
+        }
+        fn shared(&self) -> Result<Vec<(&'static str, Tensor)>> {
+            Ok(self.1.map(|name| (name, Tensor::scalar(0.0))).to_vec())
+        }
+        fn update(&self, _: &StepInfo<'_>, _: &mut Param, _: &Tensor, _: &mut [Tensor]) -> Result<()> {
+            Ok(())
+        }
+    }
+    let (mut p, grads) = with_gradients(&[1.0]);
+    let mut message = |rule| Stepper::with_rule(rule, 0.1).step(&mut p, &grads).unwrap_err().message();
+    assert_eq!(message(Named(["a", "a"], ["b", "c"])), "Named: init makes two tensors called `a`");
+    assert_eq!(message(Named(["a", "b"], ["c", "c"])), "Named: shared makes two tensors called `c`");
+    assert_eq!(
+        message(Named(["a", "master"], ["b", "c"])),
+        "Named: init makes a tensor called `master`, the name of the F32 values of 16-bit parameters"
+    );
+    Stepper::with_rule(Named(["a", "b"], ["a", "b"]), 0.1).step(&mut p, &grads).unwrap();
+}
+
+#[test]
 fn names_of_states_are_those_that_a_rule_promised() {
     struct Fickle;
     impl UpdateRule for Fickle {

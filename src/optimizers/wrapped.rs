@@ -6,7 +6,7 @@ use super::problem::quoted;
 use super::state::OptimizerState;
 use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// `Averaged(Adam)`.
 pub(super) fn wrapped_name(outer: &str, inner: &str) -> String {
@@ -55,15 +55,27 @@ impl Shadow {
         Self(all)
     }
 
-    /// Says whether the model still has all parameters that there are tensors for, in their shapes.
+    /// Says whether the model still has all parameters that there are tensors for, in their shapes and of the types of their
+    /// gradients.
     #[track_caller]
     pub(super) fn check(&self, op: &'static str, model: &dyn Module) -> Result<()> {
+        self.check_types(op, model, DType::gradient)
+    }
+
+    /// The same for tensors of the types of the parameters themselves.
+    #[track_caller]
+    pub(super) fn check_values(&self, op: &'static str, model: &dyn Module) -> Result<()> {
+        self.check_types(op, model, Some)
+    }
+
+    #[track_caller]
+    fn check_types(&self, op: &'static str, model: &dyn Module, of: fn(DType) -> Option<DType>) -> Result<()> {
         let mut missing: Vec<&str> = self.0.keys().map(String::as_str).collect();
         let mut misfit = None;
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             if let (Slot::Param(param), Some(own)) = (slot, self.0.get(path)) {
                 missing.retain(|other| *other != path);
-                if own.shape() != param.shape() || Some(own.dtype()) != param.dtype().gradient() {
+                if own.shape() != param.shape() || Some(own.dtype()) != of(param.dtype()) {
                     misfit.get_or_insert_with(|| path.to_string());
                 }
             }
