@@ -10,6 +10,8 @@ use rand_distr::Distribution;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// A seedable, splittable, serialisable generator (xoshiro256++; Blackman and Vigna, 2019).
 ///
 /// ```
@@ -141,10 +143,35 @@ impl Rng {
         }
     }
 
-    /// The numbers `0 .. n` in a random order, 8 bytes each: `n` must be small enough for the memory.
-    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..n).collect();
+    /// The numbers `0 .. n` in a random order, 8 bytes each.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    #[track_caller]
+    pub fn permutation(&mut self, n: usize) -> Result<Vec<usize>> {
+        let mut order = Vec::new();
+        if order.try_reserve_exact(n).is_err() {
+            return Err(Error::argument("permutation", format!("there is no memory for the order of {n} numbers")));
+        }
+        order.extend(0..n);
         self.shuffle(&mut order);
-        order
+        Ok(order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_memory_cannot_hold_is_an_error() {
+        let mut rng = Rng::seed(0);
+        for n in [usize::MAX, usize::MAX / 16, 1 << 47] {
+            let e = rng.permutation(n).unwrap_err();
+            assert_eq!(e.message(), format!("permutation: there is no memory for the order of {n} numbers"));
+        }
+        // Nothing was drawn.
+        assert_eq!(rng.permutation(4).unwrap(), Rng::seed(0).permutation(4).unwrap());
+        assert!(rng.permutation(0).unwrap().is_empty());
     }
 }

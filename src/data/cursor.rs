@@ -70,9 +70,10 @@ impl Cursor {
 
     #[track_caller]
     pub(crate) fn shuffle(&mut self, rng: &mut Rng) {
-        match check_list("shuffle", "sample numbers", self.samples, size_of::<usize>()) {
-            Ok(()) => {
-                self.order = Some(rng.permutation(self.samples));
+        let fits = check_list("shuffle", "sample numbers", self.samples, size_of::<usize>());
+        match fits.and_then(|()| rng.permutation(self.samples)) {
+            Ok(order) => {
+                self.order = Some(order);
                 self.base = rng.clone();
             }
             Err(e) => self.error = self.error.take().or(Some(e)),

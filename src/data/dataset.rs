@@ -5,10 +5,9 @@ use std::ops::Range;
 use super::batches::Batches;
 use super::split;
 use crate::error::{Error, Result};
-use crate::parallel;
 use crate::rng::Rng;
 use crate::tensor::create::{check_list, stale};
-use crate::tensor::dtype::with_element;
+use crate::tensor::exec::index;
 use crate::tensor::layout::{Dims, Layout};
 use crate::tensor::{DType, Tensor};
 
@@ -242,20 +241,10 @@ fn rows_of(x: &Tensor, rows: usize) -> (Dims, usize) {
 /// Copies rows, which must exist, of a contiguous tensor.
 #[track_caller]
 fn gather(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
-    /// How many elements one task copies.
-    const GRAIN: usize = 1 << 16;
     let (shape, len) = rows_of(x, rows.len());
+    let index = index::numbered(stale("rows", &[rows.len()], DType::I64)?, &mut |i| rows[i] as i64);
     let mut out = stale("rows", &shape, x.dtype())?;
-    with_element!(x.dtype(), T => {
-        let data = x.data::<T>();
-        let block = (GRAIN / len.max(1)).max(1);
-        parallel::for_blocks(out.data_mut(), block * len.max(1), |start, out| {
-            let rows = &rows[start / len.max(1)..];
-            for (to, row) in out.chunks_exact_mut(len.max(1)).zip(rows) {
-                to.copy_from_slice(&data[row * len..][..len]);
-            }
-        });
-    });
+    index::take_rows(x, [x.shape()[0], len], &index, &mut out);
     Ok(out)
 }
 

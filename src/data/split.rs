@@ -25,7 +25,7 @@ fn first_part(n: usize, fraction: f64) -> Result<usize> {
 pub(super) fn shuffled(n: usize, fraction: f64, rng: &mut Rng) -> Result<(Vec<usize>, Vec<usize>)> {
     let count = first_part(n, fraction)?;
     check_list("split", "row numbers", n, 16)?;
-    let mut first = rng.permutation(n);
+    let mut first = rng.permutation(n)?;
     let second = first.split_off(count);
     Ok((first, second))
 }
@@ -61,7 +61,7 @@ pub(super) fn stratified(
         }
     }
 
-    Ok(rng.permutation(labels.len()).into_iter().partition(|row| {
+    Ok(rng.permutation(labels.len())?.into_iter().partition(|row| {
         let open = quota[labels[*row]] > 0;
         quota[labels[*row]] -= usize::from(open);
         open
@@ -126,7 +126,7 @@ impl KFold {
         self.check(n)?;
         // The order, each row with its part, and the two sides of a fold while they are sorted out.
         check_list("KFold", "row numbers", n, 64)?;
-        let order = self.order(n);
+        let order = self.order(n)?;
         // The first n % k parts have one row more.
         let (size, larger) = (n / self.k, n % self.k);
         let part = |i: usize| match i < larger * (size + 1) {
@@ -146,7 +146,7 @@ impl KFold {
     #[doc(alias = "StratifiedKFold")]
     pub fn split_stratified(&self, labels: &[usize]) -> Result<Folds> {
         self.check(labels.len())?;
-        let order = self.order(labels.len());
+        let order = self.order(labels.len())?;
         // Rows are dealt out class by class; going on where the last class ended keeps the folds of equal size.
         let mut by_class = order.clone();
         by_class.sort_by_key(|row| labels[*row]);
@@ -168,10 +168,11 @@ impl KFold {
         Ok(())
     }
 
-    fn order(&self, n: usize) -> Vec<usize> {
+    #[track_caller]
+    fn order(&self, n: usize) -> Result<Vec<usize>> {
         match &self.rng {
             Some(rng) => rng.clone().permutation(n),
-            None => (0..n).collect(),
+            None => Ok((0..n).collect()),
         }
     }
 }

@@ -39,7 +39,7 @@ fn frequency(base: f64, dims: usize, i: usize) -> f64 {
 fn filled([max_len, width]: [usize; 2], rate: impl Fn(usize) -> f64, f: impl Fn(f64, usize) -> f64) -> Result<Tensor> {
     let mut table = stale("positions", &[max_len, width], DType::F64)?;
     let rates: Vec<f64> = (0..width).map(rate).collect();
-    for (position, row) in table.data_mut::<f64>().chunks_mut(width).enumerate() {
+    for (position, row) in table.as_mut_slice::<f64>()?.chunks_mut(width).enumerate() {
         for (column, (x, rate)) in row.iter_mut().zip(&rates).enumerate() {
             *x = f(position as f64 * rate, column);
         }

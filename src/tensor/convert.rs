@@ -45,6 +45,11 @@ impl Tensor {
         Ok(self.data_mut())
     }
 
+    /// The same for a leaf, whose values may change between the computation of two losses.
+    pub(crate) fn leaf_mut<T: Element>(&mut self) -> &mut [T] {
+        self.data_mut()
+    }
+
     /// The value of a tensor with exactly one element.
     ///
     /// # Errors

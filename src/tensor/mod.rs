@@ -172,7 +172,7 @@ impl Tensor {
 
     /// A contiguous tensor made by filling a fresh buffer.
     #[inline]
-    pub(crate) fn build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Self {
+    pub(in crate::tensor) fn build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Self {
         let mut out = Self::stale(T::DTYPE, shape);
         fill(out.storage.slice_mut().unwrap_or_default());
         out
@@ -217,7 +217,7 @@ impl Tensor {
     }
 
     /// The elements for writing, in row-major order. Copies them first if they are shared or strided.
-    pub(crate) fn data_mut<T: Element>(&mut self) -> &mut [T] {
+    pub(in crate::tensor) fn data_mut<T: Element>(&mut self) -> &mut [T] {
         self.own();
         let (start, len) = (self.layout.offset, self.layout.len());
         let elements = self.storage.slice_mut().unwrap_or_default();

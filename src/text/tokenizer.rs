@@ -344,10 +344,10 @@ pub(super) fn batch(
     let shape = [rows.len(), length];
     let mut ids = Tensor::full_dtype(shape, 0.0, DType::I64)?;
     let mut mask = Tensor::full_dtype(shape, 0.0, DType::Bool)?;
-    ids.data_mut::<i64>().fill(pad);
+    ids.as_mut_slice::<i64>()?.fill(pad);
     if length > 0 {
-        let places = ids.data_mut::<i64>().chunks_mut(length).zip(mask.data_mut::<bool>().chunks_mut(length));
-        for (row, (ids, mask)) in rows.iter().zip(places) {
+        let masks = mask.as_mut_slice::<bool>()?.chunks_mut(length);
+        for (row, (ids, mask)) in rows.iter().zip(ids.as_mut_slice::<i64>()?.chunks_mut(length).zip(masks)) {
             let start = if options.pad_left { length - row.len() } else { 0 };
             ids[start..start + row.len()].copy_from_slice(row);
             mask[start..start + row.len()].fill(true);

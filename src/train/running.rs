@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::metrics;
 use crate::error::{Error, Result};
 use crate::losses;
+use crate::tensor::exec::reduce::{ReduceOp, total};
 use crate::tensor::{DType, Tensor};
 
 /// A measure that is computed batch by batch.
@@ -109,7 +110,7 @@ impl Sum {
 /// How many class numbers count: those of −100 do not.
 fn counted(target: &Tensor) -> usize {
     match target.dtype() {
-        DType::I64 => target.packed().data::<i64>().iter().filter(|class| **class != losses::IGNORE_INDEX).count(),
+        DType::I64 => total(ReduceOp::CountNonzero, &target.ne_scalar(losses::IGNORE_INDEX as f64)) as usize,
         _ => target.numel(),
     }
 }

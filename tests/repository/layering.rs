@@ -173,26 +173,9 @@ fn what_cannot_happen_is_an_internal_error() {
             }
         }
     }
-    assert!(count > 5, "only {count} uses of with_float! found");
+    assert!(count > 0, "no use of with_float! found");
     assert!(silent.is_empty(), "\n{}", silent.join("\n"));
 }
-
-/// Files above `tensor` that still name kernels. Operations go through `tensor::exec`.
-const NAME_KERNELS: &[&str] = &[
-    "autograd/ops/attention.rs",
-    "autograd/ops/embedding.rs",
-    "autograd/ops/gather.rs",
-    "autograd/ops/join.rs",
-    "autograd/ops/layer_norm.rs",
-    "autograd/ops/rearrange.rs",
-    "autograd/ops/recurrent/mod.rs",
-    "autograd/ops/rotary.rs",
-    "autograd/ops/shape.rs",
-    "autograd/ops/slice.rs",
-    "autograd/ops/softmax.rs",
-    "autograd/ops/triangle.rs",
-    "losses/cross_entropy.rs",
-];
 
 /// Between an operation and a loop over a slice stands `tensor::exec`.
 #[test]
@@ -206,7 +189,7 @@ fn only_tensor_names_kernels() {
         let text = fs::read_to_string(&file).unwrap();
         let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let names = code.any(|line| line.contains("tensor::kernels") || line.contains(" kernels::"));
-        if names && !name.starts_with("tensor/") && !NAME_KERNELS.contains(&name.as_str()) {
+        if names && !name.starts_with("tensor/") {
             wrong.push(name);
         }
     }

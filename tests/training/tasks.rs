@@ -286,7 +286,7 @@ fn each_batch_has_a_generator_of_its_own() -> Result<()> {
     // Shuffling draws what it always did, and nothing more.
     let (mut a, mut b) = (Rng::seed(3), Rng::seed(3));
     let _ = data.batches(32).shuffle(&mut a).map(|batch| batch.map(drop)).collect::<Result<Vec<_>>>()?;
-    b.permutation(data.len());
+    b.permutation(data.len()).unwrap();
     assert_eq!(a.next_u64(), b.next_u64());
     // An evaluation sees the same noise each time, unless it is asked for another.
     assert_eq!(noise(data.batches(32), 1)?, noise(data.batches(32), 1)?);

@@ -1,9 +1,9 @@
 //! Random masking.
 
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Result};
 use crate::rng::Rng;
-use crate::tensor::dtype::with_float;
-use crate::tensor::{Float, Tensor};
+use crate::tensor::Tensor;
+use crate::tensor::exec::random::dropout_mask;
 
 /// # Dropout
 impl Tensor {
@@ -18,25 +18,6 @@ impl Tensor {
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument("dropout", format!("p is {p}, expected a probability from 0 to 1")));
         }
-        let mask = with_float!(self.dtype(), T => mask::<T>(self.shape(), p, rng), else {
-            return Err(bug!("dropout", "an input of type {}", self.dtype()));
-        });
-        self.mul(&mask)
+        self.mul(&dropout_mask(self.shape(), self.dtype(), p, rng))
     }
-}
-
-/// Zeros with probability `p`, otherwise `1 / (1 − p)`.
-fn mask<T: Float>(shape: &[usize], p: f64, rng: &mut Rng) -> Tensor {
-    let kept = if p < 1.0 { T::from_f64(1.0 / (1.0 - p)) } else { T::from_f64(0.0) };
-    // Two decisions for each draw of 64 bits: an element is dropped if its half is below p · 2³².
-    let threshold = (p * 4_294_967_296.0) as u64;
-    let choose = |bits: u64| if bits < threshold { T::from_f64(0.0) } else { kept };
-    Tensor::build::<T>(shape, |out| {
-        for pair in out.chunks_mut(2) {
-            let bits = rng.next_u64();
-            for (x, half) in pair.iter_mut().zip([bits >> 32, bits & 0xffff_ffff]) {
-                *x = choose(half);
-            }
-        }
-    })
 }

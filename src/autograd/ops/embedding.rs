@@ -1,13 +1,13 @@
 //! Looking up rows of a table by number.
 
-use super::gather::{Rows, out_of_range};
+use super::gather::Rows;
 use super::record;
 use crate::autograd::Ask;
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Result};
 use crate::tensor::create::{check_shape, stale};
-use crate::tensor::dtype::{with_element, with_float};
-use crate::tensor::kernels::index as kernel;
-use crate::tensor::layout::Dims;
+use crate::tensor::exec::index::{self as exec, Adding, out_of_range};
+use crate::tensor::exec::reduce::{ReduceOp, total};
+use crate::tensor::layout::{Dims, Layout};
 use crate::tensor::{DType, Tensor};
 
 /// # Looking up rows
@@ -48,10 +48,7 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
     let rows = checked("embedding", ids, weight, padding_idx)?;
     let shape: Vec<usize> = ids.shape().iter().copied().chain([rows.inner]).collect();
     let mut out = stale("embedding", &shape, weight.dtype())?;
-    let table = weight.packed();
-    with_element!(weight.dtype(), T => {
-        kernel::take_rows(table.data::<T>(), rows.n, rows.inner, rows.index.data(), out.data_mut());
-    });
+    exec::take_rows(weight, [rows.n, rows.inner], &rows.index, &mut out);
     Ok(record("embedding", out, &[weight], |tape| {
         let share = Share::new(&rows, weight.dtype().gradient().unwrap_or(DType::F32), padding_idx, by_frequency);
         let (for_sum, shape) = ((rows.clone(), share.clone()), weight.layout().shape);
@@ -61,11 +58,8 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
             move |g| Ok(rows.sum(&share.of(&rows, g)?, &shape)),
             move |g, sum| {
                 let (rows, share) = &for_sum;
-                let g = share.of(rows, g)?.packed();
-                with_float!(g.dtype(), T => {
-                    kernel::add_rows(g.data::<T>(), rows.n, rows.inner, rows.index.data(), sum.data_mut());
-                    Ok(())
-                }, else Err(bug!("embedding", "a gradient of type {}", g.dtype())))
+                rows.add_to(sum, &share.of(rows, g)?);
+                Ok(())
             },
         );
         tape.shared_by_examples(
@@ -89,7 +83,7 @@ fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Optio
         return Err(Error::argument(name, message).with_help("rows count from 0"));
     }
     let index = ids.packed();
-    if let Some((at, id)) = out_of_range(index.data(), n) {
+    if let Some((at, id)) = out_of_range(&index, n) {
         let place = place_of(at, ids.shape());
         let message = format!("id {id} at {place:?} of the ids {:?} is not in the table of {n} rows", ids.shape());
         return Err(Error::index(name, message)
@@ -144,20 +138,17 @@ struct Share {
 
 impl Share {
     fn new(rows: &Rows, dtype: DType, padding_idx: Option<usize>, by_frequency: bool) -> Self {
-        let ids = rows.index.data::<i64>();
-        let is_padding = |id: &i64| Some(*id as usize) == padding_idx;
-        let padding = ids.iter().any(is_padding).then(|| {
-            Tensor::build::<bool>(&[ids.len(), 1], |out| {
-                out.iter_mut().zip(ids).for_each(|(out, id)| *out = is_padding(id));
-            })
-        });
+        let (index, ids) = (&rows.index, rows.index.numel());
+        let is_padding = padding_idx.map(|padding| index.eq_scalar(padding as f64));
+        let padding = is_padding.filter(|mask| total(ReduceOp::CountNonzero, mask) > 0.0);
+        let padding = padding.map(|mask| mask.with_layout(Layout::new(Dims::collect([ids, 1]))));
         let frequency = by_frequency.then(|| {
-            let mut counts = std::collections::HashMap::new();
-            ids.iter().for_each(|id| *counts.entry(*id).or_insert(0.0) += 1.0);
-            let shares = Tensor::build::<f64>(&[ids.len(), 1], |out| {
-                out.iter_mut().zip(ids).for_each(|(out, id)| *out = counts.get(id).map_or(1.0, |count| 1.0 / count));
-            });
-            shares.cast(dtype)
+            let (mut counts, mut own) = (exec::zeros(&[rows.n], DType::F64), Tensor::stale(DType::F64, &[ids, 1]));
+            let ones =
+                Tensor::number(DType::F64, 1.0).with_layout(Layout::strided(own.layout().shape, Dims::filled(0, 2), 0));
+            exec::add(&mut counts, &ones, Adding::Rows { n: rows.n, inner: 1, index });
+            exec::take_rows(&counts, [rows.n, 1], index, &mut own);
+            own.reciprocal().cast(dtype)
         });
         Self { padding, frequency }
     }

@@ -8,12 +8,10 @@ use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
 use crate::tensor::create::{check_shape, check_view, stale};
-use crate::tensor::dtype::with_element;
+use crate::tensor::exec::index::{self as exec, Adding, out_of_range, true_places, zeros};
 use crate::tensor::index::{Cut, whole};
-use crate::tensor::kernels::index::{self as kernel, Along};
-use crate::tensor::kernels::ops::Number;
 use crate::tensor::layout::{Dims, broadcast, dim_index};
-use crate::tensor::{DType, Element, MAX_DIMS, Tensor};
+use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 /// # Picking and placing by index
 impl Tensor {
@@ -38,10 +36,7 @@ impl Tensor {
         let _timer = crate::profile::op("index_select");
         let rows = Rows::new("index_select", self, dim, index)?;
         let mut out = stale("index_select", &rows.picked, self.dtype())?;
-        let x = self.packed();
-        with_element!(self.dtype(), T => {
-            kernel::take_rows(x.data::<T>(), rows.n, rows.inner, rows.index.data(), out.data_mut());
-        });
+        exec::take_rows(self, [rows.n, rows.inner], &rows.index, &mut out);
         Ok(record("index_select", out, &[self], |tape| {
             let shape = self.layout().shape;
             let keeps_examples = rows.dim > 0;
@@ -116,11 +111,7 @@ impl Tensor {
         let _timer = crate::profile::op("gather");
         let places = Places::new("gather", self, dim, index)?;
         let mut out = stale("gather", index.shape(), self.dtype())?;
-        let (strides, along) = (places.strides(self.strides()), self.strides()[places.dim]);
-        let along = Along { shape: index.shape(), strides: &strides, stride: along };
-        with_element!(self.dtype(), T => {
-            kernel::gather(self.data::<T>(), along, places.index.data(), out.data_mut());
-        });
+        exec::gather(self, places.dim, &places.index, &mut out);
         Ok(record("gather", out, &[self], |tape| {
             let shape = self.layout().shape;
             let keeps_examples = places.dim > 0;
@@ -169,7 +160,7 @@ impl Tensor {
         let places = Places::new("scatter", self, dim, index)?;
         let source = places.part_of("scatter", source)?;
         let mut out = self.packed();
-        with_element!(self.dtype(), T => places.run::<T>(&mut out, &source, |_, x| x));
+        exec::scatter(&mut out, places.dim, &places.index, &source);
         Ok(record("scatter", out, &[self, &source], |tape| {
             let own = places.clone();
             tape.edge(self, move |g| {
@@ -177,7 +168,7 @@ impl Tensor {
                 g.scatter(dim, &own.index, &zeros.expanded(&own.index.layout().shape)?)
             });
             let shape = self.layout().shape;
-            tape.edge(&source, move |g| g.gather(dim, &places.index)?.mul(&places.stayed(&shape, g.dtype())));
+            tape.edge(&source, move |g| g.gather(dim, &places.index)?.mul(&places.stayed(&shape, g.dtype())?));
         }))
     }
 
@@ -239,7 +230,7 @@ impl Tensor {
         let _timer = crate::profile::op("one_hot");
         expect_indices("one_hot", self)?;
         let labels = self.packed();
-        if let Some((i, label)) = out_of_range(labels.data(), classes) {
+        if let Some((i, label)) = out_of_range(&labels, classes) {
             let message = format!("label {label} (element {i}) for {classes} classes");
             return Err(Error::index("one_hot", message).with_help("labels count from 0"));
         }
@@ -250,39 +241,14 @@ impl Tensor {
         let mut shape = self.layout().shape;
         shape.push(classes);
         let mut out = stale("one_hot", &shape, DType::I64)?;
-        let rows = out.data_mut::<i64>();
-        rows.fill(0);
-        for (row, label) in rows.chunks_mut(classes.max(1)).zip(labels.data::<i64>()) {
-            row[*label as usize] = 1;
-        }
+        exec::one_hot(&labels, classes, &mut out);
         Ok(out)
     }
-}
-
-/// The places where a mask is true, counted in row-major order.
-pub(super) fn true_places(mask: &Tensor) -> Tensor {
-    let mask = mask.packed();
-    let flags = mask.data::<bool>();
-    let count = flags.iter().filter(|flag| **flag).count();
-    Tensor::build::<i64>(&[count], |out| {
-        let places = flags.iter().enumerate().filter(|(_, flag)| **flag);
-        out.iter_mut().zip(places).for_each(|(out, (i, _))| *out = i as i64);
-    })
 }
 
 #[track_caller]
 fn expect_indices(name: &'static str, index: &Tensor) -> Result<()> {
     index.expect_dtype(name, "the index", DType::I64)
-}
-
-/// The first index that is not below `size`, with its position.
-pub(super) fn out_of_range(index: &[i64], size: usize) -> Option<(usize, i64)> {
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
-    // Most indices are right: look for one that is not only if there is one.
-    if index.iter().fold(true, |fits, i| fits & (0..size).contains(i)) {
-        return None;
-    }
-    index.iter().copied().enumerate().find(|(_, i)| !(0..size).contains(i))
 }
 
 /// The indices in row-major order, all of them in range.
@@ -291,7 +257,7 @@ fn checked(name: &'static str, x: &Tensor, dim: usize, index: &Tensor) -> Result
     expect_indices(name, index)?;
     let index = index.packed();
     let size = x.shape()[dim];
-    let Some((at, wrong)) = out_of_range(index.data(), size) else { return Ok(index) };
+    let Some((at, wrong)) = out_of_range(&index, size) else { return Ok(index) };
     let message =
         format!("index {wrong} (element {at}) is out of range for dimension {dim} of {:?} (size {size})", x.shape());
     let error = Error::index(name, message);
@@ -305,30 +271,6 @@ pub(super) fn check_numbers(name: &'static str, x: &Tensor, source: &Tensor) -> 
         return Err(Error::dtype(name, "truth values cannot be added").with_help("convert with to_dtype(DType::I64)"));
     }
     Ok(())
-}
-
-/// Runs `$body` with `$T` standing for a type that has sums, on the tensors `$x` and `$y`. 16-bit types are added up in
-/// `F32` and rounded back.
-macro_rules! with_sums {
-    ($x:ident, $y:ident, $T:ident => $body:expr) => {{
-        let dtype = $x.dtype();
-        match dtype {
-            DType::F32 => with_sums!(@as f32, $T, $body),
-            DType::F64 => with_sums!(@as f64, $T, $body),
-            DType::I64 => with_sums!(@as i64, $T, $body),
-            DType::U8 => with_sums!(@as u8, $T, $body),
-            DType::BF16 | DType::F16 | DType::Bool => {
-                let (mut $x, $y) = ($x.cast(DType::F32), $y.cast(DType::F32));
-                with_sums!(@as f32, $T, $body);
-                return $x.cast(dtype);
-            }
-        }
-        $x
-    }};
-    (@as $t:ty, $T:ident, $body:expr) => {{
-        type $T = $t;
-        $body
-    }};
 }
 
 /// A vector of indices along one dimension of a tensor that is seen as `[outer, n, inner]`.
@@ -358,11 +300,14 @@ impl Rows {
     }
 
     /// `base` with the source's rows added. Not recorded.
-    fn add(&self, base: Tensor, source: &Tensor) -> Tensor {
-        let (mut base, source) = (base, source.packed());
-        with_sums!(base, source, T => {
-            kernel::add_rows(source.data::<T>(), self.n, self.inner, self.index.data(), base.data_mut());
-        })
+    fn add(&self, mut base: Tensor, source: &Tensor) -> Tensor {
+        self.add_to(&mut base, source);
+        base
+    }
+
+    /// The same in place.
+    pub(super) fn add_to(&self, base: &mut Tensor, source: &Tensor) {
+        exec::add(base, source, Adding::Rows { n: self.n, inner: self.inner, index: &self.index });
     }
 
     /// Zeros with the source's rows added: the gradient of taking them.
@@ -373,10 +318,6 @@ impl Rows {
             tape.edge(source, move |g| g.index_select(dim, &index));
         })
     }
-}
-
-fn zeros(shape: &[usize], dtype: DType) -> Tensor {
-    with_element!(dtype, T => Tensor::build::<T>(shape, |out| out.fill(T::default())))
 }
 
 /// An index for each element, along one dimension.
@@ -399,13 +340,6 @@ impl Places {
         Ok(Self { index: checked(name, x, at, index)?, dim: at })
     }
 
-    /// The strides of an indexed tensor, without the dimension that is indexed.
-    fn strides(&self, strides: &[usize]) -> Dims {
-        let mut others = Dims::collect(strides.iter().copied());
-        others[self.dim] = 0;
-        others
-    }
-
     /// The part of `source` that there are indices for.
     #[track_caller]
     fn part_of(&self, name: &'static str, source: &Tensor) -> Result<Tensor> {
@@ -422,19 +356,10 @@ impl Places {
         Ok(cut("narrow", source, cuts))
     }
 
-    fn run<T: Element>(&self, out: &mut Tensor, source: &Tensor, f: impl Fn(T, T) -> T) {
-        let source = source.packed();
-        // Contiguous from here on, as the strides must say.
-        out.data_mut::<T>();
-        let (strides, stride) = (self.strides(out.strides()), out.strides()[self.dim]);
-        let along = Along { shape: self.index.shape(), strides: &strides, stride };
-        kernel::scatter(source.data::<T>(), along, self.index.data(), out.data_mut(), f);
-    }
-
     /// `base` with the source's elements added. Not recorded.
-    fn add(&self, base: Tensor, source: &Tensor) -> Tensor {
-        let (mut base, source) = (base, source.clone());
-        with_sums!(base, source, T => self.run::<T>(&mut base, &source, T::plus))
+    fn add(&self, mut base: Tensor, source: &Tensor) -> Tensor {
+        exec::add(&mut base, source, Adding::Places { dim: self.dim, index: &self.index });
+        base
     }
 
     /// Zeros with the source's elements added: the gradient of gathering them.
@@ -447,21 +372,12 @@ impl Places {
     }
 
     /// One for each element that is the last to go to its place in a tensor of `shape`, zero for the others.
-    fn stayed(&self, shape: &[usize], dtype: DType) -> Tensor {
-        let numbers = Tensor::build::<i64>(self.index.shape(), |out| {
-            out.iter_mut().enumerate().for_each(|(i, out)| *out = i as i64);
-        });
+    fn stayed(&self, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        let numbers = exec::numbered(Tensor::stale(DType::I64, self.index.shape()), &mut |i| i as i64);
         let mut last = zeros(shape, DType::I64);
-        self.run::<i64>(&mut last, &numbers, |_, x| x);
-        let (strides, stride) = (self.strides(last.strides()), last.strides()[self.dim]);
-        let along = Along { shape: self.index.shape(), strides: &strides, stride };
-        let found = Tensor::build::<i64>(self.index.shape(), |out| {
-            kernel::gather(last.data::<i64>(), along, self.index.data(), out);
-        });
-        Tensor::build::<bool>(self.index.shape(), |out| {
-            let pairs = found.data::<i64>().iter().zip(numbers.data::<i64>());
-            out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = a == b);
-        })
-        .cast(dtype)
+        exec::scatter(&mut last, self.dim, &self.index, &numbers);
+        let mut found = Tensor::stale(DType::I64, self.index.shape());
+        exec::gather(&last, self.dim, &self.index, &mut found);
+        Ok(found.eq(&numbers)?.cast(dtype))
     }
 }

@@ -4,9 +4,9 @@ use super::record;
 use super::slice::cut;
 use crate::error::{Error, Result};
 use crate::tensor::create::{check_parts, stale};
-use crate::tensor::dtype::{literals, with_element};
+use crate::tensor::dtype::literals;
+use crate::tensor::exec::index as exec;
 use crate::tensor::index::{Cut, whole};
-use crate::tensor::kernels::index::{self, Part};
 use crate::tensor::layout::{Dims, Layout, dim_index};
 use crate::tensor::{MAX_DIMS, Tensor};
 
@@ -173,11 +173,7 @@ fn same_types<'a>(name: &'static str, tensors: &[&'a Tensor]) -> Result<&'a Tens
 fn join(name: &'static str, tensors: &[&Tensor], at: usize, shape: Dims) -> Result<Tensor> {
     let mut out = stale(name, &shape, tensors[0].dtype())?;
     let sources: Vec<(Tensor, usize, usize)> = tensors.iter().map(|x| rows_from(x, at)).collect();
-    with_element!(out.dtype(), T => {
-        let part = |&(ref x, width, stride)| Part { data: Tensor::data::<T>(x), width, stride };
-        let parts: Vec<_> = sources.iter().map(part).collect();
-        index::join(&parts, out.data_mut());
-    });
+    exec::join(&sources, &mut out);
     Ok(out)
 }
 

@@ -3,6 +3,7 @@
 use super::slice::{cut, embed};
 use crate::error::{Error, Result};
 use crate::tensor::create::{check_shape, stale};
+use crate::tensor::exec::index::numbered;
 use crate::tensor::index::{Cut, whole};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
@@ -100,11 +101,10 @@ impl Tensor {
                 continue;
             }
             let size = out.shape()[d] as isize;
-            let mut table = stale(name, &[shape[d]], DType::I64)?;
-            for (k, place) in table.data_mut::<i64>().iter_mut().enumerate() {
+            let table = numbered(stale(name, &[shape[d]], DType::I64)?, &mut |k| {
                 let i = k as isize - before as isize;
-                *place = (if (0..size).contains(&i) { i } else { source(i, size) }) as i64;
-            }
+                (if (0..size).contains(&i) { i } else { source(i, size) }) as i64
+            });
             out = out.index_select(d as isize, &table)?;
         }
         Ok(out)

@@ -5,9 +5,7 @@ use super::shape::reshape;
 use crate::error::{Error, Result};
 use crate::tensor::argument::{Counts, Repeats};
 use crate::tensor::create::{check_shape, reserve, stale};
-use crate::tensor::dtype::with_element;
-use crate::tensor::kernels::copy::copy_strided;
-use crate::tensor::kernels::index;
+use crate::tensor::exec::index as exec;
 use crate::tensor::layout::{Dims, dim_index, dim_set, plural, row_major};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
@@ -79,13 +77,8 @@ impl Tensor {
         }
         shape[at] = counts.iter().fold(0, |sum: usize, n| sum.saturating_add(*n));
         reserve(name, &shape, self.dtype())?;
-        let mut index = stale(name, &[shape[at]], DType::I64)?;
-        let mut rest = index.data_mut::<i64>();
-        for (i, n) in counts.iter().enumerate() {
-            let (now, later) = rest.split_at_mut(*n);
-            now.fill(i as i64);
-            rest = later;
-        }
+        let mut places = counts.iter().zip(0..).flat_map(|(n, i)| std::iter::repeat_n(i, *n));
+        let index = exec::numbered(stale(name, &[shape[at]], DType::I64)?, &mut |_| places.next().unwrap_or_default());
         self.index_select(dim, &index)
     }
 
@@ -146,8 +139,7 @@ fn repeated(name: &'static str, x: &Tensor, at: usize, times: usize, before: usi
     let mut out = stale(name, &shape, x.dtype())?;
     let row: usize = old[before..].iter().product();
     let (sizes, strides) = ([old[..before].iter().product(), times, row], [row, 0, 1]);
-    let source = x.packed();
-    with_element!(x.dtype(), T => copy_strided(&sizes, source.strided::<T>(&strides), out.data_mut()));
+    exec::copy(&x.packed(), &sizes, &strides, &mut out);
     Ok(record(name, out, &[x], |tape| {
         tape.edge(x, move |g| g.reshape(sizes)?.sum_dims(&[1], false)?.reshape(&*old));
     }))
@@ -162,9 +154,7 @@ fn flip(x: &Tensor, flipped: [bool; MAX_DIMS]) -> Tensor {
     while let Some(start) = (from..x.rank()).find(|d| flipped[*d]) {
         let end = (start..x.rank()).find(|d| !flipped[*d]).unwrap_or(x.rank());
         let n = shape[start..end].iter().product();
-        out = with_element!(x.dtype(), T => Tensor::build::<T>(&shape, |to| {
-            index::reverse(out.data::<T>(), n, strides[end - 1], to);
-        }));
+        out = exec::reverse(&out, n, strides[end - 1]);
         from = end;
     }
     record("flip", out, &[x], |tape| tape.edge(x, move |g| Ok(flip(g, flipped))))

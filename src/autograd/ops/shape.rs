@@ -4,8 +4,7 @@ use super::record;
 use crate::error::{Error, Result};
 use crate::tensor::argument::DimList;
 use crate::tensor::create::{check_shape, check_view, stale};
-use crate::tensor::dtype::with_element;
-use crate::tensor::kernels::copy::copy_strided;
+use crate::tensor::exec::index as exec;
 use crate::tensor::layout::{Dims, Layout, dim_index, dim_set, expand_strides, reshape_strides};
 use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
 
@@ -280,7 +279,7 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
         None => {
             // A broadcast view can be larger than its memory.
             let mut copy = stale(name, &shape, x.dtype())?;
-            with_element!(x.dtype(), T => copy_strided(x.shape(), x.strided::<T>(x.strides()), copy.data_mut()));
+            exec::copy(x, x.shape(), x.strides(), &mut copy);
             copy
         }
     };

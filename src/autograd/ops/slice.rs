@@ -1,14 +1,13 @@
 //! Parts of a tensor: along one dimension, by an index over all of them, and putting parts in.
 
-use super::gather::{check_numbers, true_places};
+use super::gather::check_numbers;
 use super::record;
 use super::shape::{permute, reshape};
 use crate::error::{Error, Result, bug};
 use crate::tensor::argument::Start;
 use crate::tensor::create::{reserve, stale};
-use crate::tensor::dtype::{with_element, with_float};
+use crate::tensor::exec::index::{self as exec, Adding, true_places};
 use crate::tensor::index::{Cut, Cuts, Index, Indices, IntoPlaces, whole};
-use crate::tensor::kernels::index::{self as kernel, Place, place};
 use crate::tensor::layout::{Dims, Layout, broadcast, dim_index, plural};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
@@ -329,7 +328,8 @@ impl Plan {
                 }
                 // A single number in a tensor is one place, without a dimension.
                 Index::Tensor(index) if index.dtype() == DType::I64 && index.rank() == 0 => {
-                    let index = index.data::<i64>().first().map_or(0, |i| isize::try_from(*i).unwrap_or(isize::MAX));
+                    let index =
+                        index.as_slice::<i64>()?.first().map_or(0, |i| isize::try_from(*i).unwrap_or(isize::MAX));
                     cuts[dim] = Cut::new(position(name, x, dim, index)?, 1, 1);
                     dim += 1;
                 }
@@ -373,11 +373,12 @@ impl Chosen {
     fn new(name: &'static str, x: &Tensor, dim: usize, index: &Tensor) -> Result<Self> {
         match index.dtype() {
             DType::I64 => {
-                let mut places = index.packed();
-                for place in places.data_mut::<i64>() {
+                let mut places = index.to_vec::<i64>()?;
+                for place in &mut places {
                     let index = isize::try_from(*place).unwrap_or(isize::MAX);
                     *place = position(name, x, dim, index)? as i64;
                 }
+                let places = Tensor::from_vec(places, index.shape())?;
                 Ok(Self { from: dim, count: 1, places })
             }
             DType::Bool => {
@@ -460,11 +461,8 @@ pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
             move |g| embed("embed", g, shape, cuts, 0.0),
             move |g, sum| {
                 let layout = Layout::new(shape).cut(&cuts);
-                let part = g.packed();
-                with_float!(g.dtype(), T => {
-                    kernel::add_at_place(part.data::<T>(), at(&layout), sum.data_mut());
-                    Ok(())
-                }, else Err(bug!(name, "a gradient of type {}", g.dtype())))
+                exec::add(sum, g, Adding::View(&layout));
+                Ok(())
             },
         );
         // Of the same size, the first dimension is whole: places are not reversed here.
@@ -476,22 +474,15 @@ pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
 #[track_caller]
 pub(super) fn embed(name: &'static str, x: &Tensor, shape: Dims, cuts: Cuts, background: f64) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
-    let source = x.packed();
     let mut out = stale(name, &shape, x.dtype())?;
-    let layout = Layout::new(shape).cut(&cuts);
-    with_element!(x.dtype(), T => {
-        let value = <T as crate::tensor::Element>::from_f64(background);
-        place(source.data::<T>(), at(&layout), Some(value), out.data_mut());
-    });
+    exec::place(x, &Layout::new(shape).cut(&cuts), Some(background), &mut out);
     Ok(record(name, out, &[x], |tape| tape.edge(x, move |g| Ok(cut("narrow", g, cuts)))))
 }
 
 /// `x` with `values` in these places.
 fn put(x: &Tensor, cuts: Cuts, values: &Tensor) -> Tensor {
     let mut out = x.packed();
-    let source = values.packed();
-    let layout = Layout::new(x.layout().shape).cut(&cuts);
-    with_element!(x.dtype(), T => place(source.data::<T>(), at(&layout), None, out.data_mut()));
+    exec::place(values, &Layout::new(x.layout().shape).cut(&cuts), None, &mut out);
     record("index_put", out, &[x, values], |tape| {
         tape.edge(x, move |g| {
             let zeros = Tensor::scalar(0.0).to_dtype(g.dtype());
@@ -499,8 +490,4 @@ fn put(x: &Tensor, cuts: Cuts, values: &Tensor) -> Tensor {
         });
         tape.edge(values, move |g| Ok(cut("narrow", g, cuts)));
     })
-}
-
-fn at(layout: &Layout) -> Place<'_> {
-    Place { shape: &layout.shape, strides: &layout.strides, offset: layout.offset }
 }

@@ -3,8 +3,7 @@
 use super::record;
 use crate::error::{Error, Result};
 use crate::tensor::create::stale;
-use crate::tensor::dtype::with_element;
-use crate::tensor::kernels::index::{self, Place, Triangle};
+use crate::tensor::exec::index::{self as exec, Triangle};
 use crate::tensor::layout::{Dims, Layout, dim_index, row_major};
 use crate::tensor::{MAX_DIMS, Tensor};
 
@@ -121,12 +120,10 @@ fn two_dims(name: &'static str, dim1: isize, dim2: isize, rank: usize) -> Result
 
 fn triangle(name: &'static str, x: &Tensor, side: Triangle, offset: isize) -> Tensor {
     let _timer = crate::profile::op(name);
-    let source = x.packed();
     let matrix = [x.shape()[x.rank() - 2], x.shape()[x.rank() - 1]];
-    let out = with_element!(x.dtype(), T => Tensor::build::<T>(x.shape(), |out| {
-        index::triangle(source.data::<T>(), matrix, side, offset, out);
-    }));
-    record(name, out, &[x], |tape| tape.edge(x, move |g| Ok(triangle(name, g, side, offset))))
+    record(name, exec::triangle(x, matrix, side, offset), &[x], |tape| {
+        tape.edge(x, move |g| Ok(triangle(name, g, side, offset)))
+    })
 }
 
 /// Which elements of a layout lie on a diagonal.
@@ -159,10 +156,8 @@ fn diagonal(x: &Tensor, offset: isize, a: usize, b: usize) -> Tensor {
 fn on_diagonal(name: &'static str, x: &Tensor, shape: Dims, offset: isize, a: usize, b: usize) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
     let mut out = stale(name, &shape, x.dtype())?;
-    let source = x.packed();
     let fresh = Layout { shape, strides: row_major(&shape), offset: 0, contiguous: true };
     let layout = diagonal_layout(&fresh, offset, a, b);
-    let place = Place { shape: &layout.shape, strides: &layout.strides, offset: layout.offset };
-    with_element!(x.dtype(), T => index::place(source.data::<T>(), place, Some(T::default()), out.data_mut()));
+    exec::place(x, &layout, Some(0.0), &mut out);
     Ok(record(name, out, &[x], |tape| tape.edge(x, move |g| Ok(diagonal(g, offset, a, b)))))
 }

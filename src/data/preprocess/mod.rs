@@ -180,7 +180,7 @@ impl Preprocessor {
             let Some(column) = columns.get(feature.column()) else {
                 return Err(table.no_column(op, feature.column()));
             };
-            let cells = x.data_mut::<f32>().get_mut(at..).unwrap_or_default();
+            let cells = x.as_mut_slice::<f32>()?.get_mut(at..).unwrap_or_default();
             feature.encode(op, column, width, cells)?;
             at += feature.width();
         }

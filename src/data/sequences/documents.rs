@@ -29,8 +29,8 @@ pub fn document_mask(ids: &Tensor, separator: i64) -> Result<Tensor> {
         return Err(Error::shape(op, format!("the ids have shape {:?}, expected [batch, time]", ids.shape())));
     };
     let mut mask = Tensor::full_dtype([rows, 1, time, time], 0.0, DType::Bool)?;
-    let (ids, allowed) = (ids.packed(), mask.data_mut::<bool>());
-    for (i, row) in ids.data::<i64>().chunks_exact(time.max(1)).enumerate() {
+    let (ids, allowed) = (ids.packed(), mask.as_mut_slice::<bool>()?);
+    for (i, row) in ids.as_slice::<i64>()?.chunks_exact(time.max(1)).enumerate() {
         let mut begin = 0;
         for (t, id) in row.iter().enumerate() {
             if *id == separator {

@@ -159,7 +159,7 @@ impl NextTokens {
             Tensor::full_dtype([rows, context], 0.0, DType::I64)?,
             Tensor::full_dtype([rows, context], 0.0, DType::I64)?,
         );
-        let (x, y) = (inputs.data_mut::<i64>(), targets.data_mut::<i64>());
+        let (x, y) = (inputs.as_mut_slice::<i64>()?, targets.as_mut_slice::<i64>()?);
         let mut window = vec![0; context + 1];
         for (i, sample) in samples.enumerate() {
             if sample >= self.len() {

@@ -106,7 +106,7 @@ impl Padding {
         shape.extend_from_slice(&first.shape()[1..]);
         crate::tensor::create::reserve(op, &shape, first.dtype())?;
         let mut mask = Tensor::full_dtype([sequences.len(), time], 0.0, DType::Bool)?;
-        for (row, length) in mask.data_mut::<bool>().chunks_exact_mut(time.max(1)).zip(&lengths) {
+        for (row, length) in mask.as_mut_slice::<bool>()?.chunks_exact_mut(time.max(1)).zip(&lengths) {
             let start = if self.left { time - length } else { 0 };
             row[start..start + length].fill(true);
         }

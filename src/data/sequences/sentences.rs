@@ -117,7 +117,8 @@ impl Sentences {
         let mut inputs = Tensor::full_dtype([rows, time], 0.0, DType::I64)?;
         let mut targets = Tensor::full_dtype([rows, time], 0.0, DType::I64)?;
         let mut mask = Tensor::full_dtype([rows, time], 0.0, DType::Bool)?;
-        let (x, y, counted) = (inputs.data_mut::<i64>(), targets.data_mut::<i64>(), mask.data_mut::<bool>());
+        let (x, y) = (inputs.as_mut_slice::<i64>()?, targets.as_mut_slice::<i64>()?);
+        let counted = mask.as_mut_slice::<bool>()?;
         x.fill(i64::from(self.padding));
         y.fill(IGNORE_INDEX);
         for (row, (i, count)) in indices.iter().zip(&counts).enumerate() {

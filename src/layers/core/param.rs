@@ -89,7 +89,7 @@ impl Param {
             let message = format!("the parameter holds {}, not {}", self.value.dtype(), T::DTYPE);
             return Err(Error::dtype("as_mut_slice", message));
         }
-        Ok(self.value.data_mut())
+        Ok(self.value.leaf_mut())
     }
 
     /// The values, to be changed in place by what keeps their shape and type.

@@ -3,10 +3,9 @@
 use super::engine::check_shape;
 use super::options::{FinishReason, GenerateOptions, MAX_ROWS};
 use crate::autograd::pause_recording;
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Result};
 use crate::models::{CausalLm, LmState};
-use crate::tensor::dtype::with_float;
-use crate::tensor::{DType, Element, Tensor};
+use crate::tensor::{DType, Tensor};
 use crate::text::{History, check_logits, kth_largest};
 
 /// When a beam search ends, besides at the greatest length.
@@ -203,10 +202,8 @@ fn fill_scores(
     let logits = logits.contiguous();
     let log_probs = logits.log_softmax(-1)?;
     scores.clear();
-    with_float!(log_probs.dtype(), T => {
-        check_logits(logits.as_slice::<T>()?)?;
-        scores.extend(log_probs.as_slice::<T>()?.iter().map(|x| x.to_f64()));
-    }, else return Err(bug!("beam_search", "logits of type {}", log_probs.dtype())));
+    check_logits(logits.to_dtype(DType::F64).as_slice()?)?;
+    scores.extend(log_probs.to_dtype(DType::F64).as_slice::<f64>()?);
     let suppressed: &[i64] = if length <= options.min_new_tokens { &options.end_tokens } else { &[] };
     for (scores, beam) in scores.chunks_exact_mut(vocab).zip(running) {
         options.sampler.adjust(scores, &beam.history, suppressed)?;

@@ -4,11 +4,10 @@ use super::Token;
 use super::options::{FinishReason, GenerateOptions};
 use super::stop::{Progress, StopSet};
 use crate::autograd::pause_recording;
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Result};
 use crate::losses::{CrossEntropy, Loss, Reduction};
 use crate::models::{CausalLm, LmState};
 use crate::rng::Rng;
-use crate::tensor::dtype::with_float;
 use crate::tensor::{DType, Tensor};
 use crate::text::{History, Scratch};
 
@@ -128,17 +127,15 @@ impl<'m, M: CausalLm> Engine<'m, M> {
             None => self.feed()?,
         };
         let logits = if logits.dtype().is_differentiable() { logits } else { logits.to_dtype(DType::F32) }.contiguous();
-        let vocab = logits.shape()[1];
+        let (vocab, scores) = (logits.shape()[1], logits.to_dtype(DType::F64));
         let mut chosen = Vec::with_capacity(self.rows.len());
         for (row, sequence) in self.rows.iter().enumerate() {
             let sequence = &mut self.sequences[*sequence];
             let early = sequence.new_tokens() < self.options.min_new_tokens;
             let suppressed: &[i64] = if early { &self.options.end_tokens } else { &[] };
             let (sampler, scratch) = (&self.options.sampler, &mut self.scratch);
-            with_float!(logits.dtype(), T => {
-                let logits = &logits.as_slice::<T>()?[row * vocab..][..vocab];
-                sampler.candidates(logits, &sequence.history, suppressed, scratch)?;
-            }, else return Err(bug!("generate", "logits of type {}", logits.dtype())));
+            let scores = &scores.as_slice()?[row * vocab..][..vocab];
+            sampler.candidates(scores, &sequence.history, suppressed, scratch)?;
             chosen.push(scratch.draw(&mut sequence.rng));
         }
         let targets = Tensor::from_slice(&chosen, [chosen.len()])?;

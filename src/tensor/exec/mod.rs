@@ -10,6 +10,7 @@
 //! | [`cast`] | conversion between types of elements |
 //! | [`reduce`] | reductions, scans and sorting along a dimension |
 //! | [`index`] | copying, joining, placing, going by tables of indices |
+//! | [`random`] | random choices for each element |
 //! | [`gemm`] | matrix products |
 //! | [`fused`] | the fused loops of training |
 
@@ -18,6 +19,7 @@ pub(crate) mod cast;
 pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;
+pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod unary;
 

@@ -225,10 +225,10 @@ fn place(max: bool, x: &Tensor, over: &Over) -> Tensor {
     out
 }
 
-/// The elements in a type that kernels compare: 16-bit types as `F32`. Not recorded.
+/// The elements in a type that kernels compare: 16-bit types as `F32`, other integers as `I64`. Not recorded.
 fn comparable(x: &Tensor) -> Tensor {
     match x.dtype() {
-        DType::F16 | DType::BF16 => x.cast(DType::F32),
-        _ => x.detach(),
+        DType::F32 | DType::F64 | DType::I64 | DType::U8 | DType::Bool => x.detach(),
+        dtype => x.cast(if dtype.is_float() { DType::F32 } else { DType::I64 }),
     }
 }

@@ -86,6 +86,8 @@ fn combine_at_place<T: Elem>(
     let outer = sizes.len().saturating_sub(1);
     let extent = 1 + (0..outer).map(|d| (sizes[d] - 1) * strides[d]).sum::<usize>();
     let slab = strides.last().copied().filter(|slab| outer > 0 && *slab > 0 && at.offset % slab + extent <= *slab);
+    // A few elements in a large buffer are no work to share.
+    let slab = slab.filter(|_| background.is_some() || x.len() >= GRAIN);
     let rows_per_slab: usize = sizes.iter().take(outer).skip(1).product();
     let rows = x.len() / plan.inner();
     let (stride, inner) = (strides.first().copied().unwrap_or(1), plan.inner());

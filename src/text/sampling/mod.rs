@@ -5,10 +5,9 @@ mod select;
 
 pub use history::History;
 
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Result};
 use crate::rng::Rng;
-use crate::tensor::dtype::with_float;
-use crate::tensor::{DType, Element, Tensor};
+use crate::tensor::{DType, Tensor};
 use select::{Candidate, nucleus};
 
 pub(crate) use select::kth_largest;
@@ -268,20 +267,16 @@ impl Sampler {
             let message = format!("the logits must be numbers of a float type, not {}", logits.dtype());
             return Err(Error::dtype("sample", message));
         }
-        let logits = if logits.dtype().is_differentiable() { logits.detach() } else { logits.to_dtype(DType::F32) };
-        let logits = logits.contiguous();
-        let dtype = logits.dtype();
-        with_float!(dtype, T => self.candidates(logits.as_slice::<T>()?, history, &[], scratch), else {
-            Err(bug!("sample", "logits of type {dtype}"))
-        })
+        let logits = logits.detach().to_dtype(DType::F64).contiguous();
+        self.candidates(logits.as_slice()?, history, &[], scratch)
     }
 
     /// Leaves in `scratch` the tokens that may be chosen, by id. Those of `suppressed` may not, besides the
     /// forbidden ones.
     #[track_caller]
-    pub(crate) fn candidates<T: Element>(
+    pub(crate) fn candidates(
         &self,
-        logits: &[T],
+        logits: &[f64],
         history: &History,
         suppressed: &[i64],
         scratch: &mut Scratch,
@@ -289,7 +284,7 @@ impl Sampler {
         let Scratch { scores, kept, values, ranked } = scratch;
         check_logits(logits)?;
         scores.clear();
-        scores.extend(logits.iter().map(|x| x.to_f64()));
+        scores.extend(logits);
         self.adjust(scores, history, suppressed)?;
 
         let (best, max) = first_largest(scores);
@@ -372,10 +367,10 @@ fn change(scores: &mut [f64], token: i64, f: impl FnOnce(f64) -> f64) -> Result<
 
 /// Refuses logits from which nothing can be chosen.
 #[track_caller]
-pub(crate) fn check_logits<T: Element>(logits: &[T]) -> Result<()> {
-    let wrong = |x: &T| x.to_f64().is_nan() || x.to_f64() == f64::INFINITY;
+pub(crate) fn check_logits(logits: &[f64]) -> Result<()> {
+    let wrong = |x: &f64| x.is_nan() || *x == f64::INFINITY;
     let Some(at) = logits.iter().position(wrong) else { return Ok(()) };
-    let value = if logits[at].to_f64().is_nan() { "NaN" } else { "+∞" };
+    let value = if logits[at].is_nan() { "NaN" } else { "+∞" };
     let message = format!("the logit of token {at} is {value}");
     Err(Error::numeric("sample", message).with_help("the model's parameters may have diverged in training"))
 }
