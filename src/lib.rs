@@ -126,6 +126,7 @@ pub mod losses;
 pub mod memory;
 pub mod models;
 pub mod optimizers;
+mod order;
 pub mod parallel;
 pub mod pipeline;
 pub mod prelude;

@@ -65,7 +65,7 @@ impl Report {
 
 fn slowest_first(rows: &BTreeMap<String, (usize, Duration)>) -> Vec<(&str, usize, Duration)> {
     let mut rows: Vec<_> = rows.iter().map(|(name, (n, time))| (name.as_str(), *n, *time)).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.2));
+    crate::order::sort_by(&mut rows, |a, b| b.2.cmp(&a.2));
     rows
 }
 

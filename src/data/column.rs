@@ -319,7 +319,7 @@ impl Column {
                 let mut used = vec![false; texts.len()];
                 codes.iter().filter(|code| **code != MISSING).for_each(|code| used[*code] = true);
                 let mut order: Vec<usize> = (0..texts.len()).filter(|code| used[*code]).collect();
-                order.sort_by_key(|code| texts.get(*code));
+                crate::order::sort_by(&mut order, |a, b| texts.get(*a).cmp(&texts.get(*b)));
                 let mut position = vec![0; texts.len()];
                 order.iter().enumerate().for_each(|(i, code)| position[*code] = i);
                 let names = order.iter().filter_map(|code| texts.get(*code)).map(String::from).collect();

@@ -52,7 +52,7 @@ pub(super) fn stratified(
     let mut quota: Vec<usize> = (0..counts.len()).map(|c| (share(c) as usize).max(1).min(most(c))).collect();
     let mut by_loss: Vec<usize> = (0..counts.len()).collect();
     let loss = |label: usize| share(label) - quota[label] as f64;
-    by_loss.sort_by(|a, b| loss(*b).total_cmp(&loss(*a)));
+    crate::order::sort_by(&mut by_loss, |a, b| loss(*b).total_cmp(&loss(*a)));
     let mut left = total.saturating_sub(quota.iter().sum());
     for label in by_loss {
         if left > 0 && quota[label] < most(label) {
@@ -149,7 +149,7 @@ impl KFold {
         let order = self.order(labels.len())?;
         // Rows are dealt out class by class; going on where the last class ended keeps the folds of equal size.
         let mut by_class = order.clone();
-        by_class.sort_by_key(|row| labels[*row]);
+        crate::order::sort_by(&mut by_class, |a, b| labels[*a].cmp(&labels[*b]));
         let mut part = vec![0; labels.len()];
         by_class.iter().enumerate().for_each(|(i, row)| part[*row] = i % self.k);
         Ok(Folds { k: self.k, next: 0, rows: order.into_iter().map(|row| (row, part[row])).collect() })

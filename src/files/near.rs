@@ -62,9 +62,9 @@ fn neighbours(folder: &Path, wanted: &OsStr) -> String {
     if count == 0 {
         return "is empty".to_string();
     }
-    similar.sort();
-    same_kind.sort();
-    others.sort();
+    crate::order::sort_by(&mut similar, Ord::cmp);
+    crate::order::sort_by(&mut same_kind, Ord::cmp);
+    crate::order::sort_by(&mut others, Ord::cmp);
     if !similar.is_empty() {
         let names: Vec<String> =
             similar.into_iter().take(SHOWN).map(|(_, name)| format!("`{}`", name.escape_debug())).collect();

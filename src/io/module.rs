@@ -305,7 +305,8 @@ pub(super) fn load(
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
     let infos = source.infos();
-    let mut given: BTreeMap<&str, &TensorInfo> = infos.iter().map(|info| (info.name.as_str(), info)).collect();
+    let mut given: BTreeMap<&str, &TensorInfo> = BTreeMap::new();
+    given.extend(infos.iter().map(|info| (info.name.as_str(), info)));
     let mut report = LoadReport::default();
     let mut fitting = BTreeMap::new();
     for (path, value) in slots(module) {

@@ -102,7 +102,8 @@ impl Entry {
     /// The state for saving.
     pub(super) fn saved(&self) -> ParameterState {
         let names = self.names.iter().map(|name| name.to_string());
-        let mut tensors: BTreeMap<_, _> = names.zip(self.tensors.iter().cloned()).collect();
+        let mut tensors = BTreeMap::new();
+        tensors.extend(names.zip(self.tensors.iter().cloned()));
         tensors.extend(self.master.as_ref().map(|master| (MASTER.to_string(), master.detach())));
         ParameterState { steps: self.steps, tensors }
     }

@@ -48,7 +48,7 @@ impl Vocabulary {
     #[track_caller]
     pub(super) fn from_ids(op: &str, ids: impl IntoIterator<Item = (String, u64)>) -> Result<Self> {
         let mut sorted: Vec<(u64, String)> = ids.into_iter().map(|(token, id)| (id, token)).collect();
-        sorted.sort();
+        crate::order::sort_by(&mut sorted, Ord::cmp);
         for (at, (id, token)) in sorted.iter().enumerate() {
             let at = at as u64;
             if *id < at {

@@ -195,7 +195,7 @@ impl WordTokenizer {
     /// Gives the words their ids.
     fn number(&mut self) {
         let mut by_frequency: Vec<&WordCount> = self.counts.iter().collect();
-        by_frequency.sort_by_key(|word| std::cmp::Reverse(word.count));
+        crate::order::sort_by(&mut by_frequency, |a, b| b.count.cmp(&a.count));
         let words = by_frequency.into_iter().map(|word| &word.word);
         let words: Vec<String> = self.options.oov_token.iter().chain(words).cloned().collect();
         self.index = words.iter().cloned().zip(1..).collect();

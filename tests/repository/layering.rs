@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module with what it may use besides itself and the ground (`error`, `rng`, `parallel`, `profile`).
+/// Each module with what it may use besides itself and the ground (`error`, `order`, `rng`, `parallel`, `profile`).
 const ALLOWED: [(&str, &[&str]); 16] = [
     ("tensor", &["memory"]),
     ("memory", &["tensor"]),
@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("rng", &[]),
 ];
-const GROUND: [&str; 4] = ["error", "rng", "parallel", "profile"];
+const GROUND: [&str; 5] = ["error", "order", "rng", "parallel", "profile"];
 
 /// Names at the root of the crate that belong to a module below.
 const ROOT_NAMES: [(&str, &str); 9] = [

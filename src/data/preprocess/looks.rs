@@ -106,7 +106,7 @@ fn units(texts: &[&str]) -> Vec<String> {
         }
     }
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
+    crate::order::sort_by(&mut counts, |(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
     let named = counts.iter().map(|(_, n)| n).sum::<usize>();
     let common: Vec<_> = counts.iter().take(3).collect();
     if named == 0 || common.iter().map(|(_, n)| n).sum::<usize>() * 10 < named * 9 {

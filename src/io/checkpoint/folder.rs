@@ -114,7 +114,7 @@ impl CheckpointFolder {
             let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok());
             found.extend(step.map(|step| (step, entry.path())));
         }
-        found.sort();
+        crate::order::sort_by(&mut found, Ord::cmp);
         Ok(found)
     }
 }

@@ -223,7 +223,8 @@ impl Checkpoint {
         let op = "restore_model";
         let Some(tensors) = self.groups.get(MODEL) else { return Err(self.lacks(op, "model")) };
         module::load_named(model, op, &self.source(), tensors, HELP)?;
-        let frozen: BTreeSet<&str> = self.frozen.iter().flatten().map(String::as_str).collect();
+        let mut frozen: BTreeSet<&str> = BTreeSet::new();
+        frozen.extend(self.frozen.iter().flatten().map(String::as_str));
         let mut freeze = |path: &str, slot: SlotMut<'_>| {
             if let (SlotMut::Param(param), true) = (slot, frozen.contains(path)) {
                 param.set_trainable(false);

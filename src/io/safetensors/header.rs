@@ -29,7 +29,7 @@ impl Header {
         let parsed = reader.deserialize_map(Entries).and_then(|entries| reader.end().map(|()| entries));
         let (mut tensors, metadata) = parsed.map_err(|e| format!("the header is malformed: {e}"))?;
         // Stable: tensors without elements, which share their place, stay in the order of the header.
-        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        crate::order::sort_by(&mut tensors, |(_, a), (_, b)| a.data_offsets.cmp(&b.data_offsets));
         let mut end = 0;
         for (name, info) in &tensors {
             end = check(info, end).map_err(|e| format!("the header is malformed: tensor `{}` {e}", short(name)))?;
@@ -37,7 +37,7 @@ impl Header {
         let infos: Vec<Info> = tensors.into_iter().map(|(name, info)| Info::new(name, info)).collect();
         let name = |i: usize| infos[i].name.as_str();
         let mut by_name: Vec<usize> = (0..infos.len()).collect();
-        by_name.sort_unstable_by_key(|i| name(*i));
+        crate::order::sort_by(&mut by_name, |a, b| name(*a).cmp(name(*b)));
         // JSON readers let the last of several equal keys win, so that two readers may see two different files.
         if let Some(pair) = by_name.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
             return Err(format!("the header names `{}` twice", short(name(pair[0]))));

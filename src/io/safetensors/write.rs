@@ -40,7 +40,7 @@ pub(in crate::io) fn write(
     path: &Path,
 ) -> Result<()> {
     // Wide types first keeps every tensor aligned; within a type, the given order stays.
-    tensors.sort_by_key(|(_, tensor)| std::cmp::Reverse(dtype(tensor.dtype())));
+    crate::order::sort_by(&mut tensors, |(_, a), (_, b)| dtype(b.dtype()).cmp(&dtype(a.dtype())));
     let header = header(op, &tensors, metadata)?;
     files::replace(op, path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -65,7 +65,7 @@ fn dtype(dtype: DType) -> Dtype {
 #[track_caller]
 fn header(op: &'static str, tensors: &[(String, Tensor)], metadata: &Metadata) -> Result<Vec<u8>> {
     let mut names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort();
+    crate::order::sort_by(&mut names, Ord::cmp);
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(Error::argument(op, format!("two tensors are called `{}`", pair[0])));
     }
@@ -95,7 +95,8 @@ impl Serialize for Header<'_> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(Some(self.tensors.len() + 1))?;
         // In the order of the names, so that equal models give equal files.
-        let mut metadata: BTreeMap<&str, &str> = self.metadata.iter().collect();
+        let mut metadata: BTreeMap<&str, &str> = BTreeMap::new();
+        metadata.extend(self.metadata.iter());
         metadata.entry("format").or_insert("pt");
         map.serialize_entry(METADATA, &metadata)?;
         let mut start = 0;

@@ -150,7 +150,7 @@ pub(super) fn search<M: CausalLm>(
                 _ => {}
             }
         }
-        finished.sort_by(|a, b| b.score.total_cmp(&a.score));
+        crate::order::sort_by(&mut finished, |a, b| b.score.total_cmp(&a.score));
         finished.truncate(beams.num_beams);
         running = next;
         let Some(first) = running.first() else { break };
@@ -224,7 +224,7 @@ fn best(scores: &[f64], vocab: usize, kept: usize, buffer: &mut Vec<f64>) -> Res
         return Err(Error::numeric("beam_search", message));
     }
     // Stable: of equal ones, the earlier beam and the smaller id come first.
-    candidates.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
+    crate::order::sort_by(&mut candidates, |a, b| b.log_prob.total_cmp(&a.log_prob));
     candidates.truncate(kept);
     Ok(candidates)
 }

@@ -51,7 +51,8 @@ impl BpeTokenizer {
         let (op, folder) = ("save_files", folder.as_ref());
         let tokens = self.vocabulary.tokens();
         // In the order of the ids.
-        let by_id: BTreeMap<usize, &String> = tokens.iter().enumerate().collect();
+        let mut by_id: BTreeMap<usize, &String> = BTreeMap::new();
+        by_id.extend(tokens.iter().enumerate());
         let mut vocab = String::from("{");
         for (id, token) in by_id {
             let token = serde_json::to_string(token).map_err(|e| Error::format(op, e.to_string()).with_source(e))?;

@@ -103,7 +103,8 @@ impl Core {
 
 /// A parameter that was trained when the checkpoint was saved, and is frozen now.
 fn frozen_since(saved: &Checkpoint, model: &dyn Module) -> Option<String> {
-    let frozen: BTreeSet<&str> = saved.frozen()?.iter().map(String::as_str).collect();
+    let mut frozen: BTreeSet<&str> = BTreeSet::new();
+    frozen.extend(saved.frozen()?.iter().map(String::as_str));
     let parameters = model.named_parameters().into_iter();
     let mut now = parameters.filter(|(_, value)| !value.is_tracked()).map(|(name, _)| name);
     now.find(|name| !frozen.contains(name.as_str()))
