@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use demotic::data::{NextTokens, Sentences};
 use demotic::models::{Gpt, GptConfig, RecurrentLm, RecurrentLmConfig};
 use demotic::prelude::*;
-use demotic::text::{CharTokenizer, History, Sampler};
+use demotic::text::{CharTokenizer, Sampler, TokenHistory};
 use demotic::train::metrics::{Average, Classification};
 use demotic::train::plot::Chart;
 
@@ -171,7 +171,7 @@ fn temperature() -> Result<Chart> {
     let logits = tensor![2.0, 1.0, 0.0, -1.0];
     let mut chart = Chart::new("Four tokens at different temperatures").labels("token", "probability");
     for t in [0.5, 1.0, 2.0] {
-        let p = Sampler::new().temperature(t)?.distribution(&logits, &History::default())?;
+        let p = Sampler::new().temperature(t)?.distribution(&logits, &TokenHistory::default())?;
         chart = chart.line(format!("T = {t}"), p.into_iter().map(|(_, p)| p));
     }
     Ok(chart)

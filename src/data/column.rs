@@ -65,6 +65,7 @@ pub(super) fn may_be_rounded(x: f64) -> bool {
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ColumnKind {
     /// Numbers, as `f64`.
     Number,
@@ -91,6 +92,7 @@ impl fmt::Display for ColumnKind {
 
 /// One value of a column.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Value<'a> {
     /// No value.
     Missing,

@@ -96,6 +96,7 @@ pub struct KFold {
 
 /// One way to divide the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fold {
     /// The rows to train on.
     pub train: Vec<usize>,

@@ -52,11 +52,14 @@ pub use cross_entropy::{CrossEntropy, cross_entropy, token_cross_entropy};
 pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
 /// What becomes of the losses of single elements or examples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Reduction {
     /// Their mean.
     #[default]

@@ -25,7 +25,7 @@ mod transformer_classifier;
 
 pub use causal_lm::{CausalLm, LmState};
 pub use generate::{
-    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Perplexity,
+    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Likelihood,
     TextContinuation, TextGenerator, Token,
 };
 pub use gpt::{Gpt, GptConfig, GptInputs, GptState};

@@ -10,13 +10,13 @@ use crate::tensor::Tensor;
 ///
 /// Printed, it is the class with its probability: `iris (98.3 %)`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Classification {
+pub struct ClassPrediction {
     names: Arc<[String]>,
     probabilities: Vec<f64>,
     best: usize,
 }
 
-impl Classification {
+impl ClassPrediction {
     /// The name of the most probable class.
     #[must_use]
     pub fn class(&self) -> &str {
@@ -85,7 +85,7 @@ impl Classification {
     }
 }
 
-impl fmt::Display for Classification {
+impl fmt::Display for ClassPrediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({:.1} %)", self.class(), 100.0 * self.probability())
     }

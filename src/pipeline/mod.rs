@@ -37,12 +37,32 @@ mod classification;
 mod table;
 mod text;
 
-pub use classification::Classification;
+use std::path::Path;
+
+pub use classification::ClassPrediction;
 pub use table::Pipeline;
 pub use text::TextPipeline;
+
+use crate::error::Result;
+use crate::io::{self, Attachment, Metadata};
+use crate::layers::Module;
 
 /// The names of the parts in a file's metadata.
 const PREPROCESSOR: &str = "demotic.preprocessor";
 const TOKENIZER: &str = "demotic.tokenizer";
 const TARGET_TOKENIZER: &str = "demotic.target_tokenizer";
 const TEXT: &str = "demotic.text";
+
+/// Writes a model, what the caller adds, and the pipeline's own parts into one file.
+#[track_caller]
+fn save(
+    model: &(impl Module + ?Sized),
+    with: &(impl Attachment + ?Sized),
+    parts: &[(&str, String)],
+    path: &Path,
+) -> Result<()> {
+    let mut metadata = Metadata::new();
+    with.attach(&mut metadata)?;
+    parts.iter().for_each(|(name, json)| metadata.insert(*name, json.clone()));
+    io::save("save", model, &metadata, path, true)
+}

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Classification, PREPROCESSOR};
+use super::{ClassPrediction, PREPROCESSOR};
 use crate::data::{Preprocessor, Table, Value};
 use crate::error::{Error, Result};
-use crate::io::{self, Attachment, Metadata, ModelFile};
+use crate::io::{Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, Layer, LayerExt, ModuleExt};
 use crate::models::{LinearRegression, Mlp};
 use crate::tensor::{DType, Tensor};
@@ -77,7 +77,7 @@ impl Pipeline {
         match &pipeline.classes {
             Some(classes) => {
                 // Its values do not matter yet.
-                Classification::from_logits(op, classes, &output.zeros_like())?;
+                ClassPrediction::from_logits(op, classes, &output.zeros_like())?;
             }
             None => pipeline.check_numbers(op, &output)?,
         }
@@ -139,7 +139,7 @@ impl Pipeline {
     /// If the target is a number, the table cannot be [transformed](Preprocessor::transform_features), or the model's outputs
     /// are not numbers.
     #[track_caller]
-    pub fn classify(&self, table: &Table) -> Result<Vec<Classification>> {
+    pub fn classify(&self, table: &Table) -> Result<Vec<ClassPrediction>> {
         let op = "classify";
         let Some(classes) = &self.classes else {
             let e = Error::state(op, "the target is a number, not a class");
@@ -149,7 +149,7 @@ impl Pipeline {
         };
         let mut found = Vec::with_capacity(table.num_rows());
         self.run_table(op, table, |output| {
-            found.extend(Classification::from_logits(op, classes, &output)?);
+            found.extend(ClassPrediction::from_logits(op, classes, &output)?);
             Ok(())
         })?;
         Ok(found)
@@ -160,7 +160,7 @@ impl Pipeline {
     /// # Errors
     /// As for [`classify`](Self::classify).
     #[track_caller]
-    pub fn classify_row(&self, row: &[(&str, Value<'_>)]) -> Result<Classification> {
+    pub fn classify_row(&self, row: &[(&str, Value<'_>)]) -> Result<ClassPrediction> {
         self.classify(&Table::from_row(row)?)?.pop().ok_or_else(empty)
     }
 
@@ -179,10 +179,7 @@ impl Pipeline {
     /// As for [`save`](Self::save).
     #[track_caller]
     pub fn save_with(&self, with: &(impl Attachment + ?Sized), path: impl AsRef<Path>) -> Result<()> {
-        let mut metadata = Metadata::new();
-        with.attach(&mut metadata)?;
-        self.preprocessor.attach(&mut metadata)?;
-        io::save("save", &*self.model, &metadata, path.as_ref(), true)
+        super::save(&*self.model, with, &[(PREPROCESSOR, self.preprocessor.to_json()?)], path.as_ref())
     }
 
     /// Reads a file that [`save`](Self::save) wrote, with an [`Mlp`] or a [`LinearRegression`] as its model.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Classification, PREPROCESSOR, TARGET_TOKENIZER, TEXT, TOKENIZER};
+use super::{ClassPrediction, PREPROCESSOR, TARGET_TOKENIZER, TEXT, TOKENIZER};
 use crate::error::{Error, Result};
-use crate::io::{self, Attachment, Metadata, ModelFile};
+use crate::io::{Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, Layer, LayerExt, Module};
 use crate::models::{
     Beam, BeamSearch, CausalLm, Generate, GenerateOptions, Seq2Seq, TextContinuation, TextGenerator,
@@ -145,16 +145,16 @@ impl<M: Module> TextPipeline<M> {
     /// As for [`save`](Self::save).
     #[track_caller]
     pub fn save_with(&self, with: &(impl Attachment + ?Sized), path: impl AsRef<Path>) -> Result<()> {
-        let mut metadata = Metadata::new();
-        with.attach(&mut metadata)?;
-        metadata.insert(TOKENIZER, self.tokenizer.to_json()?);
+        let mut parts = vec![(TOKENIZER, self.tokenizer.to_json()?)];
         if let Some(tokenizer) = &self.target_tokenizer {
-            metadata.insert(TARGET_TOKENIZER, tokenizer.to_json()?);
+            parts.push((TARGET_TOKENIZER, tokenizer.to_json()?));
         }
         if self.settings != Settings::default() {
-            metadata.insert_json(TEXT, &self.settings)?;
+            let mut settings = Metadata::new();
+            settings.insert_json(TEXT, &self.settings)?;
+            parts.extend(settings.get(TEXT).map(|json| (TEXT, json.to_string())));
         }
-        io::save("save", &self.model, &metadata, path.as_ref(), true)
+        super::save(&self.model, with, &parts, path.as_ref())
     }
 }
 
@@ -311,7 +311,7 @@ impl<M: Layer> TextPipeline<M> {
     /// # Errors
     /// If the classes have no names yet, the text has no token that the model knows, or the model gives something else.
     #[track_caller]
-    pub fn classify(&self, text: &str) -> Result<Classification> {
+    pub fn classify(&self, text: &str) -> Result<ClassPrediction> {
         let mut found = self.classify_batch(&[text])?;
         found.pop().ok_or_else(|| Error::state("classify", "the model gave nothing"))
     }
@@ -322,7 +322,7 @@ impl<M: Layer> TextPipeline<M> {
     /// As for [`classify`](Self::classify), and if there are no texts, or they have different lengths and there is no id to
     /// pad with.
     #[track_caller]
-    pub fn classify_batch<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Classification>> {
+    pub fn classify_batch<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<ClassPrediction>> {
         let Some(classes) = &self.settings.classes else {
             let e = Error::state("classify", "the classes have no names");
             return Err(e.with_help("with_classes(&[\"bad\", \"good\"]) gives them some"));
@@ -339,7 +339,7 @@ impl<M: Layer> TextPipeline<M> {
         let mut found = Vec::with_capacity(texts.len());
         for texts in texts.chunks(BATCH) {
             let ids = self.tokenizer.encode_batch(texts, &options)?.ids;
-            found.extend(Classification::from_logits("classify", &classes, &self.model.predict(&ids)?)?);
+            found.extend(ClassPrediction::from_logits("classify", &classes, &self.model.predict(&ids)?)?);
         }
         Ok(found)
     }

@@ -57,7 +57,7 @@ pub use corpus::{TokenStream, TokenWriter};
 pub use decode_stream::{DecodeStream, TokenDecoder};
 #[cfg(feature = "tokenizers")]
 pub use hugging_face::HuggingFaceTokenizer;
-pub use sampling::{History, Sampler};
+pub use sampling::{Sampler, TokenHistory};
 pub(crate) use sampling::{Scratch, check_logits, kth_largest};
 pub(crate) use saved::parse_any as parse;
 pub use saved::{from_json, load, save};

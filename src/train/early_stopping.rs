@@ -1,5 +1,7 @@
 //! Stopping when there is no improvement any more.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::io::{Checkpoint, load_named, slots};
 use crate::layers::Module;
@@ -33,6 +35,7 @@ impl Snapshot {
 
 /// Whether to go on training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
 pub enum Verdict {
     /// The value is the best so far.
@@ -44,7 +47,8 @@ pub enum Verdict {
 }
 
 /// Stops training when a value, usually the validation loss, has not improved for some epochs, and remembers the best
-/// parameters. Works in the [`Trainer`](super::Trainer) and in a loop of your own.
+/// parameters. Works in the [`Trainer`](super::Trainer) and in a loop of your own. Its options serialise with `serde`, what it
+/// remembers does not.
 ///
 /// ```
 /// use demotic::train::{EarlyStopping, Verdict};
@@ -54,13 +58,18 @@ pub enum Verdict {
 /// assert_eq!(stopping.update(1.1), Verdict::Waiting);
 /// assert_eq!(stopping.update(1.2), Verdict::Stop);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EarlyStopping {
     patience: usize,
+    #[serde(default)]
     min_delta: f64,
+    #[serde(default)]
     maximize: bool,
+    #[serde(skip)]
     best: Option<f64>,
+    #[serde(skip)]
     waited: usize,
+    #[serde(skip)]
     snapshot: Option<Snapshot>,
 }
 

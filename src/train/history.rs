@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The values of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Epoch {
     /// The number of the epoch, from 1.
     pub epoch: usize,
@@ -35,6 +36,7 @@ impl Epoch {
 
 /// What the functions of [`Trainer::every`](super::Trainer::every) are told.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct StepReport {
     /// The steps of the optimizer so far, this one included.
     pub step: u64,
@@ -61,6 +63,7 @@ pub(super) fn is_due(every: u64, step: u64) -> bool {
 
 /// Why training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Ended {
     /// After the number of epochs or steps that was asked for.
     Finished,
@@ -73,6 +76,7 @@ pub enum Ended {
 
 /// The course of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct History {
     /// One entry for each epoch. The last one may have been cut short.
     pub epochs: Vec<Epoch>,
@@ -166,6 +170,11 @@ impl History {
     }
 }
 
+/// How many decimals times have of which this is the longest: enough for two digits of it that say something.
+fn decimals(longest: f64) -> usize {
+    if longest > 0.0 && longest < 1.0 { (1.0 - longest.log10().floor()).min(6.0) as usize } else { 1 }
+}
+
 /// `1 epoch`, `12 epochs`.
 fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -186,9 +195,9 @@ fn count(n: u64, what: &str) -> String {
 ///     .fit(&mut Linear::new(2, 1, &mut rng)?, &data, &mut rng)?;
 /// let table = history.to_string();
 /// // epoch    loss    rmse  learning rate  seconds
-/// //     1  0.9032  0.8121            0.1      0.0
-/// //     2  0.5021  0.6010            0.1      0.0
-/// //     3  0.2541  0.4184            0.1      0.0 *
+/// //     1  0.9032  0.8121            0.1   0.0021
+/// //     2  0.5021  0.6010            0.1   0.0018
+/// //     3  0.2541  0.4184            0.1   0.0018 *
 /// // 3 epochs, epoch 3 kept: loss 0.2541, rmse 0.4184
 /// assert_eq!(table.lines().count(), 5);
 /// assert!(table.lines().nth(3).unwrap().ends_with('*'));
@@ -211,6 +220,7 @@ impl fmt::Display for History {
         header.extend(has_validation.then_some("validation"));
         header.extend(&names);
         header.extend(["learning rate", "seconds"]);
+        let decimals = decimals(rows.iter().map(|row| row.seconds).fold(0.0, f64::max));
         let cells = |row: &Epoch| {
             let mut cells = if self.by_steps { vec![row.step.to_string()] } else { vec![] };
             cells.extend([row.epoch.to_string(), Number(row.train_loss).to_string()]);
@@ -218,7 +228,7 @@ impl fmt::Display for History {
             cells.extend(has_validation.then(|| optional(row.validation_loss)));
             let metric = |name: &str| row.metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
             cells.extend(names.iter().map(|name| optional(metric(name))));
-            cells.extend([short_rate(row.learning_rate), format!("{:.1}", row.seconds)]);
+            cells.extend([short_rate(row.learning_rate), format!("{:.decimals$}", row.seconds)]);
             cells
         };
         let lines: Vec<(Vec<String>, bool)> = rows.iter().map(|row| (cells(row), self.is_kept(row))).collect();
@@ -360,6 +370,19 @@ step  epoch    loss  validation  wurzel aus 误差  learning rate  seconds
         assert_eq!(history(vec![], 0).to_string(), "no steps");
         let left = History { steps: 1, ended: Ended::Interrupted, ..history(vec![], 0) };
         assert_eq!(left.to_string(), "1 step (interrupted)");
+    }
+
+    #[test]
+    fn times() {
+        let cases = [(0.0, 1), (1e-9, 6), (0.00021, 5), (0.014, 3), (0.1, 2), (0.99, 2), (1.0, 1), (3600.0, 1)];
+        for (longest, expected) in cases {
+            assert_eq!(decimals(longest), expected, "{longest}");
+        }
+        assert_eq!(decimals(f64::NAN), 1);
+        let mut quick = record(1, 3, 0.5, None);
+        quick.seconds = 0.00123;
+        let table = history(vec![quick], 1).to_string();
+        assert!(table.lines().nth(1).unwrap().ends_with("  0.0012 *"), "{table}");
     }
 
     #[test]

@@ -69,13 +69,13 @@ pub(super) fn of_function<F: 'static>(_: &F) -> Option<Box<dyn Metric>> {
         TypeId::of::<F>() == TypeId::of::<G>()
     }
     Some(match () {
-        () if is::<F, _>(metrics::mse) => Box::new(Mse::default()),
-        () if is::<F, _>(metrics::rmse) => Box::new(Rmse::default()),
-        () if is::<F, _>(metrics::mae) => Box::new(Mae::default()),
-        () if is::<F, _>(metrics::r2) => Box::new(R2::default()),
-        () if is::<F, _>(metrics::accuracy) => Box::new(Accuracy::default()),
-        () if is::<F, _>(metrics::f1) => Box::new(F1::default()),
-        () if is::<F, _>(metrics::perplexity) => Box::new(Perplexity::default()),
+        () if is::<F, _>(metrics::mse) => Box::new(RunningMse::default()),
+        () if is::<F, _>(metrics::rmse) => Box::new(RunningRmse::default()),
+        () if is::<F, _>(metrics::mae) => Box::new(RunningMae::default()),
+        () if is::<F, _>(metrics::r2) => Box::new(RunningR2::default()),
+        () if is::<F, _>(metrics::accuracy) => Box::new(RunningAccuracy::default()),
+        () if is::<F, _>(metrics::f1) => Box::new(RunningF1::default()),
+        () if is::<F, _>(metrics::perplexity) => Box::new(RunningPerplexity::default()),
         () => return None,
     })
 }
@@ -146,11 +146,11 @@ macro_rules! means {
 
 means! {
     /// [`metrics::mse`] batch by batch.
-    Mse: metrics::mse, |mean| mean;
+    RunningMse: metrics::mse, |mean| mean;
     /// [`metrics::rmse`] batch by batch.
-    Rmse: squared_rmse, |mean| mean.sqrt();
+    RunningRmse: squared_rmse, |mean| mean.sqrt();
     /// [`metrics::mae`] batch by batch.
-    Mae: metrics::mae, |mean| mean;
+    RunningMae: metrics::mae, |mean| mean;
 }
 
 /// The mean squared error, with errors that name `rmse`.
@@ -169,9 +169,9 @@ fn nothing_counts(target: &Tensor) -> bool {
 
 /// [`metrics::accuracy`] batch by batch.
 #[derive(Debug, Clone, Default)]
-pub struct Accuracy(Sum);
+pub struct RunningAccuracy(Sum);
 
-impl Metric for Accuracy {
+impl Metric for RunningAccuracy {
     #[track_caller]
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
         if nothing_counts(target) {
@@ -195,9 +195,9 @@ impl Metric for Accuracy {
 
 /// [`metrics::perplexity`] batch by batch.
 #[derive(Debug, Clone, Default)]
-pub struct Perplexity(Sum);
+pub struct RunningPerplexity(Sum);
 
-impl Metric for Perplexity {
+impl Metric for RunningPerplexity {
     #[track_caller]
     fn update(&mut self, logits: &Tensor, targets: &Tensor) -> Result<()> {
         let count = counted(targets);
@@ -228,7 +228,7 @@ impl Metric for Perplexity {
 
 /// [`metrics::r2`] batch by batch: the variance of the targets by Welford's method, which does not subtract large sums.
 #[derive(Debug, Clone, Default)]
-pub struct R2 {
+pub struct RunningR2 {
     outputs: Vec<Output>,
 }
 
@@ -243,7 +243,7 @@ struct Output {
     residual: f64,
 }
 
-impl Metric for R2 {
+impl Metric for RunningR2 {
     #[track_caller]
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
         if target.is_empty() {
@@ -289,13 +289,13 @@ impl Metric for R2 {
 
 /// [`metrics::f1`] batch by batch: how often each class was predicted as each other one.
 #[derive(Debug, Clone, Default)]
-pub struct F1 {
+pub struct RunningF1 {
     /// Predicted and actual classes, one number each for an example, whatever the number of classes.
     predicted: Vec<i64>,
     actual: Vec<i64>,
 }
 
-impl Metric for F1 {
+impl Metric for RunningF1 {
     #[track_caller]
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
         if nothing_counts(target) {

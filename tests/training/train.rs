@@ -209,7 +209,7 @@ fn errors_in_the_parts_of_a_trainer_point_to_its_call() -> Result<()> {
         Box::new(move || trainer().metric("ours", metrics::perplexity)),
         Box::new(move || trainer().metric("ours", |p, y| metrics::rmse(p, &y.reshape([50])?))),
         Box::new(move || trainer().metric("ours", |_, _| metrics::bits_per_character(1.0, 1, 0))),
-        Box::new(move || trainer().running_metric("ours", demotic::train::running::Perplexity::default())),
+        Box::new(move || trainer().running_metric("ours", demotic::train::running::RunningPerplexity::default())),
     ];
     for trainer in of_metrics {
         let place = "the metric `ours` of the Trainer";
@@ -375,17 +375,17 @@ fn metrics_batch_by_batch_are_those_of_everything_at_once() -> Result<()> {
         };
     }
     let cases = [
-        case!(numbers, mse, Mse),
-        case!(numbers, rmse, Rmse),
-        case!(numbers, mae, Mae),
-        case!(numbers, r2, R2),
-        case!(degrees, mse, Mse),
-        case!(degrees, rmse, Rmse),
-        case!(degrees, mae, Mae),
-        case!(degrees, r2, R2),
-        case!(classes, accuracy, Accuracy),
-        case!(classes, f1, F1),
-        case!(tokens, perplexity, Perplexity),
+        case!(numbers, mse, RunningMse),
+        case!(numbers, rmse, RunningRmse),
+        case!(numbers, mae, RunningMae),
+        case!(numbers, r2, RunningR2),
+        case!(degrees, mse, RunningMse),
+        case!(degrees, rmse, RunningRmse),
+        case!(degrees, mae, RunningMae),
+        case!(degrees, r2, RunningR2),
+        case!(classes, accuracy, RunningAccuracy),
+        case!(classes, f1, RunningF1),
+        case!(tokens, perplexity, RunningPerplexity),
     ];
     let model = Linear::new(4, 3, &mut rng)?;
     for (data, name, function, _, streaming) in cases {
@@ -415,7 +415,7 @@ fn metrics_batch_by_batch_are_those_of_everything_at_once() -> Result<()> {
         .batch_size(8)
         .metric("r2", metrics::r2)
         .metric("worst", |p, y| (p - y)?.abs().max()?.item())
-        .running_metric("mae", running::Mae::default());
+        .running_metric("mae", running::RunningMae::default());
     let evaluation = trainer.evaluate(&watched, &numbers)?;
     let want = [
         ("r2", metrics::r2(&prediction, &target)?),

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::dates::DatePart;
 use crate::data::number::NumberStyle;
 use crate::data::table::Table;
@@ -36,7 +38,8 @@ const MISSING: [&str; 10] = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "
 /// ```
 ///
 /// What is set here holds for all columns; [`column`](Self::column) sets it for one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CsvOptions {
     pub(super) delimiter: char,
     pub(super) header: bool,
@@ -220,7 +223,8 @@ impl CsvOptions {
 /// assert_eq!(table.column("share")?.numbers(), Some(&[0.5][..]));
 /// # Ok::<(), demotic::Error>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 #[must_use = "options do nothing until a file is read with them"]
 pub struct ColumnOptions {
     decimal: Option<char>,
@@ -233,7 +237,7 @@ pub struct ColumnOptions {
 }
 
 /// What the values of a column must be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Kind {
     /// Numbers if all of them are, texts otherwise.
     Any,

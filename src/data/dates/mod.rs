@@ -8,12 +8,14 @@ use std::f64::consts::TAU;
 use civil::Civil;
 pub(super) use format::{DateFormat, guess};
 
+use serde::{Deserialize, Serialize};
+
 use super::column::Column;
 use super::table::Table;
 use crate::error::{Error, Result, short};
 
 /// A part of a date or time that can be a feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum DatePart {
     /// The year, such as 2024.

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::feature::{CategoryRules, Feature, Fitted, NumberRules};
 use super::looks::{self, Misfit};
 use super::target::Target;
@@ -33,7 +35,8 @@ const OP: &str = "fit";
 /// assert_eq!(prep.feature_names(), ["area", "area=(missing)", "rooms=3", "rooms=4"]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 #[must_use = "rules do nothing until they are fitted"]
 pub struct PreprocessorBuilder {
     target: Option<(String, Option<Task>)>,
@@ -50,10 +53,17 @@ pub struct PreprocessorBuilder {
     target_scaling: Scaling,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Task {
     Regression,
     Classification,
+}
+
+/// The default rules, with no target.
+impl Default for PreprocessorBuilder {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl PreprocessorBuilder {
@@ -180,7 +190,11 @@ impl PreprocessorBuilder {
             self.ignore.iter().chain(self.target.iter().map(|(name, _)| name)).map(String::as_str).collect();
         let mut features = Vec::with_capacity(train.num_columns());
         let mut misfits: Vec<Misfit> = Vec::new();
+        let mut notes = Vec::new();
         for (name, column) in train.columns().filter(|(name, _)| !ignored.contains(name)) {
+            if !self.categorical.iter().any(|own| own == name) {
+                notes.extend(looks::like_row_numbers(name, column));
+            }
             match self.fit_feature(name, column)? {
                 Fitted::Feature(feature) => features.push(feature),
                 Fitted::Misfit(misfit) => misfits.push(misfit),
@@ -192,7 +206,7 @@ impl PreprocessorBuilder {
         if features.is_empty() {
             return Err(Error::argument(OP, "no columns are left as features"));
         }
-        Ok(Preprocessor { features, target })
+        Ok(Preprocessor { features, target, notes })
     }
 
     #[track_caller]

@@ -115,6 +115,26 @@ fn units(texts: &[&str]) -> Vec<String> {
     common.into_iter().map(|(unit, _)| unit.to_string()).collect()
 }
 
+/// A note on a column of numbers that look like those of rows: whole, all different, and called so, or with few numbers between
+/// them that do not occur.
+pub(super) fn like_row_numbers(name: &str, column: &Column) -> Option<String> {
+    /// Of fewer rows, any whole numbers may be different.
+    const ROWS: usize = 20;
+    let mut numbers: Vec<i128> = column.integers()?.collect::<Option<_>>()?;
+    numbers.sort_unstable();
+    let (&first, &last) = (numbers.first()?, numbers.last()?);
+    let distinct = numbers.windows(2).all(|pair| pair[0] != pair[1]);
+    let last_word = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or(name).to_lowercase();
+    let is_called_so = ["id", "index", "编号", "序号"].contains(&last_word.as_str());
+    let is_dense = last.checked_sub(first)? < 2 * numbers.len() as i128;
+    (numbers.len() >= ROWS && distinct && (is_called_so || is_dense)).then(|| {
+        let name = short(name);
+        format!(
+            "`{name}` has another whole number in each row, as numbers of rows have: ignore(&[\"{name}\"]) leaves it out"
+        )
+    })
+}
+
 /// A column that should not become one feature for each of its texts.
 pub(super) struct Misfit {
     column: String,

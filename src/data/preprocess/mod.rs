@@ -24,7 +24,7 @@ use target::Target;
 /// blown up: a variance of up to `n·ε·variance + (n·ε·mean)²`, a range of up to `10·ε` of the largest number (where
 /// scikit-learn takes `10·ε` for numbers of any size). Whole numbers have no rounding errors. Means and deviations are
 /// computed with twice the digits of an `f64`, and integers keep all of theirs: times in nanoseconds too.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Scaling {
     /// Mean 0 and standard deviation 1 over the training part (dividing by n, as scikit-learn's `StandardScaler`).
@@ -55,7 +55,8 @@ pub enum Scaling {
 }
 
 /// What takes the place of a missing number.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Impute {
     /// The median of the column's values in the training part.
     Median,
@@ -69,6 +70,7 @@ pub enum Impute {
 
 /// What becomes of a category that did not occur in the training part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Unseen {
     /// None of the known ones: zeros in all the column's features.
     Zeros,
@@ -114,6 +116,9 @@ pub enum Unseen {
 pub struct Preprocessor {
     features: Vec<Feature>,
     target: Option<Target>,
+    /// What was noticed while fitting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 impl Preprocessor {
@@ -141,6 +146,33 @@ impl Preprocessor {
     /// Options for tables without a target: all columns are features.
     pub fn unsupervised() -> PreprocessorBuilder {
         PreprocessorBuilder::without_target()
+    }
+
+    /// What was noticed while fitting that is probably not meant: columns of whole numbers that differ in each row, as the numbers of
+    /// customers or orders do. They are features like others, of which a model learns nothing but the rows that it has seen.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Preprocessor, Table};
+    ///
+    /// let ids: Vec<f64> = (1001..1031).map(f64::from).collect();
+    /// let area: Vec<f64> = (0..30).map(|i| 50.0 + f64::from(i % 7)).collect();
+    /// let price: Vec<f64> = area.iter().map(|x| 2.0 * x).collect();
+    /// let table = Table::from_columns([
+    ///     ("customer", Column::from(ids)),
+    ///     ("area", Column::from(area)),
+    ///     ("price", Column::from(price)),
+    /// ])?;
+    /// let prep = Preprocessor::fit(&table, "price")?;
+    /// assert_eq!(
+    ///     prep.notes(),
+    ///     ["`customer` has another whole number in each row, as numbers of rows have: ignore(&[\"customer\"]) leaves it out"]
+    /// );
+    /// assert!(Preprocessor::regression("price").ignore(&["customer"]).fit(&table)?.notes().is_empty());
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The features and targets of a table: `x` is `[n, features]` in `F32`; `y` is `[n, 1]` in `F32` for regression,

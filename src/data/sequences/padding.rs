@@ -1,5 +1,7 @@
 //! Sequences of numbers of different lengths in one tensor.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
@@ -21,7 +23,8 @@ use crate::tensor::{DType, Tensor};
 ///
 /// Recurrent layers take the lengths in [`RunOptions`](crate::layers::RunOptions). Sequences of token ids with targets are
 /// [`Sentences`](super::Sentences).
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 #[doc(alias = "pad_sequence")]
 #[doc(alias = "pad_sequences")]
 #[must_use = "it does nothing until it pads something"]
@@ -33,6 +36,7 @@ pub struct Padding {
 
 /// Sequences of one length, with what is known of their own.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PaddedSequences {
     /// `[batch, time, ..]`, of the type of the sequences.
     pub values: Tensor,

@@ -34,6 +34,7 @@ pub struct Sentences {
 
 /// A batch of sentences with what is known of their lengths.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct PaddedBatch {
     /// The tokens, `[batch, time]` of type `I64`.
     pub inputs: Tensor,

@@ -6,7 +6,7 @@ use crate::autograd::pause_recording;
 use crate::error::{Error, Result};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::{DType, Tensor};
-use crate::text::{History, check_logits, kth_largest};
+use crate::text::{TokenHistory, check_logits, kth_largest};
 
 /// When a beam search ends, besides at the greatest length.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct Beam {
 struct Running {
     tokens: Vec<i64>,
     log_prob: f64,
-    history: History,
+    history: TokenHistory,
 }
 
 struct Candidate {
@@ -115,7 +115,8 @@ pub(super) fn search<M: CausalLm>(
     let _unrecorded = pause_recording();
     let mut state = model.start(&[0])?;
     let mut logits = model.extend_last(&Tensor::from_slice(prompt, [1, prompt.len()])?, &mut state)?;
-    let history = if options.sampler.uses_history() { History::of_prompt(prompt) } else { History::default() };
+    let history =
+        if options.sampler.uses_history() { TokenHistory::of_prompt(prompt) } else { TokenHistory::default() };
     let mut running = vec![Running { tokens: Vec::new(), log_prob: 0.0, history }];
     let mut finished: Vec<Beam> = Vec::new();
     // Enough candidates that as many as there are beams go on, even if each ends in every way that it can.

@@ -9,7 +9,7 @@ use crate::losses::{CrossEntropy, Loss, Reduction};
 use crate::models::{CausalLm, LmState};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
-use crate::text::{History, Scratch};
+use crate::text::{Scratch, TokenHistory};
 
 /// A prompt with its continuation so far.
 pub(super) struct Sequence {
@@ -18,7 +18,7 @@ pub(super) struct Sequence {
     /// The first token that the model still sees.
     window: usize,
     log_probs: Vec<f64>,
-    history: History,
+    history: TokenHistory,
     stop: Progress,
     rng: Rng,
     pub(super) finish: Option<FinishReason>,
@@ -102,7 +102,11 @@ impl<'m, M: CausalLm> Engine<'m, M> {
                 prompt: prompt.len(),
                 window: 0,
                 log_probs: Vec::new(),
-                history: if options.sampler.uses_history() { History::of_prompt(prompt) } else { History::default() },
+                history: if options.sampler.uses_history() {
+                    TokenHistory::of_prompt(prompt)
+                } else {
+                    TokenHistory::default()
+                },
                 stop: stops.start(),
                 rng: rng.split(),
                 finish: None,

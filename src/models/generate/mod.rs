@@ -10,7 +10,7 @@ mod text;
 
 pub use beam::{Beam, BeamSearch, BeamStop};
 pub use options::{FinishReason, GenerateOptions};
-pub use score::Perplexity;
+pub use score::Likelihood;
 pub use stream::Generator;
 pub use text::{TextContinuation, TextGenerator};
 
@@ -236,7 +236,7 @@ pub trait Generate: CausalLm + Sized {
     /// # Errors
     /// If there are fewer than two tokens, one is not in the vocabulary, or the stride is out of range.
     #[track_caller]
-    fn perplexity(&self, tokens: &[i64], stride: usize) -> Result<Perplexity> {
+    fn perplexity(&self, tokens: &[i64], stride: usize) -> Result<Likelihood> {
         score::perplexity(self, tokens, stride)
     }
 }

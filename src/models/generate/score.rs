@@ -12,14 +12,14 @@ const LOGITS: usize = 1 << 24;
 
 /// How well a model predicts a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Perplexity {
+pub struct Likelihood {
     /// The sum of the natural logarithms of the probabilities of all predicted tokens.
     pub log_prob: f64,
     /// The number of tokens that were predicted: all but the first.
     pub tokens: usize,
 }
 
-impl Perplexity {
+impl Likelihood {
     /// The perplexity: `exp` of the mean surprise per token. A model that guesses among n tokens has n.
     #[must_use]
     pub fn value(&self) -> f64 {
@@ -53,7 +53,7 @@ pub(super) fn score<M: CausalLm>(model: &M, tokens: &[i64]) -> Result<Vec<f64>> 
 }
 
 #[track_caller]
-pub(super) fn perplexity<M: CausalLm>(model: &M, tokens: &[i64], stride: usize) -> Result<Perplexity> {
+pub(super) fn perplexity<M: CausalLm>(model: &M, tokens: &[i64], stride: usize) -> Result<Likelihood> {
     check("perplexity", model, tokens)?;
     let context = model.context_length().unwrap_or(tokens.len());
     if stride == 0 || stride > context {
@@ -67,7 +67,7 @@ pub(super) fn perplexity<M: CausalLm>(model: &M, tokens: &[i64], stride: usize) 
         predict(model, &tokens[from..end], predicted - from, &mut |p| log_prob += p)?;
         (predicted, from) = (end, from + stride);
     }
-    Ok(Perplexity { log_prob, tokens: tokens.len() - 1 })
+    Ok(Likelihood { log_prob, tokens: tokens.len() - 1 })
 }
 
 #[track_caller]

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 ///
 /// ```
 /// use demotic::prelude::*;
-/// use demotic::text::{History, Sampler};
+/// use demotic::text::{TokenHistory, Sampler};
 ///
 /// let sampler = Sampler::greedy().repetition_penalty(2.0)?;
 /// let (logits, mut rng) = (tensor![1.0, 0.9, 0.2], Rng::seed(0));
-/// let mut history = History::of_prompt(&[0]);
+/// let mut history = TokenHistory::of_prompt(&[0]);
 /// let token = sampler.sample(&logits, &history, &mut rng)?;
 /// assert_eq!(token, 1);
 ///
@@ -20,12 +20,12 @@ use std::collections::BTreeMap;
 /// # Ok::<(), demotic::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct History {
+pub struct TokenHistory {
     /// How often each token was generated; 0 for those that are only in the prompt.
     generated: BTreeMap<i64, u32>,
 }
 
-impl History {
+impl TokenHistory {
     /// A prompt without a continuation.
     #[must_use]
     pub fn of_prompt(prompt: &[i64]) -> Self {

@@ -3,7 +3,7 @@
 mod history;
 mod select;
 
-pub use history::History;
+pub use history::TokenHistory;
 
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -29,16 +29,16 @@ pub(crate) use select::kth_largest;
 ///
 /// ```
 /// use demotic::prelude::*;
-/// use demotic::text::{History, Sampler};
+/// use demotic::text::{TokenHistory, Sampler};
 ///
 /// let logits = tensor![2.0, 1.0, 0.0, -5.0];
 /// let mut rng = Rng::seed(1);
 ///
-/// let greedy = Sampler::greedy().sample(&logits, &History::default(), &mut rng)?;
+/// let greedy = Sampler::greedy().sample(&logits, &TokenHistory::default(), &mut rng)?;
 /// assert_eq!(greedy, 0);
 ///
 /// let sampler = Sampler::new().temperature(0.8)?.top_k(3)?.top_p(0.9)?;
-/// let next = sampler.sample(&logits, &History::default(), &mut rng)?;
+/// let next = sampler.sample(&logits, &TokenHistory::default(), &mut rng)?;
 /// assert!(next < 2); // 0 and 1 together have more than 0.9
 /// # Ok::<(), demotic::Error>(())
 /// ```
@@ -230,7 +230,7 @@ impl Sampler {
     /// If the logits are not a vector of numbers, one is NaN or +∞ (−∞ is a token that cannot come), a token of the options
     /// is not in the vocabulary, or no token is possible.
     #[track_caller]
-    pub fn sample(&self, logits: &Tensor, history: &History, rng: &mut Rng) -> Result<i64> {
+    pub fn sample(&self, logits: &Tensor, history: &TokenHistory, rng: &mut Rng) -> Result<i64> {
         let mut scratch = Scratch::default();
         self.candidates_of(logits, history, &mut scratch)?;
         Ok(scratch.draw(rng))
@@ -243,14 +243,14 @@ impl Sampler {
     ///
     /// ```
     /// use demotic::tensor;
-    /// use demotic::text::{History, Sampler};
+    /// use demotic::text::{TokenHistory, Sampler};
     ///
     /// let sampler = Sampler::new().top_k(2)?;
-    /// assert_eq!(sampler.distribution(&tensor![1.0, 0.0, 1.0], &History::default())?, [(0, 0.5), (2, 0.5)]);
+    /// assert_eq!(sampler.distribution(&tensor![1.0, 0.0, 1.0], &TokenHistory::default())?, [(0, 0.5), (2, 0.5)]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
-    pub fn distribution(&self, logits: &Tensor, history: &History) -> Result<Vec<(i64, f64)>> {
+    pub fn distribution(&self, logits: &Tensor, history: &TokenHistory) -> Result<Vec<(i64, f64)>> {
         let mut scratch = Scratch::default();
         self.candidates_of(logits, history, &mut scratch)?;
         let total = scratch.total();
@@ -258,7 +258,7 @@ impl Sampler {
     }
 
     #[track_caller]
-    fn candidates_of(&self, logits: &Tensor, history: &History, scratch: &mut Scratch) -> Result<()> {
+    fn candidates_of(&self, logits: &Tensor, history: &TokenHistory, scratch: &mut Scratch) -> Result<()> {
         if logits.rank() != 1 {
             let message = format!("logits of shape {:?}, expected [vocab]", logits.shape());
             return Err(Error::shape("sample", message).with_help("select(0, i) takes row i of a batch"));
@@ -277,7 +277,7 @@ impl Sampler {
     pub(crate) fn candidates(
         &self,
         logits: &[f64],
-        history: &History,
+        history: &TokenHistory,
         suppressed: &[i64],
         scratch: &mut Scratch,
     ) -> Result<()> {
@@ -321,7 +321,7 @@ impl Sampler {
 
     /// The first step: biases, penalties, and −∞ for what is forbidden or suppressed.
     #[track_caller]
-    pub(crate) fn adjust(&self, scores: &mut [f64], history: &History, suppressed: &[i64]) -> Result<()> {
+    pub(crate) fn adjust(&self, scores: &mut [f64], history: &TokenHistory, suppressed: &[i64]) -> Result<()> {
         for (token, bias) in &self.bias {
             change(scores, *token, |score| score + bias)?;
         }

@@ -9,7 +9,7 @@ fn chi_square(counts: &[u32], probabilities: &[f64]) -> f64 {
 }
 
 /// Draws often and compares with the probabilities of each token; those of 0 must never come.
-fn check_distribution(sampler: &Sampler, logits: &Tensor, history: &History, expected: &[f64]) {
+fn check_distribution(sampler: &Sampler, logits: &Tensor, history: &TokenHistory, expected: &[f64]) {
     let mut rng = Rng::seed(11);
     let mut counts = vec![0u32; logits.numel()];
     let mut scratch = Scratch::default();
@@ -48,7 +48,7 @@ fn four() -> (Tensor, [f64; 4]) {
 #[test]
 fn samples_follow_the_closed_forms() -> Result<()> {
     let (logits, p) = four();
-    let none = History::default();
+    let none = TokenHistory::default();
     check_distribution(&Sampler::new(), &logits, &none, &p);
     // Temperature 1/2 squares the probabilities: they then add up to 0.3.
     let squared = p.map(|p| p * p / 0.3);
@@ -71,7 +71,7 @@ fn samples_follow_the_closed_forms() -> Result<()> {
 
 #[test]
 fn penalties_follow_the_closed_forms() -> Result<()> {
-    let mut history = History::of_prompt(&[0, 0]);
+    let mut history = TokenHistory::of_prompt(&[0, 0]);
     history.push(1);
     history.push(1);
     let logits = Tensor::zeros([3])?;
@@ -90,7 +90,7 @@ fn penalties_follow_the_closed_forms() -> Result<()> {
 fn equal_tokens_stay_with_the_last_of_the_top_k_and_go_by_id_at_the_border_of_a_nucleus() -> Result<()> {
     let logits = tensor![0.0, 1.0, 0.0, 1.0, 1.0];
     let kept = |sampler: Sampler| -> Result<Vec<i64>> {
-        Ok(sampler.distribution(&logits, &History::default())?.into_iter().map(|(token, _)| token).collect())
+        Ok(sampler.distribution(&logits, &TokenHistory::default())?.into_iter().map(|(token, _)| token).collect())
     };
     assert_eq!(kept(Sampler::new().top_k(2)?)?, [1, 3, 4]);
     assert_eq!(kept(Sampler::new().top_p(0.4)?)?, [1, 3]);
@@ -103,11 +103,11 @@ fn extreme_temperatures_give_no_nan() -> Result<()> {
     let logits = tensor![1e30, -1e30, 1e30, f32::NEG_INFINITY];
     for temperature in [1e-300, 1e-3, 1.0, 1e300] {
         let sampler = Sampler::new().temperature(temperature)?;
-        let p = sampler.distribution(&logits, &History::default())?;
+        let p = sampler.distribution(&logits, &TokenHistory::default())?;
         assert!(p.iter().all(|(token, p)| p.is_finite() && *token != 3), "{p:?}");
         let mut rng = Rng::seed(5);
         for _ in 0..50 {
-            let token = sampler.sample(&logits, &History::default(), &mut rng)?;
+            let token = sampler.sample(&logits, &TokenHistory::default(), &mut rng)?;
             assert!(temperature > 1e200 || token != 1);
         }
     }
@@ -120,7 +120,7 @@ fn every_float_type_and_view_is_sampled_from() -> Result<()> {
     let mut rng = Rng::seed(0);
     for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16] {
         let column = rows.to_dtype(dtype).select(1, 0)?;
-        assert_eq!(Sampler::greedy().sample(&column, &History::default(), &mut rng)?, 1);
+        assert_eq!(Sampler::greedy().sample(&column, &TokenHistory::default(), &mut rng)?, 1);
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ fn the_same_seed_gives_the_same_tokens() -> Result<()> {
     let (logits, _) = four();
     let run = |seed| -> Result<Vec<i64>> {
         let mut rng = Rng::seed(seed);
-        (0..50).map(|_| Sampler::new().sample(&logits, &History::default(), &mut rng)).collect()
+        (0..50).map(|_| Sampler::new().sample(&logits, &TokenHistory::default(), &mut rng)).collect()
     };
     assert_eq!(run(1)?, run(1)?);
     assert_ne!(run(1)?, run(2)?);
@@ -170,7 +170,7 @@ fn bad_options_word_for_word() {
 #[test]
 fn bad_logits_word_for_word() -> Result<()> {
     let sample = |sampler: Sampler, logits: &Tensor| {
-        sampler.sample(logits, &History::of_prompt(&[9]), &mut Rng::seed(0)).unwrap_err().message()
+        sampler.sample(logits, &TokenHistory::of_prompt(&[9]), &mut Rng::seed(0)).unwrap_err().message()
     };
     let s = Sampler::new;
     assert_eq!(sample(s(), &tensor![0.0, f32::NAN]), "sample: the logit of token 1 is NaN");

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Index;
 
+use serde::{Deserialize, Serialize};
+
 use super::classification::Classification;
 use super::examples::Pairs;
 use crate::data::{shorten, text_width};
@@ -11,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// By what the numbers of a [`ConfusionMatrix`] are divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Normalize {
     /// By the sum of their row: what becomes of the examples of a class. Its diagonal is the recall.

@@ -2,12 +2,12 @@
 
 use demotic::models::{BeamSearch, BeamStop, CausalLm, Generate, GenerateOptions};
 use demotic::prelude::*;
-use demotic::text::{History, Sampler};
+use demotic::text::{Sampler, TokenHistory};
 
 use super::models::{Whole, table};
 use crate::golden::{Case, Failures, Family};
 
-fn sampler(case: &Case) -> Result<(Sampler, History)> {
+fn sampler(case: &Case) -> Result<(Sampler, TokenHistory)> {
     let mut sampler = Sampler::new();
     if let Some(biases) = case.attr::<Option<Vec<(i64, f64)>>>("bias") {
         for (token, bias) in biases {
@@ -32,7 +32,7 @@ fn sampler(case: &Case) -> Result<(Sampler, History)> {
     if let Some(p) = case.attr::<Option<_>>("min_p") {
         sampler = sampler.min_p(p)?;
     }
-    Ok((sampler, History::of_prompt(&case.attr_or::<Vec<i64>>("history", Vec::new()))))
+    Ok((sampler, TokenHistory::of_prompt(&case.attr_or::<Vec<i64>>("history", Vec::new()))))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use demotic::data::{Batches, KFold, NextTokens, Sentences, TensorDataset};
 use demotic::models::BeamSearch;
-use demotic::text::{BpeOptions, BpeTokenizer, History, Sampler, TokenStream};
+use demotic::text::{BpeOptions, BpeTokenizer, Sampler, TokenHistory, TokenStream};
 use demotic::{Rng, Tensor, tensor};
 
 use super::child::limited;
@@ -63,20 +63,22 @@ fn samplers() {
                 for row in &rows {
                     cases.run(format!("{name} {a} on {row}"), || {
                         let sampler = option(Sampler::new(), a)?;
-                        sampler.distribution(row, &History::default())?;
-                        sampler.sample(row, &History::default(), &mut rng)
+                        sampler.distribution(row, &TokenHistory::default())?;
+                        sampler.sample(row, &TokenHistory::default(), &mut rng)
                     });
                 }
             }
         }
         for k in SIZES {
             for row in &rows {
-                cases.run(format!("top_k {k}"), || Sampler::new().top_k(k)?.sample(row, &History::default(), &mut rng));
+                cases.run(format!("top_k {k}"), || {
+                    Sampler::new().top_k(k)?.sample(row, &TokenHistory::default(), &mut rng)
+                });
             }
         }
         for token in [i64::MIN, -1, 3, i64::MAX] {
             cases.run(format!("token {token}"), || {
-                Sampler::new().bias(token, 1.0)?.forbid(&[token]).sample(&rows[0], &History::default(), &mut rng)
+                Sampler::new().bias(token, 1.0)?.forbid(&[token]).sample(&rows[0], &TokenHistory::default(), &mut rng)
             });
         }
     });
