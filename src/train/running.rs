@@ -43,6 +43,11 @@ use crate::tensor::{DType, Tensor};
 /// let trainer = Trainer::new(losses::mse, Adam::new(1e-3)).metric("rmse", metrics::rmse).running_metric("worst", worst);
 /// # Ok::<(), demotic::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not see the data batch by batch",
+    note = "a function of predictions and targets is given to `Trainer::metric`; `running::averaged(function)` takes the mean of its \
+            values over the batches"
+)]
 pub trait Metric: Send + Sync {
     /// Takes the predictions and targets of a batch.
     ///
@@ -315,6 +320,57 @@ impl Metric for RunningF1 {
 
     fn fresh(&self) -> Box<dyn Metric> {
         Box::new(Self::default())
+    }
+}
+
+/// What [`averaged`] makes.
+#[derive(Clone)]
+pub struct Averaged {
+    function: Arc<SharedFunction>,
+    sum: Sum,
+}
+
+/// The mean of a function's values over the batches, each counted by its examples: for measures that are means themselves.
+///
+/// ```
+/// use demotic::prelude::*;
+/// use demotic::train::running::{self, Metric};
+///
+/// let mut near = running::averaged(|prediction, target| {
+///     (prediction - target)?.abs().le(&Tensor::full([1], 0.5)?)?.to_dtype(DType::F32).mean().item()
+/// });
+/// near.update(&tensor![1.0, 2.0, 3.0], &tensor![1.1, 2.2, 9.0])?;
+/// near.update(&tensor![5.0], &tensor![4.0])?;
+/// assert!((near.value()? - 0.5).abs() < 1e-6);
+/// let trainer = Trainer::new(losses::mse, Adam::new(1e-3)).running_metric("near", near);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub fn averaged(function: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static) -> Averaged {
+    Averaged { function: Arc::new(function), sum: Sum::default() }
+}
+
+impl std::fmt::Debug for Averaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Averaged").field("sum", &self.sum).finish_non_exhaustive()
+    }
+}
+
+impl Metric for Averaged {
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+        let examples = target.shape().first().copied().unwrap_or(1);
+        if examples > 0 {
+            self.sum.add((self.function)(prediction, target)?, examples);
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn value(&self) -> Result<f64> {
+        self.sum.mean(|_, _| Err(Error::argument("averaged", "there are no examples")))
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self { function: self.function.clone(), sum: Sum::default() })
     }
 }
 

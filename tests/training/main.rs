@@ -4,6 +4,7 @@ mod callbacks;
 mod data;
 mod language_data;
 mod metrics;
+mod names;
 mod optimizers;
 mod own_tables;
 mod preprocessing;

@@ -356,3 +356,29 @@ fn stratified_folds_have_every_class_in_proportion() -> Result<()> {
     );
     Ok(())
 }
+
+/// Numbers of rows, customers, orders: whole, all different, and named or dense.
+#[test]
+fn numbers_of_rows_are_noted() -> Result<()> {
+    let notes = |name: &str, numbers: Vec<f64>| -> Result<usize> {
+        let y: Vec<f64> = (0..numbers.len()).map(|i| (i % 5) as f64).collect();
+        let table = Table::from_columns([(name, Column::from(numbers)), ("y", Column::from(y))])?;
+        let prep = Preprocessor::fit(&table, "y")?;
+        assert_eq!(Preprocessor::from_json(&prep.to_json()?)?, prep);
+        assert_eq!(Preprocessor::regression("y").categorical(&[name]).fit(&table)?.notes().len(), 0);
+        Ok(prep.notes().len())
+    };
+    let of = |n: usize, f: fn(usize) -> f64| (0..n).map(f).collect::<Vec<_>>();
+    assert_eq!(notes("row", of(30, |i| i as f64))?, 1);
+    // In any order, and after a split: with gaps.
+    assert_eq!(notes("row", of(31, |i| 7000.0 + (i * 12 % 31) as f64))?, 1);
+    assert_eq!(notes("row", of(30, |i| (i + i / 4) as f64))?, 1);
+    // Far apart, as the name says or does not.
+    assert_eq!(notes("customer_id", of(30, |i| (i * i * 1000) as f64))?, 1);
+    assert_eq!(notes("area", of(30, |i| (i * i * 1000) as f64))?, 0);
+    // Values that occur again, fractions, and few rows.
+    assert_eq!(notes("id", of(30, |i| (i / 2) as f64))?, 0);
+    assert_eq!(notes("id", of(30, |i| i as f64 + 0.5))?, 0);
+    assert_eq!(notes("id", of(19, |i| i as f64))?, 0);
+    Ok(())
+}

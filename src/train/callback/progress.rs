@@ -41,7 +41,7 @@ mod bar {
 
         pub(super) fn step(&mut self, report: &super::StepReport, done: u64, unit: &str) {
             self.bar.inc(1);
-            self.done += done;
+            self.done = self.done.saturating_add(done);
             let now = Instant::now();
             if now - self.shown >= INTERVAL {
                 self.shown = now;
@@ -103,7 +103,7 @@ impl Lines {
     fn step(&mut self, report: &StepReport, done: u64, unit: &str) {
         self.losses += report.loss;
         self.steps += 1;
-        self.done += done;
+        self.done = self.done.saturating_add(done);
         // A round number of steps for each line.
         let every = match self.plan.steps {
             u64::MAX => 100,

@@ -253,7 +253,8 @@ impl<'d, T, B> Trainer<'d, T, B> {
     ///
     /// The usual functions of [`metrics`](super::metrics), given by name, are computed [batch by batch](super::running). Any other
     /// function is called with the predictions and targets of all validation data at once, which are kept until then: for a
-    /// model with large outputs take a [`running_metric`](Self::running_metric).
+    /// model with large outputs take a [`running_metric`](Self::running_metric), such as
+    /// [`running::averaged`](super::running::averaged) of the function.
     #[must_use]
     pub fn metric(
         mut self,

@@ -216,9 +216,9 @@ impl Core {
                     .with_help("lower the learning rate, standardize the inputs, or clip the gradients"));
             }
             step.loss.add(value, weight);
-            step.examples += pick.len() as u64;
+            step.examples = step.examples.saturating_add(pick.len() as u64);
             if let Some(tokens) = objective.tokens {
-                step.tokens = Some(step.tokens.unwrap_or(0) + tokens);
+                step.tokens = Some(step.tokens.unwrap_or(0).saturating_add(tokens));
             }
             if is_stepped {
                 self.check_own_steps()?;

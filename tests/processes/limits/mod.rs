@@ -7,6 +7,7 @@ mod creation;
 mod data;
 mod files;
 mod layers;
+mod models;
 mod nesting;
 mod operations;
 mod reductions;

@@ -1,15 +1,23 @@
 //! Losses, optimizers, schedules and regularizers with every option, used once.
 
-use demotic::layers::{Linear, Module};
+use demotic::data::{
+    Column, Dataset, Impute, NextTokens, Padding, Preprocessor, PreprocessorBuilder, Scaling, Table, TensorDataset,
+    Unseen,
+};
+use demotic::io::CheckpointFolder;
+use demotic::layers::{Layer, Linear, Mode, Module};
 use demotic::losses::{self, CrossEntropy, Huber, Loss};
 use demotic::optimizers::schedule::{AdaptiveRate, Curve, ReduceOnPlateau, Schedule};
 use demotic::optimizers::{AdaGrad, Adam, AdamW, Group, Optimizer, RmsProp, Sgd, clip};
 use demotic::regularizers::{AugmentedLagrangian, Constraint, ElasticNet, L1, L2, MaxNorm, Penalty};
-use demotic::train::EarlyStopping;
+use demotic::text::TokenStream;
+use demotic::train::{
+    Callback, Callbacks, Context, EarlyStopping, Evaluation, Objective, Progress, StepReport, Trainer, metrics,
+};
 use demotic::{DType, Rng, Tensor, tensor};
 
 use super::child::{Cases, limited};
-use super::{NUMBERS, OFFSETS};
+use super::{NUMBERS, OFFSETS, SIZES};
 
 const STEPS: [u64; 6] = [0, 1, 3, 1 << 40, u64::MAX / 2, u64::MAX];
 
@@ -175,6 +183,191 @@ fn losses_of_nothing() {
                     cases.run(format!("{name} of {shape:?} and {what}"), || loss.loss(&x, &target)?.sum().backward());
                 }
             }
+        }
+    });
+}
+
+/// Ends a run that would go on for ever, after its second step or epoch.
+struct Enough;
+
+impl Callback for Enough {
+    fn batch_end(&mut self, run: &mut Context<'_>, _: &StepReport) -> demotic::Result<()> {
+        if run.steps() > 1 {
+            run.stop();
+        }
+        Ok(())
+    }
+}
+
+fn data() -> TensorDataset {
+    TensorDataset::new(Tensor::ones([5, 3]).unwrap(), Tensor::ones([5, 2]).unwrap()).unwrap()
+}
+
+#[test]
+fn options_of_trainers() {
+    limited("training::options_of_trainers", |cases| {
+        let data = data();
+        let trainer = || Trainer::new(losses::mse, Sgd::new(0.01)).callback(Enough).epochs(2);
+        let run = |trainer: Trainer| {
+            let mut model = model();
+            let mut trainer = trainer;
+            trainer.fit(&mut model, &data, &mut Rng::seed(0))?;
+            trainer.evaluate(&model, &data)
+        };
+        for n in SIZES {
+            cases.run(format!("epochs {n}"), || run(trainer().epochs(n)));
+            cases.run(format!("batch_size {n}"), || run(trainer().batch_size(n)));
+            cases.run(format!("batch_size {n}, drop_last"), || run(trainer().batch_size(n).drop_last()));
+            cases.run(format!("accumulate {n}"), || run(trainer().batch_size(1).accumulate(n)));
+            cases.run(format!("patience {n}"), || {
+                run(trainer().early_stopping(EarlyStopping::new(n)).validation(&data))
+            });
+            for steps in STEPS {
+                cases.run(format!("max_steps {steps}, epochs {n}"), || {
+                    run(trainer().max_steps(steps).epochs(n).progress())
+                });
+            }
+            cases.run(format!("predict {n}"), || trainer().batch_size(n).predict(&model(), &data));
+        }
+        for steps in STEPS {
+            cases.run(format!("evaluate_every {steps}"), || {
+                run(trainer().evaluate_every(steps).validation(&data).metric("rmse", metrics::rmse).batch_size(1))
+            });
+            cases.run(format!("every {steps}"), || {
+                run(trainer().every(steps, |_, _: &Linear| Ok(std::ops::ControlFlow::Continue(()))))
+            });
+            cases.run(format!("checkpoint_every {steps}"), || {
+                let folder = tempfile::tempdir().unwrap();
+                let checkpoints = CheckpointFolder::new(folder.path()).keep(steps as usize);
+                run(trainer().checkpoints(checkpoints).checkpoint_every(steps).batch_size(1))?;
+                run(trainer().resume(folder.path()).batch_size(1))
+            });
+        }
+        for a in NUMBERS {
+            cases.run(format!("rates {a}"), || run(Trainer::new(losses::mse, Sgd::new(a)).epochs(2).batch_size(1)));
+            cases.run(format!("schedule {a}"), || {
+                let _ = run(trainer().step_schedule(Curve::linear(a, 3)).batch_size(1));
+                run(trainer().schedule(ReduceOnPlateau::new().factor(a)).batch_size(1))
+            });
+            cases.run(format!("min_delta {a}"), || run(trainer().early_stopping(EarlyStopping::new(1).min_delta(a))));
+            cases.run(format!("penalty {a}"), || run(trainer().penalty(L2::new(a)).constraint(MaxNorm::new(a))));
+            cases.run(format!("counts of {a}"), || {
+                let task = move |model: &Linear, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>| {
+                    Ok(Objective::new(losses::mse(&model.forward(x, mode)?, y)?, a))
+                };
+                Trainer::with_task(task, Sgd::new(0.1)).batch_size(2).accumulate(2).fit(
+                    &mut model(),
+                    &data,
+                    &mut Rng::seed(0),
+                )
+            });
+            cases.run(format!("losses of {a}"), || {
+                let mut run = Callbacks::new().epochs(1).with(EarlyStopping::new(1)).with(Progress::new());
+                let (mut model, mut optimizer) = (model(), Sgd::new(0.1));
+                run.fit_begin(&mut model, &mut optimizer)?;
+                run.epoch_begin(&mut model, &mut optimizer)?;
+                run.step(&mut model, &mut optimizer, a, usize::MAX)?;
+                run.step(&mut model, &mut optimizer, a, usize::MAX)?;
+                run.epoch_end(&mut model, &mut optimizer, &Rng::seed(0), Some(Evaluation::new(a)))?;
+                run.fit_end(&mut model, &mut optimizer).map(|history| history.to_string())
+            });
+        }
+    });
+}
+
+/// Data without elements whose other size is huge, and data of which there are more than there is memory for their numbers.
+#[test]
+fn trainers_of_huge_data() {
+    limited("training::trainers_of_huge_data", |cases| {
+        for n in [1usize << 32, 1 << 40] {
+            for size in [1, 1000, 1 << 40, usize::MAX] {
+                let nothing =
+                    TensorDataset::new(Tensor::zeros([n, 0]).unwrap(), Tensor::zeros([n, 0]).unwrap()).unwrap();
+                cases.run(format!("{n} rows of nothing by {size}"), || {
+                    let mut rng = Rng::seed(0);
+                    let _ = nothing.batches(size).shuffle(&mut rng).next().map(|batch| batch.map(drop));
+                    let _ = nothing.batches(size).shuffle(&mut rng).drop_last().nth(3).map(|batch| batch.map(drop));
+                    let _ = nothing.split(0.5, &mut rng);
+                    Trainer::new(losses::mse, Sgd::new(0.1)).batch_size(size).callback(Enough).fit(
+                        &mut model(),
+                        &nothing,
+                        &mut rng,
+                    )
+                });
+                cases.run(format!("{n} random windows by {size}"), || {
+                    let mut rng = Rng::seed(0);
+                    let windows = NextTokens::new(TokenStream::from_ids((0..50).collect())?, 4)?.random(n, &mut rng)?;
+                    let _ = windows.batches(size.min(100)).nth(n / 7).map(|batch| batch.map(drop));
+                    let _ = windows.batches(size.min(100)).shuffle(&mut rng).next().map(|batch| batch.map(drop));
+                    windows.batches(size).next().transpose()
+                });
+            }
+        }
+        for samples in SIZES {
+            cases.run(format!("{samples} random windows"), || {
+                let mut rng = Rng::seed(0);
+                let windows =
+                    NextTokens::new(TokenStream::from_ids((0..50).collect())?, 4)?.random(samples, &mut rng)?;
+                windows.batch(&[samples.wrapping_sub(1), samples], &mut rng)
+            });
+        }
+    });
+}
+
+#[test]
+fn options_of_preprocessing() {
+    limited("training::options_of_preprocessing", |cases| {
+        let table = |number: f64| {
+            Table::from_columns([
+                ("a", Column::from([1.0, number, 3.0, -2.0])),
+                ("b", Column::from(["x", "y", "x", "z"])),
+                ("c", Column::from([0.5, 0.5, 0.5, 0.5])),
+                ("y", Column::from([1.0, 2.0, number, 4.0])),
+            ])
+        };
+        for a in NUMBERS {
+            for b in NUMBERS {
+                for clip in [false, true] {
+                    cases.run(format!("range {a} to {b}, {clip}"), || {
+                        let scaling = Scaling::Range { low: a, high: b, clip };
+                        let prep = Preprocessor::regression("y")
+                            .scaling(scaling)
+                            .target_scaling(scaling)
+                            .fit(&table(0.25)?)?;
+                        prep.inverse_target(prep.transform(&table(b)?)?.y())
+                    });
+                }
+                cases.run(format!("impute {a} in {b}"), || {
+                    let rules =
+                        Preprocessor::unsupervised().impute(Impute::Constant(a)).impute_of("c", Impute::Constant(b));
+                    let prep = rules.missing_indicators(true).fit(&table(f64::NAN)?)?;
+                    prep.transform_features(&table(b)?)
+                });
+            }
+            for scaling in [Scaling::Standard, Scaling::Center, Scaling::Deviation, Scaling::MinMax, Scaling::None] {
+                cases.run(format!("{scaling:?} of {a}"), || {
+                    let prep = Preprocessor::unsupervised().scaling(scaling).impute(Impute::Mean).fit(&table(a)?)?;
+                    prep.transform_features(&table(a)?)
+                });
+            }
+            cases.run(format!("classes of {a}"), || {
+                let prep =
+                    Preprocessor::classification("y").categorical(&["a"]).unseen(Unseen::Error).fit(&table(a)?)?;
+                prep.transform(&table(1.0)?)
+            });
+            cases.run(format!("padding with {a}"), || {
+                Padding::new().value(a).pad(&[Tensor::ones([2, 3])?, Tensor::ones([1, 3])?])
+            });
+        }
+        for n in SIZES {
+            cases.run(format!("max_categories {n}"), || {
+                Preprocessor::regression("y").max_categories(n).drop_first(true).fit(&table(0.25)?)
+            });
+            cases.run(format!("padding to {n}"), || Padding::new().width(n).left().pad(&[Tensor::ones([2, 3])?]));
+            cases.run(format!("rules by JSON {n}"), || {
+                let rules: PreprocessorBuilder = serde_json::from_str(&format!("{{\"max_categories\": {n}}}")).unwrap();
+                rules.fit(&table(0.25)?)
+            });
         }
     });
 }
