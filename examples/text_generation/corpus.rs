@@ -89,7 +89,7 @@ impl Corpus {
     pub fn beginning(&self) -> Result<String> {
         match &self.parts {
             Parts::Stories { kept, .. } => {
-                let ids: Vec<i64> = kept[0].iter().take(8).map(|id| i64::from(*id)).collect();
+                let ids: Vec<i64> = kept[0].iter().take(8).copied().collect();
                 self.tokenizer.decode(&ids)
             }
             Parts::Stream { kept, .. } => self.tokenizer.decode(&kept.slice(0..kept.len().min(8))?),
