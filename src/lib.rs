@@ -59,7 +59,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
+//! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `i8`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
 //! | [layers] | dense, embedding, normalisation, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
 //! | [models] | linear regression, perceptrons, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
 //! | [losses] | squared, absolute, Huber; cross-entropy of classes, tokens and labels |

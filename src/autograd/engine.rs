@@ -564,14 +564,14 @@ impl Tensor {
     }
 
     /// The same values as a new tracked tensor: operations on it are recorded, and gradients with respect to it can
-    /// be asked for. What it was computed from is forgotten.
+    /// be asked for. What it was computed from is forgotten. Gradients of 16-bit tensors are `F32`.
     ///
     /// # Errors
-    /// If the element type is not `F32` or `F64`.
+    /// If the elements are integers or truth values.
     #[doc(alias = "requires_grad")]
     #[track_caller]
     pub fn tracked(&self) -> Result<Tensor> {
-        self.expect_float("tracked", "a tensor with gradients")?;
+        self.expect_any_float("tracked", "a tensor with gradients")?;
         Ok(self.as_leaf())
     }
 

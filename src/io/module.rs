@@ -293,7 +293,8 @@ fn load_file(
 
 /// Whether elements may become others: always without loss of fractions.
 fn converts(from: DType, to: DType) -> bool {
-    from == to || to.is_float() || (!from.is_float() && to != DType::U8)
+    let narrow = matches!(to, DType::I32 | DType::I8 | DType::U8);
+    from == to || to.is_float() || (!from.is_float() && !narrow)
 }
 
 /// Gives a model what fits it. If `strict`, anything that does not fit is an error with this help.

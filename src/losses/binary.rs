@@ -1,6 +1,6 @@
 //! The cross-entropy of yes and no.
 
-use super::{Loss, Reduction, check_pair, check_probabilities};
+use super::{Loss, Reduction, check_pair, check_probabilities, in_single};
 use crate::autograd::ops::likelihood::binary_cross_entropy;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -47,6 +47,9 @@ impl Bce {
 impl Loss for Bce {
     #[track_caller]
     fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if let Some((probabilities, target)) = in_single(probabilities, target) {
+            return self.loss(&probabilities, &target);
+        }
         check_pair("bce", probabilities, target)?;
         check_probabilities("bce", probabilities)?;
         let losses = binary_cross_entropy(probabilities, target)?;
@@ -85,6 +88,9 @@ impl BceWithLogits {
 impl Loss for BceWithLogits {
     #[track_caller]
     fn loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if let Some((logits, target)) = in_single(logits, target) {
+            return self.loss(&logits, &target);
+        }
         check_pair("bce_with_logits", logits, target)?;
         // −w y log σ(x) − (1 − y) log σ(−x): no difference of large numbers, neither here nor in the gradient.
         let mut positive = target.mul(&logits.log_sigmoid())?;

@@ -1,6 +1,6 @@
 //! The cross-entropy of logits.
 
-use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes};
+use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes, in_single};
 use crate::autograd::ops::cross_entropy::ClassCrossEntropy;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
@@ -152,6 +152,9 @@ impl Loss for CrossEntropy {
     #[track_caller]
     fn loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let name = "cross_entropy";
+        if let Some((logits, target)) = in_single(logits, target) {
+            return self.loss(&logits, &target);
+        }
         logits.expect_float(name, "the logits")?;
         if logits.rank() == 0 {
             let wanted = if self.classes_last { "[.., classes]" } else { "[n, classes]" };

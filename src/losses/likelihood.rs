@@ -1,6 +1,6 @@
 //! The cross-entropy of probabilities.
 
-use super::{Loss, Reduction, check_pair, check_probabilities};
+use super::{Loss, Reduction, check_pair, check_probabilities, in_single};
 use crate::autograd::ops::likelihood::log_likelihood;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
@@ -29,6 +29,9 @@ impl Loss for CrossEntropyFromProbabilities {
     #[track_caller]
     fn loss(&self, probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
         let name = "cross_entropy_from_probabilities";
+        if let Some((probabilities, target)) = in_single(probabilities, target) {
+            return self.loss(&probabilities, &target);
+        }
         probabilities.expect_float(name, "the prediction")?;
         let Some((&classes, rest)) = probabilities.shape().split_last() else {
             return Err(Error::shape(name, "the prediction is a scalar, expected [.., classes]"));

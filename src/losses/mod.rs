@@ -177,6 +177,15 @@ impl Loss for Box<dyn Loss> {
     }
 }
 
+/// Prediction and target as `F32`, if the prediction is of a 16-bit type: in these, sums of many losses would have no digits left.
+pub(crate) fn in_single(prediction: &Tensor, target: &Tensor) -> Option<(Tensor, Tensor)> {
+    let dtype = prediction.dtype();
+    (dtype.is_float() && !dtype.is_differentiable()).then(|| {
+        let target = if target.dtype() == dtype { target.to_dtype(DType::F32) } else { target.clone() };
+        (prediction.to_dtype(DType::F32), target)
+    })
+}
+
 /// Losses do not broadcast: a target of shape `[n]` for predictions `[n, 1]` would silently give n² differences.
 #[track_caller]
 pub(crate) fn check_pair(name: &'static str, prediction: &Tensor, target: &Tensor) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Losses of numbers.
 
-use super::{Loss, Reduction, check_pair};
+use super::{Loss, Reduction, check_pair, in_single};
 use crate::autograd::ops::squared_error::squared_error;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -54,6 +54,9 @@ pub struct Mse {
 impl Loss for Mse {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if let Some((prediction, target)) = in_single(prediction, target) {
+            return self.loss(&prediction, &target);
+        }
         check_pair("mse", prediction, target)?;
         let mean = match self.reduction {
             Reduction::Mean => true,
@@ -77,6 +80,9 @@ pub struct Mae {
 impl Loss for Mae {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if let Some((prediction, target)) = in_single(prediction, target) {
+            return self.loss(&prediction, &target);
+        }
         check_pair("mae", prediction, target)?;
         Ok(self.reduction.apply(&prediction.sub(target)?.abs()))
     }
@@ -110,6 +116,9 @@ impl Huber {
 impl Loss for Huber {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
+        if let Some((prediction, target)) = in_single(prediction, target) {
+            return self.loss(&prediction, &target);
+        }
         check_pair("huber", prediction, target)?;
         let distance = prediction.sub(target)?.abs();
         // With c = min(|d|, δ), both branches are c · (|d| − ½ c).

@@ -161,6 +161,8 @@ cells! {
     bf16: |values, precision| float_cells(&values.iter().map(|x| x.to_f32()).collect::<Vec<_>>(), precision);
     f16: |values, precision| float_cells(&values.iter().map(|x| x.to_f32()).collect::<Vec<_>>(), precision);
     i64: |values, _| values.iter().map(ToString::to_string).collect();
+    i32: |values, _| values.iter().map(ToString::to_string).collect();
+    i8: |values, _| values.iter().map(ToString::to_string).collect();
     u8: |values, _| values.iter().map(ToString::to_string).collect();
     bool: |values, _| values.iter().map(ToString::to_string).collect();
 }
@@ -245,6 +247,8 @@ mod tests {
             (DType::BF16, "[  0.0,   1.0, 255.0]"),
             (DType::F16, "[  0.0,   1.0, 255.0]"),
             (DType::I64, "[  0,   1, 255]"),
+            (DType::I32, "[  0,   1, 255]"),
+            (DType::I8, "[  0,   1, 127]"),
             (DType::U8, "[  0,   1, 255]"),
             (DType::Bool, "[false,  true,  true]"),
         ] {

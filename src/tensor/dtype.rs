@@ -7,7 +7,8 @@ use half::{bf16, f16};
 /// The type of a tensor's elements.
 ///
 /// Arithmetic and gradients are computed in [`F32`](DType::F32) and [`F64`](DType::F64). The 16-bit types store
-/// values, and gradients flow through them in `F32`; integers serve as indices and counts; booleans as masks.
+/// values, and gradients flow through them in `F32`; integers serve as indices and counts, the narrow ones where memory
+/// counts; booleans as masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum DType {
@@ -25,6 +26,10 @@ pub enum DType {
     U8,
     /// Truth value, one byte each.
     Bool,
+    /// 32-bit signed integer.
+    I32,
+    /// 8-bit signed integer.
+    I8,
 }
 
 /// The end of the advice for two types that differ: how single and double precision usually get mixed.
@@ -43,9 +48,9 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             Self::F64 | Self::I64 => 8,
-            Self::F32 => 4,
+            Self::F32 | Self::I32 => 4,
             Self::BF16 | Self::F16 => 2,
-            Self::U8 | Self::Bool => 1,
+            Self::U8 | Self::I8 | Self::Bool => 1,
         }
     }
 
@@ -55,7 +60,7 @@ impl DType {
         matches!(self, Self::F32 | Self::F64 | Self::BF16 | Self::F16)
     }
 
-    /// Whether tensors of the type can be [tracked](crate::Tensor::tracked), and gradients are of it: `F32` and `F64`.
+    /// Whether the type is one to compute in, and gradients are of it: `F32` and `F64`.
     #[must_use]
     pub const fn is_differentiable(self) -> bool {
         matches!(self, Self::F32 | Self::F64)
@@ -68,7 +73,7 @@ impl DType {
         match self {
             Self::F32 | Self::BF16 | Self::F16 => Self::F32,
             Self::F64 => Self::F64,
-            Self::I64 | Self::U8 | Self::Bool => Self::I64,
+            Self::I64 | Self::I32 | Self::I8 | Self::U8 | Self::Bool => Self::I64,
         }
     }
 
@@ -79,7 +84,7 @@ impl DType {
         match self {
             Self::F32 | Self::F64 => Some(self),
             Self::BF16 | Self::F16 => Some(Self::F32),
-            Self::I64 | Self::U8 | Self::Bool => None,
+            Self::I64 | Self::I32 | Self::I8 | Self::U8 | Self::Bool => None,
         }
     }
 }
@@ -93,6 +98,8 @@ impl fmt::Display for DType {
             Self::BF16 => "bf16",
             Self::F16 => "f16",
             Self::I64 => "i64",
+            Self::I32 => "i32",
+            Self::I8 => "i8",
             Self::U8 => "u8",
             Self::Bool => "bool",
         })
@@ -103,7 +110,8 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A Rust type that a tensor can hold: `f32`, `f64`, [`half::bf16`], [`half::f16`], `i64`, `u8` and `bool`.
+/// A Rust type that a tensor can hold: `f32`, `f64`, [`half::bf16`], [`half::f16`], `i64`, `i32`, `i8`, `u8`
+/// and `bool`.
 pub trait Element: sealed::Sealed + Copy + Default + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// The matching [`DType`].
     const DTYPE: DType;
@@ -135,6 +143,8 @@ elements! {
     bf16, BF16, |x| bf16::from_f64(x), |y| f64::from(y);
     f16, F16, |x| f16::from_f64(x), |y| f64::from(y);
     i64, I64, |x| x as i64, |y| y as f64;
+    i32, I32, |x| x as i32, |y| f64::from(y);
+    i8, I8, |x| x as i8, |y| f64::from(y);
     u8, U8, |x| x as u8, |y| f64::from(y);
     bool, Bool, |x| x != 0.0, |y| f64::from(u8::from(y));
 }
@@ -188,6 +198,14 @@ macro_rules! with_element {
                 type $T = i64;
                 $body
             }
+            $crate::tensor::DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            $crate::tensor::DType::I8 => {
+                type $T = i8;
+                $body
+            }
             $crate::tensor::DType::U8 => {
                 type $T = u8;
                 $body
@@ -213,12 +231,20 @@ mod tests {
             (DType::BF16, 2, "bf16", true, false),
             (DType::F16, 2, "f16", true, false),
             (DType::I64, 8, "i64", false, false),
+            (DType::I32, 4, "i32", false, false),
+            (DType::I8, 1, "i8", false, false),
             (DType::U8, 1, "u8", false, false),
             (DType::Bool, 1, "bool", false, false),
         ] {
             assert_eq!((dtype.size(), dtype.to_string().as_str()), (size, name));
             assert_eq!((dtype.is_float(), dtype.is_differentiable()), (float, differentiable));
             assert_eq!(dtype.gradient(), float.then_some(if differentiable { dtype } else { DType::F32 }));
+            let computed = match dtype {
+                DType::F32 | DType::BF16 | DType::F16 => DType::F32,
+                DType::F64 => DType::F64,
+                _ => DType::I64,
+            };
+            assert_eq!(dtype.compute(), computed);
             with_element!(dtype, T => assert_eq!((T::DTYPE, size_of::<T>()), (dtype, size)));
         }
     }
@@ -227,6 +253,10 @@ mod tests {
     fn integers_are_truncated_and_saturated() {
         let to_i64 = |x: f64| i64::from_f64(x);
         assert_eq!([2.9, -2.9, 1e30, -1e30, f64::NAN].map(to_i64), [2, -2, i64::MAX, i64::MIN, 0]);
+        let to_i32 = |x: f64| i32::from_f64(x);
+        assert_eq!([2.9, -2.9, 3e9, -3e9, f64::NAN].map(to_i32), [2, -2, i32::MAX, i32::MIN, 0]);
+        let to_i8 = |x: f64| i8::from_f64(x);
+        assert_eq!([2.9, -2.9, 200.0, -200.0, f64::NAN].map(to_i8), [2, -2, 127, -128, 0]);
         let to_u8 = |x: f64| u8::from_f64(x);
         assert_eq!([2.9, -2.9, 255.9, 256.0, f64::INFINITY, f64::NAN].map(to_u8), [2, 0, 255, 255, 255, 0]);
         let to_bool = |x: f64| bool::from_f64(x);

@@ -31,7 +31,7 @@ macro_rules! bytes {
     )*};
 }
 
-bytes!(f32 f64 half::bf16 half::f16 i64 u8);
+bytes!(f32 f64 half::bf16 half::f16 i64 i32 i8 u8);
 
 impl Bytes for bool {
     fn write(self, out: &mut Vec<u8>) {
@@ -117,7 +117,8 @@ mod tests {
     use super::*;
     use crate::tensor;
 
-    const DTYPES: [DType; 7] = [DType::F32, DType::F64, DType::BF16, DType::F16, DType::I64, DType::U8, DType::Bool];
+    const DTYPES: [DType; 9] =
+        [DType::F32, DType::F64, DType::BF16, DType::F16, DType::I64, DType::I32, DType::I8, DType::U8, DType::Bool];
 
     fn binary(x: &impl Serialize) -> Vec<u8> {
         bincode::serde::encode_to_vec(x, bincode::config::standard()).unwrap()

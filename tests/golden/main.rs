@@ -30,4 +30,5 @@ mod tokenizers;
 mod tokens;
 mod transformer;
 mod translation;
+mod types;
 mod unary;

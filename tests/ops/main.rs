@@ -14,3 +14,4 @@ mod recurrent;
 mod several_outputs;
 mod simd_levels;
 mod tensor_basics;
+mod types;

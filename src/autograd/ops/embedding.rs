@@ -1,6 +1,6 @@
 //! Looking up rows of a table by number.
 
-use super::gather::Rows;
+use super::gather::{Rows, indices};
 use super::record;
 use crate::autograd::Ask;
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
 
 #[track_caller]
 fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>) -> Result<Rows> {
-    ids.expect_dtype(name, "the ids", DType::I64)?;
+    let index = indices(name, "the ids", ids)?;
     let &[n, inner] = weight.shape() else {
         return Err(Error::shape(name, format!("a table of shape {:?}, expected [n, dim]", weight.shape())));
     };
@@ -82,7 +82,6 @@ fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Optio
         let message = format!("the padding is row {padding} of a table of {n}");
         return Err(Error::argument(name, message).with_help("rows count from 0"));
     }
-    let index = ids.packed();
     if let Some((at, id)) = out_of_range(&index, n) {
         let place = place_of(at, ids.shape());
         let message = format!("id {id} at {place:?} of the ids {:?} is not in the table of {n} rows", ids.shape());

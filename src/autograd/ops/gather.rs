@@ -228,8 +228,7 @@ impl Tensor {
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Result<Tensor> {
         let _timer = crate::profile::op("one_hot");
-        expect_indices("one_hot", self)?;
-        let labels = self.packed();
+        let labels = indices("one_hot", "the index", self)?;
         if let Some((i, label)) = out_of_range(&labels, classes) {
             let message = format!("label {label} (element {i}) for {classes} classes");
             return Err(Error::index("one_hot", message).with_help("labels count from 0"));
@@ -246,16 +245,20 @@ impl Tensor {
     }
 }
 
+/// Indices in row-major order. Those of type `I32` are taken as well.
 #[track_caller]
-fn expect_indices(name: &'static str, index: &Tensor) -> Result<()> {
-    index.expect_dtype(name, "the index", DType::I64)
+pub(super) fn indices(name: &'static str, what: &str, index: &Tensor) -> Result<Tensor> {
+    if index.dtype() == DType::I32 {
+        return Ok(index.cast(DType::I64));
+    }
+    index.expect_dtype(name, what, DType::I64)?;
+    Ok(index.packed())
 }
 
 /// The indices in row-major order, all of them in range.
 #[track_caller]
 fn checked(name: &'static str, x: &Tensor, dim: usize, index: &Tensor) -> Result<Tensor> {
-    expect_indices(name, index)?;
-    let index = index.packed();
+    let index = indices(name, "the index", index)?;
     let size = x.shape()[dim];
     let Some((at, wrong)) = out_of_range(&index, size) else { return Ok(index) };
     let message =

@@ -327,7 +327,8 @@ impl Plan {
                     dim += rest;
                 }
                 // A single number in a tensor is one place, without a dimension.
-                Index::Tensor(index) if index.dtype() == DType::I64 && index.rank() == 0 => {
+                Index::Tensor(index) if matches!(index.dtype(), DType::I64 | DType::I32) && index.rank() == 0 => {
+                    let index = index.cast(DType::I64);
                     let index =
                         index.as_slice::<i64>()?.first().map_or(0, |i| isize::try_from(*i).unwrap_or(isize::MAX));
                     cuts[dim] = Cut::new(position(name, x, dim, index)?, 1, 1);
@@ -372,8 +373,8 @@ impl Chosen {
     #[track_caller]
     fn new(name: &'static str, x: &Tensor, dim: usize, index: &Tensor) -> Result<Self> {
         match index.dtype() {
-            DType::I64 => {
-                let mut places = index.to_vec::<i64>()?;
+            DType::I64 | DType::I32 => {
+                let mut places = index.cast(DType::I64).to_vec::<i64>()?;
                 for place in &mut places {
                     let index = isize::try_from(*place).unwrap_or(isize::MAX);
                     *place = position(name, x, dim, index)? as i64;

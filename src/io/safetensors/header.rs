@@ -102,7 +102,9 @@ pub(super) fn dtype(kind: Dtype) -> Option<DType> {
         Dtype::F16 => DType::F16,
         Dtype::U8 => DType::U8,
         Dtype::BOOL => DType::Bool,
-        Dtype::I64 | Dtype::I8 | Dtype::I16 | Dtype::U16 | Dtype::I32 | Dtype::U32 | Dtype::U64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::I8 => DType::I8,
+        Dtype::I64 | Dtype::I16 | Dtype::U16 | Dtype::U32 | Dtype::U64 => DType::I64,
         _ => return None,
     })
 }

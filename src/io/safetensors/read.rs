@@ -205,10 +205,8 @@ fn integers(kind: Dtype, bytes: &[u8]) -> Option<Result<Vec<i64>, u64>> {
         Some(Ok(bytes.as_chunks().0.iter().map(|word| parse(*word)).collect()))
     }
     match kind {
-        Dtype::I8 => words(bytes, |word| i8::from_le_bytes(word).into()),
         Dtype::I16 => words(bytes, |word| i16::from_le_bytes(word).into()),
         Dtype::U16 => words(bytes, |word| u16::from_le_bytes(word).into()),
-        Dtype::I32 => words(bytes, |word| i32::from_le_bytes(word).into()),
         Dtype::U32 => words(bytes, |word| u32::from_le_bytes(word).into()),
         Dtype::U64 => {
             let values = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));

@@ -26,10 +26,10 @@ pub(crate) struct RowLimit {
 }
 
 impl Param {
-    /// A trainable parameter with these initial values.
+    /// A trainable parameter with these initial values. The gradient of 16-bit values is `F32`.
     ///
     /// # Errors
-    /// If the element type is not `F32` or `F64`.
+    /// If the elements are integers or truth values.
     #[track_caller]
     pub fn new(value: Tensor) -> Result<Self> {
         Ok(Self { value: value.tracked()?, limit: None })

@@ -176,7 +176,7 @@ impl<'a> Pair<'a> {
             // The widest type that a result can have.
             let widest = match a.dtype() {
                 DType::Bool => DType::I64,
-                DType::U8 | DType::F16 | DType::BF16 => DType::F32,
+                DType::I8 | DType::U8 | DType::F16 | DType::BF16 => DType::F32,
                 wide => wide,
             };
             reserve(name, &shape, widest)?;

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use crate::parallel;
 use crate::tensor::dtype::with_element;
-use crate::tensor::kernels::cast::{CastTo, cast_strided};
+use crate::tensor::kernels::cast::{CastTo, Wrap, cast_strided};
 use crate::tensor::kernels::{GRAIN, Read};
 use crate::tensor::{DType, Element, Tensor};
 
@@ -45,10 +45,28 @@ pub(crate) fn cast(x: &Tensor, dtype: DType) -> Tensor {
         DType::F16 if x.dtype() == DType::F32 || sixteen_bits(x.dtype()) => through::<f32, f16>(&x),
         DType::BF16 => through::<f64, bf16>(&x),
         DType::F16 => through::<f64, f16>(&x),
+        DType::I32 if x.dtype().is_float() => through::<f64, i32>(&x),
+        DType::I32 => through::<i64, i32>(&x),
+        DType::I8 if x.dtype().is_float() => through::<f64, i8>(&x),
+        DType::I8 => through::<i64, i8>(&x),
         DType::U8 if x.dtype().is_float() => through::<f64, u8>(&x),
         DType::U8 => through::<i64, u8>(&x),
         DType::Bool if x.dtype().is_float() => through::<f64, bool>(&x),
         DType::Bool => through::<i64, bool>(&x),
+    }
+}
+
+/// Sums as the type of what was added: `I64` numbers wrap around in a narrower type of integers.
+pub(crate) fn wrapped(x: &Tensor, dtype: DType) -> Tensor {
+    fn wrap<T: Element + Wrap>(x: &Tensor) -> Tensor {
+        Tensor::build::<T>(x.shape(), |out| T::wrap(x.data(), out))
+    }
+    let x = x.packed();
+    match (x.dtype(), dtype) {
+        (DType::I64, DType::I32) => wrap::<i32>(&x),
+        (DType::I64, DType::I8) => wrap::<i8>(&x),
+        (DType::I64, DType::U8) => wrap::<u8>(&x),
+        _ => cast(&x, dtype),
     }
 }
 

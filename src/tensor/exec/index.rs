@@ -3,6 +3,7 @@
 //! What only moves elements moves words of their size, whatever their type. What adds them knows the type: `F32`, `F64`, `I64` and
 //! `U8`; others are added in one of these and converted back. Nothing here is recorded, and indices were checked.
 
+use crate::tensor::exec::cast::wrapped;
 use crate::tensor::kernels::copy::copy_strided;
 use crate::tensor::kernels::index::{self as kernels, Along, Part, Place};
 use crate::tensor::kernels::{Strided, ops::Number};
@@ -138,7 +139,7 @@ pub(crate) fn add(sum: &mut Tensor, source: &Tensor, to: Adding<'_>) {
             let wide = if dtype.is_float() { DType::F32 } else { DType::I64 };
             let mut total = sum.cast(wide);
             add(&mut total, &source.cast(wide), to);
-            *sum = total.cast(dtype);
+            *sum = wrapped(&total, dtype);
         }
     }
 }

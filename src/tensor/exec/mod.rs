@@ -66,6 +66,8 @@ fn run<const K: usize>(
         (DType::I64, Some(block)) => {
             let (x, job) = (std::array::from_fn(|k| operand(x[k], strides[k])), Job { block, args, cost });
             match result {
+                DType::I32 => Tensor::build::<i32>(shape, |out| job.run_as(shape, &x, out, i32::wrap)),
+                DType::I8 => Tensor::build::<i8>(shape, |out| job.run_as(shape, &x, out, i8::wrap)),
                 DType::U8 => Tensor::build::<u8>(shape, |out| job.run_as(shape, &x, out, u8::wrap)),
                 _ => Tensor::build::<i64>(shape, |out| job.run(shape, &x, out)),
             }
