@@ -94,7 +94,7 @@ fn rates() -> Result<Chart> {
     let z = (&centred / &centred.square().mean_dims(&[0], true)?.sqrt())?;
     let errors = |x: &Tensor, rate: f64| -> Result<Vec<f64>> {
         let mut model = Linear {
-            weight: Param::new(Tensor::from_nested([[0.1, 0.2]])?)?,
+            weight: Weight::new(Tensor::from_nested([[0.1, 0.2]])?)?,
             bias: Some(Param::new(Tensor::from_nested([0.0])?)?),
         };
         let mut opt = Sgd::new(rate);

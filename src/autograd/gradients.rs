@@ -166,7 +166,7 @@ impl Gradients {
     /// grads.scale(0.5);
     ///
     /// let whole = loss(&x, &y)?.backward()?;
-    /// let difference = grads.wrt(&model.weight)?.sub(whole.wrt(&model.weight)?)?.abs().max()?;
+    /// let difference = grads.wrt(&model.weight.value()?)?.sub(whole.wrt(&model.weight.value()?)?)?.abs().max()?;
     /// assert!(difference.item()? < 1e-6);
     /// # Ok::<(), demotic::Error>(())
     /// ```

@@ -216,7 +216,7 @@ fn widen(model: &mut impl Module, infos: &[TensorInfo]) -> Result<()> {
             failed = failed.take().or(param.retype(DType::F64).err());
         }
     };
-    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    VisitorMut::new(&mut on_slot).module(model.as_module_mut());
     failed.map_or(Ok(()), Err)
 }
 

@@ -351,6 +351,6 @@ pub(super) fn load(
         };
         failed = failed.take().or(set.err());
     };
-    module.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    VisitorMut::new(&mut on_slot).module(module.as_module_mut());
     failed.map_or(Ok(report), Err)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Init, Layer, Mode, Param, RowLimit};
+use super::core::{Init, Layer, Mode, Weight};
 use crate::autograd::ops::embedding::look_up;
 use crate::autograd::ops::norm::expect_length;
 use crate::autograd::ops::renorm::expect_limit;
@@ -30,13 +30,18 @@ use crate::tensor::Tensor;
 #[derive(Clone)]
 pub struct Embedding {
     /// `[num_embeddings, dim]`.
-    pub weight: Param,
+    pub weight: Weight,
     padding_idx: Option<usize>,
+    max_norm: Option<f64>,
     norm_type: f64,
     scale_grad_by_freq: bool,
 }
 
-crate::module!(Embedding { weight }, plain { padding_idx, norm_type, scale_grad_by_freq });
+crate::module!(
+    Embedding { weight },
+    plain { padding_idx, max_norm, norm_type, scale_grad_by_freq },
+    constrain limit_rows
+);
 
 impl Embedding {
     /// A table of `num_embeddings` vectors of `dim` numbers.
@@ -69,7 +74,8 @@ impl Embedding {
 
     #[track_caller]
     fn of(weight: Tensor) -> Result<Self> {
-        Ok(Self { weight: Param::new(weight)?, padding_idx: None, norm_type: 2.0, scale_grad_by_freq: false })
+        let weight = Weight::new(weight)?;
+        Ok(Self { weight, padding_idx: None, max_norm: None, norm_type: 2.0, scale_grad_by_freq: false })
     }
 
     /// The same layer in which the number `index` stands for padding: its vector becomes zero, and is not trained.
@@ -89,10 +95,11 @@ impl Embedding {
     }
 
     /// The same layer with vectors whose norms are at most `max_norm`: longer ones are scaled back, as
-    /// [`Tensor::renorm`] does it, now, after each step of an optimizer, and when others are loaded or [set](Param::set).
+    /// [`Tensor::renorm`] does it, now, after each step of an optimizer, and when others are loaded; whoever sets them otherwise
+    /// calls [`constrain`](super::Module::constrain).
     ///
     /// PyTorch shortens a vector when it is next looked up; here none is ever too long. What is looked up is the same. The
-    /// limit belongs to [`weight`](Self::weight): another parameter in its place has none.
+    /// vectors that an adapter makes of these are not limited.
     ///
     /// # Errors
     /// If `max_norm` is negative or not finite.
@@ -101,13 +108,14 @@ impl Embedding {
     /// use demotic::prelude::*;
     ///
     /// let words = Embedding::from_pretrained(&tensor![[3.0, 4.0], [0.3, 0.4]], false)?.max_norm(1.0)?;
-    /// assert_eq!(words.weight.to_vec::<f32>()?, [0.6, 0.8, 0.3, 0.4]);
+    /// assert_eq!(words.weight.value()?.to_vec::<f32>()?, [0.6, 0.8, 0.3, 0.4]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
     pub fn max_norm(mut self, max_norm: f64) -> Result<Self> {
         expect_limit("max_norm", max_norm)?;
-        self.weight.limit_rows(RowLimit { max_norm, p: self.norm_type });
+        self.max_norm = Some(max_norm);
+        self.limit_rows();
         Ok(self)
     }
 
@@ -119,8 +127,8 @@ impl Embedding {
     #[track_caller]
     pub fn norm_type(mut self, p: f64) -> Result<Self> {
         expect_length("norm_type", p)?;
-        if let Some(RowLimit { p: used, .. }) = self.weight.row_limit() {
-            let message = format!("the vectors were shortened by their {used}-norms already");
+        if self.max_norm.is_some() {
+            let message = format!("the vectors were shortened by their {}-norms already", self.norm_type);
             return Err(Error::argument("norm_type", message).with_help("call norm_type before max_norm"));
         }
         self.norm_type = p;
@@ -141,6 +149,7 @@ impl Embedding {
     #[track_caller]
     pub fn with_init(mut self, init: Init, rng: &mut Rng) -> Result<Self> {
         self.weight.set(&init.tensor(self.weight.shape(), rng)?.to_dtype(self.weight.dtype()))?;
+        self.limit_rows();
         self.clear_padding()?;
         Ok(self)
     }
@@ -157,11 +166,18 @@ impl Embedding {
         self.weight.shape()[1]
     }
 
+    /// Shortens vectors that have become too long.
+    fn limit_rows(&mut self) {
+        if let (Some(max_norm), Some(param)) = (self.max_norm, self.weight.param_mut()) {
+            param.limit_rows(self.norm_type, max_norm);
+        }
+    }
+
     #[track_caller]
     fn clear_padding(&mut self) -> Result<()> {
         if let Some(index) = self.padding_idx {
             let zero = Tensor::scalar(0.0).to_dtype(self.weight.dtype());
-            let cleared = self.weight.detach().index_put(index as isize, &zero)?;
+            let cleared = self.weight.value()?.detach().index_put(index as isize, &zero)?;
             self.weight.set(&cleared)?;
         }
         Ok(())
@@ -171,7 +187,7 @@ impl Embedding {
 impl Layer for Embedding {
     #[track_caller]
     fn forward(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        mode.here(look_up(ids, &self.weight, self.padding_idx, self.scale_grad_by_freq))
+        mode.here(self.weight.look_up(&|table| look_up(ids, table, self.padding_idx, self.scale_grad_by_freq)))
     }
 }
 
@@ -181,8 +197,8 @@ impl fmt::Debug for Embedding {
         if let Some(index) = self.padding_idx {
             write!(f, ", padding {index}")?;
         }
-        if let Some(RowLimit { max_norm, p }) = self.weight.row_limit() {
-            write!(f, ", {p}-norms up to {max_norm}")?;
+        if let Some(max_norm) = self.max_norm {
+            write!(f, ", {}-norms up to {max_norm}", self.norm_type)?;
         }
         f.write_str(if self.scale_grad_by_freq { ", gradients by frequency)" } else { ")" })
     }

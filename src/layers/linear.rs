@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Init, Layer, Mode, Param};
+use super::core::{Init, Layer, Mode, Param, Weight};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -28,7 +28,7 @@ use crate::tensor::Tensor;
 #[derive(Clone)]
 pub struct Linear {
     /// `[out_features, in_features]`.
-    pub weight: Param,
+    pub weight: Weight,
     /// `[out_features]`.
     pub bias: Option<Param>,
 }
@@ -48,7 +48,7 @@ impl Linear {
             return Err(Error::argument("Linear::new", message));
         }
         let init = Init::pytorch_default(in_features);
-        let weight = Param::new(init.tensor(&[out_features, in_features], rng)?)?;
+        let weight = Weight::new(init.tensor(&[out_features, in_features], rng)?)?;
         let bias = Some(Param::new(init.tensor(&[out_features], rng)?)?);
         Ok(Self { weight, bias })
     }
@@ -66,7 +66,7 @@ impl Linear {
     /// If the scheme's options make no sense.
     #[track_caller]
     pub fn with_init(mut self, init: Init, rng: &mut Rng) -> Result<Self> {
-        self.weight.set(&init.tensor(self.weight.shape(), rng)?)?;
+        self.weight.set(&init.tensor(self.weight.shape(), rng)?.to_dtype(self.weight.dtype()))?;
         if let Some(bias) = &mut self.bias {
             bias.set(&bias.zeros_like())?;
         }
@@ -89,7 +89,7 @@ impl Linear {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        mode.here(x.linear(&self.weight, self.bias.as_deref()))
+        mode.here(self.weight.linear(x, self.bias.as_deref()))
     }
 }
 

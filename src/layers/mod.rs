@@ -10,6 +10,7 @@ mod dropout;
 mod embedding;
 mod kv_cache;
 mod linear;
+mod lora;
 mod norm;
 mod position;
 mod recurrent;
@@ -23,6 +24,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use kv_cache::KvCache;
 pub use linear::Linear;
+pub use lora::{Lora, LoraExt};
 pub use norm::{LayerNorm, RmsNorm};
 pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
 pub use recurrent::{

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::{Architecture, Count, Layer, LayerExt, Linear, Mode, Param};
+use crate::layers::{Architecture, Count, Layer, LayerExt, Linear, Mode, Param, Weight};
 use crate::rng::Rng;
 use crate::tensor::create::reserve;
 use crate::tensor::{DType, Tensor};
@@ -126,13 +126,16 @@ impl LinearRegression {
         let dtype = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         let weight = Tensor::from_vec(weights.concat(), [outputs, features])?.to_dtype(dtype);
         let bias = Tensor::from_vec(biases, [outputs])?.to_dtype(dtype);
-        Ok(Self { linear: Linear { weight: Param::new(weight)?, bias: Some(Param::new(bias)?) } })
+        Ok(Self { linear: Linear { weight: Weight::new(weight)?, bias: Some(Param::new(bias)?) } })
     }
 
     /// The weights, `[outputs, features]`.
-    #[must_use]
-    pub fn weight(&self) -> &Tensor {
-        &self.linear.weight
+    ///
+    /// # Errors
+    /// Those of an adapter, if one was added; see [`Weight::value`].
+    #[track_caller]
+    pub fn weight(&self) -> Result<Tensor> {
+        self.linear.weight.value()
     }
 
     /// The intercepts, `[outputs]`.
@@ -220,7 +223,7 @@ mod tests {
         let w = Tensor::from_nested([[1.5], [-2.0], [0.25]]).unwrap();
         let y = (x.matmul(&w).unwrap() + 7.0).to_dtype(DType::F64);
         let model = LinearRegression::fit(&x, &y).unwrap();
-        for (got, want) in model.weight().to_f64_vec().iter().zip([1.5, -2.0, 0.25]) {
+        for (got, want) in model.weight().unwrap().to_f64_vec().iter().zip([1.5, -2.0, 0.25]) {
             assert!((got - want).abs() < 1e-12);
         }
         assert!((model.bias().unwrap().item().unwrap() - 7.0).abs() < 1e-12);
@@ -242,7 +245,7 @@ mod tests {
         let x = tensor![[-1.0], [0.0], [1.0]];
         let y = tensor![[1.0], [3.0], [5.0]];
         let model = LinearRegression::fit_ridge(&x, &y, 2.0).unwrap();
-        assert!((model.weight().item().unwrap() - 4.0 / (2.0 + 2.0)).abs() < 1e-6);
+        assert!((model.weight().unwrap().item().unwrap() - 4.0 / (2.0 + 2.0)).abs() < 1e-6);
         assert!((model.bias().unwrap().item().unwrap() - 3.0).abs() < 1e-6);
     }
 

@@ -74,7 +74,7 @@ impl Architecture for Mlp {
 
     #[track_caller]
     fn config(&self) -> Result<MlpConfig> {
-        let Some(activation) = self.activation.as_any().and_then(Activation::of) else {
+        let Some(activation) = Activation::of((*self.activation).as_any_ref()) else {
             let message = format!("the activation `{}` is unknown to files", self.activation.kind());
             return Err(Error::state("config", message)
                 .with_help("take one of this crate, or implement Architecture for a model of your own"));

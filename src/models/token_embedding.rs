@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::layers::{
-    Dropout, Embedding, Init, Layer, LayerExt, LearnedPositions, Mode, Module, SinusoidalPositions, Visitor, VisitorMut,
-};
+use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LearnedPositions, Mode, SinusoidalPositions};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -64,21 +62,12 @@ impl Positions {
     }
 }
 
-impl Module for Positions {
-    fn visit(&self, visitor: &mut Visitor<'_>) {
-        match self {
-            Self::Sinusoidal(positions) => positions.visit(visitor),
-            Self::Learned(positions) => positions.visit(visitor),
-        }
+crate::module!(
+    enum Positions {
+        Sinusoidal(SinusoidalPositions),
+        Learned(LearnedPositions),
     }
-
-    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-        match self {
-            Self::Sinusoidal(positions) => positions.visit_mut(visitor),
-            Self::Learned(positions) => positions.visit_mut(visitor),
-        }
-    }
-}
+);
 
 /// Token vectors, multiplied by the root of their size as in *Attention is all you need*, with positions and dropout.
 ///

@@ -177,7 +177,7 @@ impl Values {
                 i += 1;
             }
         };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        VisitorMut::new(&mut on_slot).module(model.as_module_mut());
         result
     }
 
@@ -189,7 +189,7 @@ impl Values {
                 param.put_back(value.clone());
             }
         };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        VisitorMut::new(&mut on_slot).module(model.as_module_mut());
     }
 }
 

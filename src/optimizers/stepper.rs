@@ -243,7 +243,7 @@ impl Earlier {
                 param.put_back(value);
             }
         };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        VisitorMut::new(&mut on_slot).module(model.as_module_mut());
         for (place, steps, tensors, master) in self.entries {
             let entry = entries.get_mut(place);
             (entry.steps, entry.tensors, entry.master) = (steps, tensors, master);
@@ -395,9 +395,8 @@ impl<R: UpdateRule> Stepper<R> {
                     done.and_then(|()| param.set(&master.to_dtype(param.dtype())))
                 }
             };
-            param.keep_limit();
         };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        VisitorMut::new(&mut on_slot).module(model.as_module_mut());
         if result.is_err() {
             earlier.put_back(model, &mut self.entries);
         }

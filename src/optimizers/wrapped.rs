@@ -127,7 +127,7 @@ impl Shadow {
                 result = param.set(&own.to_dtype(param.dtype()));
             }
         };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        VisitorMut::new(&mut on_slot).module(model.as_module_mut());
         result
     }
 

@@ -145,6 +145,6 @@ fn for_each(
             }
         }
     };
-    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    VisitorMut::new(&mut on_slot).module(model.as_module_mut());
     if found { result } else { Err(selection.is_empty(op, model)) }
 }

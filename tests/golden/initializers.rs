@@ -92,7 +92,11 @@ fn sample(case: &Case) -> Result<Tensor> {
         "linear_default" => {
             let layer = Linear::new(case.attr("in_features"), case.attr("out_features"), &mut rng)?;
             let parameter = case.attr::<String>("parameter");
-            return Ok(if parameter == "weight" { layer.weight.detach() } else { layer.bias.unwrap().detach() });
+            return Ok(if parameter == "weight" {
+                layer.weight.value()?.detach()
+            } else {
+                layer.bias.unwrap().detach()
+            });
         }
         op => panic!("{}: no initialiser {op}", case.id),
     };

@@ -32,11 +32,11 @@ impl Weights<'_> {
     }
 
     fn linear(&mut self) -> Result<Linear> {
-        Ok(Linear { weight: self.param()?, bias: Some(self.param()?) })
+        Ok(Linear { weight: self.param()?.into(), bias: Some(self.param()?) })
     }
 
     fn linear_without_bias(&mut self) -> Result<Linear> {
-        Ok(Linear { weight: self.param()?, bias: None })
+        Ok(Linear { weight: self.param()?.into(), bias: None })
     }
 }
 

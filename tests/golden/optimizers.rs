@@ -26,7 +26,7 @@ fn check_training(family: &Family, case: &Case, dtype: DType, suffix: &str, fail
     let problem = |name: &str| family.stored(&format!("problem.{name}")).tensor(dtype);
     let linear = |i: usize| -> Result<Linear> {
         let param = |name| Param::new(problem(&format!("{i}.{name}")));
-        Ok(Linear { weight: param("weight")?, bias: Some(param("bias")?) })
+        Ok(Linear { weight: param("weight")?.into(), bias: Some(param("bias")?) })
     };
     let mut model: Sequential = sequential![linear(0)?, Tanh, linear(2)?];
     let mut opt = optimizer(case);

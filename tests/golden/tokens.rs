@@ -27,7 +27,7 @@ fn tokens() {
             "RotaryPositions" => rotary(case, &x[0])?.forward_at(&x[0], case.attr_or("offset", 0))?,
             _ => {
                 let layer = embedding(case, &x[1])?;
-                x[1] = layer.weight.value().clone();
+                x[1] = layer.weight.value()?;
                 layer.forward(&x[0], &mut Mode::eval())?
             }
         }])
@@ -57,10 +57,10 @@ fn train(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
         let y = layer.forward(&x[0], &mut Mode::eval())?;
         let loss = losses::mse(&y, &x[2])?;
         let grads = loss.backward()?;
-        seen.extend([y, loss, grads.wrt(&layer.weight)?.clone()]);
+        seen.extend([y, loss, grads.wrt(&layer.weight.value()?)?.clone()]);
         opt.step(&mut layer, &grads)?;
     }
-    seen.push(layer.weight.value().clone());
+    seen.push(layer.weight.value()?);
     Ok(seen)
 }
 

@@ -29,7 +29,7 @@ fn step(net: &mut Net, opt: &mut dyn Optimizer) -> Result<()> {
 }
 
 fn values(net: &Net) -> Result<Vec<Vec<f32>>> {
-    Ok(vec![net.fc.weight.to_vec()?, net.fc.bias.as_ref().unwrap().to_vec()?, net.mean.get().to_vec()?])
+    Ok(vec![net.fc.weight.value()?.to_vec()?, net.fc.bias.as_ref().unwrap().to_vec()?, net.mean.get().to_vec()?])
 }
 
 /// A file with something of everything, and what it was made from.
@@ -365,7 +365,7 @@ fn files_of_the_first_version_are_read() -> Result<()> {
     let (_folder, path) = folder();
     let mut model = Linear::new(3, 2, &mut Rng::seed(0))?;
     Checkpoint::new()
-        .tensors("model", [("weight", model.weight.detach()), ("bias", tensor![1.0, 2.0])])
+        .tensors("model", [("weight", model.weight.value()?.detach()), ("bias", tensor![1.0, 2.0])])
         .counter("n", 7)
         .save(&path)?;
     // Nothing is said about freezing, steps and what is shared: a byte each.
@@ -410,7 +410,7 @@ fn files_of_the_second_version_go_on_bit_for_bit() -> Result<()> {
     old.restore_optimizer(&mut resumed.1)?;
     train(&mut run)?;
     train(&mut resumed)?;
-    assert_eq!(run.0.weight.to_vec::<f32>()?, resumed.0.weight.to_vec::<f32>()?);
+    assert_eq!(run.0.weight.value()?.to_vec::<f32>()?, resumed.0.weight.value()?.to_vec::<f32>()?);
     assert_eq!(run.1.state().steps, 6);
     assert_eq!(resumed.1.state().steps, 6);
     Ok(())

@@ -74,12 +74,12 @@ fn a_batch_in_which_nothing_counts_has_no_gradient() -> Result<()> {
 fn a_step_by_hand_changes_nothing() -> Result<()> {
     let mut rng = Rng::seed(0);
     let mut model = Linear::new(3, 4, &mut rng)?;
-    let before = model.weight.to_vec::<f32>()?;
+    let before = model.weight.value()?.to_vec::<f32>()?;
     let x = Tensor::normal([5, 3], 0.0, 1.0, &mut rng)?;
     let y = Tensor::full_dtype([5], -100.0, DType::I64)?;
     let grads = losses::cross_entropy(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?.backward()?;
     Sgd::new(0.5).step(&mut model, &grads)?;
-    assert_eq!(model.weight.to_vec::<f32>()?, before);
+    assert_eq!(model.weight.value()?.to_vec::<f32>()?, before);
     Ok(())
 }
 
@@ -191,7 +191,7 @@ fn averages_leave_out_batches_in_which_nothing_counts() -> Result<()> {
             trainer = Trainer::new(make(), Adam::new(0.1)).epochs(3).batch_size(batch).accumulate(accumulate);
             let history = trainer.fit(&mut model, &data, &mut Rng::seed(2))?;
             assert!(history.epochs[2].train_loss.is_finite(), "case {case}");
-            assert!(model.weight.to_vec::<f32>()?.iter().all(|w| w.is_finite()), "case {case}");
+            assert!(model.weight.value()?.to_vec::<f32>()?.iter().all(|w| w.is_finite()), "case {case}");
         }
     }
     Ok(())

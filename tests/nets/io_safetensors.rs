@@ -33,14 +33,14 @@ fn loading_is_strict_and_changes_nothing_on_failure() -> Result<()> {
     let path = dir.path().join("m.safetensors");
     Linear::new(3, 4, &mut rng)?.save(&path)?;
     let mut other = Linear::new(5, 4, &mut rng)?.without_bias();
-    let before = other.weight.to_vec::<f32>()?;
+    let before = other.weight.value()?.to_vec::<f32>()?;
     let e = other.load(&path).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Parameter);
     let text = e.to_string();
     for part in ["weight", "bias", "[4, 3]", "[4, 5]"] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert_eq!(other.weight.to_vec::<f32>()?, before);
+    assert_eq!(other.weight.value()?.to_vec::<f32>()?, before);
     let report = other.load_partial(&path)?;
     assert_eq!(report.unexpected, ["bias"]);
     Ok(())
@@ -60,7 +60,7 @@ fn every_type_comes_back_and_floats_are_converted_on_loading() -> Result<()> {
     safetensors::save_tensors([("weight", &weights)], &Metadata::new(), &path)?;
     let mut model = Linear::new(2, 1, &mut Rng::seed(0))?.without_bias();
     model.load(&path)?;
-    assert_eq!(model.weight.to_vec::<f32>()?, [0.5, 2.0]);
+    assert_eq!(model.weight.value()?.to_vec::<f32>()?, [0.5, 2.0]);
     Ok(())
 }
 

@@ -110,13 +110,13 @@ fn a_clone_is_a_model_of_its_own() -> Result<()> {
     let mut model = Linear::new(2, 1, &mut rng)?;
     let copy = model.clone();
     let grads = model.forward(&tensor![[1.0, 2.0]], &mut Mode::eval())?.sum().backward()?;
-    assert!(grads.get(&model.weight).is_some() && grads.get(&copy.weight).is_none());
+    assert!(grads.get(&model.weight.value()?).is_some() && grads.get(&copy.weight.value()?).is_none());
     Sgd::new(1.0).step(&mut model, &grads)?;
-    assert_ne!(model.weight.to_vec::<f32>()?, copy.weight.to_vec::<f32>()?);
+    assert_ne!(model.weight.value()?.to_vec::<f32>()?, copy.weight.value()?.to_vec::<f32>()?);
     // Sharing keeps the gradients together.
     let shared = share(&model);
     let grads = shared.forward(&tensor![[1.0, 2.0]], &mut Mode::eval())?.sum().backward()?;
-    assert!(grads.get(&model.weight).is_some());
+    assert!(grads.get(&model.weight.value()?).is_some());
     Ok(())
 }
 

@@ -19,3 +19,4 @@ mod seq2seq;
 mod sources;
 mod token_layers;
 mod transformer;
+mod weights;

@@ -125,9 +125,9 @@ fn learning_rates() -> Result<()> {
         );
     }
     // Nothing moves at rate 0, with which a warm-up may begin.
-    let (before, grads) = (model.weight.to_vec::<f32>()?, loss(&model)?.backward()?);
+    let (before, grads) = (model.weight.value()?.to_vec::<f32>()?, loss(&model)?.backward()?);
     Sgd::new(0.0).step(&mut model, &grads)?;
-    assert_eq!(model.weight.to_vec::<f32>()?, before);
+    assert_eq!(model.weight.value()?.to_vec::<f32>()?, before);
 
     // A step at a huge rate throws the weights so far that after a few the gradient is no number any more.
     let mut opt = Sgd::new(1e30);
@@ -208,10 +208,10 @@ fn gradients_of_another_model() -> Result<()> {
 #[test]
 fn a_layer_used_twice() -> Result<()> {
     let layer = Linear::new(1, 1, &mut Rng::seed(0))?.without_bias();
-    let w = layer.weight.item()?;
+    let w = layer.weight.value()?.item()?;
     let once = layer.forward(&ones([1, 1]), &mut Mode::eval())?;
     let grads = layer.forward(&once, &mut Mode::eval())?.sum().backward()?;
-    assert_eq!(grads.wrt(&layer.weight)?.item()?, 2.0 * w);
+    assert_eq!(grads.wrt(&layer.weight.value()?)?.item()?, 2.0 * w);
     Ok(())
 }
 

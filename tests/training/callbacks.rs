@@ -131,13 +131,13 @@ impl Callback for Meddler {
 #[test]
 fn they_take_a_hand_in_it() -> Result<()> {
     let (data, mut linear) = (data()?, model()?);
-    let before = linear.weight.to_vec::<f32>()?;
+    let before = linear.weight.value()?.to_vec::<f32>()?;
     let history = Trainer::new(losses::mse, Sgd::new(0.5)).epochs(2).callback(Meddler).fit(
         &mut linear,
         &data,
         &mut Rng::seed(3),
     )?;
-    assert_eq!(linear.weight.to_vec::<f32>()?, before);
+    assert_eq!(linear.weight.value()?.to_vec::<f32>()?, before);
     assert_eq!(linear.num_trainable_parameters(), 2);
     assert_eq!([history.epochs[0].learning_rate, history.epochs[1].learning_rate], [0.5, 0.25]);
     Ok(())
@@ -252,10 +252,10 @@ fn a_loop_by_hand_is_a_trainer() -> Result<()> {
             run.epoch_end(&mut model, &mut opt, &rng, Some(Evaluation::new(loss)))?;
         }
         let history = run.fit_end(&mut model, &mut opt)?;
-        Ok((model.weight.to_vec()?, history))
+        Ok((model.weight.value()?.to_vec()?, history))
     };
     let (weights, history) = fit(None)?;
-    assert_eq!(weights, first.weight.to_vec::<f32>()?);
+    assert_eq!(weights, first.weight.value()?.to_vec::<f32>()?);
     assert_eq!(
         (history.ended, history.epochs.len(), history.kept_epoch),
         (wanted.ended, wanted.epochs.len(), wanted.kept_epoch)

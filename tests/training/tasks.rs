@@ -61,7 +61,7 @@ fn several_inputs() -> Result<()> {
     let history = trainer.fit(&mut model, &train, &mut rng)?;
     assert!(history.metric("rmse").last().unwrap() < &0.05, "{history}");
     // Weights of ones, and of minus ones.
-    let (a, b) = (model.of_a.weight.to_vec::<f32>()?, model.of_b.weight.to_vec::<f32>()?);
+    let (a, b) = (model.of_a.weight.value()?.to_vec::<f32>()?, model.of_b.weight.value()?.to_vec::<f32>()?);
     assert!(a.iter().all(|w| (w - 1.0).abs() < 0.1) && b.iter().all(|w| (w + 1.0).abs() < 0.1), "{a:?} {b:?}");
     let evaluation = trainer.evaluate(&model, &validation)?;
     assert!((evaluation.metrics[0].1.powi(2) - evaluation.loss).abs() < 1e-6);
@@ -81,7 +81,7 @@ fn several_inputs() -> Result<()> {
             opt.step(&mut by_hand, &objective.loss.backward()?)?;
         }
     }
-    assert_eq!(by_hand.of_a.weight.to_vec::<f32>()?, again.of_a.weight.to_vec::<f32>()?);
+    assert_eq!(by_hand.of_a.weight.value()?.to_vec::<f32>()?, again.of_a.weight.value()?.to_vec::<f32>()?);
     Ok(())
 }
 

@@ -30,7 +30,7 @@ fn the_trainer_is_a_loop_like_any_other() -> Result<()> {
             opt.step(&mut model, &loss.backward()?)?;
         }
     }
-    assert_eq!(model.weight.to_vec::<f32>()?, trained.weight.to_vec::<f32>()?);
+    assert_eq!(model.weight.value()?.to_vec::<f32>()?, trained.weight.value()?.to_vec::<f32>()?);
     Ok(())
 }
 
@@ -111,12 +111,12 @@ fn patience() {
 fn snapshots_belong_to_a_structure() -> Result<()> {
     let mut rng = Rng::seed(0);
     let mut model = Linear::new(2, 1, &mut rng)?;
-    let (before, snapshot) = (model.weight.to_vec::<f32>()?, Snapshot::of(&model));
+    let (before, snapshot) = (model.weight.value()?.to_vec::<f32>()?, Snapshot::of(&model));
     let grads = model.forward(&tensor![[1.0, 1.0]], &mut Mode::eval())?.sum().backward()?;
     Sgd::new(1.0).step(&mut model, &grads)?;
-    assert_ne!(model.weight.to_vec::<f32>()?, before);
+    assert_ne!(model.weight.value()?.to_vec::<f32>()?, before);
     snapshot.restore(&mut model)?;
-    assert_eq!(model.weight.to_vec::<f32>()?, before);
+    assert_eq!(model.weight.value()?.to_vec::<f32>()?, before);
 
     // A model that has more, less, other names or other shapes stays as it is, from its first parameter to its last.
     let misfits: Vec<(Box<dyn Module>, &str)> = vec![
@@ -146,7 +146,7 @@ fn snapshots_belong_to_a_structure() -> Result<()> {
     swapped.restore(&mut a)?;
     swapped = Snapshot::of(&b);
     swapped.restore(&mut a)?;
-    assert_eq!(a.weight.to_vec::<f32>()?, b.weight.to_vec::<f32>()?);
+    assert_eq!(a.weight.value().to_vec::<f32>()?, b.weight.value().to_vec::<f32>()?);
     Ok(())
 }
 
@@ -508,12 +508,12 @@ fn accumulated_gradients_are_those_of_one_large_batch() -> Result<()> {
     let (whole, loss) = train(37, 1)?;
     for (batch, accumulate) in [(8, 5), (10, 4), (1, 100)] {
         let (parts, parts_loss) = train(batch, accumulate)?;
-        let difference = whole.weight.sub(&parts.weight)?.abs().max()?.item()?;
+        let difference = whole.weight.value()?.sub(&parts.weight.value()?)?.abs().max()?.item()?;
         assert!(difference < 1e-6 && (loss - parts_loss).abs() < 1e-6, "{batch} × {accumulate}: {difference}");
     }
     // Not every step sees everything.
     let (other, _) = train(10, 2)?;
-    assert!(whole.weight.sub(&other.weight)?.abs().max()?.item()? > 1e-3);
+    assert!(whole.weight.value()?.sub(&other.weight.value()?)?.abs().max()?.item()? > 1e-3);
     Ok(())
 }
 

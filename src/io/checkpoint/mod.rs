@@ -230,7 +230,7 @@ impl Checkpoint {
                 param.set_trainable(false);
             }
         };
-        model.visit_mut(&mut VisitorMut::new(&mut freeze));
+        VisitorMut::new(&mut freeze).module(model.as_module_mut());
         Ok(())
     }
 

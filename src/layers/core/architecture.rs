@@ -50,7 +50,7 @@ use crate::rng::Rng;
 /// let model = Autoencoder::from_config(Sizes { input: 8, code: 3 }, &mut Rng::seed(0))?;
 /// model.save(&path)?;
 /// let again = Autoencoder::open(&path)?;
-/// assert_eq!(again.encoder.weight.to_vec::<f32>()?, model.encoder.weight.to_vec::<f32>()?);
+/// assert_eq!(again.encoder.weight.value()?.to_vec::<f32>()?, model.encoder.weight.value()?.to_vec::<f32>()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[diagnostic::on_unimplemented(

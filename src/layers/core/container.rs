@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::layer::{Layer, LayerExt};
+use super::layer::{Layer, LayerExt, unbox};
 use super::mode::Mode;
 use super::module::{Module, Visitor, VisitorMut};
 use crate::error::{Error, Result};
@@ -17,7 +17,12 @@ pub(crate) fn inside(layer: impl Layer + 'static) -> Box<dyn Layer> {
     let levels = |path: &str| if path.is_empty() { 0 } else { 1 + path.matches('.').count() };
     let mut deepest = 0;
     layer.visit(&mut Visitor::with_modules(&mut |_, _| (), &mut |path, _| deepest = deepest.max(levels(path))));
-    if deepest < MAX_NESTING { Box::new(layer) } else { Box::new(NestedTooDeeply) }
+    if deepest >= MAX_NESTING {
+        return Box::new(NestedTooDeeply);
+    }
+    let mut layer: Box<dyn Layer> = Box::new(layer);
+    unbox(&mut layer);
+    layer
 }
 
 /// Stands where a layer was to go that is nested too deeply, because the containers' constructors do not fail.
@@ -86,6 +91,87 @@ impl Sequential {
     /// The layers in order.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Layer> {
         self.layers.iter().map(|layer| &**layer)
+    }
+
+    /// The layer at a position, if there is one.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let mut model = sequential![Linear::new(8, 64, &mut rng)?, Relu, Linear::new(64, 1, &mut rng)?];
+    /// let first = model.get(0).and_then(|layer| layer.downcast_ref::<Linear>());
+    /// assert_eq!(first.map(Linear::out_features), Some(64));
+    ///
+    /// model.replace(1, Gelu)?;
+    /// model.insert(2, Dropout::new(0.1)?)?;
+    /// model.remove(3)?;
+    /// assert_eq!(format!("{model:?}"), "[Linear, Gelu, Dropout]");
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&dyn Layer> {
+        self.layers.get(index).map(|layer| &**layer)
+    }
+
+    /// The layer at a position, for changing it, if there is one.
+    #[must_use]
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut dyn Layer> {
+        self.layers.get_mut(index).map(|layer| &mut **layer)
+    }
+
+    /// Puts a layer before the one at a position, or at the end.
+    ///
+    /// # Errors
+    /// If there are fewer layers than that.
+    #[track_caller]
+    pub fn insert(&mut self, index: usize, layer: impl Layer + 'static) -> Result<()> {
+        if index > self.len() {
+            return Err(self.no_layer("insert", index));
+        }
+        self.layers.insert(index, inside(layer));
+        Ok(())
+    }
+
+    /// Takes out the layer at a position; those behind it move up, and get other names.
+    ///
+    /// # Errors
+    /// If there is none.
+    #[track_caller]
+    pub fn remove(&mut self, index: usize) -> Result<Box<dyn Layer>> {
+        match index < self.len() {
+            true => Ok(self.layers.remove(index)),
+            false => Err(self.no_layer("remove", index)),
+        }
+    }
+
+    /// Puts a layer into the place of the one at a position, which is returned.
+    ///
+    /// # Errors
+    /// If there is none.
+    #[track_caller]
+    pub fn replace(&mut self, index: usize, layer: impl Layer + 'static) -> Result<Box<dyn Layer>> {
+        match self.layers.get_mut(index) {
+            Some(place) => Ok(std::mem::replace(place, inside(layer))),
+            None => Err(self.no_layer("replace", index)),
+        }
+    }
+
+    #[track_caller]
+    fn no_layer(&self, op: &'static str, index: usize) -> Error {
+        Error::index(op, format!("layer {index} of {}", self.len()))
+    }
+}
+
+/// One after the other, however deeply they are nested.
+impl Drop for Sequential {
+    fn drop(&mut self) {
+        let mut left = std::mem::take(&mut self.layers);
+        while let Some(mut layer) = left.pop() {
+            if let Some(inner) = layer.downcast_mut::<Self>() {
+                left.append(&mut inner.layers);
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::module::matches;
+use super::module_ext::matches;
 use crate::error::Result;
 use crate::tensor::Tensor;
 

@@ -1,13 +1,12 @@
 //! What turns an input into an output.
 
-use std::any::Any;
 use std::panic::Location;
 
 use super::mode::{Mode, Name};
 use super::module::Module;
 use super::summary::Summary;
 use crate::autograd;
-use crate::error::{Here, Result};
+use crate::error::{Here, Result, bug};
 use crate::tensor::{Shape, Tensor};
 
 /// A [`Module`] that maps one tensor to another.
@@ -122,27 +121,17 @@ impl<L: Layer + ?Sized> LayerExt for L {}
 pub trait CloneLayer {
     /// A copy of the layer with parameters of its own.
     fn clone_layer(&self) -> Box<dyn Layer>;
-
-    /// The layer as a value whose type can be asked for.
-    #[doc(hidden)]
-    fn as_any(&self) -> Option<&dyn Any> {
-        None
-    }
 }
 
 impl<L: Layer + Clone + 'static> CloneLayer for L {
     fn clone_layer(&self) -> Box<dyn Layer> {
         Box::new(self.clone())
     }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
 }
 
 impl Clone for Box<dyn Layer> {
     fn clone(&self) -> Self {
-        (**self).clone_layer()
+        innermost(self).clone_layer()
     }
 }
 
@@ -150,7 +139,50 @@ impl Layer for Box<dyn Layer> {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         // A call through `dyn` does not hand on the caller's line.
-        (**self).forward(x, mode).here()
+        innermost(self).forward(x, mode).here()
+    }
+}
+
+impl dyn Layer {
+    /// The layer as one of type `L`, if it is of that type.
+    #[must_use]
+    pub fn downcast_ref<L: Layer>(&self) -> Option<&L> {
+        self.as_any_ref().downcast_ref()
+    }
+
+    /// The layer as one of type `L`, for changing it, if it is of that type.
+    #[must_use]
+    pub fn downcast_mut<L: Layer>(&mut self) -> Option<&mut L> {
+        self.as_any_mut().downcast_mut()
+    }
+}
+
+/// The layer in a box in a box in a box.
+fn innermost(mut layer: &dyn Layer) -> &dyn Layer {
+    while let Some(inside) = layer.downcast_ref::<Box<dyn Layer>>() {
+        layer = &**inside;
+    }
+    layer
+}
+
+/// Takes a layer out of the boxes in its box, one by one: there may be more of them than a stack has room for calls.
+pub(super) fn unbox(layer: &mut Box<dyn Layer>) {
+    while let Some(inside) = layer.downcast_mut::<Box<dyn Layer>>() {
+        let inside = std::mem::replace(inside, Box::new(Empty));
+        *layer = inside;
+    }
+}
+
+/// What is left in a box whose layer was taken out.
+#[derive(Clone)]
+struct Empty;
+
+crate::module!(Empty {});
+
+impl Layer for Empty {
+    #[track_caller]
+    fn forward(&self, _: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
+        Err(bug!("forward", "a box whose layer was taken out"))
     }
 }
 

@@ -8,10 +8,12 @@ mod init;
 mod layer;
 mod mode;
 mod module;
+mod module_ext;
 mod param;
 mod share;
 mod size;
 mod summary;
+mod weight;
 
 pub use architecture::{Architecture, Blueprint};
 #[doc(hidden)]
@@ -22,12 +24,15 @@ pub use hooks::{Hooks, OnOutput, Place, on_output};
 pub use init::{Fan, Gain, Init};
 pub use layer::{CloneLayer, Layer, LayerExt};
 pub use mode::{LayerOutput, Mode, Name};
-pub use module::{Module, ModuleExt, Slot, SlotMut, Visitor, VisitorMut};
-pub(crate) use param::RowLimit;
+#[doc(hidden)]
+pub use module::{AsModule, Role, any_value};
+pub use module::{Module, Slot, SlotMut, Visitor, VisitorMut};
+pub use module_ext::ModuleExt;
 pub use param::{Buffer, Param};
 pub use share::{checkpointed, share};
 pub use summary::{Row, Summary};
+pub use weight::{Adapted, Adapter, CloneAdapter, Weight};
 
 pub(crate) use container::inside;
-pub(crate) use module::matches;
+pub(crate) use module_ext::matches;
 pub(crate) use size::{Count, check_memory};

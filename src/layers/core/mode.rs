@@ -48,11 +48,16 @@ enum Run {
     Again,
 }
 
+/// How deep the parts of a model may be nested: their calls have to find room on a stack of two megabytes.
+const MAX_DEPTH: usize = 256;
+
 /// The last name of a path, and those before it. They lie on the stack of the calls that have entered the layers.
 #[derive(Clone, Copy)]
 struct Segment<'a> {
     before: Option<&'a Segment<'a>>,
     name: Name<'a>,
+    /// How many names there are.
+    depth: usize,
 }
 
 /// What a part is called in the layer that it belongs to: `"fc1"`, or its position `3`, or both, `("blocks", 3)`. It is the
@@ -167,7 +172,8 @@ impl<'a> Mode<'a> {
     pub fn scope<'n, T>(&mut self, name: impl Into<Name<'n>>, f: impl FnOnce(&mut Mode<'_>) -> Result<T>) -> Result<T> {
         let name = name.into();
         let caller = Location::caller();
-        f(&mut self.entering(name)).map_err(|e| self.named(e, name, caller))
+        let result = self.check_depth().and_then(|()| f(&mut self.entering(name)));
+        result.map_err(|e| self.named(e, name, caller))
     }
 
     /// Runs `f` for a part that is a layer, but is called otherwise than by [`forward`](super::Layer::forward); where it is
@@ -212,6 +218,7 @@ impl<'a> Mode<'a> {
     ) -> Result<Y> {
         let name = name.into();
         let caller = Location::caller();
+        self.check_depth()?;
         let mut inner = self.entering(name);
         let result = if inner.is_heard() {
             let kind = layer.kind();
@@ -228,12 +235,28 @@ impl<'a> Mode<'a> {
 
     /// The context of a part.
     fn entering<'b>(&'b mut self, name: Name<'b>) -> Mode<'b> {
+        let depth = self.depth() + 1;
         Mode {
             training: self.training.as_deref_mut(),
             origin: self.origin,
-            path: Some(Segment { before: self.path.as_ref(), name }),
+            path: Some(Segment { before: self.path.as_ref(), name, depth }),
             hooks: self.hooks.as_mut().map(|hooks| &mut **hooks as &mut dyn Hooks),
             run: self.run,
+        }
+    }
+
+    fn depth(&self) -> usize {
+        self.path.map_or(0, |path| path.depth)
+    }
+
+    #[track_caller]
+    fn check_depth(&self) -> Result<()> {
+        match self.depth() < MAX_DEPTH {
+            true => Ok(()),
+            false => {
+                let message = format!("layers are nested in each other more than {MAX_DEPTH} levels deep");
+                self.here(Err(Error::state("forward", message)))
+            }
         }
     }
 
@@ -321,7 +344,11 @@ pub(super) struct Again {
 impl Again {
     /// Runs `f` in it.
     pub(super) fn run<T>(&self, training: Option<&mut Rng>, f: impl FnOnce(&mut Mode<'_>) -> Result<T>) -> Result<T> {
-        let path = (!self.path.is_empty()).then(|| Segment { before: None, name: (&self.path).into() });
+        let path = (!self.path.is_empty()).then(|| Segment {
+            before: None,
+            name: (&self.path).into(),
+            depth: 1 + self.path.matches('.').count(),
+        });
         let mut mode = Mode { training, origin: self.origin, path, hooks: None, run: Run::Again };
         f(&mut mode).map_err(|e| match self.path.is_empty() {
             true => e,

@@ -1,15 +1,18 @@
 //! Models as trees of named parameters.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::architecture::Blueprint;
+use super::layer::{Layer, unbox};
 use super::param::{Buffer, Param};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Something with parameters: a layer, a model, or a list of them.
 ///
 /// Implement it with [`module!`](crate::module!), which visits every field under its own name.
-pub trait Module: Send + Sync {
+pub trait Module: AsModule + Send + Sync {
     /// Shows every parameter and buffer to the visitor.
     fn visit(&self, visitor: &mut Visitor<'_>);
 
@@ -27,10 +30,57 @@ pub trait Module: Send + Sync {
     fn blueprint(&self) -> Option<Result<Blueprint>> {
         None
     }
+
+    /// Brings the parameters back to where they may be, after they were changed from outside: by the step of an optimizer, by
+    /// loading, or in any other visit of [`VisitorMut`]. `module!(Type { .. }, constrain method)` lets it call a method of
+    /// yours; nothing is done otherwise.
+    fn constrain(&mut self) {}
+
+    /// What the module is in lists of modules.
+    #[doc(hidden)]
+    fn role(&self) -> Role {
+        Role::Layer
+    }
+}
+
+/// What a module is in lists of modules.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Something of its own.
+    Layer,
+    /// Another module in a box, an option or a variant, which is at the same path.
+    Wrapper,
+    /// A parameter, a buffer or a weight, which belongs to what it is in.
+    Leaf,
+}
+
+/// A module as a value behind a pointer, and as one whose type can be asked for; implemented for every module.
+#[doc(hidden)]
+pub trait AsModule: 'static {
+    fn as_module(&self) -> &dyn Module;
+    fn as_module_mut(&mut self) -> &mut dyn Module;
+    fn as_any_ref(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<M: Module> AsModule for M {
+    fn as_module(&self) -> &dyn Module {
+        self
+    }
+    fn as_module_mut(&mut self) -> &mut dyn Module {
+        self
+    }
+    fn as_any_ref(&self) -> &dyn Any {
+        self
+    }
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
 }
 
 /// A type's name without modules and parameters.
-fn short_type_name<T: ?Sized>() -> &'static str {
+pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
     let name = std::any::type_name::<T>();
     let name = name.split('<').next().unwrap_or(name);
     name.rsplit("::").next().unwrap_or(name)
@@ -77,13 +127,13 @@ impl Path {
 }
 
 macro_rules! visitor {
-    ($(#[$doc:meta])* $Visitor:ident, $Slot:ident, $visit:ident $(, $mut:tt)?) => {
+    ($(#[$doc:meta])* $Visitor:ident, $Slot:ident, $visit:ident $(, $mut:tt, $constrain:ident)?) => {
         $(#[$doc])*
         pub struct $Visitor<'v> {
             path: Path,
             on_slot: &'v mut dyn FnMut(&str, $Slot<'_>),
             /// Called with the path of each module, and the module, before its fields.
-            on_module: Option<&'v mut dyn FnMut(&str, &dyn Module)>,
+            on_module: Option<&'v mut dyn FnMut(&str, &$($mut)? dyn Module)>,
         }
 
         impl<'v> $Visitor<'v> {
@@ -102,9 +152,18 @@ macro_rules! visitor {
             /// Visits a module at the present path.
             pub fn module(&mut self, module: &$($mut)? dyn Module) {
                 if let Some(on_module) = &mut self.on_module {
-                    on_module(&self.path.0, &*module);
+                    on_module(&self.path.0, &$($mut)? *module);
                 }
                 module.$visit(self);
+                $(module.$constrain();)?
+            }
+
+            /// A visitor that is also told of every module that it enters, with its path.
+            pub(crate) fn with_modules(
+                on_slot: &'v mut dyn FnMut(&str, $Slot<'_>),
+                on_module: &'v mut dyn FnMut(&str, &$($mut)? dyn Module),
+            ) -> Self {
+                Self { path: Path::default(), on_slot, on_module: Some(on_module) }
             }
 
             fn slot(&mut self, slot: $Slot<'_>) {
@@ -126,17 +185,7 @@ visitor! {
 }
 visitor! {
     /// Walks through a model, keeping track of the path, and may change it.
-    VisitorMut, SlotMut, visit_mut, mut
-}
-
-impl<'v> Visitor<'v> {
-    /// A visitor that is also told of every module that it enters, with its path.
-    pub(crate) fn with_modules(
-        on_slot: &'v mut dyn FnMut(&str, Slot<'_>),
-        on_module: &'v mut dyn FnMut(&str, &dyn Module),
-    ) -> Self {
-        Self { path: Path::default(), on_slot, on_module: Some(on_module) }
-    }
+    VisitorMut, SlotMut, visit_mut, mut, constrain
 }
 
 impl Module for Param {
@@ -146,6 +195,9 @@ impl Module for Param {
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         visitor.slot(SlotMut::Param(self));
     }
+    fn role(&self) -> Role {
+        Role::Leaf
+    }
 }
 
 impl Module for Buffer {
@@ -154,6 +206,9 @@ impl Module for Buffer {
     }
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         visitor.slot(SlotMut::Buffer(self));
+    }
+    fn role(&self) -> Role {
+        Role::Leaf
     }
 }
 
@@ -176,41 +231,113 @@ module_list! {
     [M: Module, const N: usize] [M; N];
 }
 
+/// Its members are named by their keys.
+impl<M: Module> Module for BTreeMap<String, M> {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        self.iter().for_each(|(key, module)| visitor.field(key, module));
+    }
+    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+        self.iter_mut().for_each(|(key, module)| visitor.field(key, module));
+    }
+}
+
+/// The members of a tuple are named by their positions.
+macro_rules! module_tuples {
+    ($($($M:ident $index:tt),+;)*) => {$(
+        impl<$($M: Module),+> Module for ($($M,)+) {
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                $(visitor.field($index, &self.$index);)+
+            }
+            fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+                $(visitor.field($index, &mut self.$index);)+
+            }
+            fn kind(&self) -> &'static str {
+                "tuple"
+            }
+        }
+    )*};
+}
+
+module_tuples! {
+    A 0;
+    A 0, B 1;
+    A 0, B 1, C 2;
+    A 0, B 1, C 2, D 3;
+    A 0, B 1, C 2, D 3, E 4;
+    A 0, B 1, C 2, D 3, E 4, F 5;
+}
+
 impl<M: Module> Module for Option<M> {
     fn visit(&self, visitor: &mut Visitor<'_>) {
         if let Some(module) = self {
-            module.visit(visitor);
+            visitor.module(module);
         }
     }
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         if let Some(module) = self {
-            module.visit_mut(visitor);
+            visitor.module(module);
         }
     }
     fn kind(&self) -> &'static str {
         self.as_ref().map_or("None", Module::kind)
     }
+    fn role(&self) -> Role {
+        Role::Wrapper
+    }
 }
 
 impl<M: Module + ?Sized> Module for Box<M> {
     fn visit(&self, visitor: &mut Visitor<'_>) {
-        (**self).visit(visitor);
+        visitor.module(unboxed((**self).as_module()));
     }
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-        (**self).visit_mut(visitor);
+        if let Some(layer) = self.as_any_mut().downcast_mut() {
+            unbox(layer);
+        }
+        visitor.module((**self).as_module_mut());
     }
     fn kind(&self) -> &'static str {
-        (**self).kind()
+        unboxed((**self).as_module()).kind()
     }
     fn blueprint(&self) -> Option<Result<Blueprint>> {
-        (**self).blueprint()
+        unboxed((**self).as_module()).blueprint()
     }
+    fn role(&self) -> Role {
+        Role::Wrapper
+    }
+}
+
+/// A value of any type, for expressions of [`module!`](crate::module!) that are only compiled.
+#[doc(hidden)]
+#[must_use]
+#[allow(clippy::empty_loop, reason = "it is never called")]
+pub fn any_value<T>() -> T {
+    loop {}
+}
+
+/// What is in a box in a box in a box: there may be more of them than a stack has room for calls.
+fn unboxed(mut module: &dyn Module) -> &dyn Module {
+    while let Some(layer) = module.as_any_ref().downcast_ref::<Box<dyn Layer>>() {
+        module = (**layer).as_module();
+    }
+    module
 }
 
 /// Implements [`Module`](crate::layers::Module) for a struct: `module!(Type { trained, fields }, plain { others })`.
 ///
-/// The fields of the first list are modules themselves: parameters, buffers, layers, or lists and options of
-/// them. Those behind `plain` are not. Every field must be named in one of the two; a forgotten one does not compile.
+/// The fields of the first list are modules themselves: parameters, buffers, layers, or lists, maps, tuples and options of
+/// them. Those behind `plain` are not. Every field must be named in one of the two; a forgotten one does not compile:
+///
+/// ```compile_fail,E0063
+/// use demotic::{layers::Linear, module};
+///
+/// struct Head {
+///     fc: Linear,
+///     classes: usize,
+/// }
+///
+/// module!(Head { fc }); // error: missing field `classes` in initializer of `Head`
+/// ```
 ///
 /// ```
 /// use demotic::layers::{Linear, Module, ModuleExt, Param};
@@ -230,18 +357,98 @@ impl<M: Module + ?Sized> Module for Box<M> {
 /// assert_eq!(names, ["norm", "fc.weight", "fc.bias"]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
+///
+/// A parameter can have another name than its field, as those have to that are keywords elsewhere; type parameters are modules
+/// and may have bounds; of an enum, every variant holds a module, whose parameters have no name before theirs:
+///
+/// ```
+/// use demotic::layers::{Linear, Module, ModuleExt, Relu};
+/// use demotic::{module, Result, Rng};
+///
+/// struct Attention<P: Clone> {
+///     query: P,
+///     feed: Feed,
+/// }
+///
+/// enum Feed {
+///     Dense(Linear),
+///     Nothing(Relu),
+/// }
+///
+/// module!(Attention<P: Clone> { query as "self", feed });
+/// module!(enum Feed { Dense(Linear), Nothing(Relu) });
+///
+/// let mut rng = Rng::seed(0);
+/// let layer = Attention { query: Linear::new(4, 4, &mut rng)?, feed: Feed::Dense(Linear::new(4, 3, &mut rng)?) };
+/// let names: Vec<String> = layer.named_parameters().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["self.weight", "self.bias", "feed.weight", "feed.bias"]);
+/// let _ = Feed::Nothing(Relu);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// With `constrain method` at the end, the method is called whenever the parameters were changed from outside; see
+/// [`Module::constrain`](crate::layers::Module::constrain).
 #[macro_export]
 macro_rules! module {
-    ($Type:ident $(<$($generic:ident),*>)? { $($field:ident),* $(,)? } $(, plain { $($plain:ident),* $(,)? })? $(,)?) => {
-        impl $(<$($generic: $crate::layers::Module),*>)? $crate::layers::Module for $Type $(<$($generic),*>)? {
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+    (
+        enum $Type:ident
+        $(<$($generic:ident $(: $($bound:ident)::+ $(+ $($more:ident)::+)*)?),+ $(,)?>)?
+        { $($Variant:ident($Inner:ty)),+ $(,)? } $(,)?
+    ) => {
+        impl $(<$($generic $(: $($bound)::+ $(+ $($more)::+)*)?),+>)? $crate::layers::Module for $Type $(<$($generic),+>)?
+        where $($($generic: $crate::layers::Module,)+)?
+        {
             fn visit(&self, visitor: &mut $crate::layers::Visitor<'_>) {
-                let Self { $($field,)* $($($plain: _,)*)? } = self;
-                $(visitor.field(stringify!($field), $field);)*
+                match self {
+                    $(Self::$Variant(module) => visitor.module(module as &$Inner),)+
+                }
+            }
+            fn visit_mut(&mut self, visitor: &mut $crate::layers::VisitorMut<'_>) {
+                match self {
+                    $(Self::$Variant(module) => visitor.module(module as &mut $Inner),)+
+                }
+            }
+            fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$Variant(module) => $crate::layers::Module::kind(module),)+
+                }
+            }
+            fn blueprint(&self) -> Option<$crate::Result<$crate::layers::Blueprint>> {
+                #[allow(unused_imports, reason = "one of the two applies")]
+                use $crate::layers::{WithArchitecture as _, WithoutArchitecture as _};
+                (&$crate::layers::Described(self)).blueprint_of()
+            }
+            fn role(&self) -> $crate::layers::Role {
+                $crate::layers::Role::Wrapper
+            }
+        }
+    };
+    (
+        $Type:ident
+        $(<$($generic:ident $(: $($bound:ident)::+ $(+ $($more:ident)::+)*)?),+ $(,)?>)?
+        { $($field:ident $(as $name:literal)?),* $(,)? }
+        $(, plain { $($plain:ident),* $(,)? })?
+        $(, constrain $constrain:ident)?
+        $(,)?
+    ) => {
+        impl $(<$($generic $(: $($bound)::+ $(+ $($more)::+)*)?),+>)? $crate::layers::Module for $Type $(<$($generic),+>)?
+        where $($($generic: $crate::layers::Module,)+)?
+        {
+            fn visit(&self, visitor: &mut $crate::layers::Visitor<'_>) {
+                // Every field has to be named, and the compiler's message for an expression names the one that was not.
+                let _ = || Self {
+                    $($field: $crate::layers::any_value(),)*
+                    $($($plain: $crate::layers::any_value(),)*)?
+                };
+                let Self { $($field,)* .. } = self;
+                $(visitor.field($crate::module!(@name $field $($name)?), $field);)*
                 let _ = visitor;
             }
             fn visit_mut(&mut self, visitor: &mut $crate::layers::VisitorMut<'_>) {
-                let Self { $($field,)* $($($plain: _,)*)? } = self;
-                $(visitor.field(stringify!($field), $field);)*
+                let Self { $($field,)* .. } = self;
+                $(visitor.field($crate::module!(@name $field $($name)?), $field);)*
                 let _ = visitor;
             }
             fn blueprint(&self) -> Option<$crate::Result<$crate::layers::Blueprint>> {
@@ -249,114 +456,11 @@ macro_rules! module {
                 use $crate::layers::{WithArchitecture as _, WithoutArchitecture as _};
                 (&$crate::layers::Described(self)).blueprint_of()
             }
+            $(
+                fn constrain(&mut self) {
+                    self.$constrain();
+                }
+            )?
         }
     };
-}
-
-/// What every module can do.
-pub trait ModuleExt: Module {
-    /// The parameters with their paths, in the order of the fields.
-    fn named_parameters(&self) -> Vec<(String, crate::Tensor)> {
-        let mut all = Vec::new();
-        let mut on_slot = |path: &str, slot: Slot<'_>| {
-            if let Slot::Param(param) = slot {
-                all.push((path.to_string(), param.value().clone()));
-            }
-        };
-        self.visit(&mut Visitor::new(&mut on_slot));
-        all
-    }
-
-    /// The number of values in all parameters.
-    fn num_parameters(&self) -> usize {
-        self.named_parameters().iter().map(|(_, value)| value.numel()).sum()
-    }
-
-    /// The number of values in the parameters that are not frozen.
-    fn num_trainable_parameters(&self) -> usize {
-        self.named_parameters().iter().filter(|(_, value)| value.is_tracked()).map(|(_, value)| value.numel()).sum()
-    }
-
-    /// Freezes the parameters whose path matches `pattern`, in which `*` stands for any text: `encoder.*`,
-    /// `*.bias`. Returns how many there were.
-    ///
-    /// # Errors
-    /// If there are none.
-    #[track_caller]
-    fn freeze(&mut self, pattern: &str) -> Result<usize> {
-        set_trainable(self, "freeze", pattern, false)
-    }
-
-    /// Makes the parameters whose path matches `pattern` trainable again; see [`freeze`](ModuleExt::freeze).
-    ///
-    /// # Errors
-    /// If there are none.
-    #[track_caller]
-    fn unfreeze(&mut self, pattern: &str) -> Result<usize> {
-        set_trainable(self, "unfreeze", pattern, true)
-    }
-}
-
-impl<M: Module + ?Sized> ModuleExt for M {}
-
-#[track_caller]
-fn set_trainable<M: Module + ?Sized>(
-    module: &mut M,
-    op: &'static str,
-    pattern: &str,
-    trainable: bool,
-) -> Result<usize> {
-    let (mut count, mut names) = (0, Vec::new());
-    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-        if let SlotMut::Param(param) = slot {
-            names.push(path.to_string());
-            if matches(pattern, path) {
-                param.set_trainable(trainable);
-                count += 1;
-            }
-        }
-    };
-    module.visit_mut(&mut VisitorMut::new(&mut on_slot));
-    if count == 0 {
-        let message = format!("no parameter matches `{pattern}`");
-        return Err(Error::parameter(op, message).with_help(format!("the parameters are {}", names.join(", "))));
-    }
-    Ok(count)
-}
-
-/// Whether a path matches a pattern in which `*` stands for any text, including none.
-pub(crate) fn matches(pattern: &str, path: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.len() >= last.len() && rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn patterns() {
-        for (pattern, path, expected) in [
-            ("*", "a.b", true),
-            ("a.*", "a.b", true),
-            ("*.bias", "0.bias", true),
-            ("*.bias", "0.weight", false),
-            ("a.*.w", "a.b.c.w", true),
-            ("a.w", "a.w", true),
-            ("a", "a.w", false),
-            ("ab*ba", "aba", false),
-            ("", "", true),
-            ("**", "x", true),
-        ] {
-            assert_eq!(matches(pattern, path), expected, "{pattern} on {path}");
-        }
-    }
 }

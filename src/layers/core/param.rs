@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::autograd::ops::renorm::limit_rows;
 use crate::error::{Error, Result};
@@ -15,14 +15,6 @@ use crate::tensor::{DType, Element, Tensor};
 /// [frozen](Param::set_trainable). A clone is a parameter of its own, with the same values and separate gradients.
 pub struct Param {
     value: Tensor,
-    limit: Option<RowLimit>,
-}
-
-/// How long the rows of a table may be: their `p`-norms.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct RowLimit {
-    pub(crate) max_norm: f64,
-    pub(crate) p: f64,
 }
 
 impl Param {
@@ -32,7 +24,7 @@ impl Param {
     /// If the elements are integers or truth values.
     #[track_caller]
     pub fn new(value: Tensor) -> Result<Self> {
-        Ok(Self { value: value.tracked()?, limit: None })
+        Ok(Self { value: value.tracked()? })
     }
 
     /// The values, tracked if the parameter is trainable.
@@ -69,7 +61,6 @@ impl Param {
     pub fn set(&mut self, value: &Tensor) -> Result<()> {
         check_same("set", &self.value, value)?;
         self.value = value.detach().with_node(self.value.node().cloned());
-        self.keep_limit();
         Ok(())
     }
 
@@ -120,7 +111,7 @@ impl Clone for Param {
         let value = self.value.detach();
         // A parameter's type was checked when it was made.
         let value = if self.is_trainable() { value.tracked().unwrap_or(value) } else { value };
-        Self { value, limit: self.limit }
+        Self { value }
     }
 }
 
@@ -135,7 +126,7 @@ impl Param {
     /// The same parameter once more: same values, same gradients. For graphs that have to own what they use; see
     /// [`share`](crate::layers::share).
     pub(crate) fn shared(&self) -> Self {
-        Self { value: self.value.clone(), limit: self.limit }
+        Self { value: self.value.clone() }
     }
 
     /// Gives the values another type.
@@ -150,35 +141,25 @@ impl Param {
         shorten_rows(&mut self.value, dim, norms, max_norm, 0.0);
     }
 
-    /// Shortens rows that are longer than that, now and whenever values are set or an optimizer has changed them.
-    pub(crate) fn limit_rows(&mut self, limit: RowLimit) {
-        self.limit = Some(limit);
-        self.keep_limit();
-    }
-
-    /// How long rows may be, if they are limited.
-    pub(crate) fn row_limit(&self) -> Option<RowLimit> {
-        self.limit
-    }
-
-    /// Shortens rows that have become too long.
-    pub(crate) fn keep_limit(&mut self) {
-        if let Some(RowLimit { max_norm, p }) = self.limit {
-            limit_rows(&mut self.value, p, max_norm);
-        }
+    /// Shortens rows whose `p`-norms are above `max_norm`, so that none is.
+    pub(crate) fn limit_rows(&mut self, p: f64, max_norm: f64) {
+        limit_rows(&mut self.value, p, max_norm);
     }
 }
 
 /// A tensor that belongs to a model but is not trained by gradients, such as running statistics.
 ///
-/// Forward passes may replace it through a shared reference; it is the only part of a model for which that holds.
-pub struct Buffer(RwLock<Tensor>);
+/// Forward passes may replace it through a shared reference; it is the only part of a model for which that holds. What counts
+/// the examples that it sees asks [`Mode::is_recomputing`](super::Mode::is_recomputing) whether it has seen them before.
+///
+/// A clone is a buffer of its own; [`shared`](Self::shared) is the same once more.
+pub struct Buffer(Arc<RwLock<Tensor>>);
 
 impl Buffer {
     /// A buffer with this value.
     #[must_use]
     pub fn new(value: Tensor) -> Self {
-        Self(RwLock::new(value.detach()))
+        Self(Arc::new(RwLock::new(value.detach())))
     }
 
     /// The present value.
@@ -197,6 +178,21 @@ impl Buffer {
         check_same("set", &slot, value)?;
         *slot = value.detach();
         Ok(())
+    }
+
+    /// The same buffer once more: what is set here is seen there. For closures that have to own the layer that they call; see
+    /// [`share`](super::share).
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+
+    /// Gives floating numbers another type; others stay what they are.
+    pub(super) fn retype(&self, dtype: DType) {
+        let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.dtype().is_float() {
+            *slot = slot.to_dtype(dtype);
+        }
     }
 }
 

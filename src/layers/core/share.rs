@@ -7,24 +7,37 @@ use crate::autograd;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// A copy of a module whose parameters are the same as the original's as far as gradients are concerned.
+/// A copy of a module whose parameters are the same as the original's as far as gradients are concerned, and whose buffers
+/// are the same altogether.
 ///
 /// A plain clone is a model of its own, with gradients of its own. This one is for closures that have to own the layer
-/// that they call. It keeps its values when the original's are changed.
+/// that they call. Its parameters keep their values when the original's are changed; what it writes into its buffers is seen
+/// in the original.
 #[must_use]
 pub fn share<M: Module + Clone>(module: &M) -> M {
-    let mut originals = Vec::new();
-    let mut keep = |_: &str, slot: Slot<'_>| {
-        if let Slot::Param(param) = slot {
-            originals.push(param.shared());
-        }
+    copy(module, true)
+}
+
+/// A copy with the same parameters, and with the same buffers or what is in them now.
+fn copy<M: Module + Clone>(module: &M, with_buffers: bool) -> M {
+    let (mut params, mut buffers) = (Vec::new(), Vec::new());
+    let mut keep = |_: &str, slot: Slot<'_>| match slot {
+        Slot::Param(param) => params.push(param.shared()),
+        Slot::Buffer(buffer) => buffers.push(buffer.shared()),
     };
     module.visit(&mut Visitor::new(&mut keep));
-    let mut originals = originals.into_iter();
+    let (mut params, mut buffers) = (params.into_iter(), buffers.into_iter());
     let mut copy = module.clone();
-    let mut replace = |_: &str, slot: SlotMut<'_>| {
-        if let (SlotMut::Param(param), Some(original)) = (slot, originals.next()) {
-            *param = original;
+    let mut replace = |_: &str, slot: SlotMut<'_>| match slot {
+        SlotMut::Param(param) => {
+            if let Some(original) = params.next() {
+                *param = original;
+            }
+        }
+        SlotMut::Buffer(buffer) => {
+            if let (true, Some(original)) = (with_buffers, buffers.next()) {
+                *buffer = original;
+            }
         }
     };
     copy.visit_mut(&mut VisitorMut::new(&mut replace));
@@ -33,6 +46,9 @@ pub fn share<M: Module + Clone>(module: &M) -> M {
 
 /// The output of a layer without keeping its intermediate results, which are computed a second time in the backward
 /// pass: [`autograd::checkpoint`] for layers.
+///
+/// The second time, the layer is told so by [`Mode::is_recomputing`], its buffers hold what they held before the first time, and
+/// what it writes into them is forgotten: running statistics count every example once.
 ///
 /// # Errors
 /// Those of the layer.
@@ -50,7 +66,8 @@ pub fn share<M: Module + Clone>(module: &M) -> M {
 /// ```
 #[track_caller]
 pub fn checkpointed<L: Layer + Clone + 'static>(layer: &L, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-    let copy = share(layer);
+    // It begins with what the buffers hold before the first run, as that does, and what it writes into them is not kept.
+    let copy = copy(layer, false);
     let again = mode.again();
     // Both runs have to make the same random choices.
     let rng = mode.rng().map(|rng| rng.split());

@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::hooks::on_output;
 use super::mode::Mode;
-use super::module::{Module, Slot, Visitor};
+use super::module::{Module, Role, Slot, Visitor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{DType, Tensor};
 
@@ -86,7 +86,11 @@ impl Summary {
 
         let mut modules = vec![(String::new(), kind)];
         let mut leaves: Vec<Leaf> = Vec::new();
-        let mut on_module = |path: &str, module: &dyn Module| modules.push((path.to_string(), module.kind()));
+        let mut on_module = |path: &str, module: &dyn Module| {
+            if module.role() == Role::Layer {
+                modules.push((path.to_string(), module.kind()));
+            }
+        };
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             leaves.push(match slot {
                 Slot::Param(p) => Leaf::new(path, p, Some(p.is_trainable())),
@@ -96,8 +100,8 @@ impl Summary {
         visit(&mut Visitor::with_modules(&mut on_slot, &mut on_module));
 
         let is_leaf = |path: &str| leaves.iter().any(|leaf| leaf.path == path);
-        // Nor is the absence of an optional part a layer.
-        modules.retain(|(path, kind)| !is_leaf(path) && *kind != "None");
+        // An adapter is where its weight is.
+        modules.retain(|(path, _)| !is_leaf(path));
         let mut rows: Vec<Row> = Vec::with_capacity(modules.len());
         for (path, kind) in &modules {
             let mut parameters = 0;

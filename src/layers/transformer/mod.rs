@@ -13,7 +13,7 @@ pub(crate) use options::{layer_parameters, layer_tensors};
 
 use crate::error::{Error, Result};
 use crate::layers::AttentionMasks;
-use crate::layers::core::{Init, Mode, Module, SlotMut, VisitorMut, check_memory};
+use crate::layers::core::{Init, Mode, SlotMut, VisitorMut, check_memory};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -70,7 +70,7 @@ impl Transformer {
                 }
             }
         };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        VisitorMut::new(&mut on_slot).module(&mut model);
         result?;
         Ok(model)
     }

@@ -15,7 +15,7 @@ pub use projection::Projection;
 use block::{INITIAL_STD, Masked, Past};
 
 use crate::error::Result;
-use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LayerNorm, Linear, Mode, Param, checkpointed, share};
+use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LayerNorm, Linear, Mode, Weight, checkpointed, share};
 use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
@@ -115,7 +115,7 @@ impl Gpt {
         let ln_f = LayerNorm::new([width])?.eps(config.layer_norm_eps);
         let lm_head = match config.tied {
             true => None,
-            false => Some(Linear { weight: Param::new(init.tensor(&[config.vocab_size, width], rng)?)?, bias: None }),
+            false => Some(Linear { weight: Weight::new(init.tensor(&[config.vocab_size, width], rng)?)?, bias: None }),
         };
         Ok(Self { transformer: Decoder { wte, wpe, h, ln_f, dropout }, lm_head, config })
     }
@@ -191,7 +191,7 @@ impl Gpt {
     fn head(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.lm_head {
             Some(head) => head.at("lm_head", x, mode),
-            None => x.linear(&self.transformer.wte.weight, None),
+            None => self.transformer.wte.weight.linear(x, None),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::layers::{Init, Layer, Mode, Param};
+use crate::layers::{Init, Layer, Mode, Param, Weight};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -17,7 +17,7 @@ use crate::tensor::Tensor;
 #[derive(Clone)]
 pub struct Projection {
     /// `[in_features, out_features]`.
-    pub weight: Param,
+    pub weight: Weight,
     /// `[out_features]`.
     pub bias: Param,
 }
@@ -36,7 +36,7 @@ impl Projection {
                 format!("{in_features} input and {out_features} output features, expected at least 1 of each");
             return Err(Error::argument("Projection::new", message));
         }
-        let weight = Param::new(Init::Normal { mean: 0.0, std }.tensor(&[in_features, out_features], rng)?)?;
+        let weight = Weight::new(Init::Normal { mean: 0.0, std }.tensor(&[in_features, out_features], rng)?)?;
         Ok(Self { weight, bias: Param::new(Tensor::zeros([out_features])?)? })
     }
 }
@@ -44,7 +44,7 @@ impl Projection {
 impl Layer for Projection {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        mode.here(x.linear(&self.weight.t(), Some(&self.bias)))
+        mode.here(self.weight.linear_transposed(x, Some(&self.bias)))
     }
 }
 

@@ -7,7 +7,9 @@ pub use config::{RecurrentCell, RecurrentLmConfig};
 pub use decode::RecurrentLmState;
 
 use crate::error::Result;
-use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, Mode, Param, RecurrentState, RunOptions, Stack};
+use crate::layers::{
+    Dropout, Embedding, Init, Layer, LayerExt, Mode, Param, RecurrentState, RunOptions, Stack, Weight,
+};
 use crate::models::options::architecture;
 use crate::models::sequences::check_ids;
 use crate::rng::Rng;
@@ -63,7 +65,7 @@ architecture!(RecurrentLm, RecurrentLmConfig);
 /// The output layer. Without a weight of its own it uses that of the embedding.
 #[derive(Debug, Clone)]
 struct Head {
-    weight: Option<Param>,
+    weight: Option<Weight>,
     bias: Param,
 }
 
@@ -86,7 +88,7 @@ impl RecurrentLm {
         let rnn = Stack::new("RecurrentLm::new", config.unit(), config.recurrent(), rng)?;
         let weight = match tied {
             true => None,
-            false => Some(Param::new(init.tensor(&[vocab_size, hidden_size], rng)?)?),
+            false => Some(Weight::new(init.tensor(&[vocab_size, hidden_size], rng)?)?),
         };
         let head = Head { weight, bias: Param::new(init.tensor(&[vocab_size], rng)?)? };
         Ok(Self { embedding, rnn, head, dropout: Dropout::new(dropout)?, config })
@@ -123,7 +125,7 @@ impl RecurrentLm {
     #[track_caller]
     fn logits(&self, hidden: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         mode.call("head", &self.head, |Head { weight, bias }, _| {
-            hidden.linear(weight.as_ref().unwrap_or(&self.embedding.weight), Some(bias))
+            weight.as_ref().unwrap_or(&self.embedding.weight).linear(hidden, Some(bias))
         })
     }
 }

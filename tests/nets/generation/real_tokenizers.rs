@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use demotic::layers::{Embedding, Linear, Param};
+use demotic::layers::{Embedding, Linear, Weight};
 use demotic::models::{FinishReason, Generate, GenerateOptions, Gpt, GptConfig};
 use demotic::prelude::*;
 use demotic::text::{BpeTokenizer, CharTokenizer, Sampler, Tokenizer, WordPieceTokenizer, WordTokenizer};
@@ -81,7 +81,7 @@ fn reciting(prompt: usize, tokens: &[i64], vocab: usize) -> Result<Gpt> {
         head[*token as usize * CONTEXT + prompt - 1 + i] = 10.0;
     }
     model.transformer.wpe = Embedding::from_pretrained(&Tensor::from_vec(places, [CONTEXT, CONTEXT])?, false)?;
-    model.lm_head = Some(Linear { weight: Param::new(Tensor::from_vec(head, [vocab, CONTEXT])?)?, bias: None });
+    model.lm_head = Some(Linear { weight: Weight::new(Tensor::from_vec(head, [vocab, CONTEXT])?)?, bias: None });
     Ok(model)
 }
 

@@ -1,0 +1,407 @@
+//! The large matrices of a model: what layers multiply by, whatever stands for it.
+
+use std::fmt;
+
+use super::module::{Module, Role, Visitor, VisitorMut};
+use super::param::Param;
+use crate::autograd;
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Tensor};
+
+/// The weight of a [`Linear`](crate::layers::Linear) or an [`Embedding`](crate::layers::Embedding): a parameter, by itself or
+/// with an [`Adapter`] that changes what it stands for. Layers do not know which.
+///
+/// Its parameter has the name of the field that it is in, `weight`; those of an adapter are named below it, `weight.lora_a`.
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let mut rng = Rng::seed(0);
+/// let mut layer = Linear::new(4, 2, &mut rng)?;
+/// let lora = Lora::new(&layer.weight, 1, 8.0, &mut rng)?;
+/// layer.weight.adapt(lora)?;
+/// let names: Vec<String> = layer.named_parameters().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["weight", "weight.lora_a", "weight.lora_b", "bias"]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Weight {
+    /// A parameter.
+    Dense(Param),
+    /// A weight with an adapter.
+    Adapted(Adapted),
+}
+
+/// A weight, and what changes it.
+#[derive(Clone)]
+pub struct Adapted {
+    base: Box<Weight>,
+    adapter: Box<dyn Adapter>,
+}
+
+/// Something that changes what a [`Weight`] stands for, and has parameters of its own: [`Lora`](crate::layers::Lora), for
+/// instance. One of your own is a struct, [`module!`](crate::module!), and the [`value`](Self::value) that it makes of a
+/// weight; the other methods are ways to compute the same with less.
+///
+/// ```
+/// use demotic::layers::{Adapter, Weight};
+/// use demotic::prelude::*;
+///
+/// /// A learned factor for each output (Liu et al., *Few-shot parameter-efficient fine-tuning*, 2022).
+/// #[derive(Clone)]
+/// struct Scaled {
+///     scale: Param,
+/// }
+///
+/// module!(Scaled { scale });
+///
+/// impl Adapter for Scaled {
+///     fn value(&self, weight: &Tensor) -> Result<Tensor> {
+///         weight.mul(&self.scale)
+///     }
+/// }
+///
+/// let mut model = sequential![Linear::new(4, 8, &mut Rng::seed(0))?, Relu];
+/// model.freeze("*")?;
+/// model.for_each_mut("*", |_, layer: &mut Linear| {
+///     let scale = Param::new(Tensor::ones([layer.out_features(), 1])?)?;
+///     layer.weight.adapt(Scaled { scale })
+/// })?;
+/// assert_eq!(model.num_trainable_parameters(), 8);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an adapter of weights",
+    note = "derive `Clone`, write `module!({Self} {{ .. }})` and implement `Adapter`: `value` says what it makes of a weight"
+)]
+pub trait Adapter: Module + CloneAdapter {
+    /// What the adapter makes of a weight; of the same shape and type.
+    ///
+    /// # Errors
+    /// If it does not fit the weight.
+    #[track_caller]
+    fn value(&self, weight: &Tensor) -> Result<Tensor>;
+
+    /// The weight of which the adapter would make `value`, up to rounding.
+    ///
+    /// # Errors
+    /// If the adapter cannot be taken out of a weight; as long as this is not implemented, it cannot.
+    #[track_caller]
+    fn undo(&self, value: &Tensor) -> Result<Tensor> {
+        let _ = value;
+        Err(Error::state("unmerge", format!("what {} does to a weight cannot be undone", self.kind())))
+    }
+
+    /// `x · Wᵀ + bias` for the weight `W` that the adapter makes of `base`, `[out, in]`.
+    ///
+    /// # Errors
+    /// If `x` does not fit.
+    #[track_caller]
+    fn linear(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        x.linear(&self.value(&base.value()?)?, bias)
+    }
+
+    /// `x · W + bias` for the weight `W` that the adapter makes of `base`, `[in, out]`.
+    ///
+    /// # Errors
+    /// If `x` does not fit.
+    #[track_caller]
+    fn linear_transposed(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        x.linear(&self.value(&base.value()?)?.t(), bias)
+    }
+
+    /// The rows of what the adapter makes of `base` that `rows` picks out of a matrix with as many.
+    ///
+    /// # Errors
+    /// Those of `rows`.
+    #[track_caller]
+    fn look_up(&self, base: &Weight, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        rows(&self.value(&base.value()?)?)
+    }
+}
+
+/// Cloning behind a `Box<dyn Adapter>`; implemented for every adapter that is `Clone`.
+#[diagnostic::on_unimplemented(
+    message = "the adapter `{Self}` cannot be cloned",
+    note = "add `#[derive(Clone)]` to it"
+)]
+pub trait CloneAdapter {
+    /// A copy with parameters of its own.
+    fn clone_adapter(&self) -> Box<dyn Adapter>;
+}
+
+impl<A: Adapter + Clone> CloneAdapter for A {
+    fn clone_adapter(&self) -> Box<dyn Adapter> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Adapter> {
+    fn clone(&self) -> Self {
+        (**self).clone_adapter()
+    }
+}
+
+impl Weight {
+    /// A parameter with this value.
+    ///
+    /// # Errors
+    /// Those of [`Param::new`].
+    #[track_caller]
+    pub fn new(value: Tensor) -> Result<Self> {
+        Ok(Self::Dense(Param::new(value)?))
+    }
+
+    /// What the weight stands for, with everything that an adapter changes. Gradients go through it; without an adapter it
+    /// is the parameter itself.
+    ///
+    /// # Errors
+    /// Those of the adapter.
+    #[track_caller]
+    pub fn value(&self) -> Result<Tensor> {
+        match self {
+            Self::Dense(param) => Ok(param.value().clone()),
+            Self::Adapted(Adapted { base, adapter }) => adapter.value(&base.value()?),
+        }
+    }
+
+    /// The shape of its value.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Dense(param) => param.shape(),
+            Self::Adapted(Adapted { base, .. }) => base.shape(),
+        }
+    }
+
+    /// The type of its value.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::Dense(param) => param.dtype(),
+            Self::Adapted(Adapted { base, .. }) => base.dtype(),
+        }
+    }
+
+    /// The parameter, without what an adapter makes of it.
+    #[must_use]
+    pub fn param(&self) -> Option<&Param> {
+        match self {
+            Self::Dense(param) => Some(param),
+            Self::Adapted(Adapted { base, .. }) => base.param(),
+        }
+    }
+
+    /// The parameter, for changing it.
+    #[must_use]
+    pub fn param_mut(&mut self) -> Option<&mut Param> {
+        match self {
+            Self::Dense(param) => Some(param),
+            Self::Adapted(Adapted { base, .. }) => base.param_mut(),
+        }
+    }
+
+    /// Replaces the value of the parameter: [`Param::set`].
+    ///
+    /// # Errors
+    /// If the new value has another shape or type.
+    #[track_caller]
+    pub fn set(&mut self, value: &Tensor) -> Result<()> {
+        self.dense("set")?.set(value)
+    }
+
+    /// Freezes the parameter or makes it trainable; an adapter stays as it is.
+    pub fn set_trainable(&mut self, trainable: bool) {
+        if let Some(param) = self.param_mut() {
+            param.set_trainable(trainable);
+        }
+    }
+
+    #[track_caller]
+    fn dense(&mut self, op: &'static str) -> Result<&mut Param> {
+        self.param_mut().ok_or_else(|| Error::state(op, "the weight is no parameter"))
+    }
+
+    /// The adapter, if there is one.
+    #[must_use]
+    pub fn adapter(&self) -> Option<&dyn Adapter> {
+        match self {
+            Self::Dense(_) => None,
+            Self::Adapted(Adapted { adapter, .. }) => Some(&**adapter),
+        }
+    }
+
+    /// Adds an adapter.
+    ///
+    /// # Errors
+    /// If there is one already, or what it makes of the weight has another shape or type.
+    #[track_caller]
+    pub fn adapt(&mut self, adapter: impl Adapter) -> Result<()> {
+        self.adapt_boxed(Box::new(adapter))
+    }
+
+    #[track_caller]
+    fn adapt_boxed(&mut self, adapter: Box<dyn Adapter>) -> Result<()> {
+        if let Some(present) = self.adapter() {
+            let message = format!("the weight has an adapter already, a {}", present.kind());
+            return Err(Error::state("adapt", message).with_help("merge it, or take it out"));
+        }
+        self.checked("adapt", &*adapter)?;
+        *self = Self::Adapted(Adapted { base: Box::new(self.shared()), adapter });
+        Ok(())
+    }
+
+    /// What an adapter makes of the weight, if that fits.
+    #[track_caller]
+    fn checked(&self, op: &'static str, adapter: &dyn Adapter) -> Result<Tensor> {
+        let _unrecorded = autograd::pause_recording();
+        let value = adapter.value(&self.value()?)?;
+        if value.shape() != self.shape() || value.dtype() != self.dtype() {
+            let (shape, dtype) = (self.shape(), self.dtype());
+            let message = format!(
+                "{} makes {:?} of {} of a weight {shape:?} of {dtype}",
+                adapter.kind(),
+                value.shape(),
+                value.dtype()
+            );
+            return Err(Error::shape(op, message));
+        }
+        Ok(value)
+    }
+
+    /// Takes the adapter out, so that the weight is what it was without.
+    pub fn take_adapter(&mut self) -> Option<Box<dyn Adapter>> {
+        let Self::Adapted(Adapted { base, .. }) = self else { return None };
+        let base = base.shared();
+        match std::mem::replace(self, base) {
+            Self::Adapted(Adapted { adapter, .. }) => Some(adapter),
+            Self::Dense(_) => None,
+        }
+    }
+
+    /// The same weight once more, for gradients too.
+    fn shared(&self) -> Self {
+        match self {
+            Self::Dense(param) => Self::Dense(param.shared()),
+            Self::Adapted(Adapted { base, adapter }) => {
+                Self::Adapted(Adapted { base: Box::new(base.shared()), adapter: adapter.clone() })
+            }
+        }
+    }
+
+    /// Makes the parameter what the adapter makes of it, and takes the adapter out, which costs no time from then on.
+    /// Returns it, if there was one.
+    ///
+    /// # Errors
+    /// Those of the adapter; nothing is changed then.
+    #[track_caller]
+    pub fn merge(&mut self) -> Result<Option<Box<dyn Adapter>>> {
+        let Self::Adapted(Adapted { base, adapter }) = self else { return Ok(None) };
+        let value = base.checked("merge", &**adapter)?;
+        base.set(&value)?;
+        Ok(self.take_adapter())
+    }
+
+    /// Takes out of the parameter what [`merge`](Self::merge) put into it, up to rounding, and puts the adapter back into its
+    /// place.
+    ///
+    /// # Errors
+    /// If the adapter [cannot be undone](Adapter::undo), or there is another one; nothing is changed then.
+    #[track_caller]
+    pub fn unmerge(&mut self, adapter: Box<dyn Adapter>) -> Result<()> {
+        let value = {
+            let _unrecorded = autograd::pause_recording();
+            adapter.undo(&self.value()?)?
+        };
+        self.adapt_boxed(adapter)?;
+        self.set(&value)
+    }
+
+    /// `x · Wᵀ + bias`, for a weight `[out, in]`.
+    ///
+    /// # Shapes
+    /// - `x`: `[.., in]`
+    /// - output: `[.., out]`
+    ///
+    /// # Errors
+    /// If `x` does not fit.
+    #[track_caller]
+    pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        match self {
+            Self::Dense(param) => x.linear(param, bias),
+            Self::Adapted(Adapted { base, adapter }) => adapter.linear(base, x, bias),
+        }
+    }
+
+    /// `x · W + bias`, for a weight `[in, out]`, as GPT-2 has it.
+    ///
+    /// # Errors
+    /// If `x` does not fit.
+    #[track_caller]
+    pub fn linear_transposed(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        match self {
+            Self::Dense(param) => x.linear(&param.t(), bias),
+            Self::Adapted(Adapted { base, adapter }) => adapter.linear_transposed(base, x, bias),
+        }
+    }
+
+    /// The rows that `rows` picks out of a matrix with as many.
+    ///
+    /// # Errors
+    /// Those of `rows`.
+    #[track_caller]
+    pub fn look_up(&self, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        match self {
+            Self::Dense(param) => rows(param),
+            Self::Adapted(Adapted { base, adapter }) => adapter.look_up(base, rows),
+        }
+    }
+}
+
+impl From<Param> for Weight {
+    fn from(param: Param) -> Self {
+        Self::Dense(param)
+    }
+}
+
+impl Module for Weight {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        match self {
+            Self::Dense(param) => param.visit(visitor),
+            Self::Adapted(Adapted { base, adapter }) => {
+                (**base).visit(visitor);
+                visitor.module(adapter.as_module());
+            }
+        }
+    }
+
+    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
+        match self {
+            Self::Dense(param) => param.visit_mut(visitor),
+            Self::Adapted(Adapted { base, adapter }) => {
+                (**base).visit_mut(visitor);
+                visitor.module((**adapter).as_module_mut());
+            }
+        }
+    }
+
+    fn role(&self) -> Role {
+        Role::Leaf
+    }
+}
+
+impl fmt::Debug for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dense(param) => param.fmt(f),
+            Self::Adapted(adapted) => adapted.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Adapted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} with {}", self.base, self.adapter.kind())
+    }
+}
