@@ -84,7 +84,7 @@ impl Gemm for f32 {
     unsafe fn copy_matrix(from: MatRef<'_, f32>, to: *mut f32, row_stride: usize) {
         let MatRef { rows, cols, .. } = from;
         let from = Block { data: from.data.as_ptr(), row_stride: from.row_stride, col_stride: from.col_stride };
-        dispatch(Strip { from, k: rows, cols, stride: row_stride, to });
+        dispatch(Strip { from, k: rows, cols, stride: row_stride, slack: false, to });
     }
 
     by_library!(f32, matrixmultiply::sgemm);

@@ -6,6 +6,9 @@ use crate::tensor::kernels::simd::{Isa, Kernel, Vector};
 
 use super::tile::VECTORS;
 
+/// How many rows ahead are fetched into the cache.
+const AHEAD: usize = 8;
+
 /// A part of an operand: its first element and its strides.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
@@ -30,6 +33,8 @@ pub(super) struct Strip {
     pub(super) k: usize,
     pub(super) cols: usize,
     pub(super) stride: usize,
+    /// Whether there is room for a vector in place of the last elements of each row, over what is written later.
+    pub(super) slack: bool,
     pub(super) to: *mut f32,
 }
 
@@ -76,6 +81,9 @@ impl Kernel for Strips {
         // SAFETY: all indices lie within what the maker vouches for.
         unsafe {
             for p in 0..if streamed > 0 { k } else { 0 } {
+                for j in (0..streamed).step_by(16) {
+                    I::F32::prefetch(from.at(p + AHEAD, j).data);
+                }
                 for j in (0..streamed).step_by(width) {
                     for v in (0..width).step_by(I::F32::WIDTH) {
                         I::F32::load(from.at(p, j + v).data).store(to.add(j * k + p * width + v));
@@ -85,7 +93,7 @@ impl Kernel for Strips {
             for j in (streamed..cols).step_by(width) {
                 let cols = (cols - j).min(width);
                 let stride = cols.next_multiple_of(I::F32::WIDTH);
-                Strip { from: from.at(0, j), k, cols, stride, to: to.add(j * k) }.run::<I>();
+                Strip { from: from.at(0, j), k, cols, stride, slack: true, to: to.add(j * k) }.run::<I>();
             }
         }
     }
@@ -97,8 +105,10 @@ unsafe fn copy<V: Vector>(strip: Strip) {
     unsafe {
         let mask = V::mask(strip.cols);
         for p in 0..strip.k {
+            V::prefetch(strip.from.at(p + AHEAD, 0).data);
             let row = V::load_first(strip.from.at(p, 0).data, mask);
-            row.store_first(strip.to.add(p * strip.stride), mask);
+            let to = strip.to.add(p * strip.stride);
+            if strip.slack { row.store(to) } else { row.store_first(to, mask) }
         }
     }
 }
@@ -106,14 +116,16 @@ unsafe fn copy<V: Vector>(strip: Strip) {
 /// Transposes square blocks of vectors in registers.
 #[inline(always)]
 unsafe fn transpose<V: Vector>(strip: Strip) {
-    let Strip { from, k, cols, stride, to } = strip;
+    let Strip { from, k, cols, stride, to, slack } = strip;
     // SAFETY: see `Strip`.
     unsafe {
-        let whole = if cols == V::WIDTH { k - k % V::WIDTH } else { 0 };
+        let whole = if cols == V::WIDTH || slack { k - k % V::WIDTH } else { 0 };
         for p in (0..whole).step_by(V::WIDTH) {
             let mut square = [V::splat(0.0); 16];
             for (j, row) in square.iter_mut().enumerate().take(V::WIDTH) {
-                *row = V::load(from.at(p, j).data);
+                if j < cols {
+                    *row = V::load(from.at(p, j).data);
+                }
             }
             V::transpose(&mut square);
             for (i, row) in square.into_iter().enumerate().take(V::WIDTH) {
@@ -130,7 +142,8 @@ unsafe fn transpose<V: Vector>(strip: Strip) {
             }
             V::transpose(&mut square);
             for (i, row) in square.into_iter().enumerate().take(depth) {
-                row.store_first(to.add((p + i) * stride), wide);
+                let to = to.add((p + i) * stride);
+                if slack { row.store(to) } else { row.store_first(to, wide) }
             }
         }
     }

@@ -247,9 +247,16 @@ fn agrees_with_three_loops_f64() {
 #[cfg_attr(miri, ignore = "too large")]
 fn blocks_join() {
     let mut random = Random(2);
-    for (m, k, n) in
-        [(251, 9, 530), (13, 800, 40), (243, 390, 33), (3, 900, 20), (30, 900, 2), (3, 130, 2100), (9, 3, 1100)]
-    {
+    for (m, k, n) in [
+        (251, 9, 530),
+        (13, 800, 40),
+        (243, 390, 33),
+        (3, 900, 20),
+        (30, 900, 2),
+        (3, 130, 2100),
+        (9, 3, 1100),
+        (1100, 20, 33),
+    ] {
         for _ in 0..4 {
             Case::<f32>::random(&mut random, m, k, n).check_all();
             Case::<f64>::random(&mut random, m, k, n).check_all();

@@ -51,12 +51,12 @@ pub(super) struct Tile {
     pub(super) a: *const f32,
     pub(super) a_row_stride: usize,
     pub(super) a_col_stride: usize,
-    /// Rows of `b` have unit column stride.
+    /// Rows of `b` have unit column stride, and whole vectors of them may be read.
     pub(super) b: *const f32,
     pub(super) b_row_stride: usize,
     pub(super) c: *mut f32,
     pub(super) c_row_stride: usize,
-    /// How many elements of the last vector of a row of `b` and `c` exist.
+    /// How many elements of the last vector of a row of `c` exist.
     pub(super) last: usize,
     pub(super) finish: Finish,
 }
@@ -91,25 +91,30 @@ unsafe fn tile<F: Vector, const H: usize, const V: usize, const UNIT: bool>(t: &
     let a_row_stride = if UNIT { 1 } else { t.a_row_stride };
     let (mut a, mut b) = (t.a, t.b);
     // SAFETY: the caller vouches for the set and for `H` rows and `V` vectors, the last of which is accessed under
-    // the mask.
+    // the mask in `c` and the bias. Addresses that are not read may be anywhere.
     unsafe {
-        let mask = F::mask(last);
         let mut sums = [[F::splat(0.0); V]; H];
+        // Rows in groups of three: an address for each and one distance are as much as there are registers for.
+        let mut groups = [a; 4];
+        for (g, group) in groups.iter_mut().enumerate() {
+            *group = a.wrapping_add(3 * g * a_row_stride);
+        }
         for _ in 0..k {
             let mut row = [F::splat(0.0); V];
             for (v, y) in row.iter_mut().enumerate() {
-                let b = b.add(v * F::WIDTH);
-                *y = if v + 1 < V { F::load(b) } else { F::load_first(b, mask) };
+                *y = F::load(b.add(v * F::WIDTH));
             }
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = F::splat(*a.add(i * a_row_stride));
+                let x = F::splat(if UNIT { *a.add(i) } else { *groups[i / 3].add(i % 3 * a_row_stride) });
                 for (sum, y) in sums.iter_mut().zip(row) {
                     *sum = x.mul_add(y, *sum);
                 }
             }
             a = a.wrapping_add(a_col_stride);
+            groups = groups.map(|group| group.wrapping_add(a_col_stride));
             b = b.wrapping_add(b_row_stride);
         }
+        let mask = F::mask(last);
         if finish.alpha != 1.0 {
             let alpha = F::splat(finish.alpha);
             for sums in &mut sums {
@@ -137,10 +142,11 @@ unsafe fn tile<F: Vector, const H: usize, const V: usize, const UNIT: bool>(t: &
                 }
             }
         }
+        let full = last == F::WIDTH;
         for (i, sums) in sums.into_iter().enumerate() {
             for (v, sum) in sums.into_iter().enumerate() {
                 let c = t.c.add(i * c_row_stride + v * F::WIDTH);
-                if v + 1 < V { sum.store(c) } else { sum.store_first(c, mask) }
+                if v + 1 < V || full { sum.store(c) } else { sum.store_first(c, mask) }
             }
         }
     }
