@@ -13,9 +13,11 @@ use measure::Options;
 
 type Workload = fn(&Options) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 7] = [
+const WORKLOADS: [(&str, Workload); 9] = [
     ("mlp_tabular", mlp::tabular),
     ("mlp_mnist", mlp::mnist),
+    ("mlp_infer_1", mlp::infer_1),
+    ("mlp_infer_128", mlp::infer_128),
     ("lstm_lm", language::lstm_lm),
     ("gpt_char", language::gpt_char),
     ("gpt2_124m_train", language::gpt2_124m_train),

@@ -40,3 +40,20 @@ pub fn mnist(options: &Options) -> Result<()> {
         loss.item()
     })
 }
+
+/// The network of [`mnist`] on one image.
+pub fn infer_1(options: &Options) -> Result<()> {
+    infer(options, 1)
+}
+
+/// The same on 128.
+pub fn infer_128(options: &Options) -> Result<()> {
+    infer(options, 128)
+}
+
+fn infer(options: &Options, batch: usize) -> Result<()> {
+    let mut rng = Rng::seed(7);
+    let x = Tensor::normal([batch, 784], 0.0, 1.0, &mut rng)?;
+    let model = mlp([784, 256, 128, 10], &mut rng)?;
+    options.run(|_| model.predict(&x)?.as_slice::<f32>().map(|y| f64::from(y[0])))
+}
