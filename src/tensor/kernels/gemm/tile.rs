@@ -111,7 +111,10 @@ unsafe fn tile<F: Vector, const H: usize, const V: usize, const UNIT: bool>(t: &
                 }
             }
             a = a.wrapping_add(a_col_stride);
-            groups = groups.map(|group| group.wrapping_add(a_col_stride));
+            // A loop and not `map`, whose closure may be left a call: the sums would go through memory at every step.
+            for group in &mut groups {
+                *group = group.wrapping_add(a_col_stride);
+            }
             b = b.wrapping_add(b_row_stride);
         }
         let mask = F::mask(last);
