@@ -19,7 +19,7 @@ mod transformer;
 
 pub use self::core::*;
 pub use activation::*;
-pub use attention::{AttentionMasks, MultiHeadAttention};
+pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use kv_cache::KvCache;

@@ -272,6 +272,12 @@ impl RotaryPositions {
         self.angles.shape()[0]
     }
 
+    /// The number of features of what is turned.
+    #[must_use]
+    pub fn head_dim(&self) -> usize {
+        self.head_dim
+    }
+
     /// `x` turned by the angles from position `offset` on.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod pretrained;
 mod recurrent;
 mod reductions;
 mod schedules;
+mod self_attention;
 mod shape_index;
 mod tables;
 mod tensor_options;

@@ -24,6 +24,7 @@ FAMILIES = [
     "matmul",
     "attention",
     "transformer",
+    "self_attention",
     "recurrent",
     "shape_index",
     "tensor_options",

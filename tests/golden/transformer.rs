@@ -23,7 +23,7 @@ impl Masks<'_> {
 }
 
 /// Replaces the parameters of `module`, and the weights by what tracks them.
-fn set(case: &Case, module: &mut dyn Module, weights: &mut [Tensor]) -> Result<()> {
+pub(super) fn set(case: &Case, module: &mut dyn Module, weights: &mut [Tensor]) -> Result<()> {
     let mut next = weights.iter();
     let mut names = Vec::new();
     let mut on_slot = |path: &str, slot: SlotMut<'_>| {

@@ -1,5 +1,6 @@
 //! Multi-head attention and transformers: decoding, training mode, errors, summaries.
 
+use demotic::layers::{AttentionHeads, SelfAttention};
 use demotic::models::Mlp;
 use demotic::prelude::*;
 
@@ -115,6 +116,54 @@ fn errors() -> Result<()> {
     let mut cache = encoder.cache(2, 3)?;
     let e = encoder.encode_cached(&x, &mut cache, &open, &mut mode).unwrap_err();
     assert_eq!(e.message(), "KvCache::append: the keys need a gradient, and a cache keeps none");
+    Ok(())
+}
+
+#[test]
+fn heads_that_do_not_fit_are_refused() -> Result<()> {
+    let mut rng = Rng::seed(3);
+    let message = |result: Result<AttentionHeads>| result.unwrap_err().message();
+    assert_eq!(
+        message(AttentionHeads::new(4, 0)),
+        "AttentionHeads: 4 heads of 0 features, expected at least 1 of each"
+    );
+    assert!(AttentionHeads::new(usize::MAX / 2, 2).is_err());
+    let heads = AttentionHeads::new(4, 8)?;
+    assert_eq!(
+        message(heads.clone().kv_heads(3)),
+        "AttentionHeads: 4 heads are no multiple of 3 heads of keys and values"
+    );
+    assert!(heads.clone().kv_heads(0).is_err());
+    assert_eq!(message(heads.clone().dropout(-0.5)), "AttentionHeads: p is -0.5, expected a probability from 0 to 1");
+    assert_eq!(message(heads.clone().scale(f64::NAN)), "AttentionHeads: the scale is NaN, expected a finite number");
+    assert_eq!(
+        message(heads.clone().rotary(RotaryPositions::new(9, 6)?)),
+        "AttentionHeads: RotaryPositions(9 × 6, base 10000) for heads of 8 features"
+    );
+
+    let heads = heads.kv_heads(2)?.rotary(RotaryPositions::new(5, 8)?)?;
+    assert_eq!(format!("{heads:?}"), "4 heads, 2 of keys and values, RotaryPositions(5 × 8, base 10000)");
+    assert_eq!((heads.query_features(), heads.key_features()), (32, 16));
+    let layer = SelfAttention::new(6, heads, &mut rng)?.without_bias().causal();
+    assert_eq!(layer.num_parameters(), 6 * (32 + 16 + 16 + 32));
+    let masks = AttentionMasks::new();
+    let message = |result: Result<Tensor>| result.unwrap_err().message();
+    assert_eq!(
+        message(layer.predict(&Tensor::ones([1, 6, 6])?)),
+        "RotaryPositions: 6 steps from position 0 on, but there are 5 positions"
+    );
+    assert_eq!(
+        message(layer.attend(&Tensor::ones([1, 3, 6])?, &masks.mask(&Tensor::ones([4])?), &mut Mode::eval())),
+        "SelfAttention: a mask of shape [4] for scores [1, 4, 3, 3]"
+    );
+    // What is behind the last position of a cache is refused like what is behind the last one of all.
+    let mut cache = layer.cache(1, 4)?;
+    let mut next = |n: usize| {
+        let x = Tensor::ones([1, n, 6])?;
+        no_grad(|| layer.attend_cached(&x, &mut cache, &AttentionMasks::new(), &mut Mode::eval()))
+    };
+    next(3)?;
+    assert_eq!(message(next(2)), "KvCache::append: 3 positions and 2 more, but there is room for 4");
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use super::config::GptConfig;
 use super::projection::Projection;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
-use crate::layers::{Activation, Dropout, KvCache, Layer, LayerExt, LayerNorm, Mode};
+use crate::layers::{Activation, AttentionHeads, Dropout, KvCache, Layer, LayerExt, LayerNorm, Mode};
 use crate::rng::Rng;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// The standard deviation of initial weights.
 pub(super) const INITIAL_STD: f64 = 0.02;
@@ -75,60 +75,51 @@ pub struct Attention {
     pub c_attn: Projection,
     /// From all heads back to one vector.
     pub c_proj: Projection,
-    num_heads: usize,
-    /// The factor of the scores, if it is not the usual one.
-    scale: Option<f64>,
-    /// Of attention weights.
-    weight_dropout: Dropout,
+    heads: AttentionHeads,
     dropout: Dropout,
 }
 
-crate::module!(Attention { c_attn, c_proj }, plain { num_heads, scale, weight_dropout, dropout });
+crate::module!(Attention { c_attn, c_proj }, plain { heads, dropout });
 
 impl Attention {
     #[track_caller]
     fn new(config: &GptConfig, index: usize, rng: &mut Rng) -> Result<Self> {
         let width = config.hidden_size;
-        let usual = config.attention_scaling && !config.inverse_layer_scaling;
-        let root = if config.attention_scaling { ((width / config.num_heads) as f64).sqrt() } else { 1.0 };
-        let block = if config.inverse_layer_scaling { index as f64 + 1.0 } else { 1.0 };
+        let head_dim = width / config.num_heads;
+        let weight_dropout = Dropout::new(config.attention_dropout.unwrap_or(config.dropout))?;
+        let mut heads = AttentionHeads::new(config.num_heads, head_dim)?.dropout(weight_dropout.p())?;
+        if !config.attention_scaling || config.inverse_layer_scaling {
+            let root = if config.attention_scaling { (head_dim as f64).sqrt() } else { 1.0 };
+            let block = if config.inverse_layer_scaling { index as f64 + 1.0 } else { 1.0 };
+            heads = heads.scale(1.0 / (root * block))?;
+        }
         Ok(Self {
-            scale: (!usual).then_some(1.0 / (root * block)),
-            weight_dropout: Dropout::new(config.attention_dropout.unwrap_or(config.dropout))?,
             c_attn: Projection::new(width, 3 * width, INITIAL_STD, rng)?,
             c_proj: Projection::new(width, width, residual_std(config), rng)?,
-            num_heads: config.num_heads,
+            heads,
             dropout: Dropout::new(config.dropout)?,
         })
     }
 
+    /// An empty cache.
+    #[track_caller]
+    pub(super) fn cache(&self, batch: usize, capacity: usize, dtype: DType) -> Result<KvCache> {
+        self.heads.cache(batch, capacity, dtype)
+    }
+
     #[track_caller]
     fn run(&self, x: &Tensor, past: Past<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let &[batch, time, width] = x.shape() else {
+        let &[_, _, width] = x.shape() else {
             let message = format!("the input has shape {:?}, expected [batch, time, hidden]", x.shape());
             return Err(Error::shape("attention", message).with_help("unsqueeze(0) makes a batch of one sequence"));
         };
         let qkv = self.c_attn.at("c_attn", x, mode)?; // [batch, time, 3 · hidden]
-        let heads = |i: usize| {
-            let part = qkv.narrow(2, i * width, width)?;
-            part.reshape([batch, time, self.num_heads, width / self.num_heads])?.transpose(1, 2)
-        };
-        let (q, mut k, mut v) = (heads(0)?, heads(1)?, heads(2)?); // [batch, heads, time, head_dim]
-        if let Some(cache) = past.cache {
-            cache.append(&k, &v)?;
-            (k, v) = (cache.keys(), cache.values());
-        }
+        let part = |i: usize| qkv.narrow(2, i * width, width);
         let mut options = AttentionOptions::new().causal();
-        if let Some(scale) = self.scale {
-            options = options.scale(scale);
-        }
         if let Some(mask) = past.mask {
             options = options.mask(mask);
         }
-        if let (Some(rng), true) = (mode.rng(), self.weight_dropout.p() > 0.0) {
-            options = options.dropout(self.weight_dropout.p(), rng);
-        }
-        let y = q.attention(&k, &v, &options)?.transpose(1, 2)?.reshape([batch, time, width])?;
+        let y = self.heads.attend([&part(0)?, &part(1)?, &part(2)?], past.cache, options, mode)?;
         let y = self.c_proj.at("c_proj", &y, mode)?;
         self.dropout.at("dropout", &y, mode)
     }

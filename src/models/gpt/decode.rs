@@ -102,10 +102,9 @@ impl CausalLm for Gpt {
         check_padding(NAME, padding, self.context_length())?;
         let config = &self.config;
         let dtype = self.transformer.wte.weight.dtype();
-        let head_dim = config.hidden_size / config.num_heads;
         let mut caches = Vec::with_capacity(config.num_layers);
-        for _ in 0..config.num_layers {
-            caches.push(KvCache::new(padding.len(), config.num_heads, config.context_length, head_dim, dtype)?);
+        for block in &self.transformer.h {
+            caches.push(block.attn.cache(padding.len(), config.context_length, dtype)?);
         }
         Ok(GptState { caches, padding: padding.to_vec(), len: 0 })
     }

@@ -1,15 +1,30 @@
-//! Multi-head attention.
+//! Layers of attention.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`core`] | what they share: heads, positions, cache, scale and dropout |
+//! | [`masks`] | what may be attended to |
+//! | here | PyTorch's multi-head attention |
+//! | [`grouped`] | self-attention with heads that share keys and values, and rotary positions |
+
+mod core;
+mod grouped;
+mod masks;
+
+pub use self::core::AttentionHeads;
+pub use grouped::SelfAttention;
+pub use masks::AttentionMasks;
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::{Init, Layer, LayerExt, Mode, Param};
-use super::kv_cache::KvCache;
-use super::linear::Linear;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
+use crate::layers::core::{Init, Layer, LayerExt, Mode, Param};
+use crate::layers::kv_cache::KvCache;
+use crate::layers::linear::Linear;
 use crate::rng::Rng;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 
 /// Attention with several heads (Vaswani et al., *Attention is all you need*, 2017): queries, keys and values are
 /// projected, each head attends with its share of the features ([`Tensor::attention`]), and the joined results are projected
@@ -63,8 +78,7 @@ pub struct MultiHeadAttention {
     /// The projection of the joined heads.
     pub out_proj: Linear,
     embed_dim: usize,
-    num_heads: usize,
-    dropout: f64,
+    heads: AttentionHeads,
     zero_attention: bool,
 }
 
@@ -79,7 +93,7 @@ crate::module!(
         bias_v,
         out_proj
     },
-    plain { embed_dim, num_heads, dropout, zero_attention }
+    plain { embed_dim, heads, zero_attention }
 );
 
 const NAME: &str = "MultiHeadAttention";
@@ -113,8 +127,7 @@ impl MultiHeadAttention {
             bias_v: None,
             out_proj,
             embed_dim,
-            num_heads,
-            dropout: 0.0,
+            heads: AttentionHeads::new(num_heads, embed_dim / num_heads)?,
             zero_attention: false,
         })
     }
@@ -145,10 +158,7 @@ impl MultiHeadAttention {
     /// If `p` is not a probability.
     #[track_caller]
     pub fn dropout(mut self, p: f64) -> Result<Self> {
-        if !(0.0..=1.0).contains(&p) {
-            return Err(Error::argument(NAME, format!("p is {p}, expected a probability from 0 to 1")));
-        }
-        self.dropout = p;
+        self.heads = self.heads.with_dropout(NAME, p)?;
         Ok(self)
     }
 
@@ -188,7 +198,7 @@ impl MultiHeadAttention {
     /// The number of heads.
     #[must_use]
     pub fn num_heads(&self) -> usize {
-        self.num_heads
+        self.heads.num_heads()
     }
 
     /// Lets `query` attend to `key` and `value`. Give the same tensor three times for self-attention, which then takes
@@ -206,7 +216,7 @@ impl MultiHeadAttention {
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         let [q, k, v] = self.project(query, key, value)?;
-        self.heads(&q, k, v, masks, mode)
+        self.attended(&q, k, v, masks, mode)
     }
 
     /// [`attend`](Self::attend) that also returns the attention weights, `[.., T, S]` averaged over the heads, or
@@ -237,7 +247,7 @@ impl MultiHeadAttention {
     /// If it does not fit into memory.
     #[track_caller]
     pub fn cache(&self, batch: usize, capacity: usize) -> Result<KvCache> {
-        KvCache::new(batch, self.num_heads, capacity, self.embed_dim / self.num_heads, self.out_proj.weight.dtype())
+        self.heads.cache(batch, capacity, self.out_proj.weight.dtype())
     }
 
     /// Self-attention of the positions `x`, `[batch, T, embed_dim]`, which follow those in `cache`: they are added to it,
@@ -256,7 +266,7 @@ impl MultiHeadAttention {
     ) -> Result<Tensor> {
         let [q, k, v] = self.project(x, x, x)?;
         cache.append(&k, &v)?;
-        self.heads(&q, cache.keys(), cache.values(), masks, mode)
+        self.attended(&q, cache.keys(), cache.values(), masks, mode)
     }
 
     /// The projected keys and values of a memory that does not grow, `[batch, S, …]`, for
@@ -283,7 +293,7 @@ impl MultiHeadAttention {
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         let q = self.projected(0, query, "the queries")?;
-        self.heads(&q, memory.keys(), memory.values(), masks, mode)
+        self.attended(&q, memory.keys(), memory.values(), masks, mode)
     }
 
     /// Queries, keys and values of all heads.
@@ -292,7 +302,7 @@ impl MultiHeadAttention {
         if let Some(weight) = self.in_proj_weight.as_ref().filter(|_| same(query, key) && same(key, value)) {
             self.check(query, self.embed_dim, "the queries")?;
             let all = query.linear(weight, self.in_proj_bias.as_deref())?;
-            let part = |i: usize| self.split(&all.narrow(-1, i * self.embed_dim, self.embed_dim)?);
+            let part = |i: usize| self.heads.split(&all.narrow(-1, i * self.embed_dim, self.embed_dim)?);
             return Ok([part(0)?, part(1)?, part(2)?]);
         }
         let q = self.projected(0, query, "the queries")?;
@@ -317,7 +327,7 @@ impl MultiHeadAttention {
         };
         self.check(x, weight.shape()[1], what)?;
         let bias = self.in_proj_bias.as_deref().map(part).transpose()?;
-        self.split(&x.linear(&weight, bias.as_ref())?)
+        self.heads.split(&x.linear(&weight, bias.as_ref())?)
     }
 
     #[track_caller]
@@ -329,21 +339,21 @@ impl MultiHeadAttention {
         Ok(())
     }
 
-    /// `[.., T, embed_dim]` as `[.., heads, T, head_dim]`.
-    #[track_caller]
-    fn split(&self, x: &Tensor) -> Result<Tensor> {
-        x.unflatten(-1, [self.num_heads, self.embed_dim / self.num_heads])?.transpose(-3, -2)
-    }
-
     /// `[.., heads, T, head_dim]` as `[.., T, embed_dim]`, projected.
     #[track_caller]
     fn join(&self, y: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let joined = y.transpose(-3, -2)?.flatten(-2, -1)?;
-        self.out_proj.at("out_proj", &joined, mode)
+        self.out_proj.at("out_proj", &self.heads.join(y)?, mode)
     }
 
     #[track_caller]
-    fn heads(&self, q: &Tensor, k: Tensor, v: Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
+    fn attended(
+        &self,
+        q: &Tensor,
+        k: Tensor,
+        v: Tensor,
+        masks: &AttentionMasks,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
         let (k, v, options) = self.prepare(q, k, v, masks, mode)?;
         self.join(&q.attention(&k, &v, &options)?, mode)
     }
@@ -364,7 +374,7 @@ impl MultiHeadAttention {
         one[n - 2] = 1;
         if let (Some(bias_k), Some(bias_v)) = (&self.bias_k, &self.bias_v) {
             let add = |x: &Tensor, bias: &Tensor| {
-                let bias = self.split(&bias.reshape([1, self.embed_dim])?)?.broadcast_to(&one)?;
+                let bias = self.heads.split(&bias.reshape([1, self.embed_dim])?)?.broadcast_to(&one)?;
                 Tensor::cat(&[x, &bias], -2)
             };
             (k, v) = (add(&k, bias_k)?, add(&v, bias_v)?);
@@ -374,10 +384,7 @@ impl MultiHeadAttention {
             (k, v) = (Tensor::cat(&[&k, &zeros], -2)?, Tensor::cat(&[&v, &zeros], -2)?);
         }
         let added = k.shape()[n - 2] - own;
-        let mut options = masks.options(q, own, added)?;
-        if let Some(rng) = mode.rng() {
-            options = options.dropout(self.dropout, rng);
-        }
+        let options = self.heads.options(masks.options(NAME, q, own, added)?, mode);
         Ok((k, v, options))
     }
 }
@@ -402,146 +409,7 @@ impl Layer for MultiHeadAttention {
 
 impl fmt::Debug for MultiHeadAttention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MultiHeadAttention({}, {} heads", self.embed_dim, self.num_heads)?;
-        if self.dropout > 0.0 {
-            write!(f, ", dropout {}", self.dropout)?;
-        }
+        write!(f, "MultiHeadAttention({}, {:?}", self.embed_dim, self.heads)?;
         f.write_str(if self.in_proj_bias.is_some() { ")" } else { ", no bias)" })
-    }
-}
-
-/// What each position may attend to. Masks of all kinds add up.
-///
-/// ```
-/// use demotic::prelude::*;
-///
-/// let masks = AttentionMasks::new().causal();
-/// # let _ = masks;
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct AttentionMasks {
-    causal: bool,
-    mask: Option<Tensor>,
-    key_padding: Option<Tensor>,
-}
-
-impl AttentionMasks {
-    /// Everything may be attended to.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// No position attends to a later one; see [`AttentionOptions::causal`].
-    #[must_use]
-    pub fn causal(mut self) -> Self {
-        self.causal = true;
-        self
-    }
-
-    /// A `Bool` tensor, `true` where a query may attend to a key, or one of the type of the queries that is added to the
-    /// scores: `[T, S]`, `[heads, T, S]`, or anything that broadcasts to `[.., heads, T, S]`. The first dimension of three
-    /// can also be `batch · heads`, as in PyTorch.
-    #[must_use]
-    pub fn mask(mut self, mask: &Tensor) -> Self {
-        self.mask = Some(mask.clone());
-        self
-    }
-
-    /// `[.., S]`: a `Bool` tensor, `true` for keys that are padding and must not be attended to, or one that is added to
-    /// the scores. PyTorch's `key_padding_mask`.
-    #[must_use]
-    pub fn key_padding(mut self, padding: &Tensor) -> Self {
-        self.key_padding = Some(padding.clone());
-        self
-    }
-
-    /// The options for queries `[.., heads, T, d]`, `keys` keys of their own and `added` ones that everybody sees.
-    #[track_caller]
-    fn options(&self, q: &Tensor, keys: usize, added: usize) -> Result<AttentionOptions> {
-        let lead = &q.shape()[..q.rank() - 3];
-        let queries = q.shape()[q.rank() - 2];
-        let mut mask = match &self.mask {
-            Some(mask) => Some(self.checked_mask(mask, q, keys)?),
-            None => None,
-        };
-        if let Some(padding) = &self.key_padding {
-            let expected: Vec<usize> = lead.iter().copied().chain([keys]).collect();
-            if padding.shape() != expected {
-                let message = format!("key padding {:?}, expected {expected:?}", padding.shape());
-                return Err(Error::shape(NAME, message));
-            }
-            let shape: Vec<usize> = lead.iter().copied().chain([1, 1, keys]).collect();
-            let padding = padding.reshape(&shape)?;
-            let padding = if padding.dtype() == DType::Bool { padding.logical_not()? } else { padding };
-            mask = Some(match mask {
-                Some(mask) => both(&mask, &padding)?,
-                None => padding,
-            });
-        }
-        let mut causal = self.causal;
-        if added > 0 {
-            if causal {
-                let lower = Tensor::full_dtype([queries, keys], 1.0, DType::Bool)?;
-                let lower = lower.tril(keys as isize - queries as isize)?;
-                mask = Some(match mask {
-                    Some(mask) => both(&mask, &lower)?,
-                    None => lower,
-                });
-                causal = false;
-            }
-            mask = match mask {
-                Some(mask) => {
-                    let mut wide = mask.shape().to_vec();
-                    let last = wide.len() - 1;
-                    wide[last] = keys;
-                    let mask = mask.broadcast_to(&wide)?;
-                    wide[last] = added;
-                    let open = f64::from(u8::from(mask.dtype() == DType::Bool));
-                    Some(Tensor::cat(&[&mask, &Tensor::full_dtype(&wide, open, mask.dtype())?], -1)?)
-                }
-                None => None,
-            };
-        }
-        let options = AttentionOptions::new();
-        let options = if causal { options.causal() } else { options };
-        let options = match &mask {
-            Some(mask) => options.mask(mask),
-            None => options,
-        };
-        Ok(options)
-    }
-
-    /// The mask with at least two dimensions, and without the product of batch and heads.
-    #[track_caller]
-    fn checked_mask(&self, mask: &Tensor, q: &Tensor, keys: usize) -> Result<Tensor> {
-        let n = q.rank();
-        let (lead, heads, queries) = (&q.shape()[..n - 3], q.shape()[n - 3], q.shape()[n - 2]);
-        let mut full: Vec<usize> = lead.to_vec();
-        full.extend([heads, queries, keys]);
-        if mask.rank() == 3 && mask.shape()[0] == lead.iter().product::<usize>() * heads {
-            return mask.reshape(&full);
-        }
-        let fits = crate::tensor::layout::broadcast(mask.shape(), &full).as_deref() == Some(&full[..]);
-        if mask.rank() == 0 || !fits {
-            let message = format!("a mask of shape {:?} for scores {full:?}", mask.shape());
-            return Err(Error::shape(NAME, message)
-                .with_help("a mask of padded keys [batch, S] is given by AttentionMasks::key_padding"));
-        }
-        Ok(mask.clone())
-    }
-}
-
-/// What two masks allow together.
-#[track_caller]
-fn both(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    match (a.dtype() == DType::Bool, b.dtype() == DType::Bool) {
-        (true, true) => a.logical_and(b),
-        (false, false) => a.add(b),
-        (true, false) => both(b, a),
-        (false, true) => {
-            let zero = Tensor::full_dtype((), 0.0, a.dtype())?;
-            a.add(&b.where_(&zero, &zero.full_like(f64::NEG_INFINITY))?)
-        }
     }
 }
