@@ -9,7 +9,7 @@ use crate::autograd::ops::norm::expect_length;
 use crate::error::{Error, Result};
 use crate::tensor::exec::reduce::{ReduceOp, total};
 use crate::tensor::exec::unary::{self as exec, UnaryOp};
-use crate::tensor::{DType, Element, Tensor, dtype::with_float};
+use crate::tensor::Tensor;
 
 /// Brings every element of every gradient into `-limit ..= limit`. NaN stays.
 ///
@@ -171,12 +171,12 @@ fn norm_of(x: &Tensor, p: f64) -> f64 {
     if norm.is_finite() {
         return norm;
     }
-    with_float!(x.dtype(), T => scaled_norm(x.data::<T>(), p), else norm_of(&x.cast(DType::F64), p))
+    scaled_norm(&x.to_f64_vec(), p)
 }
 
 /// The norm of elements whose powers may be too large for their type.
-fn scaled_norm<T: Element>(x: &[T], p: f64) -> f64 {
-    let magnitudes = || x.iter().map(|x| x.to_f64().abs());
+fn scaled_norm(x: &[f64], p: f64) -> f64 {
+    let magnitudes = || x.iter().map(|x| x.abs());
     let largest = magnitudes().fold(0.0, |a: f64, b| if b <= a || a.is_nan() { a } else { b });
     if !largest.is_finite() || p.is_infinite() {
         return largest;
@@ -187,6 +187,5 @@ fn scaled_norm<T: Element>(x: &[T], p: f64) -> f64 {
 /// Whether all elements of a contiguous tensor are finite.
 pub(super) fn is_finite(x: &Tensor) -> bool {
     // One pass at full speed. A sum that is not finite may still be of finite numbers.
-    total(ReduceOp::Sum, x).is_finite()
-        || with_float!(x.dtype(), T => x.data::<T>().iter().all(|x| x.is_finite()), else is_finite(&x.cast(DType::F64)))
+    total(ReduceOp::Sum, x).is_finite() || x.to_f64_vec().iter().all(|x| x.is_finite())
 }
