@@ -7,9 +7,9 @@ use super::options::positive;
 use crate::autograd::Gradients;
 use crate::autograd::ops::norm::expect_length;
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 use crate::tensor::exec::reduce::{ReduceOp, total};
 use crate::tensor::exec::unary::{self as exec, UnaryOp};
-use crate::tensor::Tensor;
 
 /// Brings every element of every gradient into `-limit ..= limit`. NaN stays.
 ///
