@@ -56,12 +56,18 @@ impl<T: Elem, U: Elem, const K: usize> Block<T, U, K> {
         let whole = len / LANES * LANES;
         let (head, tail) = out.split_at_mut(whole);
         if !head.is_empty() {
-            self.call(args, x.map(|x| &x[..whole]), head);
+            self.call(args, first(x, whole), head);
         }
         if !tail.is_empty() {
-            let inputs = x.map(|x| padded(&x[whole..]));
-            let mut buffer = padded(tail);
-            self.call(args, inputs.each_ref().map(|x| &x[..]), &mut buffer);
+            let mut inputs = [[T::default(); LANES]; K];
+            let mut slices: [&[T]; K] = [&[]; K];
+            for ((buffer, slice), x) in inputs.iter_mut().zip(&mut slices).zip(x) {
+                buffer[..len - whole].copy_from_slice(&x[whole..]);
+                *slice = buffer;
+            }
+            let mut buffer = [U::default(); LANES];
+            buffer[..tail.len()].copy_from_slice(tail);
+            self.call(args, slices, &mut buffer);
             tail.copy_from_slice(&buffer[..tail.len()]);
         }
     }
@@ -74,17 +80,25 @@ impl<T: Elem, U: Elem, const K: usize> Block<T, U, K> {
     }
 }
 
-fn padded<T: Elem>(x: &[T]) -> [T; LANES] {
-    let mut buffer = [T::default(); LANES];
-    buffer[..x.len()].copy_from_slice(x);
-    buffer
+/// The first `n` elements of each. Not `x.map(..)`, which is several functions for each type that it is called in, and not
+/// always inlined.
+#[inline(always)]
+fn first<T, const K: usize>(mut x: [&[T]; K], n: usize) -> [&[T]; K] {
+    for x in &mut x {
+        *x = &x[..n];
+    }
+    x
 }
 
 /// Calls the loop with lengths of which the compiler sees that they are multiples of [`LANES`].
 #[inline(always)]
 fn whole<I: Isa, T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
-    let n = x.iter().fold(out.len(), |n, x| n.min(x.len())) / LANES * LANES;
-    L::run::<I>(args, x.map(|x| &x[..n]), &mut out[..n]);
+    let mut n = out.len();
+    for x in &x {
+        n = n.min(x.len());
+    }
+    let n = n / LANES * LANES;
+    L::run::<I>(args, first(x, n), &mut out[..n]);
 }
 
 fn portable<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {

@@ -20,15 +20,17 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
     pub(crate) fn run(&self, shape: &[usize], x: &[Operand<'_, T>; K], out: &mut [U]) {
         check(shape, x, out.len());
         let grain = GRAIN / self.cost;
-        let slices = x.each_ref().map(|x| x.as_slice(shape));
-        if slices.iter().all(Option::is_some) {
-            let slices = slices.map(Option::unwrap_or_default);
+        if let Some(slices) = slices(shape, x) {
             return parallel::for_blocks(out, grain, |start, out| {
-                self.block.run(self.args, slices.map(|x| &x[start..][..out.len()]), out);
+                let mut blocks = slices;
+                for block in &mut blocks {
+                    *block = &block[start..][..out.len()];
+                }
+                self.block.run(self.args, blocks, out);
             });
         }
-        let Some(plan) = Plan::new(shape, x.each_ref().map(|x| x.strides)) else {
-            return along_first(shape, out, |i, shape, out| self.run(shape, &x.map(|x| x.at(i)), out));
+        let Some(plan) = plan(shape, x) else {
+            return along_first(shape, out, |i, shape, out| self.run(shape, &at(x, i), out));
         };
         parallel::for_blocks(out, plan.block(grain), |start, out| {
             for_pieces(&plan, x, start, out, false, &mut |x, out| self.block.run(self.args, x, out));
@@ -44,8 +46,8 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
         store: fn(&[U], &mut [S]),
     ) {
         check(shape, x, out.len());
-        let Some(plan) = Plan::new(shape, x.each_ref().map(|x| x.strides)) else {
-            return along_first(shape, out, |i, shape, out| self.run_as(shape, &x.map(|x| x.at(i)), out, store));
+        let Some(plan) = plan(shape, x) else {
+            return along_first(shape, out, |i, shape, out| self.run_as(shape, &at(x, i), out, store));
         };
         parallel::for_blocks(out, plan.block(GRAIN / self.cost), |start, out| {
             let mut buffer = [U::default(); CHUNK];
@@ -61,6 +63,34 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
 fn check<T: Elem, const K: usize>(shape: &[usize], x: &[Operand<'_, T>; K], len: usize) {
     let fits = count(shape) == len && x.iter().all(|x| x.covers(shape));
     assert!(fits, "map: operands and output that do not fit {shape:?}");
+}
+
+// Loops where `x.map(..)` would do: that is several functions for each type that it is called in.
+
+/// The elements as they are, if those of all operands lie one after the other.
+fn slices<'a, T: Elem, const K: usize>(shape: &[usize], x: &[Operand<'a, T>; K]) -> Option<[&'a [T]; K]> {
+    let mut slices: [&[T]; K] = [&[]; K];
+    for (slice, x) in slices.iter_mut().zip(x) {
+        *slice = x.as_slice(shape)?;
+    }
+    Some(slices)
+}
+
+fn plan<T: Elem, const K: usize>(shape: &[usize], x: &[Operand<'_, T>; K]) -> Option<Plan<K>> {
+    let mut strides: [&[usize]; K] = [&[]; K];
+    for (strides, x) in strides.iter_mut().zip(x) {
+        *strides = x.strides;
+    }
+    Plan::new(shape, strides)
+}
+
+/// The operands without their first dimension, at index `i` of that.
+fn at<'a, T: Elem, const K: usize>(x: &[Operand<'a, T>; K], i: usize) -> [Operand<'a, T>; K] {
+    let mut x = *x;
+    for x in &mut x {
+        *x = x.at(i);
+    }
+    x
 }
 
 /// What works on pieces of the operands and of the output.

@@ -65,7 +65,7 @@ macro_rules! rows {
             impl<T: Real> Function<T, T, 2> for $name {
                 #[inline(always)]
                 fn of<I: Isa>(args: Args, [$a, $b]: [T; 2]) -> T {
-                    let [$($($field,)*)? ..] = args.map(T::from_f64);
+                    let [$($($field,)*)? ..] = [T::from_f64(args[0]), T::from_f64(args[1])];
                     $value
                 }
             }

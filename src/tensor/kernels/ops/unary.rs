@@ -83,7 +83,7 @@ macro_rules! rows {
         impl<T: Real> Function<T, T, 1> for $name {
             #[inline(always)]
             fn of<I: Isa>(args: Args, [$x]: [T; 1]) -> T {
-                let [$($field,)* ..] = args.map(T::from_f64);
+                let [$($field,)* ..] = [T::from_f64(args[0]), T::from_f64(args[1])];
                 $value
             }
         }
@@ -93,7 +93,7 @@ macro_rules! rows {
         impl<T: Real> Function<T, T, 2> for $name {
             #[inline(always)]
             fn of<I: Isa>(args: Args, [$g, $s]: [T; 2]) -> T {
-                let [$($field,)* ..] = args.map(T::from_f64);
+                let [$($field,)* ..] = [T::from_f64(args[0]), T::from_f64(args[1])];
                 $slope
             }
         }
