@@ -9,7 +9,7 @@ use crate::profile;
 use crate::tensor::create::check_reduced;
 use crate::tensor::kernels::reduce::{IntegerOp, RealOp, arg_reduce, bytes, integers, reals};
 use crate::tensor::layout::{Dims, MAX_DIMS, dim_set};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Element, Tensor, kernels};
 
 pub(crate) use renorm::shorten_rows;
 pub(crate) use scan::{RecurrenceOp, ScanOp, recurrence, scan};
@@ -174,7 +174,20 @@ pub(crate) fn reduce(op: ReduceOp, x: &Tensor, over: &Over) -> Tensor {
 
 /// The result for all elements, those of 16-bit types not rounded back.
 pub(crate) fn total(op: ReduceOp, x: &Tensor) -> f64 {
-    reduce(op, &widened(x), &Over::all(x)).cast(DType::F64).data::<f64>()[0]
+    // Optimizers ask at each step for each parameter: one number needs no memory of its own.
+    match (op, x.dtype()) {
+        (ReduceOp::Sum | ReduceOp::Norm(_), DType::F32) => single::<f32>(op.real(), x).into(),
+        (ReduceOp::Sum | ReduceOp::Norm(_), DType::F64) => single(op.real(), x),
+        _ => reduce(op, &widened(x), &Over::all(x)).cast(DType::F64).data::<f64>()[0],
+    }
+}
+
+/// The result for all elements.
+fn single<T: Element + kernels::Real>(op: RealOp, x: &Tensor) -> T {
+    let (x, view) = Over::all(x).view(x);
+    let mut out = [T::default()];
+    reals::<T>(op, x.data(), view, &mut out);
+    out[0]
 }
 
 /// `F32` and `F64` as they are, 16-bit types and integers as `F32`. Not recorded.
