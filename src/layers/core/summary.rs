@@ -10,7 +10,7 @@ use super::module::{Module, Role, Slot, Visitor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{DType, Tensor};
 
-/// A table of a model's layers; see [`LayerExt::summary`]. Print it with `{}`.
+/// A table of a model's layers; see [`LayerExt::summary`](crate::layers::LayerExt::summary). Print it with `{}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     title: String,

@@ -86,7 +86,7 @@ struct Agreement {
 ///
 /// The prediction holds logits or probabilities `[.., classes]`, a single logit for each example `[n, 1]` (positive
 /// means class 1; another [threshold](Classification::threshold) is an option), or class numbers. The target holds class
-/// numbers, or rows of probabilities; −100 does not count. See the [page of metrics](super).
+/// numbers, or rows of probabilities; −100 does not count. See the [page of metrics](crate::train::metrics).
 ///
 /// # Errors
 /// If shapes do not fit, no example counts, there are NaN, or targets are no class numbers. This holds for all metrics of

@@ -152,7 +152,7 @@ fn f_score(beta: f64, otherwise: f64) -> impl Fn(f64, f64, f64) -> f64 {
 /// Of the examples that were said to be of a class, the share that is, averaged over the classes.
 ///
 /// # Errors
-/// As for [`accuracy`], and for [`Average::Binary`] if there are more than two classes.
+/// As for [`accuracy`](crate::train::metrics::accuracy), and for [`Average::Binary`] if there are more than two classes.
 ///
 /// ```
 /// use demotic::prelude::*;
@@ -212,7 +212,7 @@ pub fn f_beta(prediction: &Tensor, target: &Tensor, beta: f64, average: Average)
 /// that is never predicted and never right counts as 0. [`Classification::f1`] has other averages.
 ///
 /// # Errors
-/// As for [`accuracy`].
+/// As for [`accuracy`](crate::train::metrics::accuracy).
 ///
 /// ```
 /// use demotic::prelude::*;
