@@ -86,7 +86,7 @@ pub trait Adapter: Module + CloneAdapter {
     /// The weight of which the adapter would make `value`, up to rounding.
     ///
     /// # Errors
-    /// If the adapter cannot be taken out of a weight; as long as this is not implemented, it cannot.
+    /// If the adapter cannot be taken out of a weight, which is what an adapter says that has no method of its own for it.
     #[track_caller]
     fn undo(&self, value: &Tensor) -> Result<Tensor> {
         let _ = value;
