@@ -10,31 +10,18 @@
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 //!
 //! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
+//!
+//! In the sources, each kind of data has a folder: `text`, `tabular`.
 
-mod causal_lm;
-mod generate;
-pub mod gpt;
-mod linear_regression;
-mod mlp;
 mod options;
-mod recurrent_lm;
-mod seq2seq;
-mod sequences;
-mod token_embedding;
-mod transformer_classifier;
+mod tabular;
+mod text;
 
-pub use causal_lm::{CausalLm, LmState};
-pub use generate::{
-    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Likelihood,
-    TextContinuation, TextGenerator, Token,
+pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
+pub use text::{
+    Beam, BeamSearch, BeamStop, CausalLm, Continuation, Encoded, FinishReason, Generate, GenerateOptions, Generator,
+    Gpt, GptConfig, GptInputs, GptState, Likelihood, LmState, Pooling, PositionKind, Positions, RecurrentCell,
+    RecurrentLm, RecurrentLmConfig, RecurrentLmState, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState,
+    Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, TextContinuation,
+    TextGenerator, Token, TokenEmbedding, TransformerClassifier, TransformerClassifierConfig, gpt,
 };
-pub use gpt::{Gpt, GptConfig, GptInputs, GptState};
-pub use linear_regression::{LinearRegression, LinearRegressionConfig};
-pub use mlp::{Mlp, MlpConfig};
-pub use recurrent_lm::{RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState};
-pub use seq2seq::{
-    Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
-    Seq2SeqTransformerConfig, Seq2SeqTransformerState,
-};
-pub use token_embedding::{PositionKind, Positions, TokenEmbedding};
-pub use transformer_classifier::{Pooling, TransformerClassifier, TransformerClassifierConfig};

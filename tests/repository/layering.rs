@@ -209,3 +209,44 @@ fn only_parallel_names_rayon() {
     files.retain(names);
     assert_eq!(files, [src.join("parallel.rs")]);
 }
+
+/// A room for each kind of data: models of one know nothing of the others'. What they share stands beside the rooms.
+#[test]
+fn rooms_of_models_stand_side_by_side() {
+    let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("src/models");
+    let index = fs::read_to_string(models.join("mod.rs")).unwrap();
+    let mut rooms = Vec::new();
+    for entry in fs::read_dir(&models).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            let name = path.file_name().unwrap().to_str().unwrap().to_string();
+            let exported = index.split(&format!("pub use {name}::")).nth(1).expect("the room is exported by name");
+            let exported: Vec<String> = exported
+                .split(';')
+                .next()
+                .unwrap()
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .filter(|word| !word.is_empty())
+                .map(str::to_string)
+                .collect();
+            rooms.push((path, name, exported));
+        }
+    }
+    assert!(rooms.len() >= 2, "rooms of models: {rooms:?}");
+    let mut wrong = Vec::new();
+    for (path, room, _) in &rooms {
+        let mut files = Vec::new();
+        sources(path, &mut files);
+        for file in files {
+            // Only the paths through `models`, as if that were the root.
+            let text = fs::read_to_string(&file).unwrap();
+            let text = text.replace("crate::", "").replace("models::", "crate::");
+            let used = used_names(text.split("#[cfg(test)]").next().unwrap());
+            for (_, other, exported) in rooms.iter().filter(|(_, other, _)| other != room) {
+                let foreign = used.iter().filter(|name| exported.contains(name) || *name == other);
+                wrong.extend(foreign.map(|name| format!("{}: {room} uses {name} of {other}", file.display())));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

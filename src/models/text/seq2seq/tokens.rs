@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::losses::IGNORE_INDEX;
-use crate::models::sequences::check_sizes;
+use crate::models::text::sequences::check_sizes;
 use crate::tensor::Tensor;
 
 /// How many tokens sources and targets are made of, and which of them have a meaning of their own.

@@ -8,7 +8,7 @@ use crate::autograd::pause_recording;
 use crate::error::Result;
 use crate::layers::{Mode, RecurrentState};
 use crate::models::LmState;
-use crate::models::sequences::row_index;
+use crate::models::text::sequences::row_index;
 use crate::tensor::Tensor;
 
 /// What the decoder of a [`Seq2SeqLstm`] knows: the encoder's outputs, and its own state behind the target tokens so far. Its

@@ -11,7 +11,7 @@ use crate::layers::{
     Dropout, Embedding, Init, Layer, LayerExt, Mode, Param, RecurrentState, RunOptions, Stack, Weight,
 };
 use crate::models::options::architecture;
-use crate::models::sequences::check_ids;
+use crate::models::text::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 

@@ -17,7 +17,7 @@ use block::{INITIAL_STD, Masked, Past};
 use crate::error::Result;
 use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LayerNorm, Linear, Mode, Weight, checkpointed, share};
 use crate::models::options::architecture;
-use crate::models::sequences::check_ids;
+use crate::models::text::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 

@@ -8,7 +8,7 @@ use crate::autograd::pause_recording;
 use crate::error::{Here, Result};
 use crate::layers::{AttentionMasks, LayerExt, Mode, TransformerCache};
 use crate::models::LmState;
-use crate::models::sequences::{row_index, without};
+use crate::models::text::sequences::{row_index, without};
 use crate::tensor::Tensor;
 
 /// What the decoder of a [`Seq2SeqTransformer`] knows: keys and values of the source and of the target tokens so far, in each

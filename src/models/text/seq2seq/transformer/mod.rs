@@ -10,7 +10,7 @@ use super::check_pairs;
 use crate::error::Result;
 use crate::layers::{AttentionMasks, LayerExt, Linear, Mode, Transformer, TransformerMasks};
 use crate::models::options::architecture;
-use crate::models::sequences::without;
+use crate::models::text::sequences::without;
 use crate::models::{Seq2SeqTokens, TokenEmbedding};
 use crate::rng::Rng;
 use crate::tensor::Tensor;

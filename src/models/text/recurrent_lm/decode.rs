@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::{NAME, RecurrentLm};
 use crate::error::Result;
 use crate::layers::{Mode, RecurrentState, RunOptions};
-use crate::models::sequences::{check_next, check_padding, row_index};
+use crate::models::text::sequences::{check_next, check_padding, row_index};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::Tensor;
 

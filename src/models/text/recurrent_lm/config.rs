@@ -6,7 +6,7 @@ use crate::autograd::RecurrentUnit;
 use crate::error::{Error, Result};
 use crate::layers::{Count, Recurrent, check_memory};
 use crate::models::options::options;
-use crate::models::sequences::check_sizes;
+use crate::models::text::sequences::check_sizes;
 
 /// Which recurrent layers a [`RecurrentLm`](super::RecurrentLm) is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

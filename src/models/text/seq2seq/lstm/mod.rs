@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::layers::{Dropout, Embedding, LayerExt, Linear, Lstm, Mode, RecurrentState, RunOptions};
 use crate::models::Seq2SeqTokens;
 use crate::models::options::architecture;
-use crate::models::sequences::Sequences;
+use crate::models::text::sequences::Sequences;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::layers::{Activation, Count, check_memory, layer_parameters, layer_tensors};
 use crate::models::options::options;
-use crate::models::sequences::{check_heads, check_sizes};
+use crate::models::text::sequences::{check_heads, check_sizes};
 
 /// The sizes and options of a [`Gpt`](super::Gpt). Written to files, so that a model can be made anew from them.
 ///

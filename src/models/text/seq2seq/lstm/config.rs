@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Count, Recurrent, check_memory};
 use crate::models::Seq2SeqTokens;
 use crate::models::options::options;
-use crate::models::sequences::check_sizes;
+use crate::models::text::sequences::check_sizes;
 
 /// The sizes and options of a [`Seq2SeqLstm`](super::Seq2SeqLstm). Written to files, so that a model can be made anew from
 /// them.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::layers::{Count, TransformerActivation, check_memory, layer_parameters, layer_tensors};
 use crate::models::PositionKind;
 use crate::models::options::options;
-use crate::models::sequences::{check_heads, check_sizes};
+use crate::models::text::sequences::{check_heads, check_sizes};
 
 /// How the vectors of all tokens become one vector of the sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

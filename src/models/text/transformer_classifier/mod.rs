@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::layers::{Dropout, Layer, LayerExt, LayerNorm, Linear, Mode, TransformerEncoder};
 use crate::models::TokenEmbedding;
 use crate::models::options::architecture;
-use crate::models::sequences::{Sequences, without};
+use crate::models::text::sequences::{Sequences, without};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 

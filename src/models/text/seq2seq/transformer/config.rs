@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::layers::{Count, TransformerActivation, check_memory, layer_parameters, layer_tensors};
 use crate::models::options::options;
-use crate::models::sequences::{check_heads, check_sizes};
+use crate::models::text::sequences::{check_heads, check_sizes};
 use crate::models::{PositionKind, Seq2SeqTokens};
 
 /// The sizes and options of a [`Seq2SeqTransformer`](super::Seq2SeqTransformer). Written to files, so that a model can be

@@ -7,7 +7,7 @@ use super::{Gpt, NAME};
 use crate::autograd::pause_recording;
 use crate::error::Result;
 use crate::layers::{KvCache, LayerExt, Mode};
-use crate::models::sequences::{check_next, check_padding, check_rows};
+use crate::models::text::sequences::{check_next, check_padding, check_rows};
 use crate::models::{CausalLm, LmState};
 use crate::tensor::Tensor;
 

@@ -10,7 +10,7 @@ pub use transformer::{Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTrans
 
 use crate::error::{Error, Result};
 use crate::layers::{Mode, Module};
-use crate::models::sequences::{Sequences, check_ids, check_next, check_padding};
+use crate::models::text::sequences::{Sequences, check_ids, check_next, check_padding};
 use crate::models::{Beam, BeamSearch, CausalLm, Continuation, Generate, GenerateOptions, LmState};
 use crate::rng::Rng;
 use crate::tensor::Tensor;

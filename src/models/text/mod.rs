@@ -1,0 +1,24 @@
+//! Models of text: what a language model is, generation with any of them, classes, and from one sequence to another.
+
+mod causal_lm;
+mod generate;
+pub mod gpt;
+mod recurrent_lm;
+mod seq2seq;
+mod sequences;
+mod token_embedding;
+mod transformer_classifier;
+
+pub use causal_lm::{CausalLm, LmState};
+pub use generate::{
+    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Likelihood,
+    TextContinuation, TextGenerator, Token,
+};
+pub use gpt::{Gpt, GptConfig, GptInputs, GptState};
+pub use recurrent_lm::{RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState};
+pub use seq2seq::{
+    Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
+    Seq2SeqTransformerConfig, Seq2SeqTransformerState,
+};
+pub use token_embedding::{PositionKind, Positions, TokenEmbedding};
+pub use transformer_classifier::{Pooling, TransformerClassifier, TransformerClassifierConfig};
