@@ -22,7 +22,13 @@
 //! | [`Adam`] | the usual first choice: steps of about the learning rate, whatever the scale of the gradient |
 //! | [`AdamW`] | Adam with a weight decay that works as intended; transformers |
 //! | [`RmsProp`] | recurrent networks, reinforcement learning |
-//! | [`AdaGrad`] | sparse features |
+//! | [`AdaGrad`], [`Adadelta`] | sparse features; the latter needs no learning rate |
+//! | [`NAdam`], [`RAdam`], [`Adamax`] | relatives of Adam: Nesterov's momentum; no need of a warm-up; gradients with rare peaks |
+//! | [`Lion`] | half of Adam's memory; transformers, large batches |
+//! | [`Adafactor`] | hardly any memory: the state of a matrix is a row and a column |
+//! | [`Muon`] | the matrices of transformers: steps that are orthogonal |
+//! | [`Lamb`], [`Lars`] | very large batches |
+//! | [`Asgd`], [`Rprop`] | convex problems; the whole data at once |
 //! | [`Averaged`], [`Lookahead`] | around any of these: averages of the weights, and steps that go back a part of the way |
 //! | [`Lbfgs`], [`Sam`] | compute the loss more than once for each step: see [`ClosureOptimizer`] |
 //!
@@ -35,17 +41,28 @@
 //!
 //! [`clip`] limits gradients, [`schedule`] changes the learning rate during training.
 
+mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
+mod adamax;
+mod asgd;
 mod averaged;
 pub mod clip;
 mod closure;
 mod group;
+mod lamb;
+mod lars;
 mod lbfgs;
+mod lion;
 mod lookahead;
+mod muon;
+mod nadam;
 pub(crate) mod options;
 mod problem;
+mod radam;
 mod rmsprop;
+mod rprop;
 mod rule;
 mod sam;
 pub mod schedule;
@@ -59,14 +76,25 @@ use crate::autograd::Gradients;
 use crate::error::Result;
 use crate::layers::Module;
 
+pub use adadelta::{Adadelta, AdadeltaRule};
+pub use adafactor::{Adafactor, AdafactorRule};
 pub use adagrad::{AdaGrad, AdaGradRule};
 pub use adam::{Adam, AdamRule, AdamW};
+pub use adamax::{Adamax, AdamaxRule};
+pub use asgd::{Asgd, AsgdRule};
 pub use averaged::Averaged;
 pub use closure::{ClosureOptimizer, Objective};
 pub use group::Group;
+pub use lamb::{Lamb, LambRule};
+pub use lars::{Lars, LarsRule};
 pub use lbfgs::Lbfgs;
+pub use lion::{Lion, LionRule};
 pub use lookahead::Lookahead;
+pub use muon::{AdjustLr, Muon, MuonRule};
+pub use nadam::{NAdam, NAdamRule};
+pub use radam::{RAdam, RAdamRule};
 pub use rmsprop::{RmsProp, RmsPropRule};
+pub use rprop::{Rprop, RpropRule};
 pub use rule::{StepGradients, StepInfo, UpdateRule};
 pub use sam::Sam;
 pub use sgd::{Sgd, SgdRule};

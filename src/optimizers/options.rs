@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 #[track_caller]
-fn check(ok: bool, op: &str, name: &str, value: f64, expected: &str) -> Result<()> {
+pub(super) fn check(ok: bool, op: &str, name: &str, value: f64, expected: &str) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::argument(op, format!("{name} is {value}, expected {expected}"))) }
 }
 

@@ -69,6 +69,17 @@ pub trait UpdateRule: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The same for a rule that treats parameters differently, by where they are in the model. It is this method that is called;
+    /// if a rule does not have it, it calls [`init`](Self::init).
+    ///
+    /// # Errors
+    /// Those of the operations that it uses; if the rule has no use for such a parameter.
+    #[track_caller]
+    fn init_at(&self, path: &str, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
+        let _ = path;
+        self.init(param)
+    }
+
     /// The names that [`init`](Self::init) gives, if they are the same for every parameter: a saved state with others is
     /// refused when it is loaded, and not at the next step.
     fn state_names(&self) -> Option<&'static [&'static str]> {
@@ -137,6 +148,17 @@ pub struct StepInfo<'a> {
     pub shared: &'a [Tensor],
 }
 
+impl StepInfo<'_> {
+    /// What of the weight decay, times the parameter, is added to the gradient; and what the parameter is multiplied by, if the
+    /// decay is decoupled from the gradient.
+    pub(super) fn decay(&self, decoupled: bool) -> (f64, f64) {
+        match decoupled {
+            true => (0.0, 1.0 - self.learning_rate * self.weight_decay),
+            false => (self.weight_decay, 1.0),
+        }
+    }
+}
+
 /// The settings for the beginning of a step.
 pub(super) fn begin_info(number: u64, learning_rate: f64, weight_decay: f64) -> StepInfo<'static> {
     StepInfo { number, learning_rate, weight_decay, betas: None, eps: None, path: "", shared: &[] }
@@ -194,6 +216,13 @@ impl fmt::Debug for StepGradients<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StepGradients({} gradients)", self.grads.len())
     }
+}
+
+/// The root of the sum of the squares of a contiguous tensor.
+pub(super) fn length(x: &Tensor) -> f64 {
+    let mut norm = Norm::new(2.0);
+    norm.add(x);
+    norm.value()
 }
 
 /// A state of tensors that have the parameter's shape and type, filled with a number.

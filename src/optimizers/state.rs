@@ -140,7 +140,7 @@ impl Entry {
         if self.steps == 0 {
             self.master = wide(param)?;
         }
-        let fresh = rule.init(self.master.as_ref().unwrap_or(param))?;
+        let fresh = rule.init_at(&self.path, self.master.as_ref().unwrap_or(param))?;
         expect_names(rule, "init", &fresh)?;
         let expected = rule.state_names().unwrap_or(&[]);
         if rule.state_names().is_some() && !fresh.iter().map(|(name, _)| name).eq(expected) {

@@ -1,6 +1,7 @@
 //! What all optimizers have in common.
 
 use std::borrow::Cow;
+use std::panic::Location;
 
 use super::Optimizer;
 use super::clip::{self, Limit, Norm, prepared};
@@ -68,8 +69,9 @@ impl<R: UpdateRule> Stepper<R> {
         }
     }
 
-    /// How strongly parameters are pulled towards zero, at least 0: `weight_decay · p` is added to the gradient (in
-    /// [`AdamW`](super::AdamW), it is applied to the parameter itself). Default 0; of `AdamW`, 0.01.
+    /// How strongly parameters are pulled towards zero, at least 0: `weight_decay · p` is added to the gradient. In
+    /// [`AdamW`](super::AdamW), [`Lion`](super::Lion), [`Lamb`](super::Lamb), [`Adafactor`](super::Adafactor) and
+    /// [`Muon`](super::Muon) it is applied to the parameter itself. Default 0; of `AdamW` 0.01, of `Muon` 0.1.
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
@@ -342,7 +344,8 @@ impl<R: UpdateRule> Stepper<R> {
             return Err(problem.explain(self.rule.name()));
         }
         if let Some(e) = failed {
-            return Err(e);
+            // The closure does not know the caller's line.
+            return Err(e.moved(Location::caller()));
         }
         if self.unchecked {
             self.check_paths()?;

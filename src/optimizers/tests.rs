@@ -1,6 +1,7 @@
 mod errors;
 mod gradients;
 mod rules;
+mod variants;
 
 use std::panic::Location;
 

@@ -17,6 +17,7 @@ mod matmul;
 mod metrics;
 mod more_optimizers;
 mod norms;
+mod optimizer_rules;
 mod optimizers;
 mod per_example;
 mod pretrained;

@@ -33,6 +33,7 @@ FAMILIES = [
     "losses",
     "optimizers",
     "more_optimizers",
+    "optimizer_rules",
     "per_example",
     "schedules",
     "tokens",

@@ -8,7 +8,12 @@ import struct
 import zlib
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ImportError:
+    # `make_optax.py` runs where there is JAX in its place.
+    torch = None
 
 SEED = 20261125
 # The tolerance of the f32 tests, and the part of it that PyTorch's own rounding may use up.
@@ -17,7 +22,8 @@ F32_OWN_ERROR = 0.25 * F32_TOLERANCE
 # The runs whose rounding counts; what all but the first are given is moved by up to a unit in the last place of f32.
 RUNS = 17
 NEAR = 2.0**-23
-DTYPES = {"f32": torch.float32, "f64": torch.float64}
+TYPES = torch or np
+DTYPES = {"f32": TYPES.float32, "f64": TYPES.float64}
 NAMES = {"float32": "F32", "float64": "F64", "int64": "I64", "bool": "BOOL"}
 
 
@@ -73,10 +79,12 @@ def exact(draws):
 class Family:
     """One data file: its cases and their tensors.
 
-    `sums`, which a family may set, says that its results are sums of products: see `runs`.
+    `sums`, which a family may set, says that its results are sums of products: see `runs`. `versions` are those of the
+    packages that made it, where there is no PyTorch.
     """
 
     sums = False
+    versions = {}
 
     def __init__(self, name, seed=SEED):
         self.name = name
@@ -128,10 +136,10 @@ class Family:
                 else a
                 for i, a in enumerate(arrays)
             ]
-            in_f32 = run(near, torch.float32)
+            in_f32 = run(near, DTYPES["f32"])
             if k == 0 or not self.sums:
                 n = len(arrays) if inputs is None else inputs
-                in_f64 = run(near[:n] + list(arrays[n:]), torch.float64)
+                in_f64 = run(near[:n] + list(arrays[n:]), DTYPES["f64"])
             pairs.append((in_f32, in_f64))
         return pairs
 
@@ -165,7 +173,7 @@ class Family:
     def write(self, folder):
         metadata = {
             "family": self.name,
-            "torch": torch.__version__,
+            **({"torch": torch.__version__} if torch else self.versions),
             "numpy": np.__version__,
             "seed": str(self.seed),
             "cases": json.dumps(self.cases, separators=(",", ":")),

@@ -2,6 +2,8 @@
 //!
 //! The formulas, and the order in which they round, are PyTorch's.
 
+mod variants;
+
 use std::ops::Range;
 
 use half::slice::HalfFloatSliceExt;
@@ -11,6 +13,7 @@ use crate::parallel;
 use super::shared::Shared;
 use super::simd::{Isa, Kernel, dispatch};
 use super::{Elem, GRAIN, Real};
+pub(crate) use variants::{Adadelta, Adamax, Asgd, Lion, Moments, Rprop};
 
 /// How much longer than an addition an element takes, roughly.
 const COST: usize = 4;
@@ -65,13 +68,47 @@ pub(crate) struct AdaGrad {
     pub(crate) step: u64,
 }
 
-/// An update rule with its settings.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Rule {
-    Sgd(Sgd),
-    Adam(Adam),
-    RmsProp(RmsProp),
-    AdaGrad(AdaGrad),
+/// Makes the rules of a table: the name of each, and which of the state it needs: always (`Some(true)`), at will (`Some(false)`) or
+/// never (`None`).
+macro_rules! rules {
+    ($($rule:ident $name:literal $needs:expr;)+) => {
+        /// An update rule with its settings.
+        #[derive(Debug, Clone, Copy)]
+        pub(crate) enum Rule {
+            $($rule($rule),)+
+        }
+
+        impl Rule {
+            fn needs(&self) -> (&'static str, [Option<bool>; STATES]) {
+                match self {
+                    $(Self::$rule(rule) => {
+                        let needs: fn(&$rule) -> [Option<bool>; STATES] = $needs;
+                        ($name, needs(rule))
+                    })+
+                }
+            }
+
+            #[inline(always)]
+            fn run<T: Real>(&self, part: Slices<'_, T>) {
+                match self {
+                    $(Self::$rule(rule) => rule.run(part),)+
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    Sgd "sgd" |rule| [Some(rule.momentum != 0.0), None, None];
+    Adam "adam" |_| [Some(true), Some(true), Some(false)];
+    RmsProp "rmsprop" |rule| [Some(true), Some(false), Some(rule.momentum != 0.0)];
+    AdaGrad "adagrad" |_| [Some(true), None, None];
+    Moments "moments" |_| [Some(true), Some(true), None];
+    Adamax "adamax" |_| [Some(true), Some(true), None];
+    Adadelta "adadelta" |_| [Some(true), Some(true), None];
+    Lion "lion" |_| [Some(true), None, None];
+    Rprop "rprop" |_| [Some(true), Some(true), None];
+    Asgd "asgd" |_| [Some(true), None, None];
 }
 
 /// How many numbers a rule remembers of each parameter, at most.
@@ -86,6 +123,12 @@ pub(crate) const STATES: usize = 3;
 /// | [`Adam`] | averages of the gradient and of its square, and the largest of the latter so far (AMSGrad, if there is one) |
 /// | [`RmsProp`] | averages of the gradient's square and of the gradient (centred, if there is one), velocity, with momentum |
 /// | [`AdaGrad`] | sum of the gradient's squares |
+/// | [`Moments`] | averages of the gradient and of its square |
+/// | [`Adamax`] | average of the gradient, and its largest magnitude of late |
+/// | [`Adadelta`] | averages of the squares of the gradient and of the steps |
+/// | [`Lion`] | average of the gradient |
+/// | [`Rprop`] | the gradient before, and the length of the next step, which the caller sets at first |
+/// | [`Asgd`] | average of the parameter |
 #[derive(Debug)]
 pub(crate) struct Slices<'a, T> {
     pub(crate) p: &'a mut [T],
@@ -96,12 +139,7 @@ pub(crate) struct Slices<'a, T> {
 impl<T> Slices<'_, T> {
     /// Asserts that what belongs to `len` parameters is as much as they are.
     fn assert_fits(&self, rule: &Rule, len: usize) {
-        let (name, needed) = match rule {
-            Rule::Sgd(rule) => ("sgd", [Some(rule.momentum != 0.0), None, None]),
-            Rule::Adam(_) => ("adam", [Some(true), Some(true), Some(false)]),
-            Rule::RmsProp(rule) => ("rmsprop", [Some(true), Some(false), Some(rule.momentum != 0.0)]),
-            Rule::AdaGrad(_) => ("adagrad", [Some(true), None, None]),
-        };
+        let (name, needed) = rule.needs();
         let fits = self.state.iter().zip(needed).all(|(state, needed)| match needed {
             Some(true) => state.len() == len,
             Some(false) => state.len() == len || state.is_empty(),
@@ -191,12 +229,7 @@ impl<T: Real> Kernel for Loop<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        match self.rule {
-            Rule::Sgd(rule) => rule.run(self.part),
-            Rule::Adam(rule) => rule.run(self.part),
-            Rule::RmsProp(rule) => rule.run(self.part),
-            Rule::AdaGrad(rule) => rule.run(self.part),
-        }
+        self.rule.run(self.part);
     }
 }
 

@@ -18,7 +18,9 @@ pub(crate) use attention::{Attention, AttentionSizes, attention, attention_backw
 pub(crate) use cache::write_rows;
 pub(crate) use cross_entropy::{CrossEntropy, cross_entropy, cross_entropy_backward};
 pub(crate) use norm::{Norm, Scale, normalize, normalize_backward};
-pub(crate) use optim::{AdaGrad, Adam, Parameter, RmsProp, Rule, Sgd, update};
+pub(crate) use optim::{
+    AdaGrad, Adadelta, Adam, Adamax, Asgd, Lion, Moments, Parameter, RmsProp, Rprop, Rule, Sgd, update,
+};
 pub(crate) use penalty::powers_slope;
 pub use recurrent::RecurrentUnit;
 pub(crate) use recurrent::{Operands as SweepOperands, Span, Sweep, Swept, sweep, sweep_backward};

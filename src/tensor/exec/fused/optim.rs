@@ -5,7 +5,7 @@ use crate::tensor::kernels::optim::{self as kernel, Slices};
 use crate::tensor::{DType, Element, Tensor};
 
 use kernel::STATES;
-pub(crate) use kernel::{AdaGrad, Adam, RmsProp, Rule, Sgd};
+pub(crate) use kernel::{AdaGrad, Adadelta, Adam, Adamax, Asgd, Lion, Moments, RmsProp, Rprop, Rule, Sgd};
 
 /// A parameter that is to be changed in place.
 #[derive(Debug)]

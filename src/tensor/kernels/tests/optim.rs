@@ -227,3 +227,96 @@ fn parameters_of_16_bits_are_rounded_after_the_step() {
     check(half::f16::from_f32);
     check(half::bf16::from_f32);
 }
+
+fn of_two<T: Real>(rule: Rule, p: &mut [T], g: &[T], s: &mut [Vec<T>]) {
+    let [first, second, ..] = s else { panic!("four states") };
+    update(&rule, Slices { p, g, state: [first, second, &mut []] });
+}
+
+fn of_one<T: Real>(rule: Rule, p: &mut [T], g: &[T], s: &mut [Vec<T>]) {
+    update(&rule, Slices { p, g, state: [&mut s[0], &mut [], &mut []] });
+}
+
+fn signum(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() }
+}
+
+#[test]
+fn the_relatives_of_adam() {
+    for (of_gradient, root_scale, shrink) in [(0.0, None, 1.0), (0.0, Some(1.0), 0.9), (0.02, Some(1.5), 1.0)] {
+        let rule = Moments {
+            beta1: 0.9,
+            beta2: 0.99,
+            of_average: 0.01,
+            of_gradient,
+            root_scale,
+            eps: 1e-3,
+            weight_decay: 0.1,
+            shrink,
+        };
+        let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+            let g = g + 0.1 * *p;
+            s[0] = 0.9 * s[0] + 0.1 * g;
+            s[1] = 0.99 * s[1] + 0.01 * g * g;
+            let denominator = root_scale.map_or(1.0, |scale| s[1].sqrt() * scale + 1e-3);
+            *p = shrink * *p - (0.01 * s[0] + of_gradient * g) / denominator;
+        };
+        check::<f32>(1e-5, |_, p, g, s| of_two(Rule::Moments(rule), p, g, s), reference);
+        check::<f64>(1e-13, |_, p, g, s| of_two(Rule::Moments(rule), p, g, s), reference);
+    }
+    let rule = Adamax { lr: 0.01, beta1: 0.9, beta2: 0.8, eps: 1e-3, weight_decay: 0.1 };
+    let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+        let g = g + 0.1 * *p;
+        s[0] = 0.9 * s[0] + 0.1 * g;
+        s[1] = (0.8 * s[1]).max(g.abs() + 1e-3);
+        *p -= 0.01 * s[0] / s[1];
+    };
+    check::<f32>(1e-5, |_, p, g, s| of_two(Rule::Adamax(rule), p, g, s), reference);
+    check::<f64>(1e-13, |_, p, g, s| of_two(Rule::Adamax(rule), p, g, s), reference);
+    let rule = Adadelta { lr: 0.5, rho: 0.9, eps: 1e-3, weight_decay: 0.1 };
+    let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+        let g = g + 0.1 * *p;
+        s[0] = 0.9 * s[0] + 0.1 * g * g;
+        let delta = ((s[1] + 1e-3) / (s[0] + 1e-3)).sqrt() * g;
+        s[1] = 0.9 * s[1] + 0.1 * delta * delta;
+        *p -= 0.5 * delta;
+    };
+    check::<f32>(1e-5, |_, p, g, s| of_two(Rule::Adadelta(rule), p, g, s), reference);
+    check::<f64>(1e-13, |_, p, g, s| of_two(Rule::Adadelta(rule), p, g, s), reference);
+}
+
+/// In `f64`, where no sign depends on how a number was rounded.
+#[test]
+fn rules_of_signs_and_of_averages() {
+    let rule = Lion { lr: 0.01, beta1: 0.9, beta2: 0.8, weight_decay: 0.1 };
+    let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+        *p -= 0.01 * (signum(0.9 * s[0] + 0.1 * g) + 0.1 * *p);
+        s[0] = 0.8 * s[0] + 0.2 * g;
+    };
+    check::<f64>(1e-13, |_, p, g, s| of_one(Rule::Lion(rule), p, g, s), reference);
+    let rule = Rprop { eta_minus: 0.5, eta_plus: 1.2, min_step: 0.01, max_step: 0.1, weight_decay: 0.1 };
+    let reference = |t, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+        let mut g = g + 0.1 * *p;
+        let size = if t == 1 { 0.0 } else { s[1] };
+        let factor = match g * s[0] {
+            x if x > 0.0 => 1.2,
+            x if x < 0.0 => 0.5,
+            _ => 1.0,
+        };
+        s[1] = (size * factor).clamp(0.01, 0.1);
+        if g * s[0] < 0.0 {
+            g = 0.0;
+        }
+        *p -= signum(g) * s[1];
+        s[0] = g;
+    };
+    check::<f64>(1e-13, |_, p, g, s| of_two(Rule::Rprop(rule), p, g, s), reference);
+    for mu in [1.0, 0.25] {
+        let rule = Asgd { eta: 0.05, shrink: 0.9, mu, weight_decay: 0.1 };
+        let reference = |_, p: &mut f64, g: f64, s: &mut [f64; 4]| {
+            *p = 0.9 * *p - 0.05 * (g + 0.1 * *p);
+            s[0] += mu * (*p - s[0]);
+        };
+        check::<f64>(1e-13, |_, p, g, s| of_one(Rule::Asgd(rule), p, g, s), reference);
+    }
+}
