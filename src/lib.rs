@@ -60,7 +60,7 @@
 //! | | |
 //! |---|---|
 //! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `i8`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
-//! | [layers] | dense, embedding, normalisation, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
+//! | [layers] | dense, convolution, embedding, normalisation, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
 //! | [models] | linear regression, perceptrons, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
 //! | [losses] | squared, absolute, Huber; cross-entropy of classes, tokens and labels |
 //! | [optimizers] | SGD, Adam, AdamW, RMSProp, AdaGrad; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
@@ -72,7 +72,7 @@
 //! | [published models](pretrained) | GPT-2 and its kin from the folders of `transformers`, and back |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
 //!
-//! What there is not: GPUs, several machines, convolutions, quantised weights.
+//! What there is not: GPUs, several machines, quantised weights.
 //!
 //! # Features
 //!
@@ -139,7 +139,7 @@ pub mod text;
 pub mod train;
 pub mod tutorials;
 
-pub use autograd::AttentionOptions;
+pub use autograd::{AttentionOptions, ConvOptions, PaddingMode};
 pub use error::{Error, ErrorKind, Result};
 pub use rng::Rng;
 pub use tensor::{DType, Element, Float, Tensor};

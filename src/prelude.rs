@@ -1,6 +1,6 @@
 //! What most programs need: `use demotic::prelude::*;`
 
-pub use crate::autograd::{AttentionOptions, no_grad};
+pub use crate::autograd::{AttentionOptions, ConvOptions, PaddingMode, no_grad};
 pub use crate::data::{Dataset, KFold, Preprocessor, Table, TensorDataset};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::io::SaveLoad;

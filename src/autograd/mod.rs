@@ -29,6 +29,7 @@ pub use engine::{GradOptions, Sink, grad};
 pub use function::{Function, Saved, SecondOrder, apply, custom};
 pub use gradients::Gradients;
 pub use ops::attention::AttentionOptions;
+pub use ops::convolution::{ConvOptions, PaddingMode};
 pub use ops::recurrent::{Recurrence, RecurrentState, RecurrentUnit};
 pub use per_example::{Ask, ExampleGradients, ExampleNorms, ExampleSink};
 pub use recording::{is_enabled as is_recording, no_grad};

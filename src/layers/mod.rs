@@ -5,6 +5,7 @@
 
 mod activation;
 mod attention;
+mod convolution;
 mod core;
 mod dropout;
 mod embedding;
@@ -20,6 +21,7 @@ mod transformer;
 pub use self::core::*;
 pub use activation::*;
 pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
+pub use convolution::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use kv_cache::KvCache;

@@ -62,6 +62,7 @@ pub(crate) type Node = Arc<dyn Any + Send + Sync>;
 /// | reduce | [`sum`](Self::sum), [`mean`](Self::mean), [`var`](Self::var), [`std`](Self::std), [`max`](Self::max), [`min`](Self::min), [`argmax_dim`](Self::argmax_dim), [`prod`](Self::prod), [`norm`](Self::norm), [`logsumexp`](Self::logsumexp), [`any`](Self::any), [`all`](Self::all), [`count_nonzero`](Self::count_nonzero) |
 /// | go along a dimension | [`cumsum`](Self::cumsum), [`cumprod`](Self::cumprod), [`sort`](Self::sort), [`argsort`](Self::argsort), [`softmax`](Self::softmax), [`log_softmax`](Self::log_softmax) |
 /// | multiply matrices | [`matmul`](Self::matmul), [`dot`](Self::dot), [`outer`](Self::outer), [`linear`](Self::linear), [`einsum`](Self::einsum) |
+/// | convolve | [`conv1d`](Self::conv1d), [`conv2d`](Self::conv2d), [`conv3d`](Self::conv3d), [`conv_transpose2d`](Self::conv_transpose2d) |
 /// | build networks | [`relu`](Self::relu), [`gelu`](Self::gelu), [`silu`](Self::silu), [`sigmoid`](Self::sigmoid), [`softmax`](Self::softmax), [`dropout`](Self::dropout), [`layer_norm`](Self::layer_norm), [`rms_norm`](Self::rms_norm), [`embedding`](Self::embedding), [`attention`](Self::attention), [`rotary`](Self::rotary) |
 /// | differentiate | [`tracked`](Self::tracked), [`backward`](Self::backward), [`backward_retain`](Self::backward_retain), [`detach`](Self::detach), [`is_tracked`](Self::is_tracked) |
 /// | convert the type | [`to_dtype`](Self::to_dtype) |

@@ -8,6 +8,7 @@ mod gpt;
 mod activations;
 mod attention;
 mod binary;
+mod convolution;
 mod gpt2;
 mod gpt_options;
 mod initializers;

@@ -30,6 +30,7 @@ FAMILIES = [
     "tensor_options",
     "layers",
     "norms",
+    "convolution",
     "losses",
     "optimizers",
     "more_optimizers",

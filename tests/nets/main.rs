@@ -7,6 +7,7 @@ mod gpt;
 
 mod checkpoint;
 mod context;
+mod convolution;
 mod generation;
 mod ignored_targets;
 mod io_safetensors;

@@ -7,6 +7,7 @@ mod arithmetic;
 pub(crate) mod attention;
 mod cast;
 mod compare;
+pub(crate) mod convolution;
 mod count;
 pub(crate) mod cross_entropy;
 mod dropout;

@@ -51,7 +51,7 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
 }
 
 /// The tensor in the type that products are computed in.
-fn wide(x: &Tensor) -> Cow<'_, Tensor> {
+pub(super) fn wide(x: &Tensor) -> Cow<'_, Tensor> {
     match x.dtype() {
         DType::BF16 | DType::F16 => Cow::Owned(x.cast(DType::F32)),
         _ => Cow::Borrowed(x),
@@ -59,7 +59,7 @@ fn wide(x: &Tensor) -> Cow<'_, Tensor> {
 }
 
 /// A result in the type of its operands.
-fn narrow(x: Tensor, dtype: DType) -> Tensor {
+pub(super) fn narrow(x: Tensor, dtype: DType) -> Tensor {
     if x.dtype() == dtype { x } else { x.cast(dtype) }
 }
 

@@ -12,10 +12,12 @@
 //! | [`index`] | copying, joining, placing, going by tables of indices |
 //! | [`random`] | random choices for each element |
 //! | [`gemm`] | matrix products |
+//! | [`conv`] | convolutions and their gradients |
 //! | [`fused`] | the fused loops of training |
 
 pub(crate) mod binary;
 pub(crate) mod cast;
+pub(crate) mod conv;
 pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;

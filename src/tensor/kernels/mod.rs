@@ -12,6 +12,7 @@
 //! | [`copy`] | gathering strided elements |
 //! | [`cast`] | conversion between types |
 //! | [`cache`] | keys and values, put to their places |
+//! | [`conv`] | convolutions and their gradients |
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
 //! | [`gemm`] | matrix products |
@@ -31,6 +32,7 @@ pub(crate) mod attention;
 pub(crate) mod block;
 pub(crate) mod cache;
 pub(crate) mod cast;
+pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod cross_entropy;
 pub(crate) mod gemm;

@@ -4,6 +4,7 @@
 //! A family of operations has a file of rows. An operation without a row fails `every_operation_has_a_row`.
 
 mod attention;
+mod convolution;
 mod elementwise;
 mod fused;
 mod matmul;
@@ -18,9 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use demotic::DType;
 use row::Row;
 
-fn families() -> [Vec<Row>; 7] {
+fn families() -> [Vec<Row>; 8] {
     [
         attention::rows(),
+        convolution::rows(),
         elementwise::rows(),
         reductions::rows(),
         shape_index::rows(),
@@ -40,6 +42,11 @@ fn check(rows: Vec<Row>) {
 #[test]
 fn attention_gradients() {
     check(attention::rows());
+}
+
+#[test]
+fn convolution_gradients() {
+    check(convolution::rows());
 }
 
 #[test]

@@ -1,0 +1,175 @@
+use super::*;
+use crate::parallel::with_threads;
+use crate::tensor::kernels::simd::tests::on_each_level;
+
+/// Small numbers, whose sums have no rounding errors.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((self.0 >> 33) as usize) % n
+    }
+
+    fn numbers(&mut self, len: usize) -> Vec<f32> {
+        (0..len).map(|_| self.below(7) as f32 - 3.0).collect()
+    }
+}
+
+/// A convolution with all three of its operands.
+struct Case {
+    g: Geometry,
+    x: Vec<f32>,
+    w: Vec<f32>,
+    y: Vec<f32>,
+}
+
+fn size(sizes: &[usize]) -> usize {
+    sizes.iter().product()
+}
+
+/// Strides of `[batch, channels, d, h, w]`, with the channels last or not.
+fn strides(channels: usize, [d, h, w]: [usize; 3], last: bool) -> [usize; 5] {
+    if last {
+        [d * h * w * channels, 1, h * w * channels, w * channels, channels]
+    } else {
+        [channels * d * h * w, d * h * w, h * w, w, 1]
+    }
+}
+
+impl Case {
+    fn new(random: &mut Random, g: Geometry) -> Self {
+        let x = random.numbers(g.batch * g.channels * size(&g.input));
+        let w = random.numbers(g.outputs * g.depth());
+        let y = random.numbers(g.batch * g.outputs * size(&g.output));
+        Self { g, x, w, y }
+    }
+
+    fn random(random: &mut Random, most: usize, channels: usize) -> Self {
+        let each = |random: &mut Random, least: usize, n: usize| [0; 3].map(|_| least + random.below(n));
+        loop {
+            let groups = 1 + random.below(3);
+            let (kernel, stride) = (each(random, 1, 3), each(random, 1, 3));
+            let (padding, dilation) = (each(random, 0, 4), each(random, 1, 2));
+            let mut input = each(random, 1, most);
+            if random.below(2) == 0 {
+                input[0] = 1;
+            }
+            let extent: [usize; 3] = std::array::from_fn(|d| dilation[d] * (kernel[d] - 1) + 1);
+            if (0..3).any(|d| input[d] + 2 * padding[d] < extent[d]) {
+                continue;
+            }
+            let output = std::array::from_fn(|d| (input[d] + 2 * padding[d] - extent[d]) / stride[d] + 1);
+            let (batch, channels) = (1 + random.below(3), groups * (1 + random.below(channels)));
+            let outputs = groups * (1 + random.below(channels));
+            let g = Geometry { batch, channels, outputs, groups, input, output, kernel, stride, padding, dilation };
+            return Self::new(random, g);
+        }
+    }
+
+    /// Calls `f` with the indices of the elements of `x`, `w` and `y`, channels in the middle, of every product.
+    fn products(&self, f: &mut dyn FnMut(usize, usize, usize)) {
+        let g = &self.g;
+        let (xs, ys) = (strides(g.channels, g.input, false), strides(g.outputs, g.output, false));
+        let (channels, outputs) = (g.channels / g.groups, g.outputs / g.groups);
+        for y in 0..self.y.len() {
+            let index: [usize; 5] = std::array::from_fn(|i| {
+                let sizes = [g.batch, g.outputs, g.output[0], g.output[1], g.output[2]];
+                y / ys[i] % sizes[i]
+            });
+            for channel in 0..channels {
+                for place in 0..size(&g.kernel) {
+                    let k =
+                        [place / (g.kernel[1] * g.kernel[2]), place / g.kernel[2] % g.kernel[1], place % g.kernel[2]];
+                    let at: [usize; 3] = std::array::from_fn(|d| {
+                        // Beyond the end, if it is in front of the beginning.
+                        (index[2 + d] * g.stride[d] + k[d] * g.dilation[d]).wrapping_sub(g.padding[d])
+                    });
+                    if (0..3).all(|d| at[d] < g.input[d]) {
+                        let of = index[1] / outputs * channels + channel;
+                        let x = [index[0], of, at[0], at[1], at[2]];
+                        let x = x.iter().zip(xs).map(|(i, s)| i * s).sum();
+                        f(x, (index[1] * channels + channel) * size(&g.kernel) + place, y);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The three results, with the channels in the middle.
+    fn expected(&self) -> [Vec<f32>; 3] {
+        let mut out = [vec![0.0; self.x.len()], vec![0.0; self.w.len()], vec![0.0; self.y.len()]];
+        self.products(&mut |x, w, y| {
+            out[0][x] += self.w[w] * self.y[y];
+            out[1][w] += self.x[x] * self.y[y];
+            out[2][y] += self.x[x] * self.w[w];
+        });
+        out
+    }
+
+    fn x(&self) -> Pixels<'_, f32> {
+        Pixels { data: &self.x, strides: strides(self.g.channels, self.g.input, false) }
+    }
+
+    fn y(&self) -> Pixels<'_, f32> {
+        Pixels { data: &self.y, strides: strides(self.g.outputs, self.g.output, false) }
+    }
+
+    /// What [`patches`] computes, with the channels in the middle.
+    fn by_patches(&self) -> [Vec<f32>; 3] {
+        let g = &self.g;
+        let mut out = [vec![f32::NAN; self.x.len()], vec![f32::NAN; self.w.len()], vec![f32::NAN; self.y.len()]];
+        let [x, w, y] = &mut out;
+        patches::input(g, self.y(), &self.w, None, x);
+        patches::weight(g, self.x(), self.y(), w);
+        patches::forward(g, self.x(), &self.w, None, y);
+        *x = examples_first(x, g.batch, size(&g.input));
+        *y = examples_first(y, g.batch, size(&g.output));
+        out
+    }
+}
+
+/// `[channels, batch, area]` as `[batch, channels, area]`.
+fn examples_first(x: &[f32], batch: usize, area: usize) -> Vec<f32> {
+    let channels = x.len() / (batch * area);
+    let mut out = Vec::with_capacity(x.len());
+    for i in 0..batch {
+        for c in 0..channels {
+            out.extend_from_slice(&x[(c * batch + i) * area..][..area]);
+        }
+    }
+    out
+}
+
+#[test]
+fn patches_agree_with_loops() {
+    let mut random = Random(1);
+    for _ in 0..if cfg!(miri) { 5 } else { 200 } {
+        let case = Case::random(&mut random, 7, 3);
+        assert_eq!(case.by_patches(), case.expected(), "{:?}", case.g);
+    }
+}
+
+/// More pixels than a block has.
+#[test]
+#[cfg_attr(miri, ignore = "too large")]
+fn blocks_of_patches_join() {
+    let g = Geometry {
+        batch: 6,
+        channels: 40,
+        outputs: 3,
+        groups: 1,
+        input: [1, 30, 31],
+        output: [1, 15, 16],
+        kernel: [1, 3, 3],
+        stride: [1, 2, 2],
+        padding: [0, 1, 1],
+        dilation: [1, 1, 1],
+    };
+    let case = Case::new(&mut Random(2), g);
+    let expected = case.expected();
+    on_each_level(|_| assert_eq!(case.by_patches(), expected));
+    for threads in [1, 3] {
+        assert_eq!(with_threads(threads, || case.by_patches()).unwrap(), expected);
+    }
+}

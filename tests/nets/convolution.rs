@@ -1,0 +1,278 @@
+//! Convolutions: what is wrong with their inputs, files, adapters, narrow types and single examples.
+
+use demotic::prelude::*;
+
+#[track_caller]
+fn told<T>(result: Result<T>) -> (String, String) {
+    let Err(error) = result else { panic!("there is no error") };
+    assert!(error.to_string().contains("tests/nets/convolution.rs"), "not the caller's line: {error}");
+    (error.message(), error.help().unwrap_or_default().to_string())
+}
+
+macro_rules! tells {
+    ($result:expr, $message:expr, $help:expr $(,)?) => {
+        assert_eq!(told($result), ($message.to_string(), $help.to_string()));
+    };
+}
+
+fn ones(shape: &[usize]) -> Tensor {
+    Tensor::ones(shape).unwrap()
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_explained() -> Result<()> {
+    let layer = Conv2d::new(3, 4, 5, &mut Rng::seed(0))?;
+    tells!(
+        layer.predict(&ones(&[32, 28, 28, 3])),
+        "conv2d: the input [32, 28, 28, 3] has 28 channels, the weight takes 3",
+        "input [32, 28, 28, 3] seems to be NHWC; channels come first here: permute(&[0, 3, 1, 2])",
+    );
+    tells!(
+        layer.predict(&ones(&[28, 27, 3])),
+        "conv2d: the input [28, 27, 3] has 28 channels, the weight takes 3",
+        "input [28, 27, 3] seems to be HWC; channels come first here: permute(&[2, 0, 1])",
+    );
+    tells!(
+        layer.predict(&ones(&[2, 4, 28, 28])),
+        "conv2d: the input [2, 4, 28, 28] has 4 channels, the weight takes 3",
+        "inputs are [batch, channels, height, width]",
+    );
+    tells!(
+        layer.predict(&ones(&[28, 28])),
+        "conv2d: an input of shape [28, 28], expected [batch, channels, height, width]",
+        "without channels? unsqueeze(0) makes one of an example",
+    );
+    tells!(
+        layer.predict(&ones(&[2, 3, 4, 28])),
+        "conv2d: the kernel of 5 is larger than dimension 2 of the input [2, 3, 4, 28]",
+        "add padding, or take fewer layers that make the input smaller",
+    );
+    tells!(
+        layer.clone().dilation(3).padding(2).predict(&ones(&[3, 28, 8])),
+        "conv2d: the kernel of 5, dilated to 13, is larger than dimension 2 of the input [3, 28, 8], padded to 12",
+        "add padding, or take fewer layers that make the input smaller",
+    );
+    tells!(layer.predict(&ones(&[2, 3, 0, 28])), "conv2d: the input [2, 3, 0, 28] has no elements in dimension 2", "",);
+    tells!(
+        layer.predict(&ones(&[2, 3, 28, 28]).to_dtype(DType::F64)),
+        "conv2d: an input of f64 for a weight of f32",
+        "convert the input with to_dtype(DType::F32); Tensor::from_vec(vec![1.0]) makes f64, tensor![1.0] and 1.0_f32 make f32",
+    );
+    let gray = Conv2d::new(1, 4, 3, &mut Rng::seed(0))?;
+    tells!(
+        gray.predict(&ones(&[32, 28, 28])),
+        "conv2d: the input [32, 28, 28] has 32 channels, the weight takes 1",
+        "a batch of pictures without channels? unsqueeze(1) makes one of them",
+    );
+    Ok(())
+}
+
+#[test]
+fn options_that_make_no_sense_are_errors() -> Result<()> {
+    let (x, w) = (ones(&[1, 4, 8, 8]), ones(&[6, 4, 3, 3]));
+    let new = ConvOptions::new;
+    let conv = |options: ConvOptions| x.conv2d(&w, None, &options);
+    tells!(x.conv2d(&w, None, &new().groups(4)), "conv2d: 6 outputs cannot be divided into 4 groups", "",);
+    tells!(
+        x.conv2d(&w, None, &new().groups(3)),
+        "conv2d: the input [1, 4, 8, 8] has 4 channels, the weight takes 12",
+        "inputs are [batch, channels, height, width]",
+    );
+    tells!(x.conv2d(&w, None, &new().groups(0)), "conv2d: 0 groups, expected at least 1", "");
+    tells!(x.conv2d(&w, None, &new().stride(0)), "conv2d: a stride of 0, expected at least 1", "");
+    tells!(x.conv2d(&w, None, &new().dilation([1, 0])), "conv2d: a dilation of 0, expected at least 1", "");
+    tells!(x.conv2d(&w, None, &new().padding([1, 2, 3])), "conv2d: padding [1, 2, 3], expected one number or 2", "",);
+    tells!(
+        x.conv2d(&w, None, &new().same().stride(2)),
+        "conv2d: same padding with a stride of [2, 2]",
+        "the output of a strided convolution is smaller than its input: say padding(n)",
+    );
+    tells!(x.conv2d(&w, Some(&ones(&[4])), &new()), "conv2d: a bias of shape [4] for 6 outputs", "",);
+    tells!(
+        x.conv2d(&w, None, &new().output_padding(1)),
+        "conv2d: an output padding, which only transposed convolutions have",
+        "",
+    );
+    tells!(
+        x.conv2d(&ones(&[6, 4, 3]), None, &new()),
+        "conv2d: a weight of shape [6, 4, 3], which has 3 dimensions, not 4",
+        "",
+    );
+    tells!(
+        x.conv2d(&ones(&[6, 4, 0, 3]), None, &new()),
+        "conv2d: a weight of shape [6, 4, 0, 3], which has no elements",
+        "",
+    );
+    // Whatever the numbers, nothing overflows and nothing is allocated in vain.
+    for n in [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 40] {
+        assert!(conv(new().padding(n)).is_err());
+        assert!(conv(new().dilation(n)).is_err());
+        assert!(conv(new().groups(n)).is_err());
+        assert_eq!(conv(new().stride(n))?.shape(), [1, 6, 1, 1]);
+        assert!(x.conv_transpose2d(&ones(&[4, 2, 3, 3]), None, &new().stride(n)).is_err());
+        assert!(x.conv_transpose2d(&ones(&[4, 2, 3, 3]), None, &new().padding(n)).is_err());
+        assert!(x.conv_transpose2d(&ones(&[4, 2, 3, 3]), None, &new().output_padding(n)).is_err());
+        assert!(x.conv_transpose2d(&ones(&[4, 2, 3, 3]), None, &new().groups(n)).is_err());
+        for mode in [PaddingMode::Reflect, PaddingMode::Replicate, PaddingMode::Circular] {
+            assert!(conv(new().padding(n).padding_mode(mode)).is_err());
+        }
+    }
+    // The output is small, whatever the padding is.
+    assert_eq!(conv(new().padding(1 << 40).stride(1 << 40))?.shape(), [1, 6, 3, 3]);
+    Ok(())
+}
+
+#[test]
+fn transposed_convolutions_that_make_no_sense_are_errors() -> Result<()> {
+    let (x, w) = (ones(&[1, 4, 3, 3]), ones(&[4, 2, 3, 3]));
+    let new = ConvOptions::new;
+    tells!(
+        x.conv_transpose2d(&w, None, &new().stride(2).output_padding(2)),
+        "conv_transpose2d: an output padding of 2, expected less than the stride, 2, or the dilation, 1",
+        "",
+    );
+    tells!(
+        x.conv_transpose2d(&w, None, &new().padding(3)),
+        "conv_transpose2d: padding 3 leaves nothing of the 5 outputs in dimension 2 (input [1, 4, 3, 3])",
+        "",
+    );
+    tells!(
+        x.conv_transpose2d(&w, None, &new().same()),
+        "conv_transpose2d: transposed convolutions are padded by numbers, and with zeros",
+        "",
+    );
+    tells!(
+        x.conv_transpose2d(&w, None, &new().groups(3)),
+        "conv_transpose2d: 4 channels cannot be divided into 3 groups",
+        "",
+    );
+    tells!(
+        ones(&[1, 5, 3, 3]).conv_transpose2d(&w, None, &new()),
+        "conv_transpose2d: the input [1, 5, 3, 3] has 5 channels, the weight takes 4",
+        "inputs are [batch, channels, height, width]",
+    );
+    Ok(())
+}
+
+#[test]
+fn layers_that_cannot_be_made() {
+    let rng = &mut Rng::seed(0);
+    tells!(Conv2d::new(0, 4, 3, rng), "Conv2d::new: 0 input and 4 output channels, expected at least 1 of each", "",);
+    tells!(
+        Conv2d::new(4, 6, 3, rng).unwrap().groups(4, rng),
+        "Conv2d::groups: 4 input and 6 output channels cannot be divided into 4 groups",
+        "",
+    );
+    tells!(
+        Conv1d::new(4, 6, [3, 3], rng),
+        "Conv1d::new: a kernel of [3, 3], expected one number or 1, of at least 1",
+        "",
+    );
+    tells!(
+        ConvTranspose3d::new(4, 6, [3, 0, 3], rng),
+        "ConvTranspose3d::new: a kernel of [3, 0, 3], expected one number or 3, of at least 1",
+        "",
+    );
+    assert!(Conv2d::new(1 << 40, 1 << 40, 3, rng).is_err());
+    assert!(Conv3d::new(1, 1, usize::MAX, rng).is_err());
+}
+
+#[test]
+fn layers_show_their_options() -> Result<()> {
+    let rng = &mut Rng::seed(0);
+    let layer = Conv2d::new(4, 8, [3, 5], rng)?.stride(2).padding([1, 2]).groups(2, rng)?.without_bias();
+    assert_eq!(format!("{layer:?}"), "Conv2d(4 → 8, kernel [3, 5], stride 2, padding [1, 2], 2 groups, no bias)");
+    assert_eq!((layer.in_channels(), layer.out_channels()), (4, 8));
+    let layer = ConvTranspose1d::new(4, 8, 2, rng)?.stride(2).output_padding(1);
+    assert_eq!(format!("{layer:?}"), "ConvTranspose1d(4 → 8, kernel [2], stride 2, output padding 1)");
+    assert_eq!((layer.in_channels(), layer.out_channels()), (4, 8));
+    let layer = Conv1d::new(4, 8, 3, rng)?.same().padding_mode(PaddingMode::Circular);
+    assert_eq!(format!("{layer:?}"), "Conv1d(4 → 8, kernel [3], same padding, circular)");
+    Ok(())
+}
+
+#[test]
+fn initial_weights_have_the_bounds_of_pytorch() -> Result<()> {
+    let rng = &mut Rng::seed(0);
+    let largest = |x: &Tensor| x.abs().max()?.item();
+    let grouped = Conv2d::new(64, 64, 3, rng)?.groups(4, rng)?;
+    let bound = 1.0 / (16.0f64 * 9.0).sqrt();
+    assert!((0.97..=1.0).contains(&(largest(&grouped.weight.value()?)? / bound)));
+    assert!((0.8..=1.0).contains(&(largest(grouped.bias.as_ref().unwrap())? / bound)));
+    let transposed = ConvTranspose2d::new(64, 16, 3, rng)?;
+    let bound = 1.0 / (16.0f64 * 9.0).sqrt();
+    assert!((0.97..=1.0).contains(&(largest(&transposed.weight.value()?)? / bound)));
+    Ok(())
+}
+
+#[test]
+fn files_hold_convolutions() -> Result<()> {
+    let rng = &mut Rng::seed(1);
+    let model = sequential![Conv2d::new(2, 3, 3, rng)?, Relu, ConvTranspose2d::new(3, 1, 2, rng)?];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    model.save(&path)?;
+    let mut other = sequential![Conv2d::new(2, 3, 3, rng)?, Relu, ConvTranspose2d::new(3, 1, 2, rng)?];
+    other.load(&path)?;
+    let x = Tensor::normal([1, 2, 6, 6], 0.0, 1.0, rng)?;
+    assert_eq!(model.predict(&x)?.to_vec::<f32>()?, other.predict(&x)?.to_vec::<f32>()?);
+    Ok(())
+}
+
+/// Doubles a weight.
+#[derive(Clone)]
+struct Doubled;
+
+module!(Doubled {});
+
+impl Adapter for Doubled {
+    fn value(&self, weight: &Tensor) -> Result<Tensor> {
+        Ok(weight * 2.0)
+    }
+}
+
+#[test]
+fn adapters_change_what_the_layer_computes() -> Result<()> {
+    let rng = &mut Rng::seed(2);
+    let mut layer = Conv1d::new(2, 3, 3, rng)?.without_bias();
+    let x = Tensor::normal([2, 2, 8], 0.0, 1.0, rng)?;
+    let before = layer.predict(&x)?;
+    layer.weight.adapt(Doubled)?;
+    assert_eq!(layer.predict(&x)?.to_vec::<f32>()?, (before * 2.0).to_vec::<f32>()?);
+    Ok(())
+}
+
+#[test]
+fn narrow_types_are_computed_in_single_precision() -> Result<()> {
+    let rng = &mut Rng::seed(3);
+    let options = ConvOptions::new().padding(1);
+    for dtype in [DType::BF16, DType::F16] {
+        let x = Tensor::normal([2, 3, 6, 6], 0.0, 1.0, rng)?.to_dtype(dtype);
+        let w = Tensor::normal([4, 3, 3, 3], 0.0, 1.0, rng)?.to_dtype(dtype);
+        let wide = x.to_dtype(DType::F32).conv2d(&w.to_dtype(DType::F32), None, &options)?;
+        let narrow = x.conv2d(&w, None, &options)?;
+        assert_eq!(narrow.dtype(), dtype);
+        assert_eq!(narrow.to_f64_vec(), wide.to_dtype(dtype).to_f64_vec());
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_of_single_examples() -> Result<()> {
+    let rng = &mut Rng::seed(4);
+    let model =
+        sequential![Conv2d::new(2, 3, 3, rng)?.padding(1), Tanh, ConvTranspose2d::new(3, 2, 2, rng)?, Flatten::new()];
+    let x = Tensor::normal([3, 2, 4, 4], 0.0, 1.0, rng)?;
+    let losses = |x: &Tensor| -> Result<Tensor> { model.forward(x, &mut Mode::eval())?.square().sum_dims(&[1], false) };
+    let each = losses(&x)?.backward_per_example()?;
+    for (name, param) in model.named_parameters() {
+        let all = each.wrt(&param)?;
+        for i in 0..3 {
+            let one = losses(&x.narrow(0, i, 1)?)?.sum().backward()?;
+            let (one, of_all) = (one.wrt(&param)?.to_f64_vec(), all.select(0, i as isize)?.to_f64_vec());
+            let scale = one.iter().fold(1.0, |a: f64, b| a.max(b.abs()));
+            assert!(one.iter().zip(&of_all).all(|(a, b)| (a - b).abs() <= 1e-5 * scale), "{name}, example {i}");
+        }
+    }
+    Ok(())
+}
