@@ -198,12 +198,12 @@ pub const SOURCE: Source = Source {
     sections: &[
         &["《{kind}{hero}和不见了的{wish.need}》"],
         &[
-            "从前，{home}住着{kind.one}{nature}的{kind}，名叫{hero}。",
-            "{home}有{kind.one}{nature}的{kind}，大家都叫它{hero}。",
+            "从前，{home}住着{kind.one}{nature}的{kind}，大家都叫它{kind}{hero}。",
+            "从前，{nature}的{kind}{hero}住在{home}。",
             "很久以前，{kind}{hero}住在{home}，它非常{nature}。",
         ],
         &[
-            "{hero}一直想在{date}{wish}。",
+            "{kind}{hero}一直想在{date}{wish}。",
             "它最大的愿望，就是在{date}{wish}。",
             "整整一年，{hero}都盼着在{date}{wish}。",
         ],
@@ -218,21 +218,30 @@ pub const SOURCE: Source = Source {
             "{hero}{mood}极了，一个人坐在{spot}。",
         ],
         &[
-            "这时，{friend}{way}走了过来，它是{friendkind.one}{friendnature}的{friendkind}。",
-            "不一会儿，{friendkind.one}名叫{friend}的{friendkind}{way}走来，样子很{friendnature}。",
+            "这时，{friendkind}{friend}{way}走了过来。",
+            "不一会儿，{friendkind}{friend}{way}走来，样子很{friendnature}。",
             "就在这时，{friendnature}的{friendkind}{friend}{way}跑了过来。",
         ],
-        &["“{hero}，你为什么这么{mood}？”{friend}问。", "“你怎么这么{mood}呀？”{friendkind}{friend}问{kind}。"],
         &[
-            "“我的{wish.need}{trouble}，没办法{wish}了。”{hero}说。",
-            "“我想{wish}，可是{wish.need}{trouble}。”{kind}回答。",
+            "“{hero}，你为什么这么{mood}？”{friendkind}{friend}问。",
+            "“你怎么这么{mood}呀？”{friendkind}{friend}问{kind}{hero}。",
         ],
-        &["“{hero}，别担心，我们可以{trouble.mend}。”{friend}说。", "“那我们一起{trouble.mend}吧！”{friendkind}说。"],
-        &["于是，{hero}和{friend}{trouble.mended}。", "花了{effort}，{hero}和{friendkind}{trouble.mended}。"],
+        &[
+            "“我的{wish.need}{trouble}，没办法{wish}了。”{kind}{hero}说。",
+            "“我想在{date}{wish}，可是{wish.need}{trouble}。”{hero}回答。",
+        ],
+        &[
+            "“{hero}，别担心，我们可以{trouble.mend}。”{friendkind}{friend}说。",
+            "“那我们一起{trouble.mend}吧！”{friend}说。",
+        ],
+        &[
+            "于是，{hero}和{friend}{trouble.mended}。",
+            "花了{effort}，{kind}{hero}和{friendkind}{friend}{trouble.mended}。",
+        ],
         &["在{date}，{hero}{wish.did}，{wish.end}。", "就这样，{hero}在{date}{wish.did}，{wish.end}。"],
         &[
             "从那以后，{hero}和{friend}{habit}都一起{pastime}。",
-            "{kind}和{friendkind}成了好朋友，{habit}都一起{pastime}。",
+            "{kind}{hero}和{friendkind}{friend}成了好朋友，{habit}都一起{pastime}。",
         ],
     ],
 };

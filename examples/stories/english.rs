@@ -53,7 +53,7 @@ pub const SOURCE: Source = Source {
                 "a cheerful",
                 "a clever",
                 "a gentle",
-                "a small",
+                "a bold",
                 "a stubborn",
                 "a kind",
                 "a merry",
@@ -227,14 +227,14 @@ pub const SOURCE: Source = Source {
     sections: &[
         &["The story of {hero} the {kind} and the lost {wish.need}"],
         &[
-            "Once upon a time, {nature} {kind} named {hero} lived {home}.",
-            "There was once {nature} {kind} called {hero} who lived {home}.",
-            "{Home} lived {nature} {kind} whose name was {hero}.",
+            "Once upon a time, {hero} the {kind} lived {home}.",
+            "{Hero} the {kind} was {nature} little creature who lived {home}.",
+            "{Home} lived {hero} the {kind}, {nature} little creature.",
         ],
         &[
             "More than anything, {hero} wanted to {wish} {date}.",
             "{Hero.he} had only one wish: to {wish} {date}.",
-            "All year long, {hero} had been waiting to {wish} {date}.",
+            "All year long, {hero} the {kind} had been waiting to {wish} {date}.",
         ],
         &[
             "But {time}, {hero} saw that the {wish.need} had {trouble}.",
@@ -242,35 +242,35 @@ pub const SOURCE: Source = Source {
             "Then {time} something went wrong, for the {wish.need} had {trouble}.",
         ],
         &[
-            "{Hero.he} sat down {spot} and felt very {mood}.",
-            "{Hero} sat {spot}, too {mood} to eat or sleep.",
+            "{Hero.he} sat down {spot} and felt so {mood}.",
+            "{Hero} sat {spot}, so {mood} that {hero.he} could not eat.",
             "{Hero} was so {mood} that {hero.he} went and sat {spot}.",
         ],
         &[
-            "Just then {friend}, {friendnature} {friendkind}, came {way}.",
-            "{Way} came {friendnature} {friendkind} called {friend}.",
-            "After a while {friendnature} {friendkind} named {friend} came {way}.",
+            "Just then {friend} the {friendkind} came {way}.",
+            "{Way} came {friend} the {friendkind}, {friendnature} neighbour.",
+            "After a while {friend} the {friendkind}, {friendnature} neighbour, came {way}.",
         ],
         &[
             "“Why are you so {mood}, {hero}?” asked {friend} the {friendkind}.",
-            "“What makes you so {mood}?” {friend} asked the {kind}.",
+            "“What makes you so {mood}?” {friend} the {friendkind} asked {hero}.",
         ],
         &[
-            "“My {wish.need} has {trouble}, and now I cannot {wish},” said {hero}.",
-            "“I want to {wish}, but my {wish.need} has {trouble},” the {kind} answered.",
+            "“My {wish.need} has {trouble}, and now I cannot {wish},” said {hero} the {kind}.",
+            "“I want to {wish} {date}, but my {wish.need} has {trouble},” {hero} answered.",
         ],
         &[
-            "“Do not worry, {hero}, we can {trouble.mend},” said {friend}.",
-            "“Then let us {trouble.mend} together,” said the {friendkind}.",
+            "“Do not worry, {hero}, we can {trouble.mend},” said {friend} the {friendkind}.",
+            "“Then let us {trouble.mend} together,” said {friend}.",
         ],
         &[
             "So {hero} and {friend} {trouble.mended}.",
-            "It took {effort}, but {hero} and the {friendkind} {trouble.mended}.",
+            "It took {effort}, but {hero} the {kind} and {friend} the {friendkind} {trouble.mended}.",
         ],
         &["{Date}, {hero} {wish.did}, and {wish.end}.", "And so {hero} {wish.did} {date}, and {wish.end}."],
         &[
             "From that day on, {hero} and {friend} {pastime} {habit}.",
-            "The {kind} and the {friendkind} became good friends and {pastime} {habit}.",
+            "{Hero} the {kind} and {friend} the {friendkind} became good friends and {pastime} {habit}.",
         ],
     ],
 };

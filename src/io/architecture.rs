@@ -13,13 +13,16 @@ use super::safetensors::{self, Reader};
 use super::{Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::layers::{Architecture, Module, SlotMut, VisitorMut};
+use crate::layers::{Architecture, Blueprint, Layer, Module, SlotMut, VisitorMut};
 use crate::rng::Rng;
 use crate::tensor::DType;
 
 /// Under which name the metadata of a file say what model it holds.
 const KEY: &str = "demotic.model";
 const VERSION: u32 = 1;
+
+/// Why a model and its parameters may not fit each other.
+const CHANGED: &str = "the file was changed after it was saved";
 
 /// What stands there.
 #[derive(Serialize)]
@@ -159,7 +162,21 @@ impl ModelFile {
             return Err(e.with_help(format!("open it as what it is: {}::open(path)", self.kind)));
         }
         let Contents { config } = parse::<Contents<M::Config>>(self.op, self.path(), &self.json)?;
-        build(self.op, config, &self.reader, "the file was changed after it was saved")
+        build(self.op, config, &self.reader, CHANGED)
+    }
+
+    /// The layer, whichever of those it is that files know by their names.
+    ///
+    /// # Errors
+    /// If it is not known, or configuration and parameters do not fit each other.
+    #[track_caller]
+    pub(crate) fn build_layer(&self) -> Result<Box<dyn Layer>> {
+        let Contents { config } = parse(self.op, self.path(), &self.json)?;
+        let blueprint = Blueprint::new(self.kind.clone(), config);
+        check_size(self.op, blueprint.min_parameters(), &self.reader)?;
+        let mut layer = blueprint.build(&mut Rng::blank()).map_err(|e| self.because(e))?;
+        fill(self.op, (*layer).as_module_mut(), &self.reader, CHANGED)?;
+        Ok(layer)
     }
 }
 
@@ -172,21 +189,30 @@ pub(super) fn build<M: Architecture>(
     source: &dyn TensorSource,
     help: &'static str,
 ) -> Result<M> {
+    check_size(op, M::min_parameters(&config), source)?;
+    let mut model = M::from_config(config, &mut Rng::blank()).map_err(|e| because(op, &source.describe(), e))?;
+    fill(op, model.as_module_mut(), source, help)?;
+    Ok(model)
+}
+
+/// Whether a source has as many numbers as a configuration asks for.
+#[track_caller]
+fn check_size(op: &'static str, asked: usize, source: &dyn TensorSource) -> Result<()> {
     let infos = source.infos();
     let sizes = infos.iter().map(|info| info.shape.iter().product::<usize>());
     let there = sizes.fold(0, usize::saturating_add);
-    let asked = M::min_parameters(&config);
     if asked > there {
         let message = format!("the configuration is that of {asked} parameters, the file has {there}");
         return Err(Error::format(op, format!("{}: {message}", source.describe())));
     }
-    let mut model = match M::from_config(config, &mut Rng::blank()) {
-        Ok(model) => model,
-        Err(e) => return Err(because(op, &source.describe(), e)),
-    };
-    widen(&mut model, &infos)?;
-    load(&mut model, op, source, Some(help))?;
-    Ok(model)
+    Ok(())
+}
+
+/// Gives a model the parameters of a source.
+#[track_caller]
+fn fill(op: &'static str, model: &mut dyn Module, source: &dyn TensorSource, help: &'static str) -> Result<()> {
+    widen(model, &source.infos())?;
+    load(model, op, source, Some(help)).map(drop)
 }
 
 /// An error about what is in a file.
@@ -202,7 +228,7 @@ fn because(op: &'static str, place: &str, e: Error) -> Error {
 
 /// Parameters that were saved in double precision stay so.
 #[track_caller]
-fn widen(model: &mut impl Module, infos: &[TensorInfo]) -> Result<()> {
+fn widen(model: &mut dyn Module, infos: &[TensorInfo]) -> Result<()> {
     let infos = infos.iter().filter(|info| info.dtype == Some(DType::F64));
     let wide: HashMap<&str, &[usize]> = infos.map(|info| (info.name.as_str(), &*info.shape)).collect();
     if wide.is_empty() {
@@ -216,7 +242,7 @@ fn widen(model: &mut impl Module, infos: &[TensorInfo]) -> Result<()> {
             failed = failed.take().or(param.retype(DType::F64).err());
         }
     };
-    VisitorMut::new(&mut on_slot).module(model.as_module_mut());
+    VisitorMut::new(&mut on_slot).module(model);
     failed.map_or(Ok(()), Err)
 }
 

@@ -15,12 +15,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - A model that has an [`Architecture`](crate::layers::Architecture), as those of [`models`](crate::models) do, is
-//!   [opened](SaveLoad::open) from its file alone.
+//! - A model that has an [`Architecture`](crate::layers::Architecture), as those of [`models`](crate::models) and most layers do,
+//!   is [opened](SaveLoad::open) from its file alone; so is a [`Sequential`](crate::layers::Sequential) of such layers.
 //! - A [`Pipeline`](crate::pipeline::Pipeline) or [`TextPipeline`](crate::pipeline::TextPipeline) is a model with its
 //!   preprocessing or tokenizer, in one file as well.
-//! - Any other module, such as a [`Sequential`](crate::layers::Sequential), is made in code and [loads](SaveLoad::load) its
-//!   parameters.
+//! - Any other module is made in code and [loads](SaveLoad::load) its parameters.
 //! - Parameters that another program wrote, under other names or in several files, come from a [`TensorSource`].
 //!
 //! Models are kept in the [safetensors] format, the one in which PyTorch users publish theirs. It is data only: reading a

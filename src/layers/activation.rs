@@ -4,8 +4,9 @@ use std::any::Any;
 
 use serde::{Deserialize, Serialize};
 
-use super::core::{Layer, Mode, Module, Visitor, VisitorMut};
-use crate::error::Result;
+use super::core::{Architecture, Blueprint, Layer, Mode, Module, Visitor, VisitorMut};
+use crate::error::{Error, Result};
+use crate::rng::Rng;
 use crate::tensor::Tensor;
 
 /// A layer without parameters that applies an operation of the same name.
@@ -160,6 +161,23 @@ macro_rules! all_activations {
                 let $Name $({ $($field),* })? = layer;
                 Self::$Name $({ $($field),* })?
             }
+        }
+
+        impl Architecture for $Name {
+            const KIND: &'static str = stringify!($Name);
+            type Config = Activation;
+
+            fn config(&self) -> Result<Activation> {
+                Ok((*self).into())
+            }
+
+            #[track_caller]
+            fn from_config(config: Activation, _: &mut Rng) -> Result<Self> {
+                match config {
+                    Activation::$Name $({ $($field),* })? => Ok(Self $({ $($field),* })?),
+                    other => Err(another(Self::KIND, other)),
+                }
+            }
         })*
 
         impl Activation {
@@ -227,12 +245,35 @@ all_activations! {
     };
 }
 
+/// Any of them may take the place of another.
+impl Architecture for Activation {
+    const KIND: &'static str = "Activation";
+    type Config = Self;
+
+    fn config(&self) -> Result<Self> {
+        Ok(*self)
+    }
+
+    fn from_config(config: Self, _: &mut Rng) -> Result<Self> {
+        Ok(config)
+    }
+}
+
+#[cold]
+#[track_caller]
+fn another(kind: &str, found: Activation) -> Error {
+    Error::format("from_config", format!("the configuration of a {kind} is that of a {}", found.layer_name()))
+}
+
 /// It has no parameters.
 impl Module for Activation {
     fn visit(&self, _: &mut Visitor<'_>) {}
     fn visit_mut(&mut self, _: &mut VisitorMut<'_>) {}
     fn kind(&self) -> &'static str {
         self.layer_name()
+    }
+    fn blueprint(&self) -> Option<Result<Blueprint>> {
+        Some(Blueprint::of(self))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Dropout.
 
-use super::core::{Layer, Mode};
+use super::core::{Architecture, Layer, LayerConfig, Mode};
 use crate::error::{Error, Result};
+use crate::rng::Rng;
 use crate::tensor::Tensor;
 
 /// Sets each element to zero with probability `p` while training, and divides the others by `1 − p`, so that the
@@ -42,6 +43,23 @@ impl Dropout {
     #[must_use]
     pub fn p(&self) -> f64 {
         self.p
+    }
+}
+
+impl Architecture for Dropout {
+    const KIND: &'static str = "Dropout";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        Ok(LayerConfig::new().with("p", self.p))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
+        let layer = Self::new(config.take("p")?)?;
+        config.done()?;
+        Ok(layer)
     }
 }
 

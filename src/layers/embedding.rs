@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Init, Layer, Mode, Weight};
+use super::core::{Architecture, Init, Layer, LayerConfig, Mode, Weight};
 use crate::autograd::ops::embedding::look_up;
 use crate::autograd::ops::norm::expect_length;
 use crate::autograd::ops::renorm::expect_limit;
@@ -181,6 +181,38 @@ impl Embedding {
             self.weight.set(&cleared)?;
         }
         Ok(())
+    }
+}
+
+impl Architecture for Embedding {
+    const KIND: &'static str = "Embedding";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        self.weight.expect_plain("config")?;
+        let sizes = LayerConfig::new().with("num_embeddings", self.num_embeddings()).with("dim", self.dim());
+        let limits = sizes.with("max_norm", self.max_norm).with("norm_type", self.norm_type);
+        Ok(limits.with("padding_idx", self.padding_idx).with("scale_grad_by_freq", self.scale_grad_by_freq))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let mut layer = Self::new(config.take("num_embeddings")?, config.take("dim")?, rng)?;
+        layer = layer.norm_type(config.take("norm_type")?)?;
+        if let Some(max_norm) = config.take("max_norm")? {
+            layer = layer.max_norm(max_norm)?;
+        }
+        if let Some(index) = config.take("padding_idx")? {
+            layer = layer.padding_idx(index)?;
+        }
+        layer.scale_grad_by_freq = config.take("scale_grad_by_freq")?;
+        config.done()?;
+        Ok(layer)
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        (config.size("num_embeddings") * config.size("dim")).get()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Init, Layer, Mode, Param, Weight};
+use super::core::{Architecture, Init, Layer, LayerConfig, Mode, Param, Weight};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -83,6 +83,31 @@ impl Linear {
     #[must_use]
     pub fn out_features(&self) -> usize {
         self.weight.shape()[0]
+    }
+}
+
+impl Architecture for Linear {
+    const KIND: &'static str = "Linear";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        self.weight.expect_plain("config")?;
+        let sizes =
+            LayerConfig::new().with("in_features", self.in_features()).with("out_features", self.out_features());
+        Ok(sizes.with("bias", self.bias.is_some()))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let layer = Self::new(config.take("in_features")?, config.take("out_features")?, rng)?;
+        let layer = if config.take("bias")? { layer } else { layer.without_bias() };
+        config.done()?;
+        Ok(layer)
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        (config.size("in_features") * config.size("out_features")).get()
     }
 }
 

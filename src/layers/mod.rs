@@ -15,6 +15,7 @@ mod lora;
 mod norm;
 mod position;
 mod recurrent;
+mod registry;
 mod shape;
 mod transformer;
 
@@ -32,6 +33,7 @@ pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,
 };
+pub use registry::register;
 pub use shape::Flatten;
 pub use transformer::{
     Transformer, TransformerActivation, TransformerCache, TransformerDecoder, TransformerDecoderLayer,

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::core::{Layer, Mode, Param};
+use super::core::{Architecture, Layer, LayerConfig, Mode, Param};
 use crate::error::{Error, Result};
+use crate::rng::Rng;
 use crate::tensor::{DType, Shape, Tensor};
 
 /// Brings each example to mean 0 and variance 1, then scales and moves every feature by learned amounts:
@@ -67,6 +68,36 @@ impl LayerNorm {
     pub fn without_affine(mut self) -> Self {
         (self.weight, self.bias) = (None, None);
         self
+    }
+}
+
+impl LayerNorm {
+    pub(crate) fn epsilon(&self) -> f64 {
+        self.eps
+    }
+}
+
+impl Architecture for LayerNorm {
+    const KIND: &'static str = "LayerNorm";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        let config = LayerConfig::new().with("normalized_shape", &*self.normalized_shape).with("eps", self.eps);
+        Ok(config.with("weight", self.weight.is_some()).with("bias", self.bias.is_some()))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
+        let mut layer = Self::new(config.take::<Vec<usize>>("normalized_shape")?)?.eps(config.take("eps")?);
+        if !config.take::<bool>("weight")? {
+            layer.weight = None;
+        }
+        if !config.take::<bool>("bias")? {
+            layer.bias = None;
+        }
+        config.done()?;
+        Ok(layer)
     }
 }
 
@@ -139,6 +170,28 @@ impl RmsNorm {
     pub fn without_affine(mut self) -> Self {
         self.weight = None;
         self
+    }
+}
+
+impl Architecture for RmsNorm {
+    const KIND: &'static str = "RmsNorm";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        let config = LayerConfig::new().with("normalized_shape", &*self.normalized_shape).with("eps", self.eps);
+        Ok(config.with("weight", self.weight.is_some()))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
+        let mut layer = Self::new(config.take::<Vec<usize>>("normalized_shape")?)?;
+        layer.eps = config.take("eps")?;
+        if !config.take::<bool>("weight")? {
+            layer.weight = None;
+        }
+        config.done()?;
+        Ok(layer)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::core::{Init, Layer, Mode, Param};
+use super::core::{Architecture, Init, Layer, LayerConfig, Mode, Param};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::create::stale;
@@ -98,6 +98,23 @@ impl SinusoidalPositions {
     }
 }
 
+impl Architecture for SinusoidalPositions {
+    const KIND: &'static str = "SinusoidalPositions";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        Ok(LayerConfig::new().with("max_len", self.table.shape()[0]).with("dim", self.table.shape()[1]))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
+        let layer = Self::new(config.take("max_len")?, config.take("dim")?)?;
+        config.done()?;
+        Ok(layer)
+    }
+}
+
 impl Layer for SinusoidalPositions {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -167,6 +184,27 @@ impl LearnedPositions {
         x.expect_dtype(name, "the input", self.weight.dtype())?;
         let steps = steps(name, x, self.weight.shape()[1], offset, self.weight.shape()[0])?;
         x.add(&self.weight.narrow(0, offset, steps)?)
+    }
+}
+
+impl Architecture for LearnedPositions {
+    const KIND: &'static str = "LearnedPositions";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        Ok(LayerConfig::new().with("max_len", self.weight.shape()[0]).with("dim", self.weight.shape()[1]))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let layer = Self::new(config.take("max_len")?, config.take("dim")?, rng)?;
+        config.done()?;
+        Ok(layer)
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        (config.size("max_len") * config.size("dim")).get()
     }
 }
 
@@ -295,6 +333,26 @@ impl RotaryPositions {
             _ => [self.rounded[0].narrow(0, offset, steps)?, self.rounded[1].narrow(0, offset, steps)?],
         };
         x.rotary(&cos, &sin, self.interleaved)
+    }
+}
+
+impl Architecture for RotaryPositions {
+    const KIND: &'static str = "RotaryPositions";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        let config = LayerConfig::new().with("max_len", self.max_len()).with("head_dim", self.head_dim);
+        Ok(config.with("dims", self.dims).with("base", self.base).with("interleaved", self.interleaved))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
+        let mut layer = Self::new(config.take("max_len")?, config.take("head_dim")?)?;
+        layer = layer.base(config.take("base")?)?.dims(config.take("dims")?)?;
+        layer.interleaved = config.take("interleaved")?;
+        config.done()?;
+        Ok(layer)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Layers that only change the shape.
 
-use super::core::{Layer, Mode};
+use super::core::{Architecture, Layer, LayerConfig, Mode};
 use crate::error::Result;
+use crate::rng::Rng;
 use crate::tensor::Tensor;
 
 /// Joins all dimensions from `start` on into one. By default the first dimension, which counts the examples, is kept:
@@ -31,6 +32,23 @@ impl Flatten {
 impl Default for Flatten {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Architecture for Flatten {
+    const KIND: &'static str = "Flatten";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        Ok(LayerConfig::new().with("start", self.start).with("end", self.end))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
+        let layer = Self::dims(config.take("start")?, config.take("end")?);
+        config.done()?;
+        Ok(layer)
     }
 }
 

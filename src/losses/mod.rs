@@ -138,8 +138,9 @@ pub trait Loss: Send + Sync {
 
 /// A loss from a closure whose arguments need no types, since this function says what they are.
 ///
-/// A closure that is given to a [`Trainer`](crate::train::Trainer) as it is writes them down: without them the compiler takes
-/// both for references of one particular lifetime, and says that its "implementation of `FnOnce` is not general enough".
+/// A closure that is given to a [`Trainer`](crate::train::Trainer) as it is writes them down, if only as `|p: &_, t: &_| ..`:
+/// without them the compiler takes both for references of one particular lifetime, and says that its "implementation of `FnOnce`
+/// is not general enough".
 ///
 /// ```
 /// use demotic::losses::{self, from_fn};

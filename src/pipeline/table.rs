@@ -7,7 +7,7 @@ use super::{ClassPrediction, PREPROCESSOR};
 use crate::data::{Preprocessor, Table, Value};
 use crate::error::{Error, Result};
 use crate::io::{Attachment, Metadata, ModelFile};
-use crate::layers::{Architecture, Layer, LayerExt, ModuleExt};
+use crate::layers::{Architecture, IntoLayer, Layer, LayerExt, ModuleExt, register};
 use crate::models::{LinearRegression, Mlp};
 use crate::tensor::{DType, Tensor};
 
@@ -59,8 +59,8 @@ impl Pipeline {
     /// # Errors
     /// If the preprocessor has no target, or the model does not take its features or gives something else.
     #[track_caller]
-    pub fn new(preprocessor: Preprocessor, model: impl Layer + 'static) -> Result<Self> {
-        Self::put_together("Pipeline::new", preprocessor, Box::new(model))
+    pub fn new(preprocessor: Preprocessor, model: impl IntoLayer) -> Result<Self> {
+        Self::put_together("Pipeline::new", preprocessor, model.into_layer())
     }
 
     #[track_caller]
@@ -182,25 +182,16 @@ impl Pipeline {
         super::save(&*self.model, with, &[(PREPROCESSOR, self.preprocessor.to_json()?)], path.as_ref())
     }
 
-    /// Reads a file that [`save`](Self::save) wrote, with an [`Mlp`] or a [`LinearRegression`] as its model.
+    /// Reads a file that [`save`](Self::save) wrote, with any layer of this crate as its model, such as an [`Mlp`], a
+    /// [`LinearRegression`] or a [`Sequential`](crate::layers::Sequential), or one that was [registered](register).
     ///
     /// # Errors
-    /// If the file cannot be read or is malformed, has no preprocessing, or holds another kind of model.
+    /// If the file cannot be read or is malformed, has no preprocessing, or holds a kind of model that is not known.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let file = ModelFile::open("open", path.as_ref())?;
-        match file.kind() {
-            Mlp::KIND => Self::from_file::<Mlp>(&file),
-            LinearRegression::KIND => Self::from_file::<LinearRegression>(&file),
-            kind => {
-                let e = file.error(format_args!(
-                    "holds a `{kind}`, expected one of `{}` and `{}`",
-                    Mlp::KIND,
-                    LinearRegression::KIND
-                ));
-                Err(e.with_help("Pipeline::open_as::<M>(path) opens a model of any type M"))
-            }
-        }
+        register::<Mlp>()?;
+        register::<LinearRegression>()?;
+        Self::from_file("open", &ModelFile::open("open", path.as_ref())?, ModelFile::build_layer)
     }
 
     /// The same for a model of type `M`.
@@ -209,19 +200,19 @@ impl Pipeline {
     /// As for [`open`](Self::open).
     #[track_caller]
     pub fn open_as<M: Architecture + Layer + 'static>(path: impl AsRef<Path>) -> Result<Self> {
-        Self::from_file::<M>(&ModelFile::open("open", path.as_ref())?)
+        let model = |file: &ModelFile| Ok(Box::new(file.build::<M>()?) as Box<dyn Layer>);
+        Self::from_file("open", &ModelFile::open("open", path.as_ref())?, model)
     }
 
     #[track_caller]
-    fn from_file<M: Architecture + Layer + 'static>(file: &ModelFile) -> Result<Self> {
+    fn from_file(op: &'static str, file: &ModelFile, model: fn(&ModelFile) -> Result<Box<dyn Layer>>) -> Result<Self> {
         let metadata = file.metadata();
         let Some(json) = metadata.get(PREPROCESSOR) else {
             let e = file.error("holds a model, but no preprocessing");
             return Err(e.with_help(format!("{}::open(path) opens the model alone", file.kind())));
         };
         let preprocessor = Preprocessor::from_json(json).map_err(|e| file.because(e))?;
-        let model = file.build::<M>()?;
-        Self::put_together("open", preprocessor, Box::new(model)).map_err(|e| file.because(e))
+        Self::put_together(op, preprocessor, model(file)?).map_err(|e| file.because(e))
     }
 
     /// What the model gives for features, without their units.

@@ -201,8 +201,9 @@ impl Supervised {
     }
 }
 
-impl<L: Layer> Task<L, (Tensor, Tensor)> for Supervised {
-    fn objective(&self, model: &L, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
+impl Supervised {
+    #[track_caller]
+    fn of(&self, model: &dyn Layer, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
         let count = self.loss.count(y);
         if mode.is_training() && count == 0.0 {
             // Its mean would be one of nothing.
@@ -211,6 +212,23 @@ impl<L: Layer> Task<L, (Tensor, Tensor)> for Supervised {
         let _unrecorded = (!mode.is_training()).then(autograd::pause_recording);
         let prediction = model.forward(x, mode)?;
         self.compared(x, prediction, y, count)
+    }
+}
+
+impl<L: Layer> Task<L, (Tensor, Tensor)> for Supervised {
+    fn objective(&self, model: &L, batch: &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
+        self.of(model, batch, mode)
+    }
+
+    fn diagnose(&self, (x, y): &(Tensor, Tensor), number: &dyn Fn(usize) -> usize) -> Option<String> {
+        diagnosis::not_finite(x, y, number)
+    }
+}
+
+/// For a model that is chosen while the program runs.
+impl Task<Box<dyn Layer>, (Tensor, Tensor)> for Supervised {
+    fn objective(&self, model: &Box<dyn Layer>, batch: &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
+        self.of(&**model, batch, mode)
     }
 
     fn diagnose(&self, (x, y): &(Tensor, Tensor), number: &dyn Fn(usize) -> usize) -> Option<String> {

@@ -345,6 +345,25 @@ fn a_pipeline_names_classes_with_probabilities() -> Result<()> {
     Ok(())
 }
 
+/// A layer of which files know nothing.
+#[derive(Clone)]
+struct Nameless(Linear);
+
+impl Module for Nameless {
+    fn visit(&self, visitor: &mut demotic::layers::Visitor<'_>) {
+        visitor.field("linear", &self.0);
+    }
+    fn visit_mut(&mut self, visitor: &mut demotic::layers::VisitorMut<'_>) {
+        visitor.field("linear", &mut self.0);
+    }
+}
+
+impl Layer for Nameless {
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        self.0.at("linear", x, mode)
+    }
+}
+
 #[test]
 fn what_does_not_fit_together_is_no_pipeline() -> Result<()> {
     let (folder, mut rng) = (Folder::new(), Rng::seed(0));
@@ -357,9 +376,12 @@ fn what_does_not_fit_together_is_no_pipeline() -> Result<()> {
     assert_eq!(e.message(), "Pipeline::new: the preprocessor was fitted without a target");
 
     // A model that cannot be opened again is not saved as if it could.
-    let model = sequential![Linear::new(4, 1, &mut rng)?];
+    let e = Pipeline::new(prep.clone(), Nameless(Linear::new(4, 1, &mut rng)?))?.save(folder.file()).unwrap_err();
+    assert_eq!(e.message(), "save: a Nameless cannot be made anew from a file: it has no Architecture");
+    assert!(!folder.file().exists());
+    let model = sequential![Linear::new(4, 1, &mut rng)?, Nameless(Linear::new(1, 1, &mut rng)?)];
     let e = Pipeline::new(prep.clone(), model)?.save(folder.file()).unwrap_err();
-    assert_eq!(e.message(), "save: a Sequential cannot be made anew from a file: it has no Architecture");
+    assert_eq!(e.message(), "config: the layer `1`, a Nameless, cannot be described: it has no Architecture");
     assert!(!folder.file().exists());
 
     // Preprocessing and model that were written together, but do not belong together.
@@ -372,8 +394,184 @@ fn what_does_not_fit_together_is_no_pipeline() -> Result<()> {
     assert_eq!(e.help(), Some("Mlp::open(path) opens the model alone"));
     Gpt::new(GptConfig::new(5, 4).layers(1).hidden_size(8), &mut rng)?.save_with(&prep, folder.file())?;
     let e = Pipeline::open(folder.file()).unwrap_err();
-    let message = "holds a `Gpt`, expected one of `Mlp` and `LinearRegression`";
+    let message = "from_config: there is no layer that is called `Gpt`";
     assert_eq!(e.message(), format!("open: {}: {message}", folder.file().display()));
+    Ok(())
+}
+
+/// Layers of every kind that has a configuration, with options that are not the default ones.
+fn described_layers(rng: &mut Rng) -> Result<Vec<(Box<dyn Layer>, Tensor)>> {
+    let rows = Tensor::normal([3, 4], 0.0, 1.0, rng)?;
+    let steps = Tensor::normal([2, 5, 4], 0.0, 1.0, rng)?;
+    let numbers = Tensor::from_nested([0i64, 2, 1])?;
+    let mut adapted = Embedding::new(5, 3, rng)?.norm_type(1.5)?.max_norm(0.75)?.padding_idx(2)?;
+    adapted = adapted.scale_grad_by_freq();
+    let heads = AttentionHeads::new(4, 2)?.kv_heads(2)?.scale(0.3)?.dropout(0.1)?;
+    let heads = heads.rotary(RotaryPositions::new(9, 2)?.base(100.0)?.interleaved())?;
+    let options = TransformerOptions::new(4, 2).feedforward(6).dropout(0.2).eps(1e-3).norm_first();
+    let options = options.activation(TransformerActivation::GeluTanh);
+    let recurrent = Recurrent::new(4, 3).layers(2).bidirectional().without_bias().dropout(0.25);
+    let of_rows: Vec<Box<dyn Layer>> = vec![
+        Box::new(Linear::new(4, 3, rng)?),
+        Box::new(Linear::new(4, 3, rng)?.without_bias()),
+        Box::new(LayerNorm::new(4)?.eps(0.25)),
+        Box::new(LayerNorm::new([3, 4])?.without_bias()),
+        Box::new(LayerNorm::new(4)?.without_affine()),
+        Box::new(RmsNorm::new(4)?),
+        Box::new(RmsNorm::new(4)?.eps(0.5).without_affine()),
+        Box::new(Dropout::new(0.125)?),
+        Box::new(Flatten::dims(0, 1)),
+        Box::new(LearnedPositions::new(7, 4, rng)?),
+        Box::new(SinusoidalPositions::new(7, 4)?),
+        Box::new(RotaryPositions::new(7, 4)?.dims(2)?.base(50.0)?),
+        Box::new(Rnn::new(4, 3, rng)?.relu()),
+        Box::new(Gru::with(recurrent, rng)?),
+        Box::new(Lstm::with(recurrent.projection(2), rng)?),
+        Box::new(RnnCell::new(4, 3, rng)?.relu().without_bias()),
+        Box::new(GruCell::new(4, 3, rng)?.without_bias()),
+        Box::new(LstmCell::new(4, 3, rng)?),
+        Box::new(Activation::from(Elu { alpha: 0.5 })),
+        Box::new(LeakyRelu { slope: 0.25 }),
+        Box::new(Softplus { beta: 2.0, threshold: 5.0 }),
+        Box::new(Hardtanh { lo: -0.5, hi: 0.75 }),
+        Box::new(Softmax { dim: 0 }),
+        Box::new(GeluTanh),
+        Box::new(Residual::new(Linear::new(4, 4, rng)?)),
+        Box::new(Residual::new(Linear::new(4, 2, rng)?).with_shortcut(sequential![Linear::new(4, 2, rng)?, Tanh])),
+        Box::new(sequential![sequential![Linear::new(4, 2, rng)?], Relu, sequential![]]),
+        Box::new(Mlp::new(&[4, 3, 2], rng)?.activation(Gelu).dropout(0.5)?),
+    ];
+    let of_steps: Vec<Box<dyn Layer>> = vec![
+        Box::new(MultiHeadAttention::new(4, 2, rng)?.dropout(0.1)?.zero_attention()),
+        Box::new(MultiHeadAttention::new(4, 2, rng)?.bias_kv(rng)?.key_and_value_dims(4, 4, rng)?.without_bias()),
+        Box::new(SelfAttention::new(4, heads, rng)?.causal()),
+        Box::new(TransformerEncoderLayer::new(&options, rng)?),
+        Box::new(TransformerEncoder::new(&options.clone().without_bias(), 2, rng)?.with_norm(LayerNorm::new(4)?)),
+    ];
+    let mut all: Vec<(Box<dyn Layer>, Tensor)> = vec![(Box::new(adapted), numbers)];
+    all.extend(of_rows.into_iter().map(|layer| (layer, rows.clone())));
+    all.extend(of_steps.into_iter().map(|layer| (layer, steps.clone())));
+    Ok(all)
+}
+
+#[test]
+fn every_layer_comes_back() -> Result<()> {
+    demotic::layers::register::<Mlp>()?;
+    let mut rng = Rng::seed(3);
+    let (mut all, mut inputs) = (Sequential::new(), Vec::new());
+    for (layer, x) in described_layers(&mut rng)? {
+        let again = there_and_back(&sequential![layer.clone()]);
+        let kind = layer.kind();
+        assert_eq!(again.get(0).map(Module::kind), Some(kind));
+        let (y, z) = (layer.predict(&x)?, again.predict(&x)?);
+        assert_eq!(y.to_f64_vec(), z.to_f64_vec(), "{kind}");
+        // In training too: dropout of the same probability, with the same generator.
+        let [y, z] =
+            [&*layer, again.get(0).unwrap()].map(|layer| layer.forward(&x, &mut Mode::train(&mut Rng::seed(5))));
+        assert_eq!(y?.to_f64_vec(), z?.to_f64_vec(), "{kind}");
+        all.push(layer);
+        inputs.push(x);
+    }
+    let again = there_and_back(&all);
+    for ((one, other), x) in all.iter().zip(again.iter()).zip(&inputs) {
+        assert_eq!(one.predict(x)?.to_f64_vec(), other.predict(x)?.to_f64_vec(), "{}", one.kind());
+    }
+    // One by one, as what they are.
+    there_and_back(&Linear::new(3, 2, &mut rng)?);
+    there_and_back(&Lstm::new(3, 2, &mut rng)?);
+    Ok(())
+}
+
+#[test]
+fn a_pipeline_of_any_layers_comes_back() -> Result<()> {
+    let (folder, mut rng) = (Folder::new(), Rng::seed(0));
+    let houses = houses();
+    let prep = Preprocessor::fit(&houses, "price")?;
+    let hidden = Residual::new(sequential![LayerNorm::new(8)?, Linear::new(8, 8, &mut rng)?, Gelu, Dropout::new(0.1)?]);
+    let model = sequential![Linear::new(4, 8, &mut rng)?, hidden, Linear::new(8, 1, &mut rng)?];
+    let pipeline = Pipeline::new(prep, model)?;
+    pipeline.save(folder.file())?;
+    let again = Pipeline::open(folder.file())?;
+    assert_eq!(again.predict(&houses)?, pipeline.predict(&houses)?);
+    assert_eq!(again.model().kind(), "Sequential");
+    assert_eq!(Pipeline::open_as::<Sequential>(folder.file())?.predict(&houses)?, pipeline.predict(&houses)?);
+    Ok(())
+}
+
+/// Descriptions of layers that nobody wrote.
+#[test]
+fn damaged_descriptions_of_layers_are_errors() -> Result<()> {
+    let folder = Folder::new();
+    let path = folder.file();
+    let open = |config: &str| {
+        let linear = Linear::new(2, 2, &mut Rng::seed(0)).unwrap();
+        let state = linear.state_dict();
+        let description = format!(r#"{{"version":1,"kind":"Sequential","config":{config}}}"#);
+        let metadata = Metadata::from_iter([("demotic.model", description)]);
+        let tensors = state.iter().map(|(name, tensor)| (format!("0.{name}"), tensor)).collect::<Vec<_>>();
+        let named = tensors.iter().map(|(name, tensor)| (name.as_str(), *tensor));
+        safetensors::save_tensors(named, &metadata, &path).unwrap();
+        Sequential::open(&path).map(drop)
+    };
+    let linear = |fields: &str| format!(r#"[{{"kind":"Linear","config":{{{fields}}}}}]"#);
+    open(&linear(r#""in_features":2,"out_features":2,"bias":true"#))?;
+    let message =
+        |config: &str| open(config).unwrap_err().message().replace(&format!("open: {}: ", path.display()), "");
+    let sizes = r#""in_features":2,"out_features":2"#;
+    assert_eq!(message(&linear(sizes)), "from_config: there is no `bias`");
+    assert_eq!(
+        message(&linear(&format!(r#"{sizes},"bias":true,"biass":1"#))),
+        "from_config: there is no option `biass`"
+    );
+    assert!(
+        message(&linear(&format!(r#"{sizes},"bias":3"#))).starts_with("from_config: `bias`: invalid type: integer `3`")
+    );
+    assert!(
+        message(&linear(r#""in_features":-2"#)).starts_with("from_config: `in_features`: invalid value: integer `-2`")
+    );
+    let huge = linear(r#""in_features":4294967296,"out_features":4294967296,"bias":true"#);
+    assert_eq!(message(&huge), format!("the configuration is that of {} parameters, the file has 6", usize::MAX));
+    assert_eq!(message(r#"[{"kind":"Nothing"}]"#), "from_config: there is no layer that is called `Nothing`");
+    let e = open(r#"[{"kind":"Nothing"}]"#).unwrap_err();
+    assert_eq!(e.help(), Some("if it is one of your own, call layers::register::<TheLayer>() first"));
+    assert_eq!(
+        message(r#"[{"kind":"Relu","config":"gelu"}]"#),
+        "from_config: the configuration of a Relu is that of a Gelu"
+    );
+    assert_eq!(
+        message(r#"[{"kind":"Residual","config":[]}]"#),
+        "from_config: a Residual of 0 layers, expected one, or one and a shortcut"
+    );
+    let gru = r#"{"features":2,"hidden":2,"layers":1,"bidirectional":false,"bias":true,"dropout":0.0,"projection":null,"relu":true}"#;
+    assert!(message(&format!(r#"[{{"kind":"Gru","config":{gru}}}]"#)).contains("with relu"));
+    for config in ["7", "{}", "[1]", r#"[{"kind":7}]"#, r#"[{"kind":"Relu","config":{}}]"#, "[[]]", "null"] {
+        assert!(open(config).is_err(), "{config}");
+    }
+    // As many layers as the text is long, and a few levels more than can be read.
+    let many = vec![r#"{"kind":"Relu","config":"relu"}"#; 10_000].join(",");
+    let e = message(&format!("[{many}]"));
+    assert!(e.contains("0.weight"), "{e}");
+    let deep = (0..60).fold(sequential![Relu], |inner, _| sequential![inner]);
+    deep.save(&path)?;
+    let e = Sequential::open(&path).unwrap_err();
+    assert!(e.message().contains("is nested more than 100 levels deep"), "{e}");
+    there_and_back(&(0..45).fold(sequential![Linear::new(2, 2, &mut Rng::seed(0))?], |inner, _| sequential![inner]));
+    Ok(())
+}
+
+#[test]
+fn weights_with_adapters_are_not_described() -> Result<()> {
+    let (folder, mut rng) = (Folder::new(), Rng::seed(0));
+    let mut model = sequential![Linear::new(4, 2, &mut rng)?];
+    model.add_lora("*", 1, 1.0, &mut rng)?;
+    model.save(folder.file())?;
+    let e = Sequential::open(folder.file()).unwrap_err();
+    assert!(
+        e.message().ends_with("config: a weight has an adapter, a Lora, of which configurations know nothing"),
+        "{e}"
+    );
+    let mut again = model.clone();
+    again.load(folder.file())?;
     Ok(())
 }
 

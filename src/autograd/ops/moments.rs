@@ -80,10 +80,12 @@ fn std(x: &Tensor, r: &Over, correction: f64) -> Tensor {
                 }
                 None => (input.clone(), y),
             };
+            // A constant under a root, where an infinite gradient arrives, has the gradient 0 too.
+            let g = g.reshape(&*kept)?.masked_fill(&y.eq_scalar(0.0), 0.0)?;
             // An infinite divisor makes the gradient 0 where the deviation is, and keeps its own gradients finite.
             let y = y.masked_fill(&y.eq_scalar(0.0), f64::INFINITY)?;
             // The distances in deviations first: both may be tiny or huge, their quotient is not.
-            centered(&input, reduced)?.div(&y)?.mul(&g.div_scalar(divisor).reshape(&*kept)?)
+            centered(&input, reduced)?.div(&y)?.mul(&g.div_scalar(divisor))
         });
     })
 }
@@ -128,6 +130,8 @@ mod tests {
         let x = tensor![[2.0, 2.0], [1.0, 3.0]].tracked().unwrap();
         let grads = x.std_dims(&[1], 0.0, false).unwrap().sum().backward().unwrap();
         assert_eq!(grads.wrt(&x).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0, -0.5, 0.5]);
+        let root = x.std_dims(&[1], 0.0, false).unwrap().sqrt();
+        assert_eq!(root.sum().backward().unwrap().wrt(&x).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0, -0.25, 0.25]);
     }
 
     #[test]

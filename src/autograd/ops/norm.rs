@@ -45,6 +45,8 @@ pub(super) fn norm(x: &Tensor, p: f64, r: &Over) -> Tensor {
         let (input, r) = (x.for_gradient(), *r);
         tape.edge_with_output(x, move |g, y| {
             let (g, y) = (g.reshape(&*r.kept)?, y.reshape(&*r.kept)?);
+            // A norm of 0 has the gradient 0, of whatever steep function it is the argument.
+            let g = g.masked_fill(&y.eq_scalar(0.0), 0.0)?;
             // How a norm grows does not depend on the unit of its elements.
             let unit = if p == 1.0 { None } else { unit(&input, &y, &r, p < 0.0)? };
             let slope = match unit {
@@ -131,6 +133,18 @@ mod tests {
         for p in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, INF, -INF] {
             let grads = x.norm(p).backward().unwrap();
             assert_eq!(grads.wrt(&x).unwrap().to_f64_vec(), [0.0; 3], "p = {p}");
+        }
+    }
+
+    /// As in PyTorch for 1 < p < 2 and p > 2; for other norms it gives 0 · ∞ there.
+    #[test]
+    fn zeros_under_a_root_have_gradient_zero() {
+        let x = Tensor::zeros([2, 3]).unwrap().to_dtype(DType::F64).tracked().unwrap();
+        for p in [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, INF] {
+            for root in [Tensor::sqrt, |y: &Tensor| y.powf(0.25), Tensor::log, Tensor::reciprocal] {
+                let grads = root(&x.norm_dims(p, &[1], false).unwrap()).sum().backward().unwrap();
+                assert_eq!(grads.wrt(&x).unwrap().to_f64_vec(), [0.0; 6], "p = {p}");
+            }
         }
     }
 

@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
-use crate::layers::{KvCache, Mode, RotaryPositions};
+use crate::layers::registry::part;
+use crate::layers::{Architecture, KvCache, LayerConfig, Mode, RotaryPositions};
+use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
 const NAME: &str = "AttentionHeads";
@@ -39,6 +41,34 @@ pub struct AttentionHeads {
     scale: Option<f64>,
     dropout: f64,
     rotary: Option<RotaryPositions>,
+}
+
+impl AttentionHeads {
+    /// What files say of them.
+    #[track_caller]
+    pub(super) fn described(&self) -> Result<LayerConfig> {
+        let sizes = LayerConfig::new().with("num_heads", self.num_heads).with("kv_heads", self.kv_heads);
+        let sizes = sizes.with("head_dim", self.head_dim).with("scale", self.scale).with("dropout", self.dropout);
+        Ok(sizes.with("rotary", part(self.rotary.as_ref())?))
+    }
+
+    pub(super) fn dropout_probability(&self) -> f64 {
+        self.dropout
+    }
+
+    #[track_caller]
+    pub(super) fn from_described(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let mut heads = Self::new(config.take("num_heads")?, config.take("head_dim")?)?;
+        heads = heads.kv_heads(config.take("kv_heads")?)?.dropout(config.take("dropout")?)?;
+        if let Some(scale) = config.take("scale")? {
+            heads = heads.scale(scale)?;
+        }
+        if let Some(rotary) = config.take("rotary")? {
+            heads = heads.rotary(RotaryPositions::from_config(rotary, rng)?)?;
+        }
+        config.done()?;
+        Ok(heads)
+    }
 }
 
 impl AttentionHeads {

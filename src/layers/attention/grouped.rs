@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{AttentionHeads, AttentionMasks};
 use crate::error::{Error, Result};
-use crate::layers::{KvCache, Layer, LayerExt, Linear, Mode};
+use crate::layers::{Architecture, KvCache, Layer, LayerConfig, LayerExt, Linear, Mode};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -149,6 +149,41 @@ impl SelfAttention {
         let options = if self.causal { options.causal() } else { options };
         let y = self.heads.attend([&q, &k, &v], cache, options, mode)?;
         self.o_proj.at("o_proj", &y, mode)
+    }
+}
+
+impl Architecture for SelfAttention {
+    const KIND: &'static str = "SelfAttention";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        let projections = [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj];
+        for projection in projections {
+            projection.weight.expect_plain("config")?;
+        }
+        let config =
+            LayerConfig::new().with("embed_dim", self.q_proj.in_features()).with("heads", self.heads.described()?);
+        let biases = projections.map(|projection| projection.bias.is_some());
+        Ok(config.with("biases", &biases[..]).with("causal", self.causal))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let heads = AttentionHeads::from_described(config.take("heads")?, rng)?;
+        let mut layer = Self::new(config.take("embed_dim")?, heads, rng)?;
+        let biases: [bool; 4] = config.take("biases")?;
+        let projections = [&mut layer.q_proj, &mut layer.k_proj, &mut layer.v_proj, &mut layer.o_proj];
+        for (projection, bias) in projections.into_iter().zip(biases) {
+            projection.bias = projection.bias.take().filter(|_| bias);
+        }
+        layer.causal = config.take("causal")?;
+        config.done()?;
+        Ok(layer)
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        config.size("embed_dim").get()
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
-use crate::layers::core::{Init, Layer, LayerExt, Mode, Param};
+use crate::layers::core::{Architecture, Init, Layer, LayerConfig, LayerExt, Mode, Param};
 use crate::layers::kv_cache::KvCache;
 use crate::layers::linear::Linear;
 use crate::rng::Rng;
@@ -397,6 +397,44 @@ fn same(a: &Tensor, b: &Tensor) -> bool {
         (_, _) => false,
     };
     std::ptr::eq(a, b) || a.shares_storage(b) && a.layout() == b.layout() && same_node
+}
+
+impl Architecture for MultiHeadAttention {
+    const KIND: &'static str = "MultiHeadAttention";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        self.out_proj.weight.expect_plain("config")?;
+        let inputs = |weight: &Option<Param>| weight.as_ref().map(|weight| weight.shape()[1]);
+        let config = LayerConfig::new().with("embed_dim", self.embed_dim).with("num_heads", self.num_heads());
+        let config = config.with("key_dim", inputs(&self.k_proj_weight)).with("value_dim", inputs(&self.v_proj_weight));
+        let config = config.with("in_proj_bias", self.in_proj_bias.is_some()).with("bias_kv", self.bias_k.is_some());
+        let config = config.with("out_proj_bias", self.out_proj.bias.is_some());
+        Ok(config.with("dropout", self.heads.dropout_probability()).with("zero_attention", self.zero_attention))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let mut layer = Self::new(config.take("embed_dim")?, config.take("num_heads")?, rng)?;
+        layer = layer.dropout(config.take("dropout")?)?;
+        if let (Some(keys), Some(values)) = (config.take("key_dim")?, config.take("value_dim")?) {
+            layer = layer.key_and_value_dims(keys, values, rng)?;
+        }
+        if config.take("bias_kv")? {
+            layer = layer.bias_kv(rng)?;
+        }
+        let (in_proj, out_proj) = (config.take::<bool>("in_proj_bias")?, config.take::<bool>("out_proj_bias")?);
+        layer.in_proj_bias = layer.in_proj_bias.filter(|_| in_proj);
+        layer.out_proj.bias = layer.out_proj.bias.filter(|_| out_proj);
+        layer.zero_attention = config.take("zero_attention")?;
+        config.done()?;
+        Ok(layer)
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        (config.size("embed_dim") * config.size("embed_dim") * 2).get()
+    }
 }
 
 impl Layer for MultiHeadAttention {

@@ -1,7 +1,10 @@
 //! Models that can be made anew from a file.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::module::Module;
 use crate::error::{Error, Result};
@@ -9,7 +12,8 @@ use crate::rng::Rng;
 
 /// A model that can be made from a configuration: its file then holds all that [`open`](crate::io::SaveLoad::open) needs.
 ///
-/// The models of this crate have it. One of your own takes part like this:
+/// The models and most layers of this crate have it. One of your own takes part like this; a layer that is to be part of a
+/// [`Sequential`](super::Sequential) is [registered](crate::layers::register) as well:
 ///
 /// ```
 /// use demotic::prelude::*;
@@ -92,11 +96,16 @@ pub trait Architecture: Module + Sized {
     }
 }
 
+/// How deep a configuration may be nested, so that it can be read again: readers of JSON call themselves for each level.
+const MAX_DEPTH: usize = 100;
+
 /// From what a model can be made anew: its [kind](Architecture::KIND) and its [configuration](Architecture::Config).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Blueprint {
-    kind: &'static str,
-    config: serde_json::Value,
+    kind: Cow<'static, str>,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    config: Value,
 }
 
 impl Blueprint {
@@ -106,25 +115,43 @@ impl Blueprint {
     /// Those of [`Architecture::config`], and if the configuration does not come back from JSON.
     #[track_caller]
     pub fn of<M: Architecture>(model: &M) -> Result<Self> {
-        let config = serde_json::to_value(model.config()?);
+        Self::of_config(M::KIND, model.config()?)
+    }
+
+    #[track_caller]
+    fn of_config<C: Serialize + DeserializeOwned>(kind: &'static str, config: C) -> Result<Self> {
+        let config = serde_json::to_value(config);
         // JSON has no infinite numbers, for instance, and would write null.
-        let config = config.and_then(|config| serde_json::from_value::<M::Config>(config.clone()).map(|_| config));
+        let config = config.and_then(|config| serde_json::from_value::<C>(config.clone()).map(|_| config));
+        Self::checked(kind, config)
+    }
+
+    #[track_caller]
+    fn checked(kind: &'static str, config: serde_json::Result<Value>) -> Result<Self> {
         match config {
-            Ok(config) => Ok(Self { kind: M::KIND, config }),
+            Ok(config) if depth(&config) > MAX_DEPTH => {
+                let message = format!("the configuration of this {kind} is nested more than {MAX_DEPTH} levels deep");
+                Err(Error::format("save", message).with_help("put layers that follow each other into one Sequential"))
+            }
+            Ok(config) => Ok(Self { kind: kind.into(), config }),
             Err(e) => {
-                let message = format!("the configuration of this {} has no form in JSON: {e}", M::KIND);
+                let message = format!("the configuration of this {kind} has no form in JSON: {e}");
                 Err(Error::format("save", message).with_source(e))
             }
         }
     }
 
-    /// The kind of model.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        self.kind
+    pub(crate) fn new(kind: String, config: Value) -> Self {
+        Self { kind: kind.into(), config }
     }
 
-    pub(crate) fn value(&self) -> &serde_json::Value {
+    /// The kind of model.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(crate) fn value(&self) -> &Value {
         &self.config
     }
 
@@ -132,6 +159,15 @@ impl Blueprint {
     #[must_use]
     pub fn config(&self) -> String {
         self.config.to_string()
+    }
+}
+
+/// How many lists and objects are in each other.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

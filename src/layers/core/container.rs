@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::layer::{Layer, LayerExt, unbox};
+use super::architecture::Blueprint;
+use super::layer::{IntoLayer, Layer, LayerExt};
 use super::mode::Mode;
 use super::module::{Module, Visitor, VisitorMut};
 use crate::error::{Error, Result};
@@ -13,15 +14,17 @@ use crate::tensor::Tensor;
 const MAX_NESTING: usize = 128;
 
 /// A layer inside another one, if it is not nested too deeply itself.
-pub(crate) fn inside(layer: impl Layer + 'static) -> Box<dyn Layer> {
+pub(crate) fn inside(layer: impl IntoLayer) -> Box<dyn Layer> {
+    unless_too_deep(layer.into_layer())
+}
+
+fn unless_too_deep(layer: Box<dyn Layer>) -> Box<dyn Layer> {
     let levels = |path: &str| if path.is_empty() { 0 } else { 1 + path.matches('.').count() };
     let mut deepest = 0;
     layer.visit(&mut Visitor::with_modules(&mut |_, _| (), &mut |path, _| deepest = deepest.max(levels(path))));
     if deepest >= MAX_NESTING {
         return Box::new(NestedTooDeeply);
     }
-    let mut layer: Box<dyn Layer> = Box::new(layer);
-    unbox(&mut layer);
     layer
 }
 
@@ -44,13 +47,21 @@ impl Layer for NestedTooDeeply {
 ///
 /// What is nested more than 128 levels deep is not taken: the forward pass is then an error.
 ///
+/// Its file says of which layers it is made, if each of them has an [`Architecture`](super::Architecture), as most of this crate
+/// do; for layers of your own see [`register`](crate::layers::register).
+///
 /// ```
 /// use demotic::prelude::*;
 ///
 /// let mut rng = Rng::seed(0);
 /// let model = sequential![Linear::new(8, 64, &mut rng)?, Relu, Linear::new(64, 1, &mut rng)?];
 /// assert_eq!(model.predict(&Tensor::zeros([5, 8])?)?.shape(), [5, 1]);
-/// # Ok::<(), demotic::Error>(())
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.safetensors");
+/// model.save(&path)?;
+/// assert_eq!(format!("{:?}", Sequential::open(&path)?), "[Linear, Relu, Linear]");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Sequential {
@@ -66,13 +77,13 @@ impl Sequential {
 
     /// The same with one more layer at the end.
     #[must_use]
-    pub fn with(mut self, layer: impl Layer + 'static) -> Self {
+    pub fn with(mut self, layer: impl IntoLayer) -> Self {
         self.push(layer);
         self
     }
 
     /// Adds a layer at the end.
-    pub fn push(&mut self, layer: impl Layer + 'static) {
+    pub fn push(&mut self, layer: impl IntoLayer) {
         self.layers.push(inside(layer));
     }
 
@@ -125,7 +136,7 @@ impl Sequential {
     /// # Errors
     /// If there are fewer layers than that.
     #[track_caller]
-    pub fn insert(&mut self, index: usize, layer: impl Layer + 'static) -> Result<()> {
+    pub fn insert(&mut self, index: usize, layer: impl IntoLayer) -> Result<()> {
         if index > self.len() {
             return Err(self.no_layer("insert", index));
         }
@@ -150,7 +161,7 @@ impl Sequential {
     /// # Errors
     /// If there is none.
     #[track_caller]
-    pub fn replace(&mut self, index: usize, layer: impl Layer + 'static) -> Result<Box<dyn Layer>> {
+    pub fn replace(&mut self, index: usize, layer: impl IntoLayer) -> Result<Box<dyn Layer>> {
         match self.layers.get_mut(index) {
             Some(place) => Ok(std::mem::replace(place, inside(layer))),
             None => Err(self.no_layer("replace", index)),
@@ -181,6 +192,9 @@ impl Module for Sequential {
     }
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         self.layers.visit_mut(visitor);
+    }
+    fn blueprint(&self) -> Option<Result<Blueprint>> {
+        Some(Blueprint::of(self))
     }
 }
 
@@ -231,13 +245,21 @@ crate::module!(Residual { inner, shortcut });
 impl Residual {
     /// Adds the input of `inner` to its output.
     #[must_use]
-    pub fn new(inner: impl Layer + 'static) -> Self {
+    pub fn new(inner: impl IntoLayer) -> Self {
         Self { inner: inside(inner), shortcut: None }
+    }
+
+    pub(crate) fn inner(&self) -> &dyn Layer {
+        &*self.inner
+    }
+
+    pub(crate) fn shortcut(&self) -> Option<&dyn Layer> {
+        self.shortcut.as_deref()
     }
 
     /// Sends the input through `shortcut` before it is added.
     #[must_use]
-    pub fn with_shortcut(mut self, shortcut: impl Layer + 'static) -> Self {
+    pub fn with_shortcut(mut self, shortcut: impl IntoLayer) -> Self {
         self.shortcut = Some(inside(shortcut));
         self
     }

@@ -6,7 +6,7 @@ use super::mode::{Mode, Name};
 use super::module::Module;
 use super::summary::Summary;
 use crate::autograd;
-use crate::error::{Here, Result, bug};
+use crate::error::Result;
 use crate::tensor::{Shape, Tensor};
 
 /// A [`Module`] that maps one tensor to another.
@@ -39,7 +39,8 @@ use crate::tensor::{Shape, Tensor};
     label = "expected a layer",
     note = "what makes a layer can fail and returns a `Result`: append `?`, as in `Linear::new(8, 64, &mut rng)?`",
     note = "a function of tensors becomes a layer by a type of its own: derive `Clone`, write `module!(MyLayer {{ .. }})` and \
-            implement `Layer`"
+            implement `Layer`",
+    note = "a `Box<dyn Layer>` holds a layer and is none itself: pass on `&*layer`, or put it into a `Sequential`"
 )]
 pub trait Layer: Module + CloneLayer {
     /// The output for `x`. The shapes are stated by each layer; the first dimension usually counts examples.
@@ -131,15 +132,58 @@ impl<L: Layer + Clone + 'static> CloneLayer for L {
 
 impl Clone for Box<dyn Layer> {
     fn clone(&self) -> Self {
-        innermost(self).clone_layer()
+        (**self).clone_layer()
     }
 }
 
-impl Layer for Box<dyn Layer> {
-    #[track_caller]
-    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        // A call through `dyn` does not hand on the caller's line.
-        innermost(self).forward(x, mode).here()
+/// A layer, or one in a box: what goes into other layers, such as a [`Sequential`](super::Sequential).
+///
+/// A `Box<dyn Layer>` is no layer itself. If it were, boxes could be put into boxes without end, and Rust drops such a chain by
+/// calls inside of calls, which no stack has room for. So a layer that is chosen while the program runs has one box:
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// fn chosen(name: &str) -> Box<dyn Layer> {
+///     match name {
+///         "gelu" => Box::new(Gelu),
+///         _ => Box::new(Relu),
+///     }
+/// }
+///
+/// let mut rng = Rng::seed(0);
+/// let model = sequential![Linear::new(8, 64, &mut rng)?, chosen("gelu"), Linear::new(64, 1, &mut rng)?];
+/// assert_eq!(chosen("relu").predict(&tensor![-1.0, 1.0])?.to_vec::<f32>()?, [0.0, 1.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// use demotic::prelude::*;
+///
+/// let layer: Box<dyn Layer> = Box::new(Relu);
+/// let layer: Box<dyn Layer> = Box::new(layer);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer",
+    label = "expected a layer",
+    note = "what makes a layer can fail and returns a `Result`: append `?`, as in `Linear::new(8, 64, &mut rng)?`",
+    note = "a function of tensors becomes a layer by a type of its own: derive `Clone`, write `module!(MyLayer {{ .. }})` and \
+            implement `Layer`"
+)]
+pub trait IntoLayer {
+    /// The layer in its box.
+    fn into_layer(self) -> Box<dyn Layer>;
+}
+
+impl<L: Layer + 'static> IntoLayer for L {
+    fn into_layer(self) -> Box<dyn Layer> {
+        Box::new(self)
+    }
+}
+
+impl IntoLayer for Box<dyn Layer> {
+    fn into_layer(self) -> Box<dyn Layer> {
+        self
     }
 }
 
@@ -154,35 +198,6 @@ impl dyn Layer {
     #[must_use]
     pub fn downcast_mut<L: Layer>(&mut self) -> Option<&mut L> {
         self.as_any_mut().downcast_mut()
-    }
-}
-
-/// The layer in a box in a box in a box.
-fn innermost(mut layer: &dyn Layer) -> &dyn Layer {
-    while let Some(inside) = layer.downcast_ref::<Box<dyn Layer>>() {
-        layer = &**inside;
-    }
-    layer
-}
-
-/// Takes a layer out of the boxes in its box, one by one: there may be more of them than a stack has room for calls.
-pub(super) fn unbox(layer: &mut Box<dyn Layer>) {
-    while let Some(inside) = layer.downcast_mut::<Box<dyn Layer>>() {
-        let inside = std::mem::replace(inside, Box::new(Empty));
-        *layer = inside;
-    }
-}
-
-/// What is left in a box whose layer was taken out.
-#[derive(Clone)]
-struct Empty;
-
-crate::module!(Empty {});
-
-impl Layer for Empty {
-    #[track_caller]
-    fn forward(&self, _: &Tensor, _: &mut Mode<'_>) -> Result<Tensor> {
-        Err(bug!("forward", "a box whose layer was taken out"))
     }
 }
 

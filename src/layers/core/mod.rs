@@ -1,6 +1,7 @@
 //! What all layers are built on: parameters and their names, the pass that goes through them, and what is made of layers.
 
 mod architecture;
+mod config;
 mod container;
 mod gradients;
 mod hooks;
@@ -18,11 +19,12 @@ mod weight;
 pub use architecture::{Architecture, Blueprint};
 #[doc(hidden)]
 pub use architecture::{Described, WithArchitecture, WithoutArchitecture};
+pub use config::LayerConfig;
 pub use container::{Residual, Sequential};
 pub use gradients::NamedGradients;
 pub use hooks::{Hooks, OnOutput, Place, on_output};
 pub use init::{Fan, Gain, Init};
-pub use layer::{CloneLayer, Layer, LayerExt};
+pub use layer::{CloneLayer, IntoLayer, Layer, LayerExt};
 pub use mode::{LayerOutput, Mode, Name};
 #[doc(hidden)]
 pub use module::{AsModule, Role, any_value};

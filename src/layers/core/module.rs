@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::architecture::Blueprint;
-use super::layer::{Layer, unbox};
 use super::param::{Buffer, Param};
 use crate::error::Result;
 
@@ -288,19 +287,16 @@ impl<M: Module> Module for Option<M> {
 
 impl<M: Module + ?Sized> Module for Box<M> {
     fn visit(&self, visitor: &mut Visitor<'_>) {
-        visitor.module(unboxed((**self).as_module()));
+        visitor.module((**self).as_module());
     }
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-        if let Some(layer) = self.as_any_mut().downcast_mut() {
-            unbox(layer);
-        }
         visitor.module((**self).as_module_mut());
     }
     fn kind(&self) -> &'static str {
-        unboxed((**self).as_module()).kind()
+        (**self).kind()
     }
     fn blueprint(&self) -> Option<Result<Blueprint>> {
-        unboxed((**self).as_module()).blueprint()
+        (**self).blueprint()
     }
     fn role(&self) -> Role {
         Role::Wrapper
@@ -313,14 +309,6 @@ impl<M: Module + ?Sized> Module for Box<M> {
 #[allow(clippy::empty_loop, reason = "it is never called")]
 pub fn any_value<T>() -> T {
     loop {}
-}
-
-/// What is in a box in a box in a box: there may be more of them than a stack has room for calls.
-fn unboxed(mut module: &dyn Module) -> &dyn Module {
-    while let Some(layer) = module.as_any_ref().downcast_ref::<Box<dyn Layer>>() {
-        module = (**layer).as_module();
-    }
-    module
 }
 
 /// Implements [`Module`](crate::layers::Module) for a struct: `module!(Type { trained, fields }, plain { others })`.

@@ -270,6 +270,20 @@ impl Weight {
         Ok(value)
     }
 
+    /// For the configurations of layers, which have no words for adapters.
+    #[track_caller]
+    pub(crate) fn expect_plain(&self, op: &'static str) -> Result<()> {
+        match self.adapter() {
+            None => Ok(()),
+            Some(adapter) => {
+                let message =
+                    format!("a weight has an adapter, a {}, of which configurations know nothing", adapter.kind());
+                Err(Error::state(op, message)
+                    .with_help("merge it; or make the model in code and load() its parameters"))
+            }
+        }
+    }
+
     /// Takes the adapter out, so that the weight is what it was without.
     pub fn take_adapter(&mut self) -> Option<Box<dyn Adapter>> {
         let Self::Adapted(Adapted { base, .. }) = self else { return None };

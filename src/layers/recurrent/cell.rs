@@ -6,7 +6,7 @@ use super::stack::Weights;
 use super::{Recurrent, RecurrentState};
 use crate::autograd::{Recurrence, RecurrentUnit};
 use crate::error::{Error, Result};
-use crate::layers::core::{Layer, Mode, Module, Visitor, VisitorMut};
+use crate::layers::core::{Architecture, Blueprint, Layer, LayerConfig, Mode, Module, Visitor, VisitorMut};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -84,9 +84,35 @@ macro_rules! cells {
             fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
                 self.0.weights.visit_mut("", visitor);
             }
+            fn blueprint(&self) -> Option<Result<Blueprint>> {
+                Some(Blueprint::of(self))
+            }
         }
 
         /// The hidden state after one step from zeros.
+        impl Architecture for $Name {
+            const KIND: &'static str = stringify!($Name);
+            type Config = LayerConfig;
+
+            #[track_caller]
+            fn config(&self) -> Result<LayerConfig> {
+                let Recurrence { unit, weight_ih, weight_hh, bias, .. } = self.0.weights.recurrence(self.0.unit);
+                let options = Recurrent::new(weight_ih.shape()[1], weight_hh.shape()[1]);
+                Ok(if bias.is_some() { options } else { options.without_bias() }.described(unit))
+            }
+
+            #[track_caller]
+            fn from_config(config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+                let (options, unit) = Recurrent::from_described(config, RecurrentUnit::$unit)?;
+                let layer = Self(Cell::new($new, unit, options.features, options.hidden, rng)?);
+                Ok(if options.bias { layer } else { layer.without_bias() })
+            }
+
+            fn min_parameters(config: &LayerConfig) -> usize {
+                Recurrent::min_parameters(config, RecurrentUnit::$unit)
+            }
+        }
+
         impl Layer for $Name {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Recurrent, RecurrentOutput, RunOptions, Stack};
 use crate::autograd::RecurrentUnit;
 use crate::error::Result;
-use crate::layers::core::{Layer, Mode, Module, Visitor, VisitorMut};
+use crate::layers::core::{Architecture, Blueprint, Layer, LayerConfig, Mode, Module, Visitor, VisitorMut};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -56,6 +56,29 @@ macro_rules! recurrent_layers {
             }
             fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
                 self.0.visit_mut(visitor);
+            }
+            fn blueprint(&self) -> Option<Result<Blueprint>> {
+                Some(Blueprint::of(self))
+            }
+        }
+
+        impl Architecture for $Name {
+            const KIND: &'static str = stringify!($Name);
+            type Config = LayerConfig;
+
+            #[track_caller]
+            fn config(&self) -> Result<LayerConfig> {
+                Ok(self.options().described(self.0.unit()))
+            }
+
+            #[track_caller]
+            fn from_config(config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+                let (options, unit) = Recurrent::from_described(config, RecurrentUnit::$unit)?;
+                Ok(Self(Stack::new($with, unit, options, rng)?))
+            }
+
+            fn min_parameters(config: &LayerConfig) -> usize {
+                Recurrent::min_parameters(config, RecurrentUnit::$unit)
             }
         }
 

@@ -3,7 +3,7 @@
 use super::RecurrentState;
 use crate::autograd::RecurrentUnit;
 use crate::error::{Error, Result};
-use crate::layers::core::{Count, LayerOutput};
+use crate::layers::core::{Count, LayerConfig, LayerOutput};
 use crate::tensor::Tensor;
 
 /// The options of [`Rnn`](super::Rnn), [`Lstm`](super::Lstm) and [`Gru`](super::Gru).
@@ -73,6 +73,43 @@ impl Recurrent {
     }
 
     /// The number of outputs of one direction.
+    /// What files say of it, and of the function of its units.
+    pub(super) fn described(&self, unit: RecurrentUnit) -> LayerConfig {
+        let Self { features, hidden, layers, bidirectional, bias, dropout, projection } = *self;
+        let sizes = LayerConfig::new().with("features", features).with("hidden", hidden).with("layers", layers);
+        let parts = sizes.with("bidirectional", bidirectional).with("bias", bias).with("projection", projection);
+        parts.with("dropout", dropout).with("relu", unit == RecurrentUnit::Relu)
+    }
+
+    /// The options in a file, and the function of the units, of a layer that has `unit` by default.
+    #[track_caller]
+    pub(super) fn from_described(mut config: LayerConfig, unit: RecurrentUnit) -> Result<(Self, RecurrentUnit)> {
+        let options = Self {
+            features: config.take("features")?,
+            hidden: config.take("hidden")?,
+            layers: config.take("layers")?,
+            bidirectional: config.take("bidirectional")?,
+            bias: config.take("bias")?,
+            dropout: config.take("dropout")?,
+            projection: config.take("projection")?,
+        };
+        let unit = match (config.take("relu")?, unit) {
+            (false, unit) => unit,
+            (true, RecurrentUnit::Tanh | RecurrentUnit::Relu) => RecurrentUnit::Relu,
+            (true, unit) => return Err(Error::format("from_config", format!("{} with relu", unit.name()))),
+        };
+        config.done()?;
+        Ok((options, unit))
+    }
+
+    /// The number of parameters that a file speaks of, at least.
+    pub(super) fn min_parameters(config: &LayerConfig, unit: RecurrentUnit) -> usize {
+        match Self::from_described(config.clone(), unit) {
+            Ok((options, unit)) => options.parameters(unit).0.get(),
+            Err(_) => 0,
+        }
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.projection.unwrap_or(self.hidden)
     }

@@ -110,6 +110,10 @@ impl Stack {
         &self.options
     }
 
+    pub(super) fn unit(&self) -> RecurrentUnit {
+        self.unit
+    }
+
     pub(super) fn unit_mut(&mut self) -> &mut RecurrentUnit {
         &mut self.unit
     }

@@ -4,7 +4,8 @@ use super::cache::TransformerCache;
 use super::options::{Rules, TransformerOptions};
 use super::{check_cache, check_layers};
 use crate::error::Result;
-use crate::layers::core::{Layer, LayerExt, Mode};
+use crate::layers::core::{Architecture, Count, Layer, LayerConfig, LayerExt, Mode};
+use crate::layers::registry::part;
 use crate::layers::{AttentionMasks, KvCache, LayerNorm, Linear, MultiHeadAttention};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -89,6 +90,32 @@ impl TransformerEncoderLayer {
             self.linear2.at("linear2", &self.rules.between(&y, mode)?, mode)
         };
         self.rules.add(&x, ("norm2", &self.norm2), feedforward, mode)
+    }
+}
+
+impl Architecture for TransformerEncoderLayer {
+    const KIND: &'static str = "TransformerEncoderLayer";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        let parts = [&self.self_attn.out_proj, &self.linear1, &self.linear2];
+        for part in parts {
+            part.weight.expect_plain("config")?;
+        }
+        let config = self.rules.described().with("d_model", self.self_attn.embed_dim());
+        let config = config.with("num_heads", self.self_attn.num_heads()).with("bias", self.linear1.bias.is_some());
+        Ok(config.with("feedforward", self.linear1.out_features()).with("eps", self.norm1.epsilon()))
+    }
+
+    #[track_caller]
+    fn from_config(config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        Self::new(&TransformerOptions::from_described(config)?, rng)
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        let (width, inner) = (config.size("d_model").get(), config.size("feedforward").get());
+        (Count::new(width) * width * 4 + Count::new(width) * inner * 2).get()
     }
 }
 
@@ -203,6 +230,33 @@ impl TransformerEncoder {
             Some(norm) => norm.at("norm", &x, mode),
             None => Ok(x),
         }
+    }
+}
+
+impl Architecture for TransformerEncoder {
+    const KIND: &'static str = "TransformerEncoder";
+    type Config = LayerConfig;
+
+    #[track_caller]
+    fn config(&self) -> Result<LayerConfig> {
+        let layers = self.layers.iter().map(|layer| part(Some(layer))).collect::<Result<Vec<_>>>()?;
+        Ok(LayerConfig::new().with("layers", layers).with("norm", part(self.norm.as_ref())?))
+    }
+
+    #[track_caller]
+    fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
+        let layers: Vec<LayerConfig> = config.take("layers")?;
+        let layers =
+            layers.into_iter().map(|layer| TransformerEncoderLayer::from_config(layer, rng)).collect::<Result<_>>()?;
+        let norm: Option<LayerConfig> = config.take("norm")?;
+        let norm = norm.map(|norm| LayerNorm::from_config(norm, rng)).transpose()?;
+        config.done()?;
+        Ok(Self { layers, norm })
+    }
+
+    fn min_parameters(config: &LayerConfig) -> usize {
+        let layers = config.clone().take::<Vec<LayerConfig>>("layers").unwrap_or_default();
+        layers.iter().map(|layer| Count::new(TransformerEncoderLayer::min_parameters(layer))).sum::<Count>().get()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::core::{Count, LayerExt, Mode};
+use crate::layers::core::{Count, LayerConfig, LayerExt, Mode};
 use crate::layers::{LayerNorm, Linear, MultiHeadAttention};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -126,6 +126,23 @@ impl TransformerOptions {
         Ok(if self.bias { norm } else { norm.without_bias() })
     }
 
+    /// The options in a file.
+    #[track_caller]
+    pub(super) fn from_described(mut config: LayerConfig) -> Result<Self> {
+        let options = Self {
+            width: config.take("d_model")?,
+            heads: config.take("num_heads")?,
+            feedforward: config.take("feedforward")?,
+            dropout: config.take("dropout")?,
+            activation: config.take("activation")?,
+            eps: config.take("eps")?,
+            norm_first: config.take("norm_first")?,
+            bias: config.take("bias")?,
+        };
+        config.done()?;
+        Ok(options)
+    }
+
     pub(super) fn rules(&self) -> Rules {
         Rules { dropout: self.dropout, activation: self.activation, norm_first: self.norm_first }
     }
@@ -140,6 +157,17 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    /// What files say of them.
+    pub(super) fn described(&self) -> LayerConfig {
+        let activation = match self.activation {
+            TransformerActivation::Relu => "relu",
+            TransformerActivation::Gelu => "gelu",
+            TransformerActivation::GeluTanh => "gelu_tanh",
+        };
+        let config = LayerConfig::new().with("dropout", self.dropout).with("activation", activation);
+        config.with("norm_first", self.norm_first)
+    }
+
     #[track_caller]
     fn drop(&self, x: Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match mode.rng() {

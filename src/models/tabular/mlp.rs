@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::layers::{
-    Activation, Architecture, Count, Dropout, Init, Layer, LayerExt, Linear, Mode, Module, Relu, check_memory, inside,
+    Activation, Architecture, Count, Dropout, Init, IntoLayer, Layer, LayerExt, Linear, Mode, Module, Relu,
+    check_memory, inside,
 };
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -119,7 +120,7 @@ impl Mlp {
 
     /// Another activation.
     #[must_use]
-    pub fn activation(mut self, activation: impl Layer + 'static) -> Self {
+    pub fn activation(mut self, activation: impl IntoLayer) -> Self {
         self.activation = inside(activation);
         self
     }

@@ -156,6 +156,9 @@ impl<T, B> fmt::Debug for Trainer<'_, T, B> {
 
 impl Trainer<'_> {
     /// Minimises `loss` with `optimizer`: by default for 10 epochs in batches of 32, without validation.
+    ///
+    /// A closure as the loss writes down that its arguments are references, `|prediction: &_, target: &_| ..`, or goes through
+    /// [`losses::from_fn`](crate::losses::from_fn).
     #[must_use]
     pub fn new(loss: impl Loss + 'static, optimizer: impl Optimizer + 'static) -> Self {
         Self { task: Supervised::new(loss), validation: None, core: Core::new(Box::new(optimizer)) }
