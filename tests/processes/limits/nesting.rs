@@ -84,7 +84,7 @@ fn boxes_do_not_pile_up() {
             ("Mlp", |inner| Box::new(Mlp::new(&[1, 1, 1], &mut Rng::seed(0)).unwrap().activation(inner))),
         ];
         for (name, link) in links {
-            cases.run(&format!("a chain of {name}"), || {
+            cases.run(format!("a chain of {name}"), || {
                 drop((0..2_000).fold(Box::new(Relu) as Box<dyn Layer>, |inner, _| link(inner)));
             });
         }
