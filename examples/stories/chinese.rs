@@ -36,6 +36,31 @@ pub const SOURCE: Source = Source {
             ],
         },
         Table {
+            name: "elders",
+            fields: "name",
+            rows: &["爷爷", "奶奶", "大叔", "阿姨", "伯伯", "婆婆", "先生", "太太"],
+        },
+        Table {
+            name: "helpers",
+            fields: "name",
+            rows: &[
+                "猫头鹰",
+                "乌龟",
+                "大雁",
+                "河马",
+                "奶牛",
+                "毛驴",
+                "骆驼",
+                "公鸡",
+                "白鹭",
+                "野猪",
+                "绵羊",
+                "蜗牛",
+                "仙鹤",
+                "老鹰",
+            ],
+        },
+        Table {
             name: "characters",
             fields: "brave",
             rows: &[
@@ -227,20 +252,20 @@ pub const SOURCE: Source = Source {
             "“你怎么这么{mood}呀？”{friendkind}{friend}问{kind}{hero}。",
         ],
         &[
-            "“我的{wish.need}{trouble}，没办法{wish}了。”{kind}{hero}说。",
+            "“我的{wish.need}{trouble}，没办法在{date}{wish}了。”{kind}{hero}说。",
             "“我想在{date}{wish}，可是{wish.need}{trouble}。”{hero}回答。",
         ],
         &[
             "“{hero}，别担心，我们可以{trouble.mend}。”{friendkind}{friend}说。",
-            "“那我们一起{trouble.mend}吧！”{friend}说。",
+            "“那我们一起{trouble.mend}吧！”{friendkind}{friend}说。",
         ],
         &[
-            "于是，{hero}和{friend}{trouble.mended}。",
+            "于是，{hero}和{friendkind}{friend}{trouble.mended}。",
             "花了{effort}，{kind}{hero}和{friendkind}{friend}{trouble.mended}。",
         ],
         &["在{date}，{hero}{wish.did}，{wish.end}。", "就这样，{hero}在{date}{wish.did}，{wish.end}。"],
         &[
-            "从那以后，{hero}和{friend}{habit}都一起{pastime}。",
+            "从那以后，{hero}和{friendkind}{friend}{habit}都一起{pastime}。",
             "{kind}{hero}和{friendkind}{friend}成了好朋友，{habit}都一起{pastime}。",
         ],
     ],

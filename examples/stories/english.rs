@@ -39,8 +39,24 @@ pub const SOURCE: Source = Source {
             name: "animals",
             fields: "name",
             rows: &[
-                "fox", "hare", "bear", "hedgehog", "squirrel", "badger", "mouse", "beaver", "otter", "goose", "wolf",
-                "mole", "deer", "frog", "kitten", "goat",
+                "fox", "hare", "bear", "hedgehog", "squirrel", "badger", "mouse", "beaver", "otter", "duckling",
+                "wolf", "mole", "deer", "frog", "kitten", "lamb",
+            ],
+        },
+        Table {
+            name: "elders",
+            fields: "name",
+            rows: &[
+                "Gustav", "Bertha", "Konrad", "Agatha", "Walter", "Martha", "Ludwig", "Edith", "Hector", "Olga",
+                "Rufus", "Selma", "Albert", "Greta", "Ulric", "Irma",
+            ],
+        },
+        Table {
+            name: "helpers",
+            fields: "name",
+            rows: &[
+                "owl", "goose", "goat", "tortoise", "stork", "donkey", "raven", "horse", "cow", "toad", "heron",
+                "sheep", "rooster", "crane",
             ],
         },
         Table {
@@ -247,16 +263,16 @@ pub const SOURCE: Source = Source {
             "{Hero} was so {mood} that {hero.he} went and sat {spot}.",
         ],
         &[
-            "Just then {friend} the {friendkind} came {way}.",
-            "{Way} came {friend} the {friendkind}, {friendnature} neighbour.",
-            "After a while {friend} the {friendkind}, {friendnature} neighbour, came {way}.",
+            "Just then old {friend} the {friendkind} came {way}.",
+            "{Way} came old {friend} the {friendkind}, {friendnature} neighbour.",
+            "After a while old {friend} the {friendkind}, {friendnature} neighbour, came {way}.",
         ],
         &[
             "“Why are you so {mood}, {hero}?” asked {friend} the {friendkind}.",
             "“What makes you so {mood}?” {friend} the {friendkind} asked {hero}.",
         ],
         &[
-            "“My {wish.need} has {trouble}, and now I cannot {wish},” said {hero} the {kind}.",
+            "“My {wish.need} has {trouble}, and now I cannot {wish} {date},” said {hero} the {kind}.",
             "“I want to {wish} {date}, but my {wish.need} has {trouble},” {hero} answered.",
         ],
         &[
@@ -267,7 +283,7 @@ pub const SOURCE: Source = Source {
             "So {hero} and {friend} {trouble.mended}.",
             "It took {effort}, but {hero} the {kind} and {friend} the {friendkind} {trouble.mended}.",
         ],
-        &["{Date}, {hero} {wish.did}, and {wish.end}.", "And so {hero} {wish.did} {date}, and {wish.end}."],
+        &["Then, {date}, {hero} {wish.did}, and {wish.end}.", "And so {hero} {wish.did} {date}, and {wish.end}."],
         &[
             "From that day on, {hero} and {friend} {pastime} {habit}.",
             "{Hero} the {kind} and {friend} the {friendkind} became good friends and {pastime} {habit}.",

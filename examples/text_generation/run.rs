@@ -85,8 +85,7 @@ pub fn train(options: &Options) -> Result<Value> {
             let config = GptConfig::new(vocab, options.context)
                 .layers(options.layers.unwrap_or(if options.corpus.is_none() { 2 } else { 4 }))
                 .heads(options.heads)
-                .hidden_size(options.width)
-                .rotary();
+                .hidden_size(options.width);
             trained(Gpt::new(config, &mut rng)?, &corpus, options, rng)
         }
         Kind::Lstm => trained(recurrent(RecurrentCell::Lstm, &mut rng)?, &corpus, options, rng),

@@ -80,7 +80,7 @@ fn reciting(prompt: usize, tokens: &[i64], vocab: usize) -> Result<Gpt> {
     for (i, token) in tokens.iter().enumerate() {
         head[*token as usize * CONTEXT + prompt - 1 + i] = 10.0;
     }
-    model.transformer.wpe = Some(Embedding::from_pretrained(&Tensor::from_vec(places, [CONTEXT, CONTEXT])?, false)?);
+    model.transformer.wpe = Embedding::from_pretrained(&Tensor::from_vec(places, [CONTEXT, CONTEXT])?, false)?;
     model.lm_head = Some(Linear { weight: Weight::new(Tensor::from_vec(head, [vocab, CONTEXT])?)?, bias: None });
     Ok(model)
 }

@@ -4,7 +4,7 @@ use super::config::GptConfig;
 use super::projection::Projection;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
-use crate::layers::{Activation, AttentionHeads, Dropout, KvCache, Layer, LayerExt, LayerNorm, Mode, RotaryPositions};
+use crate::layers::{Activation, AttentionHeads, Dropout, KvCache, Layer, LayerExt, LayerNorm, Mode};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -92,9 +92,6 @@ impl Attention {
             let root = if config.attention_scaling { (head_dim as f64).sqrt() } else { 1.0 };
             let block = if config.inverse_layer_scaling { index as f64 + 1.0 } else { 1.0 };
             heads = heads.scale(1.0 / (root * block))?;
-        }
-        if config.rotary {
-            heads = heads.rotary(RotaryPositions::new(config.context_length, head_dim)?)?;
         }
         Ok(Self {
             c_attn: Projection::new(width, 3 * width, INITIAL_STD, rng)?,

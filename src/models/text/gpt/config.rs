@@ -58,10 +58,6 @@ pub struct GptConfig {
     /// `scale_attn_by_inverse_layer_idx` of `transformers`.
     #[serde(default)]
     pub inverse_layer_scaling: bool,
-    /// Whether positions turn queries and keys ([`RotaryPositions`](crate::layers::RotaryPositions)), instead of being vectors
-    /// that are learned and added to those of the tokens.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rotary: bool,
 }
 
 /// What models have whose files say nothing of it.
@@ -93,7 +89,6 @@ impl GptConfig {
             activation: gelu_tanh(),
             attention_scaling: true,
             inverse_layer_scaling: false,
-            rotary: false,
         }
     }
 
@@ -168,15 +163,6 @@ impl GptConfig {
         self
     }
 
-    /// With rotary positions (Su et al., *RoFormer*, 2021) instead of learned ones, which GPT-2 has: then attention sees how far
-    /// apart two tokens are from the first step on, and need not learn it for each pair of positions. For small models and
-    /// short trainings. `hidden_size / num_heads` has to be even.
-    #[must_use]
-    pub fn rotary(mut self) -> Self {
-        self.rotary = true;
-        self
-    }
-
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
@@ -185,8 +171,7 @@ impl GptConfig {
 
     fn parameters(&self) -> Count {
         let c = Count::new(self.hidden_size);
-        let tables = Count::new(self.vocab_size) * if self.tied { 1 } else { 2 };
-        let tables = tables + if self.rotary { 0 } else { self.context_length };
+        let tables = Count::new(self.vocab_size) * if self.tied { 1 } else { 2 } + self.context_length;
         // A block has the parameters of any transformer layer with one attention.
         tables * c + layer_parameters(self.hidden_size, self.intermediate_size, 1) * self.num_layers + c * 2
     }
@@ -204,12 +189,6 @@ impl GptConfig {
         ];
         check_sizes("Gpt::new", &sizes)?;
         check_heads("Gpt::new", self.hidden_size, self.num_heads)?;
-        let head_dim = self.hidden_size / self.num_heads;
-        if self.rotary && !head_dim.is_multiple_of(2) {
-            let message = format!("rotary positions turn pairs of features, and heads have {head_dim}");
-            return Err(Error::argument("Gpt::new", message)
-                .with_help("take hidden_size and num_heads so that their quotient is even"));
-        }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));

@@ -1,6 +1,6 @@
 //! What a GPT is told besides the tokens.
 
-use super::{GptConfig, NAME};
+use super::NAME;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
@@ -11,8 +11,6 @@ use crate::tensor::{DType, Tensor};
 pub struct GptInputs {
     mask: Option<Tensor>,
     positions: Option<Tensor>,
-    /// Whether the positions are those that [`padded`](Self::padded) counts.
-    counted: bool,
 }
 
 impl GptInputs {
@@ -40,7 +38,7 @@ impl GptInputs {
     #[must_use]
     #[doc(alias = "position_ids")]
     pub fn positions(mut self, positions: &Tensor) -> Self {
-        (self.positions, self.counted) = (Some(positions.clone()), false);
+        self.positions = Some(positions.clone());
         self
     }
 
@@ -61,8 +59,7 @@ impl GptInputs {
                 next += i64::from(*token != 0.0);
             }
         }
-        let inputs = Self::new().mask(mask).positions(&Tensor::from_vec::<i64>(positions, [batch, time])?);
-        Ok(Self { counted: true, ..inputs })
+        Ok(Self::new().mask(mask).positions(&Tensor::from_vec::<i64>(positions, [batch, time])?))
     }
 
     /// The mask of keys, `[batch, 1, 1, time]`; `None` if all are seen.
@@ -82,17 +79,8 @@ impl GptInputs {
     }
 
     #[track_caller]
-    pub(super) fn positions_of(&self, batch: usize, time: usize, config: &GptConfig) -> Result<Tensor> {
+    pub(super) fn positions_of(&self, batch: usize, time: usize, context: usize) -> Result<Tensor> {
         let Some(positions) = &self.positions else { return Tensor::arange(time) };
-        if config.rotary && self.counted {
-            // Only distances matter, and where a row begins changes none.
-            return Tensor::arange(time);
-        }
-        if config.rotary {
-            let e = Error::state(NAME, "positions for a model whose positions are rotary");
-            return Err(e.with_help("the mask alone is enough: where a row begins makes no difference"));
-        }
-        let context = config.context_length;
         positions.expect_dtype(NAME, "the positions", DType::I64)?;
         let shape = positions.shape();
         if shape != [time] && shape != [batch, time] && shape != [1, time] {

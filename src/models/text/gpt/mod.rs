@@ -83,8 +83,8 @@ architecture!(Gpt, GptConfig);
 pub struct Decoder {
     /// Token vectors, `[vocab, hidden]`.
     pub wte: Embedding,
-    /// Vectors of the positions, unless they are [rotary](GptConfig::rotary).
-    pub wpe: Option<Embedding>,
+    /// Position vectors, `[context, hidden]`.
+    pub wpe: Embedding,
     /// The blocks.
     pub h: Vec<Block>,
     /// After the last block.
@@ -107,8 +107,7 @@ impl Gpt {
         let dropout = Dropout::new(config.embedding_dropout.unwrap_or(config.dropout))?;
         let init = Init::Normal { mean: 0.0, std: INITIAL_STD };
         let mut table = |rows: usize| Embedding::from_pretrained(&init.tensor(&[rows, width], rng)?, false);
-        let wte = table(config.vocab_size)?;
-        let wpe = if config.rotary { None } else { Some(table(config.context_length)?) };
+        let (wte, wpe) = (table(config.vocab_size)?, table(config.context_length)?);
         let mut h = Vec::with_capacity(config.num_layers.min(1024));
         for index in 0..config.num_layers {
             h.push(Block::new(&config, index, rng)?);
@@ -173,7 +172,7 @@ impl Gpt {
     pub fn hidden_with(&self, ids: &Tensor, inputs: &GptInputs, mode: &mut Mode<'_>) -> Result<Tensor> {
         let (batch, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
         let mask = inputs.key_mask(batch, time)?;
-        let positions = inputs.positions_of(batch, time, &self.config)?;
+        let positions = inputs.positions_of(batch, time, self.config.context_length)?;
         let mut x = mode.scope("transformer", |mode| self.transformer.embed(ids, &positions, mode))?;
         for (i, block) in self.transformer.h.iter().enumerate() {
             x = mode.call(("transformer.h", i), block, |block, mode| {
@@ -202,11 +201,8 @@ impl Decoder {
     #[track_caller]
     fn embed(&self, ids: &Tensor, positions: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let tokens = self.wte.at("wte", ids, mode)?;
-        let x = match &self.wpe {
-            Some(wpe) => tokens.add(&wpe.at("wpe", positions, mode)?)?,
-            None => tokens,
-        };
-        self.dropout.at("dropout", &x, mode)
+        let places = self.wpe.at("wpe", positions, mode)?;
+        self.dropout.at("dropout", &tokens.add(&places)?, mode)
     }
 }
 
