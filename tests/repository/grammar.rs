@@ -42,29 +42,31 @@ fn what_the_grammar_writes_has_no_fault() -> Result<()> {
 #[test]
 fn other_sentences_are_refused() -> Result<()> {
     let english = Language::English.grammar()?;
-    assert!(english.accepts("She sat down by the fence and felt very sad."));
+    assert!(english.accepts("She sat down by the fence and felt so sad."));
     for wrong in [
         "",
-        "She sat down by the fence and felt very sad",
-        "she sat down by the fence and felt very sad.",
-        "She sat down by the fence and felt very very sad.",
-        "She sat down by the fence and felt very sad. ",
-        "She sat down by and felt very sad.",
-        "She sat down by the fence and felt very fence.",
+        "She sat down by the fence and felt so sad",
+        "she sat down by the fence and felt so sad.",
+        "She sat down by the fence and felt so so sad.",
+        "She sat down by the fence and felt so sad. ",
+        "She sat down by and felt so sad.",
+        "She sat down by the fence and felt so fence.",
         "Otto was so sad that she went and sat by the fence.",
-        // Nobody is a friend of oneself.
+        // Heroes are no helpers, and helpers are no heroes.
         "From that day on, Otto and Otto went swimming every spring.",
-        "The fox and the fox became good friends and went swimming every spring.",
+        "Otto the fox and Gustav the fox became good friends and went swimming every spring.",
         // The thing is not the one for the wish.
-        "“My kite has sunk into the mud, and now I cannot bake an apple cake,” said Otto.",
+        "“My kite has sunk into the mud, and now I cannot bake an apple cake on market day,” said Otto the fox.",
     ] {
         assert!(!english.accepts(wrong), "{wrong}");
     }
     let chinese = Language::Chinese.grammar()?;
     assert!(chinese.accepts("豆豆坐在路边，心里非常难过。"));
-    for wrong in
-        ["豆豆坐在路边，心里非常难过", "豆豆坐在，心里非常难过。", "从前，大海边住着一只勇敢的小马，名叫豆豆。"]
-    {
+    for wrong in [
+        "豆豆坐在路边，心里非常难过",
+        "豆豆坐在，心里非常难过。",
+        "从前，大海边住着一只勇敢的小马，大家都叫它小马豆豆。",
+    ] {
         assert!(!chinese.accepts(wrong), "{wrong}");
     }
     Ok(())
@@ -72,16 +74,16 @@ fn other_sentences_are_refused() -> Result<()> {
 
 #[test]
 fn stories_that_forget_who_they_are_about() -> Result<()> {
-    let text = "Once upon a time, a shy fox named Ida lived by the sea. She had only one wish: to count the stars on market day. \
+    let text = "Once upon a time, Ida the fox lived by the sea. She had only one wish: to count the stars on market day. \
                 One Monday, the telescope was gone: it had sunk into the mud.";
-    let read = HashSet::from(["Once upon a time, a shy fox named Ida lived by the sea."]);
+    let read = HashSet::from(["Once upon a time, Ida the fox lived by the sea."]);
     let title = "The story of Ida the fox and the lost telescope";
     let right = quality(title, text, Language::English, &read)?;
     // It has no end.
     assert_eq!((right.sentences, right.accepted, right.in_keeping, right.new, right.whole), (3, 3, 3, 2, 0));
     for (from, to) in [
         ("Ida", "Pia"),
-        ("fox", "wolf"),
+        ("fox", "hare"),
         ("She", "He"),
         ("telescope was", "kite was"),
         ("count the stars", "sew a warm coat"),
