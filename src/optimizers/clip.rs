@@ -183,9 +183,3 @@ fn scaled_norm(x: &[f64], p: f64) -> f64 {
     }
     largest * magnitudes().map(|x| (x / largest).powf(p)).sum::<f64>().powf(p.recip())
 }
-
-/// Whether all elements of a contiguous tensor are finite.
-pub(super) fn is_finite(x: &Tensor) -> bool {
-    // One pass at full speed. A sum that is not finite may still be of finite numbers.
-    total(ReduceOp::Sum, x).is_finite() || x.to_f64_vec().iter().all(|x| x.is_finite())
-}

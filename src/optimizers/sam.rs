@@ -1,12 +1,13 @@
 //! Sharpness-aware minimisation.
 
-use super::clip::{self, Norm};
+use super::clip::Norm;
 use super::closure::{ClosureOptimizer, Objective, Values, not_finite};
 use super::options::positive;
 use super::wrapped::{unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::pause_recording;
 use crate::error::Result;
+use crate::tensor::exec::reduce::is_finite;
 
 const NAME: &str = "Sam";
 
@@ -87,7 +88,7 @@ impl<O: Optimizer> Sam<O> {
                 false => total.add(grad),
             }
         }
-        if !loss.is_finite() || grads.iter().any(|grad| !clip::is_finite(grad)) {
+        if !loss.is_finite() || grads.iter().any(|grad| !is_finite(grad)) {
             return Err(not_finite(NAME, loss));
         }
         let scale = self.rho / (total.value() + 1e-12);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::panic::Location;
 
 use super::Optimizer;
-use super::clip::{self, Limit, Norm, prepared};
+use super::clip::{Limit, Norm, prepared};
 use super::group::Group;
 use super::options::{below_one, not_negative, positive};
 use super::problem::{Problem, no_gradient, quoted};
@@ -14,6 +14,7 @@ use crate::autograd::Gradients;
 use crate::error::{Error, Result};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut, matches};
 use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::is_finite;
 
 /// The name of a tensor of state: the rule's own, or one that was loaded.
 pub(super) type Name = Cow<'static, str>;
@@ -108,14 +109,14 @@ impl<R: UpdateRule> Stepper<R> {
     }
 
     /// Scales the gradients of the model's parameters together so that the root of the sum of their squares is at most
-    /// `max_norm`, as [`clip::by_norm`] does. Replaces [`clip_value`](Self::clip_value).
+    /// `max_norm`, as [`clip::by_norm`](super::clip::by_norm) does. Replaces [`clip_value`](Self::clip_value).
     #[must_use]
     pub fn clip_norm(mut self, max_norm: f64) -> Self {
         self.clip = Some(Clip::Norm(max_norm));
         self
     }
 
-    /// Brings every element of the gradients into `-limit ..= limit`, as [`clip::by_value`] does. Replaces
+    /// Brings every element of the gradients into `-limit ..= limit`, as [`clip::by_value`](super::clip::by_value) does. Replaces
     /// [`clip_norm`](Self::clip_norm).
     #[must_use]
     pub fn clip_value(mut self, limit: f64) -> Self {
@@ -329,7 +330,7 @@ impl<R: UpdateRule> Stepper<R> {
                 Err(e) => drop(failed.get_or_insert(e)),
             }
             let grad = grad.packed();
-            if self.check_finite && !clip::is_finite(&grad) {
+            if self.check_finite && !is_finite(&grad) {
                 problem.get_or_insert_with(|| Problem::NotFinite(path.to_string()));
             }
             if let Some(Clip::Norm(_)) = self.clip {

@@ -4,6 +4,7 @@
 
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::tensor::exec::reduce::is_finite;
 
 /// The loss has to fall by this part of what the slope at the start promises …
 const FALL: f64 = 1e-4;
@@ -23,7 +24,7 @@ pub(super) struct Point {
 
 impl Point {
     pub(super) fn is_finite(&self) -> bool {
-        self.loss.is_finite() && super::clip::is_finite(&self.grad)
+        self.loss.is_finite() && is_finite(&self.grad)
     }
 }
 

@@ -35,8 +35,11 @@ impl Dims {
         dims
     }
 
+    /// As many items of one value, up to [`MAX_DIMS`].
     pub(crate) fn filled(value: usize, len: usize) -> Self {
-        Self::collect(std::iter::repeat_n(value, len))
+        let mut dims = Self { items: [0; MAX_DIMS], len: len.min(MAX_DIMS) as u8 };
+        dims.fill(value);
+        dims
     }
 
     pub(crate) fn push(&mut self, item: usize) {
@@ -90,9 +93,11 @@ pub(crate) struct Layout {
 
 /// The row-major strides of a shape.
 pub(crate) fn row_major(shape: &[usize]) -> Dims {
-    let mut strides = Dims::filled(1, shape.len());
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i].max(1);
+    let mut strides = Dims::filled(0, shape.len());
+    let mut step = 1;
+    for (stride, size) in strides.iter_mut().zip(shape).rev() {
+        *stride = step;
+        step *= (*size).max(1);
     }
     strides
 }
@@ -105,10 +110,13 @@ impl Layout {
 
     /// Any view; finds out by itself whether it is contiguous.
     pub(crate) fn strided(shape: Dims, strides: Dims, offset: usize) -> Self {
-        let contiguous = shape.contains(&0) || {
-            let expected = row_major(&shape);
-            (0..shape.len()).all(|i| shape[i] == 1 || strides[i] == expected[i])
-        };
+        let mut step = 1;
+        let mut contiguous = true;
+        for (&size, &stride) in shape.iter().zip(strides.iter()).rev() {
+            contiguous &= size == 1 || stride == step;
+            step *= size.max(1);
+        }
+        let contiguous = contiguous || shape.contains(&0);
         Self { shape, strides, offset, contiguous }
     }
 

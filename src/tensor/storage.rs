@@ -10,16 +10,18 @@
 
 #![allow(unsafe_code)]
 
+mod account;
 mod system;
 
 use std::alloc;
 use std::cell::RefCell;
 use std::ptr::NonNull;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::dtype::{DType, Element};
 use crate::memory::{self, Stats};
+use account::Account;
 
 /// The alignment of the elements: a cache line, and a full AVX-512 register.
 const ALIGN: usize = 64;
@@ -27,17 +29,20 @@ const ALIGN: usize = 64;
 /// Blocks of up to this capacity are kept per thread; larger ones are shared, where the lock does not matter.
 const THREAD_LOCAL_BYTES: usize = 1 << 20;
 
-/// How many bytes the pools may keep beyond the largest amount that was ever in use.
-const SLACK_BYTES: usize = 64 << 20;
-
 /// Four size classes for each power of two, from 64 bytes up: at most a fifth of a block is unused.
 const CLASSES: usize = 4 * (usize::BITS as usize - 6);
+
+fn is_small(capacity: usize) -> bool {
+    capacity <= THREAD_LOCAL_BYTES
+}
 
 #[repr(C, align(64))]
 struct Header {
     refs: AtomicUsize,
     /// Bytes behind the header, a size class.
     capacity: usize,
+    /// The index of that class.
+    class: usize,
     /// Bytes in use.
     len: usize,
     dtype: DType,
@@ -140,6 +145,8 @@ impl Pool {
 
     fn clear(&mut self) {
         for block in self.classes.drain(..).flatten() {
+            // SAFETY: a block in a pool has no other owner.
+            account::released(unsafe { block.as_ref() }.capacity);
             free(block);
         }
     }
@@ -151,32 +158,38 @@ impl Drop for Pool {
     }
 }
 
-thread_local! {
-    static LOCAL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
+/// What belongs to a thread: its small unused blocks, and what it has not told the others.
+struct Local {
+    pool: Pool,
+    account: Account,
 }
-static SHARED: Mutex<Pool> = Mutex::new(Pool::new());
 
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-static POOLED: AtomicUsize = AtomicUsize::new(0);
-static TAKEN: AtomicU64 = AtomicU64::new(0);
-static FRESH: AtomicU64 = AtomicU64::new(0);
-
-fn with_pool<R>(capacity: usize, f: impl FnOnce(&mut Pool) -> R) -> Option<R> {
-    if capacity <= THREAD_LOCAL_BYTES {
-        // Not there any more while a thread ends.
-        LOCAL.try_with(|pool| f(&mut pool.borrow_mut())).ok()
-    } else {
-        Some(f(&mut SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.account.report();
     }
 }
 
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local { pool: Pool::new(), account: Account::NEW }) };
+}
+static SHARED: Mutex<Pool> = Mutex::new(Pool::new());
+
+fn shared_pool() -> MutexGuard<'static, Pool> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `f` on what belongs to this thread; while the thread ends, on something that lives for this call alone.
+fn with_local<R>(f: impl Fn(&mut Local) -> R) -> R {
+    let there = LOCAL.try_with(|local| f(&mut local.borrow_mut()));
+    there.unwrap_or_else(|_| f(&mut Local { pool: Pool::new(), account: Account::NEW }))
+}
+
 /// A zeroed block from the system, of which `bytes` will be used at first, or `None` if it has no memory left.
-fn fresh(capacity: usize, bytes: usize) -> Option<Block> {
+fn fresh(class: usize, capacity: usize, bytes: usize) -> Option<Block> {
     let block = system::zeroed(HEADER.checked_add(capacity)?, HEADER + bytes)?.cast::<Header>();
     // SAFETY: the block is large enough and aligned for a header, and nobody else knows it yet.
-    unsafe { block.write(Header { refs: AtomicUsize::new(1), capacity, len: 0, dtype: DType::U8 }) };
-    FRESH.fetch_add(1, Ordering::Relaxed);
+    unsafe { block.write(Header { refs: AtomicUsize::new(1), capacity, class, len: 0, dtype: DType::U8 }) };
     Some(block)
 }
 
@@ -184,28 +197,26 @@ fn fresh(capacity: usize, bytes: usize) -> Option<Block> {
 fn free(block: Block) {
     // SAFETY: blocks come from `fresh`, and the caller owns this one alone.
     let capacity = unsafe { block.as_ref() }.capacity;
-    POOLED.fetch_sub(capacity, Ordering::Relaxed);
     // SAFETY: made in `fresh` with this same size.
     unsafe { system::free(block.cast(), HEADER + capacity) };
 }
 
 pub(crate) fn stats() -> Stats {
-    Stats {
-        current_bytes: IN_USE.load(Ordering::Relaxed),
-        peak_bytes: PEAK.load(Ordering::Relaxed),
-        pooled_bytes: POOLED.load(Ordering::Relaxed),
-        blocks_taken: TAKEN.load(Ordering::Relaxed),
-        blocks_allocated: FRESH.load(Ordering::Relaxed),
-    }
+    with_local(|local| local.account.report());
+    account::stats()
 }
 
 pub(crate) fn reset_peak() {
-    PEAK.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+    with_local(|local| local.account.report());
+    account::reset_peak();
 }
 
 pub(crate) fn release() {
-    with_pool(0, Pool::clear);
-    with_pool(usize::MAX, Pool::clear);
+    with_local(|local| {
+        local.account.report();
+        local.pool.clear();
+    });
+    shared_pool().clear();
 }
 
 impl Storage {
@@ -217,22 +228,25 @@ impl Storage {
             return None;
         }
         let (class, capacity) = size_class(bytes)?;
-        let (mut block, zero) = match with_pool(capacity, |pool| pool.take(class)).flatten() {
-            Some(block) => {
-                POOLED.fetch_sub(capacity, Ordering::Relaxed);
-                (block, false)
+        let found = if is_small(capacity) {
+            with_local(|local| local.pool.take(class).inspect(|_| local.account.take(capacity, true)))
+        } else {
+            let found = shared_pool().take(class);
+            found.inspect(|_| with_local(|local| local.account.take(capacity, true)))
+        };
+        let zero = found.is_none();
+        let mut block = match found {
+            Some(block) => block,
+            None => {
+                let block = fresh(class, capacity, bytes)?;
+                with_local(|local| local.account.take(capacity, false));
+                block
             }
-            None => (fresh(capacity, bytes)?, true),
         };
         // SAFETY: a block from the pool or the system has no other owner.
         let header = unsafe { block.as_mut() };
         *header.refs.get_mut() = 1;
         (header.len, header.dtype) = (bytes, dtype);
-        let now = IN_USE.fetch_add(capacity, Ordering::Relaxed) + capacity;
-        if now > PEAK.load(Ordering::Relaxed) {
-            PEAK.fetch_max(now, Ordering::Relaxed);
-        }
-        TAKEN.fetch_add(1, Ordering::Relaxed);
         let mut storage = Self(block);
         if dtype == DType::Bool && !zero {
             storage.clear();
@@ -352,17 +366,29 @@ impl Clone for Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        if self.header().refs.fetch_sub(1, Ordering::Release) != 1 {
-            return;
+        // The only handle is the last one: nobody else can make another.
+        if !self.is_unique() {
+            if self.header().refs.fetch_sub(1, Ordering::Release) != 1 {
+                return;
+            }
+            fence(Ordering::Acquire);
         }
-        fence(Ordering::Acquire);
-        let capacity = self.header().capacity;
-        IN_USE.fetch_sub(capacity, Ordering::Relaxed);
-        let pooled = POOLED.fetch_add(capacity, Ordering::Relaxed) + capacity;
-        let room = pooled <= PEAK.load(Ordering::Relaxed) + SLACK_BYTES;
-        let kept = room
-            && size_class(capacity)
-                .is_some_and(|(class, _)| with_pool(capacity, |pool| pool.put(class, self.0)).is_some());
+        let (capacity, class) = (self.header().capacity, self.header().class);
+        let kept = if is_small(capacity) {
+            with_local(|local| {
+                let kept = local.account.give(capacity);
+                if kept {
+                    local.pool.put(class, self.0);
+                }
+                kept
+            })
+        } else {
+            let kept = with_local(|local| local.account.give(capacity));
+            if kept {
+                shared_pool().put(class, self.0);
+            }
+            kept
+        };
         if !kept {
             free(self.0);
         }

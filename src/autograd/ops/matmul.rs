@@ -2,6 +2,7 @@
 
 use super::record;
 use crate::autograd::function::{Function, Saved, apply};
+use crate::autograd::node::is_recorded;
 use crate::autograd::per_example::no_rule;
 use crate::autograd::{Ask, ExampleSink, Sink};
 use crate::error::{Error, Result};
@@ -158,8 +159,17 @@ fn y_is_shared(a: &Tensor, b: &Tensor) -> bool {
     b.rank() == 2 && a.rank() > 2
 }
 
+/// `aᵀ · b`, summed over all rows of both.
+fn over_rows(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    // With views for the recorded gradient, where there is one.
+    if is_recorded(&[a, b]) { rows(a)?.t().matmul(&rows(b)?) } else { exec::gemm::over_rows(a, b) }
+}
+
 /// All leading dimensions as one.
 fn rows(x: &Tensor) -> Result<Tensor> {
+    if x.rank() == 2 {
+        return Ok(x.clone());
+    }
     let columns = x.shape()[x.rank() - 1];
     let rows: usize = x.shape()[..x.rank() - 1].iter().product();
     x.reshape([rows, columns])
@@ -225,10 +235,9 @@ impl Function for Linear {
             sink.give(0, grad.matmul(weight)?)?;
         }
         if sink.wants(1) {
-            let (g, x) = (rows(grad)?, rows(x)?);
             // A weight that is kept transposed gets a gradient that is contiguous where the weight is.
-            let is_transposed = weight.t().is_contiguous() && !weight.is_contiguous();
-            sink.give(1, if is_transposed { x.t().matmul(&g)?.t() } else { g.t().matmul(&x)? })?;
+            let is_transposed = !weight.is_contiguous() && weight.t().is_contiguous();
+            sink.give(1, if is_transposed { over_rows(x, grad)?.t() } else { over_rows(grad, x)? })?;
         }
         if sink.wants(2) {
             sink.give(2, rows(grad)?.sum_dims(&[0], false)?)?;

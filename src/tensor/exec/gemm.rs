@@ -40,13 +40,26 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     let mut shape = x.layout().shape;
     shape[x.rank() - 1] = outputs;
     let mut out = stale("linear", &shape, x.dtype())?;
-    // Two dimensions may have any strides; more are flattened to rows.
-    let x = if x.rank() == 2 { Cow::Borrowed(x) } else { Cow::Owned(x.packed()) };
+    let x = as_matrix(x);
     with_float!(x.dtype(), T => {
-        let rows = if x.rank() == 2 { matrix::<T>(&x, 0) } else { all_rows(&x) };
+        let rows = all_rows::<T>(&x);
         let bias = bias.as_ref().map(|bias| bias.data::<T>());
         gemm(T::one(), rows, matrix(weight, 0).t(), T::zero(), out.data_mut(), outputs, bias);
     }, else return Err(bug!("linear", "an input of type {}", x.dtype())));
+    Ok(narrow(out, dtype))
+}
+
+/// `aᵀ · b` over all rows of both: `[.., m]` and `[.., n]`, with the same sizes before them, give `[m, n]`.
+#[track_caller]
+pub(crate) fn over_rows(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let dtype = a.dtype();
+    let (a, b) = (&*wide(a), &*wide(b));
+    let shape = [a.shape()[a.rank() - 1], b.shape()[b.rank() - 1]];
+    let mut out = stale("linear", &shape, a.dtype())?;
+    let (a, b) = (as_matrix(a), as_matrix(b));
+    with_float!(a.dtype(), T => {
+        gemm(T::one(), all_rows::<T>(&a).t(), all_rows(&b), T::zero(), out.data_mut(), shape[1], None);
+    }, else return Err(bug!("linear", "operands of type {}", a.dtype())));
     Ok(narrow(out, dtype))
 }
 
@@ -75,8 +88,16 @@ fn matrix<T: Float>(x: &Tensor, offset: usize) -> MatRef<'_, T> {
     }
 }
 
-/// All dimensions but the last as the rows of a matrix. The tensor is contiguous.
+/// A tensor that [`all_rows`] can look at: two dimensions may have any strides, more are laid out one after the other.
+fn as_matrix(x: &Tensor) -> Cow<'_, Tensor> {
+    if x.rank() == 2 { Cow::Borrowed(x) } else { Cow::Owned(x.packed()) }
+}
+
+/// All dimensions but the last as the rows of a matrix. The tensor is contiguous, or has two dimensions.
 fn all_rows<T: Float>(x: &Tensor) -> MatRef<'_, T> {
+    if x.rank() == 2 {
+        return matrix(x, 0);
+    }
     let cols = x.shape()[x.rank() - 1];
     let rows = x.shape()[..x.rank() - 1].iter().product();
     MatRef { data: x.data(), rows, cols, row_stride: cols, col_stride: 1 }

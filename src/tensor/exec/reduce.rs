@@ -4,9 +4,12 @@ mod renorm;
 mod scan;
 mod sort;
 
+use std::borrow::Cow;
+
 use crate::error::Result;
 use crate::profile;
 use crate::tensor::create::check_reduced;
+use crate::tensor::kernels::finite::all_below;
 use crate::tensor::kernels::reduce::{IntegerOp, RealOp, arg_reduce, bytes, integers, reals};
 use crate::tensor::layout::{Dims, MAX_DIMS, dim_set};
 use crate::tensor::{DType, Element, Tensor, kernels};
@@ -174,11 +177,23 @@ pub(crate) fn reduce(op: ReduceOp, x: &Tensor, over: &Over) -> Tensor {
 
 /// The result for all elements, those of 16-bit types not rounded back.
 pub(crate) fn total(op: ReduceOp, x: &Tensor) -> f64 {
-    // Optimizers ask at each step for each parameter: one number needs no memory of its own.
+    // Clipping asks at each step for each parameter: one number needs no memory of its own.
     match (op, x.dtype()) {
         (ReduceOp::Sum | ReduceOp::Norm(_), DType::F32) => single::<f32>(op.real(), x).into(),
         (ReduceOp::Sum | ReduceOp::Norm(_), DType::F64) => single(op.real(), x),
         _ => reduce(op, &widened(x), &Over::all(x)).cast(DType::F64).data::<f64>()[0],
+    }
+}
+
+/// Whether no element is infinite or NaN.
+pub(crate) fn is_finite(x: &Tensor) -> bool {
+    let x = if x.is_contiguous() { Cow::Borrowed(x) } else { Cow::Owned(x.packed()) };
+    match x.dtype() {
+        DType::F32 => all_below(x.words::<u32>(), u32::MAX >> 1, f32::INFINITY.to_bits()),
+        DType::F64 => all_below(x.words::<u64>(), u64::MAX >> 1, f64::INFINITY.to_bits()),
+        DType::F16 => all_below(x.words::<u16>(), u16::MAX >> 1, half::f16::INFINITY.to_bits()),
+        DType::BF16 => all_below(x.words::<u16>(), u16::MAX >> 1, half::bf16::INFINITY.to_bits()),
+        DType::I64 | DType::I32 | DType::I8 | DType::U8 | DType::Bool => true,
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`ops`] | the operations that [`map`] applies: a row for each |
 //! | [`reduce`], [`scan`], [`sort`] | along one dimension of three |
 //! | [`renorm`] | scaling back rows that are too long |
+//! | [`finite`] | whether all numbers are finite |
 //! | [`copy`] | gathering strided elements |
 //! | [`cast`] | conversion between types |
 //! | [`cache`] | keys and values, put to their places |
@@ -35,6 +36,7 @@ pub(crate) mod cast;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod cross_entropy;
+pub(crate) mod finite;
 pub(crate) mod gemm;
 pub(crate) mod index;
 mod lanes;
