@@ -169,7 +169,7 @@ impl Pass {
         // While gradients are being recorded, a kept output has to know where it came from.
         let link = |kept: &Option<Tensor>| {
             kept.as_ref().map(|y| {
-                let y = y.with_layout(*y.layout());
+                let y = y.with_layout(y.layout().clone());
                 if recording::is_enabled() { y.with_node(Some(node.clone())) } else { y }.for_gradient()
             })
         };
@@ -600,6 +600,6 @@ impl Tensor {
     /// The same values, without what they were computed from.
     #[must_use]
     pub fn detach(&self) -> Tensor {
-        self.with_layout(*self.layout())
+        self.with_layout(self.layout().clone())
     }
 }

@@ -216,7 +216,7 @@ impl Gradients {
         let _unrecorded = super::recording::pause();
         for at in 0..self.entries.len() {
             let grad = &mut self.entries[at].1;
-            let (shape, dtype) = (grad.layout().shape, grad.dtype());
+            let (shape, dtype) = (grad.layout().shape(), grad.dtype());
             f(grad)?;
             if let Err(e) = check_kind("update", grad, &shape, dtype) {
                 self.entries.remove(at);

@@ -195,7 +195,7 @@ impl Node {
     }
 
     fn new(name: &'static str, tensor: &Tensor, kind: Kind) -> Self {
-        Self { id: NodeId::next(), name, shape: tensor.layout().shape, dtype: tensor.dtype(), kind }
+        Self { id: NodeId::next(), name, shape: tensor.layout().shape(), dtype: tensor.dtype(), kind }
     }
 
     pub(crate) fn is_leaf(&self) -> bool {
@@ -366,7 +366,7 @@ impl Tape {
     /// The output as the result of an operation with these rules. Not a part of [`record`], which is compiled for every
     /// operation.
     fn finish(self, name: &'static str, output: Tensor) -> Tensor {
-        let kept = self.keep_output.then(|| output.with_layout(*output.layout()));
+        let kept = self.keep_output.then(|| output.with_layout(output.layout().clone()));
         let node = Node::op(name, &output, Rule::Edges { edges: self.edges, output: kept });
         output.with_node(Some(node))
     }

@@ -217,7 +217,7 @@ fn attach_many(function: Box<dyn MultiFunction>, inputs: &[&Tensor], mut outputs
     let (name, nodes) = (function.name(), Arc::new(OnceLock::new()));
     let call = SeveralCall {
         inputs: inputs.iter().map(|x| (*x).clone()).collect(),
-        outputs: outputs.iter().map(|y| (y.layout().shape, y.dtype())).collect(),
+        outputs: outputs.iter().map(|y| (y.layout().shape(), y.dtype())).collect(),
         kept: outputs.iter().enumerate().map(|(i, y)| function.keeps_output(i).then(|| y.clone())).collect(),
         nodes: nodes.clone(),
         function,
@@ -228,7 +228,7 @@ fn attach_many(function: Box<dyn MultiFunction>, inputs: &[&Tensor], mut outputs
         let output = y.dtype().gradient().map(|_| Node::output(&node, i, y));
         own.push(output.as_ref().map_or_else(Weak::new, Arc::downgrade));
         if let Some(output) = output {
-            *y = y.with_layout(*y.layout()).with_node(Some(output));
+            *y = y.with_layout(y.layout().clone()).with_node(Some(output));
         }
     }
     // It was made above, and is empty.

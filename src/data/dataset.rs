@@ -233,7 +233,7 @@ impl std::fmt::Debug for TensorDataset {
 
 /// The shape of a number of rows of a tensor, and the length of one row.
 fn rows_of(x: &Tensor, rows: usize) -> (Dims, usize) {
-    let mut shape = x.layout().shape;
+    let mut shape = x.layout().shape();
     shape[0] = rows;
     (shape, shape[1..].iter().product())
 }
@@ -251,5 +251,7 @@ fn gather(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
 /// Neighbouring rows, which must exist, of a contiguous tensor, in the same memory.
 fn view(x: &Tensor, range: &Range<usize>) -> Tensor {
     let (shape, len) = rows_of(x, range.len());
-    x.with_layout(Layout { offset: x.layout().offset + range.start * len, ..Layout::new(shape) })
+    let mut layout = Layout::new(shape);
+    layout.offset = x.layout().offset + range.start * len;
+    x.with_layout(layout)
 }

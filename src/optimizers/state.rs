@@ -126,7 +126,7 @@ impl Entry {
     /// Sees to it that there is a state for the next step of `param`. Returns whether the one that is there fits.
     #[track_caller]
     pub(super) fn prepare(&mut self, rule: &dyn UpdateRule, param: &Param) -> Result<bool> {
-        let kind = (param.layout().shape, param.dtype());
+        let kind = (param.layout().shape(), param.dtype());
         if self.steps > 0 && self.made_for.is_some() {
             let expected = rule.state_names();
             let is_same =

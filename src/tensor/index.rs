@@ -244,7 +244,7 @@ pub(crate) fn whole(shape: &[usize]) -> Cuts {
 impl Layout {
     /// The view of some places along each dimension.
     pub(crate) fn cut(&self, cuts: &Cuts) -> Self {
-        let (mut shape, mut strides, mut offset) = (self.shape, self.strides, self.offset);
+        let (mut shape, mut strides, mut offset) = (self.shape(), self.strides(), self.offset);
         for (i, cut) in cuts.iter().enumerate().take(shape.len()) {
             offset += cut.start * strides[i];
             shape[i] = cut.len;

@@ -42,6 +42,15 @@ impl Dims {
         dims
     }
 
+    fn few_or_many(len: u8, few: &[usize; FEW], many: Option<&[usize; MAX_DIMS]>) -> Self {
+        let mut items = [0; MAX_DIMS];
+        match many {
+            None => items[..FEW].copy_from_slice(few),
+            Some(many) => items = *many,
+        }
+        Self { items, len }
+    }
+
     pub(crate) fn push(&mut self, item: usize) {
         if let Some(slot) = self.items.get_mut(self.len as usize) {
             *slot = item;
@@ -81,14 +90,23 @@ impl fmt::Debug for Dims {
     }
 }
 
+/// As many dimensions have room in a layout itself.
+const FEW: usize = 4;
+
 /// The shape, strides and offset of a view, counted in elements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Tensors are handed around a lot. One with this layout has less than 128 bytes, which compilers move without calling a function,
+/// so dimensions beyond the fourth, which few tensors have, lie elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layout {
-    pub(crate) shape: Dims,
-    pub(crate) strides: Dims,
-    pub(crate) offset: usize,
+    rank: u8,
     /// Whether the elements lie one after the other in row-major order.
     pub(crate) contiguous: bool,
+    pub(crate) offset: usize,
+    /// Sizes and strides, if there are no more than [`FEW`]; what is not used is 0.
+    few: [[usize; FEW]; 2],
+    /// Sizes and strides, if there are more.
+    many: Option<Box<[[usize; MAX_DIMS]; 2]>>,
 }
 
 /// The row-major strides of a shape.
@@ -105,7 +123,38 @@ pub(crate) fn row_major(shape: &[usize]) -> Dims {
 impl Layout {
     /// Row-major, from offset 0.
     pub(crate) fn new(shape: Dims) -> Self {
-        Self { strides: row_major(&shape), shape, offset: 0, contiguous: true }
+        Self::of(&shape, &row_major(&shape), 0, true)
+    }
+
+    fn of(shape: &Dims, strides: &Dims, offset: usize, contiguous: bool) -> Self {
+        let (mut few, mut many) = ([[0; FEW]; 2], None);
+        if shape.len <= FEW as u8 {
+            few[0].copy_from_slice(&shape.items[..FEW]);
+            few[1].copy_from_slice(&strides.items[..FEW]);
+        } else {
+            many = Some(Box::new([shape.items, strides.items]));
+        }
+        Self { rank: shape.len, contiguous, offset, few, many }
+    }
+
+    /// Sizes and strides, where they lie.
+    #[inline]
+    pub(crate) fn slices(&self) -> (&[usize], &[usize]) {
+        let rank = self.rank as usize;
+        match &self.many {
+            None => (&self.few[0][..rank], &self.few[1][..rank]),
+            Some(many) => (&many[0][..rank], &many[1][..rank]),
+        }
+    }
+
+    /// A copy of the sizes.
+    pub(crate) fn shape(&self) -> Dims {
+        Dims::few_or_many(self.rank, &self.few[0], self.many.as_ref().map(|many| &many[0]))
+    }
+
+    /// A copy of the strides.
+    pub(crate) fn strides(&self) -> Dims {
+        Dims::few_or_many(self.rank, &self.few[1], self.many.as_ref().map(|many| &many[1]))
     }
 
     /// Any view; finds out by itself whether it is contiguous.
@@ -117,12 +166,12 @@ impl Layout {
             step *= size.max(1);
         }
         let contiguous = contiguous || shape.contains(&0);
-        Self { shape, strides, offset, contiguous }
+        Self::of(&shape, &strides, offset, contiguous)
     }
 
     /// The number of elements of the view.
     pub(crate) fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.slices().0.iter().product()
     }
 
     /// How far behind `offset` the view reaches: one more than the largest index, 0 if it is empty.
@@ -130,7 +179,8 @@ impl Layout {
         if self.contiguous {
             return self.len();
         }
-        1 + self.shape.iter().zip(self.strides.iter()).map(|(n, s)| (n - 1) * s).sum::<usize>()
+        let (shape, strides) = self.slices();
+        1 + shape.iter().zip(strides).map(|(n, s)| (n - 1) * s).sum::<usize>()
     }
 }
 
@@ -184,10 +234,11 @@ pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Option<Dims> {
 
 /// The strides with which a view looks like `shape`: 0 along every broadcast dimension. `None` if it cannot.
 pub(crate) fn expand_strides(layout: &Layout, shape: &[usize]) -> Option<Dims> {
-    let missing = shape.len().checked_sub(layout.shape.len())?;
+    let (sizes, steps) = layout.slices();
+    let missing = shape.len().checked_sub(sizes.len())?;
     let mut strides = Dims::filled(0, shape.len());
     for i in missing..shape.len() {
-        let (own, stride) = (layout.shape[i - missing], layout.strides[i - missing]);
+        let (own, stride) = (sizes[i - missing], steps[i - missing]);
         strides[i] = match own {
             n if n == shape[i] => stride,
             1 => 0,
@@ -204,7 +255,8 @@ pub(crate) fn reshape_strides(layout: &Layout, shape: &[usize]) -> Option<Dims> 
     }
     // Neighbours that can be walked through with one stride form a group, which new dimensions may divide freely.
     let (mut sizes, mut steps) = (Dims::EMPTY, Dims::EMPTY);
-    for (&size, &stride) in layout.shape.iter().zip(layout.strides.iter()).filter(|(n, _)| **n != 1) {
+    let (own, strides) = layout.slices();
+    for (&size, &stride) in own.iter().zip(strides).filter(|(n, _)| **n != 1) {
         match (sizes.last_mut(), steps.last_mut()) {
             (Some(group), Some(step)) if *step == size * stride => (*group, *step) = (*group * size, stride),
             _ => {
@@ -339,7 +391,7 @@ mod tests {
     /// The place of every element in row-major order: what a layout means.
     fn places(layout: &Layout) -> Vec<usize> {
         let mut places = vec![layout.offset];
-        for (n, stride) in layout.shape.iter().zip(layout.strides.iter()) {
+        for (n, stride) in layout.slices().0.iter().zip(layout.slices().1) {
             places = places.iter().flat_map(|place| (0..*n).map(move |i| place + i * stride)).collect();
         }
         places
@@ -359,7 +411,7 @@ mod tests {
         for _ in 0..256 {
             let layout = Layout::new(dims(&shape(&mut rng)));
             assert_eq!(places(&layout), (0..layout.len()).collect::<Vec<_>>());
-            assert!(layout == Layout::strided(layout.shape, layout.strides, 0));
+            assert!(layout == Layout::strided(layout.shape(), layout.strides(), 0));
         }
     }
 
@@ -412,11 +464,7 @@ mod tests {
                 .map(|i| {
                     let index = index_of(i);
                     let own = &index[rank - a.len()..];
-                    own.iter()
-                        .zip(&a)
-                        .zip(layout.strides.iter())
-                        .map(|((i, n), s)| if *n == 1 { 0 } else { i * s })
-                        .sum()
+                    own.iter().zip(&a).zip(layout.slices().1).map(|((i, n), s)| if *n == 1 { 0 } else { i * s }).sum()
                 })
                 .collect();
             assert_eq!(places(&wide), expected);

@@ -104,14 +104,14 @@ impl Tensor {
     #[must_use]
     #[inline]
     pub fn shape(&self) -> &[usize] {
-        &self.layout.shape
+        self.layout.slices().0
     }
 
     /// The number of dimensions.
     #[must_use]
     #[inline]
     pub fn rank(&self) -> usize {
-        self.layout.shape.len()
+        self.layout.slices().0.len()
     }
 
     /// The number of elements: the product of the sizes, 1 for a scalar.
@@ -146,7 +146,7 @@ impl Tensor {
     /// How many elements apart neighbours along each dimension lie in memory; 0 along broadcast dimensions.
     #[must_use]
     pub fn strides(&self) -> &[usize] {
-        &self.layout.strides
+        self.layout.slices().1
     }
 
     /// Whether the elements lie in memory one after the other, the last dimension fastest.
@@ -249,7 +249,7 @@ impl Tensor {
 
     /// The same elements, contiguous in memory: itself, or a copy. Not recorded.
     pub(crate) fn packed(&self) -> Self {
-        if self.layout.contiguous { self.with_layout(self.layout) } else { self.packed_copy() }
+        if self.layout.contiguous { self.with_layout(self.layout.clone()) } else { self.packed_copy() }
     }
 
     fn packed_copy(&self) -> Self {

@@ -51,7 +51,7 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
     exec::take_rows(weight, [rows.n, rows.inner], &rows.index, &mut out);
     Ok(record("embedding", out, &[weight], |tape| {
         let share = Share::new(&rows, weight.dtype().gradient().unwrap_or(DType::F32), padding_idx, by_frequency);
-        let (for_sum, shape) = ((rows.clone(), share.clone()), weight.layout().shape);
+        let (for_sum, shape) = ((rows.clone(), share.clone()), weight.layout().shape());
         let single = (rows.clone(), share.clone());
         tape.sparse_edge(
             weight,
@@ -143,8 +143,11 @@ impl Share {
         let padding = padding.map(|mask| mask.with_layout(Layout::new(Dims::collect([ids, 1]))));
         let frequency = by_frequency.then(|| {
             let (mut counts, mut own) = (exec::zeros(&[rows.n], DType::F64), Tensor::stale(DType::F64, &[ids, 1]));
-            let ones =
-                Tensor::number(DType::F64, 1.0).with_layout(Layout::strided(own.layout().shape, Dims::filled(0, 2), 0));
+            let ones = Tensor::number(DType::F64, 1.0).with_layout(Layout::strided(
+                own.layout().shape(),
+                Dims::filled(0, 2),
+                0,
+            ));
             exec::add(&mut counts, &ones, Adding::Rows { n: rows.n, inner: 1, index });
             exec::take_rows(&counts, [rows.n, 1], index, &mut own);
             own.reciprocal().cast(dtype)

@@ -38,7 +38,7 @@ impl Tensor {
         let mut out = stale("index_select", &rows.picked, self.dtype())?;
         exec::take_rows(self, [rows.n, rows.inner], &rows.index, &mut out);
         Ok(record("index_select", out, &[self], |tape| {
-            let shape = self.layout().shape;
+            let shape = self.layout().shape();
             let keeps_examples = rows.dim > 0;
             tape.edge(self, move |g| Ok(rows.sum(g, &shape)));
             tape.keeps_examples(self, keeps_examples);
@@ -113,7 +113,7 @@ impl Tensor {
         let mut out = stale("gather", index.shape(), self.dtype())?;
         exec::gather(self, places.dim, &places.index, &mut out);
         Ok(record("gather", out, &[self], |tape| {
-            let shape = self.layout().shape;
+            let shape = self.layout().shape();
             let keeps_examples = places.dim > 0;
             tape.edge(self, move |g| Ok(places.sum(g, &shape)));
             tape.keeps_examples(self, keeps_examples);
@@ -128,7 +128,7 @@ impl Tensor {
     #[track_caller]
     pub fn take_along_dim(&self, index: &Tensor, dim: isize) -> Result<Tensor> {
         let at = dim_index("take_along_dim", dim, self.rank())?;
-        let (mut own, mut wanted) = (self.layout().shape, index.layout().shape);
+        let (mut own, mut wanted) = (self.layout().shape(), index.layout().shape());
         let sizes = (own[at], wanted.get(at).copied().unwrap_or(1));
         let same_rank = own.len() == wanted.len();
         if same_rank {
@@ -165,9 +165,9 @@ impl Tensor {
             let own = places.clone();
             tape.edge(self, move |g| {
                 let zeros = Tensor::scalar(0.0).to_dtype(g.dtype());
-                g.scatter(dim, &own.index, &zeros.expanded(&own.index.layout().shape)?)
+                g.scatter(dim, &own.index, &zeros.expanded(&own.index.layout().shape())?)
             });
-            let shape = self.layout().shape;
+            let shape = self.layout().shape();
             tape.edge(&source, move |g| g.gather(dim, &places.index)?.mul(&places.stayed(&shape, g.dtype())?));
         }))
     }
@@ -237,7 +237,7 @@ impl Tensor {
             let message = format!("{:?} has as many dimensions as a tensor can have", self.shape());
             return Err(Error::shape("one_hot", message));
         }
-        let mut shape = self.layout().shape;
+        let mut shape = self.layout().shape();
         shape.push(classes);
         let mut out = stale("one_hot", &shape, DType::I64)?;
         exec::one_hot(&labels, classes, &mut out);
@@ -296,7 +296,7 @@ impl Rows {
             return Err(Error::shape(name, message).with_help("x.index(&index) takes an index of any shape"));
         }
         let index = checked(name, x, at, index)?;
-        let mut picked = x.layout().shape;
+        let mut picked = x.layout().shape();
         picked[at] = index.numel();
         check_shape(name, &picked, x.dtype())?;
         Ok(Self { index, n: x.shape()[at], inner: x.shape()[at + 1..].iter().product(), picked, dim: at })

@@ -37,7 +37,7 @@ impl Tensor {
             return Err(Error::shape("cat", "scalars have no dimension to join along").with_help("stack makes one"));
         }
         let at = dim_index("cat", dim, first.rank())?;
-        let mut shape = first.layout().shape;
+        let mut shape = first.layout().shape();
         shape[at] = 0;
         for (i, x) in tensors.iter().enumerate() {
             let fits = x.rank() == first.rank() && (0..x.rank()).all(|d| d == at || x.shape()[d] == first.shape()[d]);
@@ -78,7 +78,7 @@ impl Tensor {
             let message = format!("tensor 0 has shape {:?}, tensor {i} has {:?}", first.shape(), tensors[i].shape());
             return Err(Error::shape("stack", message).with_help("cat joins tensors of different sizes"));
         }
-        let mut shape = first.layout().shape;
+        let mut shape = first.layout().shape();
         shape.insert(at, tensors.len());
         let out = join("stack", tensors, at, shape)?;
         Ok(record("stack", out, tensors, |tape| {
@@ -180,22 +180,19 @@ fn join(name: &'static str, tensors: &[&Tensor], at: usize, shape: Dims) -> Resu
 /// The dimensions from `at` on as rows that are contiguous and a fixed distance apart: the tensor or a copy of it, the
 /// length of a row, and the distance.
 fn rows_from(x: &Tensor, at: usize) -> (Tensor, usize, usize) {
-    let layout = x.layout();
-    let width: usize = layout.shape[at..].iter().product();
-    let inner = Layout::strided(
-        Dims::collect(layout.shape[at..].iter().copied()),
-        Dims::collect(layout.strides[at..].iter().copied()),
-        0,
-    );
+    let (shape, strides) = x.layout().slices();
+    let width: usize = shape[at..].iter().product();
+    let inner =
+        Layout::strided(Dims::collect(shape[at..].iter().copied()), Dims::collect(strides[at..].iter().copied()), 0);
     let mut stride = width;
     let mut evenly = inner.contiguous;
-    let mut outer = (0..at).rev().filter(|d| layout.shape[*d] != 1);
+    let mut outer = (0..at).rev().filter(|d| shape[*d] != 1);
     if let Some(d) = outer.next() {
-        stride = layout.strides[d];
-        let mut next = stride * layout.shape[d];
+        stride = strides[d];
+        let mut next = stride * shape[d];
         for d in outer {
-            evenly &= layout.strides[d] == next;
-            next *= layout.shape[d];
+            evenly &= strides[d] == next;
+            next *= shape[d];
         }
     }
     if evenly { (x.detach(), width, stride) } else { (x.packed(), width, width) }

@@ -29,7 +29,7 @@ impl Tensor {
     #[track_caller]
     pub fn pad(&self, pairs: &[(isize, isize)], value: f64) -> Result<Tensor> {
         let (inside, margins) = self.without_negative_margins("pad", pairs)?;
-        let (mut shape, mut cuts) = (inside.layout().shape, whole(inside.shape()));
+        let (mut shape, mut cuts) = (inside.layout().shape(), whole(inside.shape()));
         if margins.iter().all(|margin| *margin == (0, 0)) {
             return Ok(inside);
         }
@@ -81,7 +81,7 @@ impl Tensor {
         source: impl Fn(isize, isize) -> isize,
     ) -> Result<Tensor> {
         let (mut out, margins) = self.without_negative_margins(name, pairs)?;
-        let mut shape = out.layout().shape;
+        let mut shape = out.layout().shape();
         for (d, (before, after)) in margins.into_iter().enumerate().take(shape.len()) {
             let margin = before.max(after);
             if margin > 0 && (shape[d] == 0 || margin > limit(shape[d] as isize) as usize) {

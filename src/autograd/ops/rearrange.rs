@@ -61,7 +61,7 @@ impl Tensor {
             Counts::Each(times) => return repeated("repeat_interleave", self, at, times, at + 1),
             Counts::Listed(counts) => counts,
         };
-        let mut shape = self.layout().shape;
+        let mut shape = self.layout().shape();
         match counts[..] {
             [times] => return repeated("repeat_interleave", self, at, times, at + 1),
             _ if counts.len() == shape[at] => (),
@@ -134,7 +134,7 @@ impl Tensor {
 #[track_caller]
 fn repeated(name: &'static str, x: &Tensor, at: usize, times: usize, before: usize) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
-    let (old, mut shape) = (x.layout().shape, x.layout().shape);
+    let (old, mut shape) = (x.layout().shape(), x.layout().shape());
     shape[at] = shape[at].saturating_mul(times);
     let mut out = stale(name, &shape, x.dtype())?;
     let row: usize = old[before..].iter().product();
@@ -148,7 +148,7 @@ fn repeated(name: &'static str, x: &Tensor, at: usize, times: usize, before: usi
 /// Reverses dimensions: those next to each other at once.
 fn flip(x: &Tensor, flipped: [bool; MAX_DIMS]) -> Tensor {
     let _timer = crate::profile::op("flip");
-    let (shape, strides) = (x.layout().shape, row_major(x.shape()));
+    let (shape, strides) = (x.layout().shape(), row_major(x.shape()));
     let mut out = x.packed();
     let mut from = 0;
     while let Some(start) = (from..x.rank()).find(|d| flipped[*d]) {

@@ -101,7 +101,7 @@ fn others(x: &Tensor, r: &Over) -> Result<Tensor> {
     let before = delayed(&rows.cumprod(-1)?, axis, 1.0)?;
     // The recurrence multiplies what is behind an element if it starts from 1 at the last one and adds nothing else.
     let len = rows.shape()[axis];
-    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(wide).expanded(&rows.layout().shape)?;
+    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(wide).expanded(&rows.layout().shape())?;
     let behind = recurrence_down(&rows, &last, axis);
 
     let mut back = vec![0; order.len()];

@@ -100,10 +100,11 @@ impl Tensor {
     #[must_use]
     pub fn squeeze_all(&self) -> Tensor {
         let layout = self.layout();
-        let kept = |from: &Dims| Dims::collect((0..self.rank()).filter(|d| layout.shape[*d] != 1).map(|d| from[d]));
-        let view = Layout::strided(kept(&layout.shape), kept(&layout.strides), layout.offset);
+        let (shape, strides) = layout.slices();
+        let kept = |from: &[usize]| Dims::collect((0..self.rank()).filter(|d| shape[*d] != 1).map(|d| from[d]));
+        let view = Layout::strided(kept(shape), kept(strides), layout.offset);
         record("squeeze_all", self.with_layout(view), &[self], |tape| {
-            let old = layout.shape;
+            let old = layout.shape();
             tape.edge(self, move |g| reshape("reshape", g, old));
             tape.keeps_examples(self, true);
         })
@@ -134,8 +135,9 @@ impl Tensor {
     /// The view behind `permute`, not recorded.
     pub(crate) fn permuted(&self, axes: &[usize]) -> Tensor {
         let layout = self.layout();
-        let pick = |from: &Dims| Dims::collect(axes.iter().map(|i| from[*i]));
-        self.with_layout(Layout::strided(pick(&layout.shape), pick(&layout.strides), layout.offset))
+        let (shape, strides) = layout.slices();
+        let pick = |from: &[usize]| Dims::collect(axes.iter().map(|i| from[*i]));
+        self.with_layout(Layout::strided(pick(shape), pick(strides), layout.offset))
     }
 
     /// A view with two dimensions exchanged. Gradient: exchanged back.
@@ -284,7 +286,7 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
         }
     };
     Ok(record(name, view, &[x], |tape| {
-        let old = x.layout().shape;
+        let old = x.layout().shape();
         tape.edge(x, move |g| reshape("reshape", g, old));
         // In the order of the elements, what stays of one size in front stays what it was.
         tape.keeps_examples(x, true);
@@ -315,7 +317,7 @@ impl Tensor {
                 format!("{:?} has as many dimensions as a tensor can have", self.shape()),
             ));
         }
-        let (mut shape, mut strides) = (self.layout().shape, self.layout().strides);
+        let (mut shape, mut strides) = (self.layout().shape(), self.layout().strides());
         let stride = if at < self.rank() { shape[at] * strides[at] } else { 1 };
         shape.insert(at, 1);
         strides.insert(at, stride);
@@ -337,7 +339,7 @@ impl Tensor {
             let message = format!("dimension {dim} of {:?} has size {}, expected 1", self.shape(), self.shape()[at]);
             return Err(Error::shape("squeeze", message));
         }
-        let (mut shape, mut strides) = (self.layout().shape, self.layout().strides);
+        let (mut shape, mut strides) = (self.layout().shape(), self.layout().strides());
         shape.remove(at);
         strides.remove(at);
         let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));

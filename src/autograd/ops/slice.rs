@@ -83,7 +83,7 @@ impl Tensor {
         let at = dim_index("select", dim, self.rank())?;
         let mut cuts = whole(self.shape());
         cuts[at] = Cut::new(position("select", self, at, index)?, 1, 1);
-        let mut shape = self.layout().shape;
+        let mut shape = self.layout().shape();
         shape.remove(at);
         reshape("select", &cut("narrow", self, cuts), shape)
     }
@@ -456,7 +456,7 @@ fn choose(x: &Tensor, choice: &Choice) -> Result<Tensor> {
 /// The view of some places along each dimension.
 pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
     record(name, x.with_layout(x.layout().cut(&cuts)), &[x], |tape| {
-        let shape = x.layout().shape;
+        let shape = x.layout().shape();
         tape.sparse_edge(
             x,
             move |g| embed("embed", g, shape, cuts, 0.0),
@@ -483,7 +483,7 @@ pub(super) fn embed(name: &'static str, x: &Tensor, shape: Dims, cuts: Cuts, bac
 /// `x` with `values` in these places.
 fn put(x: &Tensor, cuts: Cuts, values: &Tensor) -> Tensor {
     let mut out = x.packed();
-    exec::place(values, &Layout::new(x.layout().shape).cut(&cuts), None, &mut out);
+    exec::place(values, &Layout::new(x.layout().shape()).cut(&cuts), None, &mut out);
     record("index_put", out, &[x, values], |tape| {
         tape.edge(x, move |g| {
             let zeros = Tensor::scalar(0.0).to_dtype(g.dtype());

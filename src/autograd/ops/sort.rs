@@ -73,7 +73,7 @@ fn chosen(name: &'static str, x: &Tensor, axis: usize, k: Option<usize>, descend
     let _timer = crate::profile::op(name);
     let (values, indices) = ordered(x, axis, k, descending);
     let values = record(name, values, &[x], |tape| {
-        let (places, shape) = (indices.clone(), x.layout().shape);
+        let (places, shape) = (indices.clone(), x.layout().shape());
         tape.edge(x, move |g| {
             let zeros = Tensor::scalar(0.0).to_dtype(g.dtype()).expanded(&shape)?;
             zeros.scatter_add(axis as isize, &places, g)

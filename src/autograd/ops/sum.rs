@@ -97,7 +97,7 @@ impl Tensor {
 
 pub(super) fn sum(x: &Tensor, r: &Over) -> Tensor {
     record("sum", reduce(ReduceOp::Sum, x, r), &[x], |tape| {
-        let (kept, full) = (r.kept, x.layout().shape);
+        let (kept, full) = (r.kept, x.layout().shape());
         tape.edge(x, move |g| g.reshape(&*kept)?.expanded(&full));
         tape.keeps_examples(x, !r.reduced[0]);
     })
@@ -105,7 +105,7 @@ pub(super) fn sum(x: &Tensor, r: &Over) -> Tensor {
 
 pub(super) fn mean(x: &Tensor, r: &Over) -> Tensor {
     record("mean", reduce(ReduceOp::Mean, x, r), &[x], |tape| {
-        let (kept, full, count) = (r.kept, x.layout().shape, r.count(x) as f64);
+        let (kept, full, count) = (r.kept, x.layout().shape(), r.count(x) as f64);
         tape.edge(x, move |g| g.div_scalar(count).reshape(&*kept)?.expanded(&full));
         tape.keeps_examples(x, !r.reduced[0]);
     })

@@ -4,7 +4,7 @@ use super::record;
 use crate::error::{Error, Result};
 use crate::tensor::create::stale;
 use crate::tensor::exec::index::{self as exec, Triangle};
-use crate::tensor::layout::{Dims, Layout, dim_index, row_major};
+use crate::tensor::layout::{Dims, Layout, dim_index};
 use crate::tensor::{MAX_DIMS, Tensor};
 
 /// # Triangles and diagonals
@@ -128,10 +128,10 @@ fn triangle(name: &'static str, x: &Tensor, side: Triangle, offset: isize) -> Te
 
 /// Which elements of a layout lie on a diagonal.
 fn diagonal_layout(layout: &Layout, offset: isize, a: usize, b: usize) -> Layout {
-    let (rows, columns) = (layout.shape[a], layout.shape[b]);
+    let (rows, columns) = (layout.shape()[a], layout.shape()[b]);
     let (down, right) = if offset < 0 { (offset.unsigned_abs(), 0) } else { (0, offset.unsigned_abs()) };
     let len = rows.saturating_sub(down).min(columns.saturating_sub(right));
-    let (mut shape, mut strides) = (layout.shape, layout.strides);
+    let (mut shape, mut strides) = (layout.shape(), layout.strides());
     let start = if len == 0 { 0 } else { down * strides[a] + right * strides[b] };
     let step = strides[a] + strides[b];
     for d in [a.max(b), a.min(b)] {
@@ -146,7 +146,7 @@ fn diagonal_layout(layout: &Layout, offset: isize, a: usize, b: usize) -> Layout
 fn diagonal(x: &Tensor, offset: isize, a: usize, b: usize) -> Tensor {
     let view = x.with_layout(diagonal_layout(x.layout(), offset, a, b));
     record("diagonal", view, &[x], |tape| {
-        let shape = x.layout().shape;
+        let shape = x.layout().shape();
         tape.edge(x, move |g| on_diagonal("on_diagonal", g, shape, offset, a, b));
     })
 }
@@ -156,7 +156,7 @@ fn diagonal(x: &Tensor, offset: isize, a: usize, b: usize) -> Tensor {
 fn on_diagonal(name: &'static str, x: &Tensor, shape: Dims, offset: isize, a: usize, b: usize) -> Result<Tensor> {
     let _timer = crate::profile::op(name);
     let mut out = stale(name, &shape, x.dtype())?;
-    let fresh = Layout { shape, strides: row_major(&shape), offset: 0, contiguous: true };
+    let fresh = Layout::new(shape);
     let layout = diagonal_layout(&fresh, offset, a, b);
     exec::place(x, &layout, Some(0.0), &mut out);
     Ok(record(name, out, &[x], |tape| tape.edge(x, move |g| Ok(diagonal(g, offset, a, b)))))

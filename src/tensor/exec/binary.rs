@@ -29,7 +29,7 @@ pub(crate) fn binary_with_number(op: BinaryOp, x: &Tensor, c: &Tensor) -> Tensor
 
 /// The same for two tensors that are known to have one shape and type.
 pub(crate) fn binary_of_like(op: BinaryOp, a: &Tensor, b: &Tensor) -> Tensor {
-    let (shape, strides) = (a.layout().shape, [a, b].map(|x| x.layout().strides));
+    let (shape, strides) = (a.layout().shape(), [a, b].map(|x| x.layout().strides()));
     Pair { a, b, shape, strides }.run(op)
 }
 
@@ -109,7 +109,7 @@ impl<W: From<bool> + Send + Sync> Read<W> for Mask<'_> {
 /// result, to whose shape the others broadcast, and what the function was of. The result has the type of the gradient.
 pub(crate) fn slope(op: BinaryOp, x: [&Tensor; 3]) -> Result<Tensor> {
     let Some(row) = op.slope() else { return Err(bug!("backward", "the slope of {op:?}")) };
-    let (shape, dtype) = (x[0].layout().shape, x[0].dtype());
+    let (shape, dtype) = (x[0].layout().shape(), x[0].dtype());
     let strides = x.map(|x| strides_to(x, &shape).ok_or(x));
     let [Ok(a), Ok(b), Ok(c)] = &strides else {
         return Err(bug!("backward", "operands that do not broadcast to {:?}", &*shape));
@@ -185,7 +185,7 @@ impl<'a> Pair<'a> {
     }
 
     fn with_number(x: &'a Tensor, c: &'a Tensor) -> Self {
-        let (shape, strides) = (x.layout().shape, x.layout().strides);
+        let (shape, strides) = (x.layout().shape(), x.layout().strides());
         Self { a: x, b: c, shape, strides: [strides, Dims::filled(0, shape.len())] }
     }
 

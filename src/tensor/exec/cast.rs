@@ -33,7 +33,7 @@ read!(f32, f64, i64);
 /// loses nothing, so the result is rounded once.
 pub(crate) fn cast(x: &Tensor, dtype: DType) -> Tensor {
     if dtype == x.dtype() {
-        return x.with_layout(*x.layout());
+        return x.with_layout(x.layout().clone());
     }
     let x = x.packed();
     let sixteen_bits = |dtype| matches!(dtype, DType::BF16 | DType::F16);

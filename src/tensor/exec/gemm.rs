@@ -37,7 +37,7 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
     let (x, weight) = (&*wide(x), &*wide(weight));
     let bias = bias.map(|bias| wide(bias).packed());
     let outputs = weight.shape()[0];
-    let mut shape = x.layout().shape;
+    let mut shape = x.layout().shape();
     shape[x.rank() - 1] = outputs;
     let mut out = stale("linear", &shape, x.dtype())?;
     let x = as_matrix(x);

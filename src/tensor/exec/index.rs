@@ -171,5 +171,6 @@ fn others(strides: &[usize], dim: usize) -> Dims {
 }
 
 fn at(view: &Layout) -> Place<'_> {
-    Place { shape: &view.shape, strides: &view.strides, offset: view.offset }
+    let (shape, strides) = view.slices();
+    Place { shape, strides, offset: view.offset }
 }

@@ -86,7 +86,7 @@ impl Attention<'_> {
     /// Hands the operands to `f` as the kernels want them. They have unit stride in the last dimension.
     fn with_operands<T: Element + Real>(&self, [q, k, v]: [&Tensor; 3], f: &mut dyn FnMut(&kernels::Attention<'_, T>)) {
         let AttentionSizes { lead, heads, kv_heads, queries, keys, width, value_width, .. } = *self.sizes;
-        let [q_strides, k_strides, v_strides] = [q, k, v].map(|x| self.sizes.strides(&x.layout.strides));
+        let [q_strides, k_strides, v_strides] = [q, k, v].map(|x| self.sizes.strides(&x.layout.strides()));
         let mask = self.mask.map(|mask| if mask.dtype() == DType::Bool { mask.clone() } else { mask.cast(T::DTYPE) });
         let mask_strides = mask.as_ref().map_or(Dims::EMPTY, |mask| {
             let strides = expand_strides(&mask.layout, &self.sizes.score_shape()).unwrap_or(Dims::EMPTY);
@@ -154,7 +154,7 @@ pub(crate) fn attention_backward(
             *slot = Some(sizes.interleaved(heads, rows, cols)?);
         }
     }
-    let [out_strides, grad_strides] = [&out, &grad].map(|x| sizes.strides(&x.layout.strides));
+    let [out_strides, grad_strides] = [&out, &grad].map(|x| sizes.strides(&x.layout.strides()));
     if !log_sums.is_empty() || grads.iter().flatten().any(|grad| !grad.is_empty()) {
         let grads = &mut grads;
         with_float!(wide, T => settings.with_operands::<T>([&q, &k, &v], &mut |a| {

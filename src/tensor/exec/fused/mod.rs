@@ -37,5 +37,5 @@ fn computed(dtype: DType) -> DType {
 /// The same elements with unit stride in the last dimension: itself, or a copy.
 fn with_unit_stride(x: &Tensor) -> Tensor {
     let last = x.rank() - 1;
-    if x.strides()[last] == 1 || x.shape()[last] == 1 { x.with_layout(x.layout) } else { x.packed() }
+    if x.strides()[last] == 1 || x.shape()[last] == 1 { x.with_layout(x.layout.clone()) } else { x.packed() }
 }

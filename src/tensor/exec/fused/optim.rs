@@ -34,7 +34,7 @@ pub(crate) fn update(
     state: [Option<&mut Tensor>; STATES],
 ) -> Result<()> {
     let Parameter { value, master } = parameter;
-    let (shape, dtype) = (value.layout().shape, value.dtype());
+    let (shape, dtype) = (value.layout().shape(), value.dtype());
     let computed = dtype.gradient().filter(|computed| master.is_none() || *computed != dtype);
     let fits = |x: &Tensor| Some(x.dtype()) == computed && *x.shape() == *shape;
     let others = state.iter().flatten().map(|x| &**x).chain(master.as_deref()).chain([grad]);

@@ -36,7 +36,7 @@ pub(crate) fn softmax_backward(which: Softmax, grad: &Tensor, y: &Tensor, axis: 
 
 /// Runs a rule on operands of one shape, which it gets contiguous and with dimension `axis` last.
 fn along<const N: usize>(rule: Rule, operands: [&Tensor; N], axis: usize) -> Tensor {
-    let shape = operands.first().map_or(Dims::EMPTY, |x| x.layout().shape);
+    let shape = operands.first().map_or(Dims::EMPTY, |x| x.layout().shape());
     let computed = operands.first().map_or(DType::F32, |x| computed(x.dtype()));
     // Two dimensions exchanged: the same once more brings them back.
     let mut axes = Dims::collect(0..shape.len());

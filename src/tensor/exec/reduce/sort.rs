@@ -12,7 +12,7 @@ pub(crate) fn ordered(x: &Tensor, axis: usize, k: Option<usize>, descending: boo
     let to_end = Dims::collect((0..rank).filter(|i| *i != axis).chain([axis]));
     let back = Dims::collect((0..rank).map(|i| if i == axis { rank - 1 } else { i - usize::from(i > axis) }));
     let rows = comparable(x).permuted(&to_end).packed();
-    let mut shape = rows.layout().shape;
+    let mut shape = rows.layout().shape();
     let size = x.shape()[axis];
     let k = k.unwrap_or(size);
     shape[rank - 1] = k;
