@@ -97,7 +97,6 @@ impl Rule {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "leaves are few, and an operation should not need a second allocation")]
 enum Kind {
     /// A variable: a parameter or an input that gradients are wanted for.
     Leaf,
@@ -108,7 +107,6 @@ enum Kind {
 }
 
 /// Where the rule of an operation is.
-#[expect(clippy::large_enum_variant, reason = "most rules stay where they are from the start")]
 enum Slot {
     Here(Rule),
     /// A pass that keeps the graph runs it, or has run it. It has a handle of its own, so that what it runs may come back
@@ -137,7 +135,6 @@ impl Slot {
 }
 
 /// A rule that its node does not have any more.
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack, for as long as it runs")]
 pub(crate) enum TakenRule {
     Own(Rule),
     /// A pass further out may still be running it.

@@ -202,9 +202,11 @@ fn for_parts<T: Real>(all: Slices<'_, T>, f: &(dyn Fn(Range<usize>, Slices<'_, T
     });
 }
 
-/// `βⁿ`, for a step that may exceed `i32`.
-fn power(beta: f64, step: u64) -> f64 {
-    beta.powf(step as f64)
+/// `1 − βⁿ`: how much of an average that began at zero is gradients after `n` steps.
+fn warmed_up(beta: f64, step: u64) -> f64 {
+    let step = step as f64;
+    // As βⁿ < e^(n(β−1)), what would be subtracted is below half a unit in the last place of 1.
+    if step * (1.0 - beta) > 40.0 { 1.0 } else { 1.0 - beta.powf(step) }
 }
 
 /// Zero in place of subnormal numbers.
@@ -263,8 +265,8 @@ impl Adam {
     fn run<T: Real>(&self, Slices { p, g, state: [m, v, v_max] }: Slices<'_, T>) {
         let shrink = T::from_f64(if self.decoupled { 1.0 - self.lr * self.weight_decay } else { 1.0 });
         let decay = T::from_f64(if self.decoupled { 0.0 } else { self.weight_decay });
-        let step_size = T::from_f64(self.lr / (1.0 - power(self.beta1, self.step)));
-        let root_scale = T::from_f64((1.0 - power(self.beta2, self.step)).sqrt().recip());
+        let step_size = T::from_f64(self.lr / warmed_up(self.beta1, self.step));
+        let root_scale = T::from_f64(warmed_up(self.beta2, self.step).sqrt().recip());
         let intake1 = T::from_f64(1.0 - self.beta1);
         let (beta2, intake2) = (T::from_f64(self.beta2), T::from_f64(1.0 - self.beta2));
         let eps = T::from_f64(self.eps);
