@@ -156,6 +156,15 @@ impl UpdateRule for AdafactorRule {
         Ok(state)
     }
 
+    /// Without momentum, there is no room for it in the state.
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        let has_one = self.momentum != 0.0;
+        if has_one {
+            self.momentum = momentum;
+        }
+        has_one
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let _unrecorded = pause_recording();
         let (grad, t) = (grad.detach(), step.number as f64);

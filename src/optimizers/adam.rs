@@ -114,6 +114,11 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         &["betas", "eps"]
     }
 
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        self.beta1 = momentum;
+        true
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
         let ([m, v, v_max @ ..], true) = (state, count == self.names().len()) else {

@@ -93,6 +93,11 @@ impl UpdateRule for LambRule {
         &["betas", "eps"]
     }
 
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        self.beta1 = momentum;
+        true
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let _unrecorded = pause_recording();
         let [m, v] = state else { return Err(bug!("Lamb", "{} tensors of state", state.len())) };

@@ -121,6 +121,15 @@ impl UpdateRule for LarsRule {
         &["eps"]
     }
 
+    /// Without momentum, there is no room for it in the state.
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        let has_one = self.momentum != 0.0;
+        if has_one {
+            self.momentum = momentum;
+        }
+        has_one
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let _unrecorded = pause_recording();
         if state.len() != self.names().len() {

@@ -76,6 +76,11 @@ impl UpdateRule for LionRule {
         &["betas"]
     }
 
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        self.beta1 = momentum;
+        true
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m] = state else { return Err(bug!("Lion", "{} tensors of state", state.len())) };
         let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));

@@ -88,6 +88,16 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
         self.inner.set_learning_rate(learning_rate);
     }
 
+    #[track_caller]
+    fn set_momentum(&mut self, momentum: f64) -> Result<()> {
+        self.inner.set_momentum(momentum)
+    }
+
+    #[track_caller]
+    fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
+        self.inner.set_learning_rate_scale(pattern, scale)
+    }
+
     fn state(&self) -> OptimizerState {
         let mut state = self.inner.state();
         let inner = state.optimizer.clone();

@@ -73,7 +73,7 @@ mod wolfe;
 mod wrapped;
 
 use crate::autograd::Gradients;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::Module;
 
 pub use adadelta::{Adadelta, AdadeltaRule};
@@ -119,6 +119,28 @@ pub trait Optimizer: Send + Sync {
     /// Sets the learning rate of the steps to come. It is checked by the next [`step`](Self::step).
     fn set_learning_rate(&mut self, learning_rate: f64);
 
+    /// Sets the momentum of the steps to come, or β₁ of an optimizer with betas. It is checked by the next [`step`](Self::step),
+    /// and part of the [`state`](Self::state). Groups with betas of their own keep them.
+    ///
+    /// # Errors
+    /// If the optimizer has no momentum.
+    #[track_caller]
+    fn set_momentum(&mut self, momentum: f64) -> Result<()> {
+        Err(Error::argument("set_momentum", format!("a momentum of {momentum} for an optimizer that has none")))
+    }
+
+    /// Sets the scale of the learning rate of the [`Group`] with this pattern. It is checked by the next [`step`](Self::step), and
+    /// part of the [`state`](Self::state).
+    ///
+    /// # Errors
+    /// If there is no such group.
+    #[track_caller]
+    fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
+        let message = format!("a scale of {scale} for the group `{pattern}`, which the optimizer does not have");
+        Err(Error::argument("set_learning_rate_scale", message)
+            .with_help("add it to the optimizer: .group(Group::new(pattern))"))
+    }
+
     /// Everything that further steps depend on besides the options, for saving it.
     fn state(&self) -> OptimizerState;
 
@@ -140,6 +162,14 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     }
     fn set_learning_rate(&mut self, learning_rate: f64) {
         (**self).set_learning_rate(learning_rate);
+    }
+    #[track_caller]
+    fn set_momentum(&mut self, momentum: f64) -> Result<()> {
+        (**self).set_momentum(momentum)
+    }
+    #[track_caller]
+    fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
+        (**self).set_learning_rate_scale(pattern, scale)
     }
     fn state(&self) -> OptimizerState {
         (**self).state()

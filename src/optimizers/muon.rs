@@ -248,6 +248,11 @@ impl UpdateRule for MuonRule {
         &["betas", "eps"]
     }
 
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        self.momentum = momentum;
+        true
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let _unrecorded = pause_recording();
         match (state, &self.adamw) {

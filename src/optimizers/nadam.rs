@@ -111,6 +111,11 @@ impl UpdateRule for NAdamRule {
         &["betas", "eps"]
     }
 
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        self.beta1 = momentum;
+        true
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m, v, product] = state else { return Err(bug!("NAdam", "{} tensors of state", state.len())) };
         let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));

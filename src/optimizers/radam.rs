@@ -100,6 +100,11 @@ impl UpdateRule for RAdamRule {
         &["betas", "eps"]
     }
 
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        self.beta1 = momentum;
+        true
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m, v] = state else { return Err(bug!("RAdam", "{} tensors of state", state.len())) };
         let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));

@@ -117,6 +117,15 @@ impl UpdateRule for RmsPropRule {
         &["eps"]
     }
 
+    /// Without momentum, there is no room for it in the state.
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        let has_one = self.momentum != 0.0;
+        if has_one {
+            self.momentum = momentum;
+        }
+        has_one
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let count = state.len();
         let (Some((square, others)), true) = (state.split_first_mut(), count == self.names().len()) else {

@@ -119,6 +119,12 @@ pub trait UpdateRule: Send + Sync {
         &[]
     }
 
+    /// Sets the momentum, or β₁ of a rule with betas. Returns whether it has one.
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        let _ = momentum;
+        false
+    }
+
     /// Changes `param` in place. `grad` is contiguous, of the parameter's shape and type, and clipped; `state` has the
     /// tensors of [`init`](Self::init), in that order.
     ///

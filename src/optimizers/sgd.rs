@@ -98,6 +98,15 @@ impl UpdateRule for SgdRule {
         false
     }
 
+    /// Without momentum, there is no room for it in the state.
+    fn set_momentum(&mut self, momentum: f64) -> bool {
+        let has_one = self.momentum != 0.0;
+        if has_one {
+            self.momentum = momentum;
+        }
+        has_one
+    }
+
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         if state.len() != self.names().len() {
             return Err(bug!("Sgd", "{} tensors of state", state.len()));

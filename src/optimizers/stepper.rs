@@ -1,6 +1,7 @@
 //! What all optimizers have in common.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::panic::Location;
 
 use super::Optimizer;
@@ -46,6 +47,45 @@ pub struct Stepper<R> {
     shared: Vec<(Name, Tensor)>,
     /// Whether groups were added, or a state loaded, that no model was compared with yet.
     unchecked: bool,
+    /// What a schedule has changed of the options.
+    scheduled: Scheduled,
+}
+
+/// Options that were set during training. They are part of the state.
+#[derive(Debug, Clone, Default)]
+struct Scheduled {
+    momentum: Option<f64>,
+    /// By the patterns of the groups.
+    scales: BTreeMap<String, f64>,
+}
+
+const MOMENTUM: &str = "scheduled.momentum";
+const SCALE: &str = "scheduled.learning_rate_scale.";
+
+impl Scheduled {
+    fn save(&self, state: &mut OptimizerState) {
+        let scales = self.scales.iter().map(|(pattern, scale)| (format!("{SCALE}{pattern}"), *scale));
+        for (name, value) in scales.chain(self.momentum.map(|momentum| (MOMENTUM.to_string(), momentum))) {
+            if let Ok(value) = Tensor::from_vec(vec![value], []) {
+                state.shared.insert(name, value);
+            }
+        }
+    }
+
+    /// Takes them out of what a state shares.
+    fn load(shared: &mut BTreeMap<String, Tensor>) -> Self {
+        let mut found = Self::default();
+        shared.retain(|name, value| {
+            let (pattern, value) = (name.strip_prefix(SCALE), value.item());
+            match (pattern, value) {
+                (Some(pattern), Ok(value)) => drop(found.scales.insert(pattern.to_string(), value)),
+                (None, Ok(value)) if name == MOMENTUM => found.momentum = Some(value),
+                _ => return true,
+            }
+            false
+        });
+        found
+    }
 }
 
 /// Options.
@@ -67,6 +107,7 @@ impl<R: UpdateRule> Stepper<R> {
             steps: 0,
             shared: Vec::new(),
             unchecked: false,
+            scheduled: Scheduled::default(),
         }
     }
 
@@ -174,12 +215,35 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
         self.learning_rate = learning_rate;
     }
 
+    #[track_caller]
+    fn set_momentum(&mut self, momentum: f64) -> Result<()> {
+        if !self.rule.set_momentum(momentum) {
+            let message = format!("a momentum of {momentum} for an optimizer that has none");
+            return Err(Error::argument(self.rule.name(), message));
+        }
+        self.scheduled.momentum = Some(momentum);
+        Ok(())
+    }
+
+    #[track_caller]
+    fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
+        if !self.groups.iter().any(|group| group.pattern == pattern) {
+            let message = format!("a scale of {scale} for the group `{pattern}`, which the optimizer does not have");
+            return Err(Error::argument(self.rule.name(), message)
+                .with_help("add it to the optimizer: .group(Group::new(pattern))"));
+        }
+        self.scheduled.scales.insert(pattern.to_string(), scale);
+        self.set_scales();
+        Ok(())
+    }
+
     fn state(&self) -> OptimizerState {
         let parameters = self.entries.iter().filter(|entry| entry.steps > 0);
         let mut state = OptimizerState::new(self.rule.name(), self.learning_rate);
         state.parameters = parameters.map(|entry| (entry.path.clone(), entry.saved())).collect();
         state.steps = self.steps;
         state.shared = self.shared.iter().map(|(name, tensor)| (name.to_string(), tensor.clone())).collect();
+        self.scheduled.save(&mut state);
         state
     }
 
@@ -202,6 +266,7 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
             entries.add(entry);
         }
         let mut shared = state.shared;
+        let scheduled = Scheduled::load(&mut shared);
         let mut own = Vec::new();
         if steps > 0 {
             for (expected, fresh) in self.rule.shared()? {
@@ -223,9 +288,31 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
             let message = format!("the state has `{more}`, which is none of the rule's");
             return Err(Error::state(name, message).with_help("was it saved with other options?"));
         }
+        let unknown = |pattern: &&String| !self.groups.iter().any(|group| group.pattern == **pattern);
+        if let Some(pattern) = scheduled.scales.keys().find(unknown) {
+            let message = format!("the state has a learning rate of the group `{pattern}`, which there is not");
+            return Err(Error::state(name, message).with_help("was it saved with other options?"));
+        }
+        if scheduled.momentum.is_some_and(|momentum| !self.rule.set_momentum(momentum)) {
+            let message = "the state has a momentum, which this optimizer does not";
+            return Err(Error::state(name, message).with_help("was it saved with other options?"));
+        }
         (self.entries, self.learning_rate, self.unchecked) = (entries, state.learning_rate, true);
-        (self.steps, self.shared) = (steps, own);
+        (self.steps, self.shared, self.scheduled) = (steps, own, scheduled);
+        self.set_scales();
         Ok(())
+    }
+}
+
+impl<R> Stepper<R> {
+    /// Hands scales that were set to the groups, and from there to the parameters.
+    fn set_scales(&mut self) {
+        let scales = &self.scheduled.scales;
+        for group in &mut self.groups {
+            group.learning_rate_scale = scales.get(&group.pattern).copied().or(group.learning_rate_scale);
+        }
+        let groups = &self.groups;
+        self.entries.iter_mut().for_each(|entry| groups.iter().for_each(|group| entry.join(group)));
     }
 }
 

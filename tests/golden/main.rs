@@ -9,6 +9,7 @@ mod activations;
 mod attention;
 mod binary;
 mod convolution;
+mod curves;
 mod gpt2;
 mod gpt_options;
 mod initializers;

@@ -37,6 +37,7 @@ FAMILIES = [
     "optimizer_rules",
     "per_example",
     "schedules",
+    "curves",
     "tokens",
     "gpt",
     "gpt_options",

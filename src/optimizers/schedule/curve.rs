@@ -1,8 +1,13 @@
 //! Learning rates that depend on the number of the step alone.
 
-use super::{Schedule, ScheduleState};
-use crate::error::{Error, Result};
-use crate::optimizers::options::{fraction, not_negative, positive};
+mod value;
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Cyclic, OneCycle, Schedule, ScheduleState};
+use crate::error::Result;
+use crate::optimizers::Optimizer;
 
 /// A learning rate as a function of the step.
 ///
@@ -19,6 +24,17 @@ use crate::optimizers::options::{fraction, not_negative, positive};
 ///
 /// In a loop, `opt.set_learning_rate(curve.at(step)?)` before each step is all there is to it. As a [`Schedule`], a
 /// curve counts the steps itself: [`start`](Schedule::start) before the first one, [`step`](Schedule::step) after each.
+///
+/// Curves are composed one [after](Self::then) another, and [multiplied](Self::times):
+///
+/// ```
+/// use demotic::optimizers::schedule::Curve;
+///
+/// // A rate of 0.1 for 50 steps, then 0.9 times that of the step before; and all of it from a tenth in the first 10 steps.
+/// let curve = Curve::constant(0.1).then(50, Curve::exponential(0.1, 0.9)).times(Curve::linear_factors(1.0, 0.1, 1.0, 10));
+/// assert_eq!((curve.at(0)?, curve.at(10)?, curve.at(51)?), (0.1 * 0.1, 0.1, 0.1 * 0.9));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     shape: Shape,
@@ -29,24 +45,51 @@ pub struct Curve {
     warm_up: u64,
     /// Whether the warm-up begins with a rate of 0.
     from_zero: bool,
+    /// Of groups of parameters, by their patterns: what the rate is multiplied by.
+    groups: Vec<(String, Curve)>,
     /// The step of the rate that was given out last.
     step: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Shape {
     Constant,
     Steps { every: u64, factor: f64 },
+    Milestones { at: Vec<u64>, factor: f64 },
+    Exponential { factor: f64 },
+    Polynomial { steps: u64, power: f64 },
     Cosine { steps: u64 },
     CosineRestarts { steps: u64, cycles: u64 },
+    WarmRestarts { first: u64, factor: u64 },
     Linear { steps: u64 },
     LinearFactors { from: f64, to: f64, steps: u64 },
     InverseSqrt { scale: u64 },
+    OneCycle(OneCycle),
+    Cyclic(Cyclic),
+    Function(Function),
+    Sequence { first: Box<Curve>, length: u64, next: Box<Curve> },
+    Product(Box<Curve>, Box<Curve>),
+}
+
+/// A factor of the rate as a function of the step.
+#[derive(Clone)]
+struct Function(Arc<dyn Fn(u64) -> f64 + Send + Sync>);
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Function")
+    }
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Curve {
     fn new(shape: Shape, peak: f64) -> Self {
-        Self { shape, peak, floor: 0.0, cycles: None, warm_up: 0, from_zero: false, step: 0 }
+        Self { shape, peak, floor: 0.0, cycles: None, warm_up: 0, from_zero: false, groups: Vec::new(), step: 0 }
     }
 
     /// The same rate all the time (after the warm-up).
@@ -55,10 +98,50 @@ impl Curve {
         Self::new(Shape::Constant, rate)
     }
 
+    /// `factor · rate` for the given number of steps, and `rate` from there on: PyTorch's `ConstantLR`, whose `total_iters` is
+    /// `steps`.
+    #[doc(alias = "ConstantLR")]
+    #[must_use]
+    pub fn constant_factor(rate: f64, factor: f64, steps: u64) -> Self {
+        Self::constant(rate * factor).then(steps, Self::constant(rate))
+    }
+
     /// `rate · factorⁿ` after `n · every` steps: PyTorch's `StepLR`. The factor is between 0 and 1.
+    #[doc(alias = "StepLR")]
     #[must_use]
     pub fn steps(rate: f64, every: u64, factor: f64) -> Self {
         Self::new(Shape::Steps { every, factor }, rate)
+    }
+
+    /// `rate · factorⁿ` from the `n`-th milestone on: PyTorch's `MultiStepLR`. The factor is between 0 and 1; the milestones are
+    /// numbers of steps in ascending order, and one that is there twice counts twice.
+    ///
+    /// ```
+    /// use demotic::optimizers::schedule::Curve;
+    ///
+    /// let curve = Curve::milestones(1.0, [3, 5], 0.5);
+    /// assert_eq!((curve.at(2)?, curve.at(3)?, curve.at(5)?), (1.0, 0.5, 0.25));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "MultiStepLR")]
+    #[must_use]
+    pub fn milestones(rate: f64, at: impl Into<Vec<u64>>, factor: f64) -> Self {
+        Self::new(Shape::Milestones { at: at.into(), factor }, rate)
+    }
+
+    /// `rate · factorᵗ` at step `t`: PyTorch's `ExponentialLR`. The factor is between 0 and 1.
+    #[doc(alias = "ExponentialLR")]
+    #[must_use]
+    pub fn exponential(rate: f64, factor: f64) -> Self {
+        Self::new(Shape::Exponential { factor }, rate)
+    }
+
+    /// `floor + (rate − floor) · (1 − t / steps)^power` at step `t`, and the floor from there on: PyTorch's `PolynomialLR`, whose
+    /// `total_iters` is `steps`. The power is above 0; with 1, it is [`linear`](Self::linear).
+    #[doc(alias = "PolynomialLR")]
+    #[must_use]
+    pub fn polynomial(rate: f64, steps: u64, power: f64) -> Self {
+        Self::new(Shape::Polynomial { steps, power }, rate)
     }
 
     /// Down along half a cosine in the given number of steps (Loshchilov and Hutter, 2017), and constant from there on:
@@ -83,6 +166,56 @@ impl Curve {
     #[must_use]
     pub fn cosine_restarts(rate: f64, steps: u64, cycles: u64) -> Self {
         Self::new(Shape::CosineRestarts { steps, cycles }, rate)
+    }
+
+    /// Down along half a cosine in `first` steps, and at once up again; each time in `factor` times as many steps as before
+    /// (Loshchilov and Hutter, 2017): PyTorch's `CosineAnnealingWarmRestarts`, whose `T_0` and `T_mult` these are. Its `eta_min`
+    /// is the [`floor`](Self::floor).
+    ///
+    /// ```
+    /// use demotic::optimizers::schedule::Curve;
+    ///
+    /// let curve = Curve::cosine_warm_restarts(1.0, 2, 2);
+    /// for (step, percent) in [(0, 100.0), (1, 50.0), (2, 100.0), (4, 50.0), (6, 100.0), (10, 50.0), (14, 100.0)] {
+    ///     assert_eq!((100.0 * curve.at(step)?).round(), percent);
+    /// }
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "CosineAnnealingWarmRestarts")]
+    #[must_use]
+    pub fn cosine_warm_restarts(rate: f64, first: u64, factor: u64) -> Self {
+        Self::new(Shape::WarmRestarts { first, factor }, rate)
+    }
+
+    /// Up, and down to nearly nothing, once in the whole training: see [`OneCycle`].
+    #[doc(alias = "OneCycleLR")]
+    #[must_use]
+    pub fn one_cycle(options: OneCycle) -> Self {
+        let peak = options.max_rate;
+        Self::new(Shape::OneCycle(options), peak)
+    }
+
+    /// Up and down again and again: see [`Cyclic`].
+    #[doc(alias = "CyclicLR")]
+    #[must_use]
+    pub fn cyclic(options: Cyclic) -> Self {
+        let peak = options.max_rate;
+        Self::new(Shape::Cyclic(options), peak)
+    }
+
+    /// `rate · f(step)`: PyTorch's `LambdaLR`.
+    ///
+    /// ```
+    /// use demotic::optimizers::schedule::Curve;
+    ///
+    /// let curve = Curve::function(0.1, |step| 1.0 / (1.0 + step as f64));
+    /// assert_eq!(curve.at(1)?, 0.05);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "LambdaLR")]
+    #[must_use]
+    pub fn function(rate: f64, f: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
+        Self::new(Shape::Function(Function(Arc::new(f))), rate)
     }
 
     /// From `start_factor · rate` to `end_factor · rate` along a straight line in the given number of steps, and constant from
@@ -113,6 +246,43 @@ impl Curve {
     #[must_use]
     pub fn inverse_sqrt(rate: f64, scale: u64) -> Self {
         Self::new(Shape::InverseSqrt { scale }, rate)
+    }
+
+    /// This curve for so many steps, and then another one, which begins with its step 0: PyTorch's `SequentialLR`. Further curves
+    /// follow at numbers of steps that count from the beginning.
+    #[doc(alias = "SequentialLR")]
+    #[must_use]
+    pub fn then(self, steps: u64, next: Curve) -> Self {
+        let peak = self.peak;
+        Self::new(Shape::Sequence { first: Box::new(self), length: steps, next: Box::new(next) }, peak)
+    }
+
+    /// The product with another curve, which is usually one of rate 1: PyTorch's `ChainedScheduler`.
+    #[doc(alias = "ChainedScheduler")]
+    #[must_use]
+    pub fn times(self, other: Curve) -> Self {
+        let peak = self.peak;
+        Self::new(Shape::Product(Box::new(self), Box::new(other)), peak)
+    }
+
+    /// Multiplies the rate of a group of parameters by a curve of its own. The optimizer has to have a
+    /// [`Group`](crate::optimizers::Group) with this pattern.
+    ///
+    /// ```
+    /// use demotic::optimizers::schedule::{Curve, Schedule};
+    /// use demotic::optimizers::{AdamW, Group};
+    ///
+    /// // The encoder stands still for 100 steps, while the new head is trained.
+    /// let late = Curve::constant(0.0).then(100, Curve::constant(0.1));
+    /// let mut schedule = Curve::cosine(1e-3, 1000).group("encoder.*", late);
+    /// let mut opt = AdamW::new(1e-3).group(Group::new("encoder.*"));
+    /// schedule.start(&mut opt)?;
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn group(mut self, pattern: impl Into<String>, curve: Curve) -> Self {
+        self.groups.push((pattern.into(), curve));
+        self
     }
 
     /// The number of waves of a [`cosine`](Self::cosine) in its steps, above 0: `num_cycles` of `transformers`. After 0.5, which
@@ -147,90 +317,36 @@ impl Curve {
         (self.warm_up, self.from_zero) = (steps, true);
         self
     }
+}
 
-    /// The rate at a step, counted from 0.
-    ///
-    /// # Errors
-    /// If a rate is negative or not finite, the floor is above the peak, a factor outside of 0 to 1, a number of steps or
-    /// of restarts is 0, or there are cycles of another curve than a cosine.
+impl Curve {
+    /// Sets what an optimizer has besides the learning rate.
     #[track_caller]
-    pub fn at(&self, step: u64) -> Result<f64> {
-        self.check()?;
-        if step < self.warm_up {
-            let done = if self.from_zero { step } else { step + 1 };
-            return Ok(self.peak * (done as f64 / self.warm_up as f64));
+    fn set_others(&self, optimizer: &mut dyn Optimizer) -> Result<()> {
+        if let Some(momentum) = self.momentum_at(self.step)? {
+            optimizer.set_momentum(momentum)?;
         }
-        let step = step - self.warm_up;
-        Ok(match self.shape {
-            Shape::Constant => self.peak,
-            Shape::Steps { every, factor } => (self.peak * factor.powf((step / every) as f64)).max(self.floor),
-            Shape::Linear { steps } => {
-                let left = (steps - step.min(steps)) as f64 / steps as f64;
-                self.floor + (self.peak - self.floor) * left
-            }
-            Shape::InverseSqrt { scale } => {
-                let past = step as f64 / scale as f64 + 1.0;
-                (self.peak / past.sqrt()).max(self.floor)
-            }
-            Shape::Cosine { steps } => {
-                let done = step.min(steps) as f64 / steps as f64;
-                self.wave(2.0 * self.cycles.unwrap_or(0.5) * done)
-            }
-            Shape::CosineRestarts { steps, .. } if step >= steps => self.floor,
-            Shape::CosineRestarts { steps, cycles } => {
-                // The part of a cycle that is over, in whole numbers: a restart is not missed by rounding.
-                let part = u128::from(step) * u128::from(cycles) % u128::from(steps);
-                self.wave(part as f64 / steps as f64)
-            }
-            Shape::LinearFactors { from, to, steps } => {
-                let done = step.min(steps) as f64 / steps as f64;
-                (self.peak * (from + (to - from) * done)).max(self.floor)
-            }
-        })
-    }
-
-    /// The rate after so many half waves of a cosine.
-    fn wave(&self, halves: f64) -> f64 {
-        self.floor + (self.peak - self.floor) * (1.0 + (std::f64::consts::PI * halves).cos()) / 2.0
-    }
-
-    #[track_caller]
-    fn check(&self) -> Result<()> {
-        not_negative("Curve", "the rate", self.peak)?;
-        not_negative("Curve", "the floor", self.floor)?;
-        if self.floor > self.peak {
-            let message = format!("the floor {} is above the rate {}", self.floor, self.peak);
-            return Err(Error::argument("Curve", message));
+        for (pattern, curve) in &self.groups {
+            optimizer.set_learning_rate_scale(pattern, curve.at(self.step)?)?;
         }
-        if let Some(cycles) = self.cycles {
-            positive("Curve", "the number of cycles", cycles)?;
-            if !matches!(self.shape, Shape::Cosine { .. }) {
-                return Err(Error::argument("Curve", format!("{cycles} cycles of a curve that is no cosine")));
-            }
-        }
-        match self.shape {
-            Shape::Steps { every: 0, .. }
-            | Shape::Cosine { steps: 0 }
-            | Shape::CosineRestarts { steps: 0, .. }
-            | Shape::Linear { steps: 0 }
-            | Shape::LinearFactors { steps: 0, .. }
-            | Shape::InverseSqrt { scale: 0 } => {
-                Err(Error::argument("Curve", "the number of steps is 0, expected at least 1"))
-            }
-            Shape::CosineRestarts { cycles: 0, .. } => {
-                Err(Error::argument("Curve", "the number of cycles is 0, expected at least 1"))
-            }
-            Shape::Steps { factor, .. } => fraction("Curve", "the factor", factor),
-            Shape::LinearFactors { from, to, .. } => {
-                fraction("Curve", "the start factor", from)?;
-                fraction("Curve", "the end factor", to)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 
 impl Schedule for Curve {
+    #[track_caller]
+    fn start(&self, optimizer: &mut dyn Optimizer) -> Result<()> {
+        optimizer.set_learning_rate(self.at(self.step)?);
+        self.set_others(optimizer)
+    }
+
+    #[track_caller]
+    fn step(&mut self, optimizer: &mut dyn Optimizer, loss: f64) -> Result<()> {
+        let rate = self.next_rate(optimizer.learning_rate(), loss)?;
+        optimizer.set_learning_rate(rate);
+        self.set_others(optimizer)
+    }
+
     #[track_caller]
     fn first_rate(&self, _: f64) -> Result<f64> {
         self.at(self.step)

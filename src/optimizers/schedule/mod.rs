@@ -1,8 +1,18 @@
 //! Learning rates that change during training.
 //!
 //! - [`ReduceOnPlateau`] and [`AdaptiveRate`] react to the loss. They are [`Schedule`]s.
-//! - [`Curve`] depends on the number of the step alone: constant, in steps, along a cosine or another curve, with a warm-up. It is a
-//!   [`Schedule`] too, and a plain function of the step with [`Curve::at`].
+//! - [`Curve`] depends on the number of the step alone. It is a [`Schedule`] too, and a plain function of the step with
+//!   [`Curve::at`].
+//!
+//! | PyTorch | here |
+//! |---|---|
+//! | `StepLR`, `MultiStepLR`, `ExponentialLR` | [`Curve::steps`], [`Curve::milestones`], [`Curve::exponential`] |
+//! | `PolynomialLR`, `LinearLR`, `ConstantLR` | [`Curve::polynomial`], [`Curve::linear_factors`], [`Curve::constant_factor`] |
+//! | `CosineAnnealingLR`, `CosineAnnealingWarmRestarts` | [`Curve::cosine`], [`Curve::cosine_warm_restarts`] |
+//! | `OneCycleLR`, `CyclicLR` | [`Curve::one_cycle`], [`Curve::cyclic`] |
+//! | `LambdaLR` | [`Curve::function`]; for one group, [`Curve::group`] |
+//! | `SequentialLR`, `ChainedScheduler` | [`Curve::then`], [`Curve::times`] |
+//! | `ReduceLROnPlateau` | [`ReduceOnPlateau`] |
 //!
 //! ```
 //! use demotic::layers::Param;
@@ -26,6 +36,7 @@
 
 mod adaptive;
 mod curve;
+mod cycle;
 mod plateau;
 
 use std::collections::BTreeMap;
@@ -37,6 +48,7 @@ use crate::error::{Error, Result};
 
 pub use adaptive::AdaptiveRate;
 pub use curve::Curve;
+pub use cycle::{Cyclic, OneCycle};
 pub use plateau::ReduceOnPlateau;
 
 /// Decides on the learning rate after each epoch (or each step) of training.
