@@ -1,5 +1,6 @@
 //! The cross-entropy of logits.
 
+use super::classes::{class_numbers, expect_class_weights};
 use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes, in_single};
 use crate::autograd::ops::cross_entropy::ClassCrossEntropy;
 use crate::error::{Error, Result};
@@ -117,35 +118,6 @@ impl CrossEntropy {
         let last = rank.saturating_sub(1);
         if self.classes_last { last } else { last.min(1) }
     }
-
-    #[track_caller]
-    fn check_weight(&self, logits: &Tensor, classes: usize) -> Result<()> {
-        let Some(weight) = &self.weight else { return Ok(()) };
-        weight.expect_dtype("cross_entropy", "the class weights", logits.dtype())?;
-        if weight.shape() != [classes] {
-            let message = format!("class weights of shape {:?} for {classes} classes", weight.shape());
-            return Err(Error::shape("cross_entropy", message));
-        }
-        Ok(())
-    }
-
-    /// The targets as class numbers, −1 where they do not count.
-    #[track_caller]
-    fn checked_targets(&self, target: &Tensor, classes: usize) -> Result<Vec<i64>> {
-        let mut targets = target.to_vec::<i64>()?;
-        for (i, t) in targets.iter_mut().enumerate() {
-            if *t == self.ignore_index {
-                *t = -1;
-            } else if !(0..classes as i64).contains(t) {
-                let message = format!(
-                    "target {i} is class {t}, the logits have {classes} classes (0 ..= {})",
-                    classes as i64 - 1
-                );
-                return Err(Error::index("cross_entropy", message));
-            }
-        }
-        Ok(targets)
-    }
 }
 
 impl Loss for CrossEntropy {
@@ -163,7 +135,9 @@ impl Loss for CrossEntropy {
         check_not_empty(name, logits)?;
         let (last, class_dim) = (logits.rank() - 1, self.class_dim(logits.rank()));
         let classes = logits.shape()[class_dim];
-        self.check_weight(logits, classes)?;
+        if let Some(weight) = &self.weight {
+            expect_class_weights(name, weight, logits, class_dim)?;
+        }
         // The classes last, everything else as rows.
         let mut order: Vec<isize> = (0..logits.rank() as isize).collect();
         let moved = order.remove(class_dim);
@@ -193,7 +167,7 @@ impl Loss for CrossEntropy {
                     error
                 });
             }
-            let targets = self.checked_targets(target, classes)?;
+            let targets = class_numbers(name, target, classes, Some(self.ignore_index))?;
             let divisor = self.divisor(&targets);
             let (label_smoothing, weight) = (self.label_smoothing, self.weight.clone());
             ClassCrossEntropy { targets, label_smoothing, weight, divisor }.of(&flat_logits)?

@@ -2,11 +2,22 @@
 //!
 //! | task | loss |
 //! |---|---|
-//! | numbers | [`mse`]; with outliers [`huber`] or [`mae`] |
-//! | one of several classes | [`cross_entropy`] of the logits |
+//! | numbers | [`mse`]; with outliers [`huber`], [`smooth_l1`], [`log_cosh`] or [`mae`] |
+//! | numbers of very different size | [`msle`], [`mape`] |
+//! | the limits between which numbers will be | [`quantile`] |
+//! | numbers, and how sure that is | [`gaussian_nll`] |
+//! | counts | [`poisson_nll`] |
+//! | one of several classes | [`cross_entropy`] of the logits; with a margin [`multi_margin`], [`categorical_hinge`] |
 //! | the next token, at every place of a text | [`token_cross_entropy`] of the logits |
-//! | yes or no, or several labels at once | [`bce_with_logits`] |
-//! | a model that already ends in a softmax or sigmoid | [`cross_entropy_from_probabilities`], [`bce`] |
+//! | yes or no, or several labels at once | [`bce_with_logits`]; with a margin [`hinge`], [`squared_hinge`], [`multi_label_margin`] |
+//! | classes of which some are rare | weights of classes; [`focal`], [`binary_focal`] |
+//! | a model that already ends in a softmax or sigmoid | [`cross_entropy_from_probabilities`], [`bce`], [`log_loss`]; in a log-softmax [`nll`] |
+//! | which pixels belong to it | [`dice`], [`tversky`] |
+//! | a distribution | [`kl_div`], [`jensen_shannon`] |
+//! | vectors that are close where things are alike | [`triplet`], [`info_nce`], [`contrastive`], [`cosine_embedding`] |
+//! | which of two is better | [`margin_ranking`] |
+//! | labels in a sequence, without their places | [`ctc`] |
+//! | a critic and a generator | [`WassersteinCritic`] |
 //!
 //! Losses of logits are more exact than losses of probabilities: where a probability has been rounded to 0 or 1, its
 //! logarithm is lost.
@@ -16,7 +27,8 @@
 //! over it.
 //!
 //! The structs of the same names have options, among them the
-//! [`Reduction`], and can be given to a [`Trainer`](crate::train::Trainer).
+//! [`Reduction`], and can be given to a [`Trainer`](crate::train::Trainer), as far as they are of a prediction and a target. Those of
+//! three inputs, such as [`triplet`], have a method `loss` of their own.
 
 /// The constructor that needs no options, and the option that all losses have.
 macro_rules! reducible {
@@ -30,7 +42,7 @@ macro_rules! reducible {
             }
         }
     };
-    ($($Loss:ident),*) => {$(
+    (@new $($Loss:ident),*) => {$(
         impl $Loss {
             /// The mean over all examples, with no further options.
             #[must_use]
@@ -38,19 +50,69 @@ macro_rules! reducible {
                 Self::default()
             }
         }
+    )*};
+    (@weighted $($Loss:ident),*) => {$(
+        impl $Loss {
+            /// Another reduction.
+            #[must_use]
+            pub fn reduction(mut self, reduction: Reduction) -> Self {
+                self.weighting.reduction = reduction;
+                self
+            }
+
+            /// How much each loss counts, of an element or of an example: a tensor of the type of the losses that broadcasts to the shape
+            /// that they have with [`Reduction::None`]. A mean is divided by their number all the same.
+            #[must_use]
+            pub fn weight(mut self, weight: &Tensor) -> Self {
+                self.weighting.weight = Some(weight.detach());
+                self
+            }
+        }
+    )*};
+    ($($Loss:ident),*) => {$(
+        reducible!(@new $Loss);
         reducible!(@option $Loss);
     )*};
 }
 
 mod binary;
+mod classes;
+mod critic;
 mod cross_entropy;
+mod ctc;
+mod deviation;
+mod distribution;
+mod divergence;
+mod focal;
+mod hinge;
+mod labels;
 mod likelihood;
+mod nll;
+mod overlap;
+mod pairs;
 mod regression;
+mod triplet;
+mod weighting;
 
 pub use binary::{Bce, BceWithLogits, bce, bce_with_logits};
+pub use critic::{WassersteinCritic, gradient_penalty};
 pub use cross_entropy::{CrossEntropy, cross_entropy, token_cross_entropy};
+pub use ctc::{Ctc, ctc};
+pub use deviation::{LogCosh, Mape, Msle, Quantile, SmoothL1, log_cosh, mape, msle, quantile, smooth_l1};
+pub use distribution::{GaussianNll, PoissonNll, gaussian_nll, poisson_nll};
+pub use divergence::{JensenShannon, KlDiv, jensen_shannon, kl_div};
+pub use focal::{BinaryFocal, Focal, binary_focal, focal};
+pub use hinge::{
+    CategoricalHinge, Hinge, HingeEmbedding, MultiMargin, SoftMargin, SquaredHinge, categorical_hinge, hinge,
+    hinge_embedding, multi_margin, soft_margin, squared_hinge,
+};
+pub use labels::{MultiLabelMargin, MultiLabelSoftMargin, multi_label_margin, multi_label_soft_margin};
 pub use likelihood::{CrossEntropyFromProbabilities, cross_entropy_from_probabilities};
+pub use nll::{LogLoss, Nll, log_loss, nll};
+pub use overlap::{Dice, Tversky, dice, tversky};
+pub use pairs::{Contrastive, CosineEmbedding, MarginRanking, contrastive, cosine_embedding, margin_ranking};
 pub use regression::{Huber, Mae, Mse, huber, mae, mse};
+pub use triplet::{InfoNce, Triplet, info_nce, triplet};
 
 use serde::{Deserialize, Serialize};
 

@@ -284,7 +284,9 @@ impl Run<'_> {
         let up = |k: usize| self.family.find(&format!("{}.up.{k}", case.id)).map(|up| up.tensor(self.dtype));
         let (outputs, ups): (Vec<_>, Vec<_>) =
             outputs.iter().enumerate().filter_map(|(k, output)| Some((output, up(k)?))).unzip();
-        for (kind, create_graph) in [(" with a graph", true), ("", false)] {
+        // Where a gradient cannot be differentiated again, asking for its graph is an error.
+        let once = case.attr_or("once", false);
+        for (kind, create_graph) in [(" with a graph", true), ("", false)].into_iter().filter(|run| !(once && run.1)) {
             let options = GradOptions { create_graph, grad_outputs: Some(ups.clone()), ..Default::default() };
             let grads = autograd::grad(&outputs, &leaves, options)?;
             let wanted = wanted.iter().enumerate().filter_map(|(i, want)| Some((i, (*want)?)));

@@ -32,6 +32,7 @@ FAMILIES = [
     "norms",
     "convolution",
     "losses",
+    "more_losses",
     "optimizers",
     "more_optimizers",
     "optimizer_rules",

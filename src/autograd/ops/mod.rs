@@ -10,6 +10,7 @@ mod compare;
 pub(crate) mod convolution;
 mod count;
 pub(crate) mod cross_entropy;
+pub(crate) mod ctc;
 mod dropout;
 mod einsum;
 pub(crate) mod embedding;

@@ -36,6 +36,7 @@ pub(crate) mod cast;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod cross_entropy;
+pub(crate) mod ctc;
 pub(crate) mod finite;
 pub(crate) mod gemm;
 pub(crate) mod index;

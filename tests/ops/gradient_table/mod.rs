@@ -7,6 +7,7 @@ mod attention;
 mod convolution;
 mod elementwise;
 mod fused;
+mod losses;
 mod matmul;
 mod recurrent;
 mod reductions;
@@ -19,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use demotic::DType;
 use row::Row;
 
-fn families() -> [Vec<Row>; 8] {
-    [
+fn families() -> Vec<Vec<Row>> {
+    vec![
         attention::rows(),
         convolution::rows(),
         elementwise::rows(),
@@ -28,6 +29,7 @@ fn families() -> [Vec<Row>; 8] {
         shape_index::rows(),
         matmul::rows(),
         fused::rows(),
+        losses::rows(),
         recurrent::rows(),
     ]
 }
@@ -72,6 +74,11 @@ fn matmul_gradients() {
 #[test]
 fn fused_gradients() {
     check(fused::rows());
+}
+
+#[test]
+fn loss_gradients() {
+    check(losses::rows());
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod attention;
 mod cache;
 mod cross_entropy;
+mod ctc;
 mod norm;
 mod optim;
 mod penalty;
@@ -17,6 +18,7 @@ mod softmax;
 pub(crate) use attention::{Attention, AttentionSizes, attention, attention_backward, dropout_factors};
 pub(crate) use cache::write_rows;
 pub(crate) use cross_entropy::{CrossEntropy, cross_entropy, cross_entropy_backward};
+pub(crate) use ctc::{CtcSequences, ctc, ctc_backward};
 pub(crate) use norm::{Norm, Scale, normalize, normalize_backward};
 pub(crate) use optim::{
     AdaGrad, Adadelta, Adam, Adamax, Asgd, Lion, Moments, Parameter, RmsProp, Rprop, Rule, Sgd, update,
