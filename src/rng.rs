@@ -114,6 +114,17 @@ impl Rng {
         rand_distr::StandardNormal.sample(&mut self.state)
     }
 
+    /// A number from the distribution Beta(`a`, `b`), from 0 to 1. Both parameters are positive.
+    pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
+        let drawn = rand_distr::Beta::new(a, b).map_or(f64::NAN, |beta| beta.sample(&mut self.state));
+        // Of parameters so small or so large that the arithmetic fails, the limit: one end, or the middle.
+        match (drawn.is_nan(), a.max(b) < 1.0) {
+            (false, _) => drawn,
+            (true, true) => f64::from(u8::from(self.bernoulli(a / (a + b)))),
+            (true, false) => a / (a + b),
+        }
+    }
+
     /// `true` with probability `p` (values outside of 0 ..= 1 act like the nearest bound).
     pub fn bernoulli(&mut self, p: f64) -> bool {
         self.uniform() < p

@@ -88,6 +88,8 @@ activations! {
     LogSigmoid => |x| x.log_sigmoid();
     /// [`Tensor::tanh`] as a layer.
     Tanh => |x| x.tanh();
+    /// [`Tensor::tanhshrink`] as a layer.
+    Tanhshrink => |x| x.tanhshrink();
 }
 
 activations_with_options! {
@@ -130,6 +132,55 @@ activations_with_options! {
         /// The dimension that is halved; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.glu(op.dim);
+    /// [`Tensor::swiglu`] as a layer.
+    Swiglu {
+        /// The dimension that is halved; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.swiglu(op.dim);
+    /// [`Tensor::geglu`] as a layer.
+    Geglu {
+        /// The dimension that is halved; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.geglu(op.dim);
+    /// [`Tensor::reglu`] as a layer.
+    Reglu {
+        /// The dimension that is halved; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.reglu(op.dim);
+    /// [`Tensor::maxout`] as a layer.
+    Maxout {
+        /// How many neighbours become one.
+        pieces: usize = 2,
+        /// The dimension that they are in; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.maxout(op.pieces, op.dim);
+    /// [`Tensor::celu`] as a layer.
+    Celu {
+        /// The negative of the limit for large negative inputs.
+        alpha: f64 = 1.0
+    } => |op, x| x.celu(op.alpha);
+    /// [`Tensor::threshold`] as a layer.
+    Threshold {
+        /// What an input has to exceed.
+        threshold: f64 = 0.0,
+        /// What takes the place of others.
+        value: f64 = 0.0
+    } => |op, x| x.threshold(op.threshold, op.value);
+    /// [`Tensor::hardshrink`] as a layer.
+    Hardshrink {
+        /// The magnitude up to which inputs become 0.
+        lambda: f64 = 0.5
+    } => |op, x| x.hardshrink(op.lambda);
+    /// [`Tensor::softshrink`] as a layer.
+    Softshrink {
+        /// By how much inputs move towards 0.
+        lambda: f64 = 0.5
+    } => |op, x| x.softshrink(op.lambda);
+    /// [`Tensor::softmin`] as a layer.
+    Softmin {
+        /// The dimension whose elements add up to 1; negative numbers count from the end.
+        dim: isize = -1
+    } => |op, x| x.softmin(op.dim);
 }
 
 /// One value for all of the activations.
@@ -210,7 +261,7 @@ macro_rules! all_activations {
 }
 
 all_activations! {
-    Relu; Relu6; Selu; Gelu; GeluTanh; Silu; Mish; Softsign; Hardswish; Hardsigmoid; Sigmoid; LogSigmoid; Tanh;
+    Relu; Relu6; Selu; Gelu; GeluTanh; Silu; Mish; Softsign; Hardswish; Hardsigmoid; Sigmoid; LogSigmoid; Tanh; Tanhshrink;
     LeakyRelu {
         /// The slope for negative inputs.
         slope: f64
@@ -243,6 +294,59 @@ all_activations! {
         /// The dimension that is halved.
         dim: isize
     };
+    Swiglu {
+        /// The dimension that is halved.
+        dim: isize
+    };
+    Geglu {
+        /// The dimension that is halved.
+        dim: isize
+    };
+    Reglu {
+        /// The dimension that is halved.
+        dim: isize
+    };
+    Maxout {
+        /// How many neighbours become one.
+        pieces: usize,
+        /// The dimension that they are in.
+        dim: isize
+    };
+    Celu {
+        /// The negative of the limit for large negative inputs.
+        alpha: f64
+    };
+    Threshold {
+        /// What an input has to exceed.
+        threshold: f64,
+        /// What takes the place of others.
+        value: f64
+    };
+    Hardshrink {
+        /// The magnitude up to which inputs become 0.
+        lambda: f64
+    };
+    Softshrink {
+        /// By how much inputs move towards 0.
+        lambda: f64
+    };
+    Softmin {
+        /// The dimension whose elements add up to 1.
+        dim: isize
+    };
+}
+
+impl Activation {
+    /// What it does to the number of features, if it does not keep it.
+    pub(crate) fn shortening(self) -> Option<&'static str> {
+        match self {
+            Self::Glu { .. } | Self::Swiglu { .. } | Self::Geglu { .. } | Self::Reglu { .. } => {
+                Some("gives half of the features it takes")
+            }
+            Self::Maxout { .. } => Some("gives fewer features than it takes"),
+            _ => None,
+        }
+    }
 }
 
 /// Any of them may take the place of another.
@@ -320,6 +424,16 @@ mod tests {
         check(Softmax { dim: -1 }, "{\"softmax\":{\"dim\":-1}}");
         check(LogSoftmax { dim: 0 }, "{\"log_softmax\":{\"dim\":0}}");
         check(Glu { dim: 0 }, "{\"glu\":{\"dim\":0}}");
+        check(Swiglu { dim: 0 }, "{\"swiglu\":{\"dim\":0}}");
+        check(Geglu { dim: 0 }, "{\"geglu\":{\"dim\":0}}");
+        check(Reglu { dim: -1 }, "{\"reglu\":{\"dim\":-1}}");
+        check(Maxout { pieces: 2, dim: 1 }, "{\"maxout\":{\"pieces\":2,\"dim\":1}}");
+        check(Tanhshrink, "\"tanhshrink\"");
+        check(Celu { alpha: 0.5 }, "{\"celu\":{\"alpha\":0.5}}");
+        check(Threshold { threshold: 0.5, value: -1.0 }, "{\"threshold\":{\"threshold\":0.5,\"value\":-1.0}}");
+        check(Hardshrink { lambda: 0.5 }, "{\"hardshrink\":{\"lambda\":0.5}}");
+        check(Softshrink { lambda: 0.75 }, "{\"softshrink\":{\"lambda\":0.75}}");
+        check(Softmin { dim: 0 }, "{\"softmin\":{\"dim\":0}}");
         assert_eq!(Activation::of(&crate::layers::Flatten::default()), None);
     }
 }

@@ -5,14 +5,19 @@
 
 mod activation;
 mod attention;
+mod bilinear;
+mod combine;
 mod convolution;
 mod core;
+mod drop_connect;
 mod dropout;
 mod embedding;
+mod embedding_bag;
 mod kv_cache;
 mod linear;
 mod lora;
 mod norm;
+mod parametric;
 mod position;
 mod recurrent;
 mod registry;
@@ -22,13 +27,18 @@ mod transformer;
 pub use self::core::*;
 pub use activation::*;
 pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
+pub use bilinear::Bilinear;
+pub use combine::{Join, Lambda, Parallel, TimeDistributed};
 pub use convolution::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+pub use drop_connect::DropConnect;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use embedding_bag::{BagMode, EmbeddingBag};
 pub use kv_cache::KvCache;
 pub use linear::Linear;
 pub use lora::{Lora, LoraExt};
 pub use norm::{LayerNorm, RmsNorm};
+pub use parametric::{Prelu, Rrelu};
 pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,

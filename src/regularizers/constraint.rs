@@ -5,6 +5,7 @@ use crate::autograd::ops::renorm::row_norms;
 use crate::error::{Error, Here, Result};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
 use crate::optimizers::options::not_negative;
+use crate::tensor::Tensor;
 use crate::tensor::exec::unary::{self as exec, UnaryOp};
 use crate::tensor::layout::dim_index;
 
@@ -66,13 +67,19 @@ impl MaxNorm {
 
     #[track_caller]
     fn limit(&self, param: &mut Param) -> Result<()> {
-        let dim = dim_index("MaxNorm", self.dim, param.rank())?;
-        let norms = row_norms(param, 2.0, dim);
-        if let Some((row, norm)) = norms.to_f64_vec().into_iter().enumerate().find(|(_, norm)| !norm.is_finite()) {
-            return Err(Error::numeric("MaxNorm", format!("the norm of row {row} is {norm}")));
-        }
-        param.shorten_rows(dim, &norms, self.max_norm);
+        let norms = checked_norms("MaxNorm", self.dim, param)?;
+        param.shorten_rows(dim_index("MaxNorm", self.dim, param.rank())?, &norms, self.max_norm);
         Ok(())
+    }
+}
+
+/// The Euclidean norms of the rows along `dim`, all of them finite.
+#[track_caller]
+fn checked_norms(op: &'static str, dim: isize, param: &Param) -> Result<Tensor> {
+    let norms = row_norms(param, 2.0, dim_index(op, dim, param.rank())?);
+    match norms.to_f64_vec().into_iter().enumerate().find(|(_, norm)| !norm.is_finite()) {
+        Some((row, norm)) => Err(Error::numeric(op, format!("the norm of row {row} is {norm}"))),
+        None => Ok(norms),
     }
 }
 
@@ -81,6 +88,61 @@ impl Constraint for MaxNorm {
     fn apply(&self, model: &mut dyn Module) -> Result<()> {
         not_negative("MaxNorm", "the largest norm", self.max_norm)?;
         for_each("MaxNorm", &self.selection, model, |param| self.limit(param))
+    }
+}
+
+/// Gives each row a Euclidean norm of 1: each unit's incoming weights have a direction, and no size.
+///
+/// A row is everything with the same index in one dimension: the first, unless [`dim`](Self::dim) says otherwise. Rows of
+/// zeros, which have no direction, stay as they are.
+///
+/// ```
+/// use demotic::layers::Param;
+/// use demotic::regularizers::{Constraint, UnitNorm};
+/// use demotic::tensor;
+///
+/// let mut weight = Param::new(tensor![[3.0, 4.0], [0.0, 0.0]])?;
+/// UnitNorm::new().apply(&mut weight)?;
+/// assert_eq!(weight.to_vec::<f32>()?, [0.6, 0.8, 0.0, 0.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UnitNorm {
+    dim: isize,
+    selection: Selection,
+}
+
+impl UnitNorm {
+    /// The constraint for the rows of all parameters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only for parameters whose path matches `pattern`, as [`MaxNorm::on`].
+    #[must_use]
+    pub fn on(mut self, pattern: impl Into<String>) -> Self {
+        self.selection.add(pattern.into());
+        self
+    }
+
+    /// The dimension that numbers the rows; negative ones count from the end. Default 0.
+    #[must_use]
+    pub fn dim(mut self, dim: isize) -> Self {
+        self.dim = dim;
+        self
+    }
+}
+
+impl Constraint for UnitNorm {
+    #[track_caller]
+    fn apply(&self, model: &mut dyn Module) -> Result<()> {
+        for_each("UnitNorm", &self.selection, model, |param| {
+            let norms = checked_norms("UnitNorm", self.dim, param)?;
+            let norms = norms.masked_fill(&norms.eq_scalar(0.0), 1.0)?;
+            let unit = param.detach().div(&norms.to_dtype(param.dtype()))?;
+            param.set(&unit)
+        })
     }
 }
 

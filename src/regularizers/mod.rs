@@ -3,8 +3,13 @@
 //! | | | |
 //! |---|---|---|
 //! | [`L1`], [`L2`], [`ElasticNet`] | a [`Penalty`] on large parameters | added to the loss |
-//! | [`MaxNorm`], [`NonNegative`] | a [`Constraint`] that parameters are brought back to | applied after each step |
+//! | [`Orthogonality`] | a [`Penalty`] on rows that are not at right angles | added to the loss |
+//! | [`ActivityPenalty`] | a penalty on what layers give | listens to a pass, added to the loss |
+//! | [`MaxNorm`], [`UnitNorm`], [`NonNegative`] | a [`Constraint`] that parameters are brought back to | applied after each step |
 //! | [`AugmentedLagrangian`] | equations and inequalities between any tensors | makes the loss |
+//! | [`Mixup`], [`CutMix`], [`ManifoldMixup`] | a [`Mixture`] of examples, and of their targets | applied to a batch, or in a pass |
+//! | [`Cutout`], [`RandomErasing`] | holes in pictures | applied to a batch |
+//! | [`LabelNoise`] | labels that cannot be trusted | applied to a batch |
 //!
 //! Which parameters a penalty or constraint is about is said by path, with `*` for any text:
 //!
@@ -36,13 +41,21 @@
 //! Options are checked when they are first used. Weight decay apart from the loss is an option of the
 //! [optimizers](crate::optimizers); dropout is a layer, early stopping a callback of the trainer.
 
+mod activity;
 mod constraint;
+mod erase;
 mod lagrangian;
+mod mix;
+mod orthogonality;
 mod penalty;
 mod selection;
 
-pub use constraint::{Constraint, MaxNorm, NonNegative};
+pub use activity::ActivityPenalty;
+pub use constraint::{Constraint, MaxNorm, NonNegative, UnitNorm};
+pub use erase::{Cutout, LabelNoise, RandomErasing};
 pub use lagrangian::AugmentedLagrangian;
+pub use mix::{CutMix, ManifoldMixup, Mixture, Mixup};
+pub use orthogonality::Orthogonality;
 pub use penalty::{ElasticNet, L1, L2, Penalty};
 
 #[cfg(test)]

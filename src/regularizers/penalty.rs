@@ -120,15 +120,7 @@ impl ElasticNet {
     fn compute(&self, kind: Kind, model: &dyn Module) -> Result<Tensor> {
         let op = kind.name();
         self.check(op)?;
-        let mut chosen = Vec::new();
-        let mut on_slot = |path: &str, slot: Slot<'_>| {
-            if let Slot::Param(param) = slot
-                && self.selection.includes(path)
-            {
-                chosen.push(param.value().clone());
-            }
-        };
-        model.visit(&mut Visitor::new(&mut on_slot));
+        let chosen = chosen(&self.selection, model);
         let Some(first) = chosen.first() else { return Err(self.selection.is_empty(op, model)) };
         if let Some(other) = chosen.iter().find(|x| x.dtype() != first.dtype()) {
             let message = format!("parameters of types {} and {} in one penalty", first.dtype(), other.dtype());
@@ -156,6 +148,20 @@ impl ElasticNet {
         not_negative(op, "the strength", self.l1)?;
         not_negative(op, "the strength", self.l2)
     }
+}
+
+/// The parameters of a model that are meant.
+pub(super) fn chosen(selection: &Selection, model: &dyn Module) -> Vec<Tensor> {
+    let mut chosen = Vec::new();
+    let mut on_slot = |path: &str, slot: Slot<'_>| {
+        if let Slot::Param(param) = slot
+            && selection.includes(path)
+        {
+            chosen.push(param.value().clone());
+        }
+    };
+    model.visit(&mut Visitor::new(&mut on_slot));
+    chosen
 }
 
 impl Penalty for L1 {

@@ -1,7 +1,7 @@
 //! Initialisers against the statistics of PyTorch's: the numbers themselves cannot agree.
 
 use crate::golden::{Case, Failures, Family};
-use demotic::layers::{Fan, Gain, Init, Linear};
+use demotic::layers::{Distribution, Fan, Gain, Init, Linear};
 use demotic::{Result, Rng, Tensor};
 
 #[test]
@@ -89,6 +89,21 @@ fn sample(case: &Case) -> Result<Tensor> {
             let (gain, fan) = kaiming();
             Init::KaimingNormal { gain, fan }
         }
+        "variance_scaling" => {
+            let fan = match case.attr::<String>("fan").as_str() {
+                "in" => Fan::In,
+                "out" => Fan::Out,
+                _ => Fan::Average,
+            };
+            let distribution = match case.attr::<String>("distribution").as_str() {
+                "truncated_normal" => Distribution::TruncatedNormal,
+                "normal" => Distribution::Normal,
+                _ => Distribution::Uniform,
+            };
+            Init::VarianceScaling { scale: case.attr("scale"), fan, distribution }
+        }
+        "lecun_normal" => Init::lecun_normal(),
+        "lecun_uniform" => Init::lecun_uniform(),
         "linear_default" => {
             let layer = Linear::new(case.attr("in_features"), case.attr("out_features"), &mut rng)?;
             let parameter = case.attr::<String>("parameter");

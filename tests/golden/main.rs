@@ -17,6 +17,7 @@ mod layers;
 mod losses;
 mod matmul;
 mod metrics;
+mod more_layers;
 mod more_losses;
 mod more_optimizers;
 mod norms;

@@ -29,6 +29,7 @@ FAMILIES = [
     "shape_index",
     "tensor_options",
     "layers",
+    "more_layers",
     "norms",
     "convolution",
     "losses",

@@ -14,6 +14,7 @@ mod io_safetensors;
 mod layers;
 mod losses;
 mod mistakes;
+mod more_layers;
 mod more_losses;
 mod recurrent_lm;
 mod save_open;

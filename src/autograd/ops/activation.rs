@@ -35,14 +35,29 @@ impl Tensor {
     /// `x` where it is positive, else `alpha (eˣ − 1)`. Gradient: `g` or `g · alpha eˣ`.
     #[must_use]
     pub fn elu(&self, alpha: f64) -> Tensor {
-        unary("elu", UnaryOp::Elu { alpha }, self, |[alpha, _], g, x| elu_vjp(g, x, alpha))
+        elu("elu", self, alpha, 1.0)
+    }
+
+    /// `x` where it is positive, else `alpha (e^(x / alpha) − 1)`: [`elu`](Self::elu) with a slope that does not jump at 0 (Barron,
+    /// *Continuously differentiable exponential linear units*, 2017). Gradient: `g` or `g e^(x / alpha)`.
+    ///
+    /// # Errors
+    /// If `alpha` is not a positive number.
+    #[track_caller]
+    pub fn celu(&self, alpha: f64) -> Result<Tensor> {
+        if !(alpha > 0.0 && alpha.is_finite()) {
+            return Err(Error::argument("celu", format!("alpha is {alpha}, expected a positive number")));
+        }
+        Ok(elu("celu", self, alpha, 1.0 / alpha))
     }
 
     /// [`elu`](Self::elu), scaled so that it keeps mean 0 and variance 1 of what passes through many layers (Klambauer et
     /// al., *Self-normalizing neural networks*, 2017): `1.0507 · elu(x, 1.67326)`. Gradient: that of `elu`, scaled.
     #[must_use]
     pub fn selu(&self) -> Tensor {
-        unary("selu", UnaryOp::Selu, self, |_, g, x| elu_vjp(&g.mul_scalar(exec::SELU_SCALE), x, exec::SELU_ALPHA))
+        unary("selu", UnaryOp::Selu, self, |_, g, x| {
+            elu_vjp(&g.mul_scalar(exec::SELU_SCALE), x, [exec::SELU_ALPHA, 1.0])
+        })
     }
 
     /// `x Φ(x)`, where `Φ` is the distribution function of the standard normal (Hendrycks and Gimpel, *Gaussian error
@@ -155,6 +170,12 @@ impl Tensor {
         })
     }
 
+    /// `x − tanh(x)`. Gradient: `g tanh²(x)`.
+    #[must_use]
+    pub fn tanhshrink(&self) -> Tensor {
+        unary("tanhshrink", UnaryOp::Tanhshrink, self, |_, g, x| g.mul(&x.tanh().square()))
+    }
+
     /// `1 / (1 + e⁻ˣ)`. Gradient: `g y (1 − y)` with the result `y`.
     #[must_use]
     pub fn sigmoid(&self) -> Tensor {
@@ -179,10 +200,14 @@ fn within(x: &Tensor, limit: f64) -> Tensor {
     x.clamp(Some(-limit), Some(limit))
 }
 
-/// `g` for positive `x`, else `g · alpha eˣ`.
-fn elu_vjp(g: &Tensor, x: &Tensor, alpha: f64) -> Result<Tensor> {
+fn elu(name: &'static str, x: &Tensor, alpha: f64, rate: f64) -> Tensor {
+    unary(name, UnaryOp::Elu { alpha, rate }, x, |numbers, g, x| elu_vjp(g, x, numbers))
+}
+
+/// `g` for positive `x`, else `g · alpha · rate · e^(rate x)`.
+fn elu_vjp(g: &Tensor, x: &Tensor, [alpha, rate]: [f64; 2]) -> Result<Tensor> {
     // The exponential of what is not taken must not overflow: its gradient would be 0 · ∞.
-    let slope = x.clamp_max(0.0).exp().mul_scalar(alpha);
+    let slope = x.clamp_max(0.0).mul_scalar(rate).exp().mul_scalar(alpha * rate);
     x.le_scalar(0.0).where_(&g.mul(&slope)?, g)
 }
 

@@ -5,8 +5,10 @@
 mod activation;
 mod arithmetic;
 pub(crate) mod attention;
+mod bilinear;
 mod cast;
 mod compare;
+mod composed_activation;
 pub(crate) mod convolution;
 mod count;
 pub(crate) mod cross_entropy;
@@ -43,6 +45,8 @@ pub(crate) mod squared_error;
 mod sum;
 mod triangle;
 mod trigonometric;
+
+pub(crate) use composed_activation::check_slopes;
 
 use super::{record, recording};
 use crate::error::Result;

@@ -43,14 +43,21 @@ impl Tensor {
     /// If there is no such dimension, or its size is odd.
     #[track_caller]
     pub fn glu(&self, dim: isize) -> Result<Tensor> {
-        let size = self.shape()[dim_index("glu", dim, self.rank())?];
-        if !size.is_multiple_of(2) {
-            let message = format!("dimension {dim} of {:?} has size {size}, which has no halves", self.shape());
-            return Err(Error::shape("glu", message));
-        }
-        let half = size / 2;
-        self.narrow(dim, 0, half)?.mul(&self.narrow(dim, half, half)?.sigmoid())
+        let (a, b) = halves("glu", self, dim)?;
+        a.mul(&b.sigmoid())
     }
+}
+
+/// Both halves of a dimension.
+#[track_caller]
+pub(super) fn halves(name: &'static str, x: &Tensor, dim: isize) -> Result<(Tensor, Tensor)> {
+    let size = x.shape()[dim_index(name, dim, x.rank())?];
+    if !size.is_multiple_of(2) {
+        let message = format!("dimension {dim} of {:?} has size {size}, which has no halves", x.shape());
+        return Err(Error::shape(name, message));
+    }
+    let half = size / 2;
+    Ok((x.narrow(dim, 0, half)?, x.narrow(dim, half, half)?))
 }
 
 #[track_caller]

@@ -1,5 +1,6 @@
 //! Initial values of parameters.
 
+use super::init_structured::{delta_orthogonal, dirac, identity, sparse};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -71,6 +72,41 @@ pub enum Init {
         /// Which fan to preserve the variance of.
         fan: Fan,
     },
+    /// Values with variance `scale / fan`, of a distribution of your choice: Keras' `VarianceScaling`, of which the schemes above, and
+    /// those of LeCun ([`lecun_normal`](Self::lecun_normal)), are special cases.
+    VarianceScaling {
+        /// What the variance is a multiple of.
+        scale: f64,
+        /// Which fan to preserve the variance of.
+        fan: Fan,
+        /// The distribution.
+        distribution: Distribution,
+    },
+    /// Normally distributed, with a share of zeros in each column, in places by chance (Martens, 2010). Matrices only.
+    Sparse {
+        /// The share of each column that is zero, rounded up to whole elements.
+        sparsity: f64,
+        /// The standard deviation of the others.
+        std: f64,
+    },
+    /// A convolution that gives its input on, channel by channel, as far as there are channels: `[out, in, kernel…]` is 1 in the middle
+    /// of the kernel where `out` and `in` have the same number within their group, else 0.
+    Dirac {
+        /// In how many groups the outputs are. 1 is usual.
+        groups: usize,
+    },
+    /// `gain` on the diagonal of a matrix, else 0: a dense layer that gives its input on, or the recurrent weights of a network that
+    /// begins by remembering everything (Le, Jaitly and Hinton, 2015).
+    Identity {
+        /// What is on the diagonal.
+        gain: f64,
+    },
+    /// A convolution that keeps the length of what comes in: an orthogonal matrix in the middle of the kernel, else 0 (Xiao et al.,
+    /// *Dynamical isometry*, 2018). With at least as many outputs as inputs.
+    DeltaOrthogonal {
+        /// The length of the columns of the matrix.
+        gain: f64,
+    },
     /// Rows or columns, whichever are fewer, that are orthogonal and of length `gain` (Saxe et al., 2013).
     Orthogonal {
         /// The length of the rows or columns.
@@ -78,14 +114,31 @@ pub enum Init {
     },
 }
 
-/// Which direction a Kaiming initialiser keeps the variance of.
+/// Which direction an initialiser keeps the variance of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fan {
     /// That of the outputs of the forward pass.
     In,
     /// That of the gradients of the backward pass.
     Out,
+    /// Both as far as possible: the mean of the two numbers.
+    Average,
 }
+
+/// From what distribution initial values of a given variance are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distribution {
+    /// The normal one within two deviations, which are made a little larger so that the variance is right, as in Keras.
+    TruncatedNormal,
+    /// The normal one.
+    Normal,
+    /// The even one.
+    Uniform,
+}
+
+/// The standard deviation of a standard normal distribution that is cut off at ±2.
+const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
 /// The factor by which an activation shrinks the scale of its input, inverted: PyTorch's `calculate_gain`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,6 +201,24 @@ impl Init {
         Self::KaimingNormal { gain: Gain::Relu.value(), fan: Fan::In }
     }
 
+    /// Uniform with variance `1 / fan_in` (LeCun et al., *Efficient BackProp*, 1998).
+    #[must_use]
+    pub fn lecun_uniform() -> Self {
+        Self::VarianceScaling { scale: 1.0, fan: Fan::In, distribution: Distribution::Uniform }
+    }
+
+    /// Normal within two deviations with variance `1 / fan_in` (LeCun et al., 1998), as in Keras: what goes with [`Selu`](crate::layers::Selu).
+    #[must_use]
+    pub fn lecun_normal() -> Self {
+        Self::VarianceScaling { scale: 1.0, fan: Fan::In, distribution: Distribution::TruncatedNormal }
+    }
+
+    /// [`Dirac`](Self::Dirac) in one group.
+    #[must_use]
+    pub fn dirac() -> Self {
+        Self::Dirac { groups: 1 }
+    }
+
     /// [`Orthogonal`](Self::Orthogonal) with gain 1.
     #[must_use]
     pub fn orthogonal() -> Self {
@@ -183,6 +254,21 @@ impl Init {
             Self::XavierNormal { gain } => Tensor::normal(shape, 0.0, xavier_std(shape, gain)?, rng),
             Self::KaimingUniform { gain, fan } => uniform(kaiming_std(shape, gain, fan)?, rng),
             Self::KaimingNormal { gain, fan } => Tensor::normal(shape, 0.0, kaiming_std(shape, gain, fan)?, rng),
+            Self::VarianceScaling { scale, fan, distribution } => {
+                let std = variance_scaling_std(shape, scale, fan)?;
+                match distribution {
+                    Distribution::Normal => Tensor::normal(shape, 0.0, std, rng),
+                    Distribution::Uniform => uniform(std, rng),
+                    Distribution::TruncatedNormal => {
+                        let std = std / TRUNCATED_STD;
+                        truncated_normal(shape, 0.0, std, [-2.0 * std, 2.0 * std], rng)
+                    }
+                }
+            }
+            Self::Sparse { sparsity, std } => sparse(shape, sparsity, std, rng),
+            Self::Dirac { groups } => dirac(shape, groups),
+            Self::Identity { gain } => identity(shape, gain),
+            Self::DeltaOrthogonal { gain } => delta_orthogonal(shape, gain, rng),
             Self::Orthogonal { gain } => orthogonal(shape, gain, rng),
         }
     }
@@ -209,8 +295,20 @@ fn xavier_std(shape: &[usize], gain: f64) -> Result<f64> {
 #[track_caller]
 fn kaiming_std(shape: &[usize], gain: f64, fan: Fan) -> Result<f64> {
     let [fan_in, fan_out] = fans(shape)?;
-    let fan = if fan == Fan::In { fan_in } else { fan_out };
+    let fan = match fan {
+        Fan::In => fan_in,
+        Fan::Out => fan_out,
+        Fan::Average => (fan_in + fan_out) / 2.0,
+    };
     Ok(gain / fan.max(1.0).sqrt())
+}
+
+#[track_caller]
+fn variance_scaling_std(shape: &[usize], scale: f64, fan: Fan) -> Result<f64> {
+    if !(scale > 0.0 && scale.is_finite()) {
+        return Err(Error::argument("init", format!("scale is {scale}, expected a positive number")));
+    }
+    kaiming_std(shape, scale.sqrt(), fan)
 }
 
 #[track_caller]
@@ -314,7 +412,7 @@ const MAX_DEVIATIONS: f64 = 1e15;
 /// Orthogonalises normally distributed rows one after the other (modified Gram-Schmidt, twice for accuracy), which
 /// gives a uniformly distributed orthogonal matrix.
 #[track_caller]
-fn orthogonal(shape: &[usize], gain: f64, rng: &mut Rng) -> Result<Tensor> {
+pub(super) fn orthogonal(shape: &[usize], gain: f64, rng: &mut Rng) -> Result<Tensor> {
     fans(shape)?;
     let mut out = Tensor::zeros(shape)?;
     let (rows, columns) = (shape[0], shape[1..].iter().product::<usize>());

@@ -6,6 +6,7 @@ mod container;
 mod gradients;
 mod hooks;
 mod init;
+mod init_structured;
 mod layer;
 mod mode;
 mod module;
@@ -23,7 +24,7 @@ pub use config::LayerConfig;
 pub use container::{Residual, Sequential};
 pub use gradients::NamedGradients;
 pub use hooks::{Hooks, OnOutput, Place, on_output};
-pub use init::{Fan, Gain, Init};
+pub use init::{Distribution, Fan, Gain, Init};
 pub use layer::{CloneLayer, IntoLayer, Layer, LayerExt};
 pub use mode::{LayerOutput, Mode, Name};
 #[doc(hidden)]

@@ -64,6 +64,25 @@ def cases(f):
                 nonlinearity=nonlinearity,
                 a=a,
             )
+    # Keras' VarianceScaling: the variance is scale / fan, whatever the distribution; LeCun's are two of them.
+    def variance_scaling(t, scale, fan, distribution):
+        fan_in, fan_out = t.shape[1], t.shape[0]
+        n = {"in": fan_in, "out": fan_out, "average": (fan_in + fan_out) / 2}[fan]
+        std = (scale / n) ** 0.5
+        if distribution == "truncated_normal":
+            std /= 0.87962566103423978
+            nn.init.trunc_normal_(t, 0.0, std, -2 * std, 2 * std)
+        elif distribution == "normal":
+            nn.init.normal_(t, 0.0, std)
+        else:
+            nn.init.uniform_(t, -((3 * scale / n) ** 0.5), (3 * scale / n) ** 0.5)
+
+    for distribution in ("truncated_normal", "normal", "uniform"):
+        for scale, fan in ((1.0, "in"), (2.0, "out"), (0.5, "average")):
+            sample("variance_scaling", variance_scaling, scale=scale, fan=fan, distribution=distribution)
+    for name, distribution in (("lecun_normal", "truncated_normal"), ("lecun_uniform", "uniform")):
+        sample(name, lambda t, distribution=distribution: variance_scaling(t, 1.0, "in", distribution))
+
     # A convolution's weight: fan_in is 30·3·3.
     sample(
         "kaiming_normal",

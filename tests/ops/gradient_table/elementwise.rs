@@ -18,6 +18,23 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("log_softmax", |x| x[0].log_softmax(0), [spread(&[2, 2, 2], -2.0, 2.0)]),
         Row::new("sigmoid", |x| x[0].glu(-1), [spread(&[2, 4], -2.0, 2.0)]).covers("mul"),
         Row::new("mul", |x| x[0].dropout(0.4, &mut Rng::seed(1)), [any()]),
+        Row::new("mul", |x| x[0].rrelu(0.1, 0.3, &mut Rng::seed(1)), [any()]),
+        Row::new("tanhshrink", |x| Ok(x[0].tanhshrink()), [any()]),
+        Row::new("celu", |x| x[0].celu(0.7), [any()]),
+        Row::new("masked_fill", |x| x[0].threshold(0.3, -1.0), [any()]),
+        Row::new("masked_fill", |x| x[0].hardshrink(0.5), [any()]),
+        Row::new("masked_fill", |x| x[0].softshrink(0.5), [any()]),
+        Row::new("softmax", |x| x[0].softmin(-1), [any()]),
+        Row::new("silu", |x| x[0].swiglu(-1), [spread(&[2, 4], -2.0, 2.0)]),
+        Row::new("gelu", |x| x[0].geglu(-1), [spread(&[2, 4], -2.0, 2.0)]),
+        Row::new("relu", |x| x[0].reglu(-1), [spread(&[2, 4], -2.0, 2.0)]),
+        Row::new("amax", |x| x[0].maxout(2, -1), [spread(&[2, 4], -2.0, 2.0)]).not_broadcast(),
+        Row::new("where", |x| x[0].prelu(&x[1]), [any(), spread(&[3], 0.1, 0.6)]),
+        Row::new(
+            "matmul",
+            |x| x[0].bilinear(&x[1], &x[2], Some(&x[3])),
+            [any(), spread(&[2, 2], -1.0, 2.0), spread(&[2, 3, 2], -1.0, 1.0), spread(&[2], -1.0, 1.0)],
+        ),
     ];
     rows.extend(arithmetic());
     rows.extend(functions());

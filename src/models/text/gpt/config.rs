@@ -193,8 +193,11 @@ impl GptConfig {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));
         }
-        if let Activation::Glu { .. } = self.activation {
-            let e = Error::argument("Gpt::new", "the activation is a Glu, which gives half of the features it takes");
+        if let Some(what) = self.activation.shortening() {
+            let e = Error::argument(
+                "Gpt::new",
+                format!("the activation is a {}, which {what}", crate::layers::Module::kind(&self.activation)),
+            );
             return Err(e.with_help("take one that keeps their number, such as Silu"));
         }
         check_memory("Gpt::new", self.parameters(), layer_tensors(1) * self.num_layers + 5)

@@ -195,6 +195,12 @@ rows! {
     /// The hyperbolic tangent.
     Tanh 4 => |x| x.tanh_on::<I>(),
         by y 1 => |g, y| g * one_minus_square(y);
+    /// `x - tanh(x)`.
+    Tanhshrink 4 => |x| x - x.tanh_on::<I>(),
+        by x 4 => |g, x| {
+            let t = x.tanh_on::<I>();
+            g * t * t
+        };
     /// The inverse hyperbolic sine.
     Asinh 8 => |x| x.asinh_on::<I>(),
         by x 4 => |g, x| {
@@ -219,9 +225,9 @@ rows! {
     /// `x`, or `slope · x` where that is negative.
     LeakyRelu { slope } 1 => |x| if x > T::zero() { x } else { x * slope },
         by x 1 => |g, x| if x > T::zero() { g } else { g * slope };
-    /// `x`, or `alpha (eˣ - 1)` where `x` is negative (Clevert et al., 2015).
-    Elu { alpha } 4 => |x| if x > T::zero() { x } else { alpha * x.expm1_on::<I>() },
-        by x 4 => |g, x| if x <= T::zero() { g * alpha * x.exp_on::<I>() } else { g };
+    /// `x`, or `alpha (e^(rate x) - 1)` where `x` is negative (Clevert et al., 2015): ELU with a rate of 1, CELU with `1 / alpha`.
+    Elu { alpha, rate } 4 => |x| if x > T::zero() { x } else { alpha * (x * rate).expm1_on::<I>() },
+        by x 4 => |g, x| if x <= T::zero() { g * alpha * rate * (x * rate).exp_on::<I>() } else { g };
     /// ELU scaled so that it preserves mean and variance (Klambauer et al., 2017).
     Selu 4 => |x| {
             let negative = T::from_f64(SELU_ALPHA) * x.expm1_on::<I>();

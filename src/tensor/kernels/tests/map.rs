@@ -133,7 +133,7 @@ fn instruction_sets_agree() {
     levels_agree(Mish);
     levels_agree(Softplus { beta: 1.0, threshold: 20.0 });
     levels_agree(LogSigmoid);
-    levels_agree(Elu { alpha: 1.0 });
+    levels_agree(Elu { alpha: 1.0, rate: 1.0 });
     levels_agree(Sin);
     levels_agree(Atan);
     levels_agree(PowScalar { exponent: 1.7 });

@@ -63,7 +63,7 @@ fn nan_stays() {
         of_two(Min, 1.0, nan),
         of_one(Relu, nan),
         of_one(LeakyRelu { slope: 0.1 }, nan),
-        of_one(Elu { alpha: 1.0 }, nan),
+        of_one(Elu { alpha: 1.0, rate: 1.0 }, nan),
         of_one(Selu, nan),
         of_one(Gelu, nan),
         of_one(GeluTanh, nan),
@@ -163,7 +163,7 @@ fn gradients_are_the_slopes_of_their_functions() {
     slopes(Clamp { lo: -0.5, hi: 2.0 });
     slopes(Relu);
     slopes(LeakyRelu { slope: 0.1 });
-    slopes(Elu { alpha: 1.3 });
+    slopes(Elu { alpha: 1.3, rate: 1.0 });
     slopes(Selu);
     slopes(Gelu);
     slopes(GeluTanh);
@@ -189,7 +189,7 @@ fn gradients_at_the_kinks_are_pytorchs() {
     assert_eq!([0.0, 1.0].map(|x| slope_of(Clamp { lo: 0.0, hi: 1.0 }, 1.0_f32, x)), [0.0, 0.0]);
     assert_eq!(slope_of(Relu, 1.0_f32, 0.0), 0.0);
     assert_eq!(slope_of(LeakyRelu { slope: 0.1 }, 1.0_f32, 0.0), 0.1);
-    assert_eq!(slope_of(Elu { alpha: 0.5 }, 1.0_f32, 0.0), 0.5);
+    assert_eq!(slope_of(Elu { alpha: 0.5, rate: 1.0 }, 1.0_f32, 0.0), 0.5);
     assert_eq!([-1.0, 1.0].map(|x| slope_of(Hardtanh { lo: -1.0, hi: 1.0 }, 1.0_f32, x)), [0.0, 0.0]);
     assert_eq!([-3.0, 3.0].map(|x| slope_of(Hardswish, 1.0_f32, x)), [0.0, 1.0]);
     assert_eq!([-3.0, 3.0].map(|x| slope_of(Hardsigmoid, 1.0_f32, x)), [0.0, 0.0]);
@@ -204,7 +204,7 @@ fn activations_do_not_overflow_where_their_exponentials_would() {
         assert_eq!(of_one(Mish, x), x);
         assert_eq!(of_one(Silu, x), x);
         assert_eq!(of_one(Gelu, x), x);
-        assert_eq!(of_one(Elu { alpha: 2.0 }, -x), -2.0);
+        assert_eq!(of_one(Elu { alpha: 2.0, rate: 1.0 }, -x), -2.0);
         assert_eq!([of_one(Sigmoid, x), of_one(Sigmoid, -x)], [1.0, 0.0]);
         assert_eq!([of_one(Tanh, x), of_one(Tanh, -x)], [1.0, -1.0]);
         assert_eq!(slope_of(Softplus { beta: 1.0, threshold: 20.0 }, 3.0, -x), 0.0);
@@ -272,7 +272,7 @@ fn single_slopes_are_the_double_ones() {
     check(Clamp { lo: -0.5, hi: 2.0 }, itself, &exact);
     check(Relu, |x| x.max(0.0), &exact);
     check(LeakyRelu { slope: 0.125 }, itself, &exact);
-    check(Elu { alpha: 1.5 }, itself, &exact);
+    check(Elu { alpha: 1.5, rate: 1.0 }, itself, &exact);
     check(Selu, itself, &exact);
     check(Gelu, itself, &about);
     check(GeluTanh, itself, &about);
