@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::{Layer, LayerExt, Mode, Module, Visitor, VisitorMut, inside};
+use super::core::{IntoLayer, Layer, LayerExt, Mode, Module, Visitor, VisitorMut, inside};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+
+/// What a [`Lambda`] applies.
+type Function = dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync;
 
 /// A function of tensors as a layer without parameters.
 ///
@@ -22,7 +25,7 @@ use crate::tensor::Tensor;
 /// ```
 #[derive(Clone)]
 pub struct Lambda {
-    function: Arc<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>,
+    function: Arc<Function>,
 }
 
 crate::module!(Lambda {}, plain { function });
@@ -100,7 +103,7 @@ impl Parallel {
 
     /// The same with one more layer.
     #[must_use]
-    pub fn with(mut self, layer: impl Layer + 'static) -> Self {
+    pub fn with(mut self, layer: impl IntoLayer) -> Self {
         self.layers.push(inside(layer));
         self
     }
@@ -174,7 +177,7 @@ crate::module!(TimeDistributed { inner });
 impl TimeDistributed {
     /// Applies `inner` to each step.
     #[must_use]
-    pub fn new(inner: impl Layer + 'static) -> Self {
+    pub fn new(inner: impl IntoLayer) -> Self {
         Self { inner: inside(inner) }
     }
 }

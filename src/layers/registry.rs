@@ -6,11 +6,12 @@ use std::sync::{PoisonError, RwLock};
 use serde_json::Value;
 
 use super::{
-    Activation, Architecture, Blueprint, Count, Dropout, Elu, Embedding, Flatten, Gelu, GeluTanh, Glu, Gru, GruCell,
-    Hardsigmoid, Hardswish, Hardtanh, Layer, LayerConfig, LayerNorm, LeakyRelu, LearnedPositions, Linear, LogSigmoid,
-    LogSoftmax, Lstm, LstmCell, Mish, MultiHeadAttention, Relu, Relu6, Residual, RmsNorm, Rnn, RnnCell,
-    RotaryPositions, SelfAttention, Selu, Sequential, Sigmoid, Silu, SinusoidalPositions, Softmax, Softplus, Softsign,
-    Tanh, TransformerEncoder, TransformerEncoderLayer,
+    Activation, Architecture, Blueprint, Celu, Count, Dropout, Elu, Embedding, Flatten, Geglu, Gelu, GeluTanh, Glu,
+    Gru, GruCell, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, Layer, LayerConfig, LayerNorm, LeakyRelu,
+    LearnedPositions, Linear, LogSigmoid, LogSoftmax, Lstm, LstmCell, Maxout, Mish, MultiHeadAttention, Reglu, Relu,
+    Relu6, Residual, RmsNorm, Rnn, RnnCell, RotaryPositions, SelfAttention, Selu, Sequential, Sigmoid, Silu,
+    SinusoidalPositions, Softmax, Softmin, Softplus, Softshrink, Softsign, Swiglu, Tanh, Tanhshrink, Threshold,
+    TransformerEncoder, TransformerEncoderLayer,
 };
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -48,15 +49,18 @@ macro_rules! entries {
 /// The layers of this crate.
 static OWN: &[Entry] = entries![
     Activation,
+    Celu,
     Dropout,
     Elu,
     Embedding,
     Flatten,
+    Geglu,
     Gelu,
     GeluTanh,
     Glu,
     Gru,
     GruCell,
+    Hardshrink,
     Hardsigmoid,
     Hardswish,
     Hardtanh,
@@ -68,8 +72,10 @@ static OWN: &[Entry] = entries![
     LogSoftmax,
     Lstm,
     LstmCell,
+    Maxout,
     Mish,
     MultiHeadAttention,
+    Reglu,
     Relu,
     Relu6,
     Residual,
@@ -84,9 +90,14 @@ static OWN: &[Entry] = entries![
     Silu,
     SinusoidalPositions,
     Softmax,
+    Softmin,
     Softplus,
+    Softshrink,
     Softsign,
+    Swiglu,
     Tanh,
+    Tanhshrink,
+    Threshold,
     TransformerEncoder,
     TransformerEncoderLayer,
 ];
