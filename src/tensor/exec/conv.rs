@@ -1,14 +1,15 @@
 //! Convolutions and their gradients.
 //!
-//! 16-bit operands are computed with in `F32` and the result is rounded back.
+//! Types of 16 bits are computed in `F32` and rounded back. Results of `F32` lie in memory with the channels last, which operations on
+//! elements keep as it is.
 
 use super::gemm::{narrow, wide};
 use crate::error::{Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::conv::{Pixels, patches};
+use crate::tensor::kernels::conv::{Pixels, direct, patches};
 use crate::tensor::layout::Dims;
-use crate::tensor::{Element, Tensor};
+use crate::tensor::{DType, Element, Tensor};
 
 pub(crate) use crate::tensor::kernels::conv::Geometry;
 
@@ -19,11 +20,20 @@ pub(crate) fn forward(g: &Geometry, x: &Tensor, w: &Tensor, bias: Option<&Tensor
     let dtype = x.dtype();
     let (x, w) = (&*wide(x), &wide(w).packed());
     let bias = bias.map(|bias| wide(bias).packed());
-    let mut out = rows(g, g.outputs, g.output, x)?;
+    let out = Output { g, channels: g.outputs, spatial: g.output, rank: x.rank() };
+    if x.dtype() == DType::F32 && direct::suits(g) {
+        let (x, mut y) = (pixels(x), out.pixels()?);
+        let mut memory = memory(direct::Needs::of_forward(g, x.strides))?;
+        let [image, _, weights] = &mut memory;
+        let scratch = [image.data_mut(), weights.data_mut()];
+        direct::forward(g, x, w.data(), bias.as_ref().map(Tensor::data), y.data_mut(), scratch);
+        return Ok(narrow(out.of_pixels(&y), dtype));
+    }
+    let mut y = out.rows(x.dtype())?;
     with_float!(x.dtype(), T => {
-        patches::forward::<T>(g, pixels(x), w.data(), bias.as_ref().map(Tensor::data), out.data_mut());
+        patches::forward::<T>(g, pixels(x), w.data(), bias.as_ref().map(Tensor::data), y.data_mut());
     }, else return Err(bug!("conv", "an input of type {}", x.dtype())));
-    Ok(narrow(examples_first(&out, x.rank()), dtype))
+    Ok(narrow(out.of_rows(&y), dtype))
 }
 
 /// The gradient of the input of a convolution, from that of its output, `y`: with a bias for each channel, the transposed
@@ -33,11 +43,20 @@ pub(crate) fn input(g: &Geometry, y: &Tensor, w: &Tensor, bias: Option<&Tensor>)
     let dtype = y.dtype();
     let (y, w) = (&*wide(y), &wide(w).packed());
     let bias = bias.map(|bias| wide(bias).packed());
-    let mut out = rows(g, g.channels, g.input, y)?;
+    let out = Output { g, channels: g.channels, spatial: g.input, rank: y.rank() };
+    if y.dtype() == DType::F32 && direct::suits(g) {
+        let (y, mut x) = (pixels(y), out.pixels()?);
+        let mut memory = memory(direct::Needs::of_input(g, y.strides))?;
+        let [image, _, weights] = &mut memory;
+        let scratch = [image.data_mut(), weights.data_mut()];
+        direct::input(g, y, w.data(), bias.as_ref().map(Tensor::data), x.data_mut(), scratch);
+        return Ok(narrow(out.of_pixels(&x), dtype));
+    }
+    let mut x = out.rows(y.dtype())?;
     with_float!(y.dtype(), T => {
-        patches::input::<T>(g, pixels(y), w.data(), bias.as_ref().map(Tensor::data), out.data_mut());
+        patches::input::<T>(g, pixels(y), w.data(), bias.as_ref().map(Tensor::data), x.data_mut());
     }, else return Err(bug!("conv", "a gradient of type {}", y.dtype())));
-    Ok(narrow(examples_first(&out, y.rank()), dtype))
+    Ok(narrow(out.of_rows(&x), dtype))
 }
 
 /// The gradient of the weights of a convolution, from its input and the gradient of its output, `y`.
@@ -48,6 +67,14 @@ pub(crate) fn weight(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
     let spatial = &g.kernel[5 - x.rank()..];
     let shape = Dims::collect([g.outputs, g.channels / g.groups.max(1)].into_iter().chain(spatial.iter().copied()));
     let mut out = stale("conv", &shape, x.dtype())?;
+    if x.dtype() == DType::F32 && direct::suits(g) {
+        let (x, y) = (pixels(x), pixels(y));
+        let mut memory = memory(direct::Needs::of_weight(g, x.strides, y.strides))?;
+        let [image, other, sums] = &mut memory;
+        let scratch = [image.data_mut(), other.data_mut(), sums.data_mut()];
+        direct::weight(g, x, y, out.data_mut(), scratch);
+        return Ok(narrow(out, dtype));
+    }
     with_float!(x.dtype(), T => {
         patches::weight::<T>(g, pixels(x), pixels(y), out.data_mut());
     }, else return Err(bug!("conv", "an input of type {}", x.dtype())));
@@ -62,15 +89,51 @@ fn pixels<T: Element>(x: &Tensor) -> Pixels<'_, T> {
     Pixels { data: x.data(), strides }
 }
 
-/// A row for each channel, to be overwritten, with as many spatial dimensions and of the type as `like`.
+/// What a convolution works in.
 #[track_caller]
-fn rows(g: &Geometry, channels: usize, spatial: [usize; 3], like: &Tensor) -> Result<Tensor> {
-    let spatial = &spatial[5 - like.rank()..];
-    stale("conv", &Dims::collect([channels, g.batch].into_iter().chain(spatial.iter().copied())), like.dtype())
+fn memory(needs: direct::Needs) -> Result<[Tensor; 3]> {
+    let of = |len: usize| stale("conv", &[len], DType::F32);
+    Ok([of(needs.image)?, of(needs.other)?, of(needs.weights)?])
 }
 
-/// `[channels, batch, ..]` as `[batch, channels, ..]`, in this order in memory as well.
-fn examples_first(x: &Tensor, rank: usize) -> Tensor {
-    let axes: Dims = Dims::collect([1, 0].into_iter().chain(2..rank));
-    x.permuted(&axes).packed()
+/// A result, `[batch, channels, ..]`.
+struct Output<'a> {
+    g: &'a Geometry,
+    channels: usize,
+    spatial: [usize; 3],
+    rank: usize,
+}
+
+impl Output<'_> {
+    fn spatial(&self) -> &[usize] {
+        &self.spatial[5 - self.rank..]
+    }
+
+    /// A row for each channel, to be overwritten.
+    #[track_caller]
+    fn rows(&self, dtype: DType) -> Result<Tensor> {
+        let sizes = [self.channels, self.g.batch].into_iter().chain(self.spatial().iter().copied());
+        stale("conv", &Dims::collect(sizes), dtype)
+    }
+
+    /// All channels of each pixel, to be overwritten.
+    #[track_caller]
+    fn pixels(&self) -> Result<Tensor> {
+        let sizes = [self.g.batch].into_iter().chain(self.spatial().iter().copied()).chain([self.channels]);
+        stale("conv", &Dims::collect(sizes), DType::F32)
+    }
+
+    /// The result that lies in memory as rows, in its own order; that of `F32` with the channels last.
+    fn of_rows(&self, x: &Tensor) -> Tensor {
+        if x.dtype() == DType::F32 {
+            let last = Dims::collect((1..self.rank).chain([0]));
+            return self.of_pixels(&x.permuted(&last).packed());
+        }
+        x.permuted(&Dims::collect([1, 0].into_iter().chain(2..self.rank))).packed()
+    }
+
+    /// The result that lies in memory as pixels.
+    fn of_pixels(&self, x: &Tensor) -> Tensor {
+        x.permuted(&Dims::collect([0, self.rank - 1].into_iter().chain(1..self.rank - 1)))
+    }
 }

@@ -48,9 +48,54 @@ fn strides_to(x: &Tensor, shape: &[usize]) -> Option<Dims> {
     expand_strides(x.layout(), shape)
 }
 
+/// The dimensions of `[batch, channels, ..]` with the channels last.
+fn channels_last(rank: usize) -> Dims {
+    Dims::collect([0].into_iter().chain(2..rank).chain([1]))
+}
+
+/// Whether the elements of images or volumes lie one after the other with the channels last, and not as they are.
+fn is_channels_last(shape: &[usize], strides: &[usize]) -> bool {
+    let follow = |axes: &[usize]| {
+        let mut expected = 1;
+        axes.iter().rev().filter(|axis| shape[**axis] != 1).all(|axis| {
+            let fits = strides[*axis] == expected;
+            expected *= shape[*axis];
+            fits
+        })
+    };
+    let own: Dims = Dims::collect(0..shape.len());
+    shape.len() >= 4 && !shape.contains(&0) && follow(&channels_last(shape.len())) && !follow(&own)
+}
+
+/// The same elements, one after the other as they are or with the channels last: itself, or a copy.
+fn without_gaps(x: &Tensor) -> Tensor {
+    if is_channels_last(x.shape(), x.strides()) { x.with_layout(x.layout.clone()) } else { x.packed() }
+}
+
 /// Runs a loop over operands of a common shape: in the type `computed`, which is `F32`, `F64`, or `I64` if the row has a
 /// loop for integers. The result is stored as the type `result`.
 fn run<const K: usize>(
+    row: &Row<K>,
+    args: Args,
+    shape: &[usize],
+    x: [&Tensor; K],
+    strides: [&[usize]; K],
+    computed: DType,
+    result: DType,
+) -> Tensor {
+    // Images with the channels last stay what they are: the loop goes through them in the order of their memory.
+    if strides.iter().any(|strides| is_channels_last(shape, strides)) {
+        let axes = channels_last(shape.len());
+        let in_order = |items: &[usize]| Dims::collect(axes.iter().map(|axis| items[*axis]));
+        let permuted: [Dims; K] = std::array::from_fn(|k| in_order(strides[k]));
+        let strides = std::array::from_fn(|k| &*permuted[k]);
+        let out = run_in_order(row, args, &in_order(shape), x, strides, computed, result);
+        return out.permuted(&Dims::collect([0, shape.len() - 1].into_iter().chain(1..shape.len() - 1)));
+    }
+    run_in_order(row, args, shape, x, strides, computed, result)
+}
+
+fn run_in_order<const K: usize>(
     row: &Row<K>,
     args: Args,
     shape: &[usize],

@@ -1,6 +1,6 @@
 //! Functions of one element, and their slopes.
 
-use super::{operand, run, strides_to};
+use super::{operand, run, strides_to, without_gaps};
 use crate::error::{Result, bug};
 use crate::tensor::kernels::map::{self, Job};
 use crate::tensor::layout::broadcast;
@@ -13,7 +13,7 @@ pub(crate) use crate::tensor::kernels::ops::{
 /// A function of each element. 16-bit types are computed in `F32` and rounded back; integers and truth values become `F32`,
 /// as in PyTorch.
 pub(crate) fn unary(op: UnaryOp, x: &Tensor) -> Tensor {
-    let x = x.packed();
+    let x = without_gaps(x);
     let (computed, result) = match x.dtype() {
         dtype if dtype.is_float() => (dtype.compute(), dtype),
         _ => (DType::F32, DType::F32),

@@ -233,6 +233,18 @@ impl Convolution {
     }
 }
 
+/// The sum of each channel.
+fn sum_of_channels(x: &Tensor) -> Result<Tensor> {
+    let rank = x.rank() as isize;
+    let last: Vec<isize> = [0].into_iter().chain(2..rank).chain([1]).collect();
+    let turned = x.permute(&last)?;
+    // In the order in which they lie in memory.
+    if turned.is_contiguous() {
+        return turned.sum_dims(&(0..rank - 1).collect::<Vec<_>>(), false);
+    }
+    x.sum_dims(&pixels(x.rank(), true), false)
+}
+
 /// All dimensions but that of the channels, and, with `examples`, that of the examples.
 fn pixels(rank: usize, examples: bool) -> Vec<isize> {
     (0..rank as isize).filter(|d| *d != 1 && (examples || *d != 0)).collect()
@@ -269,7 +281,7 @@ impl Function for Convolution {
             }
         }
         if sink.wants(2) {
-            sink.give(2, grad.sum_dims(&pixels(grad.rank(), true), false)?)?;
+            sink.give(2, sum_of_channels(grad)?)?;
         }
         Ok(())
     }

@@ -5,15 +5,13 @@
 
 use num_traits::Float;
 
+use super::GRAIN;
 use super::geometry::{Geometry, Pixels};
 use crate::parallel;
 use crate::tensor::kernels::gemm::{Gemm, MatRef, Scratch, gemm};
 
 /// The elements of a block of patches.
 const BLOCK: usize = 1 << 19;
-/// The elements that are worth another thread.
-const GRAIN: usize = 1 << 14;
-
 /// The blocks of outputs: where they begin and how long they are.
 fn blocks(g: &Geometry) -> impl Iterator<Item = (usize, usize)> {
     let (pixels, len) = (g.pixels(), (BLOCK / g.depth().max(1)).max(1));

@@ -115,6 +115,30 @@ impl Case {
         Pixels { data: &self.y, strides: strides(self.g.outputs, self.g.output, false) }
     }
 
+    /// What [`direct`] computes, with the channels in the middle, of operands that have them last or in the middle.
+    fn by_direct(&self, last: bool) -> [Vec<f32>; 3] {
+        let g = &self.g;
+        let (mut x, mut y) = (self.x.clone(), self.y.clone());
+        if last {
+            x = channels_last(&x, g.batch, size(&g.input));
+            y = channels_last(&y, g.batch, size(&g.output));
+        }
+        let x = Pixels { data: &x, strides: strides(g.channels, g.input, last) };
+        let y = Pixels { data: &y, strides: strides(g.outputs, g.output, last) };
+        let stale = |len: usize| vec![f32::NAN; len];
+        let mut out = [stale(self.x.len()), stale(self.w.len()), stale(self.y.len())];
+        let needs = direct::Needs::of_input(g, y.strides);
+        direct::input(g, y, &self.w, None, &mut out[0], [&mut stale(needs.image), &mut stale(needs.weights)]);
+        let needs = direct::Needs::of_weight(g, x.strides, y.strides);
+        let scratch = [&mut *stale(needs.image), &mut *stale(needs.other), &mut *stale(needs.weights)];
+        direct::weight(g, x, y, &mut out[1], scratch);
+        let needs = direct::Needs::of_forward(g, x.strides);
+        direct::forward(g, x, &self.w, None, &mut out[2], [&mut stale(needs.image), &mut stale(needs.weights)]);
+        out[0] = channels_second(&out[0], g.batch, size(&g.input));
+        out[2] = channels_second(&out[2], g.batch, size(&g.output));
+        out
+    }
+
     /// What [`patches`] computes, with the channels in the middle.
     fn by_patches(&self) -> [Vec<f32>; 3] {
         let g = &self.g;
@@ -127,6 +151,20 @@ impl Case {
         *y = examples_first(y, g.batch, size(&g.output));
         out
     }
+}
+
+/// `[batch, area, channels]` as `[batch, channels, area]`.
+fn channels_second(x: &[f32], batch: usize, area: usize) -> Vec<f32> {
+    let channels = x.len() / (batch * area);
+    let index = |i: usize| (i / (channels * area) * area + i % area) * channels + i / area % channels;
+    (0..x.len()).map(|i| x[index(i)]).collect()
+}
+
+/// The other way round.
+fn channels_last(x: &[f32], batch: usize, area: usize) -> Vec<f32> {
+    let channels = x.len() / (batch * area);
+    let index = |i: usize| (i / (channels * area) * channels + i % channels) * area + i / channels % area;
+    (0..x.len()).map(|i| x[index(i)]).collect()
 }
 
 /// `[channels, batch, area]` as `[batch, channels, area]`.
@@ -144,9 +182,60 @@ fn examples_first(x: &[f32], batch: usize, area: usize) -> Vec<f32> {
 #[test]
 fn patches_agree_with_loops() {
     let mut random = Random(1);
-    for _ in 0..if cfg!(miri) { 5 } else { 200 } {
+    for _ in 0..if cfg!(miri) { 5 } else { 60 } {
         let case = Case::random(&mut random, 7, 3);
         assert_eq!(case.by_patches(), case.expected(), "{:?}", case.g);
+    }
+}
+
+#[test]
+fn direct_agrees_with_loops() {
+    let mut random = Random(3);
+    for round in 0..if cfg!(miri) { 4 } else { 60 } {
+        let channels = if round % 4 == 0 { 40 } else { 3 };
+        let case = Case::random(&mut random, 7, channels);
+        let expected = case.expected();
+        on_each_level(|level| {
+            for last in [false, true] {
+                assert_eq!(case.by_direct(last), expected, "{level:?}, {:?}", case.g);
+            }
+        });
+    }
+}
+
+/// More rows of weights, pixels and columns than there are in a block, and pieces for several threads.
+#[test]
+#[cfg_attr(miri, ignore = "too large")]
+fn blocks_join_and_threads_do_not_show() {
+    let mut random = Random(4);
+    let g = |batch, channels, outputs, size, kernel, stride, padding| Geometry {
+        batch,
+        channels,
+        outputs,
+        groups: 1,
+        input: [1, size, size],
+        output: [1, (size + 2 * padding - kernel) / stride + 1, (size + 2 * padding - kernel) / stride + 1],
+        kernel: [1, kernel, kernel],
+        stride: [1, stride, stride],
+        padding: [0, padding, padding],
+        dilation: [1; 3],
+    };
+    for g in [g(2, 150, 40, 4, 3, 1, 1), g(2, 3, 20, 27, 3, 1, 1), g(1, 24, 150, 9, 3, 2, 1)] {
+        let case = Case::new(&mut random, g);
+        let expected = case.expected();
+        on_each_level(|_| assert!(case.by_direct(true) == expected, "{g:?}"));
+        for threads in [1, 2, 3] {
+            assert!(with_threads(threads, || case.by_direct(false)).unwrap() == expected, "{g:?}");
+        }
+    }
+    // Of numbers whose sums are rounded, the order shows.
+    let mut case = Case::new(&mut random, g(2, 16, 32, 24, 3, 1, 1));
+    for x in case.x.iter_mut().chain(&mut case.w).chain(&mut case.y) {
+        *x = *x / 7.0 + 0.1;
+    }
+    let one = with_threads(1, || case.by_direct(true)).unwrap();
+    for threads in [2, 3] {
+        assert!(with_threads(threads, || case.by_direct(true)).unwrap() == one);
     }
 }
 

@@ -22,6 +22,7 @@ mod tile;
 mod tests;
 
 pub(crate) use element::Gemm;
+pub(super) use pack::{Block, Strip, Strips};
 pub(super) use scratch::Scratch;
 pub(super) use split::units;
 

@@ -11,10 +11,10 @@ const AHEAD: usize = 8;
 
 /// A part of an operand: its first element and its strides.
 #[derive(Clone, Copy)]
-pub(super) struct Block {
-    pub(super) data: *const f32,
-    pub(super) row_stride: usize,
-    pub(super) col_stride: usize,
+pub(in crate::tensor::kernels) struct Block {
+    pub(in crate::tensor::kernels) data: *const f32,
+    pub(in crate::tensor::kernels) row_stride: usize,
+    pub(in crate::tensor::kernels) col_stride: usize,
 }
 
 impl Block {
@@ -28,14 +28,14 @@ impl Block {
 /// Packs one strip: `k` rows of `cols` elements, `stride` apart in `to`.
 ///
 /// Whoever makes one vouches that `from` holds `k × cols` elements, and that `to` takes `k` rows of `cols`.
-pub(super) struct Strip {
-    pub(super) from: Block,
-    pub(super) k: usize,
-    pub(super) cols: usize,
-    pub(super) stride: usize,
+pub(in crate::tensor::kernels) struct Strip {
+    pub(in crate::tensor::kernels) from: Block,
+    pub(in crate::tensor::kernels) k: usize,
+    pub(in crate::tensor::kernels) cols: usize,
+    pub(in crate::tensor::kernels) stride: usize,
     /// Whether there is room for a vector in place of the last elements of each row, over what is written later.
-    pub(super) slack: bool,
-    pub(super) to: *mut f32,
+    pub(in crate::tensor::kernels) slack: bool,
+    pub(in crate::tensor::kernels) to: *mut f32,
 }
 
 impl Kernel for Strip {
@@ -62,11 +62,11 @@ impl Kernel for Strip {
 ///
 /// Whoever makes one vouches that `from` holds `k × cols` elements, and that `to` takes `k` rows of `cols`, rounded up to
 /// vectors.
-pub(super) struct Strips {
-    pub(super) from: Block,
-    pub(super) k: usize,
-    pub(super) cols: usize,
-    pub(super) to: *mut f32,
+pub(in crate::tensor::kernels) struct Strips {
+    pub(in crate::tensor::kernels) from: Block,
+    pub(in crate::tensor::kernels) k: usize,
+    pub(in crate::tensor::kernels) cols: usize,
+    pub(in crate::tensor::kernels) to: *mut f32,
 }
 
 impl Kernel for Strips {
