@@ -1,15 +1,63 @@
 //! Sorting, compiled once for all types.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Sorts; equal items keep their order.
 ///
 /// The standard library's sort is ten functions more for each type and comparison. This one sorts places, by a comparison that it
-/// calls, and is right for lists that are short beside what is done with them.
+/// calls, and is right for lists that are short beside what is done with them. What is long has a [`sort_by_key`].
 pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     let mut order: Vec<usize> = (0..items.len()).collect();
     sort_places(&mut order, &|a, b| compare(&items[a], &items[b]));
-    // Item `order[i]` goes to place `i`, along each cycle of places.
+    exchange(&mut order, &mut |a, b| items.swap(a, b));
+}
+
+/// Sorts by a whole number; equal items keep their order.
+pub(crate) fn sort_by_key<T>(items: &mut [T], key: impl Fn(&T) -> u64) {
+    if items.is_sorted_by_key(&key) {
+        return;
+    }
+    let mut keys: Vec<u128> = items.iter().zip(0..).map(|(item, at)| u128::from(key(item)) << 64 | at).collect();
+    sort_keys(&mut keys);
+    let mut order: Vec<usize> = keys.into_iter().map(|key| key as u64 as usize).collect();
+    exchange(&mut order, &mut |a, b| items.swap(a, b));
+}
+
+/// Sorts keys, which are made so that no two are equal, or that it does not matter.
+pub(crate) fn sort_keys(keys: &mut [u128]) {
+    keys.sort_unstable();
+}
+
+/// A key that orders numbers as [`f64::total_cmp`] does.
+pub(crate) fn key(x: f64) -> u64 {
+    let bits = x.to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+/// The number with a [`key`].
+pub(crate) fn number(key: u64) -> f64 {
+    f64::from_bits(if key >> 63 == 0 { !key } else { key & !(1 << 63) })
+}
+
+/// A key that orders as whole numbers do.
+pub(crate) fn whole_key(x: i64) -> u64 {
+    x.cast_unsigned() ^ 1 << 63
+}
+
+/// A map of these pairs. Collecting into one sorts them first, which is a sort for each type of pairs.
+pub(crate) fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    map.extend(pairs);
+    map
+}
+
+fn sort_places(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
+    order.sort_by(|a, b| compare(*a, *b));
+}
+
+/// Brings item `order[i]` to place `i`, along each cycle of places.
+fn exchange(order: &mut [usize], swap: &mut dyn FnMut(usize, usize)) {
     for start in 0..order.len() {
         let mut to = start;
         loop {
@@ -17,14 +65,10 @@ pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) 
             if from == start {
                 break;
             }
-            items.swap(to, from);
+            swap(to, from);
             to = from;
         }
     }
-}
-
-fn sort_places(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
-    order.sort_by(|a, b| compare(*a, *b));
 }
 
 #[cfg(test)]
@@ -41,7 +85,19 @@ mod tests {
                 sort_by(&mut ours, |a, b| b.0.cmp(&a.0));
                 expected.sort_by_key(|item| std::cmp::Reverse(item.0));
                 assert_eq!(ours, expected);
+                expected.sort_by_key(|item| item.0);
+                sort_by_key(&mut ours, |item| item.0 as u64);
+                assert_eq!(ours, expected);
             }
         }
+    }
+
+    #[test]
+    fn keys_order_as_numbers_do() {
+        let numbers =
+            [f64::NEG_INFINITY, -2.5, -f64::MIN_POSITIVE, -0.0, 0.0, 1e-300, 1.0, f64::MAX, f64::INFINITY, f64::NAN];
+        assert!(numbers.is_sorted_by(|a, b| key(*a) < key(*b)));
+        numbers.iter().for_each(|x| assert_eq!(number(key(*x)).to_bits(), x.to_bits()));
+        assert!([i64::MIN, -1, 0, 1, i64::MAX].is_sorted_by(|a, b| whole_key(*a) < whole_key(*b)));
     }
 }

@@ -148,7 +148,7 @@ impl Pass {
     /// The gradients that have arrived so far, in the order in which their tensors were made.
     pub(super) fn arrived(mut self) -> Vec<(Arc<Node>, Tensor)> {
         let mut nodes: Vec<_> = self.queue.into_iter().map(|Latest(node)| node).collect();
-        nodes.sort_by_key(|node| node.id);
+        NodeId::sort(&mut nodes, |node| node.id);
         nodes.into_iter().filter_map(|node| self.pending.remove(&node.id).map(|grad| (node, grad))).collect()
     }
 
@@ -437,7 +437,7 @@ impl Reached {
         }
         // Inputs have smaller numbers, so in ascending order they are decided before what was computed from them.
         let mut order: Vec<_> = self.inputs.keys().copied().collect();
-        order.sort_unstable();
+        NodeId::sort(&mut order, |id| *id);
         let mut needed: NodeMap<Need> = NodeMap::default();
         for id in order {
             let wanted = targets.contains_key(&id);

@@ -196,7 +196,7 @@ impl Gradients {
         }
         if !new.is_empty() {
             self.entries.append(&mut new);
-            self.entries.sort_unstable_by_key(|(id, _)| *id);
+            NodeId::sort(&mut self.entries, |(id, _)| *id);
         }
         Ok(())
     }
@@ -293,7 +293,7 @@ impl Gradients {
     /// The gradients with these tensors' numbers; those that are not tracked have none.
     pub(crate) fn of<'t>(pairs: impl Iterator<Item = (&'t Tensor, Tensor)>) -> Self {
         let mut entries: Vec<_> = pairs.filter_map(|(leaf, grad)| Some((id_of(leaf)?, grad.detach()))).collect();
-        entries.sort_by_key(|(id, _)| *id);
+        NodeId::sort(&mut entries, |(id, _)| *id);
         Self { entries }
     }
 

@@ -24,6 +24,11 @@ impl NodeId {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Sorts what has numbers by them.
+    pub(super) fn sort<T>(items: &mut [T], id: impl Fn(&T) -> Self) {
+        crate::order::sort_by_key(items, |item| id(item).0);
+    }
 }
 
 /// A vector-Jacobian product: from the gradient of an operation's output to the gradient of one input.

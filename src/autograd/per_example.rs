@@ -219,7 +219,7 @@ impl ExamplePass {
             }
         }
         let mut inputs: Vec<_> = inputs.into_values().collect();
-        inputs.sort_by_key(|(input, _)| input.id);
+        NodeId::sort(&mut inputs, |(input, _)| input.id);
         for (input, list) in inputs {
             if list.len() != self.examples {
                 return Err(refused(node.name, "its backward gave some of the examples a gradient, and others none"));
@@ -453,7 +453,7 @@ impl Tensor {
                 *grads = squares(grads)?;
             }
             found.extend(norms);
-            found.sort_by_key(|(id, _)| *id);
+            NodeId::sort(&mut found, |(id, _)| *id);
         }
         Ok((examples, found))
     }

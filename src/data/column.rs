@@ -302,7 +302,7 @@ impl Column {
             Values::Numbers(numbers) => {
                 // Adding zero turns -0 into 0, which is the same number and must be the same class.
                 let mut known: Vec<f64> = numbers.iter().filter(|x| !x.is_nan()).map(|x| x + 0.0).collect();
-                known.sort_by(f64::total_cmp);
+                crate::order::sort_by_key(&mut known, |x| crate::order::key(*x));
                 known.dedup();
                 let position = |x: &f64| known.binary_search_by(|known| known.total_cmp(&(x + 0.0))).ok();
                 let codes = numbers.iter().map(position).collect();
@@ -311,7 +311,7 @@ impl Column {
             Values::Integers(integers) => {
                 let all: Vec<Option<i128>> = (0..self.len()).map(|row| integers.get(row)).collect();
                 let mut known: Vec<i128> = all.iter().flatten().copied().collect();
-                known.sort_unstable();
+                crate::order::sort_by(&mut known, Ord::cmp);
                 known.dedup();
                 let codes = all.iter().map(|x| known.binary_search(x.as_ref()?).ok()).collect();
                 (known.iter().map(i128::to_string).collect(), codes)

@@ -180,7 +180,7 @@ impl TensorDataset {
     pub fn split_stratified(&self, fraction: f64, rng: &mut Rng) -> Result<(Self, Self)> {
         let classes = self.class_labels("split_stratified")?;
         let mut known = classes.clone();
-        known.sort();
+        crate::order::sort_by_key(&mut known, |class| crate::order::whole_key(*class));
         known.dedup();
         let labels: Vec<usize> = classes.iter().filter_map(|class| known.binary_search(class).ok()).collect();
         let describe = |label: usize| format!("class {}", known[label]);

@@ -127,7 +127,7 @@ pub(super) fn quantile(sorted: &[Wide], q: f64) -> Wide {
 
 /// The numbers by size.
 pub(super) fn sorted(mut numbers: Vec<Wide>) -> Vec<Wide> {
-    numbers.sort_by(|a, b| a.high.total_cmp(&b.high).then(a.low.total_cmp(&b.low)));
+    crate::order::sort_by(&mut numbers, |a, b| a.high.total_cmp(&b.high).then(a.low.total_cmp(&b.low)));
     numbers
 }
 

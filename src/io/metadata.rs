@@ -87,7 +87,7 @@ impl Metadata {
 
 impl<N: Into<String>, T: Into<String>> FromIterator<(N, T)> for Metadata {
     fn from_iter<I: IntoIterator<Item = (N, T)>>(texts: I) -> Self {
-        Self(texts.into_iter().map(|(name, text)| (name.into(), text.into())).collect())
+        Self(crate::order::map(texts.into_iter().map(|(name, text)| (name.into(), text.into()))))
     }
 }
 

@@ -9,6 +9,7 @@ use super::source::missing;
 use super::{Attachment, Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
 use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::order;
 use crate::tensor::{DType, Tensor};
 
 /// Saving and loading, for every [`Module`].
@@ -116,7 +117,7 @@ pub trait SaveLoad: Module + Sized {
 
     /// All parameters and buffers by path. They share their elements with the model until one of the two changes.
     fn state_dict(&self) -> BTreeMap<String, Tensor> {
-        slots(self).into_iter().collect()
+        order::map(slots(self))
     }
 
     /// Replaces all parameters and buffers, as [`load`](Self::load) does: for files whose names must be
@@ -126,7 +127,7 @@ pub trait SaveLoad: Module + Sized {
     /// If the tensors do not fit.
     #[track_caller]
     fn load_state_dict(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        load(self, "load_state_dict", &Named { label: "the state", tensors: tensors.iter().collect() }, Some(PARTIAL))
+        load(self, "load_state_dict", &Named { label: "the state", tensors: order::map(tensors) }, Some(PARTIAL))
             .map(drop)
     }
 
@@ -277,7 +278,7 @@ pub(crate) fn load_named(
     tensors: &[(String, Tensor)],
     help: &'static str,
 ) -> Result<()> {
-    let tensors = tensors.iter().map(|(name, tensor)| (name, tensor)).collect();
+    let tensors = order::map(tensors.iter().map(|(name, tensor)| (name, tensor)));
     load(module, op, &Named { label: source, tensors }, Some(help)).map(drop)
 }
 

@@ -64,11 +64,11 @@ impl Tensor {
         while let Some(next) = rest.next() {
             let needed =
                 |label: u8| result.contains(&label) || rest.as_slice().iter().any(|f| f.labels.contains(&label));
-            let a = product.sum_except(|label| needed(label) || next.labels.contains(&label))?;
-            let b = next.sum_except(|label| needed(label) || a.labels.contains(&label))?;
+            let a = product.sum_except(&|label| needed(label) || next.labels.contains(&label))?;
+            let b = next.sum_except(&|label| needed(label) || a.labels.contains(&label))?;
             product = a.times(&b, needed)?;
         }
-        Ok(product.sum_except(|label| result.contains(&label))?.in_order(&result)?.x)
+        Ok(product.sum_except(&|label| result.contains(&label))?.in_order(&result)?.x)
     }
 }
 
@@ -243,7 +243,7 @@ impl Factor {
 
     /// Summed over the labels that are not kept.
     #[track_caller]
-    fn sum_except(self, kept: impl Fn(u8) -> bool) -> Result<Self> {
+    fn sum_except(self, kept: &dyn Fn(u8) -> bool) -> Result<Self> {
         let dims: Vec<isize> = (0..self.labels.len()).filter(|d| !kept(self.labels[*d])).map(|d| d as isize).collect();
         if dims.is_empty() {
             return Ok(self);
@@ -296,7 +296,7 @@ impl Factor {
             // A batch of inner products: many products of single rows by single columns would be slower.
             let order = [&*batch, &summed].concat();
             let product = Self { x: a.aligned(&order)?.mul(&b.aligned(&order)?)?, labels: order };
-            return product.sum_except(|label| !summed.contains(&label));
+            return product.sum_except(&|label| !summed.contains(&label));
         }
         let count = |labels: &[u8]| sizes(labels).iter().product::<usize>();
         let (m, k, n) = (count(&rows), count(&summed), count(&columns));

@@ -184,7 +184,7 @@ impl Tensor {
             moved.push((dim_index("movedim", *to, self.rank())?, dim_index("movedim", *from, self.rank())?));
         }
         // Positions are those of the result: filled from the front, nothing moves any more.
-        moved.sort_unstable();
+        crate::order::sort_by(&mut moved, Ord::cmp);
         let mut axes = Dims::collect((0..self.rank()).filter(|dim| moved.iter().all(|(_, from)| from != dim)));
         moved.iter().for_each(|(to, from)| axes.insert(*to, *from));
         Ok(permute(self, axes))

@@ -121,7 +121,7 @@ pub(super) fn like_row_numbers(name: &str, column: &Column) -> Option<String> {
     /// Of fewer rows, any whole numbers may be different.
     const ROWS: usize = 20;
     let mut numbers: Vec<i128> = column.integers()?.collect::<Option<_>>()?;
-    numbers.sort_unstable();
+    crate::order::sort_by(&mut numbers, Ord::cmp);
     let (&first, &last) = (numbers.first()?, numbers.last()?);
     let distinct = numbers.windows(2).all(|pair| pair[0] != pair[1]);
     let last_word = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or(name).to_lowercase();

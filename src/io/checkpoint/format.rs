@@ -14,6 +14,7 @@ use crate::files;
 use crate::io::Metadata;
 use crate::optimizers::schedule::ScheduleState;
 use crate::optimizers::{OptimizerState, ParameterState};
+use crate::order;
 use crate::rng::Rng;
 use crate::tensor::create::stale;
 use crate::tensor::{DType, Tensor};
@@ -302,21 +303,21 @@ fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, R
     if let Some(state) = &header.optimizer {
         let mut parameters = BTreeMap::new();
         for ParameterInfo { path, steps, tensors } in &state.parameters {
-            let tensors = tensors.iter().map(&mut tensor).collect::<Result<_, _>>()?;
-            parameters.insert(path.to_string(), ParameterState::new(*steps, tensors));
+            let tensors = tensors.iter().map(&mut tensor).collect::<Result<Vec<_>, _>>()?;
+            parameters.insert(path.to_string(), ParameterState::new(*steps, order::map(tensors)));
         }
         let mut optimizer = OptimizerState::new(state.optimizer, state.learning_rate);
         (optimizer.parameters, optimizer.steps) = (parameters, shared.steps);
-        optimizer.shared = shared.tensors.iter().map(&mut tensor).collect::<Result<_, _>>()?;
+        optimizer.shared = order::map(shared.tensors.iter().map(&mut tensor).collect::<Result<Vec<_>, _>>()?);
         checkpoint.optimizer = Some(optimizer);
     }
     checkpoint.schedule = header.schedule.map(|(schedule, values)| ScheduleState {
         schedule: schedule.to_string(),
-        values: values.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+        values: order::map(values.into_iter().map(|(name, value)| (name.to_string(), value))),
     });
-    checkpoint.rngs = header.rngs.into_iter().map(|(name, rng)| (name.to_string(), rng)).collect();
-    checkpoint.counters = header.counters.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    checkpoint.numbers = header.numbers.into_iter().map(|(name, values)| (name.to_string(), values)).collect();
+    checkpoint.rngs = order::map(header.rngs.into_iter().map(|(name, rng)| (name.to_string(), rng)));
+    checkpoint.counters = order::map(header.counters.into_iter().map(|(name, value)| (name.to_string(), value)));
+    checkpoint.numbers = order::map(header.numbers.into_iter().map(|(name, values)| (name.to_string(), values)));
     checkpoint.metadata = header.metadata.into_iter().collect::<Metadata>();
     Ok(checkpoint)
 }

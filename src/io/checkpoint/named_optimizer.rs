@@ -81,7 +81,8 @@ impl Checkpoint {
         let mut state = OptimizerState::new(description.optimizer, learning_rate);
         let mut tensors = tensors.iter();
         let mut named = |names: Vec<String>| -> Option<BTreeMap<String, Tensor>> {
-            names.into_iter().map(|name| Some((name, tensors.next()?.1.clone()))).collect()
+            let named: Option<Vec<_>> = names.into_iter().map(|name| Some((name, tensors.next()?.1.clone()))).collect();
+            named.map(crate::order::map)
         };
         let complete = description.parameters.into_iter().try_for_each(|Parameter { path, steps, tensors }| {
             state.parameters.insert(path, ParameterState::new(steps, named(tensors)?));

@@ -111,7 +111,7 @@ pub struct ScheduleState {
 
 impl ScheduleState {
     fn new<const N: usize>(schedule: &str, values: [(&str, Option<f64>); N]) -> Self {
-        let values = values.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect();
+        let values = crate::order::map(values.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))));
         Self { schedule: schedule.to_string(), values }
     }
 

@@ -72,7 +72,7 @@ pub(super) fn train<T: AsRef<str>>(texts: impl IntoIterator<Item = T>, options: 
     let counts = count_words(texts, &vocabulary);
 
     let mut alphabet: Vec<char> = (0..=255).map(bytes::character).collect();
-    alphabet.sort_unstable();
+    crate::order::sort_by(&mut alphabet, Ord::cmp);
     let mut tokens: Vec<String> = vocabulary.tokens().to_vec();
     tokens.extend(alphabet.into_iter().map(String::from).filter(|token| vocabulary.id(token).is_none()));
     if options.vocab_size < tokens.len() {
@@ -203,7 +203,7 @@ impl Corpus {
             self.words[at as usize] = (tokens, count);
         }
         self.counts.remove(&pair);
-        new.sort_unstable();
+        crate::order::sort_by(&mut new, Ord::cmp);
         new.dedup();
         for pair in new {
             if let Some(count) = self.counts.get(&pair) {

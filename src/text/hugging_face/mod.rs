@@ -206,7 +206,7 @@ impl Tokenizer for HuggingFaceTokenizer {
         let added = self.inner.get_added_tokens_decoder();
         let special = added.into_iter().filter(|(_, token)| token.special);
         let mut special: Vec<(String, i64)> = special.map(|(id, token)| (token.content, i64::from(id))).collect();
-        special.sort_by_key(|(_, id)| *id);
+        crate::order::sort_by(&mut special, |(_, a), (_, b)| a.cmp(b));
         special
     }
 

@@ -29,7 +29,7 @@ impl TokenHistory {
     /// A prompt without a continuation.
     #[must_use]
     pub fn of_prompt(prompt: &[i64]) -> Self {
-        Self { generated: prompt.iter().map(|token| (*token, 0)).collect() }
+        Self { generated: crate::order::map(prompt.iter().map(|token| (*token, 0))) }
     }
 
     /// Adds a token of the continuation.

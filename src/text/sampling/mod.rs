@@ -392,8 +392,9 @@ pub(crate) struct Scratch {
     scores: Vec<f64>,
     /// What may be chosen, by id.
     kept: Vec<Candidate>,
-    values: Vec<f64>,
-    ranked: Vec<Candidate>,
+    /// Keys of scores, and of candidates.
+    values: Vec<u64>,
+    ranked: Vec<u128>,
 }
 
 impl Scratch {

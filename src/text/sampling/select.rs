@@ -1,6 +1,6 @@
 //! The best of many without sorting them: time in proportion to their number.
 
-use std::cmp::Ordering;
+use crate::order;
 
 /// A token that may be chosen, with a probability in proportion to its weight.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,47 +10,47 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// Heavier tokens first; of equal ones, smaller ids.
-    fn rank(&self, other: &Self) -> Ordering {
-        other.weight.total_cmp(&self.weight).then(self.token.cmp(&other.token))
+    /// A key that orders heavier tokens first; of equal ones, smaller ids.
+    fn rank(&self) -> u128 {
+        u128::from(!order::key(self.weight)) << 64 | u128::from(order::whole_key(self.token))
     }
 }
 
 /// The `k`-th largest of the scores (from 1 on, and at most their number).
 ///
-/// Only those above the best threshold known so far are kept, and half of them are dropped when they become too many.
-pub(crate) fn kth_largest(scores: &[f64], k: usize, buffer: &mut Vec<f64>) -> f64 {
+/// Only those above the best threshold known so far are kept, and half of them are dropped when they become too many. They are kept
+/// as keys, the largest of which is the smallest score: selecting among keys is there for sorting tensors.
+pub(crate) fn kth_largest(scores: &[f64], k: usize, buffer: &mut Vec<u64>) -> f64 {
     debug_assert!(k >= 1 && k <= scores.len());
-    let descending = |a: &f64, b: &f64| b.total_cmp(a);
     let room = k.saturating_mul(2).max(64);
     let mut threshold = f64::NEG_INFINITY;
     buffer.clear();
     for &score in scores {
         if score > threshold || buffer.len() < k {
-            buffer.push(score);
+            buffer.push(!order::key(score));
             if buffer.len() == room {
-                threshold = *buffer.select_nth_unstable_by(k - 1, descending).1;
+                threshold = order::number(!*buffer.select_nth_unstable(k - 1).1);
                 buffer.truncate(k);
             }
         }
     }
-    *buffer.select_nth_unstable_by(k - 1, descending).1
+    order::number(!*buffer.select_nth_unstable(k - 1).1)
 }
 
 /// Leaves the fewest heaviest candidates (at least one) whose weights add up to the share `p` of all, in the order in
 /// which they were.
 ///
 /// A binary search for their number, each step of which looks only at the half that is still open.
-pub(super) fn nucleus(kept: &mut Vec<Candidate>, p: f64, ranked: &mut Vec<Candidate>) {
+pub(super) fn nucleus(kept: &mut Vec<Candidate>, p: f64, ranked: &mut Vec<u128>) {
     let target = p * kept.iter().map(|c| c.weight).sum::<f64>();
     ranked.clear();
-    ranked.extend_from_slice(kept);
+    ranked.extend(kept.iter().map(Candidate::rank));
     // The first `low` are not enough, they weigh `before`; the first `high` are, or there are no more.
     let (mut low, mut high, mut before) = (0, ranked.len(), 0.0);
     while high - low > 1 {
         let middle = low.midpoint(high);
-        ranked[low..high].select_nth_unstable_by(middle - low, Candidate::rank);
-        let upper: f64 = ranked[low..middle].iter().map(|c| c.weight).sum();
+        ranked[low..high].select_nth_unstable(middle - low);
+        let upper: f64 = ranked[low..middle].iter().map(|rank| order::number(!((rank >> 64) as u64))).sum();
         if before + upper >= target {
             high = middle;
         } else {
@@ -58,7 +58,7 @@ pub(super) fn nucleus(kept: &mut Vec<Candidate>, p: f64, ranked: &mut Vec<Candid
         }
     }
     if let Some(last) = ranked.get(low) {
-        kept.retain(|c| c.rank(last) != Ordering::Greater);
+        kept.retain(|c| c.rank() <= *last);
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
             let total: f64 = all.iter().map(|c| c.weight).sum();
             for p in [1e-9, 0.1, 0.37, 0.5, 0.9, 0.999] {
                 let mut expected = all.clone();
-                expected.sort_by(Candidate::rank);
+                expected.sort_by_key(Candidate::rank);
                 let mut sum = 0.0;
                 expected.retain(|c| {
                     let wanted = sum < p * total;

@@ -94,7 +94,7 @@ impl Classification {
     #[track_caller]
     fn check_two(&self, name: &'static str, actual: &[i64]) -> Result<()> {
         let mut classes = actual.to_vec();
-        classes.sort_unstable();
+        crate::order::sort_by_key(&mut classes, |class| crate::order::whole_key(*class));
         classes.dedup();
         match classes[..] {
             [a, b] if a != self.positive() && b != self.positive() => {
@@ -275,7 +275,7 @@ fn several(name: &'static str, classes: usize) -> Error {
 fn groups(name: &'static str, mut ranked: Vec<Ranked>) -> Result<(Vec<[f64; 2]>, [f64; 2])> {
     // No NaN are in it, and −0 is 0.
     ranked.iter_mut().for_each(|(score, ..)| *score += 0.0);
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    crate::order::sort_by_key(&mut ranked, |(score, ..)| !crate::order::key(*score));
     let mut groups: Vec<[f64; 2]> = Vec::new();
     let mut totals = [0.0; 2];
     let mut last = None;

@@ -362,7 +362,7 @@ pub fn median_absolute_error(prediction: &Tensor, target: &Tensor) -> Result<f64
     let numbers = Regression::new().numbers("median_absolute_error", prediction, target)?;
     Ok(numbers.over_outputs(|column| {
         let mut errors: Vec<f64> = column.pairs.iter().map(|(p, y)| (p - y).abs()).collect();
-        errors.sort_by(f64::total_cmp);
+        crate::order::sort_by_key(&mut errors, |error| crate::order::key(*error));
         let middle = errors.len() / 2;
         // Halves, since a sum could overflow.
         if errors.len() % 2 == 1 { errors[middle] } else { errors[middle - 1] / 2.0 + errors[middle] / 2.0 }

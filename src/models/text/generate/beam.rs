@@ -215,7 +215,7 @@ fn fill_scores(
 
 /// The `kept` most likely continuations, best first.
 #[track_caller]
-fn best(scores: &[f64], vocab: usize, kept: usize, buffer: &mut Vec<f64>) -> Result<Vec<Candidate>> {
+fn best(scores: &[f64], vocab: usize, kept: usize, buffer: &mut Vec<u64>) -> Result<Vec<Candidate>> {
     let threshold = kth_largest(scores, kept.min(scores.len()), buffer);
     let likely = scores.iter().enumerate().filter(|(_, s)| **s >= threshold && **s > f64::NEG_INFINITY);
     let mut candidates: Vec<Candidate> =

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::tensor::kernels::simd::{Isa, Kernel, Vector};
+use crate::tensor::kernels::simd::{Isa, Kernel, Vector, dispatch};
 
 use super::pack::Block;
 use super::product::Product;
@@ -153,29 +153,51 @@ pub(super) struct Columns<'a> {
     pub(super) cols: Range<usize>,
 }
 
-impl Kernel for Columns<'_> {
+impl Columns<'_> {
+    /// Computes them.
+    pub(super) fn compute(self) {
+        // More dots at once than these would not fit into 16 registers.
+        match (self.few.way(), self.few.m, self.few.is_far()) {
+            (Some(Way::Dots), 1, false) => dispatch(Dots::<1, 8, 1>(self)),
+            (Some(Way::Dots), 2, false) => dispatch(Dots::<2, 4, 1>(self)),
+            (Some(Way::Dots), 3, false) => dispatch(Dots::<3, 3, 1>(self)),
+            (Some(Way::Dots), _, false) => dispatch(Dots::<4, 2, 1>(self)),
+            (Some(Way::Dots), 1, true) => dispatch(Dots::<1, 1, 4>(self)),
+            (Some(Way::Dots), 2, true) => dispatch(Dots::<2, 1, 4>(self)),
+            (Some(Way::Dots), 3, true) => dispatch(Dots::<3, 1, 2>(self)),
+            (Some(Way::Dots), _, true) => dispatch(Dots::<4, 1, 2>(self)),
+            (Some(Way::Sweep), 1, _) => dispatch(Sweep::<1>(self)),
+            (Some(Way::Sweep), 2, _) => dispatch(Sweep::<2>(self)),
+            (Some(Way::Sweep), 3, _) => dispatch(Sweep::<3>(self)),
+            (Some(Way::Sweep), _, _) => dispatch(Sweep::<4>(self)),
+            (None, _, _) => {}
+        }
+    }
+}
+
+/// [`dots`], compiled by itself for each size: in one function they take twice as long to compile.
+struct Dots<'a, const M: usize, const N: usize, const U: usize>(Columns<'a>);
+
+impl<const M: usize, const N: usize, const U: usize> Kernel for Dots<'_, M, N, U> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        // SAFETY: the maker vouches for the columns. More dots at once than these would not fit into 16 registers.
-        unsafe {
-            match (self.few.way(), self.few.m, self.few.is_far()) {
-                (Some(Way::Dots), 1, false) => dots::<I::F32, 1, 8, 1>(self.few, self.cols),
-                (Some(Way::Dots), 2, false) => dots::<I::F32, 2, 4, 1>(self.few, self.cols),
-                (Some(Way::Dots), 3, false) => dots::<I::F32, 3, 3, 1>(self.few, self.cols),
-                (Some(Way::Dots), _, false) => dots::<I::F32, 4, 2, 1>(self.few, self.cols),
-                (Some(Way::Dots), 1, true) => dots::<I::F32, 1, 1, 4>(self.few, self.cols),
-                (Some(Way::Dots), 2, true) => dots::<I::F32, 2, 1, 4>(self.few, self.cols),
-                (Some(Way::Dots), 3, true) => dots::<I::F32, 3, 1, 2>(self.few, self.cols),
-                (Some(Way::Dots), _, true) => dots::<I::F32, 4, 1, 2>(self.few, self.cols),
-                (Some(Way::Sweep), 1, _) => sweep::<I::F32, 1>(self.few, self.cols),
-                (Some(Way::Sweep), 2, _) => sweep::<I::F32, 2>(self.few, self.cols),
-                (Some(Way::Sweep), 3, _) => sweep::<I::F32, 3>(self.few, self.cols),
-                (Some(Way::Sweep), _, _) => sweep::<I::F32, 4>(self.few, self.cols),
-                (None, _, _) => {}
-            }
-        }
+        // SAFETY: the maker vouches for the columns.
+        unsafe { dots::<I::F32, M, N, U>(self.0.few, self.0.cols) }
+    }
+}
+
+/// [`sweep`], in the same way.
+struct Sweep<'a, const M: usize>(Columns<'a>);
+
+impl<const M: usize> Kernel for Sweep<'_, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        // SAFETY: the maker vouches for the columns.
+        unsafe { sweep::<I::F32, M>(self.0.few, self.0.cols) }
     }
 }
 

@@ -130,7 +130,7 @@ pub(super) unsafe fn few(few: &Few<'_>, divide: bool) {
     // What is read in order anyway may be taken in small pieces; otherwise long runs of memory are read faster.
     let parts = if few.is_far() { parts } else { parts.min(threads()) };
     let width = few.n.div_ceil(parts).next_multiple_of(COLS);
-    let each = |i| dispatch(Columns { few, cols: i * width..few.n.min((i + 1) * width) });
+    let each = |i| Columns { few, cols: i * width..few.n.min((i + 1) * width) }.compute();
     let count = few.n.div_ceil(width);
     if count > 1 { share(count, &each) } else { (0..count).for_each(each) }
 }

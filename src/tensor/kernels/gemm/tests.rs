@@ -29,7 +29,7 @@ impl Tested for f32 {
             let mut c = case.c.clone();
             let product = case.product(&mut c);
             if let Some(few) = Few::new(&product) {
-                dispatch(Columns { few: &few, cols: 0..few.n });
+                Columns { few: &few, cols: 0..few.n }.compute();
                 case.check(&c, &format!("few, {level:?}"));
             }
             let mut c = case.c.clone();
@@ -305,11 +305,11 @@ fn cuts_do_not_show() {
             let product = case.product(&mut whole);
             let Some(few) = Few::new(&product) else { return };
             let cut = random.below(few.n + 1);
-            dispatch(Columns { few: &few, cols: 0..few.n });
+            Columns { few: &few, cols: 0..few.n }.compute();
             let product = case.product(&mut parts);
             let Some(few) = Few::new(&product) else { return };
             for cols in [0..cut, cut..few.n] {
-                dispatch(Columns { few: &few, cols });
+                Columns { few: &few, cols }.compute();
             }
             assert_same_bits(&whole, &parts);
         });

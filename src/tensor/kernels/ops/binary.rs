@@ -146,4 +146,4 @@ accumulate!(f32, f64);
 
 /// `out += factor · x`, where the factor is the first number.
 pub(crate) static ACCUMULATE: Row<1> =
-    Row { cost: 1, f32: Block::wide::<Accumulate>(), f64: Block::medium::<Accumulate>(), i64: None };
+    Row { cost: 1, f32: Block::wide::<Accumulate>(), f64: Block::plain::<Accumulate>(), i64: None };

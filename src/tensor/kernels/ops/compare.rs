@@ -27,7 +27,7 @@ macro_rules! comparisons {
                 match self {
                     $(Self::$name => const {
                         &Comparison {
-                            f32: Block::medium::<$name>(),
+                            f32: Block::plain::<$name>(),
                             f64: Block::plain::<$name>(),
                             i64: Block::plain::<$name>(),
                             u8: Block::plain::<$name>(),
@@ -113,7 +113,7 @@ macro_rules! classes {
         impl ClassOp {
             pub(crate) fn row(self) -> (&'static Block<f32, bool, 1>, &'static Block<f64, bool, 1>) {
                 match self {
-                    $(Self::$name => const { (&Block::medium::<$name>(), &Block::plain::<$name>()) },)*
+                    $(Self::$name => const { (&Block::plain::<$name>(), &Block::plain::<$name>()) },)*
                 }
             }
         }
@@ -151,5 +151,5 @@ impl<W: Elem + PartialEq> Function<W, W, 3> for Choose {
 
 /// The loop of `where` for elements of one size.
 pub(crate) fn choose<W: Elem + PartialEq>() -> &'static Block<W, W, 3> {
-    const { &Block::medium::<Choose>() }
+    const { &Block::plain::<Choose>() }
 }

@@ -8,7 +8,8 @@
 //!
 //! From a row come a value of the enum, which carries the numbers that the operation holds, and a place in the tables of
 //! [`Row`]s: what it costs, and a [`Block`] for each type that it is computed in. `f32` loops are compiled for every
-//! instruction set. Of `f64` loops only cheap ones are: the others call a function of the standard library for each element.
+//! instruction set, those of other types once: double precision is there for checks, and waits for memory or for a function of
+//! the standard library.
 
 mod binary;
 mod compare;
@@ -38,8 +39,7 @@ pub(crate) struct Row<const K: usize> {
 
 impl<const K: usize> Row<K> {
     const fn real<L: Loop<f32, f32, K> + Loop<f64, f64, K>>(cost: usize) -> Self {
-        let f64 = if cost <= 2 { Block::medium::<L>() } else { Block::plain::<L>() };
-        Self { cost, f32: Block::wide::<L>(), f64, i64: None }
+        Self { cost, f32: Block::wide::<L>(), f64: Block::plain::<L>(), i64: None }
     }
 
     const fn number<L: Loop<f32, f32, K> + Loop<f64, f64, K> + Loop<i64, i64, K>>(cost: usize) -> Self {

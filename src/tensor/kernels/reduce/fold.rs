@@ -8,7 +8,8 @@ use super::{COLUMNS, Elem, LANES};
 pub(super) trait Fold<T: Elem> {
     /// How much longer than an addition one step takes, roughly.
     const COST: usize = 1;
-    /// Whether wider registers than those of every processor are worth another copy of the loop.
+    /// Whether wider registers than those of every processor are worth another copy of the loop. Not of double precision, except
+    /// where products are added up: fused, those have other digits.
     const VECTORS: bool = true;
 
     /// What a lane holds.
@@ -102,10 +103,10 @@ pub(super) fn feed_columns<T: Copy, A: Copy>(
 }
 
 /// Folds whose lanes and totals are joined in one way:
-/// `(generics) Name for T, cost, vectors: Lane = start, |lane, x| next; Total = |lane| total, |a, b| joined;`.
+/// `(generics) Name for T, cost, vectors; Lane = start, |lane, x| next; Total = |lane| total, |a, b| joined;`.
 macro_rules! folds {
     ($(
-        ($($generics:tt)*) $name:ident for $t:ty, $cost:literal, $vectors:literal:
+        ($($generics:tt)*) $name:ident for $t:ty, $cost:literal, $vectors:expr;
             $lane_type:ty = $start:expr, |$lane:ident, $x:ident| $feed:expr;
             $total:ty = $to_total:expr, |$a:ident, $b:ident| $join:expr;
     )*) => {$(
@@ -171,23 +172,23 @@ pub(super) fn is_nan<T: PartialOrd>(x: &T) -> bool {
 }
 
 folds! {
-    (T: Real) Sum for T, 1, true: T = T::zero(), |lane, x| lane + x; f64 = Real::to_f64, |a, b| a + b;
-    (T: Real) SumAbs for T, 1, true: T = T::zero(), |lane, x| lane + x.abs(); f64 = Real::to_f64, |a, b| a + b;
-    (T: Real) SumSquares for T, 1, true: T = T::zero(), |lane, x| I::mul_add(x, x, lane); f64 = Real::to_f64, |a, b| a + b;
+    (T: Real) Sum for T, 1, T::WIDE; T = T::zero(), |lane, x| lane + x; f64 = Real::to_f64, |a, b| a + b;
+    (T: Real) SumAbs for T, 1, T::WIDE; T = T::zero(), |lane, x| lane + x.abs(); f64 = Real::to_f64, |a, b| a + b;
+    (T: Real) SumSquares for T, 1, true; T = T::zero(), |lane, x| I::mul_add(x, x, lane); f64 = Real::to_f64, |a, b| a + b;
     // In `f64`, which the products of a few `f32` do not leave.
-    (T: Real) Product for T, 2, true: f64 = 1.0, |lane, x| lane * x.to_f64(); f64 = f64::from, |a, b| a * b;
-    (T: Real) Max for T, 1, true: T = T::neg_infinity(), |lane, x| larger(lane, x); f64 = Real::to_f64, |a, b| larger(a, b);
-    (T: Real) Min for T, 1, true: T = T::infinity(), |lane, x| smaller(lane, x); f64 = Real::to_f64, |a, b| smaller(a, b);
+    (T: Real) Product for T, 2, T::WIDE; f64 = 1.0, |lane, x| lane * x.to_f64(); f64 = f64::from, |a, b| a * b;
+    (T: Real) Max for T, 1, T::WIDE; T = T::neg_infinity(), |lane, x| larger(lane, x); f64 = Real::to_f64, |a, b| larger(a, b);
+    (T: Real) Min for T, 1, T::WIDE; T = T::infinity(), |lane, x| smaller(lane, x); f64 = Real::to_f64, |a, b| smaller(a, b);
 
-    () Sum for i64, 1, false: i64 = 0, |lane, x| lane.wrapping_add(x); i64 = i64::from, |a, b| a.wrapping_add(b);
+    () Sum for i64, 1, false; i64 = 0, |lane, x| lane.wrapping_add(x); i64 = i64::from, |a, b| a.wrapping_add(b);
     // A block of `u8` cannot exceed `u32`: 4096 · 255.
-    () Sum for u8, 1, false: u32 = 0, |lane, x| lane + u32::from(x); i64 = i64::from, |a, b| a + b;
-    () Product for i64, 1, false: i64 = 1, |lane, x| lane.wrapping_mul(x); i64 = i64::from, |a, b| a.wrapping_mul(b);
-    () Product for u8, 1, false: i64 = 1, |lane, x| lane.wrapping_mul(x.into()); i64 = i64::from, |a, b| a.wrapping_mul(b);
-    () Max for i64, 1, false: i64 = i64::MIN, |lane, x| lane.max(x); i64 = i64::from, |a, b| a.max(b);
-    () Max for u8, 1, false: u8 = u8::MIN, |lane, x| lane.max(x); i64 = i64::from, |a, b| a.max(b);
-    () Min for i64, 1, false: i64 = i64::MAX, |lane, x| lane.min(x); i64 = i64::from, |a, b| a.min(b);
-    () Min for u8, 1, false: u8 = u8::MAX, |lane, x| lane.min(x); i64 = i64::from, |a, b| a.min(b);
+    () Sum for u8, 1, false; u32 = 0, |lane, x| lane + u32::from(x); i64 = i64::from, |a, b| a + b;
+    () Product for i64, 1, false; i64 = 1, |lane, x| lane.wrapping_mul(x); i64 = i64::from, |a, b| a.wrapping_mul(b);
+    () Product for u8, 1, false; i64 = 1, |lane, x| lane.wrapping_mul(x.into()); i64 = i64::from, |a, b| a.wrapping_mul(b);
+    () Max for i64, 1, false; i64 = i64::MIN, |lane, x| lane.max(x); i64 = i64::from, |a, b| a.max(b);
+    () Max for u8, 1, false; u8 = u8::MIN, |lane, x| lane.max(x); i64 = i64::from, |a, b| a.max(b);
+    () Min for i64, 1, false; i64 = i64::MAX, |lane, x| lane.min(x); i64 = i64::from, |a, b| a.min(b);
+    () Min for u8, 1, false; u8 = u8::MAX, |lane, x| lane.min(x); i64 = i64::from, |a, b| a.min(b);
 }
 
 /// `log Σ eˣ` without overflow: the largest element and `Σ e^(x - max)`.
@@ -195,6 +196,7 @@ pub(super) struct LogSumExp;
 
 impl<T: Real> Fold<T> for LogSumExp {
     const COST: usize = 4;
+    const VECTORS: bool = T::WIDE;
     type Lane = (T, T);
     /// The largest element, the sum, and nothing.
     type Total = [f64; 3];

@@ -36,7 +36,8 @@ pub(crate) trait Vector: Copy {
 const WIDTH: usize = 4;
 
 /// An array: on processors without a set of [`super::x86`], and for Miri. Multiplies and adds with two roundings, for a
-/// fused `mul_add` is a slow library call where the processor has none.
+/// fused `mul_add` is a slow library call where the processor has none. Element by element and without closures, of which there
+/// would be thousands to inline.
 impl Vector for [f32; WIDTH] {
     type Mask = usize;
     const WIDTH: usize = WIDTH;
@@ -59,8 +60,12 @@ impl Vector for [f32; WIDTH] {
 
     #[inline(always)]
     unsafe fn load_first(from: *const f32, mask: usize) -> Self {
-        // SAFETY: the caller vouches for the elements under the mask.
-        std::array::from_fn(|i| if i < mask { unsafe { *from.add(i) } } else { 0.0 })
+        let mut vector = [0.0; WIDTH];
+        for (i, x) in vector.iter_mut().enumerate().take(mask) {
+            // SAFETY: the caller vouches for the elements under the mask.
+            *x = unsafe { *from.add(i) };
+        }
+        vector
     }
 
     #[inline(always)]
@@ -79,17 +84,17 @@ impl Vector for [f32; WIDTH] {
 
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] + other[i])
+        [self[0] + other[0], self[1] + other[1], self[2] + other[2], self[3] + other[3]]
     }
 
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
-        std::array::from_fn(|i| self[i] * other[i])
+        [self[0] * other[0], self[1] * other[1], self[2] * other[2], self[3] * other[3]]
     }
 
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-        std::array::from_fn(|i| self[i] * b[i] + c[i])
+        [self[0] * b[0] + c[0], self[1] * b[1] + c[1], self[2] * b[2] + c[2], self[3] * b[3] + c[3]]
     }
 
     #[inline(always)]
@@ -101,7 +106,7 @@ impl Vector for [f32; WIDTH] {
     unsafe fn transpose(square: &mut [Self; 16]) {
         let rows = *square;
         for (i, row) in square.iter_mut().enumerate().take(WIDTH) {
-            *row = std::array::from_fn(|j| rows[j][i]);
+            *row = [rows[0][i], rows[1][i], rows[2][i], rows[3][i]];
         }
     }
 

@@ -37,7 +37,7 @@ impl Classification {
     #[track_caller]
     fn check_binary(&self, name: &'static str, pairs: &Pairs) -> Result<()> {
         let mut found: Vec<i64> = pairs.predicted.iter().chain(&pairs.actual).copied().collect();
-        found.sort_unstable();
+        crate::order::sort_by_key(&mut found, |label| crate::order::whole_key(*label));
         found.dedup();
         if found.len() > 2 {
             let message = format!("{} classes occur, expected two for Average::Binary", found.len());

@@ -27,7 +27,7 @@ impl Classification {
     #[track_caller]
     pub(in super::super) fn known_labels(&self, name: &'static str, pairs: &Pairs) -> Result<Vec<i64>> {
         let mut found: Vec<i64> = pairs.predicted.iter().chain(&pairs.actual).copied().collect();
-        found.sort_unstable();
+        crate::order::sort_by_key(&mut found, |label| crate::order::whole_key(*label));
         found.dedup();
         match (&self.labels, &self.names) {
             (None, None) => Ok(found),
@@ -43,7 +43,7 @@ impl Classification {
             }
             (Some(labels), names) => {
                 let mut sorted = labels.clone();
-                sorted.sort_unstable();
+                crate::order::sort_by_key(&mut sorted, |label| crate::order::whole_key(*label));
                 if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
                     return Err(Error::argument(name, format!("the label {} is given twice", pair[0])));
                 }
