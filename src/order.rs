@@ -1,4 +1,4 @@
-//! Sorting, compiled once for all types.
+//! Sorting, and what is found by name: compiled once for all types, or little for each.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -52,6 +52,69 @@ pub(crate) fn map<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMa
     map
 }
 
+/// Values in the order of their names, for those that are few or come in order. A `BTreeMap` is thirty functions and more for each
+/// type of values.
+#[derive(Debug, Clone)]
+pub(crate) struct ByName<V>(Vec<(String, V)>);
+
+impl<V> ByName<V> {
+    /// Of these pairs; of equal names the last one counts.
+    pub(crate) fn of(mut pairs: Vec<(String, V)>) -> Self {
+        sort_by(&mut pairs, |(a, _), (b, _)| a.cmp(b));
+        // What is left of equal names is the first one.
+        pairs.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                std::mem::swap(next, kept);
+            }
+            same
+        });
+        Self(pairs)
+    }
+
+    /// Where a name is, or where it would have to be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        match self.0.last() {
+            Some((last, _)) if last.as_str() < name => Err(self.0.len()),
+            _ => self.0.binary_search_by(|(other, _)| other.as_str().cmp(name)),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&V> {
+        self.place(name).ok().map(|at| &self.0[at].1)
+    }
+
+    pub(crate) fn insert(&mut self, name: String, value: V) {
+        match self.place(&name) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<V> {
+        self.place(name).ok().map(|at| self.0.remove(at).1)
+    }
+
+    /// The value of a name, which is this one if there is none yet.
+    pub(crate) fn get_or(&mut self, name: String, value: V) -> &mut V {
+        let at = self.place(&name).unwrap_or_else(|at| {
+            self.0.insert(at, (name, value));
+            at
+        });
+        &mut self.0[at].1
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (String, V)> {
+        self.0.iter()
+    }
+}
+
+impl<V> Default for ByName<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 fn sort_places(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
     order.sort_by(|a, b| compare(*a, *b));
 }
@@ -99,5 +162,20 @@ mod tests {
         assert!(numbers.is_sorted_by(|a, b| key(*a) < key(*b)));
         numbers.iter().for_each(|x| assert_eq!(number(key(*x)).to_bits(), x.to_bits()));
         assert!([i64::MIN, -1, 0, 1, i64::MAX].is_sorted_by(|a, b| whole_key(*a) < whole_key(*b)));
+    }
+
+    #[test]
+    fn values_are_found_by_name() {
+        let pairs = ["b", "a", "c", "b"].into_iter().zip(0..).map(|(name, x)| (name.to_string(), x));
+        let mut map = ByName::of(pairs.collect());
+        let all = |map: &ByName<i32>| map.iter().map(|(name, x)| format!("{name}{x}")).collect::<String>();
+        assert_eq!(all(&map), "a1b3c2");
+        map.insert("ab".into(), 7);
+        map.insert("c".into(), 8);
+        *map.get_or("d".into(), 1) += 1;
+        *map.get_or("d".into(), 1) += 1;
+        assert_eq!((map.remove("b"), map.remove("b")), (Some(3), None));
+        assert_eq!(all(&map), "a1ab7c8d3");
+        assert_eq!((map.get("ab"), map.get("b"), map.get("e")), (Some(&7), None, None));
     }
 }

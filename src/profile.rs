@@ -16,10 +16,11 @@
 //! Layers that are called by their names are counted too, with everything in them: [`Report::layers`].
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::order::ByName;
 
 /// How many [`record`] calls are under way in the whole process: the one thing an unprofiled operation looks at.
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
@@ -37,8 +38,8 @@ struct Recorder {
 /// What [`record`] measured: for each operation, how often it ran and how long that took in all.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    rows: BTreeMap<String, (usize, Duration)>,
-    layers: BTreeMap<String, (usize, Duration)>,
+    rows: ByName<(usize, Duration)>,
+    layers: ByName<(usize, Duration)>,
     total: Duration,
 }
 
@@ -63,7 +64,7 @@ impl Report {
     }
 }
 
-fn slowest_first(rows: &BTreeMap<String, (usize, Duration)>) -> Vec<(&str, usize, Duration)> {
+fn slowest_first(rows: &ByName<(usize, Duration)>) -> Vec<(&str, usize, Duration)> {
     let mut rows: Vec<_> = rows.iter().map(|(name, (n, time))| (name.as_str(), *n, *time)).collect();
     crate::order::sort_by(&mut rows, |a, b| b.2.cmp(&a.2));
     rows
@@ -147,7 +148,7 @@ impl Drop for LayerTimer {
         let time = self.start.elapsed();
         RECORDER.with(|r| {
             if let Some(recorder) = r.borrow_mut().as_mut() {
-                let row = recorder.report.layers.entry(std::mem::take(&mut self.path)).or_default();
+                let row = recorder.report.layers.get_or(std::mem::take(&mut self.path), Default::default());
                 row.0 += 1;
                 row.1 += time;
             }
@@ -178,7 +179,7 @@ impl Drop for Timer {
         RECORDER.with(|r| {
             if let Some(recorder) = r.borrow_mut().as_mut() {
                 recorder.open = false;
-                let row = recorder.report.rows.entry(format!("{}{}", self.name, self.suffix)).or_default();
+                let row = recorder.report.rows.get_or(format!("{}{}", self.name, self.suffix), Default::default());
                 row.0 += 1;
                 row.1 += time;
             }

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use super::architecture::{self, ModelFile};
 use super::safetensors::Reader;
-use super::source::missing;
 use super::{Attachment, Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
 use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut};
-use crate::order;
+use crate::order::{self, ByName};
 use crate::tensor::{DType, Tensor};
 
 /// Saving and loading, for every [`Module`].
@@ -127,8 +126,7 @@ pub trait SaveLoad: Module + Sized {
     /// If the tensors do not fit.
     #[track_caller]
     fn load_state_dict(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        load(self, "load_state_dict", &Named { label: "the state", tensors: order::map(tensors) }, Some(PARTIAL))
-            .map(drop)
+        load(self, "load_state_dict", &Named { label: "the state", tensors }, Some(PARTIAL)).map(drop)
     }
 
     /// Replaces all parameters and buffers by those of a source, as [`load`](Self::load) does: of several files, or of one
@@ -234,20 +232,19 @@ pub(super) fn shown(names: &[String]) -> String {
 /// The help where everything has to fit.
 const PARTIAL: &str = "load_partial() takes over what fits, and returns the rest";
 
-/// Tensors by name.
+/// Tensors by name, called something.
 struct Named<'a> {
     label: &'a str,
-    tensors: BTreeMap<&'a String, &'a Tensor>,
+    tensors: &'a BTreeMap<String, Tensor>,
 }
 
 impl TensorSource for Named<'_> {
     fn infos(&self) -> Vec<TensorInfo> {
-        let info = |(name, tensor): (&&String, &&Tensor)| TensorInfo::new(*name, tensor.shape(), Some(tensor.dtype()));
-        self.tensors.iter().map(info).collect()
+        self.tensors.infos()
     }
 
     fn read(&self, name: &str) -> Result<Tensor> {
-        self.tensors.get(&name.to_string()).map(|tensor| tensor.detach()).ok_or_else(|| missing(self, name))
+        self.tensors.read(name)
     }
 
     fn describe(&self) -> String {
@@ -278,8 +275,8 @@ pub(crate) fn load_named(
     tensors: &[(String, Tensor)],
     help: &'static str,
 ) -> Result<()> {
-    let tensors = order::map(tensors.iter().map(|(name, tensor)| (name, tensor)));
-    load(module, op, &Named { label: source, tensors }, Some(help)).map(drop)
+    let tensors = order::map(tensors.iter().cloned());
+    load(module, op, &Named { label: source, tensors: &tensors }, Some(help)).map(drop)
 }
 
 #[track_caller]
@@ -307,10 +304,9 @@ pub(super) fn load(
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
     let infos = source.infos();
-    let mut given: BTreeMap<&str, &TensorInfo> = BTreeMap::new();
-    given.extend(infos.iter().map(|info| (info.name.as_str(), info)));
+    let mut given = ByName::of(infos.iter().map(|info| (info.name.clone(), info)).collect());
     let mut report = LoadReport::default();
-    let mut fitting = BTreeMap::new();
+    let mut fitting = Vec::new();
     for (path, value) in slots(module) {
         let Some(given) = given.remove(path.as_str()) else {
             report.missing.push(path);
@@ -318,7 +314,7 @@ pub(super) fn load(
         };
         match given.dtype {
             Some(dtype) if given.shape == value.shape() && converts(dtype, value.dtype()) => {
-                fitting.insert(path, value.dtype());
+                fitting.push((path, value.dtype()));
             }
             dtype => report.misshapen.push(Misshapen {
                 name: path,
@@ -331,13 +327,14 @@ pub(super) fn load(
             }),
         }
     }
-    report.unexpected = given.into_keys().map(String::from).collect();
+    report.unexpected = given.iter().map(|(name, _)| name.clone()).collect();
     if let (Some(help), false) = (strict, report.is_complete()) {
         let message = format!("{} does not fit the model: {}", source.describe(), report.describe());
         return Err(Error::parameter(op, message).with_help(help));
     }
 
-    // All is read before anything changes.
+    // All is read before anything changes, in the order of the names.
+    order::sort_by(&mut fitting, |(a, _), (b, _)| a.cmp(b));
     let mut values = BTreeMap::new();
     for (path, dtype) in fitting {
         let value = source.read(&path)?.cast(dtype);

@@ -14,7 +14,7 @@ use crate::files;
 use crate::io::Metadata;
 use crate::optimizers::schedule::ScheduleState;
 use crate::optimizers::{OptimizerState, ParameterState};
-use crate::order;
+use crate::order::{self, ByName};
 use crate::rng::Rng;
 use crate::tensor::create::stale;
 use crate::tensor::{DType, Tensor};
@@ -315,11 +315,15 @@ fn parse(op: &'static str, path: &Path, file: &mut File) -> Result<Checkpoint, R
         schedule: schedule.to_string(),
         values: order::map(values.into_iter().map(|(name, value)| (name.to_string(), value))),
     });
-    checkpoint.rngs = order::map(header.rngs.into_iter().map(|(name, rng)| (name.to_string(), rng)));
-    checkpoint.counters = order::map(header.counters.into_iter().map(|(name, value)| (name.to_string(), value)));
-    checkpoint.numbers = order::map(header.numbers.into_iter().map(|(name, values)| (name.to_string(), values)));
+    checkpoint.rngs = owned(header.rngs);
+    checkpoint.counters = owned(header.counters);
+    checkpoint.numbers = owned(header.numbers);
     checkpoint.metadata = header.metadata.into_iter().collect::<Metadata>();
     Ok(checkpoint)
+}
+
+fn owned<V>(pairs: Vec<(&str, V)>) -> ByName<V> {
+    ByName::of(pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
 }
 
 /// The version and the size of the header, if the file is a checkpoint and as long as it says.

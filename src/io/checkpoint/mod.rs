@@ -5,7 +5,7 @@ mod folder;
 mod format;
 mod named_optimizer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::schedule::{Schedule, ScheduleState};
 use crate::optimizers::{Optimizer, OptimizerState};
+use crate::order::ByName;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -74,14 +75,14 @@ const RNG: &str = "rng";
 pub struct Checkpoint {
     /// Where it was loaded from.
     path: Option<PathBuf>,
-    groups: BTreeMap<String, Vec<(String, Tensor)>>,
+    groups: ByName<Vec<(String, Tensor)>>,
     /// The model's parameters that are not trained.
     frozen: Option<Vec<String>>,
     optimizer: Option<OptimizerState>,
     schedule: Option<ScheduleState>,
-    rngs: BTreeMap<String, Rng>,
-    counters: BTreeMap<String, u64>,
-    numbers: BTreeMap<String, Vec<f64>>,
+    rngs: ByName<Rng>,
+    counters: ByName<u64>,
+    numbers: ByName<Vec<f64>>,
     metadata: Metadata,
 }
 
@@ -336,7 +337,7 @@ impl Checkpoint {
 
     /// The names of the lists of numbers.
     pub fn number_names(&self) -> impl Iterator<Item = &str> {
-        self.numbers.keys().map(String::as_str)
+        self.numbers.iter().map(|(name, _)| name.as_str())
     }
 
     /// Texts and JSON that were saved with it.
@@ -348,7 +349,7 @@ impl Checkpoint {
     /// Whether there is a model.
     #[must_use]
     pub fn has_model(&self) -> bool {
-        self.groups.contains_key(MODEL)
+        self.groups.get(MODEL).is_some()
     }
 
     /// Whether there is a schedule.
@@ -375,7 +376,7 @@ impl Checkpoint {
             .collect();
         parts.extend(self.optimizer.iter().map(|state| format!("the optimizer {}", state.optimizer)));
         parts.extend(self.schedule.iter().map(|state| format!("the schedule {}", state.schedule)));
-        parts.extend(self.rngs.keys().map(|name| format!("the generator {name}")));
+        parts.extend(self.rngs.iter().map(|(name, _)| format!("the generator {name}")));
         parts.extend(self.counters.iter().map(|(name, value)| format!("the counter {name} ({value})")));
         parts.extend(self.numbers.iter().map(|(name, values)| format!("{} numbers {name}", values.len())));
         parts.extend(self.metadata.iter().map(|(name, _)| format!("the text {name}")));

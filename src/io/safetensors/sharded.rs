@@ -12,6 +12,7 @@ use crate::error::{Error, Result, short};
 use crate::files;
 use crate::io::source::missing;
 use crate::io::{TensorInfo, TensorSource};
+use crate::order::ByName;
 use crate::tensor::Tensor;
 
 /// The largest index, in bytes.
@@ -41,7 +42,7 @@ pub struct Sharded {
     path: PathBuf,
     files: Vec<Reader>,
     /// The file of each tensor, in the order of names.
-    tensors: BTreeMap<String, usize>,
+    tensors: ByName<usize>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +86,7 @@ impl Sharded {
 
         let folder = path.parent().unwrap_or(Path::new(""));
         let (mut files, mut numbers) = (Vec::new(), HashMap::new());
-        let mut tensors = BTreeMap::new();
+        let mut tensors = ByName::default();
         for (name, file) in index.weight_map {
             let number = match numbers.get(&file) {
                 Some(number) => *number,
@@ -114,7 +115,7 @@ impl Sharded {
 
 impl TensorSource for Sharded {
     fn infos(&self) -> Vec<TensorInfo> {
-        let info = |(name, file): (&String, &usize)| {
+        let info = |(name, file): &(String, usize)| {
             self.files[*file].info(name).map(|info| TensorInfo::new(name, info.shape.as_slice(), info.dtype))
         };
         self.tensors.iter().filter_map(info).collect()
@@ -134,6 +135,12 @@ impl TensorSource for Sharded {
 
 impl fmt::Debug for Sharded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sharded({}, {} tensors in {} files)", self.path.display(), self.tensors.len(), self.files.len())
+        write!(
+            f,
+            "Sharded({}, {} tensors in {} files)",
+            self.path.display(),
+            self.tensors.iter().len(),
+            self.files.len()
+        )
     }
 }

@@ -1,6 +1,5 @@
 //! Writing.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -11,6 +10,7 @@ use super::{MAX_HEADER, METADATA};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::io::Metadata;
+use crate::order;
 use crate::tensor::{DType, Tensor};
 
 /// Writes named tensors: the pairs of a map, or an array of `(name, &tensor)`.
@@ -97,9 +97,8 @@ impl Serialize for Header<'_> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(Some(self.tensors.len() + 1))?;
         // In the order of the names, so that equal models give equal files.
-        let mut metadata: BTreeMap<&str, &str> = BTreeMap::new();
-        metadata.extend(self.metadata.iter());
-        metadata.entry("format").or_insert("pt");
+        let mut metadata = order::map(self.metadata.iter().map(|(name, text)| (name.to_string(), text.to_string())));
+        metadata.entry("format".to_string()).or_insert("pt".to_string());
         map.serialize_entry(METADATA, &metadata)?;
         let mut start = 0;
         for (name, tensor) in self.tensors {

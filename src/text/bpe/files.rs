@@ -1,6 +1,6 @@
 //! GPT-2's two files: `vocab.json` and `merges.txt`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::BpeTokenizer;
@@ -50,11 +50,8 @@ impl BpeTokenizer {
     pub fn save_files(&self, folder: impl AsRef<Path>) -> Result<()> {
         let (op, folder) = ("save_files", folder.as_ref());
         let tokens = self.vocabulary.tokens();
-        // In the order of the ids.
-        let mut by_id: BTreeMap<usize, &String> = BTreeMap::new();
-        by_id.extend(tokens.iter().enumerate());
         let mut vocab = String::from("{");
-        for (id, token) in by_id {
+        for (id, token) in tokens.iter().enumerate() {
             let token = serde_json::to_string(token).map_err(|e| Error::format(op, e.to_string()).with_source(e))?;
             vocab.push_str(&format!("{}{token}:{id}", if id == 0 { "" } else { "," }));
         }

@@ -1,7 +1,5 @@
 //! Which tokens have occurred, for penalties.
 
-use std::collections::BTreeMap;
-
 /// The tokens of a prompt and of its continuation so far, without their order, as the penalties of a
 /// [`Sampler`](super::Sampler) need them.
 ///
@@ -21,25 +19,30 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenHistory {
-    /// How often each token was generated; 0 for those that are only in the prompt.
-    generated: BTreeMap<i64, u32>,
+    /// Each token with how often it was generated, 0 for those that are only in the prompt; by their ids.
+    generated: Vec<(i64, u32)>,
 }
 
 impl TokenHistory {
     /// A prompt without a continuation.
     #[must_use]
     pub fn of_prompt(prompt: &[i64]) -> Self {
-        Self { generated: crate::order::map(prompt.iter().map(|token| (*token, 0))) }
+        let mut generated: Vec<(i64, u32)> = prompt.iter().map(|token| (*token, 0)).collect();
+        crate::order::sort_by_key(&mut generated, |(token, _)| crate::order::whole_key(*token));
+        generated.dedup();
+        Self { generated }
     }
 
     /// Adds a token of the continuation.
     pub fn push(&mut self, token: i64) {
-        let count = self.generated.entry(token).or_insert(0);
-        *count = count.saturating_add(1);
+        match self.generated.binary_search_by_key(&token, |(token, _)| *token) {
+            Ok(at) => self.generated[at].1 = self.generated[at].1.saturating_add(1),
+            Err(at) => self.generated.insert(at, (token, 1)),
+        }
     }
 
     /// Each token that has occurred, with how often it was generated.
     pub(super) fn counts(&self) -> impl Iterator<Item = (i64, u32)> + '_ {
-        self.generated.iter().map(|(token, count)| (*token, *count))
+        self.generated.iter().copied()
     }
 }
