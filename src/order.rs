@@ -8,25 +8,15 @@ use std::collections::BTreeMap;
 /// The standard library's sort is ten functions more for each type and comparison. This one sorts places, by a comparison that it
 /// calls, and is right for lists that are short beside what is done with them. What is long has a [`sort_by_key`].
 pub(crate) fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    sort_places(&mut order, &|a, b| compare(&items[a], &items[b]));
-    exchange(&mut order, &mut |a, b| items.swap(a, b));
+    let order = places(items.len(), &|a, b| compare(&items[a], &items[b]));
+    exchange(order, &mut |a, b| items.swap(a, b));
 }
 
 /// Sorts by a whole number; equal items keep their order.
 pub(crate) fn sort_by_key<T>(items: &mut [T], key: impl Fn(&T) -> u64) {
-    if items.is_sorted_by_key(&key) {
-        return;
+    if let Some(order) = places_by_key(items.len(), &|i| key(&items[i])) {
+        exchange(order, &mut |a, b| items.swap(a, b));
     }
-    let mut keys: Vec<u128> = items.iter().zip(0..).map(|(item, at)| u128::from(key(item)) << 64 | at).collect();
-    sort_keys(&mut keys);
-    let mut order: Vec<usize> = keys.into_iter().map(|key| key as u64 as usize).collect();
-    exchange(&mut order, &mut |a, b| items.swap(a, b));
-}
-
-/// Sorts keys, which are made so that no two are equal, or that it does not matter.
-pub(crate) fn sort_keys(keys: &mut [u128]) {
-    keys.sort_unstable();
 }
 
 /// A key that orders numbers as [`f64::total_cmp`] does.
@@ -115,12 +105,25 @@ impl<V> Default for ByName<V> {
     }
 }
 
-fn sort_places(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
+/// The places of items in their order.
+fn places(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..len).collect();
     order.sort_by(|a, b| compare(*a, *b));
+    order
+}
+
+/// The same by keys; `None` if the items are in order.
+fn places_by_key(len: usize, key: &dyn Fn(usize) -> u64) -> Option<Vec<usize>> {
+    if (1..len).all(|i| key(i - 1) <= key(i)) {
+        return None;
+    }
+    let mut keys: Vec<u128> = (0..len).map(|i| u128::from(key(i)) << 64 | i as u128).collect();
+    keys.sort_unstable();
+    Some(keys.into_iter().map(|key| key as usize).collect())
 }
 
 /// Brings item `order[i]` to place `i`, along each cycle of places.
-fn exchange(order: &mut [usize], swap: &mut dyn FnMut(usize, usize)) {
+fn exchange(mut order: Vec<usize>, swap: &mut dyn FnMut(usize, usize)) {
     for start in 0..order.len() {
         let mut to = start;
         loop {

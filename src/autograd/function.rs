@@ -207,13 +207,14 @@ pub fn apply<F: Function>(mut function: F, inputs: &[&Tensor]) -> Result<Tensor>
 pub(crate) fn attach<F: Function>(function: F, inputs: &[&Tensor], output: Tensor, recorded: bool) -> Tensor {
     let output = output.detach();
     // Integers and truth values have no gradient.
-    if !recorded || output.dtype().gradient().is_none() {
-        return output;
-    }
+    if recorded && output.dtype().gradient().is_some() { attached(Box::new(function), inputs, output) } else { output }
+}
+
+fn attached(function: Box<dyn Function>, inputs: &[&Tensor], output: Tensor) -> Tensor {
     let name = function.name();
     let kept = function.keeps_output().then(|| output.clone());
     let inputs = inputs.iter().map(|x| (*x).clone()).collect();
-    let call = Call { function: Box::new(function), inputs, output: kept };
+    let call = Call { function, inputs, output: kept };
     let node = Node::op(name, &output, Rule::Function(call));
     output.with_node(Some(node))
 }

@@ -312,7 +312,9 @@ impl Tape {
     /// broadcast shape: the engine sums it to the input's. Gradients of 16-bit tensors are `F32`: a rule that multiplies
     /// by a tensor keeps it as [`for_gradient`](Tensor::for_gradient) gives it.
     pub(crate) fn edge(&mut self, input: &Tensor, vjp: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) {
-        self.push(input, || Vjp::OfGradient(Box::new(vjp)));
+        if let Some(input) = node_of(input) {
+            self.push(input, Vjp::OfGradient(Box::new(vjp)));
+        }
     }
 
     /// The same for a gradient that is zero in most places: `add_to(g, sum)` adds it to an earlier one without making it.
@@ -334,15 +336,14 @@ impl Tape {
         input: &Tensor,
         vjp: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
     ) {
-        self.push(input, || Vjp::OfOutput(Box::new(vjp)));
-        self.keep_output |= input.is_tracked();
+        if let Some(input) = node_of(input) {
+            self.push(input, Vjp::OfOutput(Box::new(vjp)));
+            self.keep_output = true;
+        }
     }
 
-    #[inline]
-    fn push(&mut self, input: &Tensor, vjp: impl FnOnce() -> Vjp) {
-        if let Some(input) = node_of(input) {
-            self.edges.push(Edge { input, vjp: vjp(), add_to: None, examples: Examples::Unknown });
-        }
+    fn push(&mut self, input: Arc<Node>, vjp: Vjp) {
+        self.edges.push(Edge { input, vjp, add_to: None, examples: Examples::Unknown });
     }
 
     /// The last edge, if it is that of `input`.
@@ -365,8 +366,15 @@ impl Tape {
         }
     }
 
-    /// The output as the result of an operation with these rules. Not a part of [`record`], which is compiled for every
-    /// operation.
+    // What follows is not a part of [`record`], which is compiled for every operation.
+
+    /// For an operation that has to be recorded.
+    fn new(output: &Tensor, inputs: &[&Tensor]) -> Option<Self> {
+        let recorded = is_recorded(inputs) && output.dtype().gradient().is_some();
+        recorded.then(|| Self { edges: Vec::with_capacity(inputs.len()), keep_output: false })
+    }
+
+    /// The output as the result of an operation with these rules.
     fn finish(self, name: &'static str, output: Tensor) -> Tensor {
         let kept = self.keep_output.then(|| output.with_layout(output.layout().clone()));
         let node = Node::op(name, &output, Rule::Edges { edges: self.edges, output: kept });
@@ -386,10 +394,11 @@ pub(crate) fn is_recorded(inputs: &[&Tensor]) -> bool {
 /// A rule must not capture the output itself, which would then keep itself alive; it is handed in.
 #[inline]
 pub(crate) fn record(name: &'static str, output: Tensor, inputs: &[&Tensor], rules: impl FnOnce(&mut Tape)) -> Tensor {
-    if !is_recorded(inputs) || output.dtype().gradient().is_none() {
-        return output;
+    match Tape::new(&output, inputs) {
+        Some(mut tape) => {
+            rules(&mut tape);
+            tape.finish(name, output)
+        }
+        None => output,
     }
-    let mut tape = Tape { edges: Vec::with_capacity(inputs.len()), keep_output: false };
-    rules(&mut tape);
-    tape.finish(name, output)
 }

@@ -1,7 +1,8 @@
 //! Getting values out of tensors.
 
 use super::Tensor;
-use super::dtype::{DType, Element, literals, with_element};
+use super::dtype::{DType, Element, literals};
+use super::kernels::Read;
 use crate::error::{Error, Result};
 
 /// # Reading elements
@@ -68,14 +69,16 @@ impl Tensor {
             let message = format!("a tensor of shape {:?} has {} elements, expected one", self.shape(), self.numel());
             return Err(Error::shape("item", message).with_help("reduce it first, for example with mean() or sum()"));
         }
-        Ok(with_element!(self.dtype(), T => self.data::<T>()[0].to_f64()))
+        Ok(self.as_f64())
     }
 
     /// The elements in row-major order, each converted to `f64`.
     #[must_use]
     pub fn to_f64_vec(&self) -> Vec<f64> {
         let x = self.packed();
-        with_element!(self.dtype(), T => x.data::<T>().iter().map(|x| x.to_f64()).collect())
+        let mut numbers = vec![0.0; x.numel()];
+        Read::<f64>::read(&x, 0, 1, &mut numbers);
+        numbers
     }
 
     #[track_caller]

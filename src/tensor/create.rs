@@ -97,12 +97,50 @@ fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
     }
 }
 
-/// A zeroed tensor that `fill` then overwrites in order.
+/// A tensor with one value everywhere.
+#[track_caller]
+fn full(op: &'static str, shape: &[usize], value: f64, dtype: DType) -> Result<Tensor> {
+    let mut out = stale(op, shape, dtype)?;
+    out.set_all(value);
+    Ok(out)
+}
+
+/// A zeroed tensor that `next` then overwrites in order.
 #[track_caller]
 fn filled<T: Element>(op: &'static str, shape: &[usize], mut next: impl FnMut(usize) -> T) -> Result<Tensor> {
     let mut out = zeros(op, shape, T::DTYPE)?;
     out.data_mut::<T>().iter_mut().enumerate().for_each(|(i, x)| *x = next(i));
     Ok(out)
+}
+
+// Functions of slices, and not of every kind of shape.
+
+#[track_caller]
+fn uniform(shape: &[usize], low: f64, high: f64, rng: &mut Rng) -> Result<Tensor> {
+    let (first, end) = (low as f32, high as f32);
+    if !(low <= high && first.is_finite() && end.is_finite()) {
+        return Err(Error::argument("uniform", format!("no values between {low} and {high}")));
+    }
+    // Rounding could reach the end.
+    let last = if first < end { end.next_down() } else { first };
+    let draw = |rng: &mut Rng| (low + (high - low) * f64::from(rng.uniform_f32())) as f32;
+    filled("uniform", shape, |_| draw(rng).min(last))
+}
+
+#[track_caller]
+fn normal(shape: &[usize], mean: f64, std: f64, rng: &mut Rng) -> Result<Tensor> {
+    if !(std >= 0.0 && (std as f32).is_finite() && (mean as f32).is_finite()) {
+        return Err(Error::argument("normal", format!("no normal distribution with mean {mean} and std {std}")));
+    }
+    filled("normal", shape, |_| (mean + std * rng.normal()) as f32)
+}
+
+#[track_caller]
+fn bernoulli(shape: &[usize], p: f64, rng: &mut Rng) -> Result<Tensor> {
+    if !(0.0..=1.0).contains(&p) {
+        return Err(Error::argument("bernoulli", format!("p is {p}, expected a probability from 0 to 1")));
+    }
+    filled("bernoulli", shape, |_| f32::from(u8::from(rng.bernoulli(p))))
 }
 
 /// A tensor with the elements of a slice.
@@ -134,7 +172,7 @@ impl Tensor {
     /// As for [`zeros`](Self::zeros).
     #[track_caller]
     pub fn ones(shape: impl Shape) -> Result<Self> {
-        filled("ones", shape.sizes(), |_| 1f32)
+        full("ones", shape.sizes(), 1.0, DType::F32)
     }
 
     /// The same value everywhere, of type `F32`.
@@ -143,7 +181,7 @@ impl Tensor {
     /// As for [`zeros`](Self::zeros).
     #[track_caller]
     pub fn full(shape: impl Shape, value: f64) -> Result<Self> {
-        filled("full", shape.sizes(), |_| value as f32)
+        full("full", shape.sizes(), value, DType::F32)
     }
 
     /// The same value everywhere, of any type. The value is rounded to the type as [`Element::from_f64`] says.
@@ -160,13 +198,15 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn full_dtype(shape: impl Shape, value: f64, dtype: DType) -> Result<Self> {
-        with_element!(dtype, T => filled("full", shape.sizes(), |_| T::from_f64(value)))
+        full("full", shape.sizes(), value, dtype)
     }
 
     /// A tensor of shape and type of this one, with the same value everywhere.
     #[must_use]
     pub fn full_like(&self, value: f64) -> Self {
-        with_element!(self.dtype(), T => Self::build::<T>(self.shape(), |out| out.fill(T::from_f64(value))))
+        let mut out = Self::stale(self.dtype(), self.shape());
+        out.set_all(value);
+        out
     }
 
     /// Zeros with shape and type of this tensor.
@@ -299,14 +339,7 @@ impl Tensor {
     /// If the bounds are not finite or in the wrong order, or the shape does not fit into memory.
     #[track_caller]
     pub fn uniform(shape: impl Shape, low: f64, high: f64, rng: &mut Rng) -> Result<Self> {
-        let (first, end) = (low as f32, high as f32);
-        if !(low <= high && first.is_finite() && end.is_finite()) {
-            return Err(Error::argument("uniform", format!("no values between {low} and {high}")));
-        }
-        // Rounding could reach the end.
-        let last = if first < end { end.next_down() } else { first };
-        let draw = |rng: &mut Rng| (low + (high - low) * f64::from(rng.uniform_f32())) as f32;
-        filled("uniform", shape.sizes(), |_| draw(rng).min(last))
+        uniform(shape.sizes(), low, high, rng)
     }
 
     /// Numbers drawn from the normal distribution, of type `F32`.
@@ -315,10 +348,7 @@ impl Tensor {
     /// If the standard deviation is negative or not finite, or the shape does not fit into memory.
     #[track_caller]
     pub fn normal(shape: impl Shape, mean: f64, std: f64, rng: &mut Rng) -> Result<Self> {
-        if !(std >= 0.0 && (std as f32).is_finite() && (mean as f32).is_finite()) {
-            return Err(Error::argument("normal", format!("no normal distribution with mean {mean} and std {std}")));
-        }
-        filled("normal", shape.sizes(), |_| (mean + std * rng.normal()) as f32)
+        normal(shape.sizes(), mean, std, rng)
     }
 
     /// Ones with probability `p`, zeros otherwise, of type `F32`.
@@ -327,10 +357,7 @@ impl Tensor {
     /// If `p` is not a probability, or the shape does not fit into memory.
     #[track_caller]
     pub fn bernoulli(shape: impl Shape, p: f64, rng: &mut Rng) -> Result<Self> {
-        if !(0.0..=1.0).contains(&p) {
-            return Err(Error::argument("bernoulli", format!("p is {p}, expected a probability from 0 to 1")));
-        }
-        filled("bernoulli", shape.sizes(), |_| f32::from(u8::from(rng.bernoulli(p))))
+        bernoulli(shape.sizes(), p, rng)
     }
 
     /// The numbers `0 .. n` in a random order, of type `I64`.
@@ -437,7 +464,14 @@ impl Tensor {
 
     /// One number as a tensor without dimensions, converted as by [`Element::from_f64`].
     pub(crate) fn number(dtype: DType, c: f64) -> Self {
-        with_element!(dtype, T => Self::build::<T>(&[], |out| out.fill(T::from_f64(c))))
+        let mut out = Self::stale(dtype, &[]);
+        out.set_all(c);
+        out
+    }
+
+    /// Gives all elements one value, converted to their type.
+    fn set_all(&mut self, value: f64) {
+        with_element!(self.dtype(), T => self.data_mut::<T>().fill(T::from_f64(value)));
     }
 
     /// A whole number as a tensor without dimensions.

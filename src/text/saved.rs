@@ -108,17 +108,20 @@ pub(super) fn malformed(op: &str, path: &Path, message: impl std::fmt::Display) 
 pub(super) fn in_file<T>(op: &str, path: &Path, result: Result<T>) -> Result<T> {
     match result {
         Ok(value) => Ok(value),
-        Err(e) => {
-            let message = e.message();
-            let message = message.strip_prefix(&format!("{op}: ")).unwrap_or(&message);
-            let in_file = malformed(op, path, message);
-            Err(match e.help() {
-                Some(help) => in_file.with_help(help),
-                None => in_file,
-            }
-            .with_source(e))
-        }
+        Err(e) => Err(error_in_file(op, path, e)),
     }
+}
+
+#[track_caller]
+fn error_in_file(op: &str, path: &Path, e: Error) -> Error {
+    let message = e.message();
+    let message = message.strip_prefix(&format!("{op}: ")).unwrap_or(&message);
+    let in_file = malformed(op, path, message);
+    match e.help() {
+        Some(help) => in_file.with_help(help),
+        None => in_file,
+    }
+    .with_source(e)
 }
 
 /// Reads a JSON value from the text of a file.

@@ -77,8 +77,8 @@ impl Tensor {
         &self,
         name: &'static str,
         pairs: &[(isize, isize)],
-        limit: impl Fn(isize) -> isize,
-        source: impl Fn(isize, isize) -> isize,
+        limit: fn(isize) -> isize,
+        source: fn(isize, isize) -> isize,
     ) -> Result<Tensor> {
         let (mut out, margins) = self.without_negative_margins(name, pairs)?;
         let mut shape = out.layout().shape();

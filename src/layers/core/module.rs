@@ -80,9 +80,11 @@ impl<M: Module> AsModule for M {
 
 /// A type's name without modules and parameters.
 pub(super) fn short_type_name<T: ?Sized>() -> &'static str {
-    let name = std::any::type_name::<T>();
-    let name = name.split('<').next().unwrap_or(name);
-    name.rsplit("::").next().unwrap_or(name)
+    fn short(name: &'static str) -> &'static str {
+        let name = name.split('<').next().unwrap_or(name);
+        name.rsplit("::").next().unwrap_or(name)
+    }
+    short(std::any::type_name::<T>())
 }
 
 /// One leaf of the tree of a model.

@@ -1,7 +1,7 @@
 //! Layers whose positions attend to each other and to a memory.
 
 use super::cache::TransformerCache;
-use super::options::{Rules, TransformerOptions};
+use super::options::{Attend, Rules, TransformerOptions};
 use super::{check_cache, check_layers};
 use crate::error::{Error, Here, Result};
 use crate::layers::core::{LayerExt, Mode};
@@ -73,12 +73,9 @@ impl TransformerDecoderLayer {
         memory_masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        self.run(
-            x,
-            mode,
-            |attn, x, mode| attn.attend(x, x, x, masks, mode),
-            |attn, x, mode| attn.attend(x, memory, memory, memory_masks, mode),
-        )
+        self.run(x, mode, &mut |attn, x, mode| attn.attend(x, x, x, masks, mode), &mut |attn, x, mode| {
+            attn.attend(x, memory, memory, memory_masks, mode)
+        })
     }
 
     /// The same for positions that follow those in `cache`, and a memory that was projected before; see
@@ -96,35 +93,26 @@ impl TransformerDecoderLayer {
         memory_masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        self.run(
-            x,
-            mode,
-            |attn, x, mode| attn.attend_cached(x, cache, masks, mode),
-            |attn, x, mode| attn.attend_memory(x, memory, memory_masks, mode),
-        )
+        self.run(x, mode, &mut |attn, x, mode| attn.attend_cached(x, cache, masks, mode), &mut |attn, x, mode| {
+            attn.attend_memory(x, memory, memory_masks, mode)
+        })
     }
 
     #[track_caller]
-    fn run(
-        &self,
-        x: &Tensor,
-        mode: &mut Mode<'_>,
-        attend: impl FnOnce(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>,
-        attend_memory: impl FnOnce(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let attend = |x: &Tensor, mode: &mut Mode<'_>| {
+    fn run(&self, x: &Tensor, mode: &mut Mode<'_>, attend: Attend<'_>, attend_memory: Attend<'_>) -> Result<Tensor> {
+        let mut attend = |x: &Tensor, mode: &mut Mode<'_>| {
             mode.call("self_attn", &self.self_attn, |attention, mode| attend(attention, x, mode))
         };
-        let x = self.rules.add(x, ("norm1", &self.norm1), attend, mode)?;
-        let attend_memory = |x: &Tensor, mode: &mut Mode<'_>| {
+        let x = self.rules.add(x, ("norm1", &self.norm1), &mut attend, mode)?;
+        let mut attend_memory = |x: &Tensor, mode: &mut Mode<'_>| {
             mode.call("multihead_attn", &self.multihead_attn, |attention, mode| attend_memory(attention, x, mode))
         };
-        let x = self.rules.add(&x, ("norm2", &self.norm2), attend_memory, mode)?;
-        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
+        let x = self.rules.add(&x, ("norm2", &self.norm2), &mut attend_memory, mode)?;
+        let mut feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
             let y = self.linear1.at("linear1", x, mode)?;
             self.linear2.at("linear2", &self.rules.between(&y, mode)?, mode)
         };
-        self.rules.add(&x, ("norm3", &self.norm3), feedforward, mode)
+        self.rules.add(&x, ("norm3", &self.norm3), &mut feedforward, mode)
     }
 }
 

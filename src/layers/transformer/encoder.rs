@@ -1,7 +1,7 @@
 //! Layers whose positions attend to each other.
 
 use super::cache::TransformerCache;
-use super::options::{Rules, TransformerOptions};
+use super::options::{Attend, Rules, TransformerOptions};
 use super::{check_cache, check_layers};
 use crate::error::Result;
 use crate::layers::core::{Architecture, Count, Layer, LayerConfig, LayerExt, Mode};
@@ -56,7 +56,7 @@ impl TransformerEncoderLayer {
     /// If shapes or types do not fit.
     #[track_caller]
     pub fn encode(&self, x: &Tensor, masks: &AttentionMasks, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.run(x, mode, |attn, x, mode| attn.attend(x, x, x, masks, mode))
+        self.run(x, mode, &mut |attn, x, mode| attn.attend(x, x, x, masks, mode))
     }
 
     /// The same for positions that follow those in `cache`; see [`MultiHeadAttention::attend_cached`].
@@ -71,25 +71,20 @@ impl TransformerEncoderLayer {
         masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        self.run(x, mode, |attn, x, mode| attn.attend_cached(x, cache, masks, mode))
+        self.run(x, mode, &mut |attn, x, mode| attn.attend_cached(x, cache, masks, mode))
     }
 
     #[track_caller]
-    fn run(
-        &self,
-        x: &Tensor,
-        mode: &mut Mode<'_>,
-        attend: impl FnOnce(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        let attend = |x: &Tensor, mode: &mut Mode<'_>| {
+    fn run(&self, x: &Tensor, mode: &mut Mode<'_>, attend: Attend<'_>) -> Result<Tensor> {
+        let mut attend = |x: &Tensor, mode: &mut Mode<'_>| {
             mode.call("self_attn", &self.self_attn, |attention, mode| attend(attention, x, mode))
         };
-        let x = self.rules.add(x, ("norm1", &self.norm1), attend, mode)?;
-        let feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
+        let x = self.rules.add(x, ("norm1", &self.norm1), &mut attend, mode)?;
+        let mut feedforward = |x: &Tensor, mode: &mut Mode<'_>| {
             let y = self.linear1.at("linear1", x, mode)?;
             self.linear2.at("linear2", &self.rules.between(&y, mode)?, mode)
         };
-        self.rules.add(&x, ("norm2", &self.norm2), feedforward, mode)
+        self.rules.add(&x, ("norm2", &self.norm2), &mut feedforward, mode)
     }
 }
 

@@ -148,6 +148,9 @@ impl TransformerOptions {
     }
 }
 
+/// How a layer uses one of its attentions. Not a type parameter: the layer would be compiled for each way.
+pub(super) type Attend<'f> = &'f mut dyn FnMut(&MultiHeadAttention, &Tensor, &mut Mode<'_>) -> Result<Tensor>;
+
 /// What a layer does beside its parameters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
@@ -182,7 +185,7 @@ impl Rules {
         &self,
         x: &Tensor,
         (name, norm): (&'static str, &LayerNorm),
-        part: impl FnOnce(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
+        part: &mut dyn FnMut(&Tensor, &mut Mode<'_>) -> Result<Tensor>,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         if self.norm_first {

@@ -11,18 +11,21 @@ use super::simd::{self, Isa, Portable};
 /// The numbers that an operation holds; those that it has no use for are 0.
 pub(crate) type Args = [f64; 2];
 
-/// Loops run over multiples of this many elements, so that compiled ones have no scalar remainder. What is left at
+/// Loops run over chunks of this many elements, so that compiled ones have no scalar remainder. What is left at
 /// the end is padded in a local buffer and goes through the same loop.
 pub(super) const LANES: usize = 64;
+
+/// Elements in whole chunks.
+pub(super) type Chunks<T> = [[T; LANES]];
 
 /// A loop over `K` operands and an output of one length.
 pub(crate) trait Loop<T, U, const K: usize> {
     /// Implementations are `#[inline(always)]`, as is everything that they call for each element.
-    fn run<I: Isa>(args: Args, x: [&[T]; K], out: &mut [U]);
+    fn run<I: Isa>(args: Args, x: [&Chunks<T>; K], out: &mut Chunks<U>);
 }
 
 /// Sound to call where the instruction set that it was compiled for is present.
-type Pointer<T, U, const K: usize> = unsafe fn(Args, [&[T]; K], &mut [U]);
+type Pointer<T, U, const K: usize> = unsafe fn(Args, [&Chunks<T>; K], &mut Chunks<U>);
 
 /// A [`Loop`], compiled for the instruction sets of which it makes use.
 #[derive(Clone, Copy)]
@@ -51,28 +54,30 @@ impl<T: Elem, U: Elem, const K: usize> Block<T, U, K> {
     /// Runs the loop over operands and an output of one length. It may also change what is there, if it is one that reads
     /// its output.
     pub(crate) fn run(&self, args: Args, x: [&[T]; K], out: &mut [U]) {
-        let len = out.len();
-        assert!(x.iter().all(|x| x.len() == len), "map: lengths of operands and output");
-        let whole = len / LANES * LANES;
-        let (head, tail) = out.split_at_mut(whole);
+        assert!(x.iter().all(|x| x.len() == out.len()), "map: lengths of operands and output");
+        let (head, tail) = out.as_chunks_mut();
         if !head.is_empty() {
-            self.call(args, first(x, whole), head);
+            let mut chunks: [&Chunks<T>; K] = [&[]; K];
+            for (chunks, x) in chunks.iter_mut().zip(x) {
+                *chunks = x.as_chunks().0;
+            }
+            self.call(args, chunks, head);
         }
         if !tail.is_empty() {
-            let mut inputs = [[T::default(); LANES]; K];
-            let mut slices: [&[T]; K] = [&[]; K];
-            for ((buffer, slice), x) in inputs.iter_mut().zip(&mut slices).zip(x) {
-                buffer[..len - whole].copy_from_slice(&x[whole..]);
-                *slice = buffer;
+            let mut inputs = [[[T::default(); LANES]]; K];
+            let mut chunks: [&Chunks<T>; K] = [&[]; K];
+            for ((buffer, chunks), x) in inputs.iter_mut().zip(&mut chunks).zip(x) {
+                buffer[0][..tail.len()].copy_from_slice(x.as_chunks::<LANES>().1);
+                *chunks = buffer;
             }
-            let mut buffer = [U::default(); LANES];
-            buffer[..tail.len()].copy_from_slice(tail);
-            self.call(args, slices, &mut buffer);
-            tail.copy_from_slice(&buffer[..tail.len()]);
+            let mut buffer = [[U::default(); LANES]];
+            buffer[0][..tail.len()].copy_from_slice(tail);
+            self.call(args, chunks, &mut buffer);
+            tail.copy_from_slice(&buffer[0][..tail.len()]);
         }
     }
 
-    fn call(&self, args: Args, x: [&[T]; K], out: &mut [U]) {
+    fn call(&self, args: Args, x: [&Chunks<T>; K], out: &mut Chunks<U>) {
         let level = simd::level();
         // SAFETY: the pointers in places up to that of `level` were compiled for sets that are part of it, and `level`
         // reports a set only if the processor and the operating system support all of its parts.
@@ -80,41 +85,20 @@ impl<T: Elem, U: Elem, const K: usize> Block<T, U, K> {
     }
 }
 
-/// The first `n` elements of each. Not `x.map(..)`, which is several functions for each type that it is called in, and not
-/// always inlined.
-#[inline(always)]
-fn first<T, const K: usize>(mut x: [&[T]; K], n: usize) -> [&[T]; K] {
-    for x in &mut x {
-        *x = &x[..n];
-    }
-    x
-}
-
-/// Calls the loop with lengths of which the compiler sees that they are multiples of [`LANES`].
-#[inline(always)]
-fn whole<I: Isa, T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
-    let mut n = out.len();
-    for x in &x {
-        n = n.min(x.len());
-    }
-    let n = n / LANES * LANES;
-    L::run::<I>(args, first(x, n), &mut out[..n]);
-}
-
-fn portable<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
-    whole::<Portable, T, U, K, L>(args, x, out);
+fn portable<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&Chunks<T>; K], out: &mut Chunks<U>) {
+    L::run::<Portable>(args, x, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
-fn avx2<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
-    whole::<simd::Avx2, T, U, K, L>(args, x, out);
+fn avx2<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&Chunks<T>; K], out: &mut Chunks<U>) {
+    L::run::<simd::Avx2>(args, x, out);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
-fn avx512<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&[T]; K], out: &mut [U]) {
-    whole::<simd::Avx512, T, U, K, L>(args, x, out);
+fn avx512<T, U, const K: usize, L: Loop<T, U, K>>(args: Args, x: [&Chunks<T>; K], out: &mut Chunks<U>) {
+    L::run::<simd::Avx512>(args, x, out);
 }
 
 // There is one level on other processors, and one function for it.

@@ -18,7 +18,7 @@ pub(crate) fn copy_strided<T: Elem>(shape: &[usize], x: Strided<'_, T>, out: &mu
         return;
     }
     let Some(plan) = Plan::new(shape, [x.strides]) else {
-        return along_first(shape, out, |i, shape, out| copy_strided(shape, x.at(i), out));
+        return along_first(shape, out, &mut |i, shape, out| copy_strided(shape, x.at(i), out));
     };
     if plan.is_contiguous(0) {
         return parallel::for_blocks(out, GRAIN, |start, out| out.copy_from_slice(&x.data[start..][..out.len()]));

@@ -189,7 +189,7 @@ pub(crate) fn add_rows<T: Number>(source: &[T], n: usize, inner: usize, index: &
     }
     // Each task adds up its own rows of the result: for the same bits, whatever the tasks, in the order of the source.
     let mut order: Vec<u128> = index.iter().zip(0..).map(|(i, j)| u128::from(*i as u64) << 64 | j).collect();
-    crate::order::sort_keys(&mut order);
+    order.sort_unstable();
     let order: &Vec<(usize, usize)> = &order.into_iter().map(|key| ((key >> 64) as usize, key as usize)).collect();
     parallel::for_blocks(out, inner * (GRAIN / 4).div_ceil(inner), |start, out| {
         let (first, end) = (start / inner, (start + out.len()) / inner);

@@ -30,7 +30,7 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
             });
         }
         let Some(plan) = plan(shape, x) else {
-            return along_first(shape, out, |i, shape, out| self.run(shape, &at(x, i), out));
+            return along_first(shape, out, &mut |i, shape, out| self.run(shape, &at(x, i), out));
         };
         parallel::for_blocks(out, plan.block(grain), |start, out| {
             for_pieces(&plan, x, start, out, false, &mut |x, out| self.block.run(self.args, x, out));
@@ -47,7 +47,7 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
     ) {
         check(shape, x, out.len());
         let Some(plan) = plan(shape, x) else {
-            return along_first(shape, out, |i, shape, out| self.run_as(shape, &at(x, i), out, store));
+            return along_first(shape, out, &mut |i, shape, out| self.run_as(shape, &at(x, i), out, store));
         };
         parallel::for_blocks(out, plan.block(GRAIN / self.cost), |start, out| {
             let mut buffer = [U::default(); CHUNK];
@@ -142,7 +142,7 @@ pub(crate) fn into<T: Elem>(job: Job<'_, T, T, 1>, x: &[T], out: &mut [T]) {
 }
 
 /// Calls `f` for each index of the first dimension, with what remains of the shape and of the output.
-pub(super) fn along_first<U>(shape: &[usize], out: &mut [U], mut f: impl FnMut(usize, &[usize], &mut [U])) {
+pub(super) fn along_first<U>(shape: &[usize], out: &mut [U], f: &mut dyn FnMut(usize, &[usize], &mut [U])) {
     if let Some((&size, shape)) = shape.split_first() {
         let len = out.len() / size.max(1);
         for (i, out) in out.chunks_mut(len.max(1)).enumerate() {

@@ -1,6 +1,6 @@
 //! Functions of two numbers, with the slopes that are more than one operation on tensors.
 
-use super::super::block::{Args, Block, Loop};
+use super::super::block::{Args, Block, Chunks, Loop};
 use super::super::math::Real;
 use super::super::simd::Isa;
 use super::formulas::*;
@@ -133,9 +133,9 @@ macro_rules! accumulate {
     ($($t:ty),*) => {$(
         impl Loop<$t, $t, 1> for Accumulate {
             #[inline(always)]
-            fn run<I: Isa>(args: Args, [x]: [&[$t]; 1], out: &mut [$t]) {
+            fn run<I: Isa>(args: Args, [x]: [&Chunks<$t>; 1], out: &mut Chunks<$t>) {
                 let factor = <$t>::from_f64(args[0]);
-                for (out, &x) in out.iter_mut().zip(x) {
+                for (out, &x) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()) {
                     *out += factor * x;
                 }
             }

@@ -24,7 +24,7 @@ pub(crate) use number::Number;
 pub(crate) use unary::{Saved, UnaryOp};
 
 use super::Elem;
-use super::block::{Args, Block, Loop};
+use super::block::{Args, Block, Chunks, Loop};
 use super::simd::Isa;
 
 /// Loops over `K` operands that are computed in `f32` and `f64`, and some in `i64`.
@@ -65,8 +65,8 @@ pub(super) trait Function<T, U, const K: usize> {
 
 impl<T: Elem, U, F: Function<T, U, 1>> Loop<T, U, 1> for F {
     #[inline(always)]
-    fn run<I: Isa>(args: Args, [x]: [&[T]; 1], out: &mut [U]) {
-        for (out, &x) in out.iter_mut().zip(x) {
+    fn run<I: Isa>(args: Args, [x]: [&Chunks<T>; 1], out: &mut Chunks<U>) {
+        for (out, &x) in out.as_flattened_mut().iter_mut().zip(x.as_flattened()) {
             *out = F::of::<I>(args, [x]);
         }
     }
@@ -74,7 +74,8 @@ impl<T: Elem, U, F: Function<T, U, 1>> Loop<T, U, 1> for F {
 
 impl<T: Elem, U, F: Function<T, U, 2>> Loop<T, U, 2> for F {
     #[inline(always)]
-    fn run<I: Isa>(args: Args, [a, b]: [&[T]; 2], out: &mut [U]) {
+    fn run<I: Isa>(args: Args, [a, b]: [&Chunks<T>; 2], out: &mut Chunks<U>) {
+        let (a, b, out) = (a.as_flattened(), b.as_flattened(), out.as_flattened_mut());
         for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
             *out = F::of::<I>(args, [a, b]);
         }
@@ -83,7 +84,8 @@ impl<T: Elem, U, F: Function<T, U, 2>> Loop<T, U, 2> for F {
 
 impl<T: Elem, U, F: Function<T, U, 3>> Loop<T, U, 3> for F {
     #[inline(always)]
-    fn run<I: Isa>(args: Args, [a, b, c]: [&[T]; 3], out: &mut [U]) {
+    fn run<I: Isa>(args: Args, [a, b, c]: [&Chunks<T>; 3], out: &mut Chunks<U>) {
+        let (a, b, c, out) = (a.as_flattened(), b.as_flattened(), c.as_flattened(), out.as_flattened_mut());
         for (((out, &a), &b), &c) in out.iter_mut().zip(a).zip(b).zip(c) {
             *out = F::of::<I>(args, [a, b, c]);
         }

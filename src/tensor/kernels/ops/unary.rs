@@ -5,7 +5,7 @@
 //! where it is one operation on tensors, it needs no formula here. At the kinks, values and slopes are PyTorch's, as are the
 //! names. `T` is `f32` or `f64`, `I` the instruction set.
 
-use super::super::block::{Args, Loop};
+use super::super::block::{Args, Chunks, Loop};
 use super::super::math::{Real, clamp};
 use super::super::simd::Isa;
 use super::formulas::*;
@@ -351,7 +351,8 @@ macro_rules! looped {
     (@of $T:ident, $name:ident, $args:pat_param, $x:ident, $out:ident, $body:expr) => {
         impl Loop<$T, $T, 1> for $name {
             #[inline(always)]
-            fn run<I: Isa>($args: Args, $x: [&[$T]; 1], $out: &mut [$T]) {
+            fn run<I: Isa>($args: Args, [$x]: [&Chunks<$T>; 1], $out: &mut Chunks<$T>) {
+                let ($x, $out) = ($x.as_flattened(), $out.as_flattened_mut());
                 $body
             }
         }
@@ -375,7 +376,7 @@ looped! {
 }
 
 #[inline(always)]
-fn each<T: Real>([x]: [&[T]; 1], out: &mut [T], f: impl Fn(T) -> T) {
+fn each<T: Real>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) {
     for (out, &x) in out.iter_mut().zip(x) {
         *out = f(x);
     }
@@ -383,7 +384,7 @@ fn each<T: Real>([x]: [&[T]; 1], out: &mut [T], f: impl Fn(T) -> T) {
 
 /// Arguments too large for the vectorised functions are handed to the standard library.
 #[inline(always)]
-fn where_large<T: Real>([x]: [&[T]; 1], out: &mut [T], f: fn(f64) -> f64) {
+fn where_large<T: Real>(x: &[T], out: &mut [T], f: fn(f64) -> f64) {
     for (out, &x) in out.iter_mut().zip(x) {
         if !x.is_moderate_angle() {
             *out = T::from_f64(f(x.to_f64()));
@@ -392,13 +393,13 @@ fn where_large<T: Real>([x]: [&[T]; 1], out: &mut [T], f: fn(f64) -> f64) {
 }
 
 #[inline(always)]
-fn power<I: Isa, T: Real>(args: Args, x: [&[T]; 1], out: &mut [T]) {
+fn power<I: Isa, T: Real>(args: Args, x: &[T], out: &mut [T]) {
     let exponent = T::from_f64(args[0]);
     let is = |c: f64| exponent == T::from_f64(c);
     if is(0.0) {
         out.fill(T::one());
     } else if is(1.0) {
-        out.copy_from_slice(x[0]);
+        out.copy_from_slice(x);
     } else if is(2.0) {
         each(x, out, |x| x * x);
     } else if is(3.0) {
