@@ -60,21 +60,32 @@ pub(crate) fn for_blocks<T: Send>(out: &mut [T], block: usize, f: impl Fn(usize,
     }
 }
 
+/// What happens to a block. Not `dyn Fn`, which is three functions for each closure.
+trait OnBlock<T>: Sync {
+    fn run(&self, start: usize, block: &mut [T]);
+}
+
+impl<T, F: Fn(usize, &mut [T]) + Sync> OnBlock<T> for F {
+    fn run(&self, start: usize, block: &mut [T]) {
+        self(start, block);
+    }
+}
+
 /// The rest of [`for_blocks`], compiled once for a type of elements and not for each `f`: one call in a block costs
 /// nothing beside the block.
-fn for_many_blocks<T: Send>(out: &mut [T], block: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+fn for_many_blocks<T: Send>(out: &mut [T], block: usize, f: &dyn OnBlock<T>) {
     if out.is_empty() || threads() == 1 {
         for (i, chunk) in out.chunks_mut(block).enumerate() {
-            f(i * block, chunk);
+            f.run(i * block, chunk);
         }
     } else {
         halve(0, out, block, f);
     }
 }
 
-fn halve<T: Send>(start: usize, out: &mut [T], block: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
+fn halve<T: Send>(start: usize, out: &mut [T], block: usize, f: &dyn OnBlock<T>) {
     if out.len() <= block {
-        return f(start, out);
+        return f.run(start, out);
     }
     let middle = out.len().div_ceil(block) / 2 * block;
     let (a, b) = out.split_at_mut(middle);

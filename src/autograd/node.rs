@@ -33,20 +33,39 @@ impl NodeId {
 
 /// A vector-Jacobian product: from the gradient of an operation's output to the gradient of one input.
 pub(crate) enum Vjp {
-    OfGradient(Box<OfGradient>),
+    OfGradient(Box<dyn OfGradient>),
     /// Computed from the output as well.
-    OfOutput(Box<OfOutput>),
+    OfOutput(Box<dyn OfOutput>),
 }
 
-type OfGradient = dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync;
-type OfOutput = dyn Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync;
+// Not `dyn Fn`, which is three functions for each closure.
+
+pub(crate) trait OfGradient: Send + Sync {
+    fn product(&self, grad: &Tensor) -> Result<Tensor>;
+}
+
+impl<F: Fn(&Tensor) -> Result<Tensor> + Send + Sync> OfGradient for F {
+    fn product(&self, grad: &Tensor) -> Result<Tensor> {
+        self(grad)
+    }
+}
+
+pub(crate) trait OfOutput: Send + Sync {
+    fn product(&self, grad: &Tensor, output: &Tensor) -> Result<Tensor>;
+}
+
+impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> OfOutput for F {
+    fn product(&self, grad: &Tensor, output: &Tensor) -> Result<Tensor> {
+        self(grad, output)
+    }
+}
 
 impl Vjp {
     /// The product with `grad`. Without the output, there must be no rule that asked for it.
     pub(crate) fn product(&self, grad: &Tensor, output: Option<&Tensor>) -> Result<Tensor> {
         match (self, output) {
-            (Self::OfGradient(vjp), _) => vjp(grad),
-            (Self::OfOutput(vjp), Some(output)) => vjp(grad, output),
+            (Self::OfGradient(vjp), _) => vjp.product(grad),
+            (Self::OfOutput(vjp), Some(output)) => vjp.product(grad, output),
             (Self::OfOutput(_), None) => Err(bug!("backward", "an output that was not kept")),
         }
     }

@@ -220,16 +220,17 @@ impl<'a> Mode<'a> {
         let caller = Location::caller();
         self.check_depth()?;
         let mut inner = self.entering(name);
-        // With one call of `f`, which is inlined.
-        let run = || {
-            let entered = if inner.is_heard() { Some(inner.enter(layer.kind())?) } else { None };
-            let mut y = f(layer, &mut inner)?;
-            if let Some(entered) = entered {
-                inner.leave(entered, layer.kind(), y.activation())?;
-            }
-            Ok(y)
+        let result = if inner.is_heard() {
+            let kind = layer.kind();
+            inner.enter(kind).and_then(|entered| {
+                let mut y = f(layer, &mut inner)?;
+                inner.leave(entered, kind, y.activation())?;
+                Ok(y)
+            })
+        } else {
+            f(layer, &mut inner)
         };
-        run().map_err(|e| self.named(e, name, caller))
+        result.map_err(|e| self.named(e, name, caller))
     }
 
     /// The context of a part.

@@ -1,5 +1,7 @@
 //! Element by element: one, two or three operands, with broadcasting and conversion on the way.
 
+use std::ops::Range;
+
 use crate::parallel;
 
 use super::block::{Args, Block};
@@ -33,7 +35,8 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
             return along_first(shape, out, &mut |i, shape, out| self.run(shape, &at(x, i), out));
         };
         parallel::for_blocks(out, plan.block(grain), |start, out| {
-            for_pieces(&plan, x, start, out, false, &mut |x, out| self.block.run(self.args, x, out));
+            let len = out.len();
+            for_pieces(&plan, x, start, len, false, &mut |x, at| self.block.run(self.args, x, &mut out[at]));
         });
     }
 
@@ -51,10 +54,10 @@ impl<T: Elem, U: Elem, const K: usize> Job<'_, T, U, K> {
         };
         parallel::for_blocks(out, plan.block(GRAIN / self.cost), |start, out| {
             let mut buffer = [U::default(); CHUNK];
-            for_pieces(&plan, x, start, out, true, &mut |x, out| {
-                let results = &mut buffer[..out.len()];
+            for_pieces(&plan, x, start, out.len(), true, &mut |x, at| {
+                let results = &mut buffer[..at.len()];
                 self.block.run(self.args, x, results);
-                store(results, out);
+                store(results, &mut out[at]);
             });
         });
     }
@@ -93,31 +96,32 @@ fn at<'a, T: Elem, const K: usize>(x: &[Operand<'a, T>; K], i: usize) -> [Operan
     x
 }
 
-/// What works on pieces of the operands and of the output.
-type OnPieces<'f, T, U, const K: usize> = &'f mut dyn FnMut([&[T]; K], &mut [U]);
+/// What works on pieces of the operands, for some places of the output.
+type OnPieces<'f, T, const K: usize> = &'f mut dyn FnMut([&[T]; K], Range<usize>);
 
-/// Calls `f` for the pieces of `out`, which begins at element `start`, and those of the operands: they are contiguous, or were
-/// brought together. Short ones are at most [`CHUNK`] long. Compiled for the types of elements, not for each operation.
-fn for_pieces<T: Elem, U, const K: usize>(
+/// Calls `f` for pieces of the operands from element `start` on, `len` in all, with their places counted from there: they are
+/// contiguous, or were brought together. Short ones are at most [`CHUNK`] long. Compiled for a type of operands, not for each
+/// operation and output.
+fn for_pieces<T: Elem, const K: usize>(
     plan: &Plan<K>,
     x: &[Operand<'_, T>; K],
     start: usize,
-    out: &mut [U],
+    len: usize,
     short: bool,
-    f: OnPieces<'_, T, U, K>,
+    f: OnPieces<'_, T, K>,
 ) {
     let mut feeds: [Feed<'_, T>; K] = std::array::from_fn(|k| Feed::new(plan, k, x[k].data));
     let short = short || feeds.iter().enumerate().any(|(k, feed)| feed.gathers(plan, k));
     let mut done = 0;
-    while done < out.len() {
+    while done < len {
         let pos = start + done;
-        let len = plan.piece(pos, out.len() - done, short);
+        let n = plan.piece(pos, len - done, short);
         let mut pieces: [&[T]; K] = [&[]; K];
         for (k, (feed, piece)) in feeds.iter_mut().zip(&mut pieces).enumerate() {
-            *piece = feed.piece(plan, k, pos, len);
+            *piece = feed.piece(plan, k, pos, n);
         }
-        f(pieces, &mut out[done..done + len]);
-        done += len;
+        f(pieces, done..done + n);
+        done += n;
     }
 }
 
@@ -141,8 +145,11 @@ pub(crate) fn into<T: Elem>(job: Job<'_, T, T, 1>, x: &[T], out: &mut [T]) {
     });
 }
 
+/// What works on one index of the first dimension: the index, the shape without it, and its part of the output.
+type OnFirst<'f, U> = &'f mut dyn FnMut(usize, &[usize], &mut [U]);
+
 /// Calls `f` for each index of the first dimension, with what remains of the shape and of the output.
-pub(super) fn along_first<U>(shape: &[usize], out: &mut [U], f: &mut dyn FnMut(usize, &[usize], &mut [U])) {
+pub(super) fn along_first<U>(shape: &[usize], out: &mut [U], f: OnFirst<'_, U>) {
     if let Some((&size, shape)) = shape.split_first() {
         let len = out.len() / size.max(1);
         for (i, out) in out.chunks_mut(len.max(1)).enumerate() {

@@ -227,7 +227,7 @@ unsafe fn dots<S: Vector, const M: usize, const N: usize, const U: usize>(few: &
             }
             j += N;
         }
-        while j < cols.end {
+        while N > 1 && j < cols.end {
             for (i, sums) in dot::<S, M, 1, U>(x, few.w.at(0, j), few.k).iter().enumerate() {
                 few.finish(i, j, sums);
             }
