@@ -283,7 +283,7 @@ pub const SOURCE: Source = Source {
             "So {hero} and {friend} {trouble.mended}.",
             "It took {effort}, but {hero} the {kind} and {friend} the {friendkind} {trouble.mended}.",
         ],
-        &["Then, {date}, {hero} {wish.did}, and {wish.end}.", "And so {hero} {wish.did} {date}, and {wish.end}."],
+        &["{Hero} the {kind} {wish.did} {date}, and {wish.end}.", "And so {hero} {wish.did} {date}, and {wish.end}."],
         &[
             "From that day on, {hero} and {friend} {pastime} {habit}.",
             "{Hero} the {kind} and {friend} the {friendkind} became good friends and {pastime} {habit}.",

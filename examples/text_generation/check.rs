@@ -12,7 +12,7 @@ const SHARES: [(&str, f64, f64); 4] = [
     // What, after all steps, after those of a quick run.
     ("known_words", 0.99, 0.9),
     ("accepted_sentences", 0.9, 0.1),
-    ("fitting_sentences", 0.5, 0.0),
+    ("fitting_sentences", 0.8, 0.0),
     ("new_sentences", 0.5, 0.5),
 ];
 

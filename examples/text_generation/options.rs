@@ -17,17 +17,17 @@ text_generation: three sentences learnt by heart, then a GPT that learns to tell
   --width N            the size of hidden vectors (default: 128)
   --context N          tokens that a training example has (default: 64, for the stories 256)
   --batch N            examples in a step (default: 12, for the stories 6)
-  --steps N            steps of training (default: 800, for the stories 1200)
+  --steps N            steps of training (default: 800, for the stories 1100)
   --lr RATE            the highest learning rate (default: 0.001, for the stories 0.004)
   --seed N             the seed of everything that is random (default: 1)
   --resume FILE        go on from a checkpoint of a run with the same options
   --load DIR           train nothing: continue --prompt with the model that a run left in its --out
   --out DIR            where model, checkpoints and pictures go (default: out/text_generation)
   --prompt TEXT        what to continue
-  --temperature T      0 always takes the likeliest token (default: 0.8, for the stories 0.5)
+  --temperature T      0 always takes the likeliest token (default: 0.8, for the stories 0.4)
   --top-k N            choose among the N likeliest tokens only
   --top-p P            choose among the likeliest tokens that have the probability P together
-  --tokens N           how many tokens to generate (default: 200); a story ends earlier
+  --tokens N           how many tokens to generate (default: 200); stories end by themselves
   --note               train nothing: say where the three sentences come from
   --quick              fewer steps
   --json               end with one JSON object that holds all results
@@ -144,7 +144,7 @@ impl Options {
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                other => return Err(wrong(&format!("there is no option {other}{}", similar(other)))),
             }
         }
         options.steps = steps.unwrap_or(if options.quick { 400 } else { options.steps });
@@ -159,9 +159,10 @@ impl Options {
         self.vocabulary = 3072;
         self.context = 256;
         self.batch = 6;
-        self.steps = 1200;
+        self.steps = 1100;
         self.lr = 4e-3;
-        self.temperature = 0.5;
+        self.temperature = 0.4;
+        self.new_tokens = 300;
     }
 
     /// How tokens are chosen.
@@ -178,7 +179,29 @@ impl Options {
 }
 
 fn wrong(problem: &str) -> Error {
-    Error::argument("text_generation", problem).with_help(format!("\n{USAGE}"))
+    Error::argument("text_generation", problem).with_help("--help lists all options")
+}
+
+/// A hint at the option that may be meant.
+fn similar(wrong: &str) -> String {
+    let known = USAGE.split_whitespace().filter(|word| word.starts_with("--")).chain(["--help"]);
+    let close = known.map(|option| (distance(option, wrong), option)).min();
+    close.filter(|(steps, _)| *steps <= 2).map_or(String::new(), |(_, option)| format!("; is {option} meant?"))
+}
+
+/// How many letters have to be put in, taken out or replaced to make one word of another (Levenshtein, 1965).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
 }
 
 fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {

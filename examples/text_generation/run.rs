@@ -25,27 +25,31 @@ use crate::saved::{self, LanguageModel};
 use crate::stories;
 
 /// Two stories that are asked for, which are not in the corpus.
-const TITLES: [&str; 2] = ["The story of Nora the fox and the lost lantern", "《小熊豆豆和不见了的望远镜》"];
+const TITLES: [&str; 2] = ["The story of Nora the fox and the lost lantern", "《小熊豆包和不见了的望远镜》"];
 
 /// Continues a prompt with a model that an earlier run has saved.
 pub fn generate_only(options: &Options, folder: &Path) -> Result<Value> {
     let path = saved::file(folder);
     match TextPipeline::<Gpt>::open(&path) {
-        Ok(gpt) => opened(&gpt, options),
+        Ok(gpt) => opened(&gpt, options, saved::end(&path)?),
         // Or is it the other kind of model? If not, the first error says more.
         Err(e) => match TextPipeline::<RecurrentLm>::open(&path) {
-            Ok(recurrent) => opened(&recurrent, options),
+            Ok(recurrent) => opened(&recurrent, options, saved::end(&path)?),
             Err(_) => Err(e.with_help("--load takes the --out folder of an earlier run")),
         },
     }
 }
 
-fn opened(pipeline: &TextPipeline<impl LanguageModel>, options: &Options) -> Result<Value> {
+fn opened(pipeline: &TextPipeline<impl LanguageModel>, options: &Options, end: Option<String>) -> Result<Value> {
     let Some(prompt) = &options.prompt else {
         return Err(Error::argument("text_generation", "--load needs a --prompt TEXT to continue"));
     };
     let (model, tokenizer) = (pipeline.model(), pipeline.tokenizer());
-    let sample = GenerateOptions::new().sampler(options.sampler()?).sliding_window().max_new_tokens(options.new_tokens);
+    let mut sample =
+        GenerateOptions::new().sampler(options.sampler()?).sliding_window().max_new_tokens(options.new_tokens);
+    if let Some(end) = end {
+        sample = sample.stop_text(&end);
+    }
     let read = tokenizer.decode(&tokenizer.encode(prompt)?)?;
     if read != *prompt {
         println!("Its tokenizer knows the prompt as: {read}\n");
@@ -226,7 +230,7 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
         .smooth_line("training", course.losses.iter().copied(), (course.losses.len() / 25).max(1))
         .xy_line("validation", course.validation.iter().copied())
         .save(&chart)?;
-    saved::save(&model, &*corpus.tokenizer, &options.out)?;
+    saved::save(&model, &*corpus.tokenizer, options.corpus.is_none().then_some(stories::END), &options.out)?;
 
     let sample = sample.max_new_tokens(options.new_tokens);
     let mut texts = Vec::new();

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use demotic::io::safetensors::Reader;
+use demotic::io::{Attachment, Metadata};
 use demotic::layers::Architecture;
 use demotic::models::CausalLm;
 use demotic::prelude::*;
@@ -17,6 +19,20 @@ pub fn file(folder: &Path) -> PathBuf {
     folder.join("model.safetensors")
 }
 
-pub fn save(model: &impl LanguageModel, tokenizer: &dyn Tokenizer, folder: &Path) -> Result<()> {
-    model.save_with(tokenizer, file(folder))
+/// What ends a text, in the file's metadata.
+const END: &str = "text_generation.end";
+
+/// Writes a model, and what ends a text if the model has learnt texts that end.
+pub fn save(model: &impl LanguageModel, tokenizer: &dyn Tokenizer, end: Option<&str>, folder: &Path) -> Result<()> {
+    let mut metadata = Metadata::new();
+    tokenizer.attach(&mut metadata)?;
+    if let Some(end) = end {
+        metadata.insert(END, end);
+    }
+    model.save_with(&metadata, file(folder))
+}
+
+/// What ends the texts of a model that was saved.
+pub fn end(path: &Path) -> Result<Option<String>> {
+    Ok(Reader::open(path)?.metadata().get(END).map(String::from))
 }

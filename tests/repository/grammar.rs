@@ -61,11 +61,11 @@ fn other_sentences_are_refused() -> Result<()> {
         assert!(!english.accepts(wrong), "{wrong}");
     }
     let chinese = Language::Chinese.grammar()?;
-    assert!(chinese.accepts("豆豆坐在路边，心里非常难过。"));
+    assert!(chinese.accepts("豆包坐在路边，心里非常难过。"));
     for wrong in [
-        "豆豆坐在路边，心里非常难过",
-        "豆豆坐在，心里非常难过。",
-        "从前，大海边住着一只勇敢的小马，大家都叫它小马豆豆。",
+        "豆包坐在路边，心里非常难过",
+        "豆包坐在，心里非常难过。",
+        "从前，大海边住着一只勇敢的小马，大家都叫它小马豆包。",
     ] {
         assert!(!chinese.accepts(wrong), "{wrong}");
     }
