@@ -60,7 +60,7 @@
 //! | | |
 //! |---|---|
 //! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `i8`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
-//! | [layers] | dense, convolution, embedding, normalisation, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
+//! | [layers] | dense, convolution, embedding, normalisation of features and channels, pooling, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
 //! | [models] | linear regression, perceptrons, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
 //! | [losses] | of numbers, classes, labels, distributions, regions, pairs, triplets, sequences (CTC), critics: some forty of them |
 //! | [optimizers] | SGD, Adam, AdamW, RMSProp, AdaGrad; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |

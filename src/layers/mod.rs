@@ -5,6 +5,7 @@
 
 mod activation;
 mod attention;
+mod batch_norm;
 mod bilinear;
 mod combine;
 mod convolution;
@@ -13,11 +14,13 @@ mod drop_connect;
 mod dropout;
 mod embedding;
 mod embedding_bag;
+mod group_norm;
 mod kv_cache;
 mod linear;
 mod lora;
 mod norm;
 mod parametric;
+mod pool;
 mod position;
 mod recurrent;
 mod registry;
@@ -27,6 +30,7 @@ mod transformer;
 pub use self::core::*;
 pub use activation::*;
 pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
+pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d};
 pub use bilinear::Bilinear;
 pub use combine::{Join, Lambda, Parallel, TimeDistributed};
 pub use convolution::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
@@ -34,11 +38,17 @@ pub use drop_connect::DropConnect;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use embedding_bag::{BagMode, EmbeddingBag};
+pub use group_norm::{GroupNorm, LocalResponseNorm};
 pub use kv_cache::KvCache;
 pub use linear::Linear;
 pub use lora::{Lora, LoraExt};
 pub use norm::{LayerNorm, RmsNorm};
 pub use parametric::{Prelu, Rrelu};
+pub use pool::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+    AvgPool1d, AvgPool2d, AvgPool3d, GlobalAvgPool, GlobalMaxPool, LpPool1d, LpPool2d, LpPool3d, MaxPool1d, MaxPool2d,
+    MaxPool3d,
+};
 pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,

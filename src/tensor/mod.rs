@@ -64,6 +64,7 @@ pub(crate) type Node = Arc<dyn Any + Send + Sync>;
 /// | multiply matrices | [`matmul`](Self::matmul), [`dot`](Self::dot), [`outer`](Self::outer), [`linear`](Self::linear), [`einsum`](Self::einsum) |
 /// | convolve | [`conv1d`](Self::conv1d), [`conv2d`](Self::conv2d), [`conv3d`](Self::conv3d), [`conv_transpose2d`](Self::conv_transpose2d) |
 /// | build networks | [`relu`](Self::relu), [`gelu`](Self::gelu), [`silu`](Self::silu), [`sigmoid`](Self::sigmoid), [`softmax`](Self::softmax), [`dropout`](Self::dropout), [`layer_norm`](Self::layer_norm), [`rms_norm`](Self::rms_norm), [`embedding`](Self::embedding), [`attention`](Self::attention), [`rotary`](Self::rotary) |
+/// | work on images | [`max_pool2d`](Self::max_pool2d), [`avg_pool2d`](Self::avg_pool2d), [`adaptive_avg_pool2d`](Self::adaptive_avg_pool2d), [`lp_pool2d`](Self::lp_pool2d), [`max_unpool2d`](Self::max_unpool2d), [`batch_norm`](Self::batch_norm), [`group_norm`](Self::group_norm), [`local_response_norm`](Self::local_response_norm) |
 /// | differentiate | [`tracked`](Self::tracked), [`backward`](Self::backward), [`backward_retain`](Self::backward_retain), [`detach`](Self::detach), [`is_tracked`](Self::is_tracked) |
 /// | convert the type | [`to_dtype`](Self::to_dtype) |
 ///

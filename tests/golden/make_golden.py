@@ -32,6 +32,8 @@ FAMILIES = [
     "more_layers",
     "norms",
     "convolution",
+    "channel_norms",
+    "pooling",
     "losses",
     "more_losses",
     "optimizers",

@@ -22,4 +22,5 @@ mod seq2seq;
 mod sources;
 mod token_layers;
 mod transformer;
+mod vision;
 mod weights;

@@ -17,6 +17,7 @@
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
 //! | [`gemm`] | matrix products |
+//! | [`windows`], [`batch_norm`] | images: sums and maxima over windows, statistics of channels |
 //! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
 //!
@@ -30,6 +31,7 @@
 //! then compiled without the instruction set, ten times slower; make it a function with `#[inline(always)]`.
 
 pub(crate) mod attention;
+pub(crate) mod batch_norm;
 pub(crate) mod block;
 pub(crate) mod cache;
 pub(crate) mod cast;
@@ -60,6 +62,7 @@ pub(crate) mod sort;
 #[cfg(test)]
 mod tests;
 mod walk;
+pub(crate) mod windows;
 
 pub(crate) use math::Real;
 use walk::count;

@@ -14,6 +14,7 @@ mod reductions;
 mod row;
 mod shape_index;
 mod source;
+mod vision;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,7 @@ fn families() -> Vec<Vec<Row>> {
         fused::rows(),
         losses::rows(),
         recurrent::rows(),
+        vision::rows(),
     ]
 }
 
@@ -84,6 +86,11 @@ fn loss_gradients() {
 #[test]
 fn recurrent_gradients() {
     check(recurrent::rows());
+}
+
+#[test]
+fn vision_gradients() {
+    check(vision::rows());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! results are put is decided here. What does not fit is an internal error: operations compare shapes and types before.
 
 mod attention;
+mod batch_norm;
 mod cache;
 mod cross_entropy;
 mod ctc;
@@ -14,8 +15,10 @@ mod penalty;
 mod recurrent;
 mod rotary;
 mod softmax;
+mod windows;
 
 pub(crate) use attention::{Attention, AttentionSizes, attention, attention_backward, dropout_factors};
+pub(crate) use batch_norm::{Channels, channel_affine, channel_moments, channel_products};
 pub(crate) use cache::write_rows;
 pub(crate) use cross_entropy::{CrossEntropy, cross_entropy, cross_entropy_backward};
 pub(crate) use ctc::{CtcSequences, ctc, ctc_backward};
@@ -28,11 +31,12 @@ pub use recurrent::RecurrentUnit;
 pub(crate) use recurrent::{Operands as SweepOperands, Span, Sweep, Swept, sweep, sweep_backward};
 pub(crate) use rotary::{Rotation, rotary};
 pub(crate) use softmax::{Softmax, softmax, softmax_backward};
+pub(crate) use windows::{Grid, Windows, window_max, window_pick, window_put, window_sum};
 
 use crate::tensor::{DType, Tensor};
 
 /// The type that fused loops compute a type in: `F32`, unless it is `F64`.
-fn computed(dtype: DType) -> DType {
+pub(crate) fn computed(dtype: DType) -> DType {
     if dtype == DType::F64 { DType::F64 } else { DType::F32 }
 }
 

@@ -8,7 +8,7 @@ use crate::tensor::kernels::cross_entropy::{Criterion, cross_entropy};
 use crate::tensor::kernels::gemm::{MatRef, gemm};
 use crate::tensor::kernels::index::{self, Along, Part, Place};
 use crate::tensor::kernels::ops::{BinaryOp, UnaryOp};
-use crate::tensor::kernels::{Strided, copy, optim, penalty, reduce, scan, softmax, sort};
+use crate::tensor::kernels::{Strided, batch_norm, copy, optim, penalty, reduce, scan, softmax, sort, windows};
 
 /// What a kernel makes of an output of this length.
 type Case = (&'static str, usize, fn(&mut [f32]));
@@ -17,6 +17,19 @@ const X: [f32; 12] = [1.0; 12];
 
 fn strided(strides: &[usize]) -> Strided<'_, f32> {
     Strided { data: &X, strides }
+}
+
+/// Two windows of two places each.
+fn pairs() -> windows::Windows {
+    windows::Windows { first: vec![0, 2], count: vec![2, 2], step: 1 }
+}
+
+fn one() -> windows::Windows {
+    windows::Windows { first: vec![0], count: vec![1], step: 1 }
+}
+
+fn grid<'a>(pairs: &'a windows::Windows, one: &'a windows::Windows) -> windows::Grid<'a> {
+    windows::Grid { outer: 3, sizes: [1, 1, 4], inner: 1, windows: [one, one, pairs] }
 }
 
 /// Kernels for twelve elements or rows of four, with the length of the output that fits.
@@ -52,6 +65,15 @@ fn cases() -> Vec<Case> {
         ("take_rows", 6, |out| index::take_rows(&X, 4, 1, &[3, 0], out)),
         ("gather", 3, |out| {
             index::gather(&X, Along { shape: &[3, 1], strides: &[4, 0], stride: 1 }, &[0, 1, 2], out);
+        }),
+        ("window sum", 6, |out| windows::sum(grid(&pairs(), &one()), 1.0, &X, out)),
+        ("window max", 6, |out| windows::max(grid(&pairs(), &one()), &X, out, &mut [0; 6])),
+        ("window pick", 6, |out| windows::pick(grid(&pairs(), &one()), &X, &[0; 6], out)),
+        ("window put", 12, |out| windows::put(grid(&pairs(), &one()), &X[..6], &[0; 6], out)),
+        ("channel affine", 12, |out| {
+            let each = &X[..2];
+            let affine = batch_norm::Affine { mean: each, scale: each, shift: each, with: None };
+            batch_norm::affine(batch_norm::Channels { outer: 2, channels: 2, inner: 3 }, affine, &X, out);
         }),
         ("sgd", 12, |out| {
             let rule =

@@ -2,6 +2,7 @@
 //! instruction set, and numbers of threads.
 
 mod copy;
+mod images;
 mod layer_norm;
 pub(super) mod loops;
 mod map;
