@@ -81,6 +81,7 @@
 //! | `progress` | yes | progress bars in the [`Trainer`](train::Trainer) |
 //! | `interrupt` | yes | Ctrl-C ends a training that keeps checkpoints with one more (on Unix) |
 //! | `plot` | | charts as SVG and PNG: `train::plot` |
+//! | `image` | | folders of PNG and JPEG files as data: [`data::ImageDataset`] |
 //! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |
 //!
 //! Build with `--release`. Without it everything takes many times as long.

@@ -31,8 +31,8 @@
 //! # Ok::<(), demotic::Error>(())
 //! ```
 //!
-//! Language models learn from [`NextTokens`] of a long text, or from [`Sentences`]. Images and whatever else yields batches
-//! implement [`Dataset`].
+//! Language models learn from [`NextTokens`] of a long text, or from [`Sentences`], classifiers of pictures from an [`ImageDataset`].
+//! Whatever else yields batches implements [`Dataset`].
 
 mod batches;
 mod column;
@@ -42,6 +42,7 @@ mod dataset;
 mod dates;
 mod describe;
 mod display;
+mod images;
 mod number;
 mod preprocess;
 mod row;
@@ -58,6 +59,9 @@ pub(crate) use cursor::{Cursor, Pick};
 pub use dataset::{Dataset, TensorDataset};
 pub use dates::DatePart;
 pub(crate) use display::{shorten, width as text_width};
+pub use images::{Amount, ImageDataset, Transforms, read_cifar10, read_cifar100, read_idx, read_mnist};
+#[cfg(feature = "image")]
+pub use images::{Channels, read_image, write_image};
 pub use preprocess::{Impute, Preprocessor, PreprocessorBuilder, Scaling, Unseen};
 pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, PaddedSequences, Padding, Sentences, document_mask};
 pub use split::{Fold, Folds, KFold};

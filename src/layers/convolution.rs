@@ -130,6 +130,9 @@ macro_rules! layer {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
                 // Not a closure, in which the caller's line would be lost.
+                if let Err(e) = self.weight.begin_pass(mode) {
+                    return mode.here(Err(e));
+                }
                 let y = match self.weight.value() {
                     Ok(weight) => x.$op(&weight, self.bias.as_deref(), &self.options),
                     Err(e) => Err(e),

@@ -114,7 +114,12 @@ impl Architecture for Linear {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        mode.here(self.weight.linear(x, self.bias.as_deref()))
+        // Not a closure, in which the caller's line would be lost.
+        let y = match self.weight.begin_pass(mode) {
+            Ok(()) => self.weight.linear(x, self.bias.as_deref()),
+            Err(e) => Err(e),
+        };
+        mode.here(y)
     }
 }
 

@@ -18,7 +18,9 @@ mod group_norm;
 mod kv_cache;
 mod linear;
 mod lora;
+mod noise;
 mod norm;
+mod padding;
 mod parametric;
 mod pool;
 mod position;
@@ -26,6 +28,8 @@ mod recurrent;
 mod registry;
 mod shape;
 mod transformer;
+mod upsample;
+mod weight_norm;
 
 pub use self::core::*;
 pub use activation::*;
@@ -42,7 +46,13 @@ pub use group_norm::{GroupNorm, LocalResponseNorm};
 pub use kv_cache::KvCache;
 pub use linear::Linear;
 pub use lora::{Lora, LoraExt};
+pub use noise::{AlphaDropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout, GaussianNoise, StochasticDepth};
 pub use norm::{LayerNorm, RmsNorm};
+pub use padding::{
+    CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, ReflectionPad1d,
+    ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, ZeroPad1d, ZeroPad2d,
+    ZeroPad3d,
+};
 pub use parametric::{Prelu, Rrelu};
 pub use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
@@ -59,6 +69,8 @@ pub use transformer::{
     Transformer, TransformerActivation, TransformerCache, TransformerDecoder, TransformerDecoderLayer,
     TransformerEncoder, TransformerEncoderLayer, TransformerMasks, TransformerOptions,
 };
+pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
+pub use weight_norm::{SpectralNorm, WeightNorm};
 
 pub(crate) use self::core::{Count, check_memory, inside, matches};
 pub(crate) use recurrent::Stack;

@@ -3,6 +3,7 @@
 //! | | for |
 //! |---|---|
 //! | [`Mlp`] | tables of numbers: a few dense layers with activations and dropout |
+//! | [`ConvNet`], [`LeNet`] | images: convolutions that say what is on them |
 //! | [`Gpt`] | text: a decoder-only transformer that predicts the next token |
 //! | [`RecurrentLm`] | text: predicts the next token with an LSTM, GRU or plain recurrent network |
 //! | [`TransformerClassifier`] | text: which class a sequence of tokens belongs to |
@@ -11,11 +12,12 @@
 //!
 //! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
 //!
-//! In the sources, each kind of data has a folder: `text`, `tabular`.
+//! In the sources, each kind of data has a folder: `text`, `tabular`, `vision`.
 
 mod options;
 mod tabular;
 mod text;
+mod vision;
 
 pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
 pub use text::{
@@ -25,3 +27,4 @@ pub use text::{
     Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, TextContinuation,
     TextGenerator, Token, TokenEmbedding, TransformerClassifier, TransformerClassifierConfig, gpt,
 };
+pub use vision::{ConvBlock, ConvNet, ConvNetConfig, LeNet, LeNetConfig};

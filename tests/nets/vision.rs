@@ -1,5 +1,6 @@
 //! Layers of images: what they say of mistakes, what they keep, and what they do in a repeated pass.
 
+use demotic::autograd::{GridPadding, InterpolateOptions, Interpolation, UnfoldOptions};
 use demotic::layers::*;
 use demotic::{DType, ErrorKind, Result, Rng, Tensor, sequential, tensor};
 
@@ -228,4 +229,168 @@ fn threads_and_layouts_do_not_matter() {
         let far = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(far < 1e-4, "{far}");
     }
+}
+
+#[test]
+fn resizing_says_what_does_not_fit() {
+    let x = images(&[1, 2, 4, 6]);
+    let to = |options: InterpolateOptions| message(x.interpolate(&options));
+    assert_eq!(to(InterpolateOptions::size(0)), "interpolate: a size of [0], expected 1 or 2 positive numbers");
+    assert_eq!(
+        to(InterpolateOptions::size([1, 2, 3])),
+        "interpolate: a size of [1, 2, 3], expected 1 or 2 positive numbers"
+    );
+    assert_eq!(to(InterpolateOptions::scale(-1.0)), "interpolate: a scale of [-1.0], expected 1 or 2 positive numbers");
+    assert_eq!(
+        to(InterpolateOptions::scale(f64::NAN)),
+        "interpolate: a scale of [NaN], expected 1 or 2 positive numbers"
+    );
+    assert_eq!(to(InterpolateOptions::scale(0.2)), "interpolate: [4, 6] places become [0, 1]: none");
+    assert_eq!(
+        to(InterpolateOptions::size(2).align_corners(true)),
+        "interpolate: align_corners with Nearest, which has none"
+    );
+    assert_eq!(
+        message(images(&[2, 3]).interpolate(&InterpolateOptions::size(2))),
+        "interpolate: the input has shape [2, 3], expected 3 to 5 dimensions"
+    );
+    for size in [usize::MAX, 1 << 62, 1 << 40] {
+        assert!(x.interpolate(&InterpolateOptions::size(size)).is_err());
+        assert!(images(&[0, 2, 4, 6]).interpolate(&InterpolateOptions::size(size)).is_err());
+        assert!(x.interpolate(&InterpolateOptions::scale(size as f64)).is_err());
+    }
+    assert!(x.interpolate(&InterpolateOptions::scale(f64::MAX)).is_err());
+}
+
+#[test]
+fn windows_as_columns_say_what_does_not_fit() {
+    let x = images(&[1, 2, 4, 6]);
+    assert_eq!(
+        message(x.im2col(&UnfoldOptions::new(5))),
+        "im2col: a kernel that spans 5 for 4 with a padding of 0 on each side"
+    );
+    assert_eq!(message(x.im2col(&UnfoldOptions::new(0))), "im2col: the kernel is [0], expected at least 1");
+    assert_eq!(
+        message(images(&[2, 3]).im2col(&UnfoldOptions::new(1))),
+        "im2col: the input has shape [2, 3], expected [batch, channels, height, width]"
+    );
+    assert_eq!(
+        message(images(&[1, 9, 4]).col2im([3, 3], &UnfoldOptions::new(2))),
+        "col2im: the input has shape [1, 9, 4], expected [batch, a multiple of 4, 4] for an image of [3, 3]"
+    );
+    for size in [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 40] {
+        assert!(x.im2col(&UnfoldOptions::new(size)).is_err());
+        assert!(x.im2col(&UnfoldOptions::new(size).padding(size)).is_err());
+        assert!(x.im2col(&UnfoldOptions::new(2).padding(size)).is_err());
+        assert!(x.im2col(&UnfoldOptions::new(2).dilation(size)).is_err());
+        assert!(x.flatten(2, -1).unwrap().col2im([size, size], &UnfoldOptions::new(2)).is_err());
+    }
+    assert_eq!(message(x.pixel_shuffle(2)), "pixel_shuffle: 2 channels of [1, 2, 4, 6], expected a multiple of 4");
+    assert_eq!(message(x.pixel_shuffle(0)), "pixel_shuffle: a factor of 0, expected at least 1");
+    assert_eq!(message(x.pixel_unshuffle(3)), "pixel_unshuffle: an image of 4 by 6, expected multiples of 3");
+    assert!(x.pixel_shuffle(usize::MAX).is_err() && x.pixel_unshuffle(usize::MAX).is_err());
+}
+
+#[test]
+fn warping_says_what_does_not_fit() {
+    let (x, grid) = (images(&[1, 2, 4, 6]), images(&[1, 3, 3, 2]));
+    let sample = |x: &Tensor, grid: &Tensor, mode| x.grid_sample(grid, mode, GridPadding::Zeros, false);
+    assert_eq!(
+        message(sample(&x, &images(&[1, 3, 3, 3]), Interpolation::Linear)),
+        "grid_sample: a grid of shape [1, 3, 3, 3] for an input of shape [1, 2, 4, 6]"
+    );
+    assert_eq!(
+        message(sample(&x, &grid, Interpolation::Area)),
+        "grid_sample: the mode Area for 2 dimensions of places"
+    );
+    assert_eq!(
+        message(images(&[1, 2, 3]).affine_grid(&[1, 1, 2], false)),
+        "affine_grid: matrices of shape [1, 2, 3] for images of [1, 1, 2]"
+    );
+    assert!(images(&[1, 2, 3]).affine_grid(&[1, 1, 1 << 40, 1 << 40], false).is_err());
+    // What is no number, or far away, is beyond the edge, and has no gradient.
+    let hostile = tensor![[[[f32::NAN, 0.0], [f32::INFINITY, 0.0], [1e30, -1e30], [0.0, 0.0]]]].tracked().unwrap();
+    for mode in [Interpolation::Nearest, Interpolation::Linear, Interpolation::Cubic] {
+        let y = sample(&Tensor::ones([1, 1, 3, 3]).unwrap(), &hostile, mode).unwrap();
+        let y = y.to_vec::<f32>().unwrap();
+        assert!(y[..3] == [0.0; 3] && (y[3] - 1.0).abs() < 1e-6, "{mode:?}: {y:?}");
+    }
+}
+
+#[test]
+fn margins_are_one_number_or_two_for_each_dimension() {
+    let x = images(&[1, 2, 3]);
+    let e = ZeroPad2d::new([1, 2, 3]).predict(&x).unwrap_err();
+    assert_eq!(e.message(), "ZeroPad2d: margins [1, 2, 3], expected 1 or 4 numbers");
+    assert_eq!(e.help(), Some("left, right, then top, bottom, then front, back"));
+    assert_eq!(message(ReflectionPad1d::new(3).predict(&x)), "pad_reflect: a margin of 3 for dimension 2 of [1, 2, 3]");
+}
+
+#[test]
+fn what_is_random_only_is_so_in_training() {
+    let x = images(&[4, 6, 3, 3]);
+    let layers: Vec<Box<dyn Layer>> = vec![
+        Box::new(Dropout2d::new(0.5).unwrap()),
+        Box::new(AlphaDropout::new(0.5).unwrap()),
+        Box::new(FeatureAlphaDropout::new(0.5).unwrap()),
+        Box::new(StochasticDepth::new(0.5).unwrap()),
+        Box::new(GaussianNoise::new(0.5).unwrap()),
+    ];
+    for layer in &layers {
+        assert_eq!(layer.predict(&x).unwrap().to_f64_vec(), x.to_f64_vec(), "{}", layer.kind());
+        let train = |seed| layer.forward(&x, &mut Mode::train(&mut Rng::seed(seed))).unwrap().to_f64_vec();
+        assert_eq!(train(1), train(1), "{}", layer.kind());
+        assert_ne!(train(1), train(2), "{}", layer.kind());
+    }
+    assert_eq!(
+        Dropout2d::new(1.5).unwrap_err().message(),
+        "Dropout2d::new: p is 1.5, expected a probability from 0 to 1"
+    );
+    assert_eq!(
+        GaussianNoise::new(-1.0).unwrap_err().message(),
+        "GaussianNoise::new: std is -1, expected a number from 0 on"
+    );
+    let mut rng = Rng::seed(0);
+    let y = Dropout2d::new(0.5).unwrap().forward(&images(&[3, 3]), &mut Mode::train(&mut rng));
+    assert_eq!(message(y), "Dropout2d: the input has shape [3, 3], expected 3 or 4 dimensions");
+    // Everything is dropped, and nothing is divided by nothing.
+    for layer in [&AlphaDropout::new(1.0).unwrap() as &dyn Layer, &StochasticDepth::new(1.0).unwrap()] {
+        let y = layer.forward(&x, &mut Mode::train(&mut rng)).unwrap();
+        assert_eq!(y.abs().max().unwrap().item().unwrap(), 0.0);
+    }
+}
+
+/// The mean and variance of what goes through are those of the paper, over many draws.
+#[test]
+fn alpha_dropout_keeps_mean_and_variance() {
+    let mut rng = Rng::seed(5);
+    let x = Tensor::normal([200_000], 0.0, 1.0, &mut rng).unwrap();
+    for p in [0.1, 0.5, 0.9] {
+        let y = AlphaDropout::new(p).unwrap().forward(&x, &mut Mode::train(&mut rng)).unwrap();
+        let (mean, variance) = (y.mean().item().unwrap(), y.var(0.0).item().unwrap());
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{p}: {mean}, {variance}");
+    }
+}
+
+#[test]
+fn norms_of_weights_can_be_merged_and_say_what_does_not_fit() {
+    let mut rng = Rng::seed(6);
+    let mut layer = Linear::new(4, 3, &mut rng).unwrap();
+    let norm = WeightNorm::new(&layer.weight).unwrap();
+    layer.weight.adapt(norm).unwrap();
+    let x = images(&[2, 4]);
+    let before = layer.predict(&x).unwrap().to_f64_vec();
+    let norm = layer.weight.merge().unwrap().unwrap();
+    layer.weight.unmerge(norm).unwrap();
+    let after = layer.predict(&x).unwrap().to_f64_vec();
+    assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-6));
+    let vector = Weight::new(tensor![1.0, 2.0]).unwrap();
+    let e = SpectralNorm::new(&vector, &mut rng).unwrap_err();
+    assert_eq!(e.message(), "spectral_norm: a weight of shape [2], expected two dimensions or more");
+    // In evaluation the singular vectors stay what they are.
+    let mut layer = Linear::new(4, 3, &mut rng).unwrap();
+    let norm = SpectralNorm::new(&layer.weight, &mut rng).unwrap();
+    layer.weight.adapt(norm).unwrap();
+    let twice = [(); 2].map(|()| layer.forward(&x, &mut Mode::eval()).unwrap().to_f64_vec());
+    assert_eq!(twice[0], twice[1]);
 }

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod data;
+mod images;
 mod language_data;
 mod metrics;
 mod names;

@@ -73,6 +73,11 @@ impl Image {
         self.shape_of(self.x.shape()[0], sizes)
     }
 
+    /// The dimension of `x` that is the depth.
+    pub(super) fn first_place(&self) -> usize {
+        if self.last { 1 } else { 2 }
+    }
+
     /// A tensor with a number for each place that broadcasts to all channels: from one of shape `[d, h, w]`.
     pub(super) fn for_channels(&self, numbers: &Tensor) -> Result<Tensor> {
         if self.last { numbers.unsqueeze(3) } else { Ok(numbers.clone()) }

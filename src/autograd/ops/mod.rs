@@ -20,7 +20,9 @@ pub(crate) mod embedding;
 mod exp_log;
 mod extremes;
 mod gather;
+pub(crate) mod grid_sample;
 mod image;
+pub(crate) mod interpolate;
 mod join;
 mod layer_norm;
 pub(crate) mod likelihood;
@@ -48,6 +50,7 @@ pub(crate) mod squared_error;
 mod sum;
 mod triangle;
 mod trigonometric;
+pub(crate) mod unfold;
 
 pub(crate) use composed_activation::check_slopes;
 

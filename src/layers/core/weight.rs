@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::mode::Mode;
 use super::module::{Module, Role, Visitor, VisitorMut};
 use super::param::Param;
 use crate::autograd;
@@ -83,6 +84,16 @@ pub trait Adapter: Module + CloneAdapter {
     #[track_caller]
     fn value(&self, weight: &Tensor) -> Result<Tensor>;
 
+    /// Called by layers before each pass in which they use the weight: for adapters that change with every pass in training, by what
+    /// they keep in [buffers](super::Buffer).
+    ///
+    /// # Errors
+    /// If it does not fit the weight.
+    fn begin_pass(&self, weight: &Weight, mode: &Mode<'_>) -> Result<()> {
+        let _ = (weight, mode);
+        Ok(())
+    }
+
     /// The weight of which the adapter would make `value`, up to rounding.
     ///
     /// # Errors
@@ -151,6 +162,17 @@ impl Weight {
     #[track_caller]
     pub fn new(value: Tensor) -> Result<Self> {
         Ok(Self::Dense(Param::new(value)?))
+    }
+
+    /// Tells the adapter, if there is one, that a layer is about to use the weight in a pass: see [`Adapter::begin_pass`].
+    ///
+    /// # Errors
+    /// Those of the adapter.
+    pub fn begin_pass(&self, mode: &Mode<'_>) -> Result<()> {
+        match self {
+            Self::Dense(_) => Ok(()),
+            Self::Adapted(Adapted { base, adapter }) => adapter.begin_pass(base, mode),
+        }
     }
 
     /// What the weight stands for, with everything that an adapter changes. Gradients go through it; without an adapter it

@@ -17,7 +17,7 @@
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
 //! | [`gemm`] | matrix products |
-//! | [`windows`], [`batch_norm`] | images: sums and maxima over windows, statistics of channels |
+//! | [`windows`], [`resample`], [`batch_norm`] | images: sums and maxima over windows, other sizes, statistics of channels |
 //! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
 //!
@@ -52,6 +52,7 @@ pub(crate) mod penalty;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod renorm;
+pub(crate) mod resample;
 pub(crate) mod rotary;
 mod rows;
 pub(crate) mod scan;

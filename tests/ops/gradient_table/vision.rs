@@ -1,12 +1,12 @@
 //! Operations on images: pooling, norms of channels.
 
-use demotic::autograd::PoolOptions;
+use demotic::autograd::{GridPadding, InterpolateOptions, Interpolation, PoolOptions, UnfoldOptions};
 use demotic::{Result, Tensor};
 
 use super::row::{Row, spread};
 
 pub(super) fn rows() -> Vec<Row> {
-    [pools(), channel_norms()].into_iter().flatten().collect()
+    [pools(), channel_norms(), images()].into_iter().flatten().collect()
 }
 
 fn x(shape: &[usize]) -> Tensor {
@@ -84,5 +84,43 @@ fn channel_norms() -> Vec<Row> {
         )
         .not_broadcast(),
         Row::new("window_sum", |x| x[0].local_response_norm(3, 0.7, 0.75, 1.0), [x(&[2, 4, 2])]),
+    ]
+}
+
+/// Other sizes, windows as columns, warping, and weights whose norm is fixed.
+fn images() -> Vec<Row> {
+    let to = |mode| move |options: InterpolateOptions| options.mode(mode);
+    let (linear, cubic) = (to(Interpolation::Linear), to(Interpolation::Cubic));
+    let unfold = || UnfoldOptions::new([2, 1]).padding(1).stride([1, 2]);
+    let grid = || spread(&[1, 2, 2, 2], -1.1, 1.05);
+    let sample = |mode, padding, align| move |x: &[Tensor]| x[0].grid_sample(&x[1], mode, padding, align);
+    vec![
+        Row::new("interpolate", move |x| x[0].interpolate(&linear(InterpolateOptions::size(5))), [x(&[1, 2, 3])]),
+        Row::new(
+            "interpolate",
+            move |x| Ok(x[0].interpolate(&cubic(InterpolateOptions::scale(1.6)))?.sin()),
+            [x(&[1, 1, 2, 3])],
+        ),
+        Row::new("interpolate", |x| x[0].interpolate(&InterpolateOptions::size(2)), [x(&[1, 1, 2, 3, 2])]),
+        Row::new(
+            "interpolate",
+            move |x| channels_last(&x[0])?.interpolate(&linear(InterpolateOptions::size([3, 2]).align_corners(true))),
+            [x(&[1, 2, 2, 3])],
+        ),
+        Row::new("index_select", move |x| Ok(x[0].im2col(&unfold())?.square()), [x(&[1, 2, 3, 2])]),
+        Row::new("index_add", move |x| Ok(x[0].col2im([2, 2], &unfold())?.square()), [x(&[1, 4, 6])]),
+        Row::new("permute", |x| Ok(x[0].pixel_shuffle(2)?.square()), [x(&[1, 4, 2, 1])]),
+        Row::new("permute", |x| channels_last(&x[0])?.pixel_unshuffle(2), [x(&[1, 2, 2, 4])]),
+        Row::new("index_select", sample(Interpolation::Linear, GridPadding::Zeros, false), [x(&[1, 2, 3, 2]), grid()])
+            .not_broadcast(),
+        Row::new("remainder", sample(Interpolation::Linear, GridPadding::Reflection, true), [x(&[1, 1, 3, 4]), grid()])
+            .not_broadcast(),
+        Row::new("clamp", sample(Interpolation::Linear, GridPadding::Border, false), [x(&[1, 1, 3, 4]), grid()])
+            .not_broadcast(),
+        Row::new("index_select", sample(Interpolation::Cubic, GridPadding::Zeros, false), [x(&[1, 1, 3, 4]), grid()])
+            .not_broadcast(),
+        Row::new("round", sample(Interpolation::Nearest, GridPadding::Zeros, false), [x(&[1, 1, 3, 4]), grid()])
+            .not_broadcast(),
+        Row::new("matmul", |x| x[0].affine_grid(&[2, 1, 2, 3], false), [x(&[2, 2, 3])]),
     ]
 }

@@ -1,6 +1,6 @@
 //! Means and norms of windows.
 
-use super::{Image, PoolOptions, TargetSize, adaptive, record};
+use super::{Image, PoolOptions, TargetSize, adaptive, per_dimension, record};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused::{Grid, Windows, window_sum};
@@ -136,7 +136,7 @@ fn norm(name: &'static str, x: &Tensor, p: f64, options: &PoolOptions, dims: usi
     if options.padding.iter().any(|padding| *padding != 0) {
         return Err(Error::argument(name, format!("a padding of {:?}, which a norm cannot have", options.padding)));
     }
-    let kernel = PoolOptions::sizes(name, "kernel", &options.kernel, dims, 1)?;
+    let kernel = per_dimension(name, "kernel", &options.kernel, dims, 1)?;
     let image = Image::new(name, &x.powf(p), dims)?;
     let mean = average(name, &image, options)?;
     let sum = mean.mul_scalar(kernel.iter().map(|n| *n as f64).product());

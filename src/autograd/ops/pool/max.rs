@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Image, PoolOptions, TargetSize, adaptive, record};
+use super::{Image, PoolOptions, TargetSize, adaptive, per_dimension, record};
 use crate::error::{Error, Result};
 use crate::tensor::exec::fused::{Grid, Windows, window_max, window_pick, window_put};
 use crate::tensor::exec::index::{out_of_range, zeros};
@@ -158,10 +158,10 @@ fn unpooled(
         }
         shape[lead..].copy_from_slice(output);
     } else {
-        let kernel = PoolOptions::sizes(name, "kernel", &options.kernel, dims, 1)?;
+        let kernel = per_dimension(name, "kernel", &options.kernel, dims, 1)?;
         let stride = options.stride.as_deref().unwrap_or(&options.kernel);
-        let stride = PoolOptions::sizes(name, "stride", stride, dims, 1)?;
-        let padding = PoolOptions::sizes(name, "padding", &options.padding, dims, 0)?;
+        let stride = per_dimension(name, "stride", stride, dims, 1)?;
+        let padding = per_dimension(name, "padding", &options.padding, dims, 0)?;
         for (i, size) in shape[lead..].iter_mut().enumerate() {
             let i = i + 3 - dims;
             let grown = (*size - 1).saturating_mul(stride[i]).saturating_add(kernel[i]);

@@ -106,31 +106,14 @@ impl PoolOptions {
         self
     }
 
-    /// What is the same for all dimensions that have no number of their own.
-    #[track_caller]
-    fn sizes(name: &'static str, what: &str, sizes: &[usize], dims: usize, least: usize) -> Result<[usize; 3]> {
-        let mut all = [1; 3];
-        if sizes.len() != 1 && sizes.len() != dims {
-            let message = format!("the {what} is {sizes:?}, expected 1 or {dims} numbers");
-            return Err(Error::argument(name, message));
-        }
-        if sizes.iter().any(|size| *size < least) {
-            return Err(Error::argument(name, format!("the {what} is {sizes:?}, expected at least {least}")));
-        }
-        for (i, all) in all[3 - dims..].iter_mut().enumerate() {
-            *all = if sizes.len() == 1 { sizes[0] } else { sizes[i] };
-        }
-        Ok(all)
-    }
-
     /// The windows along all dimensions of an image.
     #[track_caller]
     fn windows(&self, name: &'static str, image: &Image) -> Result<[Along; 3]> {
         let dims = image.dims;
-        let kernel = Self::sizes(name, "kernel", &self.kernel, dims, 1)?;
-        let stride = Self::sizes(name, "stride", self.stride.as_deref().unwrap_or(&self.kernel), dims, 1)?;
-        let dilation = Self::sizes(name, "dilation", &self.dilation, dims, 1)?;
-        let mut padding = Self::sizes(name, "padding", &self.padding, dims, 0)?;
+        let kernel = per_dimension(name, "kernel", &self.kernel, dims, 1)?;
+        let stride = per_dimension(name, "stride", self.stride.as_deref().unwrap_or(&self.kernel), dims, 1)?;
+        let dilation = per_dimension(name, "dilation", &self.dilation, dims, 1)?;
+        let mut padding = per_dimension(name, "padding", &self.padding, dims, 0)?;
         padding[..3 - dims].fill(0);
         let along = |i: usize| {
             let window = Window { kernel: kernel[i], stride: stride[i], padding: padding[i], dilation: dilation[i] };
@@ -138,6 +121,29 @@ impl PoolOptions {
         };
         Ok([along(0)?, along(1)?, along(2)?])
     }
+}
+
+/// A number for each of three dimensions, from one for all of the last `dims` or one for each of them; 1 for those before.
+#[track_caller]
+pub(super) fn per_dimension(
+    name: &'static str,
+    what: &str,
+    sizes: &[usize],
+    dims: usize,
+    least: usize,
+) -> Result<[usize; 3]> {
+    let mut all = [1; 3];
+    if sizes.len() != 1 && sizes.len() != dims {
+        let message = format!("the {what} is {sizes:?}, expected 1 or {dims} numbers");
+        return Err(Error::argument(name, message));
+    }
+    if sizes.iter().any(|size| *size < least) {
+        return Err(Error::argument(name, format!("the {what} is {sizes:?}, expected at least {least}")));
+    }
+    for (i, all) in all[3 - dims..].iter_mut().enumerate() {
+        *all = if sizes.len() == 1 { sizes[0] } else { sizes[i] };
+    }
+    Ok(all)
 }
 
 /// The windows of one dimension.

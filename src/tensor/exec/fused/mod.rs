@@ -13,6 +13,7 @@ mod norm;
 mod optim;
 mod penalty;
 mod recurrent;
+mod resample;
 mod rotary;
 mod softmax;
 mod windows;
@@ -29,6 +30,7 @@ pub(crate) use optim::{
 pub(crate) use penalty::powers_slope;
 pub use recurrent::RecurrentUnit;
 pub(crate) use recurrent::{Operands as SweepOperands, Span, Sweep, Swept, sweep, sweep_backward};
+pub(crate) use resample::{Taps, resample};
 pub(crate) use rotary::{Rotation, rotary};
 pub(crate) use softmax::{Softmax, softmax, softmax_backward};
 pub(crate) use windows::{Grid, Windows, window_max, window_pick, window_put, window_sum};

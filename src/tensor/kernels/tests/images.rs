@@ -1,4 +1,5 @@
 use super::super::batch_norm::{Affine, Channels, affine, moments, products};
+use super::super::resample::{Taps, resample};
 use super::super::windows::{Grid, Windows, max, pick, put, sum};
 use super::*;
 
@@ -142,5 +143,31 @@ fn channels_of_all_kinds() {
                 );
             }
         });
+    }
+}
+
+/// Sums of places of one dimension, and the other way round: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
+#[test]
+fn taps_and_their_transpose() {
+    let mut taps = Taps::default();
+    for i in 0..9usize {
+        // None, one, or some, of which one counts twice.
+        taps.push((0..i % 4).map(|k| ((i * 3 + k * k) % 5, 0.25 * (k as f64 + 1.0))));
+    }
+    let back = taps.transposed(5);
+    for (outer, inner) in [(1, 1), (3, 1), (2, 7), (300, 40)] {
+        let (x, y): (Vec<f64>, Vec<f64>) = (numbers(outer * 5 * inner, 1), numbers(outer * 9 * inner, 2));
+        let forth = |threads| {
+            let mut out = vec![f64::NAN; y.len()];
+            parallel::with_threads(threads, || resample(&taps, 5, inner, &x, &mut out)).unwrap();
+            out
+        };
+        let (ax, mut aty) = (forth(1), vec![f64::NAN; x.len()]);
+        assert_eq!(ax, forth(3));
+        resample(&back, 9, inner, &y, &mut aty);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        assert!((dot(&ax, &y) - dot(&x, &aty)).abs() < 1e-9 * x.len() as f64);
+        // Place 1 of the first row is 1/4 of place 3, place 4 is nothing.
+        assert_eq!((ax[inner], ax[4 * inner]), (0.25 * x[3 * inner], 0.0));
     }
 }

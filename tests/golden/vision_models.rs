@@ -1,0 +1,48 @@
+//! Models of images against PyTorch: logits in training and in evaluation, and the gradients of inputs and parameters.
+
+use demotic::layers::*;
+use demotic::models::{ConvNet, ConvNetConfig, LeNet, LeNetConfig};
+use demotic::{Result, Rng, Tensor};
+
+#[test]
+fn vision_models() {
+    crate::golden::check("vision_models", &|case, inputs| {
+        let mut rng = Rng::seed(0);
+        if case.op == "LeNet" {
+            let config = LeNetConfig::new(case.attr("classes")).images(case.attr("channels"), case.attr("size"));
+            let config = if case.attr("classic") { config.classic() } else { config };
+            assert_eq!(LeNet::new(config.clone(), &mut rng)?.num_parameters(), config.num_parameters());
+            return results(LeNet::new(config, &mut rng)?, &case.attr::<Vec<String>>("parameters"), inputs);
+        }
+        let config = ConvNetConfig::new(case.attr("in_channels"), case.attr("classes"));
+        let config = config.channels(&case.attr::<Vec<usize>>("channels"));
+        let config = config.depth(case.attr("depth")).kernel(case.attr("kernel"));
+        let config = if case.attr("norm") { config } else { config.without_batch_norm() };
+        assert_eq!(ConvNet::new(config.clone(), &mut rng)?.num_parameters(), config.num_parameters());
+        results(ConvNet::new(config, &mut rng)?, &case.attr::<Vec<String>>("parameters"), inputs)
+    });
+}
+
+/// Gives a model the weights of a case, which become its parameters, and runs it.
+fn results<M: Layer>(mut model: M, names: &[String], inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+    let (x, weights) = inputs.split_first_mut().unwrap();
+    let (mut given, mut seen) = (weights.iter(), Vec::new());
+    let mut on_slot = |name: &str, slot: SlotMut<'_>| match slot {
+        SlotMut::Param(param) => {
+            seen.push(name.to_owned());
+            *param = Param::new(given.next().unwrap().clone()).unwrap();
+        }
+        SlotMut::Buffer(buffer) if buffer.get().dtype().is_float() => {
+            *buffer = Buffer::new(buffer.get().to_dtype(x.dtype()))
+        }
+        SlotMut::Buffer(_) => {}
+    };
+    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    assert_eq!(seen, names, "the parameters have other names");
+    for (weight, (_, parameter)) in weights.iter_mut().zip(model.named_parameters()) {
+        *weight = parameter;
+    }
+    let mut rng = Rng::seed(0);
+    let trained = model.forward(x, &mut Mode::train(&mut rng))?;
+    Ok(vec![trained, model.forward(x, &mut Mode::eval())?])
+}
