@@ -181,7 +181,7 @@ impl Tensor {
         let (tall, wide) = (rows.kernel * rows.places, columns.kernel * columns.places);
         let x = reshape("reshape", &x, Dims::collect([n, channels, tall, wide]))?;
         let put = |x: &Tensor, dim: usize, along: &Along| {
-            let mut shape = x.layout().shape;
+            let mut shape = x.layout().shape();
             shape[dim] = along.padded;
             crate::tensor::create::reserve(name, &shape, x.dtype())?;
             zeros(&shape, x.dtype()).index_add(dim as isize, &along.table(), x)

@@ -122,7 +122,7 @@ pub(in crate::autograd::ops) fn window_sums(x: &Tensor, grid: Grid, scale: f64, 
         for (windows, size) in back.windows.iter_mut().zip(grid.sizes) {
             *windows = windows.transposed(size);
         }
-        let shape = x.layout().shape;
+        let shape = x.layout().shape();
         tape.edge(x, move |g| window_sums(g, back.clone(), scale, shape));
         tape.keeps_examples(x, true);
     }))
@@ -160,5 +160,5 @@ pub(in crate::autograd::ops) fn neighbours(x: &Tensor, size: usize) -> Result<Te
     let one = || Windows { first: vec![0], count: vec![1], step: 1 };
     let grid =
         Grid { outer: n, sizes: [1, 1, channels], inner, windows: [one(), one(), Windows { first, count, step: 1 }] };
-    window_sums(&x.contiguous(), grid, 1.0, x.layout().shape)
+    window_sums(&x.contiguous(), grid, 1.0, x.layout().shape())
 }

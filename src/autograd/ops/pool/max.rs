@@ -119,7 +119,7 @@ fn largest(name: &'static str, image: &Image, windows: [Windows; 3]) -> Result<(
 /// `out`, which has the elements of `x` at some places, as the result of taking them.
 fn picked(out: Tensor, x: &Tensor, grid: &Arc<Grid>, at: &Tensor) -> Tensor {
     record("max_pool", out, &[x], |tape| {
-        let (grid, at, shape) = (grid.clone(), at.clone(), x.layout().shape);
+        let (grid, at, shape) = (grid.clone(), at.clone(), x.layout().shape());
         tape.edge(x, move |g| put_back(g, &grid, &at, shape));
         tape.keeps_examples(x, true);
     })
@@ -150,7 +150,7 @@ fn unpooled(
         return Err(Error::shape(name, message));
     }
     let lead = x.rank() - dims;
-    let mut shape = x.layout().shape;
+    let mut shape = x.layout().shape();
     if let Some(output) = output {
         if output.len() != dims {
             let message = format!("an output of {output:?}, expected {dims} size{}", if dims == 1 { "" } else { "s" });

@@ -13,7 +13,7 @@ pub(crate) use crate::tensor::kernels::resample::Taps;
 #[track_caller]
 pub(crate) fn resample(taps: &Taps, dim: usize, x: &Tensor) -> Result<Tensor> {
     let dtype = computed(x.dtype());
-    let (wide, mut shape) = (x.cast(dtype).packed(), x.layout().shape);
+    let (wide, mut shape) = (x.cast(dtype).packed(), x.layout().shape());
     let (size, inner) = (shape[dim], shape[dim + 1..].iter().product());
     shape[dim] = taps.len();
     let mut out = stale("interpolate", &shape, dtype)?;
