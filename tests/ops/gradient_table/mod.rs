@@ -23,8 +23,6 @@ use row::Row;
 
 fn families() -> Vec<Vec<Row>> {
     vec![
-fn families() -> [Vec<Row>; 9] {
-    [
         attention::rows(),
         convolution::rows(),
         elementwise::rows(),
