@@ -8,6 +8,7 @@ mod attention;
 mod batch_norm;
 mod bilinear;
 mod combine;
+mod conv_blocks;
 mod convolution;
 mod core;
 mod drop_connect;
@@ -37,6 +38,7 @@ pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAtte
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d};
 pub use bilinear::Bilinear;
 pub use combine::{Join, Lambda, Parallel, TimeDistributed};
+pub use conv_blocks::{DepthwiseSeparable, SqueezeExcitation};
 pub use convolution::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use drop_connect::DropConnect;
 pub use dropout::Dropout;

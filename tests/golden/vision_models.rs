@@ -1,4 +1,4 @@
-//! Models of images against PyTorch: logits in training and in evaluation, and the gradients of inputs and parameters.
+//! Models of images, and layers made of convolutions, against PyTorch: logits in training and in evaluation, and the gradients of inputs and parameters.
 
 use demotic::layers::*;
 use demotic::models::{ConvNet, ConvNetConfig, LeNet, LeNetConfig};
@@ -8,18 +8,27 @@ use demotic::{Result, Rng, Tensor};
 fn vision_models() {
     crate::golden::check("vision_models", &|case, inputs| {
         let mut rng = Rng::seed(0);
+        let names: Vec<String> = case.attr("parameters");
+        match case.op.as_str() {
+            "SqueezeExcitation" => return results(SqueezeExcitation::new(6, 2, &mut rng)?, &names, inputs),
+            "DepthwiseSeparable" => {
+                let layer = DepthwiseSeparable::new(4, 5, 3, &mut rng)?.stride(2).padding(1);
+                return results(layer, &names, inputs);
+            }
+            _ => {}
+        }
         if case.op == "LeNet" {
             let config = LeNetConfig::new(case.attr("classes")).images(case.attr("channels"), case.attr("size"));
             let config = if case.attr("classic") { config.classic() } else { config };
             assert_eq!(LeNet::new(config.clone(), &mut rng)?.num_parameters(), config.num_parameters());
-            return results(LeNet::new(config, &mut rng)?, &case.attr::<Vec<String>>("parameters"), inputs);
+            return results(LeNet::new(config, &mut rng)?, &names, inputs);
         }
         let config = ConvNetConfig::new(case.attr("in_channels"), case.attr("classes"));
         let config = config.channels(&case.attr::<Vec<usize>>("channels"));
         let config = config.depth(case.attr("depth")).kernel(case.attr("kernel"));
         let config = if case.attr("norm") { config } else { config.without_batch_norm() };
         assert_eq!(ConvNet::new(config.clone(), &mut rng)?.num_parameters(), config.num_parameters());
-        results(ConvNet::new(config, &mut rng)?, &case.attr::<Vec<String>>("parameters"), inputs)
+        results(ConvNet::new(config, &mut rng)?, &names, inputs)
     });
 }
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
+from torchvision.ops import SqueezeExcitation
 
 from recorder import normal
 
@@ -60,7 +61,7 @@ class ConvNet(nn.Module):
 def cases(f):
     f.sums = True
 
-    def model(op, label, make, x, scale=0.3, **attrs):
+    def model(op, label, make, x, scale=0.3, fixed=(), **attrs):
         names = [name for name, _ in make().named_parameters()]
 
         def run(x, *weights, **_):
@@ -72,12 +73,26 @@ def cases(f):
 
         shapes = [tuple(p.shape) for p in make().parameters()]
         draws = [normal(*x)] + [normal(*s, scale=scale if len(s) > 1 else 0.5) for s in shapes]
-        f.case(op, label, run, draws, parameters=names, **attrs)
+        f.case(op, label, run, draws, fixed=fixed, parameters=names, **attrs)
 
+    class Separable(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.depthwise = nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4)
+            self.pointwise = nn.Conv2d(4, 5, 1)
+
+        def forward(self, x):
+            return self.pointwise(self.depthwise(x))
+
+    model("SqueezeExcitation", "default", lambda: SqueezeExcitation(6, 2), (2, 6, 3, 4))
+    model("DepthwiseSeparable", "default", Separable, (2, 4, 5, 6))
     for classic in (False, True):
         make = lambda classic=classic: LeNet(2, (12, 13), 3, classic)
         label = "classic" if classic else "default"
-        model("LeNet", label, make, (2, 2, 12, 13), scale=0.15, channels=2, size=[12, 13], classes=3, classic=classic)
+        # The gradients of all weights once are enough.
+        fixed = range(1, 11) if classic else ()
+        images = dict(channels=2, size=[12, 13], classes=3)
+        model("LeNet", label, make, (2, 2, 12, 13), scale=0.15, fixed=fixed, classic=classic, **images)
     for label, attrs in {
         "default": dict(channels=[3, 5], depth=2, kernel=3, norm=True),
         "plain": dict(channels=[3, 4, 5], depth=1, kernel=5, norm=False),

@@ -1,0 +1,124 @@
+//! Layers made of a few convolutions.
+
+use super::convolution::Conv2d;
+use super::core::{Layer, LayerExt, Mode};
+use crate::autograd::ConvOptions;
+use crate::error::{Error, Result};
+use crate::rng::Rng;
+use crate::tensor::{Shape, Tensor};
+
+/// Looks at the means of all channels and decides how much of each goes on: `x · σ(W₂ relu(W₁ mean(x)))` (Hu et al.,
+/// *Squeeze-and-Excitation Networks*, 2018). torchvision's `SqueezeExcitation`, with its names.
+///
+/// # Shapes
+/// - input and output: `[batch, channels, height, width]`
+/// - `fc1`: `[squeezed, channels, 1, 1]`, `fc2`: `[channels, squeezed, 1, 1]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let layer = SqueezeExcitation::new(16, 4, &mut Rng::seed(0))?;
+/// assert_eq!(layer.predict(&Tensor::ones([2, 16, 5, 5])?)?.shape(), [2, 16, 5, 5]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SqueezeExcitation {
+    /// From all channels to fewer.
+    pub fc1: Conv2d,
+    /// Back to a factor for each channel.
+    pub fc2: Conv2d,
+}
+
+crate::module!(SqueezeExcitation { fc1, fc2 });
+
+impl SqueezeExcitation {
+    /// A layer for inputs with this number of channels, which are squeezed into so many numbers.
+    ///
+    /// # Errors
+    /// If there are none of either, or the weights do not fit into memory.
+    #[track_caller]
+    pub fn new(channels: usize, squeezed: usize, rng: &mut Rng) -> Result<Self> {
+        Ok(Self { fc1: Conv2d::new(channels, squeezed, 1, rng)?, fc2: Conv2d::new(squeezed, channels, 1, rng)? })
+    }
+}
+
+impl Layer for SqueezeExcitation {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        if x.rank() != 4 {
+            let message = format!("the input has shape {:?}, expected [batch, channels, height, width]", x.shape());
+            return mode.here(Err(Error::shape("SqueezeExcitation", message)));
+        }
+        let means = x.adaptive_avg_pool2d(1)?;
+        let squeezed = self.fc1.at("fc1", &means, mode)?.relu();
+        x.mul(&self.fc2.at("fc2", &squeezed, mode)?.sigmoid())
+    }
+}
+
+/// A convolution of each channel by itself, and one of 1 by 1 that mixes them (Chollet, *Xception*, 2017; Keras' `SeparableConv2D`): with
+/// far fewer weights than one that does both at once.
+///
+/// # Shapes
+/// - input: `[batch, in_channels, height, width]`, or without a batch
+/// - output: `[batch, out_channels, height', width']`, as that of [`Conv2d`]
+/// - `depthwise`: `[in_channels, 1, kernel…]`, `pointwise`: `[out_channels, in_channels, 1, 1]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let layer = DepthwiseSeparable::new(8, 16, 3, &mut Rng::seed(0))?.padding(1);
+/// assert_eq!(layer.predict(&Tensor::ones([2, 8, 5, 5])?)?.shape(), [2, 16, 5, 5]);
+/// assert_eq!(layer.num_parameters(), 8 * 9 + 8 + 16 * 8 + 16);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct DepthwiseSeparable {
+    /// Each channel by itself.
+    pub depthwise: Conv2d,
+    /// All channels of each place.
+    pub pointwise: Conv2d,
+}
+
+crate::module!(DepthwiseSeparable { depthwise, pointwise });
+
+impl DepthwiseSeparable {
+    /// A layer with stride 1 and no padding.
+    ///
+    /// # Errors
+    /// As for [`Conv2d::new`].
+    #[track_caller]
+    pub fn new(in_channels: usize, out_channels: usize, kernel: impl Shape, rng: &mut Rng) -> Result<Self> {
+        let apart = ConvOptions::new().groups(in_channels);
+        let depthwise = Conv2d::with_options(in_channels, in_channels, kernel, apart, rng)?;
+        Ok(Self { depthwise, pointwise: Conv2d::new(in_channels, out_channels, 1, rng)? })
+    }
+
+    /// How far the kernel moves from one output to the next.
+    #[must_use]
+    pub fn stride(mut self, stride: impl Shape) -> Self {
+        self.depthwise = self.depthwise.stride(stride);
+        self
+    }
+
+    /// How many places are added at each end.
+    #[must_use]
+    pub fn padding(mut self, padding: impl Shape) -> Self {
+        self.depthwise = self.depthwise.padding(padding);
+        self
+    }
+
+    /// Without biases.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        (self.depthwise, self.pointwise) = (self.depthwise.without_bias(), self.pointwise.without_bias());
+        self
+    }
+}
+
+impl Layer for DepthwiseSeparable {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.depthwise.at("depthwise", x, mode)?;
+        self.pointwise.at("pointwise", &x, mode)
+    }
+}
