@@ -33,6 +33,8 @@ pub use ops::batch_norm::BatchStatistics;
 pub use ops::convolution::{ConvOptions, PaddingMode};
 pub use ops::grid_sample::GridPadding;
 pub use ops::interpolate::{Factors, InterpolateOptions, Interpolation};
+#[cfg(feature = "linalg")]
+pub use ops::linalg::MatrixNorm;
 pub use ops::pool::{PoolOptions, TargetSize};
 pub use ops::recurrent::{Recurrence, RecurrentState, RecurrentUnit};
 pub use ops::unfold::UnfoldOptions;

@@ -16,6 +16,8 @@ mod gpt_options;
 mod image_ops;
 mod initializers;
 mod layers;
+#[cfg(feature = "linalg")]
+mod linalg;
 mod losses;
 mod matmul;
 mod metrics;

@@ -22,6 +22,7 @@ FAMILIES = [
     "activations",
     "reductions",
     "matmul",
+    "linalg",
     "attention",
     "transformer",
     "self_attention",

@@ -9,6 +9,8 @@ mod giant_views;
 mod gradient_table;
 mod index_errors;
 mod index_models;
+#[cfg(feature = "linalg")]
+mod linalg;
 mod range;
 mod recurrent;
 mod several_outputs;

@@ -26,6 +26,8 @@ pub(crate) mod interpolate;
 mod join;
 mod layer_norm;
 pub(crate) mod likelihood;
+#[cfg(feature = "linalg")]
+pub(crate) mod linalg;
 mod matmul;
 mod max_min;
 mod moments;

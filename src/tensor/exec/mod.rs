@@ -13,6 +13,7 @@
 //! | [`random`] | random choices for each element |
 //! | [`gemm`] | matrix products |
 //! | [`conv`] | convolutions and their gradients |
+//! | `linalg` | decompositions of matrices, with the feature of that name |
 //! | [`fused`] | the fused loops of training |
 
 pub(crate) mod binary;
@@ -21,6 +22,8 @@ pub(crate) mod conv;
 pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;
+#[cfg(feature = "linalg")]
+pub(crate) mod linalg;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod unary;

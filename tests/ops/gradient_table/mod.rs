@@ -7,6 +7,8 @@ mod attention;
 mod convolution;
 mod elementwise;
 mod fused;
+#[cfg(feature = "linalg")]
+mod linalg;
 mod losses;
 mod matmul;
 mod recurrent;
@@ -33,6 +35,8 @@ fn families() -> Vec<Vec<Row>> {
         losses::rows(),
         recurrent::rows(),
         vision::rows(),
+        #[cfg(feature = "linalg")]
+        linalg::rows(),
     ]
 }
 
@@ -86,6 +90,12 @@ fn loss_gradients() {
 #[test]
 fn recurrent_gradients() {
     check(recurrent::rows());
+}
+
+#[cfg(feature = "linalg")]
+#[test]
+fn linear_algebra_gradients() {
+    check(linalg::rows());
 }
 
 #[test]
