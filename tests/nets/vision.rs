@@ -67,6 +67,9 @@ fn sizes_without_bound_are_errors_and_take_no_memory() {
         assert!(AdaptiveAvgPool2d::new(size).predict(&images(&[0, 1, 4, 4])).is_err());
         assert!(MaxPool2d::new(size).predict(&x).is_err());
         assert!(MaxPool2d::new(2).dilation(size).predict(&x).is_err());
+        assert!(MaxPool2d::new(size).dilation(size).padding(size).predict(&x).is_err());
+        assert!(images(&[1, 0, 4, 4]).pixel_shuffle(size).is_err());
+        assert!(images(&[1, 3, 0, 4]).pixel_unshuffle(size).is_err());
         assert!(AvgPool2d::new(2).padding(size).predict(&x).is_err());
         assert!(x.max_unpool2d(&x.to_dtype(DType::I64), MaxPool2d::new(size).options(), None).is_err());
         assert!(x.max_unpool2d(&x.to_dtype(DType::I64), MaxPool2d::new(2).stride(size).options(), None).is_err());
@@ -283,6 +286,7 @@ fn windows_as_columns_say_what_does_not_fit() {
         assert!(x.im2col(&UnfoldOptions::new(size).padding(size)).is_err());
         assert!(x.im2col(&UnfoldOptions::new(2).padding(size)).is_err());
         assert!(x.im2col(&UnfoldOptions::new(2).dilation(size)).is_err());
+        assert!(x.im2col(&UnfoldOptions::new(size).dilation(size)).is_err());
         assert!(x.flatten(2, -1).unwrap().col2im([size, size], &UnfoldOptions::new(2)).is_err());
     }
     assert_eq!(message(x.pixel_shuffle(2)), "pixel_shuffle: 2 channels of [1, 2, 4, 6], expected a multiple of 4");

@@ -56,9 +56,8 @@ impl UnfoldOptions {
         let dilation = per_dimension(name, "dilation", &self.dilation, 2, 1)?;
         let along = |i: usize| {
             let (kernel, stride, padding, dilation) = (kernel[i + 1], stride[i + 1], padding[i + 1], dilation[i + 1]);
-            // Numbers of 64 bits and their products fit.
             let padded = size[i] as i128 + 2 * padding as i128;
-            let extent = (kernel as i128 - 1) * dilation as i128 + 1;
+            let extent = (kernel as i128 - 1).saturating_mul(dilation as i128).saturating_add(1);
             if extent > padded {
                 let message =
                     format!("a kernel that spans {extent} for {} with a padding of {padding} on each side", size[i]);
@@ -216,7 +215,7 @@ impl Tensor {
             return Err(Error::shape(name, message));
         }
         let c = channels / square;
-        shuffled(self, lead, [c, r, r, h, w], [0, 3, 1, 4, 2], [c, h * r, w * r])
+        shuffled(name, self, lead, [c, r, r, h, w], [0, 3, 1, 4, 2], [c, h.saturating_mul(r), w.saturating_mul(r)])
     }
 
     /// The inverse of [`pixel_shuffle`](Self::pixel_shuffle): `[.., c, h r, w r]` becomes `[.., c r², h, w]`. Gradient: shuffled again.
@@ -232,7 +231,7 @@ impl Tensor {
             return Err(Error::shape(name, message));
         }
         let (h, w) = (height / r, width / r);
-        shuffled(self, lead, [c, h, r, w, r], [0, 2, 4, 1, 3], [c * r * r, h, w])
+        shuffled(name, self, lead, [c, h, r, w, r], [0, 2, 4, 1, 3], [c.saturating_mul(r).saturating_mul(r), h, w])
     }
 }
 
@@ -250,7 +249,15 @@ fn image_of(name: &'static str, x: &Tensor, r: usize) -> Result<(usize, [usize; 
 }
 
 /// The last three dimensions as `apart`, these in another `order`, and these as `joined`. Images keep the layout that they have.
-fn shuffled(x: &Tensor, lead: usize, apart: [usize; 5], order: [usize; 5], joined: [usize; 3]) -> Result<Tensor> {
+#[track_caller]
+fn shuffled(
+    name: &'static str,
+    x: &Tensor,
+    lead: usize,
+    apart: [usize; 5],
+    order: [usize; 5],
+    joined: [usize; 3],
+) -> Result<Tensor> {
     let last = lead == 1 && channels_last(x).is_some();
     // All dimensions before are one, for there may be at most eight.
     let n: usize = x.shape()[..lead].iter().product();
@@ -258,6 +265,11 @@ fn shuffled(x: &Tensor, lead: usize, apart: [usize; 5], order: [usize; 5], joine
         1 => x.clone(),
         _ => reshape("reshape", x, Dims::collect([n].into_iter().chain(x.shape()[lead..].iter().copied())))?,
     };
+    // Images without places may have sides of any length.
+    let [c, a, b, d, e] = apart;
+    check_shape(name, &[n, c, a, b, d, e], x.dtype())?;
+    let [channels, height, width] = joined;
+    check_shape(name, &[n, channels, height, width], x.dtype())?;
     let y = reshape("reshape", &flat, Dims::collect([n].into_iter().chain(apart)))?;
     let mut axes: Vec<usize> = [0].into_iter().chain(order.map(|i| i + 1)).collect();
     let mut shape = Dims::collect([n].into_iter().chain(joined));

@@ -254,7 +254,11 @@ impl Step {
             expect(ordered(ratio, f64::MIN_POSITIVE), "the ratio", ratio, "two positive numbers, the smaller first")
         };
         match self {
-            Self::Resize(size) | Self::CenterCrop(size) | Self::RandomCrop { size, .. } => sides(*size),
+            Self::Resize(size) | Self::CenterCrop(size) => sides(*size),
+            Self::RandomCrop { size, padding } => {
+                expect(*padding <= 1 << 20, "the margin", padding, "at most 1048576")?;
+                sides(*size)
+            }
             Self::ResizeShorter(side) => sides([*side; 2]),
             Self::RandomResizedCrop { size, scale, ratio } => sides(*size).and_then(|()| part(*scale, *ratio)),
             Self::HorizontalFlip(p) | Self::VerticalFlip(p) | Self::Grayscale(p) => probability(*p),
@@ -309,7 +313,8 @@ impl Step {
             Self::Resize(size) => resize(x, *size),
             Self::ResizeShorter(side) => {
                 let shorter = height.min(width);
-                let longer = |n: usize| (n as u128 * *side as u128 / shorter as u128) as usize;
+                let longer = |n: usize| n as u128 * *side as u128 / shorter as u128;
+                let longer = |n: usize| usize::try_from(longer(n)).unwrap_or(usize::MAX);
                 resize(x, [longer(height), longer(width)])
             }
             Self::CenterCrop(size) => {
@@ -349,7 +354,7 @@ impl Step {
                 let moved = [moved(translate[0], width), moved(translate[1], height)];
                 affine(x, angle, moved, factor, between(*shear, rng))
             }
-            Self::Perspective { distortion, p } if rng.bernoulli(*p) => {
+            Self::Perspective { distortion, p } if rng.bernoulli(*p) && height.min(width) > 1 => {
                 let (w, h) = ((width - 1) as f64, (height - 1) as f64);
                 let mut inwards = |n: f64| distortion * n / 2.0 * rng.uniform();
                 let mut corner = |right: f64, low: f64| {

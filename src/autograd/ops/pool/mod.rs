@@ -164,15 +164,14 @@ impl Window {
     #[track_caller]
     fn along(&self, name: &'static str, size: usize, ceil: bool) -> Result<Along> {
         let Self { kernel, stride, padding, dilation } = *self;
-        // Numbers of 64 bits and their products fit.
         let wide = |n: usize| n as i128;
         let (n, s, p, d) = (wide(size), wide(stride), wide(padding), wide(dilation));
-        let extent = (wide(kernel) - 1) * d + 1;
+        let extent = (wide(kernel) - 1).saturating_mul(d).saturating_add(1);
         if 2 * p > extent {
             let message = format!("a padding of {padding} is more than half of a kernel that spans {extent}");
             return Err(Error::argument(name, message));
         }
-        let free = n + 2 * p - extent + if ceil { s - 1 } else { 0 };
+        let free = (n + 2 * p).saturating_sub(extent).saturating_add(if ceil { s - 1 } else { 0 });
         if free < 0 {
             let message = format!("a kernel that spans {extent} for {size} with a padding of {padding} on each side");
             return Err(Error::shape(name, message).with_help("images become smaller with every pooling: use fewer"));
