@@ -31,12 +31,12 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn mean(&self, f: impl Fn(f64, f64) -> f64 + Clone) -> f64 {
+    fn mean(&self, f: &dyn Fn(f64, f64) -> f64) -> f64 {
         mean(self.pairs.iter().map(|(p, y)| f(*p, *y)), self.weights.as_deref())
     }
 
     /// The mean over the outputs of a measure of each.
-    fn over_outputs(self, f: impl Fn(&Self) -> f64) -> f64 {
+    fn over_outputs(self, f: &dyn Fn(&Self) -> f64) -> f64 {
         if self.outputs == 1 {
             return f(&self);
         }
@@ -80,10 +80,10 @@ impl Numbers {
         let unit = largest.log2().floor().exp2();
         let spread = |g: &dyn Fn(f64, f64) -> f64, centered: bool| {
             let scaled = |p: f64, y: f64| g(p / unit, y / unit);
-            let center = if centered { self.mean(scaled) } else { 0.0 };
+            let center = if centered { self.mean(&scaled) } else { 0.0 };
             // What rounding of the center has left is taken out again.
-            let rest = if centered { self.mean(|p, y| scaled(p, y) - center) } else { 0.0 };
-            self.mean(|p, y| (scaled(p, y) - center - rest).powi(2))
+            let rest = if centered { self.mean(&|p, y| scaled(p, y) - center) } else { 0.0 };
+            self.mean(&|p, y| (scaled(p, y) - center - rest).powi(2))
         };
         spread(&f, centered) / spread(&|_, y| y, true)
     }
@@ -154,7 +154,7 @@ impl Regression {
     /// If the shapes differ, there are no examples, or something is not finite. This holds for all metrics of numbers.
     #[track_caller]
     pub fn mse(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
-        Ok(self.numbers("mse", prediction, target)?.mean(|p, y| (p - y).powi(2)))
+        Ok(self.numbers("mse", prediction, target)?.mean(&|p, y| (p - y).powi(2)))
     }
 
     /// As the function [`rmse`], with weights.
@@ -164,7 +164,7 @@ impl Regression {
     #[track_caller]
     pub fn rmse(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
         let numbers = self.numbers("rmse", prediction, target)?;
-        let mse = numbers.mean(|p, y| (p - y).powi(2));
+        let mse = numbers.mean(&|p, y| (p - y).powi(2));
         if mse.is_finite() && mse > 1e-280 {
             return Ok(mse.sqrt());
         }
@@ -173,7 +173,7 @@ impl Regression {
         if unit == 0.0 || unit.is_infinite() {
             return Ok(unit);
         }
-        Ok(numbers.mean(|p, y| ((p - y) / unit).powi(2)).sqrt() * unit)
+        Ok(numbers.mean(&|p, y| ((p - y) / unit).powi(2)).sqrt() * unit)
     }
 
     /// As the function [`mae`], with weights.
@@ -182,7 +182,7 @@ impl Regression {
     /// As for [`mse`](Self::mse).
     #[track_caller]
     pub fn mae(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
-        Ok(self.numbers("mae", prediction, target)?.mean(|p, y| (p - y).abs()))
+        Ok(self.numbers("mae", prediction, target)?.mean(&|p, y| (p - y).abs()))
     }
 
     /// As the function [`r2`], with weights.
@@ -192,7 +192,7 @@ impl Regression {
     #[track_caller]
     pub fn r2(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
         let numbers = self.numbers("r2", prediction, target)?;
-        Ok(numbers.over_outputs(|column| 1.0 - column.unexplained(|p, y| y - p, false)))
+        Ok(numbers.over_outputs(&|column| 1.0 - column.unexplained(|p, y| y - p, false)))
     }
 
     /// As the function [`explained_variance`], with weights.
@@ -202,7 +202,7 @@ impl Regression {
     #[track_caller]
     pub fn explained_variance(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
         let numbers = self.numbers("explained_variance", prediction, target)?;
-        Ok(numbers.over_outputs(|column| 1.0 - column.unexplained(|p, y| y - p, true)))
+        Ok(numbers.over_outputs(&|column| 1.0 - column.unexplained(|p, y| y - p, true)))
     }
 
     /// As the function [`mape`], with weights.
@@ -211,7 +211,7 @@ impl Regression {
     /// As for [`mse`](Self::mse).
     #[track_caller]
     pub fn mape(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
-        Ok(self.numbers("mape", prediction, target)?.mean(|p, y| (p - y).abs() / y.abs().max(f64::EPSILON)))
+        Ok(self.numbers("mape", prediction, target)?.mean(&|p, y| (p - y).abs() / y.abs().max(f64::EPSILON)))
     }
 
     /// As the function [`msle`], with weights.
@@ -227,7 +227,7 @@ impl Regression {
                 format!("there is no logarithm of 1 + {x}, expected numbers above -1"),
             ));
         }
-        Ok(numbers.mean(|p, y| (p.ln_1p() - y.ln_1p()).powi(2)))
+        Ok(numbers.mean(&|p, y| (p.ln_1p() - y.ln_1p()).powi(2)))
     }
 
     /// As the function [`pinball`], with weights.
@@ -241,7 +241,7 @@ impl Regression {
             return Err(Error::argument("pinball", message));
         }
         let numbers = self.numbers("pinball", prediction, target)?;
-        Ok(numbers.mean(|p, y| if y >= p { quantile * (y - p) } else { (1.0 - quantile) * (p - y) }))
+        Ok(numbers.mean(&|p, y| if y >= p { quantile * (y - p) } else { (1.0 - quantile) * (p - y) }))
     }
 }
 
@@ -360,7 +360,7 @@ pub fn pinball(prediction: &Tensor, target: &Tensor, quantile: f64) -> Result<f6
 #[track_caller]
 pub fn median_absolute_error(prediction: &Tensor, target: &Tensor) -> Result<f64> {
     let numbers = Regression::new().numbers("median_absolute_error", prediction, target)?;
-    Ok(numbers.over_outputs(|column| {
+    Ok(numbers.over_outputs(&|column| {
         let mut errors: Vec<f64> = column.pairs.iter().map(|(p, y)| (p - y).abs()).collect();
         crate::order::sort_by_key(&mut errors, |error| crate::order::key(*error));
         let middle = errors.len() / 2;
