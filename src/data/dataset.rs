@@ -184,7 +184,7 @@ impl TensorDataset {
         known.dedup();
         let labels: Vec<usize> = classes.iter().filter_map(|class| known.binary_search(class).ok()).collect();
         let describe = |label: usize| format!("class {}", known[label]);
-        let (first, second) = split::stratified(&labels, fraction, rng, describe)?;
+        let (first, second) = split::stratified(&labels, fraction, rng, &describe)?;
         Ok((self.rows(&first)?, self.rows(&second)?))
     }
 

@@ -36,7 +36,7 @@ pub(super) fn stratified(
     labels: &[usize],
     fraction: f64,
     rng: &mut Rng,
-    describe: impl Fn(usize) -> String,
+    describe: &dyn Fn(usize) -> String,
 ) -> Result<(Vec<usize>, Vec<usize>)> {
     let total = first_part(labels.len(), fraction)?;
     let mut counts = vec![0usize; labels.iter().max().map_or(0, |max| max + 1)];
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(message(10, 1.0), "split: the fraction is 1, expected a number between 0 and 1");
         assert_eq!(message(10, f64::NAN), "split: the fraction is NaN, expected a number between 0 and 1");
         assert_eq!(message(1, 0.5), "split: 1 row cannot be divided into two parts");
-        let e = stratified(&[0, 0, 1], 0.5, &mut rng, |label| format!("class {label}")).unwrap_err();
+        let e = stratified(&[0, 0, 1], 0.5, &mut rng, &|label| format!("class {label}")).unwrap_err();
         assert_eq!(e.message(), "split_stratified: class 1 occurs in one row only, which cannot be on both sides");
     }
 
@@ -286,7 +286,7 @@ mod tests {
             let counts: Vec<usize> = (0..1 + rng.below(5)).map(|_| 2 + rng.below(58)).collect();
             let fraction = 0.1 + 0.8 * rng.uniform();
             let labels: Vec<usize> = counts.iter().enumerate().flat_map(|(c, n)| vec![c; *n]).collect();
-            let (a, b) = stratified(&labels, fraction, &mut rng, |_| String::new()).unwrap();
+            let (a, b) = stratified(&labels, fraction, &mut rng, &|_| String::new()).unwrap();
             assert_eq!(sorted(&[&a, &b]), (0..labels.len()).collect::<Vec<_>>());
             for (class, count) in counts.iter().enumerate() {
                 let got = a.iter().filter(|row| labels[**row] == class).count();

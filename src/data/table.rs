@@ -315,7 +315,7 @@ impl Table {
             Some(name) => format!("`{}` in column `{}`", short(name), short(column)),
             None => format!("no value in column `{}`", short(column)),
         };
-        let (first, second) = split::stratified(&labels, fraction, rng, describe)?;
+        let (first, second) = split::stratified(&labels, fraction, rng, &describe)?;
         Ok((self.pick(&first), self.pick(&second)))
     }
 

@@ -189,7 +189,7 @@ impl Source<'_> {
         let place = format!("line {}", record.lines().0);
         let field = field.trim();
         if let Kind::Date(format) = &rules.kind {
-            return self.error(&place, &not_a_date(name, field, format)).with_help(date_help([field]));
+            return self.error(&place, &not_a_date(name, field, format)).with_help(date_help(&[field]));
         }
         let message = format!("column `{}` has `{}`, which is no number", short(name), short(field));
         self.error(&place, &message).with_help(

@@ -217,8 +217,7 @@ fn name<'t>(text: &'t str, names: &[&str], letters: usize) -> Option<(i64, &'t s
 }
 
 /// The format of nearly all of some texts, if they look like dates. Days go before months if no text decides it.
-pub(in crate::data) fn guess<'t>(texts: impl IntoIterator<Item = &'t str>) -> Option<String> {
-    let texts: Vec<&str> = texts.into_iter().collect();
+pub(in crate::data) fn guess(texts: &[&str]) -> Option<String> {
     let mut best: Option<(usize, String)> = None;
     let days = [
         "%d.%m.%Y",
@@ -290,7 +289,6 @@ mod tests {
 
     #[test]
     fn formats_are_guessed() {
-        let guess = |texts: &[&str]| guess(texts.iter().copied());
         assert_eq!(guess(&["2024-01-31", "2024-02-01"]).as_deref(), Some("iso"));
         assert_eq!(guess(&["1.2.2024", "24.12.2023"]).as_deref(), Some("%d.%m.%Y"));
         assert_eq!(guess(&["1/2/2024", "12/24/2023"]).as_deref(), Some("%m/%d/%Y"));

@@ -140,7 +140,7 @@ impl Table {
                 Some(x) => seconds.push(x),
                 None => {
                     let what = not_a_date(column, &text, format);
-                    return Err(Error::format(op, format!("row {row}: {what}")).with_help(date_help([text.as_str()])));
+                    return Err(Error::format(op, format!("row {row}: {what}")).with_help(date_help(&[text.as_str()])));
                 }
             }
         }
@@ -238,7 +238,7 @@ pub(super) fn not_a_date(column: &str, text: &str, format: &str) -> String {
 }
 
 /// A format that suits these texts, as advice.
-pub(super) fn date_help<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+pub(super) fn date_help(texts: &[&str]) -> String {
     match guess(texts) {
         Some(format) => format!("the format `{format}` suits it"),
         None => "formats are `iso` and patterns such as `%d.%m.%Y` or `%m/%d/%Y %H:%M`".to_string(),

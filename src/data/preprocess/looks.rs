@@ -41,7 +41,7 @@ impl Look {
             return Self::Numbers;
         }
         // Dates first: with points between their parts, they could pass for numbers.
-        if let Some(format) = guess(sample.iter().take(100).copied()) {
+        if let Some(format) = guess(&sample[..sample.len().min(100)]) {
             return Self::Dates { format };
         }
         let units = units(&sample);
