@@ -4,6 +4,7 @@
 //! `key=value` extras, in the same format for every library that is compared. `--profile` adds where the time of a step
 //! goes, by operation. Without a name, all workloads run for a moment each.
 
+mod images;
 mod language;
 mod measure;
 mod mlp;
@@ -13,11 +14,14 @@ use measure::Options;
 
 type Workload = fn(&Options) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 9] = [
+const WORKLOADS: [(&str, Workload); 12] = [
     ("mlp_tabular", mlp::tabular),
     ("mlp_mnist", mlp::mnist),
     ("mlp_infer_1", mlp::infer_1),
     ("mlp_infer_128", mlp::infer_128),
+    ("cnn_mnist", images::cnn_mnist),
+    ("resnet18_infer", images::resnet18_infer),
+    ("resnet18_train", images::resnet18_train),
     ("lstm_lm", language::lstm_lm),
     ("gpt_char", language::gpt_char),
     ("gpt2_124m_train", language::gpt2_124m_train),

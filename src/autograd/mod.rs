@@ -31,6 +31,7 @@ pub use gradients::Gradients;
 pub use ops::attention::AttentionOptions;
 pub use ops::batch_norm::BatchStatistics;
 pub use ops::convolution::{ConvOptions, PaddingMode};
+pub(crate) use ops::convolution::{Finish, Packed, predicted};
 pub use ops::grid_sample::GridPadding;
 pub use ops::interpolate::{Factors, InterpolateOptions, Interpolation};
 #[cfg(feature = "linalg")]

@@ -75,5 +75,6 @@ pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
 pub(crate) use self::core::{Count, check_memory, inside, matches};
+pub(crate) use convolution::conv_norm;
 pub(crate) use recurrent::Stack;
 pub(crate) use transformer::{layer_parameters, layer_tensors};

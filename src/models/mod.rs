@@ -8,6 +8,7 @@
 //! | [`RecurrentLm`] | text: predicts the next token with an LSTM, GRU or plain recurrent network |
 //! | [`TransformerClassifier`] | text: which class a sequence of tokens belongs to |
 //! | [`Seq2SeqTransformer`], [`Seq2SeqLstm`] | from one sequence to another: translation, answers to questions |
+//! | [`ResNet`] | pictures: residual networks of 18 to 101 layers, ResNeXt, wide ones |
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 //!
 //! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
@@ -27,4 +28,6 @@ pub use text::{
     Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, TextContinuation,
     TextGenerator, Token, TokenEmbedding, TransformerClassifier, TransformerClassifierConfig, gpt,
 };
-pub use vision::{ConvBlock, ConvNet, ConvNetConfig, LeNet, LeNetConfig};
+pub use vision::{
+    ConvBlock, ConvNet, ConvNetConfig, LeNet, LeNetConfig, ResNet, ResNetBlock, ResNetConfig, ResNetShortcut,
+};

@@ -248,6 +248,11 @@ impl Tensor {
         self.layout.contiguous && self.storage.is_unique()
     }
 
+    /// Whether both are the same view of the same block of elements.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.storage.is_same(&other.storage) && self.layout == other.layout
+    }
+
     /// The same elements, contiguous in memory: itself, or a copy. Not recorded.
     pub(crate) fn packed(&self) -> Self {
         if self.layout.contiguous { self.with_layout(self.layout.clone()) } else { self.packed_copy() }

@@ -33,6 +33,7 @@ mod pooling;
 mod pretrained;
 mod recurrent;
 mod reductions;
+mod resnet;
 mod schedules;
 mod self_attention;
 mod shape_index;

@@ -33,6 +33,7 @@ FAMILIES = [
     "more_layers",
     "norms",
     "convolution",
+    "resnet",
     "channel_norms",
     "pooling",
     "image_ops",

@@ -1,5 +1,6 @@
 //! Convolutions: what is wrong with their inputs, files, adapters, narrow types and single examples.
 
+use demotic::models::{ResNet, ResNetConfig};
 use demotic::prelude::*;
 
 #[track_caller]
@@ -275,4 +276,96 @@ fn gradients_of_single_examples() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The largest difference of two tensors, as a part of the largest element.
+fn difference(x: &Tensor, y: &Tensor) -> Result<f64> {
+    assert_eq!(x.shape(), y.shape());
+    Ok(x.sub(y)?.abs().max()?.item()? / y.abs().max()?.item()?)
+}
+
+#[test]
+fn a_model_in_use_computes_what_it_does_in_evaluation() -> Result<()> {
+    let rng = &mut Rng::seed(5);
+    let layers: [Box<dyn Layer>; 3] = [
+        Box::new(Conv1d::new(3, 20, 3, rng)?.padding(1)),
+        Box::new(Conv2d::new(4, 24, 3, rng)?.stride(2).padding(2).groups(2, rng)?.padding_mode(PaddingMode::Reflect)),
+        Box::new(Conv3d::new(2, 7, [1, 3, 2], rng)?.dilation([1, 2, 1]).without_bias()),
+    ];
+    for (layer, shape) in layers.iter().zip([&[2, 3, 9][..], &[3, 4, 8, 9], &[1, 2, 3, 7, 5]]) {
+        let x = Tensor::normal(shape, 0.0, 1.0, rng)?;
+        let expected = layer.forward(&x, &mut Mode::eval())?;
+        for _ in 0..2 {
+            assert!(difference(&layer.predict(&x)?, &expected)? < 1e-6, "{layer:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn weights_that_were_used_may_change() -> Result<()> {
+    let rng = &mut Rng::seed(6);
+    let mut layer = Conv2d::new(3, 8, 3, rng)?;
+    let x = Tensor::normal([1, 3, 6, 6], 0.0, 1.0, rng)?;
+    let before = layer.predict(&x)?;
+    // A step of an optimizer changes them in place.
+    let mut opt = Sgd::new(0.5);
+    let loss = layer.forward(&x, &mut Mode::train(rng))?.square().mean();
+    opt.step(&mut layer, &loss.backward()?)?;
+    let after = layer.predict(&x)?;
+    assert!(difference(&after, &before)? > 1e-3);
+    assert!(difference(&after, &layer.forward(&x, &mut Mode::eval())?)? < 1e-6);
+    // So does setting them, and a copy has its own.
+    let copy = layer.clone();
+    layer.weight.set(&Tensor::zeros([8, 3, 3, 3])?)?;
+    assert!(difference(&layer.predict(&x)?, &layer.forward(&x, &mut Mode::eval())?)? < 1e-6);
+    assert_eq!(copy.predict(&x)?.to_vec::<f32>()?, after.to_vec::<f32>()?);
+    // With the same weights for another size of input, and for another type.
+    let wide = Tensor::normal([2, 3, 9, 7], 0.0, 1.0, rng)?;
+    assert!(difference(&copy.predict(&wide)?, &copy.forward(&wide, &mut Mode::eval())?)? < 1e-6);
+    Ok(())
+}
+
+/// Batch norm is folded into convolutions where a model is used.
+#[test]
+fn a_residual_network_in_use_computes_what_it_does_in_evaluation() -> Result<()> {
+    let rng = &mut Rng::seed(7);
+    for config in [ResNetConfig::resnet18().width(8), ResNetConfig::resnet50().width(4).blocks([1, 2, 1, 1])] {
+        let mut model = ResNet::new(config.classes(6), rng)?;
+        let x = Tensor::normal([3, 3, 40, 33], 0.0, 1.0, rng)?;
+        // Statistics and factors that are not those at the beginning.
+        let mut opt = Sgd::new(0.1);
+        for _ in 0..2 {
+            let loss = model.forward(&x, &mut Mode::train(rng))?.square().mean();
+            opt.step(&mut model, &loss.backward()?)?;
+            let expected = model.forward(&x, &mut Mode::eval())?;
+            assert!(difference(&model.predict(&x)?, &expected)? < 1e-5);
+        }
+        assert_eq!(model.forward_features(&x, &mut Mode::eval())?.shape(), [3, model.config().features()]);
+        let path = tempfile::tempdir().unwrap();
+        let path = path.path().join("resnet.safetensors");
+        model.save(&path)?;
+        let again = ResNet::open(&path)?;
+        assert_eq!(again.predict(&x)?.to_vec::<f32>()?, model.predict(&x)?.to_vec::<f32>()?);
+    }
+    let names: Vec<String> = ResNet::new(ResNetConfig::resnet18().width(4), rng)?
+        .named_parameters()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert!(names.contains(&"layer2.0.downsample.0.weight".to_string()), "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn residual_networks_that_cannot_be_made() {
+    let rng = &mut Rng::seed(0);
+    let new = |config: ResNetConfig, rng: &mut Rng| ResNet::new(config, rng).map(drop);
+    assert!(new(ResNetConfig::resnet18().width(0), rng).is_err());
+    assert!(new(ResNetConfig::resnet18().classes(usize::MAX), rng).is_err());
+    assert!(new(ResNetConfig::resnet50().width(usize::MAX), rng).is_err());
+    assert!(new(ResNetConfig::resnet50().blocks([1, usize::MAX, 1, 1]), rng).is_err());
+    let mut config = ResNetConfig::resnet18();
+    config.groups = 2;
+    tells!(new(config, rng), "ResNet::new: groups or another width within blocks that are no bottlenecks", "");
 }

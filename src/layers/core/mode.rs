@@ -261,7 +261,7 @@ impl<'a> Mode<'a> {
     }
 
     /// Whether anybody wants to know of the layers that are run. While the pass is repeated, nobody does: it was told of.
-    fn is_heard(&self) -> bool {
+    pub(crate) fn is_heard(&self) -> bool {
         self.run != Run::Again && (self.hooks.is_some() || profile::is_recording())
     }
 

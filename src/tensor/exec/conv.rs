@@ -21,7 +21,7 @@ pub(crate) fn forward(g: &Geometry, x: &Tensor, w: &Tensor, bias: Option<&Tensor
     let (x, w) = (&*wide(x), &wide(w).packed());
     let bias = bias.map(|bias| wide(bias).packed());
     let out = Output { g, channels: g.outputs, spatial: g.output, rank: x.rank() };
-    if x.dtype() == DType::F32 && direct::suits(g) {
+    if x.dtype() == DType::F32 && direct::pays(g) {
         let (x, mut y) = (pixels(x), out.pixels()?);
         let mut memory = memory(direct::Needs::of_forward(g, x.strides))?;
         let [image, _, weights] = &mut memory;
@@ -44,7 +44,7 @@ pub(crate) fn input(g: &Geometry, y: &Tensor, w: &Tensor, bias: Option<&Tensor>)
     let (y, w) = (&*wide(y), &wide(w).packed());
     let bias = bias.map(|bias| wide(bias).packed());
     let out = Output { g, channels: g.channels, spatial: g.input, rank: y.rank() };
-    if y.dtype() == DType::F32 && direct::suits(g) {
+    if y.dtype() == DType::F32 && direct::pays(g) {
         let (y, mut x) = (pixels(y), out.pixels()?);
         let mut memory = memory(direct::Needs::of_input(g, y.strides))?;
         let [image, _, weights] = &mut memory;
@@ -67,7 +67,7 @@ pub(crate) fn weight(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
     let spatial = &g.kernel[5 - x.rank()..];
     let shape = Dims::collect([g.outputs, g.channels / g.groups.max(1)].into_iter().chain(spatial.iter().copied()));
     let mut out = stale("conv", &shape, x.dtype())?;
-    if x.dtype() == DType::F32 && direct::suits(g) {
+    if x.dtype() == DType::F32 && direct::pays(g) {
         let (x, y) = (pixels(x), pixels(y));
         let mut memory = memory(direct::Needs::of_weight(g, x.strides, y.strides))?;
         let [image, other, sums] = &mut memory;
@@ -79,6 +79,61 @@ pub(crate) fn weight(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         patches::weight::<T>(g, pixels(x), pixels(y), out.data_mut());
     }, else return Err(bug!("conv", "an input of type {}", x.dtype())));
     Ok(narrow(out, dtype))
+}
+
+/// The weights of a convolution as its loops read them, kept for the next time. They are those of a tensor that is kept as well, so
+/// that nobody can change it in place.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    of: Tensor,
+    packed: Tensor,
+}
+
+impl Packed {
+    /// Of a weight of type `F32`, if such a convolution has any use for it.
+    #[track_caller]
+    pub(crate) fn new(g: &Geometry, w: &Tensor) -> Result<Option<Self>> {
+        if w.dtype() != DType::F32 || !direct::suits(g) {
+            return Ok(None);
+        }
+        let mut packed = stale("conv", &[direct::Needs::of_forward(g, [0; 5]).weights], DType::F32)?;
+        direct::packed_forward(g, w.packed().data(), packed.data_mut());
+        Ok(Some(Self { of: w.with_layout(w.layout().clone()), packed }))
+    }
+
+    /// Whether they still are those of this weight, for such a convolution.
+    pub(crate) fn is_of(&self, g: &Geometry, w: &Tensor) -> bool {
+        let len = direct::Needs::of_forward(g, [0; 5]).weights;
+        self.of.is_same(w) && self.packed.numel() == len && direct::suits(g)
+    }
+}
+
+/// What becomes of the sums of a convolution: a factor and a summand for each output, another tensor of the same shape, and whether
+/// negative results become 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Finish<'a> {
+    pub(crate) scale: Option<&'a Tensor>,
+    pub(crate) bias: Option<&'a Tensor>,
+    pub(crate) beside: Option<&'a Tensor>,
+    pub(crate) relu: bool,
+}
+
+/// The convolution of an input of type `F32` with packed weights, finished. Not recorded.
+#[track_caller]
+pub(crate) fn finished(g: &Geometry, x: &Tensor, w: &Packed, finish: Finish<'_>) -> Result<Tensor> {
+    let out = Output { g, channels: g.outputs, spatial: g.output, rank: x.rank() };
+    let last = Dims::collect([0].into_iter().chain(2..x.rank()).chain([1]));
+    let beside = finish.beside.map(|beside| beside.permuted(&last).packed());
+    let (x, mut y) = (pixels(x), out.pixels()?);
+    let [mut image, ..] = memory(direct::Needs { weights: 0, ..direct::Needs::of_forward(g, x.strides) })?;
+    let finish = direct::Finish {
+        scale: finish.scale.map(Tensor::data),
+        bias: finish.bias.map(Tensor::data),
+        beside: beside.as_ref().map(Tensor::data),
+        relu: finish.relu,
+    };
+    direct::finished(g, x, w.packed.data(), finish, y.data_mut(), image.data_mut());
+    Ok(out.of_pixels(&y))
 }
 
 /// `[batch, channels, ..]`, with one to three spatial dimensions, as three of them.

@@ -8,12 +8,17 @@ mod options;
 
 pub use options::{ConvOptions, PaddingMode};
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::autograd::function::{Function, Saved, apply};
+use crate::autograd::node::is_recorded;
 use crate::autograd::per_example::no_rule;
 use crate::autograd::{ExampleSink, Sink};
 use crate::error::Result;
-use crate::tensor::Tensor;
 use crate::tensor::exec::conv::{self, Geometry};
+use crate::tensor::{DType, Tensor};
+
+pub(crate) use crate::tensor::exec::conv::{Finish, Packed};
 
 /// # Convolutions
 impl Tensor {
@@ -161,6 +166,40 @@ fn convolution(
     let x = &check::with_batch(x, dims)?;
     let (x, geometry) = check::forward(op, dims, x, weight, bias, &numbers, options.mode())?;
     run(Convolution { dims, geometry, role: Role::Output }, &x, weight, bias)
+}
+
+/// A convolution of a model that is used, not trained, with what becomes of its sums: not recorded, and with weights that `kept`
+/// packs once for as long as they are the same. `None` if that does not go with such operands.
+#[track_caller]
+pub(crate) fn predicted(
+    op: &'static str,
+    dims: usize,
+    x: &Tensor,
+    weight: &Tensor,
+    options: &ConvOptions,
+    kept: &Mutex<Option<Packed>>,
+    finish: Finish<'_>,
+) -> Result<Option<Tensor>> {
+    if is_recorded(&[x, weight]) || x.dtype() != DType::F32 || weight.dtype() != DType::F32 || x.rank() != dims + 2 {
+        return Ok(None);
+    }
+    check::operands(op, dims, x, weight, finish.bias)?;
+    let numbers = options.numbers(op, dims, &weight.shape()[2..])?;
+    let x = &check::with_batch(x, dims)?;
+    let ((x, _), geometry) = check::forward(op, dims, x, weight, finish.bias, &numbers, options.mode())?;
+    let of_output = |x: &Tensor| x.shape()[..2] == [geometry.batch, geometry.outputs] && x.dtype() == DType::F32;
+    let fits = finish.beside.is_none_or(|x| of_output(x) && x.shape()[2..] == geometry.output[3 - dims..]);
+    if !fits || finish.bias.is_some_and(|bias| !bias.is_contiguous()) {
+        return Ok(None);
+    }
+    let _timer = crate::profile::op(op);
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if !kept.as_ref().is_some_and(|kept| kept.is_of(&geometry, weight)) {
+        *kept = Packed::new(&geometry, weight)?;
+    }
+    let Some(packed) = kept.clone() else { return Ok(None) };
+    drop(kept);
+    conv::finished(&geometry, &x, &packed, finish).map(Some)
 }
 
 #[track_caller]

@@ -178,6 +178,16 @@ impl Residue {
     }
 }
 
+/// What becomes of sums: they are multiplied by a number for each channel, a number for each channel is added, then another tensor that
+/// lies in memory as the output does, and negative results become 0: whatever there is of all that.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Finish<'a> {
+    pub(crate) scale: Option<&'a [f32]>,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) beside: Option<&'a [f32]>,
+    pub(crate) relu: bool,
+}
+
 /// The sums for all pixels of an output, or of those with one residue.
 struct Correlation<'a> {
     /// From the first pixel's part of it on.
@@ -188,7 +198,7 @@ struct Correlation<'a> {
     order: Order,
     weights: &'a [f32],
     groups: usize,
-    bias: Option<&'a [f32]>,
+    finish: Finish<'a>,
     batch: usize,
     size: [usize; 3],
     out: *mut f32,
@@ -216,7 +226,9 @@ impl Correlation<'_> {
         let fits = reach(&self.image_strides) + deepest + (self.groups - 1) * self.order.inner <= self.image.len()
             && self.weights.len() == self.groups * self.order.packed_len(width)
             && self.taps.iter().all(|tap| tap.row + tap.len <= rows)
-            && self.bias.is_none_or(|bias| bias.len() == self.groups * self.order.cols);
+            && [self.finish.scale, self.finish.bias]
+                .iter()
+                .all(|x| x.is_none_or(|x| x.len() == self.groups * self.order.cols));
         assert!(fits, "convolution: taps beyond the image");
 
         let work = pixels.saturating_mul(rows).saturating_mul(self.order.cols * self.groups);
@@ -272,7 +284,10 @@ impl Correlation<'_> {
                 let (start, cols, row) = self.order.strip(strip, I::F32::WIDTH);
                 let vectors = row / I::F32::WIDTH;
                 let first = group * self.order.cols + strip * VECTORS * I::F32::WIDTH;
-                let bias = self.bias.filter(|_| !add).map_or(std::ptr::null(), |bias| bias[first..].as_ptr());
+                // What follows the last sum.
+                let Finish { scale, bias, beside, relu } =
+                    if others.is_empty() { self.finish } else { Finish::default() };
+                let from = |x: Option<&[f32]>, at: usize| x.map_or(std::ptr::null(), |x| x[at..].as_ptr());
                 let mut next = 0;
                 while next < places.len() {
                     let left = places.len() - next;
@@ -292,7 +307,11 @@ impl Correlation<'_> {
                         rows,
                         weights: weights.wrapping_add(start),
                         add,
-                        bias,
+                        scale: from(scale, first),
+                        bias: from(bias, first),
+                        out: self.out,
+                        beside: from(beside, 0),
+                        relu,
                         last: cols - (vectors - 1) * I::F32::WIDTH,
                     };
                     // SAFETY: the caller's promise.
@@ -386,15 +405,21 @@ const MOST_PLACES: usize = 1 << 10;
 const FEW_PIXELS: usize = 96;
 const FEW_PIXELS_WEIGHTS: usize = 1 << 16;
 
-/// Whether these functions are the ones for a convolution: it must have enough outputs to fill a vector, and images that are not much
+/// Whether these functions are the ones for a convolution whose weights have to be packed.
+pub(crate) fn pays(g: &Geometry) -> bool {
+    suits(g) && (g.pixels() >= FEW_PIXELS || g.outputs * g.depth() < FEW_PIXELS_WEIGHTS)
+}
+
+/// Whether these functions can compute a convolution: it must have enough outputs to fill a vector, and images that are not much
 /// larger than what is in them.
 pub(crate) fn suits(g: &Geometry) -> bool {
-    let elements = |channels: usize, size: [usize; 3]| g.batch * channels * size.iter().product::<usize>();
+    let elements = |channels: usize, size: [usize; 3]| {
+        size.iter().fold(g.batch.saturating_mul(channels), |len, n| len.saturating_mul(*n))
+    };
     let most = elements(g.channels, g.input).saturating_add(elements(g.outputs, g.output)).saturating_mul(4);
     g.stride.iter().all(|stride| *stride <= FARTHEST_STRIDE)
         && g.places() <= MOST_PLACES
         && g.group_channels().max(g.group_outputs()) >= 4
-        && (g.pixels() >= FEW_PIXELS || g.outputs * g.depth() < FEW_PIXELS_WEIGHTS)
         && Image::of_input(g).len() <= most
         && Image::of_output(g).len() <= most
 }
@@ -423,13 +448,32 @@ pub(crate) fn forward(
     out: &mut [f32],
     [image, packed]: [&mut [f32]; 2],
 ) {
+    packed_forward(g, w, packed);
+    finished(g, x, packed, Finish { bias, ..Finish::default() }, out, image);
+}
+
+/// Packs weights for [`finished`].
+pub(crate) fn packed_forward(g: &Geometry, w: &[f32], packed: &mut [f32]) {
+    assert!(w.len() == g.outputs * g.depth(), "convolution: weights that do not fit {g:?}");
+    packed_weights(g, forward_order(g), w, packed);
+}
+
+/// The convolution with packed weights, and what becomes of its sums. In `out`, the channels of a pixel lie next to each other.
+pub(crate) fn finished(
+    g: &Geometry,
+    x: Pixels<'_, f32>,
+    packed: &[f32],
+    finish: Finish<'_>,
+    out: &mut [f32],
+    image: &mut [f32],
+) {
     assert!(x.covers(g.batch, g.channels, g.input), "convolution: an input that does not fit {g:?}");
-    check(g, w.len(), out.len(), g.outputs, g.output, bias);
+    check(g, g.outputs * g.depth(), out.len(), g.outputs, g.output, finish.bias);
+    assert!(finish.beside.is_none_or(|x| x.len() == out.len()), "convolution: a summand that does not fit {g:?}");
     if out.is_empty() {
         return;
     }
     let (order, of) = (forward_order(g), Image::of_input(g));
-    packed_weights(g, order, w, packed);
     let image = of.of(x, image);
     let [n, d, h, w] = of.strides();
     let taps = joined(taps(g, &of));
@@ -440,7 +484,7 @@ pub(crate) fn forward(
         order,
         weights: packed,
         groups: g.groups,
-        bias,
+        finish,
         batch: g.batch,
         size: g.output,
         out: out.as_mut_ptr(),
@@ -496,7 +540,7 @@ pub(crate) fn input(
                     order,
                     weights: packed,
                     groups: g.groups,
-                    bias,
+                    finish: Finish { bias, ..Finish::default() },
                     batch: g.batch,
                     size: residue.map(|residue| residue.count),
                     out: out[first..].as_mut_ptr(),

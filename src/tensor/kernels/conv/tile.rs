@@ -31,8 +31,14 @@ pub(super) struct Outputs<'a> {
     pub(super) weights: *const f32,
     /// Whether to add to what is there.
     pub(super) add: bool,
-    /// What is added to each channel, or null.
+    /// What each channel is multiplied by, and what is added to it then; or null.
+    pub(super) scale: *const f32,
     pub(super) bias: *const f32,
+    /// What is added to each element, relative to where the output is; or null.
+    pub(super) out: *const f32,
+    pub(super) beside: *const f32,
+    /// Whether negative results become 0.
+    pub(super) relu: bool,
     /// How many elements of the last vector exist.
     pub(super) last: usize,
 }
@@ -159,11 +165,17 @@ unsafe fn outputs<F: Vector, const H: usize, const V: usize>(t: &Outputs<'_>) {
         }
         let mask = F::mask(t.last);
         let full = t.last == F::WIDTH;
-        let mut bias = [F::splat(0.0); V];
-        if !t.bias.is_null() {
-            for (v, bias) in bias.iter_mut().enumerate() {
-                let from = t.bias.add(v * F::WIDTH);
-                *bias = if v + 1 < V { F::load(from) } else { F::load_first(from, mask) };
+        let of_channels = |from: *const f32, v: usize| {
+            let from = from.wrapping_add(v * F::WIDTH);
+            if v + 1 < V { F::load(from) } else { F::load_first(from, mask) }
+        };
+        let (mut scale, mut bias) = ([F::splat(1.0); V], [F::splat(0.0); V]);
+        for v in 0..V {
+            if !t.scale.is_null() {
+                scale[v] = of_channels(t.scale, v);
+            }
+            if !t.bias.is_null() {
+                bias[v] = of_channels(t.bias, v);
             }
         }
         for (i, sums) in sums.into_iter().enumerate() {
@@ -171,9 +183,17 @@ unsafe fn outputs<F: Vector, const H: usize, const V: usize>(t: &Outputs<'_>) {
                 for (v, sum) in sums.into_iter().enumerate() {
                     let to = t.outs[i].add(v * F::WIDTH);
                     let whole = v + 1 < V || full;
-                    let mut sum = sum.add(bias[v]);
+                    let mut sum = sum;
                     if t.add {
                         sum = sum.add(if whole { F::load(to) } else { F::load_first(to, mask) });
+                    }
+                    sum = if t.scale.is_null() { sum.add(bias[v]) } else { sum.mul_add(scale[v], bias[v]) };
+                    if !t.beside.is_null() {
+                        let from = t.beside.offset(to.cast_const().offset_from(t.out));
+                        sum = sum.add(if whole { F::load(from) } else { F::load_first(from, mask) });
+                    }
+                    if t.relu {
+                        sum = sum.max(F::splat(0.0));
                     }
                     if whole { sum.store(to) } else { sum.store_first(to, mask) }
                 }

@@ -23,6 +23,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn store_first(self, to: *mut f32, mask: Self::Mask);
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
+    /// The larger elements; those of `self` where one of both is not a number.
+    unsafe fn max(self, other: Self) -> Self;
     /// `self · b + c`, rounded once where the set can.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// The sum of the elements.
@@ -90,6 +92,11 @@ impl Vector for [f32; WIDTH] {
     #[inline(always)]
     unsafe fn mul(self, other: Self) -> Self {
         [self[0] * other[0], self[1] * other[1], self[2] * other[2], self[3] * other[3]]
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        std::array::from_fn(|i| if other[i] > self[i] { other[i] } else { self[i] })
     }
 
     #[inline(always)]

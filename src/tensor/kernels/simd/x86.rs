@@ -9,7 +9,7 @@ macro_rules! vector {
     (
         $vec:ty, $mask:ty, $width:literal, $make_mask:ident,
         $splat:ident $load:ident $load_first:ident $store:ident $store_first:ident
-        $add:ident $mul:ident $mul_add:ident $sum:ident $transpose:ident
+        $add:ident $mul:ident $max:ident $mul_add:ident $sum:ident $transpose:ident
     ) => {
         impl Vector for $vec {
             type Mask = $mask;
@@ -64,6 +64,12 @@ macro_rules! vector {
             }
 
             #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: as above. The instruction gives its second operand where one is not a number.
+                unsafe { $max(other, self) }
+            }
+
+            #[inline(always)]
             unsafe fn mul_add(self, b: Self, c: Self) -> Self {
                 // SAFETY: as above.
                 unsafe { $mul_add(self, b, c) }
@@ -93,12 +99,12 @@ macro_rules! vector {
 vector!(
     __m512, __mmask16, 16, mask_16,
     _mm512_set1_ps _mm512_loadu_ps load_first_16 _mm512_storeu_ps _mm512_mask_storeu_ps
-    _mm512_add_ps _mm512_mul_ps _mm512_fmadd_ps _mm512_reduce_add_ps transpose_16
+    _mm512_add_ps _mm512_mul_ps _mm512_max_ps _mm512_fmadd_ps _mm512_reduce_add_ps transpose_16
 );
 vector!(
     __m256, __m256i, 8, mask_8,
     _mm256_set1_ps _mm256_loadu_ps _mm256_maskload_ps _mm256_storeu_ps _mm256_maskstore_ps
-    _mm256_add_ps _mm256_mul_ps _mm256_fmadd_ps sum_8 transpose_8
+    _mm256_add_ps _mm256_mul_ps _mm256_max_ps _mm256_fmadd_ps sum_8 transpose_8
 );
 
 #[inline]

@@ -1,0 +1,390 @@
+//! Residual networks of convolutions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::layers::{
+    BatchNorm2d, Conv2d, Count, Fan, Gain, GlobalAvgPool, Init, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory,
+    conv_norm,
+};
+use crate::models::options::architecture;
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+
+/// The sizes of a [`ResNet`], as its file holds them.
+///
+/// ```
+/// use demotic::models::ResNetConfig;
+///
+/// assert_eq!(ResNetConfig::resnet18().num_parameters(), 11_689_512);
+/// assert_eq!(ResNetConfig::resnet50().num_parameters(), 25_557_032);
+/// let small = ResNetConfig::resnet18().width(16).in_channels(1).classes(10);
+/// # let _ = small;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ResNetConfig {
+    /// The channels of the pictures.
+    pub in_channels: usize,
+    /// The number of outputs.
+    pub num_classes: usize,
+    /// The blocks of each of the four stages.
+    pub blocks: [usize; 4],
+    /// The channels of the first stage; each further stage has twice as many.
+    pub width: usize,
+    /// Whether a block is a bottleneck: three convolutions, of which the first one has a quarter of the channels that the last one
+    /// gives, instead of two.
+    pub bottleneck: bool,
+    /// The groups of the convolution in the middle of a bottleneck (ResNeXt).
+    pub groups: usize,
+    /// The channels of each of these groups in the first stage, for a width of 64.
+    pub width_per_group: usize,
+}
+
+impl Default for ResNetConfig {
+    fn default() -> Self {
+        Self::resnet18()
+    }
+}
+
+impl ResNetConfig {
+    fn new(blocks: [usize; 4], bottleneck: bool) -> Self {
+        Self { in_channels: 3, num_classes: 1000, blocks, width: 64, bottleneck, groups: 1, width_per_group: 64 }
+    }
+
+    /// ResNet-18: pictures with three channels, 1000 classes.
+    #[must_use]
+    pub fn resnet18() -> Self {
+        Self::new([2, 2, 2, 2], false)
+    }
+
+    /// ResNet-34.
+    #[must_use]
+    pub fn resnet34() -> Self {
+        Self::new([3, 4, 6, 3], false)
+    }
+
+    /// ResNet-50.
+    #[must_use]
+    pub fn resnet50() -> Self {
+        Self::new([3, 4, 6, 3], true)
+    }
+
+    /// ResNet-101.
+    #[must_use]
+    pub fn resnet101() -> Self {
+        Self::new([3, 4, 23, 3], true)
+    }
+
+    /// ResNeXt-50 32×4d (Xie et al., *Aggregated residual transformations for deep neural networks*, 2017).
+    #[must_use]
+    pub fn resnext50_32x4d() -> Self {
+        Self { groups: 32, width_per_group: 4, ..Self::resnet50() }
+    }
+
+    /// Wide ResNet-50-2 (Zagoruyko and Komodakis, *Wide residual networks*, 2016).
+    #[must_use]
+    pub fn wide_resnet50_2() -> Self {
+        Self { width_per_group: 128, ..Self::resnet50() }
+    }
+
+    /// Pictures with another number of channels.
+    #[must_use]
+    pub fn in_channels(mut self, channels: usize) -> Self {
+        self.in_channels = channels;
+        self
+    }
+
+    /// Another number of outputs.
+    #[must_use]
+    pub fn classes(mut self, classes: usize) -> Self {
+        self.num_classes = classes;
+        self
+    }
+
+    /// Another number of channels in the first stage.
+    #[must_use]
+    pub fn width(mut self, width: usize) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// Other numbers of blocks.
+    #[must_use]
+    pub fn blocks(mut self, blocks: [usize; 4]) -> Self {
+        self.blocks = blocks;
+        self
+    }
+
+    /// How many times as many channels a block gives as its stage has.
+    fn expansion(&self) -> usize {
+        if self.bottleneck { 4 } else { 1 }
+    }
+
+    /// The features of a picture.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.width.saturating_mul(8 * self.expansion())
+    }
+
+    /// The channels within a block of a stage.
+    fn inner(&self, planes: usize) -> usize {
+        if self.bottleneck { (planes * self.width_per_group / 64).saturating_mul(self.groups) } else { planes }
+    }
+
+    /// The number of parameters of such a model.
+    #[must_use]
+    pub fn num_parameters(&self) -> usize {
+        let (expansion, groups) = (self.expansion(), self.groups.max(1));
+        // A convolution without a bias, and its batch norm.
+        let conv = |inputs: usize, outputs: usize, places: usize| {
+            Count::new(inputs) * outputs * places + Count::new(outputs) * 2
+        };
+        let mut count = conv(self.in_channels, self.width, 49);
+        let mut inputs = self.width;
+        for (stage, &blocks) in self.blocks.iter().enumerate() {
+            let planes = self.width.saturating_mul(1 << stage);
+            let (inner, outputs) = (self.inner(planes), planes.saturating_mul(expansion));
+            let block = |inputs: usize| {
+                if self.bottleneck {
+                    conv(inputs, inner, 1) + conv(inner / groups, inner, 9) + conv(inner, outputs, 1)
+                } else {
+                    conv(inputs, planes, 9) + conv(planes, planes, 9)
+                }
+            };
+            if stage > 0 || inputs != outputs {
+                count = count + conv(inputs, outputs, 1);
+            }
+            if blocks > 0 {
+                count = count + block(inputs) + block(outputs) * (blocks - 1);
+            }
+            inputs = outputs;
+        }
+        (count + (Count::new(self.features()) + 1) * self.num_classes).get()
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        let name = "ResNet::new";
+        let sizes = [self.in_channels, self.num_classes, self.width, self.groups, self.width_per_group];
+        if sizes.contains(&0) || self.blocks.contains(&0) {
+            return Err(Error::argument(name, format!("a size of 0 in {self:?}")));
+        }
+        if self.width > 1 << 32 || self.width_per_group > 1 << 16 || self.groups > 1 << 16 {
+            return Err(Error::argument(name, "a model of these sizes does not fit into memory"));
+        }
+        if !self.bottleneck && (self.groups != 1 || self.width_per_group != 64) {
+            return Err(Error::argument(name, "groups or another width within blocks that are no bottlenecks"));
+        }
+        if self.bottleneck && !(self.width * self.width_per_group).is_multiple_of(64) {
+            let message = format!("a width of {} · {} / 64 is not whole", self.width, self.width_per_group);
+            return Err(Error::argument(name, message));
+        }
+        let tensors = self.blocks.iter().map(|n| Count::new(*n)).sum::<Count>() * 24 + 32;
+        check_memory(name, Count::new(self.num_parameters()), tensors)
+    }
+}
+
+/// A residual network (He et al., *Deep residual learning for image recognition*, 2016): a convolution and a pooling, four stages of
+/// [blocks](ResNetBlock), each stage with half the height and width and twice the channels of the one before, the mean over all
+/// pixels, and a linear layer.
+///
+/// The parameters have the names and shapes of torchvision, so its files load.
+///
+/// # Shapes
+/// - input: `[batch, in_channels, height, width]`
+/// - output: `[batch, num_classes]`
+///
+/// ```
+/// use demotic::models::{ResNet, ResNetConfig};
+/// use demotic::prelude::*;
+///
+/// let config = ResNetConfig::resnet18().width(8).classes(10);
+/// let mut rng = Rng::seed(0);
+/// let model = ResNet::new(config, &mut rng)?;
+/// let pictures = Tensor::zeros([2, 3, 32, 32])?;
+/// assert_eq!(model.predict(&pictures)?.shape(), [2, 10]);
+///
+/// // For other classes, with everything else that it has learnt.
+/// let mut other = model.with_head(4, &mut rng)?;
+/// other.freeze("*")?;
+/// other.unfreeze("fc.*")?;
+/// assert_eq!(other.predict(&pictures)?.shape(), [2, 4]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ResNet {
+    conv1: Conv2d,
+    bn1: BatchNorm2d,
+    layer1: Vec<ResNetBlock>,
+    layer2: Vec<ResNetBlock>,
+    layer3: Vec<ResNetBlock>,
+    layer4: Vec<ResNetBlock>,
+    fc: Linear,
+    config: ResNetConfig,
+}
+
+crate::module!(ResNet { conv1, bn1, layer1, layer2, layer3, layer4, fc }, plain { config });
+architecture!(ResNet, ResNetConfig);
+
+/// A convolution without a bias, initialised as torchvision does: normally, for ReLU, by the number of its outputs.
+#[track_caller]
+fn conv(inputs: usize, outputs: usize, kernel: usize, stride: usize, groups: usize, rng: &mut Rng) -> Result<Conv2d> {
+    let options = crate::autograd::ConvOptions::new().stride(stride).padding(kernel / 2).groups(groups);
+    let init = Init::KaimingNormal { gain: Gain::Relu.value(), fan: Fan::Out };
+    Conv2d::with_options(inputs, outputs, kernel, options, &mut rng.split())?.without_bias().with_init(init, rng)
+}
+
+impl ResNet {
+    /// A model with random weights.
+    ///
+    /// # Errors
+    /// If a size is 0 or does not fit the others, or there is no memory for such a model.
+    #[track_caller]
+    pub fn new(config: ResNetConfig, rng: &mut Rng) -> Result<Self> {
+        config.check()?;
+        let conv1 = conv(config.in_channels, config.width, 7, 2, 1, rng)?;
+        let bn1 = BatchNorm2d::new(config.width)?;
+        let mut inputs = config.width;
+        let mut stages = [const { Vec::new() }; 4];
+        for (i, stage) in stages.iter_mut().enumerate() {
+            for block in 0..config.blocks[i] {
+                let stride = if i > 0 && block == 0 { 2 } else { 1 };
+                stage.push(ResNetBlock::new(&config, inputs, config.width << i, stride, rng)?);
+                inputs = (config.width << i) * config.expansion();
+            }
+        }
+        let [layer1, layer2, layer3, layer4] = stages;
+        let fc = Linear::new(config.features(), config.num_classes, rng)?;
+        Ok(Self { conv1, bn1, layer1, layer2, layer3, layer4, fc, config })
+    }
+
+    /// The sizes of the model.
+    #[must_use]
+    pub fn config(&self) -> &ResNetConfig {
+        &self.config
+    }
+
+    /// What the last layer sees of pictures: `[batch, features]`.
+    ///
+    /// # Errors
+    /// If the pictures do not fit.
+    #[track_caller]
+    pub fn forward_features(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = conv_norm((&self.conv1, "conv1"), (&self.bn1, "bn1"), x, None, true, mode)?;
+        let mut x = MaxPool2d::new(3).stride(2).padding(1).forward(&x, mode)?;
+        let stages =
+            [("layer1", &self.layer1), ("layer2", &self.layer2), ("layer3", &self.layer3), ("layer4", &self.layer4)];
+        for (name, stage) in stages {
+            for (i, block) in stage.iter().enumerate() {
+                x = block.at((name, i), &x, mode)?;
+            }
+        }
+        GlobalAvgPool.forward(&x, mode)
+    }
+
+    /// The same model with a new last layer, for so many classes.
+    ///
+    /// # Errors
+    /// If there are none, or they do not fit into memory.
+    #[track_caller]
+    pub fn with_head(&self, classes: usize, rng: &mut Rng) -> Result<Self> {
+        let mut model = self.clone();
+        model.fc = Linear::new(self.config.features(), classes, rng)?;
+        model.config.num_classes = classes;
+        Ok(model)
+    }
+}
+
+impl Layer for ResNet {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.forward_features(x, mode)?;
+        self.fc.at("fc", &x, mode)
+    }
+}
+
+/// A block of a [`ResNet`]: two or three convolutions with batch norm, beside a path that skips them.
+///
+/// # Shapes
+/// - input: `[batch, channels, height, width]`
+/// - output: `[batch, channels', height / stride, width / stride]`
+#[derive(Debug, Clone)]
+pub struct ResNetBlock {
+    conv1: Conv2d,
+    bn1: BatchNorm2d,
+    conv2: Conv2d,
+    bn2: BatchNorm2d,
+    conv3: Option<Conv2d>,
+    bn3: Option<BatchNorm2d>,
+    downsample: Option<ResNetShortcut>,
+}
+
+crate::module!(ResNetBlock { conv1, bn1, conv2, bn2, conv3, bn3, downsample });
+
+/// The path beside a block whose input is of another shape than its output: a convolution of single pixels, and batch norm.
+#[derive(Debug, Clone)]
+pub struct ResNetShortcut {
+    conv: Conv2d,
+    norm: BatchNorm2d,
+}
+
+crate::module!(ResNetShortcut { conv as "0", norm as "1" });
+
+impl Layer for ResNetShortcut {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        conv_norm((&self.conv, "0"), (&self.norm, "1"), x, None, false, mode)
+    }
+}
+
+impl ResNetBlock {
+    #[track_caller]
+    fn new(config: &ResNetConfig, inputs: usize, planes: usize, stride: usize, rng: &mut Rng) -> Result<Self> {
+        let outputs = planes * config.expansion();
+        let downsample = if stride != 1 || inputs != outputs {
+            Some(ResNetShortcut { conv: conv(inputs, outputs, 1, stride, 1, rng)?, norm: BatchNorm2d::new(outputs)? })
+        } else {
+            None
+        };
+        if !config.bottleneck {
+            return Ok(Self {
+                conv1: conv(inputs, planes, 3, stride, 1, rng)?,
+                bn1: BatchNorm2d::new(planes)?,
+                conv2: conv(planes, planes, 3, 1, 1, rng)?,
+                bn2: BatchNorm2d::new(planes)?,
+                conv3: None,
+                bn3: None,
+                downsample,
+            });
+        }
+        let inner = config.inner(planes);
+        Ok(Self {
+            conv1: conv(inputs, inner, 1, 1, 1, rng)?,
+            bn1: BatchNorm2d::new(inner)?,
+            conv2: conv(inner, inner, 3, stride, config.groups, rng)?,
+            bn2: BatchNorm2d::new(inner)?,
+            conv3: Some(conv(inner, outputs, 1, 1, 1, rng)?),
+            bn3: Some(BatchNorm2d::new(outputs)?),
+            downsample,
+        })
+    }
+}
+
+impl Layer for ResNetBlock {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let y = conv_norm((&self.conv1, "conv1"), (&self.bn1, "bn1"), x, None, true, mode)?;
+        let beside = match &self.downsample {
+            Some(shortcut) => shortcut.at("downsample", x, mode)?,
+            None => x.clone(),
+        };
+        let last = self.conv3.is_none();
+        let y = conv_norm((&self.conv2, "conv2"), (&self.bn2, "bn2"), &y, Some(&beside).filter(|_| last), true, mode)?;
+        match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => conv_norm((conv3, "conv3"), (bn3, "bn3"), &y, Some(&beside), true, mode),
+            _ => Ok(y),
+        }
+    }
+}
