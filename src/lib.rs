@@ -64,7 +64,7 @@
 //! | [models] | linear regression, perceptrons, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
 //! | [losses] | of numbers, classes, labels, distributions, regions, pairs, triplets, sequences (CTC), critics: some forty of them |
 //! | [optimizers] | SGD, Adam, AdamW, RMSProp, AdaGrad; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
-//! | [regularizers] | L1, L2, elastic net; bounds on weights, conditions with Lagrange multipliers |
+//! | [regularizers] | L1, L2, elastic net, orthogonality, activities; bounds on weights, conditions with Lagrange multipliers; mixup, CutMix, holes, noise |
 //! | [training](train) | the [`Trainer`](train::Trainer), [metrics](train::metrics), early stopping, charts |
 //! | [data] | tables from CSV, preprocessing, splits, batches, windows of text |
 //! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |

@@ -16,6 +16,8 @@
 //! 11. [Your own data](t11_your_own_data)
 //! 12. [Classification, and how good it is](t12_classification)
 //! 13. [Classes of texts](t13_text_classification)
+//! 14. [Choosing losses and optimizers](t14_losses_and_optimizers)
+//! 15. [Fighting overfitting](t15_overfitting)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -43,6 +45,8 @@ macro_rules! pages {
                 "[t11]: super::t11_your_own_data\n",
                 "[t12]: super::t12_classification\n",
                 "[t13]: super::t13_text_classification\n",
+                "[t14]: super::t14_losses_and_optimizers\n",
+                "[t15]: super::t15_overfitting\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -79,6 +83,10 @@ pages! {
         "[`metrics`](crate::train::metrics), [`Classification`](crate::train::metrics::Classification), [`Pipeline::classify_row`](crate::pipeline::Pipeline::classify_row)", picture "threshold";
     t13_text_classification = "tutorials/13_text_classification.md",
         "[`TransformerClassifier`](crate::models::TransformerClassifier), [`WordTokenizer`](crate::text::WordTokenizer), [`TextPipeline`](crate::pipeline::TextPipeline)";
+    t14_losses_and_optimizers = "tutorials/14_losses_and_optimizers.md",
+        "[`losses`](crate::losses), [`optimizers`](crate::optimizers), [`schedule`](crate::optimizers::schedule)";
+    t15_overfitting = "tutorials/15_overfitting.md",
+        "[`regularizers`](crate::regularizers), [`Dropout`](crate::layers::Dropout), [`EarlyStopping`](crate::train::EarlyStopping)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -116,6 +124,8 @@ pub mod zh {
     //! 11. [用自己的数据](t11_your_own_data)
     //! 12. [分类，以及分得好不好](t12_classification)
     //! 13. [文本的类别](t13_text_classification)
+    //! 14. [选择损失函数和优化器](t14_losses_and_optimizers)
+    //! 15. [对付过拟合](t15_overfitting)
 
     pages! {
         "参考文档：":
@@ -145,5 +155,9 @@ pub mod zh {
             "[`metrics`](crate::train::metrics), [`Classification`](crate::train::metrics::Classification), [`Pipeline::classify_row`](crate::pipeline::Pipeline::classify_row)", picture "threshold";
         t13_text_classification = "zh/13_text_classification.md",
             "[`TransformerClassifier`](crate::models::TransformerClassifier), [`WordTokenizer`](crate::text::WordTokenizer), [`TextPipeline`](crate::pipeline::TextPipeline)";
+        t14_losses_and_optimizers = "zh/14_losses_and_optimizers.md",
+            "[`losses`](crate::losses), [`optimizers`](crate::optimizers), [`schedule`](crate::optimizers::schedule)";
+        t15_overfitting = "zh/15_overfitting.md",
+            "[`regularizers`](crate::regularizers), [`Dropout`](crate::layers::Dropout), [`EarlyStopping`](crate::train::EarlyStopping)";
     }
 }

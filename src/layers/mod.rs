@@ -9,6 +9,7 @@ mod batch_norm;
 mod bilinear;
 mod combine;
 mod conv_blocks;
+mod conv_lstm;
 mod convolution;
 mod core;
 mod drop_connect;
@@ -39,6 +40,7 @@ pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, Inst
 pub use bilinear::Bilinear;
 pub use combine::{Join, Lambda, Parallel, TimeDistributed};
 pub use conv_blocks::{DepthwiseSeparable, SqueezeExcitation};
+pub use conv_lstm::ConvLstmCell;
 pub use convolution::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use drop_connect::DropConnect;
 pub use dropout::Dropout;

@@ -9,7 +9,10 @@ use demotic::{DType, Result, Rng, Tensor, sequential};
 
 #[test]
 fn more_layers() {
-    crate::golden::check("more_layers", &|case, x| Ok(vec![compute(case, x)?]));
+    crate::golden::check("more_layers", &|case, x| match case.op.as_str() {
+        "conv_lstm" => conv_lstm(x),
+        _ => Ok(vec![compute(case, x)?]),
+    });
 }
 
 fn compute(case: &Case, x: &mut [Tensor]) -> Result<Tensor> {
@@ -91,6 +94,22 @@ fn bag(case: &Case, x: &mut [Tensor]) -> Result<Tensor> {
             layer.bags_at(&x[0], &offsets, weights)
         }
     }
+}
+
+fn conv_lstm(x: &mut [Tensor]) -> Result<Vec<Tensor>> {
+    let [films, weight, bias, state @ ..] = x else { panic!("no inputs") };
+    let hidden = bias.numel() / 4;
+    let channels = weight.shape()[1] - hidden;
+    let mut cell = ConvLstmCell::new(channels, hidden, weight.shape()[2..].to_vec(), &mut Rng::seed(0))?;
+    cell.conv.weight = Weight::new(weight.clone())?;
+    cell.conv.bias = Some(Param::new(bias.clone())?);
+    put(weight, bias, &cell);
+    let state = match state {
+        [h, c] => Some(RecurrentState { hidden: h.clone(), cell: Some(c.clone()) }),
+        _ => None,
+    };
+    let (seen, last) = cell.run(films, state.as_ref(), &mut Mode::eval())?;
+    Ok(vec![seen, last.cell.unwrap()])
 }
 
 fn linear(weight: &Tensor, bias: &Tensor) -> Result<Linear> {

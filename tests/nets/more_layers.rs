@@ -84,6 +84,33 @@ fn layers_refuse_what_does_not_fit() -> Result<()> {
 }
 
 #[test]
+fn films_that_do_not_fit() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let e = message(ConvLstmCell::new(0, 4, 3, &mut rng));
+    assert_eq!(e, "ConvLstmCell::new: 0 input channels and 4 hidden ones, expected at least 1 of each");
+    assert!(ConvLstmCell::new(1, usize::MAX / 2, 3, &mut rng).is_err());
+    let cell = ConvLstmCell::new(2, 3, 3, &mut rng)?;
+    let mode = &mut Mode::eval();
+    let e = message(cell.run(&Tensor::ones([2, 0, 2, 4, 4])?, None, mode));
+    assert_eq!(e, "conv_lstm: films of shape [2, 0, 2, 4, 4], expected [n, time, channels, height, width]");
+    let picture = Tensor::ones([1, 2, 4, 4])?;
+    let e = message(cell.step(&Tensor::ones([1, 3, 4, 4])?, None, mode));
+    assert_eq!(e, "conv_lstm: input [1, 3, 4, 4], expected 2 channels");
+    assert_eq!(
+        message(cell.step(&tensor![1.0], None, mode)),
+        "conv_lstm: input [1], expected [n, channels, height, width]"
+    );
+    let state = cell.step(&picture, None, mode)?;
+    assert_eq!(cell.predict(&picture)?.to_f64_vec(), state.hidden.to_f64_vec());
+    let other = Tensor::ones([1, 2, 4, 5])?;
+    let e = message(cell.step(&other, Some(&state), mode));
+    assert_eq!(e, "conv_lstm: a state of shape [1, 3, 4, 4], expected [1, 3, 4, 5]");
+    let broken = RecurrentState { cell: None, ..state };
+    assert_eq!(message(cell.step(&picture, Some(&broken), mode)), "conv_lstm: a state without that of the cell");
+    Ok(())
+}
+
+#[test]
 fn weights_are_dropped_in_training() -> Result<()> {
     let mut rng = Rng::seed(1);
     let layer = DropConnect::new(Linear::new(100, 100, &mut rng)?, 0.3)?;

@@ -122,6 +122,24 @@ def cases(f):
     for p, train in ((0.0, True), (1.0, True), (0.5, False)):
         f.case("drop_connect", f"p{p}_train{train}", drop_connect, [normal(5, 4), normal(3, 4), normal(3)], p=p, train=train)
 
+    def conv_lstm(films, w, b, *state):
+        n, time, _, height, width = films.shape
+        hidden = len(b) // 4
+        h, c = state if state else (torch.zeros(n, hidden, height, width, dtype=films.dtype),) * 2
+        seen = []
+        for t in range(time):
+            i, f, g, o = F.conv2d(torch.cat([films[:, t], h], 1), w, b, padding="same").chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            seen.append(h)
+        return torch.stack(seen, 1), c
+
+    for label, kernel in (("square", (3, 3)), ("even", (2, 2)), ("line", (1, 3))):
+        weights = [normal(8, 5, *kernel, scale=0.5), normal(8)]
+        f.case("conv_lstm", label, conv_lstm, [normal(2, 3, 3, 4, 5), *weights])
+        state = [normal(2, 2, 4, 5), normal(2, 2, 4, 5)]
+        f.case("conv_lstm", f"{label}_state", conv_lstm, [normal(2, 2, 3, 4, 5), *weights, *state])
+
     # Initial values
     def initial(op, label, fill, *shape, **attrs):
         f.case(op, label, lambda _, **__: fill(torch.empty(*shape)).to(torch.int64), [int_values(*shape)], **attrs)
