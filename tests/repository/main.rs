@@ -11,6 +11,7 @@ mod model;
 #[path = "../../examples/house_price/options.rs"]
 mod options;
 
+mod catalogue;
 mod docs_pages;
 mod grammar;
 mod house_price_files;
