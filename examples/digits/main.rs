@@ -1,6 +1,6 @@
 //! Handwritten digits: a convolutional network, what it confuses, and a picture of its mistakes.
 //!
-//! `cargo run --release --example digits`, and `-- --help` for the options.
+//! `cargo run --release --features image --example digits`, and `-- --help` for the options.
 
 mod options;
 mod picture;
