@@ -14,6 +14,37 @@ pub enum RoundingMode {
     Trunc,
 }
 
+/// How a [quantile](super::Tensor::quantile) that lies between two elements is made of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Interpolation {
+    /// On the line between them.
+    #[default]
+    Linear,
+    /// The lower one.
+    Lower,
+    /// The higher one.
+    Higher,
+    /// The nearer one; half way, the one with the even number.
+    Nearest,
+    /// Their mean.
+    Midpoint,
+}
+
+/// What becomes of elements that go to one place in [`scatter_reduce`](super::Tensor::scatter_reduce).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScatterReduction {
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Mean,
+    /// The largest one.
+    Amax,
+    /// The smallest one.
+    Amin,
+}
+
 /// A place along a dimension, counted from its end if it is negative: `i32`, `i64`, `isize` or `usize`.
 pub trait Start {
     /// The number, of a type that holds all of them.

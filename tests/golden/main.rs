@@ -23,6 +23,7 @@ mod matmul;
 mod metrics;
 mod more_layers;
 mod more_losses;
+mod more_ops;
 mod more_optimizers;
 mod norms;
 mod optimizer_rules;

@@ -29,6 +29,7 @@ FAMILIES = [
     "recurrent",
     "shape_index",
     "tensor_options",
+    "more_ops",
     "layers",
     "more_layers",
     "norms",

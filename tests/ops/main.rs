@@ -11,6 +11,7 @@ mod index_errors;
 mod index_models;
 #[cfg(feature = "linalg")]
 mod linalg;
+mod put_together;
 mod range;
 mod recurrent;
 mod several_outputs;

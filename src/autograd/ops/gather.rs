@@ -289,7 +289,7 @@ pub(super) struct Rows {
 
 impl Rows {
     #[track_caller]
-    fn new(name: &'static str, x: &Tensor, dim: isize, index: &Tensor) -> Result<Self> {
+    pub(super) fn new(name: &'static str, x: &Tensor, dim: isize, index: &Tensor) -> Result<Self> {
         let at = dim_index(name, dim, x.rank())?;
         if index.rank() != 1 {
             let message = format!("the index has shape {:?}, expected a vector", index.shape());

@@ -16,7 +16,6 @@ impl Tensor {
     ///
     /// # Errors
     /// If there are fewer numbers than dimensions, or the result is too large.
-    #[doc(alias = "tile")]
     #[track_caller]
     pub fn repeat(&self, times: &[usize]) -> Result<Tensor> {
         let Some(missing) = times.len().checked_sub(self.rank()) else {

@@ -1,4 +1,4 @@
-//! Running sums and products, and linear recurrences (the gradients of running products), along the middle of
+//! Running sums, products and extremes, and linear recurrences (the gradients of running products), along the middle of
 //! `[outer, len, inner]`. Each element waits for the one before it, so that wider registers would gain nothing.
 
 use crate::parallel;
@@ -16,6 +16,12 @@ pub(crate) enum Running {
     Sum,
     /// `out[i] = x[0] · … · x[i]`. Integers wrap around.
     Product,
+    /// The largest of `x[0] ..= x[i]`, or NaN if one of them is.
+    Max,
+    /// The smallest of `x[0] ..= x[i]`, or NaN if one of them is.
+    Min,
+    /// `log(e^x[0] + … + e^x[i])`, of floating types.
+    LogSumExp,
 }
 
 /// A type whose running sums and products are kept in a wider one: `f64` for `f32`, as PyTorch does.
@@ -23,8 +29,13 @@ pub(crate) trait Scan: Elem {
     type Wide: Elem;
     const ZERO: Self::Wide;
     const ONE: Self::Wide;
+    const LEAST: Self::Wide;
+    const MOST: Self::Wide;
     fn sum(running: Self::Wide, x: Self) -> Self::Wide;
     fn product(running: Self::Wide, x: Self) -> Self::Wide;
+    fn max(running: Self::Wide, x: Self) -> Self::Wide;
+    fn min(running: Self::Wide, x: Self) -> Self::Wide;
+    fn log_sum_exp(running: Self::Wide, x: Self) -> Self::Wide;
     fn narrow(running: Self::Wide) -> Self;
 }
 
@@ -34,10 +45,29 @@ macro_rules! real_scans {
             type Wide = f64;
             const ZERO: f64 = 0.0;
             const ONE: f64 = 1.0;
+            const LEAST: f64 = f64::NEG_INFINITY;
+            const MOST: f64 = f64::INFINITY;
             #[inline(always)]
             fn sum(running: f64, x: Self) -> f64 { running + x.to_f64() }
             #[inline(always)]
             fn product(running: f64, x: Self) -> f64 { running * x.to_f64() }
+            #[inline(always)]
+            fn max(running: f64, x: Self) -> f64 {
+                let x = x.to_f64();
+                // A NaN is neither larger nor smaller, and stays.
+                if x > running || x.is_nan() { x } else { running }
+            }
+            #[inline(always)]
+            fn min(running: f64, x: Self) -> f64 {
+                let x = x.to_f64();
+                if x < running || x.is_nan() { x } else { running }
+            }
+            fn log_sum_exp(running: f64, x: Self) -> f64 {
+                let x = x.to_f64();
+                let (low, high) = if x < running { (x, running) } else { (running, x) };
+                // Infinities of one sign have no difference.
+                if low == high && high.is_infinite() { high } else { high + (low - high).exp().ln_1p() }
+            }
             #[inline(always)]
             fn narrow(running: f64) -> Self { <Self as Real>::from_f64(running) }
         }
@@ -49,6 +79,8 @@ impl Scan for i64 {
     type Wide = Self;
     const ZERO: Self = 0;
     const ONE: Self = 1;
+    const LEAST: Self = Self::MIN;
+    const MOST: Self = Self::MAX;
     #[inline(always)]
     fn sum(running: Self, x: Self) -> Self {
         running.wrapping_add(x)
@@ -56,6 +88,17 @@ impl Scan for i64 {
     #[inline(always)]
     fn product(running: Self, x: Self) -> Self {
         running.wrapping_mul(x)
+    }
+    #[inline(always)]
+    fn max(running: Self, x: Self) -> Self {
+        Ord::max(running, x)
+    }
+    #[inline(always)]
+    fn min(running: Self, x: Self) -> Self {
+        Ord::min(running, x)
+    }
+    fn log_sum_exp(_: Self, _: Self) -> Self {
+        unreachable!("the logarithm of a sum is a floating number")
     }
     #[inline(always)]
     fn narrow(running: Self) -> Self {
@@ -76,6 +119,9 @@ pub(crate) fn running<T: Scan>(op: Running, x: &[T], [outer, len, inner]: [usize
             match op {
                 Running::Sum => scan_columns(x, inner, out, T::ZERO, T::sum),
                 Running::Product => scan_columns(x, inner, out, T::ONE, T::product),
+                Running::Max => scan_columns(x, inner, out, T::LEAST, T::max),
+                Running::Min => scan_columns(x, inner, out, T::MOST, T::min),
+                Running::LogSumExp => scan_columns(x, inner, out, T::LEAST, T::log_sum_exp),
             }
         }
     });

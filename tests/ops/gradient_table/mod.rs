@@ -4,6 +4,7 @@
 //! A family of operations has a file of rows. An operation without a row fails `every_operation_has_a_row`.
 
 mod attention;
+mod combined;
 mod convolution;
 mod elementwise;
 mod fused;
@@ -26,6 +27,7 @@ use row::Row;
 fn families() -> Vec<Vec<Row>> {
     vec![
         attention::rows(),
+        combined::rows(),
         convolution::rows(),
         elementwise::rows(),
         reductions::rows(),
@@ -55,6 +57,11 @@ fn attention_gradients() {
 #[test]
 fn convolution_gradients() {
     check(convolution::rows());
+}
+
+#[test]
+fn gradients_of_what_is_put_together() {
+    check(combined::rows());
 }
 
 #[test]

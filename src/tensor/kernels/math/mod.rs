@@ -19,6 +19,7 @@
 //! of the function that they are part of.
 
 mod double;
+pub(crate) mod gamma;
 mod single;
 #[cfg(test)]
 mod tests;

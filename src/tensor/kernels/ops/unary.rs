@@ -6,7 +6,7 @@
 //! names. `T` is `f32` or `f64`, `I` the instruction set.
 
 use super::super::block::{Args, Chunks, Loop};
-use super::super::math::{Real, clamp};
+use super::super::math::{Real, clamp, gamma};
 use super::super::simd::Isa;
 use super::formulas::*;
 use super::{Function, Row, pad};
@@ -218,6 +218,12 @@ rows! {
     /// `1 - erf(x)`, accurate where that is small.
     Erfc 8 => |x| x.erfc_on::<I>(),
         by x 4 => |g, x| g * -erf_slope::<I, T>(x);
+    /// The inverse of the error function.
+    Erfinv 64 => |x| T::from_f64(gamma::erfinv(x.to_f64())), by y;
+    /// The logarithm of the size of the gamma function.
+    Lgamma 64 => |x| T::from_f64(libm::lgamma(x.to_f64())), by x;
+    /// A derivative of the logarithmic derivative of the gamma function.
+    Polygamma { order } 64 => |x| T::from_f64(gamma::polygamma(order.to_f64(), x.to_f64())), by x;
 
     /// `max(0, x)`; NaN stays. The slope at 0 is 0.
     Relu 1 => |x| if x <= T::zero() { T::zero() } else { x },
