@@ -70,8 +70,9 @@ impl Curve {
         })
     }
 
-    /// The momentum at a step, counted from 0, of curves that have one: see [`OneCycle::cycle_momentum`] and
-    /// [`Cyclic::cycle_momentum`].
+    /// The momentum at a step, counted from 0, of curves that have one: see
+    /// [`OneCycle`](crate::optimizers::schedule::OneCycle::cycle_momentum) and
+    /// [`Cyclic`](crate::optimizers::schedule::Cyclic::cycle_momentum).
     ///
     /// # Errors
     /// As for [`at`](Self::at).
