@@ -118,6 +118,13 @@ fn options_that_make_no_sense_are_errors() -> Result<()> {
             assert!(conv(new().padding(n).padding_mode(mode)).is_err());
         }
     }
+    // So in a model in use, which takes another way.
+    for n in [usize::MAX, usize::MAX / 2, 1 << 62, 1 << 40, 1 << 30] {
+        let layer = Conv2d::new(4, 6, 3, &mut Rng::seed(0))?.padding(n);
+        assert!(layer.predict(&x).is_err());
+        let layer = Conv2d::new(4, 6, 3, &mut Rng::seed(0))?.padding(n).stride(n);
+        assert!(layer.predict(&x).is_err() || n <= 1 << 40);
+    }
     // The output is small, whatever the padding is.
     assert_eq!(conv(new().padding(1 << 40).stride(1 << 40))?.shape(), [1, 6, 3, 3]);
     Ok(())

@@ -5,7 +5,7 @@
 
 use super::gemm::{narrow, wide};
 use crate::error::{Result, bug};
-use crate::tensor::create::stale;
+use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::conv::{Pixels, direct, patches};
 use crate::tensor::layout::Dims;
@@ -21,6 +21,7 @@ pub(crate) fn forward(g: &Geometry, x: &Tensor, w: &Tensor, bias: Option<&Tensor
     let (x, w) = (&*wide(x), &wide(w).packed());
     let bias = bias.map(|bias| wide(bias).packed());
     let out = Output { g, channels: g.outputs, spatial: g.output, rank: x.rank() };
+    out.check(x.dtype())?;
     if x.dtype() == DType::F32 && direct::pays(g) {
         let (x, mut y) = (pixels(x), out.pixels()?);
         let mut memory = memory(direct::Needs::of_forward(g, x.strides))?;
@@ -44,6 +45,7 @@ pub(crate) fn input(g: &Geometry, y: &Tensor, w: &Tensor, bias: Option<&Tensor>)
     let (y, w) = (&*wide(y), &wide(w).packed());
     let bias = bias.map(|bias| wide(bias).packed());
     let out = Output { g, channels: g.channels, spatial: g.input, rank: y.rank() };
+    out.check(y.dtype())?;
     if y.dtype() == DType::F32 && direct::pays(g) {
         let (y, mut x) = (pixels(y), out.pixels()?);
         let mut memory = memory(direct::Needs::of_input(g, y.strides))?;
@@ -96,15 +98,14 @@ impl Packed {
         if w.dtype() != DType::F32 || !direct::suits(g) {
             return Ok(None);
         }
-        let mut packed = stale("conv", &[direct::Needs::of_forward(g, [0; 5]).weights], DType::F32)?;
+        let mut packed = stale("conv", &[direct::packed_len(g)], DType::F32)?;
         direct::packed_forward(g, w.packed().data(), packed.data_mut());
         Ok(Some(Self { of: w.with_layout(w.layout().clone()), packed }))
     }
 
     /// Whether they still are those of this weight, for such a convolution.
     pub(crate) fn is_of(&self, g: &Geometry, w: &Tensor) -> bool {
-        let len = direct::Needs::of_forward(g, [0; 5]).weights;
-        self.of.is_same(w) && self.packed.numel() == len && direct::suits(g)
+        self.of.is_same(w) && direct::suits(g) && self.packed.numel() == direct::packed_len(g)
     }
 }
 
@@ -122,6 +123,7 @@ pub(crate) struct Finish<'a> {
 #[track_caller]
 pub(crate) fn finished(g: &Geometry, x: &Tensor, w: &Packed, finish: Finish<'_>) -> Result<Tensor> {
     let out = Output { g, channels: g.outputs, spatial: g.output, rank: x.rank() };
+    out.check(DType::F32)?;
     let last = Dims::collect([0].into_iter().chain(2..x.rank()).chain([1]));
     let beside = finish.beside.map(|beside| beside.permuted(&last).packed());
     let (x, mut y) = (pixels(x), out.pixels()?);
@@ -162,6 +164,13 @@ struct Output<'a> {
 impl Output<'_> {
     fn spatial(&self) -> &[usize] {
         &self.spatial[5 - self.rank..]
+    }
+
+    /// An output of more elements than can be counted is an error before anything is decided by its size.
+    #[track_caller]
+    fn check(&self, dtype: DType) -> Result<()> {
+        let sizes = [self.g.batch, self.channels].into_iter().chain(self.spatial().iter().copied());
+        check_shape("conv", &Dims::collect(sizes), dtype).map(drop)
     }
 
     /// A row for each channel, to be overwritten.

@@ -381,8 +381,7 @@ pub(crate) struct Needs {
 impl Needs {
     /// Those of [`forward`].
     pub(crate) fn of_forward(g: &Geometry, x: [usize; 5]) -> Self {
-        let weights = g.groups * forward_order(g).packed_len(width());
-        Self { image: Image::of_input(g).copied_len(x), other: 0, weights }
+        Self { image: Image::of_input(g).copied_len(x), other: 0, weights: packed_len(g) }
     }
 
     /// Those of [`input`].
@@ -393,7 +392,7 @@ impl Needs {
 
     /// Those of [`weight`].
     pub(crate) fn of_weight(g: &Geometry, x: [usize; 5], y: [usize; 5]) -> Self {
-        let weights = parts(g) * g.groups * forward_order(g).packed_len(width());
+        let weights = parts(g) * packed_len(g);
         Self { image: Image::of_input(g).copied_len(x), other: Image::of_slopes(g).copied_len(y), weights }
     }
 }
@@ -417,11 +416,18 @@ pub(crate) fn suits(g: &Geometry) -> bool {
         size.iter().fold(g.batch.saturating_mul(channels), |len, n| len.saturating_mul(*n))
     };
     let most = elements(g.channels, g.input).saturating_add(elements(g.outputs, g.output)).saturating_mul(4);
-    g.stride.iter().all(|stride| *stride <= FARTHEST_STRIDE)
+    // Beyond that, nothing is small.
+    most < usize::MAX
+        && g.stride.iter().all(|stride| *stride <= FARTHEST_STRIDE)
         && g.places() <= MOST_PLACES
         && g.group_channels().max(g.group_outputs()) >= 4
         && Image::of_input(g).len() <= most
         && Image::of_output(g).len() <= most
+}
+
+/// The elements that weights packed for [`finished`] take.
+pub(crate) fn packed_len(g: &Geometry) -> usize {
+    g.groups * forward_order(g).packed_len(width())
 }
 
 fn packed_weights(g: &Geometry, order: Order, w: &[f32], packed: &mut [f32]) {
