@@ -20,8 +20,7 @@ use crate::tensor::storage;
 /// What a machine is taken to have if its system does not say: 64 GiB, or all that it can address.
 const ASSUMED_BYTES: usize = if usize::BITS > 36 { usize::MAX >> (usize::BITS - 36) } else { usize::MAX };
 
-/// The state of tensor memory, over all threads. Of small blocks, each thread but the one that asks may have taken or given back
-/// some that it has not told of: no more than 64 KiB.
+/// The state of tensor memory, over all threads. The peak may miss up to 64 KiB of small blocks for each thread but the one that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

@@ -160,14 +160,9 @@ impl Drop for Pool {
 
 /// What belongs to a thread: its small unused blocks, and what it has not told the others.
 struct Local {
-    pool: Pool,
+    // Dropped first, before the pool that it counts.
     account: Account,
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.account.report();
-    }
+    pool: Pool,
 }
 
 thread_local! {

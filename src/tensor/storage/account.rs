@@ -2,6 +2,7 @@
 //! recycling a small block does.
 
 use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::memory::Stats;
 
@@ -18,29 +19,55 @@ static POOLED: AtomicIsize = AtomicIsize::new(0);
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 static FRESH: AtomicU64 = AtomicU64::new(0);
 
-/// What a thread has not reported yet. Sizes are those of blocks, which no address space holds too many of.
+/// What a thread has not reported yet. It alone writes, so that a counter is read and written without a lock on its cache line.
+/// Sizes are those of blocks, which no address space holds too many of.
+#[derive(Default)]
+struct Unreported {
+    in_use: AtomicIsize,
+    pooled: AtomicIsize,
+    taken: AtomicU64,
+}
+
+/// Of all threads that have tensors.
+static THREADS: Mutex<Vec<Arc<Unreported>>> = Mutex::new(Vec::new());
+
+fn threads() -> MutexGuard<'static, Vec<Arc<Unreported>>> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The account of a thread.
 pub(super) struct Account {
-    in_use: isize,
-    /// The largest `in_use` since the last report.
+    /// From its first block on.
+    unreported: Option<Arc<Unreported>>,
+    /// The largest unreported `in_use` since the last report.
     peak: isize,
-    pooled: isize,
-    taken: u64,
 }
 
 impl Account {
-    pub(super) const NEW: Self = Self { in_use: 0, peak: 0, pooled: 0, taken: 0 };
+    pub(super) const NEW: Self = Self { unreported: None, peak: 0 };
+
+    fn unreported(&mut self) -> &Unreported {
+        self.unreported.get_or_insert_with(|| {
+            let new = Arc::<Unreported>::default();
+            threads().push(Arc::clone(&new));
+            new
+        })
+    }
 
     /// A tensor takes a block, new or out of a pool.
     pub(super) fn take(&mut self, capacity: usize, recycled: bool) {
-        self.in_use += capacity as isize;
-        self.peak = self.peak.max(self.in_use);
-        self.taken += 1;
+        let capacity = capacity as isize;
+        let unreported = self.unreported();
+        let in_use = unreported.in_use.load(Ordering::Relaxed) + capacity;
+        unreported.in_use.store(in_use, Ordering::Relaxed);
+        unreported.taken.store(unreported.taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if recycled {
-            self.pooled -= capacity as isize;
+            unreported.pooled.store(unreported.pooled.load(Ordering::Relaxed) - capacity, Ordering::Relaxed);
         } else {
             FRESH.fetch_add(1, Ordering::Relaxed);
         }
-        if self.in_use > UNREPORTED_BYTES {
+        self.peak = self.peak.max(in_use);
+        if in_use > UNREPORTED_BYTES {
             self.report();
         }
     }
@@ -48,25 +75,38 @@ impl Account {
     /// A tensor gives a block back. Whether a pool shall keep it.
     pub(super) fn give(&mut self, capacity: usize) -> bool {
         let capacity = capacity as isize;
-        self.in_use -= capacity;
-        let pooled = POOLED.load(Ordering::Relaxed) + self.pooled + capacity;
-        let kept = pooled <= PEAK.load(Ordering::Relaxed).max(self.peak) + SLACK_BYTES;
+        let peak = self.peak;
+        let unreported = self.unreported();
+        let in_use = unreported.in_use.load(Ordering::Relaxed) - capacity;
+        unreported.in_use.store(in_use, Ordering::Relaxed);
+        let own = unreported.pooled.load(Ordering::Relaxed) + capacity;
+        let kept = POOLED.load(Ordering::Relaxed) + own <= PEAK.load(Ordering::Relaxed).max(peak) + SLACK_BYTES;
         if kept {
-            self.pooled += capacity;
+            unreported.pooled.store(own, Ordering::Relaxed);
         }
-        if self.in_use < -UNREPORTED_BYTES {
+        if in_use < -UNREPORTED_BYTES {
             self.report();
         }
         kept
     }
 
-    /// Tells the other threads.
+    /// Adds what is unreported to the counters of all threads.
     pub(super) fn report(&mut self) {
-        let before = IN_USE.fetch_add(self.in_use, Ordering::Relaxed);
+        let Some(unreported) = &self.unreported else { return };
+        let before = IN_USE.fetch_add(unreported.in_use.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         PEAK.fetch_max(before + self.peak, Ordering::Relaxed);
-        POOLED.fetch_add(self.pooled, Ordering::Relaxed);
-        TAKEN.fetch_add(self.taken, Ordering::Relaxed);
-        *self = Self::NEW;
+        POOLED.fetch_add(unreported.pooled.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        TAKEN.fetch_add(unreported.taken.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        self.peak = 0;
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.report();
+        if let Some(own) = self.unreported.take() {
+            threads().retain(|other| !Arc::ptr_eq(other, &own));
+        }
     }
 }
 
@@ -75,18 +115,23 @@ pub(super) fn released(capacity: usize) {
     POOLED.fetch_sub(capacity as isize, Ordering::Relaxed);
 }
 
-/// What all threads have reported.
+/// The counters, with what threads have not reported.
 pub(super) fn stats() -> Stats {
-    let bytes = |counter: &AtomicIsize| counter.load(Ordering::Relaxed).max(0) as usize;
+    let threads = threads();
+    let bytes = |reported: &AtomicIsize, of: fn(&Unreported) -> &AtomicIsize| {
+        let own: isize = threads.iter().map(|thread| of(thread).load(Ordering::Relaxed)).sum();
+        (reported.load(Ordering::Relaxed) + own).max(0) as usize
+    };
+    let taken: u64 = threads.iter().map(|thread| thread.taken.load(Ordering::Relaxed)).sum();
     Stats {
-        current_bytes: bytes(&IN_USE),
-        peak_bytes: bytes(&PEAK),
-        pooled_bytes: bytes(&POOLED),
-        blocks_taken: TAKEN.load(Ordering::Relaxed),
+        current_bytes: bytes(&IN_USE, |thread| &thread.in_use),
+        peak_bytes: PEAK.load(Ordering::Relaxed).max(0) as usize,
+        pooled_bytes: bytes(&POOLED, |thread| &thread.pooled),
+        blocks_taken: TAKEN.load(Ordering::Relaxed) + taken,
         blocks_allocated: FRESH.load(Ordering::Relaxed),
     }
 }
 
 pub(super) fn reset_peak() {
-    PEAK.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+    PEAK.store(stats().current_bytes as isize, Ordering::Relaxed);
 }
