@@ -18,6 +18,7 @@
 //! 13. [Classes of texts](t13_text_classification)
 //! 14. [Choosing losses and optimizers](t14_losses_and_optimizers)
 //! 15. [Fighting overfitting](t15_overfitting)
+//! 16. [Images and convolution](t16_images)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -47,6 +48,7 @@ macro_rules! pages {
                 "[t13]: super::t13_text_classification\n",
                 "[t14]: super::t14_losses_and_optimizers\n",
                 "[t15]: super::t15_overfitting\n",
+                "[t16]: super::t16_images\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -87,6 +89,8 @@ pages! {
         "[`losses`](crate::losses), [`optimizers`](crate::optimizers), [`schedule`](crate::optimizers::schedule)";
     t15_overfitting = "tutorials/15_overfitting.md",
         "[`regularizers`](crate::regularizers), [`Dropout`](crate::layers::Dropout), [`EarlyStopping`](crate::train::EarlyStopping)";
+    t16_images = "tutorials/16_images.md",
+        "[`ImageDataset`](crate::data::ImageDataset), [`Transforms`](crate::data::Transforms), [`ConvNet`](crate::models::ConvNet), [`Conv2d`](crate::layers::Conv2d), [`BatchNorm2d`](crate::layers::BatchNorm2d), [`MaxPool2d`](crate::layers::MaxPool2d)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -126,6 +130,7 @@ pub mod zh {
     //! 13. [文本的类别](t13_text_classification)
     //! 14. [选择损失函数和优化器](t14_losses_and_optimizers)
     //! 15. [对付过拟合](t15_overfitting)
+    //! 16. [图像与卷积](t16_images)
 
     pages! {
         "参考文档：":
@@ -159,5 +164,7 @@ pub mod zh {
             "[`losses`](crate::losses), [`optimizers`](crate::optimizers), [`schedule`](crate::optimizers::schedule)";
         t15_overfitting = "zh/15_overfitting.md",
             "[`regularizers`](crate::regularizers), [`Dropout`](crate::layers::Dropout), [`EarlyStopping`](crate::train::EarlyStopping)";
+        t16_images = "zh/16_images.md",
+            "[`ImageDataset`](crate::data::ImageDataset), [`Transforms`](crate::data::Transforms), [`ConvNet`](crate::models::ConvNet), [`Conv2d`](crate::layers::Conv2d), [`BatchNorm2d`](crate::layers::BatchNorm2d), [`MaxPool2d`](crate::layers::MaxPool2d)";
     }
 }
