@@ -174,7 +174,10 @@ impl ModelFile {
         let Contents { config } = parse(self.op, self.path(), &self.json)?;
         let blueprint = Blueprint::new(self.kind.clone(), config);
         check_size(self.op, blueprint.min_parameters(), &self.reader)?;
-        let mut layer = blueprint.build(&mut Rng::blank()).map_err(|e| self.because(e))?;
+        let mut layer = match blueprint.build(&mut Rng::blank()) {
+            Ok(layer) => layer,
+            Err(e) => return Err(self.because(e)),
+        };
         fill(self.op, (*layer).as_module_mut(), &self.reader, CHANGED)?;
         Ok(layer)
     }
@@ -190,7 +193,11 @@ pub(super) fn build<M: Architecture>(
     help: &'static str,
 ) -> Result<M> {
     check_size(op, M::min_parameters(&config), source)?;
-    let mut model = M::from_config(config, &mut Rng::blank()).map_err(|e| because(op, &source.describe(), e))?;
+    // Not by a closure, in which the caller's line would be this one.
+    let mut model = match M::from_config(config, &mut Rng::blank()) {
+        Ok(model) => model,
+        Err(e) => return Err(because(op, &source.describe(), e)),
+    };
     fill(op, model.as_module_mut(), source, help)?;
     Ok(model)
 }
