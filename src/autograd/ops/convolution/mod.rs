@@ -56,9 +56,9 @@ impl Tensor {
     /// is larger than the input with its padding.
     ///
     /// ```
-    /// use demotic::{ConvOptions, Tensor};
+    /// use demotic::{ConvOptions, DType, Tensor};
     ///
-    /// let picture = Tensor::arange(9)?.reshape([1, 1, 3, 3])?;
+    /// let picture = Tensor::arange(9)?.to_dtype(DType::F32).reshape([1, 1, 3, 3])?;
     /// let kernel = Tensor::ones([1, 1, 2, 2])?;
     /// let sums = picture.conv2d(&kernel, None, &ConvOptions::new())?;
     /// assert_eq!(sums.to_vec::<f32>()?, [8.0, 12.0, 20.0, 24.0]);
