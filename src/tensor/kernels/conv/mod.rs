@@ -9,16 +9,37 @@
 //! - [`patches`] brings the pixels under the kernel together, a block of them, and leaves the rest to matrix products. It takes any
 //!   options and both types, and is the faster one for a few pixels and many weights, which it reads once and in place.
 
+mod correlation;
 pub(crate) mod direct;
 mod geometry;
+mod gradient;
+mod image;
 pub(crate) mod patches;
 mod tile;
 mod weights;
 
 pub(crate) use geometry::{Geometry, Pixels};
 
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use super::simd::{Isa, Level, Portable, Vector, level};
+
 /// The elements that are worth another thread.
 const GRAIN: usize = 1 << 14;
+
+/// Multiplications that are worth other threads.
+const LEAST: usize = 1 << 21;
+
+/// The elements in a vector of the machine.
+fn width() -> usize {
+    match level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => <<Avx512 as Isa>::F32 as Vector>::WIDTH,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => <<Avx2 as Isa>::F32 as Vector>::WIDTH,
+        Level::Portable => <<Portable as Isa>::F32 as Vector>::WIDTH,
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! Packed weights are strips of [`VECTORS`] vectors of columns; the last one has as many vectors as it needs. A strip has a row for
 //! each place of the kernel and each channel that is summed over, places first.
 
+use super::geometry::Geometry;
 use super::tile::VECTORS;
 use crate::parallel;
 use crate::tensor::kernels::gemm::{Block, Strip};
@@ -124,4 +125,16 @@ fn each(order: Order, width: usize, weights: *mut f32, packed: *mut f32, back: b
         }
     };
     if order.rows() * order.cols < super::GRAIN { (0..strips).for_each(work) } else { parallel::share(strips, &work) }
+}
+
+/// The weights as outputs see them.
+pub(super) fn forward_order(g: &Geometry) -> Order {
+    let (places, inner) = (g.places(), g.group_channels());
+    Order { places, inner, inner_stride: places, cols: g.group_outputs(), col_stride: inner * places }
+}
+
+/// The weights as pixels of the input see them.
+pub(super) fn input_order(g: &Geometry) -> Order {
+    let (places, cols) = (g.places(), g.group_channels());
+    Order { places, inner: g.group_outputs(), inner_stride: cols * places, cols, col_stride: places }
 }
