@@ -1,7 +1,7 @@
 //! Adadelta.
 
 use super::options::{fraction, positive};
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
@@ -74,10 +74,6 @@ impl UpdateRule for AdadeltaRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(NAMES)
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, NAMES, 0.0)
     }
 
     fn can_fail(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Averaged stochastic gradient descent.
 
 use super::options::not_negative;
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
@@ -91,10 +91,6 @@ impl UpdateRule for AsgdRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(&["ax"])
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, &["ax"], 0.0)
     }
 
     fn can_fail(&self) -> bool {

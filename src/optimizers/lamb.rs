@@ -1,7 +1,7 @@
 //! LAMB.
 
 use super::options::{below_one, positive};
-use super::rule::{StepInfo, UpdateRule, filled, length};
+use super::rule::{StepInfo, UpdateRule, length};
 use super::stepper::Stepper;
 use crate::autograd::pause_recording;
 use crate::error::{Result, bug};
@@ -83,10 +83,6 @@ impl UpdateRule for LambRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(NAMES)
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, NAMES, 0.0)
     }
 
     fn group_settings(&self) -> &'static [&'static str] {

@@ -2,7 +2,7 @@
 
 use super::lamb::trust;
 use super::options::{below_one, not_negative, positive};
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::autograd::pause_recording;
 use crate::error::{Error, Result, bug};
@@ -111,10 +111,6 @@ impl UpdateRule for LarsRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(self.names())
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, self.names(), 0.0)
     }
 
     fn group_settings(&self) -> &'static [&'static str] {

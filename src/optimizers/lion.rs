@@ -1,7 +1,7 @@
 //! Lion.
 
 use super::options::below_one;
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
@@ -62,10 +62,6 @@ impl UpdateRule for LionRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(&["exp_avg"])
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, &["exp_avg"], 0.0)
     }
 
     fn can_fail(&self) -> bool {

@@ -1,7 +1,7 @@
 //! RMSprop.
 
 use super::options::{below_one, positive};
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::error::{Result, bug};
 use crate::layers::Param;
@@ -103,10 +103,6 @@ impl UpdateRule for RmsPropRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(self.names())
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, self.names(), 0.0)
     }
 
     fn can_fail(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Rprop.
 
 use super::options::{check, positive};
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
@@ -83,10 +83,6 @@ impl UpdateRule for RpropRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(NAMES)
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, NAMES, 0.0)
     }
 
     fn can_fail(&self) -> bool {

@@ -59,14 +59,14 @@ pub trait UpdateRule: Send + Sync {
         Ok(())
     }
 
-    /// What to remember of a parameter before its first step: tensors of any shape and type, by name.
+    /// What to remember of a parameter before its first step: tensors of any shape and type, by name. A rule that does not have this
+    /// method begins with zeros of the parameter's shape under its [`state_names`](Self::state_names).
     ///
     /// # Errors
     /// Those of the operations that it uses.
     #[track_caller]
     fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        let _ = param;
-        Ok(Vec::new())
+        filled(param, self.state_names().unwrap_or_default(), 0.0)
     }
 
     /// The same for a rule that treats parameters differently, by where they are in the model. It is this method that is called;

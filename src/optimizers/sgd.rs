@@ -1,7 +1,7 @@
 //! Stochastic gradient descent.
 
 use super::options::{below_one, fraction};
-use super::rule::{StepInfo, UpdateRule, filled};
+use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
@@ -88,10 +88,6 @@ impl UpdateRule for SgdRule {
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
         Some(self.names())
-    }
-
-    fn init(&self, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        filled(param, self.names(), 0.0)
     }
 
     fn can_fail(&self) -> bool {
