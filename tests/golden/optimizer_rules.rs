@@ -1,14 +1,14 @@
 //! Sixty steps of the optimizers that are neither the classical ones nor wrappers, against PyTorch, `transformers` and `optax`.
 
 use crate::golden::{Case, Failures, Family, RUNS};
+use crate::optimizers::check_training;
 use demotic::autograd::Gradients;
-use demotic::layers::{Layer, Linear, Mode, ModuleExt, Param, Sequential, Tanh};
-use demotic::losses::mse;
+use demotic::layers::Param;
 use demotic::optimizers::{
     Adadelta, Adafactor, Adamax, AdjustLr, Asgd, Lamb, Lars, Lion, Muon, NAdam, Optimizer, RAdam, Rprop, Stepper,
     UpdateRule,
 };
-use demotic::{DType, Result, sequential};
+use demotic::{DType, Result};
 
 #[test]
 fn optimizer_rules() -> Result<()> {
@@ -40,31 +40,9 @@ fn optax() -> Result<()> {
 }
 
 fn train(family: &Family, case: &Case, dtype: DType, suffix: &str, failures: &mut Failures) -> Result<()> {
-    let problem = |name: &str| family.stored(&format!("problem.{name}")).tensor(dtype);
-    let linear = |i: usize| -> Result<Linear> {
-        let param = |name| Param::new(problem(&format!("{i}.{name}")));
-        Ok(Linear { weight: param("weight")?.into(), bias: Some(param("bias")?) })
-    };
-    let mut model: Sequential = sequential![linear(0)?, Tanh, linear(2)?];
     let mut opt = optimizer(case);
-    let (x, y) = (problem("x"), problem("y"));
-    let kept: Vec<usize> = serde_json::from_value(case.more["steps"].clone()).unwrap();
+    check_training(family, case, (dtype, suffix), &mut *opt, failures)?;
     let want = |name: &str| family.stored(&format!("{}.{name}.{suffix}", case.id));
-
-    for step in 1..=*kept.last().unwrap() {
-        let loss = mse(&model.forward(&x, &mut Mode::eval())?, &y)?;
-        if let Some(what) = want("losses").row(step - 1).mismatch(&loss, case.floor("losses"), false) {
-            failures.add(&case.id, format!("{suffix} step {step}, loss, {what}"));
-        }
-        opt.step(&mut model, &loss.backward()?)?;
-        let Some(row) = kept.iter().position(|kept| *kept == step) else { continue };
-        for (name, value) in model.named_parameters() {
-            let name = format!("param.{name}");
-            if let Some(what) = want(&name).row(row).mismatch(&value, case.floor(&name), false) {
-                failures.add(&case.id, format!("{suffix} after step {step}, {name}, {what}"));
-            }
-        }
-    }
     if case.attrs.get("t0").is_some() {
         for (name, saved) in opt.state().parameters {
             let name = format!("ax.{name}");

@@ -14,7 +14,7 @@ fn optimizers() -> Result<()> {
         for (dtype, suffix) in RUNS {
             match case.op.as_str() {
                 "clip_norm" | "clip_value" => check_clip(&family, case, dtype, suffix, &mut failures)?,
-                _ => check_training(&family, case, dtype, suffix, &mut failures)?,
+                _ => check_training(&family, case, (dtype, suffix), &mut *optimizer(case), &mut failures)?,
             }
         }
     }
@@ -22,14 +22,20 @@ fn optimizers() -> Result<()> {
     Ok(())
 }
 
-fn check_training(family: &Family, case: &Case, dtype: DType, suffix: &str, failures: &mut Failures) -> Result<()> {
+/// Trains the family's small network with an optimizer, and compares the loss of each step and the parameters of some.
+pub(super) fn check_training(
+    family: &Family,
+    case: &Case,
+    (dtype, suffix): (DType, &str),
+    opt: &mut dyn Optimizer,
+    failures: &mut Failures,
+) -> Result<()> {
     let problem = |name: &str| family.stored(&format!("problem.{name}")).tensor(dtype);
     let linear = |i: usize| -> Result<Linear> {
         let param = |name| Param::new(problem(&format!("{i}.{name}")));
         Ok(Linear { weight: param("weight")?.into(), bias: Some(param("bias")?) })
     };
     let mut model: Sequential = sequential![linear(0)?, Tanh, linear(2)?];
-    let mut opt = optimizer(case);
     let (x, y) = (problem("x"), problem("y"));
     let kept: Vec<usize> = serde_json::from_value(case.more["steps"].clone()).unwrap();
     let want = |name: &str| family.stored(&format!("{}.{name}.{suffix}", case.id));
