@@ -179,8 +179,8 @@ pub(crate) fn reduce(op: ReduceOp, x: &Tensor, over: &Over) -> Tensor {
 pub(crate) fn total(op: ReduceOp, x: &Tensor) -> f64 {
     // Clipping asks at each step for each parameter: one number needs no memory of its own.
     match (op, x.dtype()) {
-        (ReduceOp::Sum | ReduceOp::Norm(_), DType::F32) => single::<f32>(op.real(), x).into(),
-        (ReduceOp::Sum | ReduceOp::Norm(_), DType::F64) => single(op.real(), x),
+        (ReduceOp::Norm(_), DType::F32) => single::<f32>(op.real(), x).into(),
+        (ReduceOp::Norm(_), DType::F64) => single(op.real(), x),
         _ => reduce(op, &widened(x), &Over::all(x)).cast(DType::F64).data::<f64>()[0],
     }
 }
