@@ -75,18 +75,19 @@ impl Stored {
 
     /// Part `index` of the first dimension.
     pub(crate) fn row(&self, index: usize) -> Self {
-        fn part<T: Clone>(x: &[T], rows: usize, index: usize) -> Vec<T> {
-            let len = x.len() / rows;
-            x[index * len..(index + 1) * len].to_vec()
-        }
-        let rows = self.shape[0];
+        let len = self.shape[1..].iter().product::<usize>();
+        Self { shape: self.shape[1..].to_vec(), ..self.flat(index * len..(index + 1) * len) }
+    }
+
+    /// Some of the elements, as a vector.
+    fn flat(&self, range: std::ops::Range<usize>) -> Self {
         let elements = match &self.elements {
-            Elements::F32(x) => Elements::F32(part(x, rows, index)),
-            Elements::F64(x) => Elements::F64(part(x, rows, index)),
-            Elements::I64(x) => Elements::I64(part(x, rows, index)),
-            Elements::Bool(x) => Elements::Bool(part(x, rows, index)),
+            Elements::F32(x) => Elements::F32(x[range.clone()].to_vec()),
+            Elements::F64(x) => Elements::F64(x[range.clone()].to_vec()),
+            Elements::I64(x) => Elements::I64(x[range.clone()].to_vec()),
+            Elements::Bool(x) => Elements::Bool(x[range.clone()].to_vec()),
         };
-        Self { shape: self.shape[1..].to_vec(), elements }
+        Self { shape: vec![range.len()], elements }
     }
 
     fn dtype(&self) -> DType {
@@ -144,6 +145,8 @@ pub(crate) struct Case {
     #[serde(default)]
     signed_zero: bool,
     floors: HashMap<String, f64>,
+    #[serde(default)]
+    made: Made,
     pub(crate) attrs: Value,
     /// What only some families have.
     #[serde(flatten)]
@@ -176,6 +179,103 @@ impl Case {
     }
 }
 
+/// What a file does not hold because it follows from places: numbers of inputs, and weights of the sums that stand for large results.
+/// `tests/golden/README.md` says how.
+#[derive(Debug, Clone, Default, Deserialize)]
+struct Made {
+    salt: u32,
+    formulas: Vec<Formula>,
+    digests: Vec<(String, Vec<usize>)>,
+}
+
+/// The name of a tensor, its shape, and the limits of its numbers; without limits, they are of both signs and not near zero.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Formula {
+    Between(String, Vec<usize>, f64, f64),
+    Away(String, Vec<usize>),
+}
+
+/// Of how many elements a digest speaks, and by how many sums.
+const PIECE: usize = 64;
+const SUMS: u32 = 3;
+
+impl Made {
+    /// Adds the tensors that follow from places, and the digests by the names of what they are of.
+    fn unpack(&self, id: &str, tensors: &mut HashMap<String, Stored>) {
+        for (i, formula) in (1_u32..).zip(&self.formulas) {
+            let (name, shape, lo, hi, signs) = match formula {
+                Formula::Between(name, shape, lo, hi) => (name, shape, *lo, *hi, false),
+                Formula::Away(name, shape) => (name, shape, 0.5, 2.0, true),
+            };
+            let salt = mixed(self.salt.wrapping_add(i));
+            let number = |place| {
+                let word = word(salt, place);
+                let x = lo + (hi - lo) * part_of_one(word);
+                (if signs && word & 1 == 1 { -x } else { x }) as f32
+            };
+            let elements = Elements::F32((0..shape.iter().product::<usize>() as u32).map(number).collect());
+            let before = tensors.insert(format!("{id}.{name}"), Stored { shape: shape.clone(), elements });
+            assert!(before.is_none(), "{id}: {name} is stored, too");
+        }
+        for (_, suffix) in RUNS {
+            let Some(all) = tensors.remove(&format!("{id}.digests.{suffix}")) else {
+                assert!(self.digests.is_empty(), "{id}: no digests");
+                continue;
+            };
+            let mut from = 0;
+            for (name, shape) in &self.digests {
+                let len = shape.iter().product::<usize>().div_ceil(PIECE) * (SUMS as usize + 1);
+                let digest = all.flat(from..from + len);
+                from += len;
+                tensors.insert(format!("{id}.{name}.{suffix}"), digest);
+            }
+            assert_eq!(all.shape, [from], "{id}: digests");
+        }
+    }
+
+    /// What is compared of a result: itself, or its digest.
+    fn seen(&self, name: &str, got: &Tensor) -> Tensor {
+        match self.digests.iter().find(|(digested, _)| digested == name) {
+            Some((_, shape)) => {
+                assert_eq!(got.shape(), shape, "{name}");
+                digest(got)
+            }
+            None => got.clone(),
+        }
+    }
+}
+
+/// The last step of MurmurHash3.
+fn mixed(z: u32) -> u32 {
+    let z = (z ^ (z >> 16)).wrapping_mul(0x85EB_CA6B);
+    let z = (z ^ (z >> 13)).wrapping_mul(0xC2B2_AE35);
+    z ^ (z >> 16)
+}
+
+fn word(salt: u32, place: u32) -> u32 {
+    mixed(salt ^ place.wrapping_mul(0x9E37_79B9))
+}
+
+fn part_of_one(word: u32) -> f64 {
+    f64::from(word >> 8) / f64::from(1 << 24)
+}
+
+/// Of each piece the sums with weights that follow from the place, and the norm.
+fn digest(x: &Tensor) -> Tensor {
+    let (numbers, salts) = (x.to_f64_vec(), [1, 2, 3].map(mixed));
+    assert_eq!(salts.len(), SUMS as usize);
+    let mut found = Vec::new();
+    for (i, piece) in numbers.chunks(PIECE).enumerate() {
+        let places = || ((i * PIECE) as u32..).zip(piece);
+        found
+            .extend(salts.map(|salt| places().map(|(j, x)| x * (2.0 * part_of_one(word(salt, j)) - 1.0)).sum::<f64>()));
+        found.push(piece.iter().map(|x| x * x).sum::<f64>().sqrt());
+    }
+    let len = found.len();
+    Tensor::from_vec(found, [len]).unwrap().to_dtype(x.dtype())
+}
+
 /// One data file.
 #[derive(Debug)]
 pub(crate) struct Family {
@@ -193,7 +293,11 @@ impl Family {
         let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
         assert!(!cases.is_empty(), "{name} has no cases");
         let file = SafeTensors::deserialize(&bytes).unwrap();
-        let tensors = file.tensors().iter().map(|(name, view)| (name.clone(), Stored::read(view))).collect();
+        let mut tensors: HashMap<String, Stored> =
+            file.tensors().iter().map(|(name, view)| (name.clone(), Stored::read(view))).collect();
+        for case in &cases {
+            case.made.unpack(&case.id, &mut tensors);
+        }
         Self { cases, tensors }
     }
 
@@ -271,7 +375,7 @@ impl Run<'_> {
             for (k, output) in outputs.iter().enumerate() {
                 let name = format!("out.{k}");
                 let want = self.reference(&name).expect("every output is stored");
-                if let Some(what) = want.mismatch(output, case.floor(&name), case.signed_zero) {
+                if let Some(what) = want.mismatch(&case.made.seen(&name, output), case.floor(&name), case.signed_zero) {
                     fail(format!("{name}{kind}, {what}"));
                 }
             }
@@ -292,7 +396,7 @@ impl Run<'_> {
             let wanted = wanted.iter().enumerate().filter_map(|(i, want)| Some((i, (*want)?)));
             for ((i, want), grad) in wanted.zip(&grads) {
                 let name = format!("grad.{i}");
-                if let Some(what) = want.mismatch(grad, case.floor(&name), false) {
+                if let Some(what) = want.mismatch(&case.made.seen(&name, grad), case.floor(&name), false) {
                     fail(format!("{name}{kind}, {what}"));
                 }
             }

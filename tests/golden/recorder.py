@@ -71,6 +71,58 @@ def away(gap, lo, hi, *shape):
     return lambda rng: np.asarray((gap + rng.uniform(lo, hi, shape)) * rng.choice([-1.0, 1.0], shape), dtype=np.float32)
 
 
+# What both sides compute: nothing of it is stored.
+def mixed(z):
+    """Scrambles 32-bit numbers, as the last step of MurmurHash3 does."""
+    z = np.asarray(z, dtype=np.uint32)
+    with np.errstate(over="ignore"):
+        z = (z ^ (z >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+        z = (z ^ (z >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return z ^ (z >> np.uint32(16))
+
+
+def words(salt, count):
+    return mixed(np.uint32(salt) ^ np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B9))
+
+
+def parts_of_one(words):
+    return (words >> np.uint32(8)).astype(np.float64) / 2**24
+
+
+class Spread:
+    """Numbers from `lo` to `hi` that follow from their place; with `signs`, of both signs."""
+
+    def __init__(self, lo, hi, *shape, signs=False):
+        self.lo, self.hi = (float(f"{x:.4g}") for x in (lo, hi))
+        self.shape, self.signs = shape, signs
+
+    def numbers(self, salt):
+        bits = words(salt, np.prod(self.shape, dtype=int))
+        x = self.lo + (self.hi - self.lo) * parts_of_one(bits)
+        if self.signs:
+            x = np.where(bits & np.uint32(1), -x, x)
+        return np.asarray(x.reshape(self.shape), dtype=np.float32)
+
+
+def spread(*shape, scale=1.0):
+    """As far from 0 as `normal`."""
+    return Spread(-scale * 3**0.5, scale * 3**0.5, *shape)
+
+
+# Of how many elements a digest speaks, and by how many sums.
+PIECE = 64
+SUMS = 3
+
+
+def digest(array):
+    """Of each 64 elements three sums with weights that follow from the place, and the norm: all elements decide."""
+    x = np.asarray(array, dtype=np.float64).ravel()
+    weights = [2 * parts_of_one(words(mixed(k + 1), x.size)) - 1 for k in range(SUMS)]
+    pieces = [slice(i, i + PIECE) for i in range(0, x.size, PIECE)]
+    numbers = [[*(np.sum(x[p] * w[p]) for w in weights), np.sum(x[p] ** 2) ** 0.5] for p in pieces]
+    return np.asarray(numbers, dtype=array.dtype).ravel()
+
+
 def exact(draws):
     """The numbers of those draws that no run moves."""
     return [i for i, draw in enumerate(draws) if getattr(draw, "exact", False)]
@@ -79,11 +131,13 @@ def exact(draws):
 class Family:
     """One data file: its cases and their tensors.
 
-    `sums`, which a family may set, says that its results are sums of products: see `runs`. `versions` are those of the
-    packages that made it, where there is no PyTorch.
+    `sums`, which a family may set, says that its results are sums of products: see `runs`. `lean` is how many elements a result
+    has at least of which only a digest is stored; inputs that are `Spread` and gradients sent into outputs then follow from their places.
+    `versions` are those of the packages that made it, where there is no PyTorch.
     """
 
     sums = False
+    lean = None
     versions = {}
 
     def __init__(self, name, seed=SEED):
@@ -100,11 +154,20 @@ class Family:
         """Records `run(*inputs, **attrs)` and the gradient of each float input that is not in `fixed`."""
         case_id = f"{op}/{label}"
         rng = self.rng(case_id)
-        arrays = [draw(rng) for draw in inputs]
+        salt, formulas, digests = zlib.crc32(f"{self.seed}/{self.name}/{case_id}".encode()), [], {}
+
+        def array(name, draw):
+            if not isinstance(draw, Spread):
+                return draw(rng)
+            formulas.append([name, draw.shape] + [draw.lo, draw.hi] * (not draw.signs))
+            return draw.numbers(mixed((salt + len(formulas)) % 2**32))
+
+        arrays = [array(f"in.{i}", draw) for i, draw in enumerate(inputs)]
         out, _ = forward(run, arrays, torch.float32, fixed, attrs)
         rng = self.rng(case_id + "#up")
         # Away from zero, so that no gradient is hidden by its upstream factor.
-        ups = {k: away(0.5, 0.0, 1.5, *o.shape)(rng) for k, o in enumerate(out) if o.requires_grad}
+        up = lambda *shape: Spread(0.5, 2.0, *shape, signs=True) if self.lean else away(0.5, 0.0, 1.5, *shape)
+        ups = {k: array(f"up.{k}", up(*o.shape)) for k, o in enumerate(out) if o.requires_grad}
 
         def differentiate(arrays, dtype):
             out, leaves = forward(run, arrays[: len(inputs)], dtype, fixed, attrs)
@@ -113,13 +176,18 @@ class Family:
                 sent = [torch.from_numpy(u).to(dtype) for u in arrays[len(inputs) :]]
                 grads = torch.autograd.grad([out[k] for k in ups], list(leaves.values()), sent, allow_unused=True)
                 found |= {f"grad.{i}": g.numpy() for i, g in zip(leaves, grads) if g is not None}
-            return found
+            if self.lean:
+                digests.update({name: a.shape for name, a in found.items() if a.size >= self.lean})
+            return {name: digest(a) if name in digests else a for name, a in found.items()}
 
         case = {"id": case_id, "op": op, "inputs": len(arrays), "outputs": len(out), "attrs": attrs}
         if signed_zero:
             case["signed_zero"] = True
         named = {f"in.{i}": array for i, array in enumerate(arrays)} | {f"up.{k}": u for k, u in ups.items()}
-        self.record(case, named, self.runs(case_id, differentiate, list(named.values()), exact(inputs), len(inputs)))
+        runs = self.runs(case_id, differentiate, list(named.values()), exact(inputs), len(inputs))
+        if self.lean:
+            case["made"] = {"salt": salt, "formulas": formulas, "digests": list(digests.items())}
+        self.record(case, named, runs)
 
     def runs(self, key, run, arrays, still=(), inputs=None):
         """Pairs of what `run(arrays, dtype)` returns, arrays by name, in f32 and in f64. The first is of these arrays, the
@@ -147,8 +215,12 @@ class Family:
         """Stores arrays under the names of `inputs`, and what the first of the runs returned; all give the floors."""
         assert all(c["id"] != case["id"] for c in self.cases), f"two cases named {case['id']}"
         case["floors"] = {}
+        made = case.get("made", {"formulas": (), "digests": ()})
+        formulas = [formula[0] for formula in made["formulas"]]
+        digests = [name for name, _ in made["digests"]]
         for name, array in dict(inputs).items():
-            self.put(f"{case['id']}.{name}", array)
+            if name not in formulas:
+                self.put(f"{case['id']}.{name}", array)
         for name, in_f32 in runs[0][0].items() if runs else ():
             in_f64 = runs[0][1][name]
             if in_f32.dtype != np.float32:
@@ -162,8 +234,12 @@ class Family:
             if floor:
                 # Rounded up to two digits.
                 case["floors"][name] = float(f"{1.05 * floor:.1e}")
-            self.put(f"{case['id']}.{name}.f32", in_f32)
-            self.put(f"{case['id']}.{name}.f64", in_f64)
+            if name not in digests:
+                self.put(f"{case['id']}.{name}.f32", in_f32)
+                self.put(f"{case['id']}.{name}.f64", in_f64)
+        if digests:
+            for k, suffix in enumerate(DTYPES):
+                self.put(f"{case['id']}.digests.{suffix}", np.concatenate([runs[0][k][name] for name in digests]))
         self.cases.append(case)
 
     def put(self, name, array):

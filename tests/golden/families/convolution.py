@@ -10,16 +10,17 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-from recorder import normal
+from recorder import spread
 
 
 def cases(f):
     f.sums = True
+    f.lean = 256
 
     def function(dims, transposed, x, w, label, bias=True, scale=1.0, **options):
         name = f"conv_transpose{dims}d" if transposed else f"conv{dims}d"
         outputs = w[1] * options.get("groups", 1) if transposed else w[0]
-        draws = [normal(*x), normal(*w, scale=scale)] + [normal(outputs)] * bias
+        draws = [spread(*x), spread(*w, scale=scale)] + [spread(outputs)] * bias
 
         def run(x, w, *b, **options):
             return getattr(F, name)(x, w, b[0] if b else None, **options)
@@ -115,7 +116,7 @@ def cases(f):
             y = getattr(F, name)(x, w, None, **options)
             return torch.autograd.grad((y * up).sum(), [x, w], create_graph=True)
 
-        f.case(f"{name}_second", label, run, [normal(*x), normal(*w), normal(*up)], **options)
+        f.case(f"{name}_second", label, run, [spread(*x), spread(*w), spread(*up)], **options)
 
     second("conv1d", "strided", (2, 3, 8), (4, 3, 3), (2, 4, 4), stride=2, padding=1)
     second("conv2d", "padded", (1, 3, 5, 4), (4, 3, 3, 3), (1, 4, 5, 4), padding=1)
@@ -132,7 +133,7 @@ def cases(f):
         def run(x, *weights, parameters, **_):
             return functional_call(module, dict(zip(parameters, weights)), (x,))
 
-        draws = [normal(*x)] + [normal(*s) for s in shapes.values()]
+        draws = [spread(*x)] + [spread(*s) for s in shapes.values()]
         attrs = dict(channels=channels, outputs_=outputs, kernel=kernel, parameters=list(shapes), **options)
         f.case(kind, label, run, draws, **attrs)
 

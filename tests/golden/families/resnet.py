@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import functional_call
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from recorder import normal, uniform
+from recorder import Spread, spread
 
 
 class Narrow(ResNet):
@@ -31,6 +31,7 @@ class Narrow(ResNet):
 
 def cases(f):
     f.sums = True
+    f.lean = 16
 
     def net(label, block, layers, width, train=False, groups=1, size=(2, 3, 32, 32), classes=5):
         make = lambda: Narrow(block, layers, width, num_classes=classes, groups=groups).train(train)
@@ -47,12 +48,12 @@ def cases(f):
 
         def weight(name, shape):
             if len(shape) == 4:
-                return normal(*shape, scale=(2.0 / (shape[0] * shape[2] * shape[3])) ** 0.5)
-            return uniform(0.5, 1.5, *shape) if name.endswith("weight") else normal(*shape, scale=0.2)
+                return spread(*shape, scale=(2.0 / (shape[0] * shape[2] * shape[3])) ** 0.5)
+            return Spread(0.5, 1.5, *shape) if name.endswith("weight") else spread(*shape, scale=0.2)
 
-        draws = [normal(*size)]
-        draws += [normal(*s, scale=0.2) for s in means.values()] + [uniform(0.5, 1.5, *s) for s in variances.values()]
-        draws += [normal(*s, scale=0.2) if name == "fc.weight" else weight(name, s) for name, s in parameters.items()]
+        draws = [spread(*size)]
+        draws += [spread(*s, scale=0.2) for s in means.values()] + [Spread(0.5, 1.5, *s) for s in variances.values()]
+        draws += [spread(*s, scale=0.2) if name == "fc.weight" else weight(name, s) for name, s in parameters.items()]
         f.case(
             "ResNet",
             label,

@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import functional_call
 from torchvision.ops import SqueezeExcitation
 
-from recorder import normal
+from recorder import spread
 
 
 class LeNet(nn.Module):
@@ -60,6 +60,7 @@ class ConvNet(nn.Module):
 
 def cases(f):
     f.sums = True
+    f.lean = 128
 
     def model(op, label, make, x, scale=0.3, fixed=(), **attrs):
         names = [name for name, _ in make().named_parameters()]
@@ -72,7 +73,7 @@ def cases(f):
             return [trained, call()]
 
         shapes = [tuple(p.shape) for p in make().parameters()]
-        draws = [normal(*x)] + [normal(*s, scale=scale if len(s) > 1 else 0.5) for s in shapes]
+        draws = [spread(*x)] + [spread(*s, scale=scale if len(s) > 1 else 0.5) for s in shapes]
         f.case(op, label, run, draws, fixed=fixed, parameters=names, **attrs)
 
     class Separable(nn.Module):
