@@ -2,6 +2,7 @@
 
 mod format;
 mod near;
+mod shared;
 mod temporary;
 
 use std::fs::{self, File, OpenOptions};
@@ -13,6 +14,7 @@ use temporary::Temporary;
 use crate::error::{Error, Result};
 
 pub(crate) use format::{Format, refused, seems};
+pub(crate) use shared::SharedFile;
 pub(crate) use temporary::sweep;
 
 /// Opens a file for reading. A directory is an error here, not at the first read.

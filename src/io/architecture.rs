@@ -13,7 +13,7 @@ use super::safetensors::{self, Reader};
 use super::{Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::layers::{Architecture, Blueprint, Layer, Module, SlotMut, VisitorMut};
+use crate::layers::{Architecture, Blueprint, Count, Layer, Module, SlotMut, VisitorMut};
 use crate::rng::Rng;
 use crate::tensor::DType;
 
@@ -206,8 +206,9 @@ pub(super) fn build<M: Architecture>(
 #[track_caller]
 fn check_size(op: &'static str, asked: usize, source: &dyn TensorSource) -> Result<()> {
     let infos = source.infos();
-    let sizes = infos.iter().map(|info| info.shape.iter().product::<usize>());
-    let there = sizes.fold(0, usize::saturating_add);
+    // A source of the program's own may claim anything.
+    let numel = |info: &TensorInfo| info.shape.iter().fold(Count::new(1), |all, n| all * *n);
+    let there = infos.iter().map(numel).sum::<Count>().get();
     if asked > there {
         let message = format!("the configuration is that of {asked} parameters, the file has {there}");
         return Err(Error::format(op, format!("{}: {message}", source.describe())));

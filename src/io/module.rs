@@ -314,7 +314,7 @@ pub(super) fn load(
         };
         match given.dtype {
             Some(dtype) if given.shape == value.shape() && converts(dtype, value.dtype()) => {
-                fitting.push((path, value.dtype()));
+                fitting.push((path, (value.dtype(), value.layout().shape())));
             }
             dtype => report.misshapen.push(Misshapen {
                 name: path,
@@ -336,9 +336,14 @@ pub(super) fn load(
     // All is read before anything changes, in the order of the names.
     order::sort_by(&mut fitting, |(a, _), (b, _)| a.cmp(b));
     let mut values = BTreeMap::new();
-    for (path, dtype) in fitting {
-        let value = source.read(&path)?.cast(dtype);
-        values.insert(path, value);
+    for (path, (dtype, shape)) in fitting {
+        let value = source.read(&path)?;
+        if *value.shape() != *shape {
+            let (there, found) = (source.describe(), value.shape());
+            let message = format!("{there}: `{path}` is {found:?}, where infos() has {:?}", &*shape);
+            return Err(Error::shape(op, message));
+        }
+        values.insert(path, value.cast(dtype));
     }
     let mut failed = None;
     let mut on_slot = |path: &str, slot: SlotMut<'_>| {

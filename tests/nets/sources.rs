@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use demotic::io::safetensors::{Reader, Sharded, save_tensors};
-use demotic::io::{Metadata, TensorSource};
+use demotic::io::{Metadata, TensorInfo, TensorSource};
 use demotic::models::Mlp;
 use demotic::prelude::*;
 
@@ -129,5 +129,67 @@ fn a_source_of_another_model_is_refused_before_anything_is_made() -> Result<()> 
     let message =
         format!("from_source: {}: the configuration is that of 6002 parameters, the file has 26", path.display());
     refused(Mlp::from_source(larger, &Reader::open(&path)?), ErrorKind::Format, &message);
+    Ok(())
+}
+
+/// A source that says of itself what it likes.
+struct Boastful {
+    claimed: Vec<usize>,
+    held: Tensor,
+}
+
+impl TensorSource for Boastful {
+    fn infos(&self) -> Vec<TensorInfo> {
+        let bias = TensorInfo::new("bias", [2], Some(DType::F32));
+        vec![bias, TensorInfo::new("weight", self.claimed.as_slice(), Some(DType::F32))]
+    }
+    fn read(&self, name: &str) -> Result<Tensor> {
+        if name == "bias" { Tensor::ones([2]) } else { Ok(self.held.clone()) }
+    }
+    fn describe(&self) -> String {
+        "the source".into()
+    }
+}
+
+#[test]
+fn a_source_that_is_not_what_it_says_changes_nothing() -> Result<()> {
+    let mut linear = Linear::new(3, 2, &mut Rng::seed(0))?;
+    let before = linear.state_dict();
+    let source = Boastful { claimed: vec![2, 3], held: Tensor::ones([3, 2])? };
+    let message = "load_from: the source: `weight` is [3, 2], where infos() has [2, 3]";
+    refused(linear.load_from(&source), ErrorKind::Shape, message);
+    let after = linear.state_dict();
+    for (name, value) in &before {
+        assert_eq!(value.to_vec::<f32>()?, after[name].to_vec::<f32>()?, "{name}");
+    }
+    // More elements than can be counted.
+    let source = Boastful { claimed: vec![usize::MAX, usize::MAX], held: Tensor::ones([1])? };
+    let config = Linear::new(3, 2, &mut Rng::seed(0))?.config()?;
+    let e = Linear::from_source(config, &source).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Parameter);
+    assert!(e.message().contains("1 misshapen (weight: [18446744073709551615, "), "{e}");
+    Ok(())
+}
+
+/// Each thread has a place in the file of its own.
+#[test]
+fn threads_read_from_one_file() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.safetensors");
+    let all: Vec<(String, Tensor)> =
+        (0..8).map(|i| Ok((i.to_string(), Tensor::full([3000], f64::from(i))?))).collect::<Result<_>>()?;
+    save_tensors(all.iter().map(|(name, tensor)| (name.as_str(), tensor)), &Metadata::new(), &path)?;
+    let file = Reader::open(&path)?;
+    std::thread::scope(|scope| {
+        for (name, expected) in &all {
+            let file = &file;
+            scope.spawn(move || {
+                let expected = expected.to_vec::<f32>().unwrap();
+                for _ in 0..300 {
+                    assert!(file.tensor(name).unwrap().to_vec::<f32>().unwrap() == expected, "{name}");
+                }
+            });
+        }
+    });
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
@@ -12,7 +12,7 @@ use safetensors::tensor::TensorInfo as Entry;
 use super::MAX_HEADER;
 use super::header::{Header, dtype};
 use crate::error::{Error, Result, short};
-use crate::files;
+use crate::files::{self, SharedFile};
 use crate::io::{Metadata, TensorInfo, TensorSource};
 use crate::tensor::{DType, Tensor};
 
@@ -30,7 +30,7 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> 
     Ok(tensors)
 }
 
-/// An open file whose tensors are read one by one.
+/// An open file whose tensors are read one by one, by several threads as well.
 ///
 /// ```
 /// # use demotic::io::{safetensors, Metadata};
@@ -47,7 +47,7 @@ pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>> 
 pub struct Reader {
     op: &'static str,
     path: PathBuf,
-    file: File,
+    file: SharedFile,
     /// Where the elements begin.
     data: u64,
     header: Header,
@@ -111,7 +111,7 @@ impl Reader {
             }
         };
         let (data, header) = parsed;
-        Ok(Self { op, path: path.to_path_buf(), file, data, header })
+        Ok(Self { op, path: path.to_path_buf(), file: SharedFile::new(file), data, header })
     }
 
     pub(in crate::io) fn path(&self) -> &Path {
@@ -161,12 +161,8 @@ impl Reader {
         };
         // The range lies within the file, so this allocates no more than the file's size.
         let mut bytes = vec![0; info.range.1 - info.range.0];
-        let mut file = &self.file;
-        if !bytes.is_empty() {
-            let start = SeekFrom::Start(self.data + info.range.0 as u64);
-            if let Err(e) = file.seek(start).and_then(|_| file.read_exact(&mut bytes)) {
-                return Err(Error::io(self.op, &self.path, e));
-            }
+        if let Err(e) = self.file.read_exact_at(&mut bytes, self.data + info.range.0 as u64) {
+            return Err(Error::io(self.op, &self.path, e));
         }
         let tensor = match integers(info.kind, &bytes) {
             Some(Ok(integers)) => Tensor::from_vec(integers, info.shape.as_slice()),

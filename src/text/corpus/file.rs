@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::empty;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, SharedFile};
 
 /// How a file of ids begins: these eight bytes; then, as little-endian integers, the version and the bytes for each id
 /// (4 bytes each) and the size of the vocabulary (8). The ids follow, and their number (8 bytes) ends the file, which
@@ -206,38 +206,5 @@ impl IdFile {
             }
         }
         Ok(())
-    }
-}
-
-/// A file that several threads read at different places.
-#[cfg(unix)]
-struct SharedFile(File);
-
-#[cfg(unix)]
-impl SharedFile {
-    fn new(file: File) -> Self {
-        Self(file)
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.0, bytes, position)
-    }
-}
-
-/// Where reading by position is not to be had, one thread at a time moves the file's only position.
-#[cfg(not(unix))]
-struct SharedFile(std::sync::Mutex<File>);
-
-#[cfg(not(unix))]
-impl SharedFile {
-    fn new(file: File) -> Self {
-        Self(std::sync::Mutex::new(file))
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
-        // Every read sets the position first, so one that panicked did no harm.
-        let mut file = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        io::Seek::seek(&mut *file, io::SeekFrom::Start(position))?;
-        file.read_exact(bytes)
     }
 }
