@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::core::{Adapter, Init, ModuleExt, Param, Weight, matches};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result, bug};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -110,7 +110,8 @@ pub trait LoraExt: ModuleExt {
     /// those weights. Returns how many they are. What else is not to be trained has to be [frozen](ModuleExt::freeze) first.
     ///
     /// # Errors
-    /// If there are none, one has an adapter already, the rank is 0, `alpha` is not finite, or memory does not suffice.
+    /// If there are none, one has an adapter already or is no matrix, the rank is 0, `alpha` is not finite, or memory does not
+    /// suffice. Nothing is changed then.
     ///
     /// ```
     /// use demotic::models::{Gpt, GptConfig};
@@ -128,10 +129,19 @@ pub trait LoraExt: ModuleExt {
     #[track_caller]
     fn add_lora(&mut self, pattern: &str, rank: usize, alpha: f64, rng: &mut Rng) -> Result<usize> {
         check(rank, alpha)?;
-        let mut taken = None;
+        // All of them before the first is added, so that an error leaves the model as it was.
+        let (mut taken, mut adapters) = (None, Ok(Vec::new()));
         self.for_each("*", |path, weight: &Weight| {
-            if is_meant(pattern, path) && weight.adapter().is_some() {
+            let Ok(made) = &mut adapters else { return };
+            if !is_meant(pattern, path) {
+                return;
+            }
+            if weight.adapter().is_some() {
                 taken.get_or_insert_with(|| path.to_string());
+            }
+            match Lora::new(weight, rank, alpha, rng) {
+                Ok(lora) => made.push(lora),
+                Err(e) => adapters = Err(e.in_layer(path)),
             }
         });
         if let Some(path) = taken {
@@ -139,8 +149,9 @@ pub trait LoraExt: ModuleExt {
                 Error::state("add_lora", format!("`{path}` has an adapter already")).with_help("merge it first")
             );
         }
+        let mut adapters = adapters.here()?.into_iter();
         change(self, "add_lora", pattern, &mut |weight| {
-            let lora = Lora::new(weight, rank, alpha, rng)?;
+            let Some(lora) = adapters.next() else { return Err(bug!("add_lora", "fewer adapters than weights")) };
             weight.adapt(lora)?;
             weight.set_trainable(false);
             Ok(true)

@@ -559,6 +559,20 @@ fn damaged_descriptions_of_layers_are_errors() -> Result<()> {
     Ok(())
 }
 
+/// JSON has no ∞, which limits the largest element of a vector.
+#[test]
+fn embeddings_with_infinite_norms_come_back() -> Result<()> {
+    let folder = Folder::new();
+    let words = Embedding::new(3, 2, &mut Rng::seed(0))?.norm_type(f64::INFINITY)?.max_norm(0.5)?;
+    let model = sequential![words.clone()];
+    model.save(folder.file())?;
+    let again = Sequential::open(folder.file())?;
+    let layer = again.get(0).and_then(|layer| layer.downcast_ref::<Embedding>()).unwrap();
+    assert_eq!(format!("{layer:?}"), format!("{words:?}"));
+    assert_eq!(layer.weight.value()?.to_vec::<f32>()?, words.weight.value()?.to_vec::<f32>()?);
+    Ok(())
+}
+
 #[test]
 fn weights_with_adapters_are_not_described() -> Result<()> {
     let (folder, mut rng) = (Folder::new(), Rng::seed(0));

@@ -214,6 +214,54 @@ fn adapters_that_do_not_fit() -> Result<()> {
     assert_eq!(e.message(), "adapt: the weight has an adapter already, a Lora");
     let e = layer.weight.unmerge(Box::new(outside::LowRank::new(&layer.weight, 1, &mut rng)?)).unwrap_err();
     assert_eq!(e.message(), "unmerge: what LowRank does to a weight cannot be undone");
+
+    // One that undoes something else than it does.
+    #[derive(Clone)]
+    struct Careless;
+    module!(Careless {});
+    impl Adapter for Careless {
+        fn value(&self, weight: &Tensor) -> Result<Tensor> {
+            Ok(weight.clone())
+        }
+        fn undo(&self, value: &Tensor) -> Result<Tensor> {
+            value.select(0, 0)
+        }
+    }
+    let mut layer = Linear::new(4, 3, &mut rng)?;
+    let e = layer.weight.unmerge(Box::new(Careless)).unwrap_err();
+    assert_eq!(e.message(), "set: [4] of f32 for a value of shape [3, 4] of f32");
+    assert!(layer.weight.adapter().is_none());
+    Ok(())
+}
+
+/// The weight of a convolution is no matrix: the linear layer before it gets no adapter then, and is not frozen.
+#[test]
+fn all_weights_get_adapters_or_none_does() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let mut model = sequential![Linear::new(4, 3, &mut rng)?, Conv1d::new(2, 2, 1, &mut rng)?];
+    let (before, trained) = (names(&model), model.num_trainable_parameters());
+    let e = model.add_lora("*", 1, 1.0, &mut rng).unwrap_err();
+    assert_eq!((e.kind(), e.layer()), (ErrorKind::Shape, Some("1.weight")));
+    assert!(e.message().ends_with("a weight of shape [2, 2, 1], expected a matrix"), "{e}");
+    assert!(e.to_string().contains(file!()), "{e}");
+    assert_eq!((names(&model), model.num_trainable_parameters()), (before, trained));
+    Ok(())
+}
+
+/// Every layer into a residual one, in which it is a layer in a box again.
+#[test]
+fn wrapping_what_was_wrapped_comes_to_an_end() -> Result<()> {
+    let mut model = sequential![Relu, Tanh];
+    let wrap = |_: &str, place: &mut Box<dyn Layer>| {
+        let inner = std::mem::replace(place, Box::new(Relu));
+        *place = Box::new(Residual::new(inner));
+        Ok(())
+    };
+    let e = model.clone().for_each_mut("*", wrap).unwrap_err();
+    assert_eq!(e.message(), "for_each_mut: modules that are nested in each other more than 256 levels deep");
+    assert!(e.to_string().contains(file!()), "{e}");
+    assert_eq!(model.for_each_mut("1", wrap)?, 1);
+    assert_eq!(model.modules()[2..], [("1".into(), "Residual"), ("1.inner".into(), "Tanh")]);
     Ok(())
 }
 

@@ -30,7 +30,8 @@ impl LayerConfig {
         Self::default()
     }
 
-    /// The same with one option more: a number, a truth value, a text, a list, or another configuration.
+    /// The same with one option more: a number, a truth value, a text, a list, or another configuration. Numbers that JSON does
+    /// not have, infinite ones and NaN, become `null`, which [`take`](Self::take) reads as an absent `Option`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.insert(name.to_string(), value.into());

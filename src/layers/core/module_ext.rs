@@ -88,7 +88,8 @@ pub trait ModuleExt: Module {
     /// many there were. `Box<dyn Layer>` is a type too: such a place can be given another layer.
     ///
     /// # Errors
-    /// If there are none, and the first error of `f`, after which it is not called any more.
+    /// If there are none, and the first error of `f`, after which it is not called any more; or if `f` puts what is in a place
+    /// into another one that matches as well, again and again.
     ///
     /// ```
     /// use demotic::prelude::*;
@@ -109,17 +110,27 @@ pub trait ModuleExt: Module {
         mut f: impl FnMut(&str, &mut L) -> Result<()>,
     ) -> Result<usize> {
         let (mut count, mut others, mut result) = (0, Vec::new(), Ok(()));
+        // What `f` puts into a place is visited next: if it puts that into a new layer in the same place, without end.
+        let mut is_endless = false;
         let mut on_module = |path: &str, module: &mut dyn Module| {
             let Some(module) = module.as_any_mut().downcast_mut::<L>() else { return };
             if !matches(pattern, path) {
                 others.push(path.to_string());
-            } else if result.is_ok() {
+            } else if path.matches('.').count() >= MAX_NAMES {
+                is_endless = true;
+            } else if result.is_ok() && !is_endless {
                 count += 1;
                 result = f(path, module);
             }
         };
         VisitorMut::with_modules(&mut |_, _| (), &mut on_module).module(self.as_module_mut());
         result?;
+        if is_endless {
+            let message = format!("modules that are nested in each other more than {MAX_NAMES} levels deep");
+            return Err(Error::state("for_each_mut", message).with_help(
+                "what is put into a place is visited next: choose a pattern that does not match what is in it",
+            ));
+        }
         if count > 0 {
             return Ok(count);
         }
@@ -165,6 +176,9 @@ pub trait ModuleExt: Module {
 }
 
 impl<M: Module + ?Sized> ModuleExt for M {}
+
+/// How many names the path of a module may have that [`ModuleExt::for_each_mut`] changes.
+const MAX_NAMES: usize = 256;
 
 #[track_caller]
 fn set_trainable<M: Module + ?Sized>(

@@ -1,6 +1,6 @@
 //! A table of a model's layers, their output shapes and their parameters, as Keras prints it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::panic::Location;
 
@@ -99,18 +99,25 @@ impl Summary {
         };
         visit(&mut Visitor::with_modules(&mut on_slot, &mut on_module));
 
-        let is_leaf = |path: &str| leaves.iter().any(|leaf| leaf.path == path);
         // An adapter is where its weight is.
-        modules.retain(|(path, _)| !is_leaf(path));
+        let places: HashSet<&str> = leaves.iter().map(|leaf| leaf.path.as_str()).collect();
+        modules.retain(|(path, _)| !places.contains(path.as_str()));
+        let mut owners: HashMap<&str, Owner> = HashMap::new();
+        owners.extend(modules.iter().map(|(path, _)| (path.as_str(), Owner::default())));
+        for leaf in &leaves {
+            if let Some(owner) = innermost(&leaf.path, &mut owners) {
+                owner.has_leaves = true;
+                owner.parameters += if leaf.trainable.is_some() { leaf.numel } else { 0 };
+            }
+        }
+        for (path, _) in &modules {
+            if let Some(owner) = innermost(path, &mut owners) {
+                owner.has_parts = true;
+            }
+        }
         let mut rows: Vec<Row> = Vec::with_capacity(modules.len());
         for (path, kind) in &modules {
-            let mut parameters = 0;
-            let mut has_leaves = false;
-            for leaf in leaves.iter().filter(|leaf| owner(&leaf.path, &modules) == Some(path)) {
-                has_leaves = true;
-                parameters += if leaf.trainable.is_some() { leaf.numel } else { 0 };
-            }
-            let has_parts = modules.iter().any(|(other, _)| is_inside(other, path));
+            let Owner { parameters, has_leaves, has_parts } = owners[path.as_str()];
             if has_leaves || !has_parts {
                 let (path, kind) = (path.clone(), (*kind).to_string());
                 rows.push(Row { output: shapes.remove(&path), path, kind, parameters });
@@ -128,17 +135,24 @@ impl Summary {
     }
 }
 
-/// Whether a path belongs to something inside of what is at another one.
-fn is_inside(path: &str, outer: &str) -> bool {
-    match outer {
-        "" => !path.is_empty(),
-        outer => path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.')),
-    }
+/// What the module at a path has.
+#[derive(Clone, Copy, Default)]
+struct Owner {
+    parameters: usize,
+    has_leaves: bool,
+    has_parts: bool,
 }
 
-/// The path of the innermost module that a parameter belongs to.
-fn owner<'m>(leaf: &str, modules: &'m [(String, &'static str)]) -> Option<&'m String> {
-    modules.iter().map(|(path, _)| path).filter(|path| is_inside(leaf, path)).max_by_key(|path| path.len())
+/// The innermost module that what is at a path is inside of.
+fn innermost<'m>(path: &str, owners: &'m mut HashMap<&str, Owner>) -> Option<&'m mut Owner> {
+    let mut outer = path;
+    while !outer.is_empty() {
+        outer = outer.rsplit_once('.').map_or("", |(outer, _)| outer);
+        if owners.contains_key(outer) {
+            return owners.get_mut(outer);
+        }
+    }
+    None
 }
 
 /// `1234567` as `1,234,567`.

@@ -351,7 +351,11 @@ impl Weight {
             adapter.undo(&self.value()?)?
         };
         self.adapt_boxed(adapter)?;
-        self.set(&value)
+        let set = self.set(&value);
+        if set.is_err() {
+            self.take_adapter();
+        }
+        set
     }
 
     /// `x · Wᵀ + bias`, for a weight `[out, in]`.
