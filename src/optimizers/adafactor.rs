@@ -189,7 +189,9 @@ impl UpdateRule for AdafactorRule {
             }
             [] => return Err(bug!("Adafactor", "no tensors of state")),
         };
-        let update = variance.clamp_min(least * least).rsqrt().mul(&grad)?;
+        // Of a small bound, the square is no number of the type any more: the root of 0 would make NaN of what has no gradient.
+        let floor = if param.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+        let update = variance.clamp_min((least * least).max(floor)).rsqrt().mul(&grad)?;
         let p = param.detach().packed();
         let rate = step.learning_rate;
         let limited = if self.relative_step { rate.min(t.sqrt().recip()) } else { rate };

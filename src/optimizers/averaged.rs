@@ -129,7 +129,7 @@ impl<O: Optimizer> Averaged<O> {
             );
         }
         self.average.check(NAME, model)?;
-        let trained = Shadow::of(model);
+        let trained = self.average.own_values(model);
         self.average.put(model)?;
         self.trained = Some(trained);
         Ok(())
@@ -138,12 +138,13 @@ impl<O: Optimizer> Averaged<O> {
     /// Takes the model's values into the averages.
     fn take_in(&mut self, model: &dyn Module) -> Result<()> {
         let _unrecorded = pause_recording();
-        let weight = self.decay.map_or(1.0 / (self.count + 1) as f64, |decay| 1.0 - decay);
+        let count = self.count.saturating_add(1);
+        let weight = self.decay.map_or(1.0 / count as f64, |decay| 1.0 - decay);
         self.average.update(model, &|average, value| match average {
             Some(average) => average.add(&value.sub(average)?.mul_scalar(weight)),
             None => Ok(value.clone()),
         })?;
-        self.count += 1;
+        self.count = count;
         Ok(())
     }
 }

@@ -75,7 +75,7 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
                 let slow = slow.unwrap_or(value);
                 slow.add_alpha(&value.sub(slow)?, self.alpha)
             })?;
-            self.slow.put(model)?;
+            self.slow.put_into_trained(model)?;
         }
         Ok(())
     }

@@ -54,9 +54,14 @@ pub struct MuonRule {
     eps: f64,
     steps: u32,
     adjust_lr: AdjustLr,
-    adamw: Option<AdamW>,
+    /// The learning rate of the parameters that AdamW trains, as a multiple of that of the others.
+    adamw: Option<f64>,
+    adamw_betas: (f64, f64),
     patterns: Vec<String>,
 }
+
+/// Added to the denominator of AdamW.
+const ADAMW_EPS: f64 = 1e-8;
 
 /// What the steps of [`Muon`] are multiplied by besides the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,16 +86,6 @@ impl AdjustLr {
     }
 }
 
-/// How parameters are trained that are not Muon's.
-#[derive(Debug, Clone, PartialEq)]
-struct AdamW {
-    /// As a multiple of the learning rate of the others.
-    scale: f64,
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-}
-
 impl Muon {
     /// The optimizer with the given learning rate, and a weight decay of 0.1. PyTorch's default is 1e-3; without
     /// [`AdjustLr::MatchRmsAdamW`], 0.02 is usual.
@@ -104,6 +99,7 @@ impl Muon {
             steps: 5,
             adjust_lr: AdjustLr::Original,
             adamw: None,
+            adamw_betas: (0.9, 0.95),
             patterns: Vec::new(),
         };
         Self::with_rule(rule, learning_rate).weight_decay(0.1)
@@ -153,12 +149,11 @@ impl Muon {
         self
     }
 
-    /// Trains parameters that are no matrices by [`AdamW`](super::AdamW) with betas of 0.9 and 0.95, this learning rate, and
-    /// the weight decay of the optimizer. A schedule changes both rates in the same proportion.
+    /// Trains parameters that are no matrices by [`AdamW`](super::AdamW) with this learning rate, the
+    /// [betas](Self::adamw_betas) 0.9 and 0.95, and the weight decay of the optimizer. A schedule changes both rates in the same proportion.
     #[must_use]
     pub fn adamw(mut self, learning_rate: f64) -> Self {
-        let scale = learning_rate / self.learning_rate();
-        self.rule.adamw = Some(AdamW { scale, beta1: 0.9, beta2: 0.95, eps: 1e-8 });
+        self.rule.adamw = Some(learning_rate / self.learning_rate());
         self
     }
 
@@ -169,12 +164,10 @@ impl Muon {
         self
     }
 
-    /// The betas of AdamW. Default 0.9 and 0.95. Needs [`adamw`](Self::adamw).
+    /// The betas of AdamW, of parameters that are trained by it. Default 0.9 and 0.95.
     #[must_use]
     pub fn adamw_betas(mut self, beta1: f64, beta2: f64) -> Self {
-        if let Some(adamw) = &mut self.rule.adamw {
-            (adamw.beta1, adamw.beta2) = (beta1, beta2);
-        }
+        self.rule.adamw_betas = (beta1, beta2);
         self
     }
 }
@@ -215,12 +208,11 @@ impl UpdateRule for MuonRule {
         if self.steps >= 100 {
             return Err(Error::argument("Muon", format!("ns_steps is {}, expected less than 100", self.steps)));
         }
-        match &self.adamw {
-            Some(adamw) => {
-                not_negative("Muon", "the learning rate of AdamW, as a multiple of the other one,", adamw.scale)?;
-                below_one("Muon", "beta1 of AdamW", adamw.beta1)?;
-                below_one("Muon", "beta2 of AdamW", adamw.beta2)
-            }
+        let (beta1, beta2) = self.adamw_betas;
+        below_one("Muon", "beta1 of AdamW", beta1)?;
+        below_one("Muon", "beta2 of AdamW", beta2)?;
+        match self.adamw {
+            Some(scale) => not_negative("Muon", "the learning rate of AdamW, as a multiple of the other one,", scale),
             None if self.patterns.is_empty() => Ok(()),
             None => Err(Error::argument("Muon", format!("adamw_for(\"{}\") without adamw", self.patterns[0]))
                 .with_help("adamw(1e-3) says with which rate")),
@@ -233,7 +225,7 @@ impl UpdateRule for MuonRule {
 
     #[track_caller]
     fn init_at(&self, path: &str, param: &Param) -> Result<Vec<(&'static str, Tensor)>> {
-        match (self.is_other(path, param), &self.adamw) {
+        match (self.is_other(path, param), self.adamw) {
             (false, _) => filled(param, &["momentum_buffer"], 0.0),
             (true, Some(_)) => filled(param, &["exp_avg", "exp_avg_sq"], 0.0),
             (true, None) => {
@@ -255,14 +247,14 @@ impl UpdateRule for MuonRule {
 
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let _unrecorded = pause_recording();
-        match (state, &self.adamw) {
-            ([m, v], Some(adamw)) => {
-                let (beta1, beta2) = step.betas.unwrap_or((adamw.beta1, adamw.beta2));
+        match (state, self.adamw) {
+            ([m, v], Some(scale)) => {
+                let (beta1, beta2) = step.betas.unwrap_or(self.adamw_betas);
                 let rule = fused::Adam {
-                    lr: step.learning_rate * adamw.scale,
+                    lr: step.learning_rate * scale,
                     beta1,
                     beta2,
-                    eps: step.eps.unwrap_or(adamw.eps),
+                    eps: step.eps.unwrap_or(ADAMW_EPS),
                     weight_decay: step.weight_decay,
                     decoupled: true,
                     step: step.number,

@@ -111,6 +111,8 @@ impl<O: Optimizer> ClosureOptimizer for Sam<O> {
             Err(e) => Err(e),
         };
         before.put_back(objective.model());
+        // The step would copy what someone else can see.
+        drop(before);
         let (_, grads) = uphill?;
         self.inner.step(objective.model(), &grads)?;
         Ok(loss)

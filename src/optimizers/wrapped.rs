@@ -1,11 +1,11 @@
 //! What optimizers around other optimizers have in common: tensors of their own for each parameter, and their part of a state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::problem::quoted;
 use super::state::OptimizerState;
 use crate::error::{Error, Result};
-use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::{DType, Tensor};
 
 /// `Averaged(Adam)`.
@@ -41,12 +41,12 @@ impl Shadow {
         self.0.is_empty()
     }
 
-    /// The values of all trainable parameters.
-    pub(super) fn of(model: &dyn Module) -> Self {
+    /// What the model has in the place of these tensors, of parameters that were frozen since as well.
+    pub(super) fn own_values(&self, model: &dyn Module) -> Self {
         let mut all = BTreeMap::new();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             if let Slot::Param(param) = slot
-                && param.is_trainable()
+                && self.0.contains_key(path)
             {
                 all.insert(path.to_string(), param.detach());
             }
@@ -70,11 +70,12 @@ impl Shadow {
 
     #[track_caller]
     fn check_types(&self, op: &'static str, model: &dyn Module, of: fn(DType) -> Option<DType>) -> Result<()> {
-        let mut missing: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        let mut missing: BTreeSet<&str> = BTreeSet::new();
+        missing.extend(self.0.keys().map(String::as_str));
         let mut misfit = None;
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             if let (Slot::Param(param), Some(own)) = (slot, self.0.get(path)) {
-                missing.retain(|other| *other != path);
+                missing.remove(path);
                 if own.shape() != param.shape() || Some(own.dtype()) != of(param.dtype()) {
                     misfit.get_or_insert_with(|| path.to_string());
                 }
@@ -121,9 +122,22 @@ impl Shadow {
     /// Gives the model these values.
     #[track_caller]
     pub(super) fn put(&self, model: &mut dyn Module) -> Result<()> {
+        self.put_into(model, |_| true)
+    }
+
+    /// The same for what is trained, as a step does it.
+    #[track_caller]
+    pub(super) fn put_into_trained(&self, model: &mut dyn Module) -> Result<()> {
+        self.put_into(model, Param::is_trainable)
+    }
+
+    #[track_caller]
+    fn put_into(&self, model: &mut dyn Module, is_meant: fn(&Param) -> bool) -> Result<()> {
         let mut result = Ok(());
         let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-            if let (SlotMut::Param(param), Some(own), true) = (slot, self.0.get(path), result.is_ok()) {
+            if let (SlotMut::Param(param), Some(own), true) = (slot, self.0.get(path), result.is_ok())
+                && is_meant(param)
+            {
                 result = param.set(&own.to_dtype(param.dtype()));
             }
         };

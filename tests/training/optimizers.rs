@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use demotic::io::Checkpoint;
 use demotic::layers::Param;
-use demotic::optimizers::{Averaged, ClosureOptimizer, Lbfgs, Lookahead, OptimizerState, Sam};
+use demotic::optimizers::{Adafactor, Averaged, ClosureOptimizer, Lbfgs, Lookahead, Muon, OptimizerState, Sam};
 use demotic::prelude::*;
 use demotic::{Error, ErrorKind};
 
@@ -293,5 +293,83 @@ fn what_closure_optimizers_refuse() -> Result<()> {
     let after = values(&frozen);
     assert_eq!(before[16..], after[16..]);
     assert!(before[..16].iter().zip(&after).all(|(a, b)| a != b));
+    Ok(())
+}
+
+/// What was frozen in the middle of a run stays what it is, whatever averages and slow weights there are of it.
+#[test]
+fn what_is_frozen_later_keeps_its_value() -> Result<()> {
+    let run = |opt: &mut dyn Optimizer, model: &mut Sequential, steps: usize| {
+        (0..steps).try_for_each(|_| {
+            let grads = loss(model)?.backward()?;
+            opt.step(model, &grads)
+        })
+    };
+    let mut model = net()?;
+    let mut opt = Averaged::mean(Sgd::new(0.5));
+    run(&mut opt, &mut model, 3)?;
+    model.freeze("0.*")?;
+    let own = values(&model);
+    opt.swap(&mut model)?;
+    assert_ne!(values(&model), own);
+    opt.swap(&mut model)?;
+    assert_eq!(values(&model), own);
+
+    let mut model = net()?;
+    let mut opt = Lookahead::new(Sgd::new(0.5), 4, 0.5);
+    run(&mut opt, &mut model, 2)?;
+    model.freeze("0.*")?;
+    let frozen = model.state_dict()["0.weight"].to_vec::<f32>()?;
+    run(&mut opt, &mut model, 4)?;
+    assert_eq!(model.state_dict()["0.weight"].to_vec::<f32>()?, frozen);
+    Ok(())
+}
+
+/// A state that has counted further than there are numbers.
+#[test]
+fn counts_of_averages_have_an_end() -> Result<()> {
+    let mut model = net()?;
+    let mut opt = Averaged::mean(Sgd::new(0.1));
+    let grads = loss(&model)?.backward()?;
+    opt.step(&mut model, &grads)?;
+    let mut state = opt.state();
+    let halves = Tensor::full([2], 0.0)?.to_dtype(DType::F64).add_scalar(f64::from(u32::MAX));
+    for name in ["averaged.count", "averaged.steps"] {
+        state.shared.insert(name.into(), halves.clone());
+    }
+    opt.load_state(state)?;
+    opt.step(&mut model, &grads)?;
+    assert_eq!(opt.count(), u64::MAX);
+    Ok(())
+}
+
+/// The bound of squares that T5 was trained with, whose square is 0 in `F32`, and rows without gradients.
+#[test]
+fn adafactor_leaves_alone_what_has_no_gradient() -> Result<()> {
+    let mut p = Param::new(tensor![[1.0, 2.0], [3.0, 4.0]])?;
+    let mut opt = Adafactor::new(0.01).eps(1e-30, 1e-3);
+    for _ in 0..2 {
+        let grads = p.select(0, 0)?.square().sum().backward()?;
+        opt.step(&mut p, &grads)?;
+    }
+    let values = p.to_vec::<f32>()?;
+    assert!(values[0] < 1.0 && values[1] < 2.0, "{values:?}");
+    assert_eq!(values[2..], [3.0, 4.0]);
+    Ok(())
+}
+
+#[test]
+fn betas_of_muon_count_wherever_they_are_given() -> Result<()> {
+    let end = |mut opt: Muon| {
+        let mut model = net()?;
+        for _ in 0..3 {
+            let grads = loss(&model)?.backward()?;
+            opt.step(&mut model, &grads)?;
+        }
+        Ok::<_, Error>(values(&model))
+    };
+    let early = end(Muon::new(0.02).adamw_betas(0.5, 0.6).adamw(1e-2))?;
+    assert_eq!(early, end(Muon::new(0.02).adamw(1e-2).adamw_betas(0.5, 0.6))?);
+    assert_ne!(early, end(Muon::new(0.02).adamw(1e-2))?);
     Ok(())
 }
