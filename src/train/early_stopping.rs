@@ -119,6 +119,11 @@ impl EarlyStopping {
         verdict
     }
 
+    /// Begins anew.
+    pub(super) fn reset(&mut self) {
+        (self.best, self.waited, self.snapshot) = (None, 0, None);
+    }
+
     /// The best value so far.
     #[must_use]
     pub fn best(&self) -> Option<f64> {

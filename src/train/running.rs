@@ -292,7 +292,7 @@ impl Metric for RunningR2 {
     }
 }
 
-/// [`metrics::f1`] batch by batch: how often each class was predicted as each other one.
+/// [`metrics::f1`] batch by batch. It keeps two numbers of each example.
 #[derive(Debug, Clone, Default)]
 pub struct RunningF1 {
     /// Predicted and actual classes, one number each for an example, whatever the number of classes.

@@ -315,3 +315,19 @@ fn functions_handles_and_mistakes_by_hand() -> Result<()> {
     assert!(e.to_string().contains(&format!("at {}:{}", file!(), line!() - 2)), "{e}");
     Ok(())
 }
+
+/// One trainer for several models, as in a cross-validation: the best parameters of one are nothing to the next.
+#[test]
+fn early_stopping_begins_anew_with_each_run() -> Result<()> {
+    let (data, mut rng) = (data()?, Rng::seed(0));
+    let mut trainer = Trainer::new(losses::mse, Sgd::new(0.05)).epochs(6).early_stopping(EarlyStopping::new(1));
+    let first = trainer.fit(&mut model()?, &data, &mut rng)?;
+    assert_eq!(first.epochs.len(), 6);
+    // Far off: six epochs do not bring it to where the first one was.
+    let mut other = model()?;
+    other.weight.set(&tensor![[40.0, -40.0]])?;
+    let second = trainer.fit(&mut other, &data, &mut rng)?;
+    assert!(second.last().unwrap().train_loss > first.last().unwrap().train_loss);
+    assert_eq!((second.epochs.len(), second.kept_epoch), (6, 6));
+    Ok(())
+}

@@ -7,8 +7,16 @@ use crate::train::early_stopping::{EarlyStopping, NAME, Verdict};
 use crate::train::history::Epoch;
 
 /// Goes by the validation loss, or the training loss where there is none, keeps the best parameters, and gives them back to
-/// the model at the end.
+/// the model at the end. Each run that is not resumed begins anew.
 impl Callback for EarlyStopping {
+    fn fit_begin(&mut self, run: &mut Context<'_>) -> Result<()> {
+        // The best parameters of an earlier run may be those of another model.
+        if !run.is_resumed() {
+            self.reset();
+        }
+        Ok(())
+    }
+
     fn validation(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
         match self.update_with(record.validation_loss.unwrap_or(record.train_loss), run.model()) {
             Verdict::Improved => run.keep(),

@@ -355,7 +355,7 @@ impl Callbacks {
         tokens: Option<u64>,
     ) -> StepReport {
         let run = &mut self.run;
-        run.step += 1;
+        run.step = run.step.saturating_add(1);
         run.epoch_loss.join(loss);
         run.recent_loss.join(loss);
         StepReport {
