@@ -21,6 +21,9 @@ use crate::tensor::DType;
 const KEY: &str = "demotic.model";
 const VERSION: u32 = 1;
 
+/// How long a description may be, in bytes. As a value it takes some twenty times as much memory.
+const MAX_DESCRIPTION: usize = 4 << 20;
+
 /// Why a model and its parameters may not fit each other.
 const CHANGED: &str = "the file was changed after it was saved";
 
@@ -71,7 +74,17 @@ pub(crate) fn save(
     all.remove(KEY);
     let description = |kind, config, problem| Description { version: VERSION, kind, config, problem };
     match model.blueprint() {
-        Some(Ok(blueprint)) => all.insert_json(KEY, &description(blueprint.kind(), Some(blueprint.value()), None))?,
+        Some(Ok(blueprint)) => {
+            all.insert_json(KEY, &description(blueprint.kind(), Some(blueprint.value()), None))?;
+            let length = all.get(KEY).map_or(0, str::len);
+            if length > MAX_DESCRIPTION {
+                let message = format!("a description of {length} bytes, of which {MAX_DESCRIPTION} would be read");
+                if to_open {
+                    return Err(Error::state(op, message));
+                }
+                all.insert_json(KEY, &description(blueprint.kind(), None, Some(message)))?;
+            }
+        }
         Some(Err(e)) if to_open => return Err(e),
         None if to_open => {
             let message = format!("a {} cannot be made anew from a file: it has no Architecture", model.kind());
@@ -109,6 +122,10 @@ impl ModelFile {
             let e = malformed("the file holds tensors, but does not say of what model".into());
             return Err(e.with_help("make the model as it was, then read its parameters with load(path)"));
         };
+        if json.len() > MAX_DESCRIPTION {
+            let e = malformed(format!("the model's description has {} bytes, {MAX_DESCRIPTION} are read", json.len()));
+            return Err(e.with_help("make the model as it was, then read its parameters with load(path)"));
+        }
         let Version { version } = parse(op, path, &json)?;
         if version != VERSION {
             let e =
@@ -244,10 +261,13 @@ fn widen(model: &mut dyn Module, infos: &[TensorInfo]) -> Result<()> {
     }
     let mut failed = None;
     let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-        if let SlotMut::Param(param) = slot
-            && wide.get(path).is_some_and(|shape| *shape == param.shape())
-        {
-            failed = failed.take().or(param.retype(DType::F64).err());
+        let is_wide = |shape: &[usize]| wide.get(path) == Some(&shape);
+        match slot {
+            SlotMut::Param(param) if is_wide(param.shape()) => {
+                failed = failed.take().or(param.retype(DType::F64).err());
+            }
+            SlotMut::Buffer(buffer) if is_wide(buffer.get().shape()) => buffer.retype(DType::F64),
+            _ => (),
         }
     };
     VisitorMut::new(&mut on_slot).module(model);

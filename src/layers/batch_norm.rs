@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Buffer, Layer, Mode, Param};
+use super::core::{Buffer, Layer, LayerConfig, Mode, Param, described};
 use crate::autograd::BatchStatistics;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -13,6 +13,31 @@ struct Settings {
     channels: usize,
     eps: f64,
     momentum: Option<f64>,
+}
+
+impl Settings {
+    #[track_caller]
+    fn from_config(name: &'static str, options: &mut LayerConfig) -> Result<Self> {
+        let channels = options.take("channels")?;
+        if channels == 0 {
+            return Err(Error::argument(name, "0 channels, expected at least 1"));
+        }
+        let momentum = options.take::<Option<f64>>("momentum")?;
+        // Not a closure, in which the caller's line would be lost.
+        let momentum = match momentum {
+            Some(momentum) => Some(checked_momentum(name, momentum)?),
+            None => None,
+        };
+        Ok(Self { channels, eps: options.take("eps")?, momentum })
+    }
+}
+
+#[track_caller]
+fn checked_momentum(name: &'static str, momentum: f64) -> Result<f64> {
+    if (0.0..=1.0).contains(&momentum) {
+        return Ok(momentum);
+    }
+    Err(Error::argument(name, format!("momentum is {momentum}, expected a number from 0 to 1")))
 }
 
 /// The parts of a layer of any number of dimensions.
@@ -135,19 +160,23 @@ macro_rules! normalising {
                 if channels == 0 {
                     return Err(Error::argument(concat!(stringify!($Layer), "::new"), "0 channels, expected at least 1"));
                 }
-                let settings = Settings { channels, eps: 1e-5, momentum: Some(0.1) };
-                let mut layer = Self {
+                let mut layer = Self::bare(Settings { channels, eps: 1e-5, momentum: Some(0.1) });
+                if $affine {
+                    layer = layer.with_affine()?;
+                }
+                Ok(if $tracked { layer.with_running_stats()? } else { layer })
+            }
+
+            /// Without parameters and statistics.
+            fn bare(settings: Settings) -> Self {
+                Self {
                     weight: None,
                     bias: None,
                     running_mean: None,
                     running_var: None,
                     num_batches_tracked: None,
                     settings,
-                };
-                if $affine {
-                    layer = layer.with_affine()?;
                 }
-                Ok(if $tracked { layer.with_running_stats()? } else { layer })
             }
 
             /// What is added to the variance; 1e-5 by default.
@@ -163,11 +192,7 @@ macro_rules! normalising {
             /// If it is not a number from 0 to 1.
             #[track_caller]
             pub fn momentum(mut self, momentum: f64) -> Result<Self> {
-                if !(0.0..=1.0).contains(&momentum) {
-                    let message = format!("momentum is {momentum}, expected a number from 0 to 1");
-                    return Err(Error::argument(stringify!($Layer), message));
-                }
-                self.settings.momentum = Some(momentum);
+                self.settings.momentum = Some(checked_momentum(stringify!($Layer), momentum)?);
                 Ok(self)
             }
 
@@ -240,6 +265,22 @@ macro_rules! normalising {
             }
         }
 
+        described! {
+            $Layer,
+            |layer| layer.parts().config(),
+            |options, _| {
+                let mut layer = Self::bare(Settings::from_config(stringify!($Layer), options)?);
+                let (weight, bias) = (options.take::<bool>("weight")?, options.take::<bool>("bias")?);
+                if weight || bias {
+                    layer = layer.with_affine()?;
+                    (layer.weight, layer.bias) = (layer.weight.filter(|_| weight), layer.bias.filter(|_| bias));
+                }
+                if options.take("running_stats")? { layer.with_running_stats()? } else { layer }
+            },
+            |sizes| sizes.size("channels")
+                * ["weight", "bias", "running_stats"].into_iter().filter(|part| sizes.flag(part)).count()
+        }
+
         impl Layer for $Layer {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -257,6 +298,13 @@ macro_rules! normalising {
 }
 
 impl Parts<'_> {
+    fn config(&self) -> LayerConfig {
+        let Settings { channels, eps, momentum } = self.settings;
+        let sizes = LayerConfig::new().with("channels", channels).with("eps", eps).with("momentum", momentum);
+        let affine = sizes.with("weight", self.affine[0].is_some()).with("bias", self.affine[1].is_some());
+        affine.with("running_stats", self.running[0].is_some())
+    }
+
     fn describe(&self, kind: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Settings { channels, eps, momentum } = self.settings;
         write!(f, "{kind}({channels}, eps {eps:e}")?;

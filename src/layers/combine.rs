@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::core::{IntoLayer, Layer, LayerExt, Mode, Module, Visitor, VisitorMut, inside};
+use serde::{Deserialize, Serialize};
+
+use super::core::{Blueprint, IntoLayer, Layer, LayerExt, Mode, Module, Visitor, VisitorMut, inside};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -52,7 +54,8 @@ impl fmt::Debug for Lambda {
 }
 
 /// How the outputs of layers beside each other become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Join {
     /// One after the other in a dimension; negative numbers count from the end.
@@ -92,6 +95,9 @@ impl Module for Parallel {
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         self.layers.visit_mut(visitor);
     }
+    fn blueprint(&self) -> Option<Result<Blueprint>> {
+        Some(Blueprint::of(self))
+    }
 }
 
 impl Parallel {
@@ -111,6 +117,10 @@ impl Parallel {
     /// The layers in order.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Layer> {
         self.layers.iter().map(|layer| &**layer)
+    }
+
+    pub(super) fn join(&self) -> Join {
+        self.join
     }
 
     #[track_caller]
@@ -179,6 +189,10 @@ impl TimeDistributed {
     #[must_use]
     pub fn new(inner: impl IntoLayer) -> Self {
         Self { inner: inside(inner) }
+    }
+
+    pub(super) fn inner(&self) -> &dyn Layer {
+        &*self.inner
     }
 }
 

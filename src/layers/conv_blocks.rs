@@ -1,7 +1,7 @@
 //! Layers made of a few convolutions.
 
 use super::convolution::Conv2d;
-use super::core::{Layer, LayerExt, Mode};
+use super::core::{Layer, LayerConfig, LayerExt, Mode, described};
 use crate::autograd::ConvOptions;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -40,6 +40,16 @@ impl SqueezeExcitation {
     pub fn new(channels: usize, squeezed: usize, rng: &mut Rng) -> Result<Self> {
         Ok(Self { fc1: Conv2d::new(channels, squeezed, 1, rng)?, fc2: Conv2d::new(squeezed, channels, 1, rng)? })
     }
+}
+
+described! {
+    SqueezeExcitation,
+    |layer| LayerConfig::new().with("fc1", layer.fc1.config()?).with("fc2", layer.fc2.config()?),
+    |options, rng| Self {
+        fc1: Conv2d::from_config(options.take("fc1")?, rng)?,
+        fc2: Conv2d::from_config(options.take("fc2")?, rng)?,
+    },
+    |sizes| sizes.of_part::<Conv2d>("fc1") + sizes.of_part::<Conv2d>("fc2")
 }
 
 impl Layer for SqueezeExcitation {
@@ -113,6 +123,19 @@ impl DepthwiseSeparable {
         (self.depthwise, self.pointwise) = (self.depthwise.without_bias(), self.pointwise.without_bias());
         self
     }
+}
+
+described! {
+    DepthwiseSeparable,
+    |layer| {
+        let depthwise = LayerConfig::new().with("depthwise", layer.depthwise.config()?);
+        depthwise.with("pointwise", layer.pointwise.config()?)
+    },
+    |options, rng| Self {
+        depthwise: Conv2d::from_config(options.take("depthwise")?, rng)?,
+        pointwise: Conv2d::from_config(options.take("pointwise")?, rng)?,
+    },
+    |sizes| sizes.of_part::<Conv2d>("depthwise") + sizes.of_part::<Conv2d>("pointwise")
 }
 
 impl Layer for DepthwiseSeparable {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::convolution::Conv2d;
-use super::core::{Layer, LayerExt, Mode};
+use super::core::{Layer, LayerConfig, LayerExt, Mode, described};
 use super::recurrent::RecurrentState;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -98,13 +98,18 @@ impl ConvLstmCell {
         }
     }
 
+    /// Of an input; those of the state come on top.
+    fn in_channels(&self) -> usize {
+        self.conv.in_channels().saturating_sub(self.hidden)
+    }
+
     /// Hidden and cell state before a picture.
     #[track_caller]
     fn state(&self, x: &Tensor, state: Option<&RecurrentState>) -> Result<[Tensor; 2]> {
         let &[n, channels, height, width] = x.shape() else {
             return Err(Error::shape(OP, format!("input {:?}, expected [n, channels, height, width]", x.shape())));
         };
-        let in_channels = self.conv.in_channels() - self.hidden;
+        let in_channels = self.in_channels();
         if channels != in_channels {
             return Err(Error::shape(OP, format!("input {:?}, expected {in_channels} channels", x.shape())));
         }
@@ -130,6 +135,20 @@ impl ConvLstmCell {
     }
 }
 
+described! {
+    ConvLstmCell,
+    |layer| LayerConfig::new().with("hidden", layer.hidden).with("conv", layer.conv.config()?),
+    |options, rng| {
+        let (hidden, conv): (usize, _) = (options.take("hidden")?, Conv2d::from_config(options.take("conv")?, rng)?);
+        if hidden == 0 || conv.in_channels() <= hidden || Some(conv.out_channels()) != hidden.checked_mul(4) {
+            let message = format!("a ConvLstmCell with {hidden} hidden channels and {conv:?}");
+            return Err(Error::format("from_config", message));
+        }
+        Self { conv, hidden }
+    },
+    |sizes| sizes.of_part::<Conv2d>("conv")
+}
+
 /// The hidden state after one step from zeros.
 impl Layer for ConvLstmCell {
     #[track_caller]
@@ -140,6 +159,6 @@ impl Layer for ConvLstmCell {
 
 impl fmt::Debug for ConvLstmCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ConvLstmCell({} → {}, {:?})", self.conv.in_channels() - self.hidden, self.hidden, self.conv)
+        write!(f, "ConvLstmCell({} → {}, {:?})", self.in_channels(), self.hidden, self.conv)
     }
 }

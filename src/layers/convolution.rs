@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use super::BatchNorm2d;
-use super::core::{Init, Layer, LayerExt, Mode, Param, Weight};
+use super::Count;
+use super::core::{Init, Layer, LayerConfig, LayerExt, Mode, Param, Weight, described};
 use crate::autograd::{ConvOptions, Finish, Packed, PaddingMode, predicted};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -128,6 +129,17 @@ macro_rules! layer {
             pub fn out_channels(&self) -> usize {
                 channels(&self.weight, &self.options, $transposed)[1]
             }
+        }
+
+        described! {
+            $name,
+            |layer| config(&layer.weight, layer.bias.is_some(), &layer.options, $transposed)?,
+            |options, rng| {
+                let (channels, kernel, given) = from_config(options)?;
+                let layer = Self::with_options(channels[0], channels[1], kernel, given, rng)?;
+                if options.take("bias")? { layer } else { layer.without_bias() }
+            },
+            |sizes| least(sizes)
         }
 
         impl Layer for $name {
@@ -437,6 +449,38 @@ fn initial(
 fn channels(weight: &Weight, options: &ConvOptions, transposed: bool) -> [usize; 2] {
     let (first, second) = (weight.shape()[0], weight.shape()[1] * options.group_count());
     if transposed { [first, second] } else { [second, first] }
+}
+
+#[track_caller]
+fn config(weight: &Weight, bias: bool, options: &ConvOptions, transposed: bool) -> Result<LayerConfig> {
+    weight.expect_plain("config")?;
+    let [inputs, outputs] = channels(weight, options, transposed);
+    let sizes = LayerConfig::new().with("in_channels", inputs).with("out_channels", outputs);
+    let sizes = sizes.with("kernel", &weight.shape()[2..]).with("groups", options.group_count()).with("bias", bias);
+    let places = sizes.with("stride", &*options.stride).with("dilation", &*options.dilation);
+    let places = places.with("padding", options.margins()).with_form("padding_mode", &options.mode());
+    Ok(places.with("output_padding", &*options.output_padding))
+}
+
+/// Channels of input and output, kernel, and options.
+#[track_caller]
+fn from_config(config: &mut LayerConfig) -> Result<([usize; 2], Vec<usize>, ConvOptions)> {
+    let channels = [config.take("in_channels")?, config.take("out_channels")?];
+    let mut options = ConvOptions::new().groups(config.take("groups")?);
+    options = options.stride(config.take::<Vec<usize>>("stride")?).dilation(config.take::<Vec<usize>>("dilation")?);
+    options = match config.take::<Option<Vec<usize>>>("padding")? {
+        Some(padding) => options.padding(padding),
+        None => options.same(),
+    };
+    options = options.padding_mode(config.take("padding_mode")?);
+    options = options.output_padding(config.take::<Vec<usize>>("output_padding")?);
+    Ok((channels, config.take("kernel")?, options))
+}
+
+/// How many weights there are at least.
+fn least(config: &LayerConfig) -> Count {
+    let (channels, groups) = (config.size("in_channels") * config.size("out_channels"), config.size("groups").get());
+    Count::new(channels.get() / groups.max(1)) * config.product("kernel")
 }
 
 fn describe(

@@ -1,6 +1,6 @@
 //! Dropout of weights.
 
-use super::core::{Layer, Mode, Param, Weight};
+use super::core::{Layer, LayerConfig, Mode, Param, Weight, described};
 use super::linear::Linear;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -50,6 +50,17 @@ impl DropConnect {
     pub fn p(&self) -> f64 {
         self.p
     }
+}
+
+described! {
+    DropConnect,
+    |layer| {
+        // In words of the dense layer, whose checks these are.
+        let dense = Linear { weight: layer.weight.clone(), bias: layer.bias.clone() };
+        LayerConfig::new().with("linear", dense.config()?).with("p", layer.p)
+    },
+    |options, rng| Self::new(Linear::from_config(options.take("linear")?, rng)?, options.take("p")?)?,
+    |sizes| sizes.of_part::<Linear>("linear")
 }
 
 impl Layer for DropConnect {

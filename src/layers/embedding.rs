@@ -192,15 +192,14 @@ impl Architecture for Embedding {
     fn config(&self) -> Result<LayerConfig> {
         self.weight.expect_plain("config")?;
         let sizes = LayerConfig::new().with("num_embeddings", self.num_embeddings()).with("dim", self.dim());
-        // JSON has no ∞.
-        let norm_type = Some(self.norm_type).filter(|p| p.is_finite());
-        let limits = sizes.with("max_norm", self.max_norm).with("norm_type", norm_type);
+        let limits = sizes.with("max_norm", self.max_norm).with("norm_type", self.norm_type);
         Ok(limits.with("padding_idx", self.padding_idx).with("scale_grad_by_freq", self.scale_grad_by_freq))
     }
 
     #[track_caller]
     fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
         let mut layer = Self::new(config.take("num_embeddings")?, config.take("dim")?, rng)?;
+        // Earlier files have nothing where the norm is the largest element.
         layer = layer.norm_type(config.take::<Option<f64>>("norm_type")?.unwrap_or(f64::INFINITY))?;
         if let Some(max_norm) = config.take("max_norm")? {
             layer = layer.max_norm(max_norm)?;

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::core::{Init, Layer, Mode, Weight};
+use serde::{Deserialize, Serialize};
+
+use super::core::{Init, Layer, LayerConfig, Mode, Weight, described};
 use super::embedding::Embedding;
 use crate::autograd::ops::embedding::look_up;
 use crate::error::{Error, Result};
@@ -11,7 +13,8 @@ use crate::tensor::create::check_list;
 use crate::tensor::{DType, Tensor};
 
 /// What an [`EmbeddingBag`] makes of the vectors of a bag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BagMode {
     /// Their sum.
     Sum,
@@ -252,6 +255,25 @@ impl EmbeddingBag {
 }
 
 const OP: &str = "embedding_bag";
+
+described! {
+    EmbeddingBag,
+    |layer| {
+        layer.weight.expect_plain("config")?;
+        let shape = layer.weight.shape();
+        let sizes = LayerConfig::new().with("num_embeddings", shape[0]).with("dim", shape[1]);
+        sizes.with_form("mode", &layer.mode).with("padding_idx", layer.padding_idx)
+    },
+    |options, rng| {
+        let layer = Self::new(options.take("num_embeddings")?, options.take("dim")?, rng)?;
+        let layer = layer.mode(options.take("mode")?);
+        match options.take("padding_idx")? {
+            Some(index) => layer.padding_idx(index)?,
+            None => layer,
+        }
+    },
+    |sizes| sizes.size("num_embeddings") * sizes.size("dim")
+}
 
 impl Layer for EmbeddingBag {
     #[track_caller]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Layer, Mode, Param};
+use super::core::{Layer, LayerConfig, Mode, Param, described};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -41,13 +41,20 @@ impl GroupNorm {
     /// If there are no channels, or the number of groups does not divide theirs.
     #[track_caller]
     pub fn new(groups: usize, channels: usize) -> Result<Self> {
+        let bare = Self::bare(groups, channels)?;
+        let weight = Some(Param::new(Tensor::ones([channels])?)?);
+        let bias = Some(Param::new(Tensor::zeros([channels])?)?);
+        Ok(Self { weight, bias, ..bare })
+    }
+
+    /// Without parameters.
+    #[track_caller]
+    fn bare(groups: usize, channels: usize) -> Result<Self> {
         if channels == 0 || groups == 0 || !channels.is_multiple_of(groups) {
             let message = format!("{groups} groups of {channels} channels, expected a divisor");
             return Err(Error::argument("GroupNorm::new", message));
         }
-        let weight = Some(Param::new(Tensor::ones([channels])?)?);
-        let bias = Some(Param::new(Tensor::zeros([channels])?)?);
-        Ok(Self { weight, bias, groups, channels, eps: 1e-5 })
+        Ok(Self { weight: None, bias: None, groups, channels, eps: 1e-5 })
     }
 
     /// What is added to the variance.
@@ -63,6 +70,22 @@ impl GroupNorm {
         (self.weight, self.bias) = (None, None);
         self
     }
+}
+
+described! {
+    GroupNorm,
+    |layer| {
+        let sizes = LayerConfig::new().with("groups", layer.groups).with("channels", layer.channels);
+        sizes.with("eps", layer.eps).with("weight", layer.weight.is_some()).with("bias", layer.bias.is_some())
+    },
+    |options, _| {
+        let (groups, channels) = (options.take("groups")?, options.take("channels")?);
+        let (weight, bias) = (options.take::<bool>("weight")?, options.take::<bool>("bias")?);
+        let mut layer = if weight || bias { Self::new(groups, channels)? } else { Self::bare(groups, channels)? };
+        (layer.weight, layer.bias) = (layer.weight.filter(|_| weight), layer.bias.filter(|_| bias));
+        layer.eps(options.take("eps")?)
+    },
+    |sizes| sizes.size("channels") * ["weight", "bias"].into_iter().filter(|part| sizes.flag(part)).count()
 }
 
 impl Layer for GroupNorm {
@@ -134,6 +157,18 @@ impl LocalResponseNorm {
         self.k = k;
         self
     }
+}
+
+described! {
+    LocalResponseNorm,
+    |layer| {
+        let options = LayerConfig::new().with("size", layer.size).with("alpha", layer.alpha);
+        options.with("beta", layer.beta).with("k", layer.k)
+    },
+    |options, _| {
+        let layer = Self::new(options.take("size")?).alpha(options.take("alpha")?);
+        layer.beta(options.take("beta")?).k(options.take("k")?)
+    },
 }
 
 impl Layer for LocalResponseNorm {

@@ -1,6 +1,6 @@
 //! Layers that act at random in training: dropout of channels, noise, skipped branches.
 
-use super::core::{Layer, Mode};
+use super::core::{Layer, LayerConfig, Mode, described};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -84,6 +84,8 @@ macro_rules! random {
                 $act
             }
         }
+
+        described! { $Layer, |layer| LayerConfig::new().with("p", layer.p), |options, _| Self::new(options.take("p")?)? }
 
         impl Layer for $Layer {
             #[track_caller]
@@ -243,6 +245,12 @@ impl GaussianNoise {
         }
         Ok(Self { std })
     }
+}
+
+described! {
+    GaussianNoise,
+    |layer| LayerConfig::new().with("std", layer.std),
+    |options, _| Self::new(options.take("std")?)?,
 }
 
 impl Layer for GaussianNoise {

@@ -1,6 +1,6 @@
 //! Layers that put margins around sequences, images and volumes.
 
-use super::core::{Layer, Mode};
+use super::core::{Layer, LayerConfig, Mode, described};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::argument::DimList;
@@ -53,6 +53,12 @@ macro_rules! margins {
             pub fn new(margins: impl DimList $(, $value: f64)?) -> Self {
                 Self { margins: margins.as_dims().to_vec() $(, $value)? }
             }
+        }
+
+        described! {
+            $Layer,
+            |layer| LayerConfig::new().with("margins", layer.margins.clone())$(.with(stringify!($value), layer.$value))?,
+            |options, _| Self { margins: options.take("margins")? $(, $value: options.take(stringify!($value))?)? }
         }
 
         impl Layer for $Layer {

@@ -1,6 +1,6 @@
 //! Activations with slopes that are learned, or drawn.
 
-use super::core::{Layer, Mode, Param};
+use super::core::{Layer, LayerConfig, Mode, Param, described};
 use crate::autograd::ops::check_slopes;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -52,6 +52,13 @@ impl Prelu {
     }
 }
 
+described! {
+    Prelu,
+    |layer| LayerConfig::new().with("channels", layer.weight.numel()),
+    |options, _| Self::new(options.take("channels")?)?,
+    |sizes| sizes.size("channels")
+}
+
 impl Layer for Prelu {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -97,6 +104,12 @@ impl Rrelu {
         check_slopes("Rrelu::new", lower, upper)?;
         Ok(Self { lower, upper })
     }
+}
+
+described! {
+    Rrelu,
+    |layer| LayerConfig::new().with("lower", layer.lower).with("upper", layer.upper),
+    |options, _| Self::new(options.take("lower")?, options.take("upper")?)?,
 }
 
 impl Layer for Rrelu {

@@ -1,10 +1,31 @@
 //! Pooling layers.
 
-use super::core::{Layer, Mode};
+use super::core::{Layer, LayerConfig, Mode, described};
 use crate::autograd::{PoolOptions, TargetSize};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::layout::Shape;
+
+/// Windows by the names of their options, all of which all of them have.
+fn config(options: &PoolOptions) -> LayerConfig {
+    let sizes = LayerConfig::new().with("kernel", options.kernel.clone()).with("stride", options.stride.clone());
+    let places = sizes.with("padding", options.padding.clone()).with("dilation", options.dilation.clone());
+    let ends = places.with("ceil_mode", options.ceil_mode).with("count_include_pad", options.count_include_pad);
+    ends.with("divisor_override", options.divisor)
+}
+
+#[track_caller]
+fn from_config(options: &mut LayerConfig) -> Result<PoolOptions> {
+    Ok(PoolOptions {
+        kernel: options.take("kernel")?,
+        stride: options.take("stride")?,
+        padding: options.take("padding")?,
+        dilation: options.take("dilation")?,
+        ceil_mode: options.take("ceil_mode")?,
+        count_include_pad: options.take("count_include_pad")?,
+        divisor: options.take("divisor_override")?,
+    })
+}
 
 /// Layers with windows. Those of a maximum have a dilation, those of a mean what it divides by.
 macro_rules! windows {
@@ -47,6 +68,8 @@ macro_rules! windows {
 
             windows!(@ $kind);
         }
+
+        described! { $Layer, |layer| config(&layer.options), |options, _| Self { options: from_config(options)? } }
 
         impl Layer for $Layer {
             #[track_caller]
@@ -206,6 +229,12 @@ macro_rules! norms {
             }
         }
 
+        described! {
+            $Layer,
+            |layer| config(&layer.options).with("p", layer.p),
+            |options, _| Self { p: options.take("p")?, options: from_config(options)? }
+        }
+
         impl Layer for $Layer {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -288,6 +317,12 @@ macro_rules! adaptive {
             }
         }
 
+        described! {
+            $Layer,
+            |layer| LayerConfig::new().with("output", layer.output.clone()),
+            |options, _| Self { output: options.take("output")? }
+        }
+
         impl Layer for $Layer {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -324,6 +359,8 @@ pub struct GlobalAvgPool;
 
 crate::module!(GlobalAvgPool {});
 
+described! { GlobalAvgPool, |_layer| LayerConfig::new(), |_options, _| Self }
+
 impl Layer for GlobalAvgPool {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -352,6 +389,8 @@ impl Layer for GlobalAvgPool {
 pub struct GlobalMaxPool;
 
 crate::module!(GlobalMaxPool {});
+
+described! { GlobalMaxPool, |_layer| LayerConfig::new(), |_options, _| Self }
 
 impl Layer for GlobalMaxPool {
     #[track_caller]

@@ -1,8 +1,8 @@
 //! Layers that change the size of images, and take them apart.
 
-use super::core::{Layer, Mode};
+use super::core::{Layer, LayerConfig, Mode, described};
 use crate::autograd::{Factors, InterpolateOptions, Interpolation, UnfoldOptions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::layout::Shape;
 
@@ -63,6 +63,27 @@ impl Upsample {
     }
 }
 
+described! {
+    Upsample,
+    |layer| {
+        let (size, factors) = layer.options.target();
+        let target = LayerConfig::new().with("size", size).with("scale_factor", factors);
+        let options = target.with_form("mode", &layer.options.mode).with("align_corners", layer.options.align_corners);
+        options.with("recompute_scale_factor", layer.options.recompute)
+    },
+    |options, _| {
+        let size: Option<Vec<usize>> = options.take("size")?;
+        let factors: Option<Vec<f64>> = options.take("scale_factor")?;
+        let layer = match (size, factors) {
+            (Some(size), None) => Self::size(size),
+            (None, Some(factors)) => Self::scale(&*factors),
+            _ => return Err(Error::format("from_config", "an Upsample with both or none of `size` and `scale_factor`")),
+        };
+        let layer = layer.mode(options.take("mode")?).align_corners(options.take("align_corners")?);
+        layer.recompute_scale_factor(options.take("recompute_scale_factor")?)
+    },
+}
+
 impl Layer for Upsample {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -92,6 +113,12 @@ impl PixelShuffle {
     pub fn new(factor: usize) -> Self {
         Self { factor }
     }
+}
+
+described! {
+    PixelShuffle,
+    |layer| LayerConfig::new().with("factor", layer.factor),
+    |options, _| Self::new(options.take("factor")?),
 }
 
 impl Layer for PixelShuffle {
@@ -124,11 +151,32 @@ impl PixelUnshuffle {
     }
 }
 
+described! {
+    PixelUnshuffle,
+    |layer| LayerConfig::new().with("factor", layer.factor),
+    |options, _| Self::new(options.take("factor")?),
+}
+
 impl Layer for PixelUnshuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         mode.here(x.pixel_unshuffle(self.factor))
     }
+}
+
+fn config(options: &UnfoldOptions) -> LayerConfig {
+    let sizes = LayerConfig::new().with("kernel", options.kernel.clone()).with("stride", options.stride.clone());
+    sizes.with("padding", options.padding.clone()).with("dilation", options.dilation.clone())
+}
+
+#[track_caller]
+fn from_config(options: &mut LayerConfig) -> Result<UnfoldOptions> {
+    Ok(UnfoldOptions {
+        kernel: options.take("kernel")?,
+        stride: options.take("stride")?,
+        padding: options.take("padding")?,
+        dilation: options.take("dilation")?,
+    })
 }
 
 macro_rules! windows {
@@ -184,6 +232,8 @@ impl Unfold {
     }
 }
 
+described! { Unfold, |layer| config(&layer.options), |options, _| Self { options: from_config(options)? } }
+
 impl Layer for Unfold {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
@@ -214,6 +264,12 @@ impl Fold {
     pub fn new(size: [usize; 2], kernel: impl Shape) -> Self {
         Self { size, options: UnfoldOptions::new(kernel) }
     }
+}
+
+described! {
+    Fold,
+    |layer| config(&layer.options).with("size", layer.size),
+    |options, _| Self { size: options.take("size")?, options: from_config(options)? },
 }
 
 impl Layer for Fold {

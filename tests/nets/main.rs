@@ -18,6 +18,7 @@ mod more_layers;
 mod more_losses;
 mod recurrent_lm;
 mod save_open;
+mod saved_layers;
 mod seq2seq;
 mod sources;
 mod token_layers;

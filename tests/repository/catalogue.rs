@@ -9,7 +9,7 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
@@ -32,12 +32,12 @@ fn sources(folder: &str) -> Vec<PathBuf> {
 }
 
 /// Code without comments and unit tests.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-fn is_in_names(c: char) -> bool {
+pub(super) fn is_in_names(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -46,7 +46,7 @@ fn word(text: &str) -> &str {
 }
 
 /// What a module re-exports by name in `pub use`.
-fn exports(module: &str) -> BTreeSet<String> {
+pub(super) fn exports(module: &str) -> BTreeSet<String> {
     let code = code(&read(module));
     let mut names = BTreeSet::new();
     for (at, keyword) in code.match_indices("pub use ") {

@@ -17,3 +17,4 @@ mod grammar;
 mod house_price_files;
 mod layering;
 mod readme;
+mod registry;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::image::Image;
 use super::record;
 use crate::error::{Error, Result};
@@ -11,7 +13,8 @@ use crate::tensor::exec::fused::{Taps, resample};
 use crate::tensor::layout::Shape;
 
 /// How the numbers between places are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Interpolation {
     /// The place that comes before, as PyTorch's `nearest` and most other libraries have it.
@@ -37,9 +40,9 @@ pub enum Interpolation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct InterpolateOptions {
     target: Target,
-    mode: Interpolation,
-    align_corners: bool,
-    recompute: bool,
+    pub(crate) mode: Interpolation,
+    pub(crate) align_corners: bool,
+    pub(crate) recompute: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +90,14 @@ impl InterpolateOptions {
 
     fn to(target: Target) -> Self {
         Self { target, mode: Interpolation::Nearest, align_corners: false, recompute: false }
+    }
+
+    /// The size that was asked for, or the factors.
+    pub(crate) fn target(&self) -> (Option<&[usize]>, Option<&[f64]>) {
+        match &self.target {
+            Target::Size(size) => (Some(size), None),
+            Target::Factors(factors) => (None, Some(factors)),
+        }
     }
 
     /// How numbers between places are found.

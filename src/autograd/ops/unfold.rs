@@ -13,10 +13,10 @@ use crate::tensor::{DType, Tensor};
 /// for height and width, or one for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnfoldOptions {
-    kernel: Vec<usize>,
-    stride: Vec<usize>,
-    padding: Vec<usize>,
-    dilation: Vec<usize>,
+    pub(crate) kernel: Vec<usize>,
+    pub(crate) stride: Vec<usize>,
+    pub(crate) padding: Vec<usize>,
+    pub(crate) dilation: Vec<usize>,
 }
 
 impl UnfoldOptions {

@@ -155,6 +155,35 @@ impl Blueprint {
         &self.config
     }
 
+    pub(crate) fn into_value(self) -> Value {
+        self.config
+    }
+
+    /// What a list of blueprints in a configuration holds, each with what is below it, of which nothing is copied: containers are in each
+    /// other many times.
+    pub(crate) fn list(config: Value) -> serde_json::Result<Vec<Self>> {
+        let is_blueprint = |part: &Value| {
+            let Value::Object(fields) = part else { return false };
+            let others = fields.len() - usize::from(fields.contains_key("config"));
+            others == 1 && fields.get("kind").is_some_and(Value::is_string)
+        };
+        match config {
+            Value::Array(parts) if parts.iter().all(is_blueprint) => {
+                let mut list = Vec::with_capacity(parts.len());
+                for part in parts {
+                    if let Value::Object(mut fields) = part
+                        && let Some(Value::String(kind)) = fields.remove("kind")
+                    {
+                        list.push(Self::new(kind, fields.remove("config").unwrap_or_default()));
+                    }
+                }
+                Ok(list)
+            }
+            // The message about what it is instead.
+            other => serde_json::from_value(other),
+        }
+    }
+
     /// The configuration, as JSON.
     #[must_use]
     pub fn config(&self) -> String {
@@ -184,7 +213,11 @@ pub trait WithArchitecture {
 
 impl<M: Architecture> WithArchitecture for Described<'_, M> {
     fn blueprint_of(&self) -> Option<Result<Blueprint>> {
-        Some(Blueprint::of(self.0))
+        // Not `of`, which would be one function more for each type.
+        Some(match self.0.config() {
+            Ok(config) => Blueprint::of_config(M::KIND, config),
+            Err(e) => Err(e),
+        })
     }
 }
 

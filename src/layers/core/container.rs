@@ -47,8 +47,8 @@ impl Layer for NestedTooDeeply {
 ///
 /// What is nested more than 128 levels deep is not taken: the forward pass is then an error.
 ///
-/// Its file says of which layers it is made, if each of them has an [`Architecture`](super::Architecture), as most of this crate
-/// do; for layers of your own see [`register`](crate::layers::register).
+/// Its file says of which layers it is made, if each of them has an [`Architecture`](super::Architecture), as those of this crate
+/// do, except [`Lambda`](crate::layers::Lambda); for layers of your own see [`register`](crate::layers::register).
 ///
 /// ```
 /// use demotic::prelude::*;

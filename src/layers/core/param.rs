@@ -188,7 +188,7 @@ impl Buffer {
     }
 
     /// Gives floating numbers another type; others stay what they are.
-    pub(super) fn retype(&self, dtype: DType) {
+    pub(crate) fn retype(&self, dtype: DType) {
         let mut slot = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if slot.dtype().is_float() {
             *slot = slot.to_dtype(dtype);

@@ -1,5 +1,7 @@
 //! Strides, paddings and what else a convolution can be told.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::tensor::Shape;
 use crate::tensor::layout::Dims;
@@ -18,12 +20,12 @@ use crate::tensor::layout::Dims;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvOptions {
-    stride: Dims,
+    pub(crate) stride: Dims,
     padding: Padding,
     padding_mode: PaddingMode,
-    dilation: Dims,
+    pub(crate) dilation: Dims,
     groups: usize,
-    output_padding: Dims,
+    pub(crate) output_padding: Dims,
 }
 
 /// How much is added around the input.
@@ -36,7 +38,8 @@ enum Padding {
 }
 
 /// What stands in the places that are added around an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PaddingMode {
     /// `0 0 [1 2 3] 0 0`.
@@ -137,6 +140,14 @@ impl ConvOptions {
     #[must_use]
     pub fn group_count(&self) -> usize {
         self.groups
+    }
+
+    /// How many places are added at each end; none for [`same`](Self::same).
+    pub(crate) fn margins(&self) -> Option<&[usize]> {
+        match &self.padding {
+            Padding::Each(margins) => Some(margins),
+            Padding::Same => None,
+        }
     }
 
     /// What stands in the places that are added.

@@ -40,13 +40,13 @@ use crate::tensor::layout::Shape;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolOptions {
-    kernel: Vec<usize>,
-    stride: Option<Vec<usize>>,
-    padding: Vec<usize>,
-    dilation: Vec<usize>,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor: Option<usize>,
+    pub(crate) kernel: Vec<usize>,
+    pub(crate) stride: Option<Vec<usize>>,
+    pub(crate) padding: Vec<usize>,
+    pub(crate) dilation: Vec<usize>,
+    pub(crate) ceil_mode: bool,
+    pub(crate) count_include_pad: bool,
+    pub(crate) divisor: Option<usize>,
 }
 
 impl PoolOptions {
