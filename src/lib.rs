@@ -119,6 +119,7 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub, clippy::print_stdout)]
 
 pub mod autograd;
+mod config;
 pub mod data;
 pub mod error;
 mod files;

@@ -1,11 +1,14 @@
 //! The cross-entropy of yes and no.
 
-use super::{Loss, Reduction, check_pair, check_probabilities, in_single};
+use super::{Loss, Reduction, check_pair, check_probabilities, configurable, in_single};
 use crate::autograd::ops::likelihood::binary_cross_entropy;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(Bce, BceWithLogits);
+
+configurable!(Bce { reduction, weight: tensor });
+configurable!(BceWithLogits { reduction, weight: tensor, pos_weight: tensor });
 
 /// The mean binary cross-entropy `−y log p − (1 − y) log(1 − p)` of probabilities and targets of the same shape.
 ///

@@ -113,7 +113,7 @@ pub fn gradient_penalty(critic: &dyn Fn(&Tensor) -> Result<Tensor>, points: &Ten
     }
     let points = points.detach().tracked()?;
     let scores = critic(&points)?.sum();
-    let options = GradOptions { create_graph: true, ..Default::default() };
+    let options = GradOptions::new().create_graph(true);
     let slopes = grad(&[&scores], &[&points], options)?.remove(0);
     let norms = slopes.reshape([points.shape()[0], points.numel() / points.shape()[0]])?.norm_dims(2.0, &[1], false)?;
     Ok(norms.add_scalar(-1.0).square().mean())

@@ -1,12 +1,13 @@
 //! The cross-entropy of logits.
 
 use super::classes::{class_numbers, expect_class_weights};
-use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes, in_single};
+use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_shapes, configurable, in_single};
 use crate::autograd::ops::cross_entropy::ClassCrossEntropy;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 reducible!(CrossEntropy);
+configurable!(CrossEntropy { reduction, label_smoothing, weight: tensor, ignore_index, classes_last }, check);
 
 /// The mean cross-entropy between the softmax of `logits` and the targets.
 ///
@@ -83,12 +84,19 @@ impl CrossEntropy {
     /// If `epsilon` is not between 0 and 1.
     #[track_caller]
     pub fn label_smoothing(mut self, epsilon: f64) -> Result<Self> {
+        self.label_smoothing = epsilon;
+        self.check()?;
+        Ok(self)
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        let epsilon = self.label_smoothing;
         if !(0.0..=1.0).contains(&epsilon) {
             let message = format!("label smoothing is {epsilon}, expected a number from 0 to 1");
             return Err(Error::argument("cross_entropy", message));
         }
-        self.label_smoothing = epsilon;
-        Ok(self)
+        Ok(())
     }
 
     /// How much each class counts: a tensor `[classes]` of the type of the logits.

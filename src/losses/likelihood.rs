@@ -1,11 +1,12 @@
 //! The cross-entropy of probabilities.
 
-use super::{Loss, Reduction, check_pair, check_probabilities, in_single};
+use super::{Loss, Reduction, check_pair, check_probabilities, configurable, in_single};
 use crate::autograd::ops::likelihood::log_likelihood;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 reducible!(CrossEntropyFromProbabilities);
+configurable!(CrossEntropyFromProbabilities { reduction });
 
 /// The mean over all examples of `H(y, ŷ) = −Σ yᵢ log ŷᵢ`, for predicted probabilities `[.., classes]`.
 ///

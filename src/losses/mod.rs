@@ -28,7 +28,18 @@
 //!
 //! The structs of the same names have options, among them the
 //! [`Reduction`], and can be given to a [`Trainer`](crate::train::Trainer), as far as they are of a prediction and a target. Those of
-//! three inputs, such as [`triplet`], have a method `loss` of their own.
+//! three inputs, such as [`triplet`], have a method `loss` of their own. The options can be read from a configuration file
+//! with `serde`, which refuses what makes no sense:
+//!
+//! ```
+//! use demotic::losses::{Bce, CrossEntropy, Huber};
+//!
+//! let huber: Huber = serde_json::from_str(r#"{"delta": 0.5, "reduction": "sum"}"#)?;
+//! let classes: CrossEntropy = serde_json::from_str(r#"{"label_smoothing": 0.1, "weight": [1, 2.5]}"#)?;
+//! let e = serde_json::from_str::<CrossEntropy>(r#"{"label_smoothing": 1.5}"#).unwrap_err();
+//! assert_eq!(e.to_string(), "cross_entropy: label smoothing is 1.5, expected a number from 0 to 1");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 /// The constructor that needs no options, and the option that all losses have.
 macro_rules! reducible {
@@ -116,11 +127,13 @@ pub use triplet::{InfoNce, Triplet, info_nce, triplet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::configurable;
 use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
 /// What becomes of the losses of single elements or examples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reduction {
     /// Their mean.

@@ -1,6 +1,6 @@
 //! Losses of numbers.
 
-use super::{Loss, Reduction, check_pair, in_single};
+use super::{Loss, Reduction, check_pair, configurable, in_single};
 use crate::autograd::ops::squared_error::squared_error;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -8,6 +8,10 @@ use crate::tensor::Tensor;
 reducible!(Mse, Mae);
 // The constructor of Huber's loss takes its threshold.
 reducible!(@option Huber);
+
+configurable!(Mse { reduction });
+configurable!(Mae { reduction });
+configurable!(Huber { delta: required, reduction } = Self { delta: 1.0, reduction: Reduction::Mean }, check);
 
 /// The mean squared error, `mean((ŷ − y)²)`. Both tensors have the same shape.
 ///
@@ -106,10 +110,18 @@ impl Huber {
     /// If `delta` is not positive.
     #[track_caller]
     pub fn new(delta: f64) -> Result<Self> {
+        let huber = Self { delta, reduction: Reduction::Mean };
+        huber.check()?;
+        Ok(huber)
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        let delta = self.delta;
         if !(delta > 0.0 && delta.is_finite()) {
             return Err(Error::argument("huber", format!("delta is {delta}, expected a positive number")));
         }
-        Ok(Self { delta, reduction: Reduction::Mean })
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::options::{fraction, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -36,6 +37,8 @@ pub struct AdadeltaRule {
     rho: f64,
     eps: f64,
 }
+
+configurable!(AdadeltaRule { rho, eps } = Self { rho: 0.9, eps: 1e-6 }, check);
 
 impl Adadelta {
     /// The optimizer with the given factor of its steps; 1 is PyTorch's default.

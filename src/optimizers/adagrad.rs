@@ -3,6 +3,7 @@
 use super::options::{not_negative, positive};
 use super::rule::{StepInfo, UpdateRule, filled};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -34,11 +35,19 @@ pub struct AdaGradRule {
     eps: f64,
 }
 
+configurable!(AdaGradRule { lr_decay, initial_accumulator_value, eps }, check);
+
+impl Default for AdaGradRule {
+    fn default() -> Self {
+        Self { lr_decay: 0.0, initial_accumulator_value: 0.0, eps: 1e-10 }
+    }
+}
+
 impl AdaGrad {
     /// The optimizer with the given learning rate; PyTorch's default is 0.01.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(AdaGradRule { lr_decay: 0.0, initial_accumulator_value: 0.0, eps: 1e-10 }, learning_rate)
+        Self::with_rule(AdaGradRule::default(), learning_rate)
     }
 
     /// How fast the learning rate falls by itself, at least 0. Default 0.

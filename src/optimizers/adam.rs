@@ -3,6 +3,7 @@
 use super::options::{below_one, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -43,25 +44,31 @@ pub type AdamW = Stepper<AdamRule<true>>;
 /// The update rule of [`Adam`] and, with decoupled weight decay, of [`AdamW`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamRule<const DECOUPLED: bool> {
-    beta1: f64,
-    beta2: f64,
+    betas: (f64, f64),
     eps: f64,
     amsgrad: bool,
+}
+
+configurable!([const DECOUPLED: bool] AdamRule<DECOUPLED> { betas, eps, amsgrad } = Self::default(), check);
+
+impl<const DECOUPLED: bool> Default for AdamRule<DECOUPLED> {
+    fn default() -> Self {
+        Self { betas: (0.9, 0.999), eps: 1e-8, amsgrad: false }
+    }
 }
 
 impl<const DECOUPLED: bool> Stepper<AdamRule<DECOUPLED>> {
     /// The optimizer with the given learning rate; 1e-3 is the usual one.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        let rule = AdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false };
-        Self::with_rule(rule, learning_rate).weight_decay(if DECOUPLED { 0.01 } else { 0.0 })
+        Self::with_rule(AdamRule::default(), learning_rate)
     }
 
     /// How much the averages of the gradient and of its square keep from step to step: each at least 0, less
     /// than 1. Default 0.9 and 0.999.
     #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.betas = (beta1, beta2);
         self
     }
 
@@ -93,9 +100,13 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        below_one(self.name(), "beta1", self.beta1)?;
-        below_one(self.name(), "beta2", self.beta2)?;
+        below_one(self.name(), "beta1", self.betas.0)?;
+        below_one(self.name(), "beta2", self.betas.1)?;
         positive(self.name(), "eps", self.eps)
+    }
+
+    fn default_weight_decay(&self) -> f64 {
+        if DECOUPLED { 0.01 } else { 0.0 }
     }
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
@@ -111,7 +122,7 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
     }
 
     fn set_momentum(&mut self, momentum: f64) -> bool {
-        self.beta1 = momentum;
+        self.betas.0 = momentum;
         true
     }
 
@@ -120,7 +131,7 @@ impl<const DECOUPLED: bool> UpdateRule for AdamRule<DECOUPLED> {
         let ([m, v, v_max @ ..], true) = (state, count == self.names().len()) else {
             return Err(bug!(self.name(), "{count} tensors of state"));
         };
-        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
+        let (beta1, beta2) = step.betas.unwrap_or(self.betas);
         let rule = fused::Adam {
             lr: step.learning_rate,
             beta1,

@@ -3,6 +3,7 @@
 use super::options::{below_one, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -30,23 +31,24 @@ pub type Adamax = Stepper<AdamaxRule>;
 /// The update rule of [`Adamax`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdamaxRule {
-    beta1: f64,
-    beta2: f64,
+    betas: (f64, f64),
     eps: f64,
 }
+
+configurable!(AdamaxRule { betas, eps } = Self { betas: (0.9, 0.999), eps: 1e-8 }, check);
 
 impl Adamax {
     /// The optimizer with the given learning rate; PyTorch's default is 2e-3.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(AdamaxRule { beta1: 0.9, beta2: 0.999, eps: 1e-8 }, learning_rate)
+        Self::with_rule(AdamaxRule { betas: (0.9, 0.999), eps: 1e-8 }, learning_rate)
     }
 
     /// How much the average of the gradient and its largest magnitude keep from step to step: each at least 0, less
     /// than 1. Default 0.9 and 0.999.
     #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.betas = (beta1, beta2);
         self
     }
 
@@ -67,8 +69,8 @@ impl UpdateRule for AdamaxRule {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        below_one("Adamax", "beta1", self.beta1)?;
-        below_one("Adamax", "beta2", self.beta2)?;
+        below_one("Adamax", "beta1", self.betas.0)?;
+        below_one("Adamax", "beta2", self.betas.1)?;
         positive("Adamax", "eps", self.eps)
     }
 
@@ -85,13 +87,13 @@ impl UpdateRule for AdamaxRule {
     }
 
     fn set_momentum(&mut self, momentum: f64) -> bool {
-        self.beta1 = momentum;
+        self.betas.0 = momentum;
         true
     }
 
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m, largest] = state else { return Err(bug!("Adamax", "{} tensors of state", state.len())) };
-        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
+        let (beta1, beta2) = step.betas.unwrap_or(self.betas);
         let rule = fused::Adamax {
             lr: step.learning_rate / (1.0 - beta1.powf(step.number as f64)),
             beta1,

@@ -3,6 +3,7 @@
 use super::options::not_negative;
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -47,6 +48,8 @@ pub struct AsgdRule {
     alpha: f64,
     t0: f64,
 }
+
+configurable!(AsgdRule { lambd, alpha, t0 } = Self { lambd: 1e-4, alpha: 0.75, t0: 1e6 }, check);
 
 impl Asgd {
     /// The optimizer with the given learning rate; PyTorch's default is 0.01.

@@ -1,9 +1,13 @@
 //! Averages of weights.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::options::below_one;
 use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::layers::Module;
 
@@ -17,7 +21,8 @@ const STEPS: &str = "averaged.steps";
 /// themselves, which jump around the minimum.
 ///
 /// Training goes on as without it; [`swap`](Self::swap) gives the model the averages, for evaluating or saving it, and its own
-/// values back.
+/// values back. A [`Trainer`](crate::train::Trainer) does that by
+/// [`evaluate_averages`](crate::train::Trainer::evaluate_averages).
 ///
 /// ```
 /// use demotic::optimizers::Averaged;
@@ -55,6 +60,12 @@ pub struct Averaged<O> {
     /// The model's own values, while it holds the averages.
     trained: Option<Shadow>,
 }
+
+configurable!(
+    [O: Optimizer + Serialize + DeserializeOwned] Averaged<O> {
+        inner, decay, start, every; state steps, count, average, trained
+    } = |fields| Self::new(fields.get("inner")?, None), check
+);
 
 impl<O: Optimizer> Averaged<O> {
     fn new(inner: O, decay: Option<f64>) -> Self {
@@ -135,6 +146,17 @@ impl<O: Optimizer> Averaged<O> {
         Ok(())
     }
 
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        if let Some(decay) = self.decay {
+            below_one(NAME, "the decay", decay)?;
+        }
+        if self.every == 0 {
+            return Err(Error::argument(NAME, "every is 0, expected at least 1"));
+        }
+        Ok(())
+    }
+
     /// Takes the model's values into the averages.
     fn take_in(&mut self, model: &dyn Module) -> Result<()> {
         let _unrecorded = pause_recording();
@@ -149,15 +171,41 @@ impl<O: Optimizer> Averaged<O> {
     }
 }
 
+/// Averages of parameters that an [`Optimizer`] keeps: see [`Optimizer::averages`].
+pub trait Averages {
+    /// How many steps are in the averages.
+    fn count(&self) -> u64;
+
+    /// Whether the model holds the averages.
+    fn is_swapped(&self) -> bool;
+
+    /// Gives the model the averages or, if it holds them, its own values back, bit for bit.
+    ///
+    /// # Errors
+    /// If there are no averages yet, or the model is another one.
+    #[track_caller]
+    fn swap(&mut self, model: &mut dyn Module) -> Result<()>;
+}
+
+impl<O: Optimizer> Averages for Averaged<O> {
+    fn count(&self) -> u64 {
+        self.count
+    }
+
+    fn is_swapped(&self) -> bool {
+        self.trained.is_some()
+    }
+
+    #[track_caller]
+    fn swap(&mut self, model: &mut dyn Module) -> Result<()> {
+        Averaged::swap(self, model)
+    }
+}
+
 impl<O: Optimizer> Optimizer for Averaged<O> {
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
-        if let Some(decay) = self.decay {
-            below_one(NAME, "the decay", decay)?;
-        }
-        if self.every == 0 {
-            return Err(Error::argument(NAME, "every is 0, expected at least 1"));
-        }
+        self.check()?;
         if self.is_swapped() {
             return Err(Error::state(NAME, "the model holds the averages, which are not to be trained")
                 .with_help("swap() gives it its own values back"));
@@ -217,5 +265,9 @@ impl<O: Optimizer> Optimizer for Averaged<O> {
         (self.count, self.steps, self.average) = (count, steps, average);
         self.trained = (!trained.is_empty()).then_some(trained);
         Ok(())
+    }
+
+    fn averages(&mut self) -> Option<&mut dyn Averages> {
+        Some(self)
     }
 }

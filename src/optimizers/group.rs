@@ -1,5 +1,7 @@
 //! Options for some of the parameters.
 
+use crate::config::configurable;
+
 /// Parameters that are treated differently, chosen by path.
 ///
 /// If several groups match a parameter, each setting is taken from the last one that has it.
@@ -20,6 +22,8 @@ pub struct Group {
     pub(super) betas: Option<(f64, f64)>,
     pub(super) eps: Option<f64>,
 }
+
+configurable!(Group { pattern: required, learning_rate_scale, weight_decay, betas, eps } = Self::new(""));
 
 impl Group {
     /// The parameters whose path matches `pattern`, in which `*` stands for any text: `encoder.*`, `*.bias`.

@@ -4,6 +4,7 @@ use super::options::{below_one, positive};
 use super::rule::{StepInfo, UpdateRule, length};
 use super::stepper::Stepper;
 use crate::autograd::pause_recording;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -33,23 +34,24 @@ pub type Lamb = Stepper<LambRule>;
 /// The update rule of [`Lamb`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LambRule {
-    beta1: f64,
-    beta2: f64,
+    betas: (f64, f64),
     eps: f64,
 }
+
+configurable!(LambRule { betas, eps } = Self { betas: (0.9, 0.999), eps: 1e-6 }, check);
 
 impl Lamb {
     /// The optimizer with the given learning rate.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(LambRule { beta1: 0.9, beta2: 0.999, eps: 1e-6 }, learning_rate)
+        Self::with_rule(LambRule { betas: (0.9, 0.999), eps: 1e-6 }, learning_rate)
     }
 
     /// How much the averages of the gradient and of its square keep from step to step: each at least 0, less
     /// than 1. Default 0.9 and 0.999.
     #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.betas = (beta1, beta2);
         self
     }
 
@@ -76,8 +78,8 @@ impl UpdateRule for LambRule {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        below_one("Lamb", "beta1", self.beta1)?;
-        below_one("Lamb", "beta2", self.beta2)?;
+        below_one("Lamb", "beta1", self.betas.0)?;
+        below_one("Lamb", "beta2", self.betas.1)?;
         positive("Lamb", "eps", self.eps)
     }
 
@@ -90,14 +92,14 @@ impl UpdateRule for LambRule {
     }
 
     fn set_momentum(&mut self, momentum: f64) -> bool {
-        self.beta1 = momentum;
+        self.betas.0 = momentum;
         true
     }
 
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let _unrecorded = pause_recording();
         let [m, v] = state else { return Err(bug!("Lamb", "{} tensors of state", state.len())) };
-        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
+        let (beta1, beta2) = step.betas.unwrap_or(self.betas);
         let adam = fused::Adam {
             lr: 1.0,
             beta1,

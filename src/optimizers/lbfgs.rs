@@ -9,6 +9,7 @@ use super::state::OptimizerState;
 use super::wolfe::{Line, Point, search};
 use super::wrapped::{load_count, save_count};
 use crate::autograd::pause_recording;
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -53,6 +54,13 @@ pub struct Lbfgs {
     allow_unused: bool,
     memory: Memory,
 }
+
+configurable!(
+    Lbfgs {
+        learning_rate: required, max_iter, max_eval, tolerance_grad, tolerance_change, history_size, strong_wolfe,
+        allow_unused; state memory
+    } = Self::new(1.0), check
+);
 
 /// What is known of the curvature so far.
 #[derive(Debug, Clone, Default)]

@@ -3,6 +3,7 @@
 use super::options::below_one;
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -29,22 +30,23 @@ pub type Lion = Stepper<LionRule>;
 /// The update rule of [`Lion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LionRule {
-    beta1: f64,
-    beta2: f64,
+    betas: (f64, f64),
 }
+
+configurable!(LionRule { betas } = Self { betas: (0.9, 0.99) }, check);
 
 impl Lion {
     /// The optimizer with the given learning rate; 1e-4 is the usual one.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(LionRule { beta1: 0.9, beta2: 0.99 }, learning_rate)
+        Self::with_rule(LionRule { betas: (0.9, 0.99) }, learning_rate)
     }
 
     /// How much of the average, and how much of the average of the next step, is what was before: each at least 0, less than 1.
     /// Default 0.9 and 0.99.
     #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.betas = (beta1, beta2);
         self
     }
 }
@@ -56,8 +58,8 @@ impl UpdateRule for LionRule {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        below_one("Lion", "beta1", self.beta1)?;
-        below_one("Lion", "beta2", self.beta2)
+        below_one("Lion", "beta1", self.betas.0)?;
+        below_one("Lion", "beta2", self.betas.1)
     }
 
     fn state_names(&self) -> Option<&'static [&'static str]> {
@@ -73,13 +75,13 @@ impl UpdateRule for LionRule {
     }
 
     fn set_momentum(&mut self, momentum: f64) -> bool {
-        self.beta1 = momentum;
+        self.betas.0 = momentum;
         true
     }
 
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m] = state else { return Err(bug!("Lion", "{} tensors of state", state.len())) };
-        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
+        let (beta1, beta2) = step.betas.unwrap_or(self.betas);
         let rule = fused::Lion { lr: step.learning_rate, beta1, beta2, weight_decay: step.weight_decay };
         fused::update(&fused::Rule::Lion(rule), Parameter::new(param.value_mut()), grad, [Some(m), None, None])
     }

@@ -1,9 +1,13 @@
 //! Lookahead.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::options::fraction;
 use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
-use super::{Optimizer, OptimizerState};
+use super::{Averages, Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::layers::Module;
 
@@ -40,6 +44,11 @@ pub struct Lookahead<O> {
     slow: Shadow,
 }
 
+configurable!(
+    [O: Optimizer + Serialize + DeserializeOwned] Lookahead<O> { inner, k, alpha; state steps, slow }
+        = |fields| Self::new(fields.get("inner")?, 5, 0.5), check
+);
+
 impl<O: Optimizer> Lookahead<O> {
     /// Around an optimizer: how many of its steps make one of the slow weights, at least 1, and which part of the way these
     /// go, from 0 to 1. 5 and 0.5 are usual.
@@ -52,15 +61,21 @@ impl<O: Optimizer> Lookahead<O> {
     pub fn inner(&self) -> &O {
         &self.inner
     }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        fraction(NAME, "alpha", self.alpha)?;
+        if self.k == 0 {
+            return Err(Error::argument(NAME, "k is 0, expected at least 1"));
+        }
+        Ok(())
+    }
 }
 
 impl<O: Optimizer> Optimizer for Lookahead<O> {
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
-        fraction(NAME, "alpha", self.alpha)?;
-        if self.k == 0 {
-            return Err(Error::argument(NAME, "k is 0, expected at least 1"));
-        }
+        self.check()?;
         // Behind the step, nothing may go wrong.
         self.slow.check(NAME, model)?;
         let _unrecorded = pause_recording();
@@ -118,5 +133,9 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
         self.inner.load_state(state)?;
         (self.steps, self.slow) = (steps, slow);
         Ok(())
+    }
+
+    fn averages(&mut self) -> Option<&mut dyn Averages> {
+        self.inner.averages()
     }
 }

@@ -30,7 +30,7 @@
 //! | [`Lamb`], [`Lars`] | very large batches |
 //! | [`Asgd`], [`Rprop`] | convex problems; the whole data at once |
 //! | [`Averaged`], [`Lookahead`] | around any of these: averages of the weights, and steps that go back a part of the way |
-//! | [`Lbfgs`], [`Sam`] | compute the loss more than once for each step: see [`ClosureOptimizer`] |
+//! | [`Lbfgs`], [`Sam`] | compute the loss more than once for each step: see [`ClosureOptimizer`]; in a `Trainer`, [`ByClosure`] |
 //!
 //! Formulas, option names and defaults are PyTorch's. What they have in common (parameter groups, weight decay,
 //! clipping, checks, state) is part of [`Stepper`], which turns any [`UpdateRule`] into an [`Optimizer`]:
@@ -38,6 +38,33 @@
 //!
 //! **Options are checked when they are first used**: `Adam::new(f64::NAN)` gives an optimizer whose
 //! [`step`](Optimizer::step) returns an error. So constructors need no `?`.
+//!
+//! **Options can be read from a configuration file** with `serde`, and are checked there:
+//!
+//! ```
+//! use demotic::optimizers::{Adam, AdamW, Averaged, Optimizer, Sgd};
+//! use serde::Deserialize;
+//!
+//! /// What the file may choose from.
+//! #[derive(Deserialize)]
+//! #[serde(tag = "kind")]
+//! enum Chosen {
+//!     AdamW(AdamW),
+//!     Sgd(Sgd),
+//!     AveragedAdam(Averaged<Adam>),
+//! }
+//! let file = r#"{"kind": "AdamW", "learning_rate": 6e-4, "betas": [0.9, 0.95], "weight_decay": 0.1, "clip_norm": 1,
+//!     "groups": [{"pattern": "*.bias", "weight_decay": 0}]}"#;
+//! let opt: Box<dyn Optimizer> = match serde_json::from_str(file)? {
+//!     Chosen::AdamW(opt) => Box::new(opt),
+//!     Chosen::Sgd(opt) => Box::new(opt),
+//!     Chosen::AveragedAdam(opt) => Box::new(opt),
+//! };
+//! assert_eq!(opt.learning_rate(), 6e-4);
+//! let e = serde_json::from_str::<Sgd>(r#"{"learning_rate": 0.1, "momentum": 1.5}"#).unwrap_err();
+//! assert_eq!(e.to_string(), "Sgd: momentum is 1.5, expected at least 0 and less than 1");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 //!
 //! [`clip`] limits gradients, [`schedule`] changes the learning rate during training.
 
@@ -48,6 +75,7 @@ mod adam;
 mod adamax;
 mod asgd;
 mod averaged;
+mod by_closure;
 pub mod clip;
 mod closure;
 mod group;
@@ -82,7 +110,8 @@ pub use adagrad::{AdaGrad, AdaGradRule};
 pub use adam::{Adam, AdamRule, AdamW};
 pub use adamax::{Adamax, AdamaxRule};
 pub use asgd::{Asgd, AsgdRule};
-pub use averaged::Averaged;
+pub use averaged::{Averaged, Averages};
+pub use by_closure::ByClosure;
 pub use closure::{ClosureOptimizer, Objective};
 pub use group::Group;
 pub use lamb::{Lamb, LambRule};
@@ -150,6 +179,16 @@ pub trait Optimizer: Send + Sync {
     /// If the state is that of another kind of optimizer, or of one with other options. Nothing is changed then.
     #[track_caller]
     fn load_state(&mut self, state: OptimizerState) -> Result<()>;
+
+    /// The averages that it keeps of the parameters, if it does.
+    fn averages(&mut self) -> Option<&mut dyn Averages> {
+        None
+    }
+
+    /// What computes the loss itself, if this is an optimizer around that: see [`ByClosure`].
+    fn closure(&mut self) -> Option<&mut dyn ClosureOptimizer> {
+        None
+    }
 }
 
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
@@ -177,6 +216,12 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     #[track_caller]
     fn load_state(&mut self, state: OptimizerState) -> Result<()> {
         (**self).load_state(state)
+    }
+    fn averages(&mut self) -> Option<&mut dyn Averages> {
+        (**self).averages()
+    }
+    fn closure(&mut self) -> Option<&mut dyn ClosureOptimizer> {
+        (**self).closure()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::options::{below_one, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -33,24 +34,25 @@ pub type RAdam = Stepper<RAdamRule>;
 /// The update rule of [`RAdam`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct RAdamRule {
-    beta1: f64,
-    beta2: f64,
+    betas: (f64, f64),
     eps: f64,
     decoupled: bool,
 }
+
+configurable!(RAdamRule { betas, eps, decoupled } = Self { betas: (0.9, 0.999), eps: 1e-8, decoupled: false }, check);
 
 impl RAdam {
     /// The optimizer with the given learning rate; 1e-3 is the usual one.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(RAdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, decoupled: false }, learning_rate)
+        Self::with_rule(RAdamRule { betas: (0.9, 0.999), eps: 1e-8, decoupled: false }, learning_rate)
     }
 
     /// How much the averages of the gradient and of its square keep from step to step: each at least 0, less
     /// than 1. Default 0.9 and 0.999.
     #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.betas = (beta1, beta2);
         self
     }
 
@@ -79,8 +81,8 @@ impl UpdateRule for RAdamRule {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        below_one("RAdam", "beta1", self.beta1)?;
-        below_one("RAdam", "beta2", self.beta2)?;
+        below_one("RAdam", "beta1", self.betas.0)?;
+        below_one("RAdam", "beta2", self.betas.1)?;
         positive("RAdam", "eps", self.eps)
     }
 
@@ -97,13 +99,13 @@ impl UpdateRule for RAdamRule {
     }
 
     fn set_momentum(&mut self, momentum: f64) -> bool {
-        self.beta1 = momentum;
+        self.betas.0 = momentum;
         true
     }
 
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m, v] = state else { return Err(bug!("RAdam", "{} tensors of state", state.len())) };
-        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
+        let (beta1, beta2) = step.betas.unwrap_or(self.betas);
         let t = step.number as f64;
         let correction = 1.0 - beta2.powf(t);
         let longest = 2.0 / (1.0 - beta2) - 1.0;

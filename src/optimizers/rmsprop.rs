@@ -3,6 +3,7 @@
 use super::options::{below_one, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -38,11 +39,19 @@ pub struct RmsPropRule {
     centered: bool,
 }
 
+configurable!(RmsPropRule { alpha, eps, momentum, centered }, check);
+
+impl Default for RmsPropRule {
+    fn default() -> Self {
+        Self { alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false }
+    }
+}
+
 impl RmsProp {
     /// The optimizer with the given learning rate; PyTorch's default is 0.01.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(RmsPropRule { alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false }, learning_rate)
+        Self::with_rule(RmsPropRule::default(), learning_rate)
     }
 
     /// How much the average of squares keeps from step to step: at least 0, less than 1. Default 0.99.

@@ -3,6 +3,7 @@
 use super::options::{check, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -37,6 +38,12 @@ pub struct RpropRule {
     min_step: f64,
     max_step: f64,
 }
+
+configurable!(
+    RpropRule { eta_minus, eta_plus, min_step, max_step } =
+        Self { eta_minus: 0.5, eta_plus: 1.2, min_step: 1e-6, max_step: 50.0 },
+    check
+);
 
 impl Rprop {
     /// The optimizer with the given first step length; PyTorch's default is 0.01.

@@ -59,6 +59,11 @@ pub trait UpdateRule: Send + Sync {
         Ok(())
     }
 
+    /// The weight decay of an optimizer that is not told another one. Default 0.
+    fn default_weight_decay(&self) -> f64 {
+        0.0
+    }
+
     /// What to remember of a parameter before its first step: tensors of any shape and type, by name. A rule that does not have this
     /// method begins with zeros of the parameter's shape under its [`state_names`](Self::state_names).
     ///

@@ -1,11 +1,15 @@
 //! Sharpness-aware minimisation.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::clip::Norm;
 use super::closure::{ClosureOptimizer, Objective, Values, not_finite};
 use super::options::positive;
 use super::wrapped::{unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::pause_recording;
+use crate::config::configurable;
 use crate::error::Result;
 use crate::tensor::exec::reduce::is_finite;
 
@@ -42,6 +46,11 @@ pub struct Sam<O> {
     allow_unused: bool,
 }
 
+configurable!(
+    [O: Optimizer + Serialize + DeserializeOwned] Sam<O> { inner, rho, adaptive, allow_unused }
+        = |fields| Self::new(fields.get("inner")?, 0.05), check
+);
+
 impl<O: Optimizer> Sam<O> {
     /// Around an optimizer, with the distance at which the second gradient is computed, above 0; 0.05 is the usual one.
     #[must_use]
@@ -68,6 +77,11 @@ impl<O: Optimizer> Sam<O> {
     /// The optimizer inside.
     pub fn inner(&self) -> &O {
         &self.inner
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        positive(NAME, "rho", self.rho)
     }
 
     /// Moves the model uphill along its gradient.
@@ -103,7 +117,7 @@ impl<O: Optimizer> Sam<O> {
 impl<O: Optimizer> ClosureOptimizer for Sam<O> {
     #[track_caller]
     fn step_on(&mut self, objective: &mut dyn Objective) -> Result<f64> {
-        positive(NAME, "rho", self.rho)?;
+        self.check()?;
         let (loss, grads) = objective.gradients()?;
         let before = Values::of(objective.model());
         let uphill = match self.climb(&before, loss, objective, &grads) {

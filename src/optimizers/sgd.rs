@@ -3,6 +3,7 @@
 use super::options::{below_one, fraction};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -28,18 +29,20 @@ use crate::tensor::exec::fused::{self, Parameter};
 pub type Sgd = Stepper<SgdRule>;
 
 /// The update rule of [`Sgd`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SgdRule {
     momentum: f64,
     dampening: f64,
     nesterov: bool,
 }
 
+configurable!(SgdRule { momentum, dampening, nesterov }, check);
+
 impl Sgd {
     /// Gradient descent with the given learning rate, without momentum.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        Self::with_rule(SgdRule { momentum: 0.0, dampening: 0.0, nesterov: false }, learning_rate)
+        Self::with_rule(SgdRule::default(), learning_rate)
     }
 
     /// How much of its velocity a parameter keeps from step to step: at least 0, less than 1. Default 0.

@@ -1,5 +1,7 @@
 //! What all optimizers have in common.
 
+mod config;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::Location;
@@ -29,6 +31,9 @@ enum Clip {
 /// An optimizer with the update rule `R`. The methods here are the options of all optimizers.
 ///
 /// [`Adam`](super::Adam), [`Sgd`](super::Sgd) and the others are names for this type with their rules.
+///
+/// The options, those of the rule among them, can be written and read with `serde`; the learning rate has to be there. What the
+/// optimizer remembers is its [`state`](Optimizer::state).
 #[derive(Debug, Clone)]
 pub struct Stepper<R> {
     pub(super) rule: R,
@@ -93,10 +98,11 @@ impl<R: UpdateRule> Stepper<R> {
     /// An optimizer with a rule of your own.
     #[must_use]
     pub fn with_rule(rule: R, learning_rate: f64) -> Self {
+        let weight_decay = rule.default_weight_decay();
         Self {
             rule,
             learning_rate,
-            weight_decay: 0.0,
+            weight_decay,
             decay_matrices_only: false,
             groups: Vec::new(),
             clip: None,

@@ -2,6 +2,7 @@
 
 use super::selection::Selection;
 use crate::autograd::ops::renorm::row_norms;
+use crate::config::configurable;
 use crate::error::{Error, Here, Result};
 use crate::layers::{Module, Param, SlotMut, VisitorMut};
 use crate::optimizers::options::not_negative;
@@ -43,6 +44,8 @@ pub struct MaxNorm {
     selection: Selection,
 }
 
+configurable!(MaxNorm { max_norm: required, dim, selection as "on" } = Self::new(0.0), check);
+
 impl MaxNorm {
     /// The limit for the rows of all parameters, not negative.
     #[must_use]
@@ -66,6 +69,11 @@ impl MaxNorm {
     }
 
     #[track_caller]
+    fn check(&self) -> Result<()> {
+        not_negative("MaxNorm", "the largest norm", self.max_norm)
+    }
+
+    #[track_caller]
     fn limit(&self, param: &mut Param) -> Result<()> {
         let norms = checked_norms("MaxNorm", self.dim, param)?;
         param.shorten_rows(dim_index("MaxNorm", self.dim, param.rank())?, &norms, self.max_norm);
@@ -86,7 +94,7 @@ fn checked_norms(op: &'static str, dim: isize, param: &Param) -> Result<Tensor> 
 impl Constraint for MaxNorm {
     #[track_caller]
     fn apply(&self, model: &mut dyn Module) -> Result<()> {
-        not_negative("MaxNorm", "the largest norm", self.max_norm)?;
+        self.check()?;
         for_each("MaxNorm", &self.selection, model, |param| self.limit(param))
     }
 }
@@ -162,6 +170,8 @@ impl Constraint for UnitNorm {
 pub struct NonNegative {
     selection: Selection,
 }
+
+configurable!(NonNegative { selection as "on" });
 
 impl NonNegative {
     /// The constraint for all parameters.

@@ -38,7 +38,8 @@
 //! # Ok::<(), demotic::Error>(())
 //! ```
 //!
-//! Options are checked when they are first used. Weight decay apart from the loss is an option of the
+//! Options are checked when they are first used, or when they are read from a configuration file with `serde`:
+//! `{"strength": 0.01, "on": ["*.weight"]}`. Weight decay apart from the loss is an option of the
 //! [optimizers](crate::optimizers); dropout is a layer, early stopping a callback of the trainer.
 
 mod activity;

@@ -1,7 +1,10 @@
 //! Terms of the loss that grow with the parameters.
 
+use serde::{Deserialize, Serialize};
+
 use super::selection::Selection;
 use crate::autograd::ops::penalty::{Penalty as Kind, powers};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, Visitor};
 use crate::optimizers::options::not_negative;
@@ -20,14 +23,16 @@ pub trait Penalty: Send + Sync {
 /// The lasso (Tibshirani, 1996), `strength · Σ |w|`: drives parameters that matter little to zero.
 ///
 /// The gradient is `strength · sign(w)`, 0 at 0.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "One", into = "One")]
 pub struct L1(ElasticNet);
 
 /// The ridge (Hoerl and Kennard, 1970), `strength · Σ w²`: keeps parameters small.
 ///
 /// The gradient is `2 · strength · w`, so with [`Sgd`](crate::optimizers::Sgd) it is the same as a weight decay of
 /// `2 · strength`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "One", into = "One")]
 pub struct L2(ElasticNet);
 
 /// The elastic net (Zou and Hastie, 2005), `l1 · Σ |w| + l2 · Σ w²`.
@@ -36,6 +41,47 @@ pub struct ElasticNet {
     l1: f64,
     l2: f64,
     selection: Selection,
+}
+
+configurable!(ElasticNet { l1, l2, selection as "on" } = Self::new(0.0, 0.0), checked);
+
+/// A penalty of one strength, as files have it.
+struct One {
+    strength: f64,
+    selection: Selection,
+}
+
+configurable!(One { strength: required, selection as "on" } = Self { strength: 0.0, selection: Selection::default() }, check);
+
+impl One {
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        not_negative("penalty", "the strength", self.strength)
+    }
+}
+
+impl From<One> for L1 {
+    fn from(one: One) -> Self {
+        Self(ElasticNet { l1: one.strength, l2: 0.0, selection: one.selection })
+    }
+}
+
+impl From<One> for L2 {
+    fn from(one: One) -> Self {
+        Self(ElasticNet { l1: 0.0, l2: one.strength, selection: one.selection })
+    }
+}
+
+impl From<L1> for One {
+    fn from(L1(net): L1) -> Self {
+        Self { strength: net.l1, selection: net.selection }
+    }
+}
+
+impl From<L2> for One {
+    fn from(L2(net): L2) -> Self {
+        Self { strength: net.l2, selection: net.selection }
+    }
 }
 
 impl L1 {
@@ -141,6 +187,11 @@ impl ElasticNet {
             other.expect_dtype(op, "every tensor", first.dtype())?;
         }
         powers(kind, self.l1, self.l2, tensors)
+    }
+
+    #[track_caller]
+    fn checked(&self) -> Result<()> {
+        self.check("elastic_net")
     }
 
     #[track_caller]

@@ -1,10 +1,13 @@
 //! Which parameters are meant.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::layers::{Module, ModuleExt, matches};
 
 /// Parameters chosen by path: those that match one of the patterns, or all if there are none.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Selection {
     patterns: Vec<String>,
 }

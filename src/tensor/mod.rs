@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub use create::Nested;
 pub use dtype::{DType, Element, Float};
 pub use layout::{MAX_DIMS, NewShape, Shape};
+pub(crate) use serde::Numbers;
 
 use layout::{Dims, Layout};
 use storage::{Storage, Word, with_word};

@@ -112,6 +112,31 @@ impl<'de> Deserialize<'de> for Tensor {
     }
 }
 
+/// A tensor as options have it: a list of numbers, if it is one of `F32`.
+#[derive(Debug)]
+pub(crate) struct Numbers(pub(crate) Tensor);
+
+impl Serialize for Numbers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.to_vec::<f32>() {
+            Ok(numbers) if self.0.rank() == 1 && numbers.iter().all(|x| x.is_finite()) => numbers.serialize(serializer),
+            _ => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        if !value.is_array() {
+            return serde_json::from_value(value).map(Self).map_err(D::Error::custom);
+        }
+        let numbers: Vec<f32> = serde_json::from_value(value).map_err(D::Error::custom)?;
+        let count = numbers.len();
+        Tensor::from_vec(numbers, [count]).map(Self).map_err(|e| D::Error::custom(e.message()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

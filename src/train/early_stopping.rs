@@ -1,10 +1,10 @@
 //! Stopping when there is no improvement any more.
 
-use serde::{Deserialize, Serialize};
-
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::io::{Checkpoint, load_named, slots};
 use crate::layers::Module;
+use crate::optimizers::options::not_negative;
 use crate::tensor::Tensor;
 
 /// The values of all parameters and buffers of a model, by path.
@@ -58,26 +58,30 @@ pub enum Verdict {
 /// assert_eq!(stopping.update(1.1), Verdict::Waiting);
 /// assert_eq!(stopping.update(1.2), Verdict::Stop);
 /// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct EarlyStopping {
     patience: usize,
-    #[serde(default)]
     min_delta: f64,
-    #[serde(default)]
     maximize: bool,
-    #[serde(skip)]
     best: Option<f64>,
-    #[serde(skip)]
     waited: usize,
-    #[serde(skip)]
     snapshot: Option<Snapshot>,
 }
+
+configurable!(
+    EarlyStopping { patience: required, min_delta, maximize; state best, waited, snapshot } = Self::new(0), check
+);
 
 impl EarlyStopping {
     /// Stops when `patience` values in a row have brought no improvement. Smaller values are better.
     #[must_use]
     pub fn new(patience: usize) -> Self {
         Self { patience, min_delta: 0.0, maximize: false, best: None, waited: 0, snapshot: None }
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        not_negative("EarlyStopping", "min_delta", self.min_delta)
     }
 
     /// Only changes by more than `delta` count as improvements.

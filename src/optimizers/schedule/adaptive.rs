@@ -1,6 +1,7 @@
 //! A learning rate that follows the change of the loss.
 
 use super::{Schedule, ScheduleState};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::optimizers::options::{below_one, not_negative, positive};
 
@@ -48,6 +49,12 @@ pub struct AdaptiveRate {
     backoff: f64,
     previous: Option<f64>,
 }
+
+configurable!(
+    AdaptiveRate {
+        min_rate: required, max_rate: required, small, large, increase, decrease, backoff; state previous
+    } = Self::new(0.0, 0.0), check
+);
 
 impl AdaptiveRate {
     /// The rule with bounds for the rate, `0 < min_rate ≤ max_rate`.

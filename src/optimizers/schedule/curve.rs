@@ -5,7 +5,10 @@ mod value;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cyclic, OneCycle, Schedule, ScheduleState};
+use crate::config::configurable;
 use crate::error::Result;
 use crate::optimizers::Optimizer;
 
@@ -51,23 +54,64 @@ pub struct Curve {
     step: u64,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+configurable!(
+    Curve {
+        shape: required, peak as "rate": required, floor, cycles, warm_up, from_zero as "warm_up_from_zero", groups;
+        state step
+    } = Self::new(Shape::Constant, 0.0), check
+);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Shape {
     Constant,
-    Steps { every: u64, factor: f64 },
-    Milestones { at: Vec<u64>, factor: f64 },
-    Exponential { factor: f64 },
-    Polynomial { steps: u64, power: f64 },
-    Cosine { steps: u64 },
-    CosineRestarts { steps: u64, cycles: u64 },
-    WarmRestarts { first: u64, factor: u64 },
-    Linear { steps: u64 },
-    LinearFactors { from: f64, to: f64, steps: u64 },
-    InverseSqrt { scale: u64 },
+    Steps {
+        every: u64,
+        factor: f64,
+    },
+    Milestones {
+        at: Vec<u64>,
+        factor: f64,
+    },
+    Exponential {
+        factor: f64,
+    },
+    Polynomial {
+        steps: u64,
+        power: f64,
+    },
+    Cosine {
+        steps: u64,
+    },
+    CosineRestarts {
+        steps: u64,
+        cycles: u64,
+    },
+    WarmRestarts {
+        first: u64,
+        factor: u64,
+    },
+    Linear {
+        steps: u64,
+    },
+    LinearFactors {
+        from: f64,
+        to: f64,
+        steps: u64,
+    },
+    InverseSqrt {
+        scale: u64,
+    },
     OneCycle(OneCycle),
     Cyclic(Cyclic),
+    /// No file can hold it.
+    #[serde(skip)]
     Function(Function),
-    Sequence { first: Box<Curve>, length: u64, next: Box<Curve> },
+    Sequence {
+        first: Box<Curve>,
+        length: u64,
+        next: Box<Curve>,
+    },
     Product(Box<Curve>, Box<Curve>),
 }
 

@@ -1,5 +1,8 @@
 //! Curves that go up and down.
 
+use serde::{Deserialize, Serialize};
+
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::optimizers::options::{below_one, fraction, not_negative, positive};
 
@@ -31,6 +34,20 @@ pub struct OneCycle {
     final_div_factor: f64,
     momentum: Option<(f64, f64)>,
 }
+
+configurable!(
+    OneCycle {
+        max_rate: required,
+        steps: required,
+        pct_start,
+        linear,
+        three_phase,
+        div_factor,
+        final_div_factor,
+        momentum
+    } = Self::new(0.0, 1),
+    check
+);
 
 impl OneCycle {
     /// A cycle with this largest rate, in so many steps.
@@ -163,8 +180,14 @@ pub struct Cyclic {
     momentum: Option<(f64, f64)>,
 }
 
+configurable!(
+    Cyclic { base_rate: required, max_rate: required, up, down, scale, momentum } = Self::new(0.0, 0.0),
+    check
+);
+
 /// How the height of a cycle changes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Scale {
     Constant,
     /// Half of it in each cycle.

@@ -32,7 +32,18 @@
 //! # Ok::<(), demotic::Error>(())
 //! ```
 //!
-//! Options are checked when they are first used, as those of the [optimizers](super).
+//! Options are checked when they are first used, as those of the [optimizers](super), and like them can be read from
+//! configuration files:
+//!
+//! ```
+//! use demotic::optimizers::schedule::{Curve, ReduceOnPlateau};
+//!
+//! let curve: Curve = serde_json::from_str(r#"{"shape": {"cosine": {"steps": 900}}, "rate": 1e-3, "warm_up": 100}"#)?;
+//! assert_eq!(curve, Curve::cosine(1e-3, 900).warm_up(100));
+//! let plateau: ReduceOnPlateau = serde_json::from_str(r#"{"factor": 0.5, "threshold": {"absolute": 0.01}}"#)?;
+//! assert_eq!(plateau, ReduceOnPlateau::new().factor(0.5).absolute_threshold(0.01));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
 
 mod adaptive;
 mod curve;

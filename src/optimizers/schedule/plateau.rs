@@ -1,6 +1,9 @@
 //! Lowering the learning rate when the loss stops falling.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Schedule, ScheduleState};
+use crate::config::configurable;
 use crate::error::Result;
 use crate::optimizers::options::{below_one, not_negative};
 
@@ -35,7 +38,12 @@ pub struct ReduceOnPlateau {
     rest: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+configurable!(
+    ReduceOnPlateau { maximize, factor, patience, threshold, cooldown, min_rate, eps; state best, bad, rest }, check
+);
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Threshold {
     Relative(f64),
     Absolute(f64),

@@ -108,7 +108,7 @@ impl Curve {
     }
 
     #[track_caller]
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         not_negative("Curve", "the rate", self.peak)?;
         not_negative("Curve", "the floor", self.floor)?;
         if self.floor > self.peak {

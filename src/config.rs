@@ -1,0 +1,148 @@
+//! Options that configuration files can hold.
+//!
+//! A struct of options lists its fields once, and is written and read with `serde` from then on, each option by its name:
+//!
+//! ```text
+//! configurable!(Huber { delta: required, reduction } = Huber { delta: 1.0, reduction: Reduction::Mean }, check);
+//! ```
+//!
+//! Behind `=` stands what options are that a file does not mention; without it, they are those of `Default`. Where they cannot be
+//! made without the file, as an optimizer around another, `|fields|` stands before them. `check` is the
+//! method that says whether the options make sense, in the same words as when they are used, so that no file can bring in what
+//! the constructors refuse. Fields that are state rather than options are listed behind `state`. The list takes the struct
+//! apart, so a field that is missing in it does not compile. Names that are none of the options are errors.
+//!
+//! An option is read by its own `Deserialize`. Of tensors (`weight: tensor`), a list of numbers is one of `F32`.
+//! `as "name"` gives an option another name in files.
+//!
+//! All of it stands in functions that are generic over the format, so a crate that reads no configuration compiles nothing of
+//! it.
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result, near, short};
+
+macro_rules! configurable {
+    ([$($generics:tt)*] $Type:ty {
+        $($field:ident $(as $name:literal)? $(: $how:ident)?),* $(,)? $(; state $($state:ident),+)?
+    } = |$fields:ident| $base:expr $(, $check:ident)?) => {
+        impl<$($generics)*> serde::Serialize for $Type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let Self { $($field,)* $($($state: _,)+)? } = self;
+                let mut map = serializer.serialize_map(None)?;
+                $($crate::config::configurable!(
+                    @write map $crate::config::configurable!(@name $field $($name)?), $field $($how)?
+                );)*
+                map.end()
+            }
+        }
+
+        impl<'de, $($generics)*> serde::Deserialize<'de> for $Type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let fields = $crate::config::Fields::read(stringify!($Type), deserializer)?;
+                let read = |mut $fields: $crate::config::Fields| -> $crate::error::Result<Self> {
+                    let mut options: Self = $base;
+                    $($crate::config::configurable!(
+                        @read $fields $crate::config::configurable!(@name $field $($name)?), (options.$field) $($how)?
+                    );)*
+                    $fields.end()?;
+                    $(options.$check()?;)?
+                    Ok(options)
+                };
+                read(fields).map_err($crate::config::refused)
+            }
+        }
+    };
+    ([$($generics:tt)*] $Type:ty { $($fields:tt)* } = $base:expr $(, $check:ident)?) => {
+        $crate::config::configurable!([$($generics)*] $Type { $($fields)* } = |fields| $base $(, $check)?);
+    };
+    ($Type:ident { $($fields:tt)* } = $($rest:tt)+) => {
+        $crate::config::configurable!([] $Type { $($fields)* } = $($rest)+);
+    };
+    ($Type:ident { $($fields:tt)* } $(, $check:ident)?) => {
+        $crate::config::configurable!([] $Type { $($fields)* } = Self::default() $(, $check)?);
+    };
+
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $name:literal) => { $name };
+    (@write $map:ident $name:expr, $field:ident tensor) => {
+        $map.serialize_entry($name, &$field.clone().map($crate::tensor::Numbers))?
+    };
+    (@write $map:ident $name:expr, $field:ident $($how:ident)?) => { $map.serialize_entry($name, $field)? };
+    (@read $fields:ident $name:expr, ($place:expr)) => { $fields.take($name, &mut $place)? };
+    (@read $fields:ident $name:expr, ($place:expr) required) => { $place = $fields.get($name)? };
+    (@read $fields:ident $name:expr, ($place:expr) tensor) => {{
+        let mut numbers: Option<$crate::tensor::Numbers> = None;
+        $fields.take($name, &mut numbers)?;
+        $place = numbers.map(|numbers| numbers.0);
+    }};
+}
+pub(crate) use configurable;
+
+/// The options that a file has for a value, by name.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    of: &'static str,
+    values: Map<String, Value>,
+    known: Vec<&'static str>,
+}
+
+impl Fields {
+    pub(crate) fn read<'de, D: Deserializer<'de>>(of: &'static str, deserializer: D) -> Result<Self, D::Error> {
+        // Without the parameters of a type.
+        let of = of.split('<').next().unwrap_or(of).trim_end();
+        Ok(Self { of, values: Map::deserialize(deserializer)?, known: Vec::new() })
+    }
+
+    fn value(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.values.remove(name)
+    }
+
+    fn convert<T: DeserializeOwned>(&self, name: &str, value: Value) -> Result<T> {
+        serde_json::from_value(value).map_err(|e| Error::format(self.of, format!("`{name}`: {e}")))
+    }
+
+    /// Sets an option if there is a value for it.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &'static str, place: &mut T) -> Result<()> {
+        if let Some(value) = self.value(name) {
+            *place = self.convert(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// An option for which there has to be a value.
+    pub(crate) fn get<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T> {
+        let value = self.value(name).ok_or_else(|| Error::format(self.of, format!("`{name}` is missing")))?;
+        self.convert(name, value)
+    }
+
+    /// Those of the given names, and all others.
+    pub(crate) fn split(mut self, names: &[&str]) -> (Self, Value) {
+        let (own, others) = self.values.into_iter().partition(|(name, _)| names.contains(&name.as_str()));
+        self.values = own;
+        (self, Value::Object(others))
+    }
+
+    /// Refuses what was not asked for.
+    pub(crate) fn end(self) -> Result<()> {
+        let Some(name) = self.values.keys().next() else { return Ok(()) };
+        let meant = self.known.iter().filter_map(|known| Some((near(name, known)?, known))).min();
+        let e = Error::format(self.of, format!("`{}` is no option of it", short(name)));
+        Err(match meant {
+            Some((_, known)) => e.with_help(format!("did you mean `{known}`?")),
+            None => e.with_help(format!("its options are `{}`", self.known.join("`, `"))),
+        })
+    }
+}
+
+/// An error of ours as one of the format's.
+pub(crate) fn refused<E: serde::de::Error>(e: Error) -> E {
+    match e.help() {
+        Some(help) => E::custom(format!("{} ({help})", e.message())),
+        None => E::custom(e.message()),
+    }
+}
