@@ -1,6 +1,6 @@
 //! Models together with what they are made from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
 
@@ -11,15 +11,19 @@ use super::checkpoint::MAGIC as CHECKPOINT;
 use super::module::{load, slots};
 use super::safetensors::{self, Reader};
 use super::{Metadata, TensorInfo, TensorSource};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 use crate::files;
-use crate::layers::{Architecture, Blueprint, Count, Layer, Module, SlotMut, VisitorMut};
+use crate::layers::{
+    Architecture, Blueprint, Count, Layer, LoraOptions, Module, SlotMut, VisitorMut, add_loras, loras,
+};
 use crate::rng::Rng;
 use crate::tensor::DType;
 
 /// Under which name the metadata of a file say what model it holds.
 const KEY: &str = "demotic.model";
 const VERSION: u32 = 1;
+/// And under which name what low-rank adapters, by the path of their weight.
+const ADAPTERS: &str = "demotic.lora";
 
 /// How long a description may be, in bytes. As a value it takes some twenty times as much memory.
 const MAX_DESCRIPTION: usize = 4 << 20;
@@ -72,6 +76,7 @@ pub(crate) fn save(
     let mut all = metadata.clone();
     // What is there may be that of another model, from whose file the metadata were read.
     all.remove(KEY);
+    all.remove(ADAPTERS);
     let description = |kind, config, problem| Description { version: VERSION, kind, config, problem };
     match model.blueprint() {
         Some(Ok(blueprint)) => {
@@ -93,6 +98,10 @@ pub(crate) fn save(
         }
         Some(Err(e)) => all.insert_json(KEY, &description(model.kind(), None, Some(e.message())))?,
         None => {}
+    }
+    let adapters = loras(model);
+    if !adapters.is_empty() {
+        all.insert_json(ADAPTERS, &adapters)?;
     }
     safetensors::write(op, slots(model), &all, path)
 }
@@ -153,6 +162,7 @@ impl ModelFile {
     pub(crate) fn metadata(&self) -> Metadata {
         let mut metadata = self.reader.metadata().clone();
         metadata.remove(KEY);
+        metadata.remove(ADAPTERS);
         metadata
     }
 
@@ -179,7 +189,8 @@ impl ModelFile {
             return Err(e.with_help(format!("open it as what it is: {}::open(path)", self.kind)));
         }
         let Contents { config } = parse::<Contents<M::Config>>(self.op, self.path(), &self.json)?;
-        build(self.op, config, &self.reader, CHANGED)
+        let adapters = adapters(self.op, &self.reader)?;
+        build(self.op, config, &self.reader, &adapters, CHANGED)
     }
 
     /// The layer, whichever of those it is that files know by their names.
@@ -195,7 +206,8 @@ impl ModelFile {
             Ok(layer) => layer,
             Err(e) => return Err(self.because(e)),
         };
-        fill(self.op, (*layer).as_module_mut(), &self.reader, CHANGED)?;
+        let adapters = adapters(self.op, &self.reader)?;
+        fill(self.op, (*layer).as_module_mut(), &self.reader, &adapters, CHANGED)?;
         Ok(layer)
     }
 }
@@ -207,6 +219,7 @@ pub(super) fn build<M: Architecture>(
     op: &'static str,
     config: M::Config,
     source: &dyn TensorSource,
+    adapters: &BTreeMap<String, LoraOptions>,
     help: &'static str,
 ) -> Result<M> {
     check_size(op, M::min_parameters(&config), source)?;
@@ -215,7 +228,7 @@ pub(super) fn build<M: Architecture>(
         Ok(model) => model,
         Err(e) => return Err(because(op, &source.describe(), e)),
     };
-    fill(op, model.as_module_mut(), source, help)?;
+    fill(op, model.as_module_mut(), source, adapters, help)?;
     Ok(model)
 }
 
@@ -233,11 +246,37 @@ fn check_size(op: &'static str, asked: usize, source: &dyn TensorSource) -> Resu
     Ok(())
 }
 
-/// Gives a model the parameters of a source.
+/// Gives a model the adapters that it is to have, and the parameters of a source.
 #[track_caller]
-fn fill(op: &'static str, model: &mut dyn Module, source: &dyn TensorSource, help: &'static str) -> Result<()> {
+fn fill(
+    op: &'static str,
+    model: &mut dyn Module,
+    source: &dyn TensorSource,
+    adapters: &BTreeMap<String, LoraOptions>,
+    help: &'static str,
+) -> Result<()> {
+    add_loras(model, adapters)?;
     widen(model, &source.infos())?;
     load(model, op, source, Some(help)).map(drop)
+}
+
+/// The low-rank adapters that a file says its model has, each of which is there with as many numbers.
+#[track_caller]
+pub(super) fn adapters(op: &'static str, reader: &Reader) -> Result<BTreeMap<String, LoraOptions>> {
+    let Some(json) = reader.metadata().get(ADAPTERS) else { return Ok(BTreeMap::new()) };
+    let all: BTreeMap<String, LoraOptions> = parse(op, reader.path(), json)?;
+    let infos = reader.infos();
+    let ranks: HashMap<&str, Option<&usize>> =
+        infos.iter().map(|info| (info.name.as_str(), info.shape.first())).collect();
+    for (path, options) in &all {
+        if ranks.get(format!("{path}.lora_a").as_str()) != Some(&Some(&options.rank)) {
+            let (file, path, rank) = (reader.path().display(), short(path), options.rank);
+            let message =
+                format!("{file}: the adapter of `{path}` has a rank of {rank}, and no `lora_a` with as many rows");
+            return Err(Error::format(op, message).with_help(CHANGED));
+        }
+    }
+    Ok(all)
 }
 
 /// An error about what is in a file.

@@ -7,7 +7,7 @@ use super::architecture::{self, ModelFile};
 use super::safetensors::Reader;
 use super::{Attachment, Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result};
-use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut, set_loras};
 use crate::order::{self, ByName};
 use crate::tensor::{DType, Tensor};
 
@@ -172,7 +172,8 @@ pub trait SaveLoad: Module + Sized {
     where
         Self: Architecture,
     {
-        architecture::build("from_source", config, source, "the configuration is that of another model")
+        let help = "the configuration is that of another model";
+        architecture::build("from_source", config, source, &BTreeMap::new(), help)
     }
 }
 
@@ -286,7 +287,11 @@ fn load_file(
     path: &Path,
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
-    load(module, op, &Reader::open_for(op, path)?, strict)
+    let reader = Reader::open_for(op, path)?;
+    let adapters = architecture::adapters(op, &reader)?;
+    let report = load(module, op, &reader, strict)?;
+    set_loras(module, &adapters)?;
+    Ok(report)
 }
 
 /// Whether elements may become others: always without loss of fractions.

@@ -68,10 +68,11 @@ impl Layer for DropConnect {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let bias = self.bias.as_deref();
         let y = match mode.rng() {
-            Some(rng) if self.p > 0.0 => {
-                self.weight.value().and_then(|weight| x.linear(&weight.dropout(self.p, rng)?, bias))
-            }
-            _ => self.weight.linear(x, bias),
+            Some(rng) if self.p > 0.0 => self.weight.value().and_then(|weight| {
+                let weight = if self.weight.is_inputs_first() { weight.t() } else { weight };
+                x.linear(&weight.dropout(self.p, rng)?, bias)
+            }),
+            _ => self.weight.linear(x, bias, mode),
         };
         mode.here(y)
     }

@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// # Shapes
 /// - input: `[.., in_features]`
 /// - output: `[.., out_features]`
-/// - `weight`: `[out_features, in_features]`, `bias`: `[out_features]`
+/// - `weight`: `[out_features, in_features]` (the other way round if it is [`Weight::InputsFirst`]), `bias`: `[out_features]`
 ///
 /// Both start out evenly distributed in `±1/√in_features`, as in PyTorch.
 ///
@@ -27,7 +27,7 @@ use crate::tensor::Tensor;
 /// ```
 #[derive(Clone)]
 pub struct Linear {
-    /// `[out_features, in_features]`.
+    /// `[out_features, in_features]`, or [`Weight::InputsFirst`].
     pub weight: Weight,
     /// `[out_features]`.
     pub bias: Option<Param>,
@@ -76,13 +76,15 @@ impl Linear {
     /// The number of features that an input has.
     #[must_use]
     pub fn in_features(&self) -> usize {
-        self.weight.shape()[1]
+        let shape = self.weight.shape();
+        shape[usize::from(!self.weight.is_inputs_first())]
     }
 
     /// The number of features that an output has.
     #[must_use]
     pub fn out_features(&self) -> usize {
-        self.weight.shape()[0]
+        let shape = self.weight.shape();
+        shape[usize::from(self.weight.is_inputs_first())]
     }
 }
 
@@ -95,13 +97,16 @@ impl Architecture for Linear {
         self.weight.expect_plain("config")?;
         let sizes =
             LayerConfig::new().with("in_features", self.in_features()).with("out_features", self.out_features());
-        Ok(sizes.with("bias", self.bias.is_some()))
+        Ok(sizes.with("bias", self.bias.is_some()).with("inputs_first", self.weight.is_inputs_first()))
     }
 
     #[track_caller]
     fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
         let layer = Self::new(config.take("in_features")?, config.take("out_features")?, rng)?;
-        let layer = if config.take("bias")? { layer } else { layer.without_bias() };
+        let mut layer = if config.take("bias")? { layer } else { layer.without_bias() };
+        if config.take("inputs_first")? {
+            layer.weight = Weight::InputsFirst(Param::new(layer.weight.value()?.t().contiguous())?);
+        }
         config.done()?;
         Ok(layer)
     }
@@ -116,7 +121,7 @@ impl Layer for Linear {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         // Not a closure, in which the caller's line would be lost.
         let y = match self.weight.begin_pass(mode) {
-            Ok(()) => self.weight.linear(x, self.bias.as_deref()),
+            Ok(()) => self.weight.linear(x, self.bias.as_deref(), mode),
             Err(e) => Err(e),
         };
         mode.here(y)

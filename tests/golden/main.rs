@@ -18,6 +18,7 @@ mod initializers;
 mod layers;
 #[cfg(feature = "linalg")]
 mod linalg;
+mod lora;
 mod losses;
 mod matmul;
 mod metrics;

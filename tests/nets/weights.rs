@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use demotic::layers::{Adapter, Slot, SlotMut, Visitor, VisitorMut, checkpointed, share};
-use demotic::models::{Gpt, GptConfig, Mlp};
+use demotic::layers::{Adapter, LoraOptions, Slot, SlotMut, Visitor, VisitorMut, checkpointed, share};
+use demotic::models::{Gpt, GptConfig, Mlp, TransformerClassifier, TransformerClassifierConfig};
 use demotic::prelude::*;
 use demotic::{Error, autograd};
 
@@ -37,8 +37,8 @@ mod outside {
             weight.add(&self.up.matmul(&self.down)?)
         }
 
-        fn linear(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-            base.linear(x, bias)?.add(&x.linear(&self.down, None)?.linear(&self.up, None)?)
+        fn linear(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>, mode: &mut Mode) -> Result<Tensor> {
+            base.linear(x, bias, mode)?.add(&x.linear(&self.down, None)?.linear(&self.up, None)?)
         }
     }
 }
@@ -121,21 +121,23 @@ fn lora_by_hand() -> Result<()> {
     Ok(())
 }
 
+/// Gives all adapters numbers that are not zero.
+fn randomize(model: &mut dyn Module) {
+    let mut rng = Rng::seed(7);
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        if let SlotMut::Param(param) = slot
+            && path.contains("lora")
+        {
+            param.set(&Tensor::normal(param.shape(), 0.0, 0.3, &mut rng).unwrap()).unwrap();
+        }
+    };
+    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+}
+
 /// In every layer that has a weight, the shortcut is the same as the weight that is added up.
 #[test]
 fn shortcuts_of_adapters_compute_what_their_weights_do() -> Result<()> {
     let mut rng = Rng::seed(0);
-    let randomize = |model: &mut dyn Module| {
-        let mut rng = Rng::seed(7);
-        let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-            if let SlotMut::Param(param) = slot
-                && path.contains("lora")
-            {
-                param.set(&Tensor::normal(param.shape(), 0.0, 0.3, &mut rng).unwrap()).unwrap();
-            }
-        };
-        model.visit_mut(&mut VisitorMut::new(&mut on_slot));
-    };
     let ids = Tensor::from_nested([[1i64, 4, 2, 0], [3, 3, 1, 2]])?;
     let mut model = Gpt::new(GptConfig::new(6, 8).hidden_size(8).layers(2).heads(2), &mut rng)?;
     let plain = model.predict(&ids)?;
@@ -165,12 +167,115 @@ fn adapters_are_saved_beside_the_weights() -> Result<()> {
     let mut other = Linear::new(2, 2, &mut rng)?.without_bias();
     let e = other.load(&file).unwrap_err();
     assert!(e.message().contains("2 unexpected (weight.lora_a, weight.lora_b)"), "{e}");
-    let lora = Lora::new(&other.weight, 1, 3.0, &mut rng)?;
+    // The file says by how much the adapter counts.
+    let lora = Lora::new(&other.weight, 1, 1.0, &mut rng)?;
     other.weight.adapt(lora)?;
     other.load(&file)?;
+    assert_eq!(loras(&other), [("weight".to_string(), LoraOptions::new(1, 3.0))]);
     assert_eq!(other.predict(&x)?.to_vec::<f32>()?, [-1.0, 9.5]);
     // The table of a model counts them where they are.
     assert_eq!(other.summary([1, 2])?.rows()[0].parameters, 8);
+    Ok(())
+}
+
+/// The adapters of a model, by the path of their weight.
+fn loras(model: &impl Module) -> Vec<(String, LoraOptions)> {
+    let mut found = Vec::new();
+    model.for_each("*", |path, lora: &Lora| found.push((path.to_string(), lora.options().clone())));
+    found
+}
+
+/// A model is opened with its adapters, in both layouts of weights, in attention, and in an embedding.
+#[test]
+fn a_model_is_opened_with_its_adapters() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("adapted.safetensors");
+    let ids = Tensor::from_nested([[1i64, 4, 2, 0], [3, 3, 1, 2]])?;
+    let mut gpt = Gpt::new(GptConfig::new(6, 8).hidden_size(8).layers(2).heads(2), &mut rng)?;
+    gpt.add_lora_with("*.attn.*", &LoraOptions::new(2, 5.0).dropout(0.25), &mut rng)?;
+    gpt.add_lora("*.wte", 1, 3.0, &mut rng)?;
+    randomize(&mut gpt);
+    gpt.save(&file)?;
+    let again = Gpt::open(&file)?;
+    assert_eq!(loras(&again), loras(&gpt));
+    assert_eq!((loras(&gpt).len(), loras(&gpt)[1].1.dropout), (5, 0.25));
+    assert_eq!(again.predict(&ids)?.to_vec::<f32>()?, gpt.predict(&ids)?.to_vec::<f32>()?);
+    // The adapted weights are frozen, as when the adapters were added.
+    assert_eq!(again.num_trainable_parameters(), gpt.num_trainable_parameters());
+    let (_, metadata) = Gpt::open_with_metadata(&file)?;
+    assert_eq!(metadata.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["format"]);
+
+    let config = TransformerClassifierConfig::new(6, 3, 8).hidden_size(8).layers(1).heads(2);
+    let mut classifier = TransformerClassifier::new(config, &mut rng)?;
+    assert_eq!(classifier.add_lora("*.self_attn.in_proj_weight", 2, 4.0, &mut rng)?, 1);
+    randomize(&mut classifier);
+    classifier.save(&file)?;
+    let again = TransformerClassifier::open(&file)?;
+    assert_eq!(again.predict(&ids)?.to_vec::<f32>()?, classifier.predict(&ids)?.to_vec::<f32>()?);
+    let mut merged = again.clone();
+    merged.merge_lora("*")?;
+    assert!(merged.predict(&ids)?.sub(&again.predict(&ids)?)?.abs().max()?.item()? < 1e-5);
+    merged.save(&file)?;
+    assert!(loras(&TransformerClassifier::open(&file)?).is_empty());
+    Ok(())
+}
+
+/// Files whose metadata were changed are errors, whatever they claim.
+#[test]
+fn adapters_that_a_file_only_claims_to_have() -> Result<()> {
+    use demotic::io::safetensors::{Reader, save_tensors};
+    let mut rng = Rng::seed(0);
+    let dir = tempfile::tempdir().unwrap();
+    let (file, changed) = (dir.path().join("a.safetensors"), dir.path().join("b.safetensors"));
+    let mut model = Mlp::new(&[2, 2], &mut rng)?;
+    model.add_lora("*", 1, 2.0, &mut rng)?;
+    model.save(&file)?;
+    let tensors = model.state_dict();
+    let with = |claim: &str| -> Result<Mlp> {
+        let mut metadata = Reader::open(&file)?.metadata().clone();
+        metadata.insert("demotic.lora", claim);
+        save_tensors(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), &metadata, &changed)?;
+        Mlp::open(&changed)
+    };
+    let says = |claim: &str, expected: &str| {
+        let e = with(claim).unwrap_err();
+        assert_eq!(e.message(), format!("open: {}: {expected}", changed.display()));
+    };
+    assert!(with(r#"{"layers.0.weight": {"rank": 1, "alpha": 2.0}}"#).is_ok());
+    let rank = "the adapter of `layers.0.weight` has a rank of 1000000000000, and no `lora_a` with as many rows";
+    says(r#"{"layers.0.weight": {"rank": 1000000000000, "alpha": 2.0}}"#, rank);
+    let rank = "the adapter of `x` has a rank of 1, and no `lora_a` with as many rows";
+    says(r#"{"x": {"rank": 1, "alpha": 2.0}}"#, rank);
+    for claim in
+        ["[]", "", "7", r#"{"layers.0.weight": {"rank": 0, "alpha": 2.0}}"#, r#"{"layers.0.weight": {"rank": 1}}"#]
+    {
+        let e = with(claim).unwrap_err();
+        assert!(e.message().contains("the model's description is damaged: "), "{claim}: {e}");
+    }
+    Ok(())
+}
+
+#[test]
+fn adapters_drop_their_inputs_in_training_only() -> Result<()> {
+    let mut layer = Linear::new(6, 3, &mut Rng::seed(0))?;
+    let x = Tensor::normal([4, 6], 0.0, 1.0, &mut Rng::seed(1))?;
+    let base = layer.predict(&x)?;
+    let lora = Lora::with(&layer.weight, &LoraOptions::new(2, 6.0).dropout(0.5), &mut Rng::seed(2))?;
+    assert_eq!(format!("{lora:?}"), "Lora(rank 2, scale 3, dropout 0.5)");
+    layer.weight.adapt(lora)?;
+    randomize(&mut layer);
+    let named = layer.named_parameters();
+    let lora = |name: &str| named.iter().find(|(path, _)| path == name).unwrap().1.clone();
+    let (a, b) = (lora("weight.lora_a"), lora("weight.lora_b"));
+    let expected =
+        |x: &Tensor| -> Result<Vec<f32>> { base.add(&(x.linear(&a, None)?.linear(&b, None)? * 3.0))?.to_vec() };
+    assert_eq!(layer.predict(&x)?.to_vec::<f32>()?, expected(&x)?);
+    let trained = layer.forward(&x, &mut Mode::train(&mut Rng::seed(3)))?;
+    assert_eq!(trained.to_vec::<f32>()?, expected(&x.dropout(0.5, &mut Rng::seed(3))?)?);
+    let mut fresh = Linear::new(6, 3, &mut Rng::seed(0))?;
+    let e = fresh.add_lora_with("*", &LoraOptions::new(1, 1.0).dropout(1.0), &mut Rng::seed(0)).unwrap_err();
+    assert_eq!(e.message(), "lora: dropout is 1, expected at least 0 and less than 1");
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
-use crate::layers::core::{Architecture, Init, Layer, LayerConfig, LayerExt, Mode, Param};
+use crate::layers::core::{Architecture, Init, Layer, LayerConfig, LayerExt, Mode, Param, Weight};
 use crate::layers::kv_cache::KvCache;
 use crate::layers::linear::Linear;
 use crate::rng::Rng;
@@ -62,13 +62,13 @@ use crate::tensor::Tensor;
 #[derive(Clone)]
 pub struct MultiHeadAttention {
     /// The projections of queries, keys and values, one below the other.
-    pub in_proj_weight: Option<Param>,
+    pub in_proj_weight: Option<Weight>,
     /// The projection of the queries, where `in_proj_weight` is absent.
-    pub q_proj_weight: Option<Param>,
+    pub q_proj_weight: Option<Weight>,
     /// The projection of the keys, where `in_proj_weight` is absent.
-    pub k_proj_weight: Option<Param>,
+    pub k_proj_weight: Option<Weight>,
     /// The projection of the values, where `in_proj_weight` is absent.
-    pub v_proj_weight: Option<Param>,
+    pub v_proj_weight: Option<Weight>,
     /// The biases of the three projections.
     pub in_proj_bias: Option<Param>,
     /// A key that is added to those of every sequence.
@@ -113,7 +113,7 @@ impl MultiHeadAttention {
         let Some(rows) = embed_dim.checked_mul(3) else {
             return Err(Error::argument("MultiHeadAttention::new", format!("embed_dim {embed_dim} is too large")));
         };
-        let in_proj_weight = Some(Param::new(Init::xavier_uniform().tensor(&[rows, embed_dim], rng)?)?);
+        let in_proj_weight = Some(Weight::new(Init::xavier_uniform().tensor(&[rows, embed_dim], rng)?)?);
         let in_proj_bias = Some(Param::new(Tensor::zeros([rows])?)?);
         let mut out_proj = Linear::new(embed_dim, embed_dim, rng)?;
         out_proj.bias = Some(Param::new(Tensor::zeros([embed_dim])?)?);
@@ -144,7 +144,7 @@ impl MultiHeadAttention {
             return Err(Error::argument(NAME, message));
         }
         let embed_dim = self.embed_dim;
-        let mut weight = |inputs| Param::new(Init::xavier_uniform().tensor(&[embed_dim, inputs], rng)?);
+        let mut weight = |inputs| Weight::new(Init::xavier_uniform().tensor(&[embed_dim, inputs], rng)?);
         self.q_proj_weight = Some(weight(embed_dim)?);
         self.k_proj_weight = Some(weight(key_dim)?);
         self.v_proj_weight = Some(weight(value_dim)?);
@@ -215,7 +215,7 @@ impl MultiHeadAttention {
         masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        let [q, k, v] = self.project(query, key, value)?;
+        let [q, k, v] = self.project(query, key, value, mode)?;
         self.attended(&q, k, v, masks, mode)
     }
 
@@ -234,7 +234,7 @@ impl MultiHeadAttention {
         average: bool,
         mode: &mut Mode<'_>,
     ) -> Result<(Tensor, Tensor)> {
-        let [q, k, v] = self.project(query, key, value)?;
+        let [q, k, v] = self.project(query, key, value, mode)?;
         let (k, v, options) = self.prepare(&q, k, v, masks, mode)?;
         let (y, weights) = q.attention_with_weights(&k, &v, &options)?;
         let weights = if average { weights.mean_dims(&[-3], false)? } else { weights };
@@ -264,7 +264,7 @@ impl MultiHeadAttention {
         masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        let [q, k, v] = self.project(x, x, x)?;
+        let [q, k, v] = self.project(x, x, x, mode)?;
         cache.append(&k, &v)?;
         self.attended(&q, cache.keys(), cache.values(), masks, mode)
     }
@@ -276,7 +276,7 @@ impl MultiHeadAttention {
     /// As for [`attend_cached`](Self::attend_cached).
     #[track_caller]
     pub fn memory(&self, key: &Tensor, value: &Tensor) -> Result<KvCache> {
-        let (k, v) = self.project_keys_and_values(key, value)?;
+        let (k, v) = self.project_keys_and_values(key, value, &mut Mode::eval())?;
         KvCache::full(&k, &v)
     }
 
@@ -292,42 +292,49 @@ impl MultiHeadAttention {
         masks: &AttentionMasks,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
-        let q = self.projected(0, query, "the queries")?;
+        let q = self.projected(0, query, "the queries", mode)?;
         self.attended(&q, memory.keys(), memory.values(), masks, mode)
     }
 
     /// Queries, keys and values of all heads.
     #[track_caller]
-    fn project(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<[Tensor; 3]> {
+    fn project(&self, query: &Tensor, key: &Tensor, value: &Tensor, mode: &mut Mode<'_>) -> Result<[Tensor; 3]> {
         if let Some(weight) = self.in_proj_weight.as_ref().filter(|_| same(query, key) && same(key, value)) {
             self.check(query, self.embed_dim, "the queries")?;
-            let all = query.linear(weight, self.in_proj_bias.as_deref())?;
+            weight.begin_pass(mode)?;
+            let all = weight.linear(query, self.in_proj_bias.as_deref(), mode)?;
             let part = |i: usize| self.heads.split(&all.narrow(-1, i * self.embed_dim, self.embed_dim)?);
             return Ok([part(0)?, part(1)?, part(2)?]);
         }
-        let q = self.projected(0, query, "the queries")?;
-        let (k, v) = self.project_keys_and_values(key, value)?;
+        let q = self.projected(0, query, "the queries", mode)?;
+        let (k, v) = self.project_keys_and_values(key, value, mode)?;
         Ok([q, k, v])
     }
 
     #[track_caller]
-    fn project_keys_and_values(&self, key: &Tensor, value: &Tensor) -> Result<(Tensor, Tensor)> {
-        Ok((self.projected(1, key, "the keys")?, self.projected(2, value, "the values")?))
+    fn project_keys_and_values(&self, key: &Tensor, value: &Tensor, mode: &mut Mode<'_>) -> Result<(Tensor, Tensor)> {
+        Ok((self.projected(1, key, "the keys", mode)?, self.projected(2, value, "the values", mode)?))
     }
 
     /// One of the three projections.
     #[track_caller]
-    fn projected(&self, i: usize, x: &Tensor, what: &str) -> Result<Tensor> {
-        let part = |all: &Tensor| all.narrow(0, i * self.embed_dim, self.embed_dim);
+    fn projected(&self, i: usize, x: &Tensor, what: &str, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let range = [i * self.embed_dim, self.embed_dim];
+        let bias = self.in_proj_bias.as_ref().map(|all| all.narrow(0, range[0], range[1])).transpose()?;
         let own = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight][i];
-        let weight = match (own, &self.in_proj_weight) {
-            (Some(own), _) => own.value().clone(),
-            (None, Some(all)) => part(all)?,
-            (None, None) => return Err(Error::state(NAME, "the layer has neither in_proj_weight nor three weights")),
+        let Some(weight) = own.as_ref().or(self.in_proj_weight.as_ref()) else {
+            return Err(Error::state(NAME, "the layer has neither in_proj_weight nor three weights"));
         };
-        self.check(x, weight.shape()[1], what)?;
-        let bias = self.in_proj_bias.as_deref().map(part).transpose()?;
-        self.heads.split(&x.linear(&weight, bias.as_ref())?)
+        self.check(x, weight.features()?[1], what)?;
+        // Once for each weight.
+        if own.is_some() || i == 0 {
+            weight.begin_pass(mode)?;
+        }
+        let y = match own {
+            Some(own) => own.linear(x, bias.as_ref(), mode)?,
+            None => weight.linear_part(x, bias.as_ref(), range, mode)?,
+        };
+        self.heads.split(&y)
     }
 
     #[track_caller]
@@ -406,7 +413,7 @@ impl Architecture for MultiHeadAttention {
     #[track_caller]
     fn config(&self) -> Result<LayerConfig> {
         self.out_proj.weight.expect_plain("config")?;
-        let inputs = |weight: &Option<Param>| weight.as_ref().map(|weight| weight.shape()[1]);
+        let inputs = |weight: &Option<Weight>| weight.as_ref().map(|weight| weight.shape()[1]);
         let config = LayerConfig::new().with("embed_dim", self.embed_dim).with("num_heads", self.num_heads());
         let config = config.with("key_dim", inputs(&self.k_proj_weight)).with("value_dim", inputs(&self.v_proj_weight));
         let config = config.with("in_proj_bias", self.in_proj_bias.is_some()).with("bias_kv", self.bias_k.is_some());

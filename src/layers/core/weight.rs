@@ -28,8 +28,11 @@ use crate::tensor::{DType, Tensor};
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Weight {
-    /// A parameter.
+    /// A parameter: of dense layers, `[out, in]`.
     Dense(Param),
+    /// A parameter of a dense layer whose inputs come first, `[in, out]`: so GPT-2's files have it, and `transformers` calls such
+    /// a layer `Conv1D`.
+    InputsFirst(Param),
     /// A weight with an adapter.
     Adapted(Adapted),
 }
@@ -104,22 +107,34 @@ pub trait Adapter: Module + CloneAdapter {
         Err(Error::state("unmerge", format!("what {} does to a weight cannot be undone", self.kind())))
     }
 
-    /// `x · Wᵀ + bias` for the weight `W` that the adapter makes of `base`, `[out, in]`.
+    /// A dense layer with the weight that the adapter makes of `base`: see [`Weight::linear`].
     ///
     /// # Errors
     /// If `x` does not fit.
     #[track_caller]
-    fn linear(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        x.linear(&self.value(&base.value()?)?, bias)
+    fn linear(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let _ = mode;
+        let weight = self.value(&base.value()?)?;
+        x.linear(&if base.is_inputs_first() { weight.t() } else { weight }, bias)
     }
 
-    /// `x · W + bias` for the weight `W` that the adapter makes of `base`, `[in, out]`.
+    /// Some of its outputs: see [`Weight::linear_part`].
     ///
     /// # Errors
-    /// If `x` does not fit.
+    /// If `x` does not fit, or there are no such outputs.
     #[track_caller]
-    fn linear_transposed(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-        x.linear(&self.value(&base.value()?)?.t(), bias)
+    fn linear_part(
+        &self,
+        base: &Weight,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        [first, count]: [usize; 2],
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
+        let _ = mode;
+        let weight = self.value(&base.value()?)?;
+        let weight = if base.is_inputs_first() { weight.t() } else { weight };
+        x.linear(&weight.narrow(0, first, count)?, bias)
     }
 
     /// The rows of what the adapter makes of `base` that `rows` picks out of a matrix with as many.
@@ -170,7 +185,7 @@ impl Weight {
     /// Those of the adapter.
     pub fn begin_pass(&self, mode: &Mode<'_>) -> Result<()> {
         match self {
-            Self::Dense(_) => Ok(()),
+            Self::Dense(_) | Self::InputsFirst(_) => Ok(()),
             Self::Adapted(Adapted { base, adapter }) => adapter.begin_pass(base, mode),
         }
     }
@@ -183,7 +198,7 @@ impl Weight {
     #[track_caller]
     pub fn value(&self) -> Result<Tensor> {
         match self {
-            Self::Dense(param) => Ok(param.value().clone()),
+            Self::Dense(param) | Self::InputsFirst(param) => Ok(param.value().clone()),
             Self::Adapted(Adapted { base, adapter }) => adapter.value(&base.value()?),
         }
     }
@@ -192,7 +207,7 @@ impl Weight {
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         match self {
-            Self::Dense(param) => param.shape(),
+            Self::Dense(param) | Self::InputsFirst(param) => param.shape(),
             Self::Adapted(Adapted { base, .. }) => base.shape(),
         }
     }
@@ -201,7 +216,7 @@ impl Weight {
     #[must_use]
     pub fn dtype(&self) -> DType {
         match self {
-            Self::Dense(param) => param.dtype(),
+            Self::Dense(param) | Self::InputsFirst(param) => param.dtype(),
             Self::Adapted(Adapted { base, .. }) => base.dtype(),
         }
     }
@@ -210,7 +225,7 @@ impl Weight {
     #[must_use]
     pub fn param(&self) -> Option<&Param> {
         match self {
-            Self::Dense(param) => Some(param),
+            Self::Dense(param) | Self::InputsFirst(param) => Some(param),
             Self::Adapted(Adapted { base, .. }) => base.param(),
         }
     }
@@ -219,7 +234,7 @@ impl Weight {
     #[must_use]
     pub fn param_mut(&mut self) -> Option<&mut Param> {
         match self {
-            Self::Dense(param) => Some(param),
+            Self::Dense(param) | Self::InputsFirst(param) => Some(param),
             Self::Adapted(Adapted { base, .. }) => base.param_mut(),
         }
     }
@@ -249,7 +264,7 @@ impl Weight {
     #[must_use]
     pub fn adapter(&self) -> Option<&dyn Adapter> {
         match self {
-            Self::Dense(_) => None,
+            Self::Dense(_) | Self::InputsFirst(_) => None,
             Self::Adapted(Adapted { adapter, .. }) => Some(&**adapter),
         }
     }
@@ -292,11 +307,12 @@ impl Weight {
         Ok(value)
     }
 
-    /// For the configurations of layers, which have no words for adapters.
+    /// For the configurations of layers, which have no words for adapters. Of [`Lora`](crate::layers::Lora), files say what it is.
     #[track_caller]
     pub(crate) fn expect_plain(&self, op: &'static str) -> Result<()> {
         match self.adapter() {
             None => Ok(()),
+            Some(adapter) if adapter.as_module().as_any_ref().is::<crate::layers::Lora>() => Ok(()),
             Some(adapter) => {
                 let message =
                     format!("a weight has an adapter, a {}, of which configurations know nothing", adapter.kind());
@@ -312,7 +328,7 @@ impl Weight {
         let base = base.shared();
         match std::mem::replace(self, base) {
             Self::Adapted(Adapted { adapter, .. }) => Some(adapter),
-            Self::Dense(_) => None,
+            Self::Dense(_) | Self::InputsFirst(_) => None,
         }
     }
 
@@ -320,6 +336,7 @@ impl Weight {
     fn shared(&self) -> Self {
         match self {
             Self::Dense(param) => Self::Dense(param.shared()),
+            Self::InputsFirst(param) => Self::InputsFirst(param.shared()),
             Self::Adapted(Adapted { base, adapter }) => {
                 Self::Adapted(Adapted { base: Box::new(base.shared()), adapter: adapter.clone() })
             }
@@ -358,7 +375,31 @@ impl Weight {
         set
     }
 
-    /// `x · Wᵀ + bias`, for a weight `[out, in]`.
+    /// Whether the inputs of a dense layer with this weight come first: [`InputsFirst`](Self::InputsFirst).
+    #[must_use]
+    pub fn is_inputs_first(&self) -> bool {
+        match self {
+            Self::Dense(_) => false,
+            Self::InputsFirst(_) => true,
+            Self::Adapted(Adapted { base, .. }) => base.is_inputs_first(),
+        }
+    }
+
+    /// The numbers of outputs and inputs of a dense layer with this weight.
+    ///
+    /// # Errors
+    /// If it is no matrix.
+    #[track_caller]
+    pub fn features(&self) -> Result<[usize; 2]> {
+        match *self.shape() {
+            [inputs, outputs] if self.is_inputs_first() => Ok([outputs, inputs]),
+            [outputs, inputs] => Ok([outputs, inputs]),
+            ref shape => Err(Error::shape("weight", format!("a weight of shape {shape:?}, expected a matrix"))),
+        }
+    }
+
+    /// A dense layer: `x · Wᵀ + bias` or, for a weight whose inputs come first, `x · W + bias`. In training, an adapter may draw
+    /// random numbers.
     ///
     /// # Shapes
     /// - `x`: `[.., in]`
@@ -367,22 +408,31 @@ impl Weight {
     /// # Errors
     /// If `x` does not fit.
     #[track_caller]
-    pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>, mode: &mut Mode<'_>) -> Result<Tensor> {
         match self {
             Self::Dense(param) => x.linear(param, bias),
-            Self::Adapted(Adapted { base, adapter }) => adapter.linear(base, x, bias),
+            Self::InputsFirst(param) => x.linear(&param.t(), bias),
+            Self::Adapted(Adapted { base, adapter }) => adapter.linear(base, x, bias, mode),
         }
     }
 
-    /// `x · W + bias`, for a weight `[in, out]`, as GPT-2 has it.
+    /// Some of the outputs of [`linear`](Self::linear), for a weight that holds several projections: from output `first` on,
+    /// `count` of them. `bias` is for these alone.
     ///
     /// # Errors
-    /// If `x` does not fit.
+    /// If `x` does not fit, or there are no such outputs.
     #[track_caller]
-    pub fn linear_transposed(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    pub fn linear_part(
+        &self,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        [first, count]: [usize; 2],
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
         match self {
-            Self::Dense(param) => x.linear(&param.t(), bias),
-            Self::Adapted(Adapted { base, adapter }) => adapter.linear_transposed(base, x, bias),
+            Self::Dense(param) => x.linear(&param.narrow(0, first, count)?, bias),
+            Self::InputsFirst(param) => x.linear(&param.narrow(1, first, count)?.t(), bias),
+            Self::Adapted(Adapted { base, adapter }) => adapter.linear_part(base, x, bias, [first, count], mode),
         }
     }
 
@@ -393,7 +443,7 @@ impl Weight {
     #[track_caller]
     pub fn look_up(&self, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         match self {
-            Self::Dense(param) => rows(param),
+            Self::Dense(param) | Self::InputsFirst(param) => rows(param),
             Self::Adapted(Adapted { base, adapter }) => adapter.look_up(base, rows),
         }
     }
@@ -408,7 +458,7 @@ impl From<Param> for Weight {
 impl Module for Weight {
     fn visit(&self, visitor: &mut Visitor<'_>) {
         match self {
-            Self::Dense(param) => param.visit(visitor),
+            Self::Dense(param) | Self::InputsFirst(param) => param.visit(visitor),
             Self::Adapted(Adapted { base, adapter }) => {
                 (**base).visit(visitor);
                 visitor.module(adapter.as_module());
@@ -418,7 +468,7 @@ impl Module for Weight {
 
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         match self {
-            Self::Dense(param) => param.visit_mut(visitor),
+            Self::Dense(param) | Self::InputsFirst(param) => param.visit_mut(visitor),
             Self::Adapted(Adapted { base, adapter }) => {
                 (**base).visit_mut(visitor);
                 visitor.module((**adapter).as_module_mut());
@@ -434,7 +484,7 @@ impl Module for Weight {
 impl fmt::Debug for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dense(param) => param.fmt(f),
+            Self::Dense(param) | Self::InputsFirst(param) => param.fmt(f),
             Self::Adapted(adapted) => adapted.fmt(f),
         }
     }

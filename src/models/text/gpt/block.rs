@@ -1,10 +1,11 @@
 //! One block of a GPT: attention, then a feed-forward part, each behind a normalisation and beside a residual path.
 
 use super::config::GptConfig;
-use super::projection::Projection;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
-use crate::layers::{Activation, AttentionHeads, Dropout, KvCache, Layer, LayerExt, LayerNorm, Mode};
+use crate::layers::{
+    Activation, AttentionHeads, Dropout, Init, KvCache, Layer, LayerExt, LayerNorm, Linear, Mode, Param, Weight,
+};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -68,13 +69,21 @@ fn residual_std(config: &GptConfig) -> f64 {
     INITIAL_STD / (2.0 * config.num_layers as f64).sqrt()
 }
 
+/// A dense layer in the layout of GPT-2's files, with weights of this standard deviation and a bias of zeros.
+#[track_caller]
+fn projection(inputs: usize, outputs: usize, std: f64, rng: &mut Rng) -> Result<Linear> {
+    let weight = Init::Normal { mean: 0.0, std }.tensor(&[inputs, outputs], rng)?;
+    let bias = Param::new(Tensor::zeros([outputs])?)?;
+    Ok(Linear { weight: Weight::InputsFirst(Param::new(weight)?), bias: Some(bias) })
+}
+
 /// Causal self-attention with several heads.
 #[derive(Debug, Clone)]
 pub struct Attention {
     /// Queries, keys and values, one behind the other: `hidden → 3 · hidden`.
-    pub c_attn: Projection,
+    pub c_attn: Linear,
     /// From all heads back to one vector.
-    pub c_proj: Projection,
+    pub c_proj: Linear,
     heads: AttentionHeads,
     dropout: Dropout,
 }
@@ -94,8 +103,8 @@ impl Attention {
             heads = heads.scale(1.0 / (root * block))?;
         }
         Ok(Self {
-            c_attn: Projection::new(width, 3 * width, INITIAL_STD, rng)?,
-            c_proj: Projection::new(width, width, residual_std(config), rng)?,
+            c_attn: projection(width, 3 * width, INITIAL_STD, rng)?,
+            c_proj: projection(width, width, residual_std(config), rng)?,
             heads,
             dropout: Dropout::new(config.dropout)?,
         })
@@ -129,9 +138,9 @@ impl Attention {
 #[derive(Debug, Clone)]
 pub struct FeedForward {
     /// `hidden → intermediate`.
-    pub c_fc: Projection,
+    pub c_fc: Linear,
     /// `intermediate → hidden`.
-    pub c_proj: Projection,
+    pub c_proj: Linear,
     activation: Activation,
     dropout: Dropout,
 }
@@ -143,8 +152,8 @@ impl FeedForward {
     fn new(config: &GptConfig, rng: &mut Rng) -> Result<Self> {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         Ok(Self {
-            c_fc: Projection::new(width, inner, INITIAL_STD, rng)?,
-            c_proj: Projection::new(inner, width, residual_std(config), rng)?,
+            c_fc: projection(width, inner, INITIAL_STD, rng)?,
+            c_proj: projection(inner, width, residual_std(config), rng)?,
             activation: config.activation,
             dropout: Dropout::new(config.dropout)?,
         })

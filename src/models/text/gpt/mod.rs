@@ -4,13 +4,11 @@ mod block;
 mod config;
 mod decode;
 mod inputs;
-mod projection;
 
 pub use block::{Attention, Block, FeedForward};
 pub use config::GptConfig;
 pub use decode::GptState;
 pub use inputs::GptInputs;
-pub use projection::Projection;
 
 use block::{INITIAL_STD, Masked, Past};
 
@@ -191,7 +189,7 @@ impl Gpt {
     fn head(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.lm_head {
             Some(head) => head.at("lm_head", x, mode),
-            None => self.transformer.wte.weight.linear(x, None),
+            None => self.transformer.wte.weight.linear(x, None, mode),
         }
     }
 }

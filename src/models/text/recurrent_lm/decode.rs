@@ -80,7 +80,7 @@ impl RecurrentLm {
         let n = check_next(NAME, "token", ids, before, None)?;
         let absent: Vec<usize> =
             before.padding.iter().map(|padding| padding.saturating_sub(before.len).min(n)).collect();
-        let run = RunOptions { state: before.state.as_ref(), lengths: None };
+        let run = RunOptions { state: before.state.as_ref(), ..RunOptions::new() };
         let (hidden, state) = match absent.iter().any(|absent| *absent > 0) {
             true => self.advance_padded(ids, &absent, run)?,
             false => self.hidden(ids, run, &mut Mode::eval().called_at(Location::caller()))?,
@@ -103,7 +103,7 @@ impl RecurrentLm {
         let left = ids.reshape([rows * n])?.index_select(0, &moved(&|i, absent| (i + absent).min(n - 1))?)?;
         // A row needs a step. One of which nothing is there takes its old state back afterwards.
         let lengths: Vec<usize> = absent.iter().map(|absent| (n - absent).max(1)).collect();
-        let run = RunOptions { lengths: Some(&lengths), ..run };
+        let run = run.lengths(&lengths);
         let (hidden, next) =
             self.hidden(&left.reshape([rows, n])?, run, &mut Mode::eval().called_at(Location::caller()))?;
         let width = self.config.hidden_size;

@@ -124,8 +124,8 @@ impl RecurrentLm {
     /// From outputs of the recurrent layers `[.., hidden]` to logits.
     #[track_caller]
     fn logits(&self, hidden: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        mode.call("head", &self.head, |Head { weight, bias }, _| {
-            weight.as_ref().unwrap_or(&self.embedding.weight).linear(hidden, Some(bias))
+        mode.call("head", &self.head, |Head { weight, bias }, mode| {
+            weight.as_ref().unwrap_or(&self.embedding.weight).linear(hidden, Some(bias), mode)
         })
     }
 }

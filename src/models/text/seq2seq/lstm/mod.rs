@@ -112,7 +112,7 @@ impl Seq2SeqLstm {
     fn read_sequences(&self, sources: &Sequences, mode: &mut Mode<'_>) -> Result<Memory> {
         let x = self.source_embedding.at("source_embedding", &sources.ids, mode)?;
         let x = self.dropout.at("dropout", &x, mode)?;
-        let run = RunOptions { lengths: sources.lengths.as_deref(), ..Default::default() };
+        let run = RunOptions { lengths: sources.lengths.as_deref(), ..RunOptions::new() };
         let read = mode.call("encoder", &self.encoder, |encoder, mode| encoder.run(&x, run, mode))?;
         let present = match sources.padding()? {
             Some(padding) => Some(padding.logical_not()?.unsqueeze(1)?),
@@ -131,7 +131,7 @@ impl Seq2SeqLstm {
     fn write(&self, target: &Tensor, state: &RecurrentState, mode: &mut Mode<'_>) -> Result<(Tensor, RecurrentState)> {
         let y = self.target_embedding.at("target_embedding", target, mode)?;
         let y = self.dropout.at("dropout", &y, mode)?;
-        let run = RunOptions { state: Some(state), ..Default::default() };
+        let run = RunOptions::new().state(state);
         let written = mode.call("decoder", &self.decoder, |decoder, mode| decoder.run(&y, run, mode))?;
         Ok((written.output, written.state))
     }

@@ -90,7 +90,7 @@ impl Seq2SeqTransformer {
     fn logits(&self, hidden: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         match &self.head {
             Some(head) => head.at("head", hidden, mode),
-            None => self.target_embedding.tokens.weight.linear(hidden, None),
+            None => self.target_embedding.tokens.weight.linear(hidden, None, mode),
         }
     }
 }
