@@ -113,6 +113,16 @@ impl Cursor {
         Some(Ok(Pick { rows, rng }))
     }
 
+    /// Where it is, for [`seek`](Self::seek).
+    pub(crate) fn position(&self) -> usize {
+        self.next
+    }
+
+    /// Goes back to where it was.
+    pub(crate) fn seek(&mut self, position: usize) {
+        self.next = position.min(self.end);
+    }
+
     /// How many batches are left.
     pub(crate) fn left(&self) -> usize {
         if self.error.is_some() { 1 } else { (self.end - self.next).div_ceil(self.size) }

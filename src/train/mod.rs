@@ -25,4 +25,4 @@ pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
 pub use history::{Ended, Epoch, History, StepReport};
 pub use stop::StopHandle;
 pub use task::{Objective, Supervised, Task};
-pub use trainer::{Evaluation, Trainer, predict};
+pub use trainer::{Evaluation, Trainer, TrainerOptions, predict};

@@ -1,6 +1,8 @@
 //! From data to a trained model: tables, texts, preprocessing, metrics, the `Trainer`.
 
 mod callbacks;
+mod closure;
+mod config;
 mod data;
 mod images;
 mod language_data;

@@ -45,6 +45,7 @@ enum Run {
     Once,
     /// They are run again during the backward pass, when nobody listens.
     FirstOfTwo,
+    /// On what they have seen before.
     Again,
 }
 
@@ -192,7 +193,7 @@ impl<'a> Mode<'a> {
     ///
     /// impl Tagger {
     ///     fn tag(&self, x: &Tensor, lengths: &[usize], mode: &mut Mode) -> Result<Tensor> {
-    ///         let options = RunOptions { lengths: Some(lengths), ..Default::default() };
+    ///         let options = RunOptions::new().lengths(lengths);
     ///         let read = mode.call("lstm", &self.lstm, |lstm, mode| lstm.run(x, options, mode))?;
     ///         self.head.at("head", &read.output, mode)
     ///     }
@@ -319,6 +320,13 @@ impl<'a> Mode<'a> {
     #[must_use]
     pub(crate) fn called_at(mut self, origin: &'static Location<'static>) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// The same for a pass on examples that the layers have seen already, from the same place.
+    #[must_use]
+    pub(crate) fn repeated(mut self) -> Self {
+        self.run = Run::Again;
         self
     }
 

@@ -1,6 +1,9 @@
 //! Trainers: their options. [`run`] has the loop.
 
+mod averages;
 mod evaluation;
+mod options;
+mod repeat;
 mod resume;
 mod run;
 mod subject;
@@ -10,6 +13,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 pub use evaluation::{Evaluation, predict};
+pub use options::TrainerOptions;
 
 use super::callback::{self, Callback, Callbacks, Checkpoints, Constrain, Place, Progress, Scheduled};
 use super::early_stopping::EarlyStopping;
@@ -121,26 +125,15 @@ pub struct Trainer<'d, T = Supervised, B = (Tensor, Tensor)> {
 /// A trainer without the types of its task.
 struct Core {
     optimizer: Box<dyn Optimizer>,
-    options: Options,
+    options: TrainerOptions,
+    /// Intervals of functions that are called after numbers of steps.
+    intervals: Vec<u64>,
     metrics: Vec<(String, Box<dyn Metric>)>,
     penalties: Vec<Box<dyn Penalty>>,
     callbacks: Callbacks,
     checkpoints: Option<CheckpointFolder>,
     metadata: Metadata,
     resume: Option<PathBuf>,
-}
-
-/// Sizes and numbers.
-struct Options {
-    epochs: Option<usize>,
-    max_steps: Option<u64>,
-    batch_size: usize,
-    accumulate: usize,
-    drop_last: bool,
-    evaluate_every: Option<u64>,
-    checkpoint_every: Option<u64>,
-    /// Intervals of functions that are called after numbers of steps.
-    intervals: Vec<u64>,
 }
 
 impl<T, B> fmt::Debug for Trainer<'_, T, B> {
@@ -167,19 +160,10 @@ impl Trainer<'_> {
 
 impl Core {
     fn new(optimizer: Box<dyn Optimizer>) -> Self {
-        let options = Options {
-            epochs: None,
-            max_steps: None,
-            batch_size: 32,
-            accumulate: 1,
-            drop_last: false,
-            evaluate_every: None,
-            checkpoint_every: None,
-            intervals: Vec::new(),
-        };
         Self {
             optimizer,
-            options,
+            options: TrainerOptions::default(),
+            intervals: Vec::new(),
             metrics: Vec::new(),
             penalties: Vec::new(),
             callbacks: Callbacks::new(),
@@ -199,6 +183,14 @@ impl<T, B> Trainer<'_, T, B> {
 }
 
 impl<'d, T, B> Trainer<'d, T, B> {
+    /// Other sizes and numbers, all at once: [`epochs`](Self::epochs), [`max_steps`](Self::max_steps),
+    /// [`batch_size`](Self::batch_size) and so on.
+    #[must_use]
+    pub fn with_options(mut self, options: TrainerOptions) -> Self {
+        self.core.options = options;
+        self
+    }
+
     /// How often all training data are gone through, at the most. Default 10; without an end, if
     /// [`max_steps`](Self::max_steps) sets one.
     #[must_use]
@@ -249,6 +241,34 @@ impl<'d, T, B> Trainer<'d, T, B> {
     #[must_use]
     pub fn evaluate_every(mut self, steps: u64) -> Self {
         self.core.options.evaluate_every = Some(steps);
+        self
+    }
+
+    /// Measures the model with the averages that an [`Averaged`](crate::optimizers::Averaged) optimizer keeps: in validation, for
+    /// early stopping and for callbacks at the end of an epoch, in the parameters of checkpoints, and in the model that
+    /// [`fit`](Self::fit) leaves. Training goes on with the parameters themselves, which [`resume`](Self::resume) finds in the
+    /// optimizer's state.
+    ///
+    /// ```
+    /// use demotic::optimizers::Averaged;
+    /// use demotic::prelude::*;
+    ///
+    /// # let mut rng = Rng::seed(0);
+    /// # let x = Tensor::normal([40, 3], 0.0, 1.0, &mut rng)?;
+    /// # let (train, validation) = TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?.split(0.8, &mut rng)?;
+    /// # let mut model = Linear::new(3, 1, &mut rng)?;
+    /// let mut trainer = Trainer::new(losses::mse, Averaged::ema(Sgd::new(0.05), 0.9))
+    ///     .epochs(30)
+    ///     .validation(&validation)
+    ///     .evaluate_averages();
+    /// let history = trainer.fit(&mut model, &train, &mut rng)?;
+    /// let loss = history.last().unwrap().validation_loss.unwrap();
+    /// assert_eq!(trainer.evaluate(&model, &validation)?.loss, loss);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn evaluate_averages(mut self) -> Self {
+        self.core.options.evaluate_averages = true;
         self
     }
 
@@ -333,7 +353,7 @@ impl<'d, T, B> Trainer<'d, T, B> {
         steps: u64,
         function: impl FnMut(&StepReport, &M) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Self {
-        self.core.options.intervals.push(steps);
+        self.core.intervals.push(steps);
         self.callback(callback::every(steps, function))
     }
 

@@ -1,20 +1,22 @@
 //! The loop.
 
+use super::options::zero;
+use super::repeat::Repeat;
 use super::subject::{Subject, TRAINING, Tasked, Trained};
-use super::{Core, Examples, Options, Trainer};
+use super::{Core, Examples, Trainer};
 use crate::autograd::Gradients;
 use crate::data::Cursor;
 use crate::error::{Error, ErrorKind, Here, Result};
 use crate::layers::Module;
 use crate::rng::Rng;
-use crate::train::callback::{Plan, Run};
+use crate::train::callback::Run;
 use crate::train::diagnosis;
 use crate::train::history::{Ended, Epoch, History, is_due};
 use crate::train::mean::Mean;
 use crate::train::task::{LOSS, Task};
 
 /// What is called, in errors.
-const PENALTY: &str = "a penalty of the Trainer";
+pub(super) const PENALTY: &str = "a penalty of the Trainer";
 
 /// Where a run is in its data.
 #[derive(Default)]
@@ -23,6 +25,36 @@ pub(super) struct Position {
     pub(super) batch: usize,
     /// The generator that shuffled the epoch, before it did; `None` before it has begun.
     pub(super) order: Option<Rng>,
+}
+
+/// The mean of losses and of their gradients.
+#[derive(Default)]
+pub(super) struct Sum {
+    pub(super) loss: Mean,
+    /// The gradients, in units of the weight of the first loss.
+    grads: Option<(Gradients, f64)>,
+    count: usize,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, loss: f64, grads: Gradients, weight: f64) -> Result<()> {
+        self.loss.add(loss, weight);
+        self.count += 1;
+        match &mut self.grads {
+            Some((sum, first)) => sum.accumulate_scaled(grads, weight / *first)?,
+            None => self.grads = Some((grads, weight)),
+        }
+        Ok(())
+    }
+
+    /// Nothing, if nothing was added.
+    pub(super) fn mean(self) -> Option<(f64, Gradients)> {
+        let (mut grads, first) = self.grads?;
+        if self.count > 1 {
+            grads.scale(first / self.loss.weight);
+        }
+        Some((self.loss.value(), grads))
+    }
 }
 
 /// One step of the optimizer.
@@ -56,7 +88,7 @@ impl<T, B: Send> Trainer<'_, T, B> {
 impl Core {
     #[track_caller]
     fn fit(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
-        self.options.check(subject.examples())?;
+        self.check(subject.examples())?;
         let plan = self.options.plan(subject.examples());
         self.callbacks.run = Run::new(self.callbacks.run.stop_handle.clone(), plan);
         self.add_checkpoints();
@@ -67,11 +99,25 @@ impl Core {
     }
 
     #[track_caller]
+    fn check(&mut self, examples: usize) -> Result<()> {
+        self.options.check_numbers()?;
+        if self.intervals.contains(&0) {
+            return zero("an interval of steps");
+        }
+        if examples == 0 {
+            return Err(Error::argument("fit", "there are no training data"));
+        }
+        self.check_averages()
+    }
+
+    #[track_caller]
     fn run(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
         let mut position = match self.resume.take() {
             Some(path) => self.restore(&path, subject, rng)?,
             None => Position::default(),
         };
+        // An earlier run, or a checkpoint, may have left the averages in the model.
+        self.swap_out(subject)?;
         let (epochs, max_steps) = self.options.limits();
         self.callbacks.tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.fit_begin(run))?;
         let mut ended = None;
@@ -85,6 +131,8 @@ impl Core {
                 break;
             }
         }
+        // Before the end, at which early stopping puts the best ones in their place.
+        self.swap_in(subject)?;
         let ended = ended.unwrap_or(Ended::Finished);
         let is_between = ended == Ended::Interrupted && position.batch > 0;
         let left = is_between.then_some((self.callbacks.run.epoch, self.callbacks.run.step));
@@ -192,8 +240,9 @@ impl Core {
         rng: &mut Rng,
     ) -> Result<Step> {
         let mut step = Step::default();
-        // The gradients, in units of the weight of the first batch.
-        let mut sum: Option<(Gradients, f64)> = None;
+        let mut sum = Sum::default();
+        let from = batches.position();
+        let before = self.optimizer.closure().is_some().then(|| rng.clone());
         for _ in 0..self.options.accumulate {
             let Some(pick) = batches.next() else { break };
             let pick = pick.within(TRAINING)?;
@@ -224,18 +273,19 @@ impl Core {
                 self.check_own_steps()?;
                 return Ok(step);
             }
-            let grads = loss.backward().within(LOSS)?;
-            match &mut sum {
-                Some((sum, first)) => sum.accumulate_scaled(grads, weight / *first)?,
-                None => sum = Some((grads, weight)),
-            }
+            sum.add(value, loss.backward().within(LOSS)?, weight)?;
         }
-        let Some((mut grads, first)) = sum else { return Ok(step) };
-        if self.options.accumulate > 1 {
-            grads.scale(first / step.loss.weight);
-        }
+        let Some((loss, mut grads)) = sum.mean() else { return Ok(step) };
         self.callbacks.tell_gradients(subject.model(), &mut *self.optimizer, &mut grads)?;
-        self.optimizer.step(subject.model(), &grads).within("the optimizer of the Trainer")?;
+        match (self.optimizer.closure(), before) {
+            (Some(closure), Some(rng)) => {
+                let (penalties, count) = (&*self.penalties, step.batches);
+                let first = Some((loss, grads));
+                closure.step_on(&mut Repeat { subject, penalties, batches, from, count, rng, first }).map(drop)
+            }
+            _ => self.optimizer.step(subject.model(), &grads),
+        }
+        .within("the optimizer of the Trainer")?;
         Ok(step)
     }
 
@@ -253,6 +303,11 @@ impl Core {
     /// Measures the model after a number of steps.
     #[track_caller]
     fn validate(&mut self, subject: &mut dyn Subject) -> Result<()> {
+        self.with_averages(subject, &mut |core, subject| core.validate_here(subject))
+    }
+
+    #[track_caller]
+    fn validate_here(&mut self, subject: &mut dyn Subject) -> Result<()> {
         let record = self.measured(self.callbacks.run.recent_loss, subject)?;
         self.callbacks
             .tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.validation(run, &record))?;
@@ -264,6 +319,11 @@ impl Core {
     /// Measures the model at the end of an epoch.
     #[track_caller]
     fn end_epoch(&mut self, subject: &mut dyn Subject) -> Result<()> {
+        self.with_averages(subject, &mut |core, subject| core.end_epoch_here(subject))
+    }
+
+    #[track_caller]
+    fn end_epoch_here(&mut self, subject: &mut dyn Subject) -> Result<()> {
         let run = &self.callbacks.run;
         let record = match run.history.evaluations.last() {
             // Measured at this very step.
@@ -313,11 +373,16 @@ impl Core {
         subject: &mut dyn Subject,
         rng: &Rng,
     ) -> Result<()> {
-        for folder in folders {
-            let checkpoint = self.checkpoint(position, seconds, subject, rng)?;
-            self.callbacks.run.saved = Some(folder.save(self.callbacks.run.step, &checkpoint)?);
+        if folders.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.with_averages(subject, &mut |core, subject| {
+            for folder in &folders {
+                let checkpoint = core.checkpoint(position, seconds, subject, rng)?;
+                core.callbacks.run.saved = Some(folder.save(core.callbacks.run.step, &checkpoint)?);
+            }
+            Ok(())
+        })
     }
 
     /// An error of numbers in a step, with what is wrong with the data that it was made on.
@@ -335,45 +400,5 @@ impl Core {
             }
         }
         e
-    }
-}
-
-impl Options {
-    #[track_caller]
-    fn check(&self, examples: usize) -> Result<()> {
-        let zero = |what: &str| Err(Error::argument("fit", format!("{what} is 0, expected at least 1")));
-        if self.epochs == Some(0) {
-            return zero("the number of epochs");
-        }
-        if self.max_steps == Some(0) {
-            return zero("the number of steps");
-        }
-        if self.accumulate == 0 {
-            return zero("the number of batches to accumulate");
-        }
-        let intervals = [self.evaluate_every, self.checkpoint_every].into_iter().flatten();
-        if intervals.chain(self.intervals.iter().copied()).any(|every| every == 0) {
-            return zero("an interval of steps");
-        }
-        if examples == 0 {
-            return Err(Error::argument("fit", "there are no training data"));
-        }
-        Ok(())
-    }
-
-    /// The last epoch and the last step.
-    fn limits(&self) -> (usize, u64) {
-        let default = if self.max_steps.is_some() { usize::MAX } else { 10 };
-        (self.epochs.unwrap_or(default), self.max_steps.unwrap_or(u64::MAX))
-    }
-
-    /// How far the run goes if nothing stops it early.
-    fn plan(&self, examples: usize) -> Plan {
-        let size = self.batch_size.max(1);
-        let batches = if self.drop_last { examples / size } else { examples.div_ceil(size) };
-        let (epochs, max_steps) = self.limits();
-        let steps = (batches.div_ceil(self.accumulate) as u64).saturating_mul(epochs as u64).min(max_steps);
-        let by_steps = self.max_steps.is_some() || self.evaluate_every.is_some();
-        Plan { epochs, steps, by_steps, evaluates_steps: self.evaluate_every.is_some() }
     }
 }

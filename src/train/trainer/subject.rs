@@ -16,6 +16,8 @@ pub(super) trait Subject {
     fn examples(&self) -> usize;
     /// The objective of a batch, and whether the task has made the step itself.
     fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)>;
+    /// The objective of a batch that the model has seen already, at another place.
+    fn again(&mut self, pick: &Pick<'_>, rng: &mut Rng) -> Result<Objective>;
     fn model(&mut self) -> &mut dyn Model;
     fn parts(&mut self) -> (&mut dyn Model, &mut dyn Remembers);
     fn trained_on(&self) -> Box<dyn Measurable + '_>;
@@ -65,6 +67,11 @@ impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
             Some(objective) => Ok((objective, true)),
             None => Ok((self.task.0.objective(self.model, &batch, &mut Mode::train(rng))?, false)),
         }
+    }
+
+    fn again(&mut self, pick: &Pick<'_>, rng: &mut Rng) -> Result<Objective> {
+        let batch = pick.of(self.train).within(TRAINING)?;
+        self.task.0.objective(self.model, &batch, &mut Mode::train(rng).repeated())
     }
 
     fn model(&mut self) -> &mut dyn Model {
