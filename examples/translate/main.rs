@@ -7,6 +7,7 @@ mod options;
 
 use std::time::Instant;
 
+use demotic::layers::Architecture;
 use demotic::models::{
     BeamSearch, GenerateOptions, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqTokens, Seq2SeqTransformer,
     Seq2SeqTransformerConfig,

@@ -45,7 +45,7 @@ pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor])
     let first_order = |x: &[Tensor]| {
         let output = weighted_sum(&f(x)?)?;
         let inputs: Vec<&Tensor> = x.iter().collect();
-        let options = GradOptions { create_graph: true, allow_unused: true, ..Default::default() };
+        let options = GradOptions::new().create_graph(true).allow_unused(true);
         let mut total = Tensor::scalar(0.0).to_dtype(DType::F64);
         for (i, grad) in grad(&[&output], &inputs, options)?.iter().enumerate() {
             total = total.add(&(weighted_sum(grad)? * (1.0 + 0.37 * i as f64)))?;
@@ -70,7 +70,7 @@ fn check(op: &'static str, f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Te
     let output = f(&points)?;
     let analytic = if output.is_tracked() {
         let refs: Vec<&Tensor> = points.iter().collect();
-        grad(&[&output], &refs, GradOptions { allow_unused: true, ..Default::default() })?
+        grad(&[&output], &refs, GradOptions::new().allow_unused(true))?
     } else {
         points.iter().map(Tensor::zeros_like).collect()
     };

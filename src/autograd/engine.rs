@@ -288,6 +288,7 @@ pub(crate) fn add_to(sum: &mut Tensor, term: &Tensor) -> Result<()> {
 
 /// Options of [`grad`].
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct GradOptions {
     /// Record the computation of the gradients, so that they can be differentiated themselves.
     pub create_graph: bool,
@@ -297,6 +298,42 @@ pub struct GradOptions {
     pub allow_unused: bool,
     /// The gradients of the outputs. Without them, every output must be a single number, and its gradient is 1.
     pub grad_outputs: Option<Vec<Tensor>>,
+}
+
+impl GradOptions {
+    /// The gradients alone, of graphs that are freed, and errors for inputs without an influence.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`create_graph`](field@Self::create_graph).
+    #[must_use]
+    pub fn create_graph(mut self, create: bool) -> Self {
+        self.create_graph = create;
+        self
+    }
+
+    /// Sets [`retain_graph`](field@Self::retain_graph).
+    #[must_use]
+    pub fn retain_graph(mut self, retain: bool) -> Self {
+        self.retain_graph = retain;
+        self
+    }
+
+    /// Sets [`allow_unused`](field@Self::allow_unused).
+    #[must_use]
+    pub fn allow_unused(mut self, allow: bool) -> Self {
+        self.allow_unused = allow;
+        self
+    }
+
+    /// Sets [`grad_outputs`](field@Self::grad_outputs).
+    #[must_use]
+    pub fn grad_outputs(mut self, grads: Vec<Tensor>) -> Self {
+        self.grad_outputs = Some(grads);
+        self
+    }
 }
 
 /// The gradients of the (weighted) sum of `outputs` with respect to `inputs`, which may be any tracked tensors, not
@@ -313,7 +350,7 @@ pub struct GradOptions {
 ///
 /// let x = tensor![2.0].tracked()?;
 /// let y = x.powf(3.0).sum();
-/// let first = grad(&[&y], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+/// let first = grad(&[&y], &[&x], GradOptions::new().create_graph(true))?;
 /// let second = grad(&[&first[0].sum()], &[&x], GradOptions::default())?;
 /// assert_eq!(second[0].item()?, 12.0);
 /// # Ok::<(), demotic::Error>(())

@@ -49,7 +49,7 @@ pub use embedding_bag::{BagMode, EmbeddingBag};
 pub use group_norm::{GroupNorm, LocalResponseNorm};
 pub use kv_cache::KvCache;
 pub use linear::Linear;
-pub use lora::{Lora, LoraExt};
+pub use lora::{Lora, LoraExt, LoraOptions};
 pub use noise::{AlphaDropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout, GaussianNoise, StochasticDepth};
 pub use norm::{LayerNorm, RmsNorm};
 pub use padding::{
@@ -78,5 +78,6 @@ pub use weight_norm::{SpectralNorm, WeightNorm};
 
 pub(crate) use self::core::{Count, check_memory, inside, matches};
 pub(crate) use convolution::conv_norm;
+pub(crate) use lora::{add_loras, loras, set_loras};
 pub(crate) use recurrent::Stack;
 pub(crate) use transformer::{layer_parameters, layer_tensors};

@@ -48,7 +48,7 @@ fn penalties_and_their_gradients() {
 fn penalties_are_differentiable_twice_and_scale_with_what_follows() {
     let model = dense();
     let gradient = |x: &Tensor| {
-        let options = GradOptions { create_graph: true, ..Default::default() };
+        let options = GradOptions::new().create_graph(true);
         let value = (ElasticNet::new(0.5, 2.0).on("weight").penalty(&model).unwrap() * 3.0).square();
         grad(&[&value], &[x], options).unwrap().remove(0)
     };

@@ -302,6 +302,7 @@ impl BatchOptions {
 
 /// Texts as tensors.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TokenBatch {
     /// `[texts, length]`, `I64`.
     pub ids: Tensor,

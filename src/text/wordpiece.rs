@@ -65,6 +65,7 @@ pub(super) struct Saved {
 
 /// Two texts as one sequence; see [`WordPieceTokenizer::encode_pair`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PairEncoding {
     /// The ids of `[CLS] first [SEP] second [SEP]`.
     pub ids: Vec<i64>,

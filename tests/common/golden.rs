@@ -391,7 +391,7 @@ impl Run<'_> {
         // Where a gradient cannot be differentiated again, asking for its graph is an error.
         let once = case.attr_or("once", false);
         for (kind, create_graph) in [(" with a graph", true), ("", false)].into_iter().filter(|run| !(once && run.1)) {
-            let options = GradOptions { create_graph, grad_outputs: Some(ups.clone()), ..Default::default() };
+            let options = GradOptions::new().create_graph(create_graph).grad_outputs(ups.clone());
             let grads = autograd::grad(&outputs, &leaves, options)?;
             let wanted = wanted.iter().enumerate().filter_map(|(i, want)| Some((i, (*want)?)));
             for ((i, want), grad) in wanted.zip(&grads) {

@@ -57,7 +57,7 @@ fn second(op: &str, case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
         }
     }
     let y = function(op, &x, &w, None, &options(case))?;
-    let options = GradOptions { create_graph: true, ..Default::default() };
+    let options = GradOptions::new().create_graph(true);
     grad(&[&y.mul(&inputs[2])?.sum()], &[&x, &w], options)
 }
 

@@ -46,10 +46,11 @@ type Run<L> = fn(&L, &Tensor, RunOptions<'_>, &mut Mode<'_>) -> Result<Recurrent
 fn layer<L: Layer>(case: &Case, inputs: &mut [Tensor], mut layer: L, run: Run<L>) -> Result<Vec<Tensor>> {
     let (x, state) = prepare(case, inputs, &mut layer)?;
     let lengths: Option<Vec<usize>> = case.attr("lengths");
-    let options = RunOptions { state: state.as_ref(), lengths: lengths.as_deref() };
+    let mut options = RunOptions::new();
+    (options.state, options.lengths) = (state.as_ref(), lengths.as_deref());
     let mut rng = Rng::seed(0);
     let mut mode = if case.attr("train") { Mode::train(&mut rng) } else { Mode::eval() };
-    let RecurrentOutput { output, state: last } = run(&layer, &x, options, &mut mode)?;
+    let RecurrentOutput { output, state: last, .. } = run(&layer, &x, options, &mut mode)?;
     if options.state.is_none() && options.lengths.is_none() {
         let same = layer.forward(&x, &mut mode)?;
         assert_eq!(same.to_f64_vec(), output.to_f64_vec(), "{}", case.id);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use demotic::layers::{Hooks, Place, checkpointed, on_output};
+use demotic::layers::{Hooks, Place, Summary, on_output};
 use demotic::models::{Gpt, GptConfig, Mlp};
 use demotic::prelude::*;
 use demotic::profile;

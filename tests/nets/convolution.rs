@@ -1,5 +1,6 @@
 //! Convolutions: what is wrong with their inputs, files, adapters, narrow types and single examples.
 
+use demotic::layers::Adapter;
 use demotic::models::{ResNet, ResNetConfig};
 use demotic::prelude::*;
 

@@ -60,7 +60,7 @@ fn a_batch_in_which_nothing_counts_has_no_gradient() -> Result<()> {
                 assert_eq!(loss.count(&target), 0.0, "{name} {reduction:?}");
                 let first = value.sum().backward_retain()?;
                 assert!(zeros_only(first.wrt(&x)?), "{name} {reduction:?}");
-                let options = GradOptions { create_graph: true, ..GradOptions::default() };
+                let options = GradOptions::new().create_graph(true);
                 let slope = grad(&[&loss.loss(&x, &target)?.sum()], &[&x], options)?;
                 assert!(zeros_only(&slope[0]), "{name} {reduction:?}: second order");
             }

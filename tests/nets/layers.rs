@@ -1,6 +1,6 @@
 //! Models as values: names, freezing, cloning, sharing, dropout, initial values, summaries, and errors.
 
-use demotic::layers::{Gain, checkpointed, share};
+use demotic::layers::{Summary, share};
 use demotic::prelude::*;
 
 #[derive(Clone)]

@@ -95,7 +95,8 @@ fn a_long_text_is_learnt_piece_by_piece() -> Result<()> {
     for _epoch in 0..12 {
         let mut state: Option<RecurrentState> = None;
         for at in (0..240).step_by(20) {
-            let options = RunOptions { state: state.as_ref(), ..Default::default() };
+            let mut options = RunOptions::new();
+            options.state = state.as_ref();
             let (logits, next) = model.run(&text.narrow(1, at, 20)?, options, &mut Mode::train(&mut rng))?;
             let target = text.narrow(1, at + 1, 20)?.reshape([20])?;
             let loss = losses::cross_entropy(&logits.reshape([20, 4])?, &target)?;

@@ -144,7 +144,7 @@ fn gradient_penalties_go_through_checkpointed_layers() -> Result<()> {
             };
         }
         let score = head.forward(&y, &mut Mode::eval())?.sum();
-        let slope = grad(&[&score], &[&x], GradOptions { create_graph: true, ..Default::default() })?.remove(0);
+        let slope = grad(&[&score], &[&x], GradOptions::new().create_graph(true))?.remove(0);
         let penalty = (slope.norm_dims(2.0, &[1], false)? - 1.0).square().mean();
         penalty.add(&score)?.backward()
     };
@@ -174,7 +174,7 @@ fn parameters_of_a_checkpointed_model_are_found_by_grad() -> Result<()> {
             }
         }));
         let params: Vec<&Tensor> = params.iter().collect();
-        let options = || GradOptions { retain_graph: true, ..Default::default() };
+        let options = || GradOptions::new().retain_graph(true);
         let grads = match one_by_one {
             true => {
                 params.iter().map(|p| Ok(grad(&[&loss], &[p], options())?.remove(0))).collect::<Result<Vec<_>>>()?

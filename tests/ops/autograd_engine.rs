@@ -100,7 +100,7 @@ fn third_derivative() -> Result<()> {
     let x = tensor![2.0].to_dtype(DType::F64).tracked()?;
     let mut y = x.square().square().sum();
     for expected in [32.0, 48.0, 48.0, 24.0] {
-        y = grad(&[&y], &[&x], GradOptions { create_graph: true, ..Default::default() })?.remove(0).sum();
+        y = grad(&[&y], &[&x], GradOptions::new().create_graph(true))?.remove(0).sum();
         assert_eq!(y.item()?, expected);
     }
     Ok(())
@@ -121,10 +121,10 @@ fn gradients_of_intermediate_results() -> Result<()> {
 fn inputs_without_influence() -> Result<()> {
     let (x, unused) = (tensor![1.0].tracked()?, tensor![1.0, 2.0].tracked()?);
     let y = x.square().sum();
-    let options = GradOptions { retain_graph: true, ..Default::default() };
+    let options = GradOptions::new().retain_graph(true);
     let e = grad(&[&y], &[&x, &unused], options).unwrap_err();
     assert_eq!(e.message(), "grad: the outputs do not depend on input 1");
-    let g = grad(&[&y], &[&x, &unused], GradOptions { allow_unused: true, ..Default::default() })?;
+    let g = grad(&[&y], &[&x, &unused], GradOptions::new().allow_unused(true))?;
     assert_eq!(g[1].to_vec::<f32>()?, [0.0, 0.0]);
     Ok(())
 }
@@ -239,7 +239,7 @@ const FREED: &str = "was freed by an earlier backward pass";
 /// `backward` gives, not the gradient of what is left.
 #[test]
 fn a_partly_freed_graph_gives_no_partial_gradients() -> Result<()> {
-    let options = |allow_unused, create_graph| GradOptions { allow_unused, create_graph, ..Default::default() };
+    let options = |allow_unused, create_graph| GradOptions::new().allow_unused(allow_unused).create_graph(create_graph);
     for (allow_unused, create_graph) in [(false, false), (true, false), (false, true), (true, true)] {
         let x = tensor![3.0, 4.0].tracked()?;
         let h = x.exp();
@@ -284,11 +284,11 @@ fn second_order_gradients_of_a_freed_graph_are_an_error() -> Result<()> {
     let x = tensor![3.0, 4.0].tracked()?;
     let h = x.exp();
     let b = h.mul(&x)?.sum();
-    let first = grad(&[&b], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+    let first = grad(&[&b], &[&x], GradOptions::new().create_graph(true))?;
     // Without the graph behind `h`, the first-order gradient is still known as a value, but not as a function of x.
     h.sum().backward()?;
     for allow_unused in [false, true] {
-        let e = grad(&[&first[0].sum()], &[&x], GradOptions { allow_unused, ..Default::default() }).unwrap_err();
+        let e = grad(&[&first[0].sum()], &[&x], GradOptions::new().allow_unused(allow_unused)).unwrap_err();
         assert_eq!(e.message(), format!("backward: the graph behind `exp` {FREED}"));
     }
     Ok(())
@@ -349,12 +349,12 @@ fn gradients_of_random_partly_freed_graphs_are_right_or_an_error() -> Result<()>
         match how {
             0 => drop(earlier.backward_retain()?),
             1 | 2 => drop(earlier.backward()?),
-            _ => drop(grad(&[&earlier], &[&graph[to]], GradOptions { allow_unused: true, ..Default::default() })?),
+            _ => drop(grad(&[&earlier], &[&graph[to]], GradOptions::new().allow_unused(true))?),
         }
         let (output, create_graph) = (2 + pick(ops), pick(2) == 0);
         let inputs = [pick(ops + 2), pick(ops + 2)];
         let gradients = |all: &[Tensor]| {
-            let options = GradOptions { create_graph, allow_unused: true, ..Default::default() };
+            let options = GradOptions::new().create_graph(create_graph).allow_unused(true);
             grad(&[&all[output].square().sum()], &inputs.map(|i| &all[i]), options)
         };
         let expected = gradients(&fresh)?;
@@ -392,7 +392,7 @@ fn a_backward_may_differentiate_through_its_own_node() -> Result<()> {
                         // Once, so that it ends.
                         let seen = OUTPUT.lock().unwrap().take();
                         if let Some([x, y]) = seen {
-                            let options = GradOptions { retain_graph: retain_inside, ..Default::default() };
+                            let options = GradOptions::new().retain_graph(retain_inside);
                             return Ok(vec![Some(grad(&[&y], &[&x], options)?.remove(0).mul(g)?)]);
                         }
                         Ok(vec![Some(g.mul(&(&x[0] * 2.0))?)])
@@ -479,7 +479,7 @@ fn casts_between_floating_types_pass_gradients_on() -> Result<()> {
             let y = w.to_dtype(first).to_dtype(second).to_dtype(third);
             assert_eq!((y.dtype(), y.is_tracked()), (third, true));
             let loss = y.powf(3.0).sum();
-            let g = grad(&[&loss], &[&y, &w], GradOptions { retain_graph: true, ..Default::default() })?;
+            let g = grad(&[&loss], &[&y, &w], GradOptions::new().retain_graph(true))?;
             // 3 · x²
             assert_eq!((g[0].dtype(), g[0].to_f64_vec()), (third.gradient().unwrap(), vec![6.75, 15.1875]));
             assert_eq!((g[1].dtype(), g[1].to_f64_vec()), (leaf_type, vec![6.75, 15.1875]));
@@ -533,11 +533,10 @@ fn sixteen_bit_tensors_in_functions_of_users() -> Result<()> {
         assert_eq!(e.message(), format!("own: its backward gave a f64 gradient for a {dtype} input"));
 
         for weights in [dtype, DType::F32] {
-            let options =
-                GradOptions { grad_outputs: Some(vec![tensor![2.0, 4.0].to_dtype(weights)]), ..Default::default() };
+            let options = GradOptions::new().grad_outputs(vec![tensor![2.0, 4.0].to_dtype(weights)]);
             assert_eq!(grad(&[&x().square()], &[&w], options)?[0].to_vec::<f32>()?, [2.0, -12.0]);
         }
-        let options = GradOptions { allow_unused: true, ..Default::default() };
+        let options = GradOptions::new().allow_unused(true);
         let unused = grad(&[&w.sum()], &[&x()], options)?.remove(0);
         assert_eq!((unused.dtype(), unused.to_f64_vec()), (DType::F32, vec![0.0, 0.0]));
 

@@ -16,7 +16,7 @@ fn f32s(x: &Tensor) -> Vec<f32> {
 fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Vec<f64>> {
     let x = x.tracked()?;
     let fused = f(&x)?.sum().backward()?.wrt(&x)?.to_f64_vec();
-    let options = GradOptions { create_graph: true, ..Default::default() };
+    let options = GradOptions::new().create_graph(true);
     let composite = grad(&[&f(&x)?.sum()], &[&x], options)?[0].to_f64_vec();
     let same = fused.iter().zip(&composite).all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs() || a.is_nan() && b.is_nan());
     assert!(same, "{fused:?} but with create_graph {composite:?}");

@@ -1,6 +1,7 @@
 //! Recurrent layers as values: names, summaries, printing, errors, padding, states, and the number of threads.
 
 use demotic::autograd::{Recurrence, RecurrentUnit};
+use demotic::layers::{SlotMut, VisitorMut};
 use demotic::parallel::with_threads;
 use demotic::prelude::*;
 
@@ -101,16 +102,16 @@ fn a_single_sequence_is_a_batch_of_one() -> Result<()> {
     let model = Lstm::with(options, &mut rng)?;
     let x = Tensor::normal([5, 3], 0.0, 1.0, &mut rng)?;
     for lengths in [None, Some(&[3][..])] {
-        let whole = model.run(&x.unsqueeze(0)?, RunOptions { lengths, ..Default::default() }, &mut Mode::eval())?;
-        let single = model.run(&x, RunOptions { lengths, ..Default::default() }, &mut Mode::eval())?;
+        let mut options = RunOptions::new();
+        options.lengths = lengths;
+        let whole = model.run(&x.unsqueeze(0)?, options, &mut Mode::eval())?;
+        let single = model.run(&x, options, &mut Mode::eval())?;
         assert_eq!(single.output.shape(), [5, 4]);
         assert_eq!(single.output.to_vec::<f32>()?, whole.output.to_vec::<f32>()?);
         assert_eq!(single.state.hidden.shape(), [4, 2]);
         // The state goes on where it ended.
-        let state = Some(&single.state);
-        let next = model.run(&x, RunOptions { state, ..Default::default() }, &mut Mode::eval())?;
-        let state = Some(&whole.state);
-        let of_batch = model.run(&x.unsqueeze(0)?, RunOptions { state, ..Default::default() }, &mut Mode::eval())?;
+        let next = model.run(&x, RunOptions::new().state(&single.state), &mut Mode::eval())?;
+        let of_batch = model.run(&x.unsqueeze(0)?, RunOptions::new().state(&whole.state), &mut Mode::eval())?;
         assert_eq!(next.output.to_vec::<f32>()?, of_batch.output.to_vec::<f32>()?);
     }
     Ok(())
@@ -143,7 +144,7 @@ fn inputs_that_do_not_fit_are_errors() -> Result<()> {
 fn lengths_that_do_not_fit_are_errors() -> Result<()> {
     let (model, x) = (lstm()?, Tensor::ones([2, 5, 3])?);
     let message = |lengths: &[usize]| {
-        let options = RunOptions { lengths: Some(lengths), ..Default::default() };
+        let options = RunOptions::new().lengths(lengths);
         eval(&model, &x, options).unwrap_err().message()
     };
     assert_eq!(message(&[5, 0]), "lstm: length 1 is 0, expected 1 to 5, the number of steps");
@@ -158,7 +159,7 @@ fn states_that_do_not_fit_are_errors() -> Result<()> {
     let message = |hidden: [usize; 3], cell: Option<[usize; 3]>| -> Result<String> {
         let cell = cell.map(Tensor::ones).transpose()?;
         let state = RecurrentState { hidden: Tensor::ones(hidden)?, cell };
-        let options = RunOptions { state: Some(&state), ..Default::default() };
+        let options = RunOptions::new().state(&state);
         Ok(eval(&model, &x, options).unwrap_err().message())
     };
     assert_eq!(
@@ -219,10 +220,10 @@ fn what_is_behind_the_end_does_not_matter() -> Result<()> {
     let lengths = [6, 2, 4];
     let over: Vec<bool> = (0..18).map(|i| i % 6 >= lengths[i / 6]).collect();
     let dirty = clean.masked_fill(&Tensor::from_vec(over, [3, 6, 1])?, f64::NAN)?;
-    let options = RunOptions { lengths: Some(&lengths), ..Default::default() };
+    let options = RunOptions::new().lengths(&lengths);
     let outcome = |x: &Tensor| -> Result<Vec<Vec<f32>>> {
         let x = x.tracked()?;
-        let RecurrentOutput { output, state } = eval(&model, &x, options)?;
+        let RecurrentOutput { output, state, .. } = eval(&model, &x, options)?;
         let loss = (output.square().sum() + state.hidden.sum())?;
         let grads = loss.backward()?;
         let mut all = vec![output.to_vec::<f32>()?, grads.wrt(&x)?.to_vec()?];
@@ -257,7 +258,7 @@ fn a_sequence_can_be_continued() -> Result<()> {
     let x = Tensor::normal([2, 7, 3], 0.0, 1.0, &mut rng)?;
     let whole = eval(&model, &x, RunOptions::default())?;
     let first = eval(&model, &x.narrow(1, 0, 3)?, RunOptions::default())?;
-    let second = eval(&model, &x.narrow(1, 3, 4)?, RunOptions { state: Some(&first.state), ..Default::default() })?;
+    let second = eval(&model, &x.narrow(1, 3, 4)?, RunOptions::new().state(&first.state))?;
     let joined = Tensor::cat(&[&first.output, &second.output], 1)?;
     assert!(joined.sub(&whole.output)?.abs().max()?.item()? < 1e-6);
     let cells = [whole.state.cell, second.state.cell].map(Option::unwrap);
@@ -292,7 +293,7 @@ fn cells_are_single_steps_of_layers() -> Result<()> {
 fn an_empty_batch_gives_nothing() -> Result<()> {
     let model = lstm()?;
     let x = Tensor::ones([0, 5, 3])?.tracked()?;
-    let RecurrentOutput { output, state } = eval(&model, &x, RunOptions { lengths: Some(&[]), ..Default::default() })?;
+    let RecurrentOutput { output, state, .. } = eval(&model, &x, RunOptions::new().lengths(&[]))?;
     assert_eq!((output.shape(), state.hidden.shape()), ([0, 5, 8].as_slice(), [4, 0, 4].as_slice()));
     let grads = output.sum().backward()?;
     assert_eq!(grads.wrt(&x)?.shape(), [0, 5, 3]);

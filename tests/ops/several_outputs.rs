@@ -127,11 +127,11 @@ fn backward_runs_once_and_knows_which_results_count() -> Result<()> {
     both.add(&p[0].sum())?.backward_retain()?;
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     // Of the length alone.
-    let g = grad(&[&p[0].sum()], &[&x], GradOptions { retain_graph: true, ..Default::default() })?;
+    let g = grad(&[&p[0].sum()], &[&x], GradOptions::new().retain_graph(true))?;
     let length = x.square().add(&y.square())?.sqrt();
     assert_eq!(g[0].to_vec::<f32>()?, x.div(&length)?.to_vec::<f32>()?);
     // Up to a result, the operation itself has nothing to do.
-    let g = grad(&[&p[0].mul(&p[2])?.sum()], &[&p[2]], GradOptions { retain_graph: true, ..Default::default() })?;
+    let g = grad(&[&p[0].mul(&p[2])?.sum()], &[&p[2]], GradOptions::new().retain_graph(true))?;
     assert_eq!((g[0].to_vec::<f32>()?, calls.load(Ordering::Relaxed)), (p[0].to_vec::<f32>()?, 2));
     // Nothing is recorded without tracked inputs, or without recording.
     assert!(fused(&x.detach(), &y.detach(), SecondOrder::Backward)?.0.iter().all(|p| !p.is_tracked()));
@@ -148,9 +148,9 @@ fn backward_runs_once_and_knows_which_results_count() -> Result<()> {
 fn results_are_known_again_in_gradients_of_gradients() -> Result<()> {
     let [x, y] = points().map(|x| x.to_dtype(DType::F64).tracked().unwrap());
     let p = polar(&x, &y)?;
-    let first = grad(&[&p[1].sum()], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+    let first = grad(&[&p[1].sum()], &[&x], GradOptions::new().create_graph(true))?;
     // dφ/dx = -y / r², as a function of r: 2 y / r³.
-    let g = grad(&[&first[0].sum()], &[&p[0]], GradOptions { retain_graph: true, ..Default::default() })?;
+    let g = grad(&[&first[0].sum()], &[&p[0]], GradOptions::new().retain_graph(true))?;
     let want = y.detach().mul_scalar(2.0).div(&p[0].detach().powf(3.0))?;
     for (got, want) in g[0].to_vec::<f64>()?.into_iter().zip(want.to_vec::<f64>()?) {
         assert!((got - want).abs() < 1e-12, "{got}, {want}");
@@ -159,7 +159,7 @@ fn results_are_known_again_in_gradients_of_gradients() -> Result<()> {
     let second = |keep: bool| -> Result<Vec<f64>> {
         let mut p = polar(&x, &y)?;
         let angle = p.remove(1);
-        let first = grad(&[&angle.sum()], &[&x], GradOptions { create_graph: true, ..Default::default() })?;
+        let first = grad(&[&angle.sum()], &[&x], GradOptions::new().create_graph(true))?;
         if !keep {
             drop(p);
         }
@@ -178,7 +178,7 @@ fn a_freed_operation_is_freed_for_all_its_results() -> Result<()> {
     let retained = a.backward_retain()?;
     assert_eq!(retained.wrt(&x)?.to_vec::<f32>()?, a.backward()?.wrt(&x)?.to_vec::<f32>()?);
     for allow_unused in [false, true] {
-        let e = grad(&[&b], &[&x], GradOptions { allow_unused, ..Default::default() }).unwrap_err();
+        let e = grad(&[&b], &[&x], GradOptions::new().allow_unused(allow_unused)).unwrap_err();
         assert_eq!((e.kind(), e.message()), (ErrorKind::Gradient, FREED.to_string()));
     }
     // What is in front of it is known all the same.
@@ -200,7 +200,7 @@ fn inside_and_outside_of_checkpoints() -> Result<()> {
             let angle = polar(&x, &y)?.remove(1);
             let captured = angle.clone();
             let z = if with { checkpoint(move |x| f(x, &captured), &x)? } else { f(&x, &angle)? };
-            let first = grad(&[&z.sum()], &[&x, &y], GradOptions { create_graph, ..Default::default() })?;
+            let first = grad(&[&z.sum()], &[&x, &y], GradOptions::new().create_graph(create_graph))?;
             let mut all = vec![first[0].to_vec()?, first[1].to_vec()?];
             if create_graph {
                 let loss = first[0].square().sum().add(&first[1].sum())?;
@@ -303,7 +303,7 @@ fn mistakes_of_a_backward_are_named() -> Result<()> {
     let e = apply_many(Forgetful, &[&x])?[0].sum().backward().unwrap_err();
     assert_eq!(e.message(), "forgetful: backward uses the output, but keeps_output() is false");
     let y = apply_many(Forgetful, &[&x])?.remove(0);
-    let e = grad(&[&y.sum()], &[&x], GradOptions { create_graph: true, ..Default::default() }).unwrap_err();
+    let e = grad(&[&y.sum()], &[&x], GradOptions::new().create_graph(true)).unwrap_err();
     assert_eq!(e.message(), "forgetful: the gradient of this operation cannot be differentiated again");
     Ok(())
 }

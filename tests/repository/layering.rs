@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("rng", &[]),
 ];
-const GROUND: [&str; 5] = ["error", "order", "rng", "parallel", "profile"];
+const GROUND: [&str; 6] = ["config", "error", "order", "rng", "parallel", "profile"];
 
 /// Names at the root of the crate that belong to a module below.
 const ROOT_NAMES: [(&str, &str); 9] = [
@@ -249,4 +249,33 @@ fn rooms_of_models_stand_side_by_side() {
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Whoever writes `use demotic::prelude::*` gets the names that are listed there, and each layer is one of them.
+#[test]
+fn the_prelude_lists_its_names() {
+    let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("src");
+    let prelude = fs::read_to_string(src.join("prelude.rs")).unwrap();
+    let code: Vec<&str> = prelude.lines().filter(|line| !line.starts_with("//")).collect();
+    assert!(!code.iter().any(|line| line.contains("::*")), "the prelude exports whatever there is");
+    let words: Vec<&str> =
+        code.iter().flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+    let exported = fs::read_to_string(src.join("layers/mod.rs")).unwrap();
+    let mut files = Vec::new();
+    sources(&src.join("layers"), &mut files);
+    let (mut layers, mut missing) = (0, Vec::new());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices(" Layer for ") {
+            let name = text[at + " Layer for ".len()..].split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            if exported.contains(&format!("{name},")) || exported.contains(&format!("{name};")) {
+                layers += 1;
+                if !words.contains(&name) {
+                    missing.push(name.to_string());
+                }
+            }
+        }
+    }
+    assert!(layers > 10, "{layers} layers found");
+    assert!(missing.is_empty(), "layers that are not in src/prelude.rs: {missing:?}");
 }

@@ -142,6 +142,7 @@ const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
 /// The factor by which an activation shrinks the scale of its input, inverted: PyTorch's `calculate_gain`.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Gain {
     /// No activation, a convolution, or a sigmoid: 1.
     Linear,

@@ -23,6 +23,7 @@ pub struct Summary {
 
 /// A line of a [`Summary`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Row {
     /// Where in the model the layer is.
     pub path: String,

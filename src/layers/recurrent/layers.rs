@@ -146,7 +146,7 @@ recurrent_layers! {
     ///
     /// // In two parts, the second of which goes on from where the first one ended.
     /// let first = lstm.run(&x.narrow(1, 0, 6)?, RunOptions::default(), &mut Mode::eval())?;
-    /// let options = RunOptions { state: Some(&first.state), ..Default::default() };
+    /// let options = RunOptions::new().state(&first.state);
     /// let second = lstm.run(&x.narrow(1, 6, 4)?, options, &mut Mode::eval())?;
     /// assert_eq!(second.state.hidden.shape(), [1, 4, 16]);
     /// # Ok::<(), demotic::Error>(())

@@ -158,11 +158,12 @@ impl Recurrent {
 /// let gru = Gru::new(3, 5, &mut Rng::seed(0))?;
 /// let x = Tensor::ones([2, 4, 3])?;
 /// // The second example has two steps; what is behind them does not matter.
-/// let run = gru.run(&x, RunOptions { lengths: Some(&[4, 2]), ..Default::default() }, &mut Mode::eval())?;
+/// let run = gru.run(&x, RunOptions::new().lengths(&[4, 2]), &mut Mode::eval())?;
 /// assert_eq!(run.output.index((1, 2..))?.to_vec::<f32>()?, [0.0; 10]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct RunOptions<'a> {
     /// The state before the first step; zeros without it. The hidden state is `[layers · directions, batch, outputs]`, the
     /// cell state of an [`Lstm`](super::Lstm) `[layers · directions, batch, hidden]`, layer by layer, forward before
@@ -173,8 +174,31 @@ pub struct RunOptions<'a> {
     pub lengths: Option<&'a [usize]>,
 }
 
+impl<'a> RunOptions<'a> {
+    /// From a state of zeros, over all steps.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Begins with a [`state`](field@Self::state).
+    #[must_use]
+    pub fn state(mut self, state: &'a RecurrentState) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Says how long the examples are: their [`lengths`](field@Self::lengths).
+    #[must_use]
+    pub fn lengths(mut self, lengths: &'a [usize]) -> Self {
+        self.lengths = Some(lengths);
+        self
+    }
+}
+
 /// What a recurrent layer gives.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RecurrentOutput {
     /// The outputs of the last layer at every step, `[batch, time, directions · outputs]`.
     pub output: Tensor,

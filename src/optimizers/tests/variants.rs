@@ -92,7 +92,7 @@ fn recorded_gradients_leave_no_graph_behind() {
         let mut model = plane(DType::F64);
         for _ in 0..2 {
             let loss = model.weight.square().sum().add(&model.bias.square().sum()).unwrap();
-            let options = crate::autograd::GradOptions { create_graph: true, ..Default::default() };
+            let options = crate::autograd::GradOptions::new().create_graph(true);
             let of = crate::autograd::grad(&[&loss], &[model.weight.value(), model.bias.value()], options).unwrap();
             let mut grads = loss.backward_retain().unwrap();
             grads.set(&model.weight, of[0].clone()).unwrap();

@@ -95,7 +95,7 @@ fn products() -> Vec<Row> {
 
 /// The gradient of the gradient: what the gradient of the gradient's recurrence shows up in.
 fn curvature_of_cumprod(x: &Tensor) -> Result<Tensor> {
-    let options = || GradOptions { create_graph: true, ..Default::default() };
+    let options = || GradOptions::new().create_graph(true);
     let slope = grad(&[&x.cumprod(1)?.square().sum()], &[x], options())?.remove(0);
     Ok(grad(&[&slope.square().sum()], &[x], options())?.remove(0))
 }

@@ -147,7 +147,7 @@ impl Row {
                 }
                 let tracked: Vec<_> = grads.iter().filter(|g| g.is_tracked()).map(Tensor::sum).collect();
                 let (outputs, inputs): (Vec<_>, Vec<_>) = (tracked.iter().collect(), inputs.iter().collect());
-                grad(&outputs, &inputs, GradOptions { allow_unused: true, ..Default::default() }).map(|_| ())
+                grad(&outputs, &inputs, GradOptions::new().allow_unused(true)).map(|_| ())
             });
         });
         result?;
@@ -176,7 +176,7 @@ fn gradients(
     let y = f(&inputs)?;
     let loss = y.mul(&spread(y.shape(), 0.5, 1.5))?.sum();
     let leaves: Vec<&Tensor> = inputs.iter().collect();
-    let grads = grad(&[&loss], &leaves, GradOptions { create_graph, allow_unused: true, ..Default::default() })?;
+    let grads = grad(&[&loss], &leaves, GradOptions::new().create_graph(create_graph).allow_unused(true))?;
     Ok((inputs, grads))
 }
 
@@ -207,7 +207,7 @@ fn flat_gradients(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], or
         // Gradients that do not depend on anything have none.
         let leaves: Vec<&Tensor> = leaves.iter().collect();
         grads = match total.is_tracked() {
-            true => grad(&[&total], &leaves, GradOptions { allow_unused: true, ..Default::default() })?,
+            true => grad(&[&total], &leaves, GradOptions::new().allow_unused(true))?,
             false => leaves.iter().map(|x| x.zeros_like()).collect(),
         };
     }

@@ -201,12 +201,11 @@ impl Report {
 fn gradients(y: &Tensor, leaves: &[&Tensor], weights: &Tensor) -> Vec<(&'static str, Vec<Tensor>)> {
     [("", false), (" with a graph", true)]
         .map(|(what, create_graph)| {
-            let options = GradOptions {
-                create_graph,
-                retain_graph: true,
-                grad_outputs: Some(vec![weights.clone()]),
-                allow_unused: true,
-            };
+            let options = GradOptions::new()
+                .create_graph(create_graph)
+                .retain_graph(true)
+                .grad_outputs(vec![weights.clone()])
+                .allow_unused(true);
             (what, autograd::grad(&[y], leaves, options).unwrap())
         })
         .into()
@@ -485,7 +484,7 @@ fn second_derivatives() {
             let powers: &[i32] = if kind.dtype == DType::F32 { &[-12, -9, 0, 9, 12] } else { &[-100, -60, 0, 60, 100] };
             let values: Vec<f64> = powers.iter().map(|n| 2.0_f64.powi(3 * n)).collect();
             let x = Tensor::from_vec(values.clone(), [values.len()]).unwrap().to_dtype(kind.dtype).tracked().unwrap();
-            let options = || GradOptions { create_graph: true, allow_unused: true, ..Default::default() };
+            let options = || GradOptions::new().create_graph(true).allow_unused(true);
             let slope = autograd::grad(&[&f(&x).sum()], &[&x], options()).unwrap().remove(0);
             let second = autograd::grad(&[&slope.sum()], &[&x], options()).unwrap().remove(0).to_f64_vec();
             for (x, got) in values.iter().zip(second) {
@@ -523,7 +522,7 @@ fn second_derivatives_beside_first_ones_near_one() {
     for (name, f, expected, points) in functions {
         for kind in KINDS {
             let x = Tensor::from_vec(points.to_vec(), [points.len()]).unwrap().to_dtype(kind.dtype).tracked().unwrap();
-            let options = || GradOptions { create_graph: true, ..Default::default() };
+            let options = || GradOptions::new().create_graph(true);
             let slope = autograd::grad(&[&f(&x).sum()], &[&x], options()).unwrap().remove(0);
             let second = autograd::grad(&[&slope.sum()], &[&x], options()).unwrap().remove(0).to_f64_vec();
             for (x, got) in x.to_f64_vec().into_iter().zip(second) {
@@ -544,7 +543,7 @@ fn second_derivatives_of_remainders() {
     for (a, b, want) in [(7.0, 2.0, -6.0), (-7.0, 2.0, 8.0), (1e20, 1e-30, f64::NEG_INFINITY)] {
         let (a, b) = (Tensor::scalar(a), Tensor::scalar(b).tracked().unwrap());
         let y = a.remainder(&b).unwrap().mul(&b).unwrap();
-        let options = || GradOptions { create_graph: true, ..Default::default() };
+        let options = || GradOptions::new().create_graph(true);
         let slope = autograd::grad(&[&y], &[&b], options()).unwrap().remove(0);
         let second = autograd::grad(&[&slope], &[&b], options()).unwrap().remove(0);
         assert_eq!(second.item().unwrap(), want);
