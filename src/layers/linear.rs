@@ -104,7 +104,7 @@ impl Architecture for Linear {
     fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
         let layer = Self::new(config.take("in_features")?, config.take("out_features")?, rng)?;
         let mut layer = if config.take("bias")? { layer } else { layer.without_bias() };
-        if config.take("inputs_first")? {
+        if config.take_or("inputs_first", false)? {
             layer.weight = Weight::InputsFirst(Param::new(layer.weight.value()?.t().contiguous())?);
         }
         config.done()?;

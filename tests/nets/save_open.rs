@@ -577,11 +577,11 @@ fn embeddings_with_infinite_norms_come_back() -> Result<()> {
 fn weights_with_adapters_are_not_described() -> Result<()> {
     let (folder, mut rng) = (Folder::new(), Rng::seed(0));
     let mut model = sequential![Linear::new(4, 2, &mut rng)?];
-    model.add_lora("*", 1, 1.0, &mut rng)?;
+    model.for_each_mut("0", |_, linear: &mut Linear| linear.weight.adapt(WeightNorm::new(&linear.weight)?))?;
     model.save(folder.file())?;
     let e = Sequential::open(folder.file()).unwrap_err();
     assert!(
-        e.message().ends_with("config: a weight has an adapter, a Lora, of which configurations know nothing"),
+        e.message().ends_with("config: a weight has an adapter, a WeightNorm, of which configurations know nothing"),
         "{e}"
     );
     let mut again = model.clone();

@@ -140,8 +140,17 @@ fn losses() -> BTreeSet<String> {
 }
 
 fn optimizers() -> BTreeSet<String> {
-    let own =
-        ["StepInfo", "StepGradients", "Stepper", "Group", "Objective", "AdjustLr", "OptimizerState", "ParameterState"];
+    let own = [
+        "StepInfo",
+        "StepGradients",
+        "Stepper",
+        "Group",
+        "Objective",
+        "Averages",
+        "AdjustLr",
+        "OptimizerState",
+        "ParameterState",
+    ];
     exports("src/optimizers/mod.rs")
         .into_iter()
         .filter(|name| !name.ends_with("Rule") && !name.ends_with("Optimizer") && !own.contains(&name.as_str()))

@@ -54,6 +54,15 @@ impl LayerConfig {
         T::deserialize(Stored(value)).map_err(|e| wrong(format!("`{name}`: {e}")))
     }
 
+    /// Takes out an option that is `default` where it is not said, as in files that are older than the option.
+    ///
+    /// # Errors
+    /// If it is of another type.
+    #[track_caller]
+    pub fn take_or<T: DeserializeOwned>(&mut self, name: &str, default: T) -> Result<T> {
+        if self.0.contains_key(name) { self.take(name) } else { Ok(default) }
+    }
+
     /// A size, or zero: for [`min_parameters`](super::Architecture::min_parameters).
     pub(crate) fn size(&self, name: &str) -> super::Count {
         super::Count::new(self.0.get(name).and_then(Value::as_u64).map_or(0, |n| n as usize))

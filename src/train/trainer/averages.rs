@@ -33,17 +33,4 @@ impl Core {
             _ => Ok(()),
         }
     }
-
-    /// What `f` finds with the averages.
-    #[track_caller]
-    pub(super) fn with_averages(
-        &mut self,
-        subject: &mut dyn Subject,
-        f: &mut dyn FnMut(&mut Self, &mut dyn Subject) -> Result<()>,
-    ) -> Result<()> {
-        self.swap_in(subject)?;
-        let done = f(self, subject);
-        self.swap_out(subject)?;
-        done
-    }
 }

@@ -303,11 +303,14 @@ impl Core {
     /// Measures the model after a number of steps.
     #[track_caller]
     fn validate(&mut self, subject: &mut dyn Subject) -> Result<()> {
-        self.with_averages(subject, &mut |core, subject| core.validate_here(subject))
+        self.swap_in(subject)?;
+        let measured = self.validate_as_it_is(subject);
+        self.swap_out(subject)?;
+        measured
     }
 
     #[track_caller]
-    fn validate_here(&mut self, subject: &mut dyn Subject) -> Result<()> {
+    fn validate_as_it_is(&mut self, subject: &mut dyn Subject) -> Result<()> {
         let record = self.measured(self.callbacks.run.recent_loss, subject)?;
         self.callbacks
             .tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.validation(run, &record))?;
@@ -319,11 +322,14 @@ impl Core {
     /// Measures the model at the end of an epoch.
     #[track_caller]
     fn end_epoch(&mut self, subject: &mut dyn Subject) -> Result<()> {
-        self.with_averages(subject, &mut |core, subject| core.end_epoch_here(subject))
+        self.swap_in(subject)?;
+        let measured = self.end_epoch_as_it_is(subject);
+        self.swap_out(subject)?;
+        measured
     }
 
     #[track_caller]
-    fn end_epoch_here(&mut self, subject: &mut dyn Subject) -> Result<()> {
+    fn end_epoch_as_it_is(&mut self, subject: &mut dyn Subject) -> Result<()> {
         let run = &self.callbacks.run;
         let record = match run.history.evaluations.last() {
             // Measured at this very step.
@@ -376,13 +382,26 @@ impl Core {
         if folders.is_empty() {
             return Ok(());
         }
-        self.with_averages(subject, &mut |core, subject| {
-            for folder in &folders {
-                let checkpoint = core.checkpoint(position, seconds, subject, rng)?;
-                core.callbacks.run.saved = Some(folder.save(core.callbacks.run.step, &checkpoint)?);
-            }
-            Ok(())
-        })
+        self.swap_in(subject)?;
+        let saved = self.save_as_it_is(&folders, position, seconds, subject, rng);
+        self.swap_out(subject)?;
+        saved
+    }
+
+    #[track_caller]
+    fn save_as_it_is(
+        &mut self,
+        folders: &[crate::io::CheckpointFolder],
+        position: &Position,
+        seconds: f64,
+        subject: &mut dyn Subject,
+        rng: &Rng,
+    ) -> Result<()> {
+        for folder in folders {
+            let checkpoint = self.checkpoint(position, seconds, subject, rng)?;
+            self.callbacks.run.saved = Some(folder.save(self.callbacks.run.step, &checkpoint)?);
+        }
+        Ok(())
     }
 
     /// An error of numbers in a step, with what is wrong with the data that it was made on.
