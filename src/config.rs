@@ -12,8 +12,17 @@
 //! the constructors refuse. Fields that are state rather than options are listed behind `state`. The list takes the struct
 //! apart, so a field that is missing in it does not compile. Names that are none of the options are errors.
 //!
-//! An option is read by its own `Deserialize`. Of tensors (`weight: tensor`), a list of numbers is one of `F32`.
-//! `as "name"` gives an option another name in files.
+//! An option is read by its own `Deserialize`, and what follows its name says what else there is to it:
+//!
+//! | | |
+//! |---|---|
+//! | `delta: required` | has to be in the file |
+//! | `delta: given` | what stands behind `=` has taken it |
+//! | `delta: set` | is given to the method of this name, which checks it |
+//! | `weight: tensor` | a tensor, or a list of numbers, which is one of `F32` |
+//! | `weighting: weighting` | `reduction` and `weight` of a loss |
+//! | `distance: code` | cannot be in a file: to write one is an error |
+//! | `selection as "on"` | has another name in files |
 //!
 //! All of it stands in functions that are generic over the format, so a crate that reads no configuration compiles nothing of
 //! it.
@@ -46,7 +55,7 @@ macro_rules! configurable {
                 let read = |mut $fields: $crate::config::Fields| -> $crate::error::Result<Self> {
                     let mut options: Self = $base;
                     $($crate::config::configurable!(
-                        @read $fields $crate::config::configurable!(@name $field $($name)?), (options.$field) $($how)?
+                        @read $fields $crate::config::configurable!(@name $field $($name)?), options $field $($how)?
                     );)*
                     $fields.end()?;
                     $(options.$check()?;)?
@@ -71,14 +80,36 @@ macro_rules! configurable {
     (@write $map:ident $name:expr, $field:ident tensor) => {
         $map.serialize_entry($name, &$field.clone().map($crate::tensor::Numbers))?
     };
+    (@write $map:ident $name:expr, $field:ident weighting) => {
+        $map.serialize_entry("reduction", &$field.reduction)?;
+        $map.serialize_entry("weight", &$field.weight.clone().map($crate::tensor::Numbers))?
+    };
+    (@write $map:ident $name:expr, $field:ident code) => {
+        if $field.is_some() {
+            return Err(serde::ser::Error::custom(concat!("`", $name, "` is code, which no file can hold")));
+        }
+    };
     (@write $map:ident $name:expr, $field:ident $($how:ident)?) => { $map.serialize_entry($name, $field)? };
-    (@read $fields:ident $name:expr, ($place:expr)) => { $fields.take($name, &mut $place)? };
-    (@read $fields:ident $name:expr, ($place:expr) required) => { $place = $fields.get($name)? };
-    (@read $fields:ident $name:expr, ($place:expr) tensor) => {{
-        let mut numbers: Option<$crate::tensor::Numbers> = None;
-        $fields.take($name, &mut numbers)?;
-        $place = numbers.map(|numbers| numbers.0);
+    (@read $fields:ident $name:expr, $options:ident $field:ident) => { $fields.take($name, &mut $options.$field)? };
+    (@read $fields:ident $name:expr, $options:ident $field:ident required) => {
+        $options.$field = $fields.get($name)?
+    };
+    (@read $fields:ident $name:expr, $options:ident $field:ident set) => {
+        if let Some(value) = $fields.option($name)? {
+            $options = $options.$field(value)?;
+        }
+    };
+    (@read $fields:ident $name:expr, $options:ident $field:ident tensor) => {{
+        let numbers: Option<Option<$crate::tensor::Numbers>> = $fields.option($name)?;
+        $options.$field = numbers.flatten().map(|numbers| numbers.0);
     }};
+    (@read $fields:ident $name:expr, $options:ident $field:ident weighting) => {
+        $fields.take("reduction", &mut $options.$field.reduction)?;
+        let numbers: Option<Option<$crate::tensor::Numbers>> = $fields.option("weight")?;
+        $options.$field.weight = numbers.flatten().map(|numbers| numbers.0)
+    };
+    (@read $fields:ident $name:expr, $options:ident $field:ident given) => {};
+    (@read $fields:ident $name:expr, $options:ident $field:ident code) => {};
 }
 pub(crate) use configurable;
 
@@ -106,10 +137,15 @@ impl Fields {
         serde_json::from_value(value).map_err(|e| Error::format(self.of, format!("`{name}`: {e}")))
     }
 
+    /// An option, if there is a value for it.
+    pub(crate) fn option<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>> {
+        self.value(name).map(|value| self.convert(name, value)).transpose()
+    }
+
     /// Sets an option if there is a value for it.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &'static str, place: &mut T) -> Result<()> {
-        if let Some(value) = self.value(name) {
-            *place = self.convert(name, value)?;
+        if let Some(value) = self.option(name)? {
+            *place = value;
         }
         Ok(())
     }

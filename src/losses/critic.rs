@@ -2,9 +2,12 @@
 
 use super::weighting::option;
 use crate::autograd::{GradOptions, grad};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
+
+configurable!(WassersteinCritic { penalty: set });
 
 /// The loss of a critic that tells real examples from those of a generator (Arjovsky, Chintala and Bottou, *Wasserstein GAN*, 2017),
 /// with a penalty on slopes other than 1 (Gulrajani et al., 2017): `mean(c(fake)) − mean(c(real)) + 10 · penalty`.

@@ -3,10 +3,12 @@
 use super::Reduction;
 use super::weighting::single;
 use crate::autograd::ops::ctc::{Sequences, ctc as losses_of};
+use crate::config::configurable;
 use crate::error::{Error, Result, bug};
 use crate::tensor::{DType, Tensor};
 
 reducible!(Ctc);
+configurable!(Ctc { blank, zero_infinity, reduction });
 
 /// The mean connectionist temporal classification loss (Graves et al., 2006): how improbable it is that the labels of a sequence, in
 /// their order, are what a model reads in a longer one, wherever it reads them. Class 0 says "nothing here".

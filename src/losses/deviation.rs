@@ -2,11 +2,17 @@
 
 use super::weighting::{Weighting, option, pair};
 use super::{Loss, Reduction};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(@new LogCosh, Mape, Msle, SmoothL1);
 reducible!(@weighted SmoothL1, Quantile, LogCosh, Mape, Msle);
+configurable!(SmoothL1 { beta: set, weighting: weighting });
+configurable!(Quantile { q: given, weighting: weighting } = |fields| Self::new(fields.get("q")?)?);
+configurable!(LogCosh { weighting: weighting });
+configurable!(Mape { weighting: weighting });
+configurable!(Msle { weighting: weighting });
 
 /// The mean smooth L1 loss: `½ d²` for differences up to 1, `|d| − ½` beyond (Girshick, *Fast R-CNN*, 2015). Both tensors have
 /// the same shape. [`SmoothL1`] has other limits than 1.

@@ -2,11 +2,14 @@
 
 use super::weighting::{Weighting, expect_alike, option, pair, single};
 use super::{Loss, Reduction};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(@new PoissonNll, GaussianNll);
 reducible!(@weighted PoissonNll, GaussianNll);
+configurable!(PoissonNll { log_input, full, eps: set, weighting: weighting });
+configurable!(GaussianNll { full, eps: set, weighting: weighting });
 
 /// The mean negative log-likelihood of counts under Poisson distributions, `eᵃ − y a`, where `a` is the logarithm of the predicted mean.
 /// Both tensors have the same shape.

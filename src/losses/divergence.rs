@@ -2,11 +2,14 @@
 
 use super::weighting::{Weighting, pair, x_log_x};
 use super::{Loss, Reduction, check_probabilities};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(@new KlDiv, JensenShannon);
 reducible!(@weighted KlDiv, JensenShannon);
+configurable!(KlDiv { log_target, batch_mean, weighting: weighting });
+configurable!(JensenShannon { weighting: weighting });
 
 /// The mean over all elements of `y (log y − x)`, where `x` is the logarithm of a predicted probability and `y` the probability that it
 /// should have been: the divergence of Kullback and Leibler (1951), divided by the number of classes as well. Both tensors have the

@@ -4,12 +4,15 @@ use super::classes::{Classes, mean};
 use super::weighting::{Weighting, option, pair, single};
 use super::{IGNORE_INDEX, Loss, Reduction, check_probabilities};
 use crate::autograd::ops::likelihood::binary_cross_entropy;
+use crate::config::configurable;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
 reducible!(@new BinaryFocal, Focal);
 reducible!(@weighted BinaryFocal);
 reducible!(@option Focal);
+configurable!(BinaryFocal { alpha, gamma: set, from_probabilities, weighting: weighting } = Self::default(), check);
+configurable!(Focal { gamma: set, weight: tensor, ignore_index, reduction });
 
 /// The mean focal loss of yes and no, `−aₜ (1 − pₜ)² log pₜ` with the probability `pₜ` of what is true, and `aₜ` of ¼ for yes and ¾ for no
 /// (Lin et al., *Focal loss for dense object detection*, 2017): what is right already hardly counts.
@@ -85,10 +88,14 @@ impl BinaryFocal {
     #[track_caller]
     pub fn alpha(mut self, alpha: impl Into<Option<f64>>) -> Result<Self> {
         self.alpha = alpha.into();
-        if let Some(alpha) = self.alpha {
-            option("binary_focal", "alpha", alpha, (0.0..=1.0).contains(&alpha), "a number from 0 to 1")?;
-        }
+        self.check()?;
         Ok(self)
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        let Some(alpha) = self.alpha else { return Ok(()) };
+        option("binary_focal", "alpha", alpha, (0.0..=1.0).contains(&alpha), "a number from 0 to 1").map(drop)
     }
 
     /// How much less that counts which is right already; 0 makes it the cross-entropy. Default 2.

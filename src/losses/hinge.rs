@@ -3,12 +3,19 @@
 use super::classes::{Classes, expect_class_weights};
 use super::weighting::{Weighting, option, pair, signed_pair, single};
 use super::{Loss, Reduction};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 reducible!(@new Hinge, SquaredHinge, SoftMargin, HingeEmbedding, CategoricalHinge, MultiMargin);
 reducible!(@weighted Hinge, SquaredHinge, SoftMargin, HingeEmbedding, CategoricalHinge);
 reducible!(@option MultiMargin);
+configurable!(Hinge { weighting: weighting });
+configurable!(SquaredHinge { weighting: weighting });
+configurable!(SoftMargin { weighting: weighting });
+configurable!(HingeEmbedding { margin: set, weighting: weighting });
+configurable!(CategoricalHinge { weighting: weighting });
+configurable!(MultiMargin { squared, margin: set, weight: tensor, reduction });
 
 /// The mean hinge loss of support vector machines, `max(0, 1 − y s)`, of scores `s` and labels `y` of the same shape.
 ///

@@ -3,12 +3,15 @@
 use super::classes::expect_class_weights;
 use super::weighting::{Weighting, pair, single};
 use super::{Loss, Reduction, check_not_empty};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 reducible!(@new MultiLabelMargin, MultiLabelSoftMargin);
 reducible!(@weighted MultiLabelMargin);
 reducible!(@option MultiLabelSoftMargin);
+configurable!(MultiLabelMargin { weighting: weighting });
+configurable!(MultiLabelSoftMargin { weight: tensor, reduction });
 
 /// The mean over all examples of `Σ max(0, 1 − sⱼ + sᵢ) / classes`, over all labels `j` that an example has, and all `i` that it has not.
 ///

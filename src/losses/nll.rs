@@ -3,12 +3,15 @@
 use super::classes::{Classes, mean};
 use super::weighting::{Weighting, option, single};
 use super::{IGNORE_INDEX, Loss, Reduction, check_not_empty, check_pair, check_probabilities};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 reducible!(@new Nll, LogLoss);
 reducible!(@option Nll);
 reducible!(@weighted LogLoss);
+configurable!(Nll { reduction, weight: tensor, ignore_index });
+configurable!(LogLoss { label_smoothing: set, weighting: weighting });
 
 /// The mean negative log-likelihood of class numbers: what `log_probabilities` says of the class that it was, with its sign turned.
 ///

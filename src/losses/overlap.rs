@@ -2,11 +2,14 @@
 
 use super::weighting::{Weighting, option, pair};
 use super::{Loss, Reduction};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(@new Dice, Tversky);
 reducible!(@weighted Dice, Tversky);
+configurable!(Dice { apart, smooth: set, weighting: weighting });
+configurable!(Tversky { alpha, beta, apart, smooth: set, weighting: weighting } = Self::default(), check);
 
 /// The mean over all examples of 1 less the coefficient of Dice (1945), `1 − (2 Σ p y + s) / (Σ p + Σ y + s)`, of probabilities `p` and
 /// targets `y` of the same shape, `[n, …]`: of each pixel, whether it belongs to what is sought. `s` is 10⁻⁷.
@@ -152,10 +155,16 @@ impl Tversky {
     /// If one is negative or not finite.
     #[track_caller]
     pub fn factors(mut self, alpha: f64, beta: f64) -> Result<Self> {
-        let allowed = |x: f64| x >= 0.0 && x.is_finite();
-        self.alpha = option("tversky", "alpha", alpha, allowed(alpha), "a number of at least 0")?;
-        self.beta = option("tversky", "beta", beta, allowed(beta), "a number of at least 0")?;
+        (self.alpha, self.beta) = (alpha, beta);
+        self.check()?;
         Ok(self)
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        let allowed = |x: f64| x >= 0.0 && x.is_finite();
+        option("tversky", "alpha", self.alpha, allowed(self.alpha), "a number of at least 0")?;
+        option("tversky", "beta", self.beta, allowed(self.beta), "a number of at least 0").map(drop)
     }
 }
 

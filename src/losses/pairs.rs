@@ -2,11 +2,15 @@
 
 use super::Reduction;
 use super::weighting::{Weighting, expect_alike, option, signs, single};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(@new CosineEmbedding, MarginRanking, Contrastive);
 reducible!(@weighted CosineEmbedding, MarginRanking, Contrastive);
+configurable!(CosineEmbedding { margin: set, weighting: weighting });
+configurable!(MarginRanking { margin: set, weighting: weighting });
+configurable!(Contrastive { margin: set, weighting: weighting });
 
 /// The mean over pairs of vectors of 1 less the cosine of their angle where the label is 1, and of the cosine where it is −1 and the
 /// cosine positive.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use super::pairs::{DISTANCE_EPS, distance};
 use super::weighting::{Weighting, expect_alike, option, single};
 use super::{CrossEntropy, Loss, Reduction};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 reducible!(@new Triplet, InfoNce);
 reducible!(@weighted Triplet);
 reducible!(@option InfoNce);
+configurable!(Triplet { margin: set, p: set, eps: set, swap, distance: code, weighting: weighting });
+configurable!(InfoNce { temperature: set, symmetric, reduction });
 
 /// The mean over triplets of `max(0, d(a, p) − d(a, n) + 1)`: an anchor `a` is to be closer to what is alike, `p`, than to what is not,
 /// `n` (Balntas et al., 2016).

@@ -4,6 +4,7 @@ use super::options::{below_one, check, not_negative, positive};
 use super::rule::{StepInfo, UpdateRule, length};
 use super::stepper::Stepper;
 use crate::autograd::pause_recording;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::{DType, Tensor};
@@ -47,11 +48,9 @@ pub struct AdafactorRule {
     relative_step: bool,
 }
 
-impl Adafactor {
-    /// The optimizer with the given learning rate, relative to the size of each parameter; PyTorch's default is 0.01.
-    #[must_use]
-    pub fn new(learning_rate: f64) -> Self {
-        let rule = AdafactorRule {
+impl Default for AdafactorRule {
+    fn default() -> Self {
+        Self {
             beta2_decay: -0.8,
             eps1: None,
             eps2: 1e-3,
@@ -59,8 +58,21 @@ impl Adafactor {
             momentum: 0.0,
             scale_parameter: true,
             relative_step: true,
-        };
-        Self::with_rule(rule, learning_rate)
+        }
+    }
+}
+
+configurable!(
+    AdafactorRule { beta2_decay, eps1, eps2, clip_threshold, momentum, scale_parameter, relative_step } =
+        Self::default(),
+    check
+);
+
+impl Adafactor {
+    /// The optimizer with the given learning rate, relative to the size of each parameter; PyTorch's default is 0.01.
+    #[must_use]
+    pub fn new(learning_rate: f64) -> Self {
+        Self::with_rule(AdafactorRule::default(), learning_rate)
     }
 
     /// The power of the step with which the weight of new squares falls: not above 0. Default -0.8.

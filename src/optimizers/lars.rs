@@ -5,6 +5,7 @@ use super::options::{below_one, not_negative, positive};
 use super::rule::{StepInfo, UpdateRule};
 use super::stepper::Stepper;
 use crate::autograd::pause_recording;
+use crate::config::configurable;
 use crate::error::{Error, Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -42,12 +43,19 @@ pub struct LarsRule {
     matrices_only: bool,
 }
 
+impl Default for LarsRule {
+    fn default() -> Self {
+        Self { momentum: 0.9, nesterov: false, trust_coefficient: 1e-3, eps: 0.0, matrices_only: false }
+    }
+}
+
+configurable!(LarsRule { momentum, nesterov, trust_coefficient, eps, matrices_only as "trust_matrices_only" } = Self::default(), check);
+
 impl Lars {
     /// The optimizer with the given learning rate, and a momentum of 0.9.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        let rule = LarsRule { momentum: 0.9, nesterov: false, trust_coefficient: 1e-3, eps: 0.0, matrices_only: false };
-        Self::with_rule(rule, learning_rate)
+        Self::with_rule(LarsRule::default(), learning_rate)
     }
 
     /// How much of its velocity a parameter keeps from step to step: at least 0, less than 1. Default 0.9.

@@ -3,6 +3,7 @@
 use super::options::{below_one, not_negative, positive};
 use super::rule::{StepInfo, UpdateRule, filled};
 use super::stepper::Stepper;
+use crate::config::configurable;
 use crate::error::{Result, bug};
 use crate::layers::Param;
 use crate::tensor::Tensor;
@@ -32,26 +33,35 @@ pub type NAdam = Stepper<NAdamRule>;
 /// The update rule of [`NAdam`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct NAdamRule {
-    beta1: f64,
-    beta2: f64,
+    betas: (f64, f64),
     eps: f64,
     momentum_decay: f64,
     decoupled: bool,
 }
 
+impl Default for NAdamRule {
+    fn default() -> Self {
+        Self { betas: (0.9, 0.999), eps: 1e-8, momentum_decay: 4e-3, decoupled: false }
+    }
+}
+
+configurable!(
+    NAdamRule { betas, eps, momentum_decay, decoupled as "decoupled_weight_decay" } = Self::default(),
+    check
+);
+
 impl NAdam {
     /// The optimizer with the given learning rate; PyTorch's default is 2e-3.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        let rule = NAdamRule { beta1: 0.9, beta2: 0.999, eps: 1e-8, momentum_decay: 4e-3, decoupled: false };
-        Self::with_rule(rule, learning_rate)
+        Self::with_rule(NAdamRule::default(), learning_rate)
     }
 
     /// How much the averages of the gradient and of its square keep from step to step: each at least 0, less
     /// than 1. Default 0.9 and 0.999.
     #[must_use]
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
+        self.rule.betas = (beta1, beta2);
         self
     }
 
@@ -87,8 +97,8 @@ impl UpdateRule for NAdamRule {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        below_one("NAdam", "beta1", self.beta1)?;
-        below_one("NAdam", "beta2", self.beta2)?;
+        below_one("NAdam", "beta1", self.betas.0)?;
+        below_one("NAdam", "beta2", self.betas.1)?;
         positive("NAdam", "eps", self.eps)?;
         not_negative("NAdam", "momentum_decay", self.momentum_decay)
     }
@@ -112,13 +122,13 @@ impl UpdateRule for NAdamRule {
     }
 
     fn set_momentum(&mut self, momentum: f64) -> bool {
-        self.beta1 = momentum;
+        self.betas.0 = momentum;
         true
     }
 
     fn update(&self, step: &StepInfo<'_>, param: &mut Param, grad: &Tensor, state: &mut [Tensor]) -> Result<()> {
         let [m, v, product] = state else { return Err(bug!("NAdam", "{} tensors of state", state.len())) };
-        let (beta1, beta2) = step.betas.unwrap_or((self.beta1, self.beta2));
+        let (beta1, beta2) = step.betas.unwrap_or(self.betas);
         let (lr, t) = (step.learning_rate, step.number as f64);
         let momentum = |t: f64| beta1 * (1.0 - 0.5 * 0.96f64.powf(t * self.momentum_decay));
         let (now, next) = (momentum(t), momentum(t + 1.0));

@@ -39,7 +39,7 @@ pub struct RAdamRule {
     decoupled: bool,
 }
 
-configurable!(RAdamRule { betas, eps, decoupled } = Self { betas: (0.9, 0.999), eps: 1e-8, decoupled: false }, check);
+configurable!(RAdamRule { betas, eps, decoupled as "decoupled_weight_decay" } = Self { betas: (0.9, 0.999), eps: 1e-8, decoupled: false }, check);
 
 impl RAdam {
     /// The optimizer with the given learning rate; 1e-3 is the usual one.

@@ -120,6 +120,8 @@ pub struct UnitNorm {
     selection: Selection,
 }
 
+configurable!(UnitNorm { dim, selection as "on" });
+
 impl UnitNorm {
     /// The constraint for the rows of all parameters.
     #[must_use]

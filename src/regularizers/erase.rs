@@ -1,6 +1,7 @@
 //! Pictures with holes, and labels with errors.
 
 use super::mix::{rectangle, sizes};
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
@@ -21,6 +22,8 @@ use crate::tensor::{DType, Tensor};
 pub struct Cutout {
     side: usize,
 }
+
+configurable!(Cutout { side: required } = Self { side: 0 });
 
 impl Cutout {
     /// Squares of this side, cut off at the border.
@@ -74,6 +77,8 @@ impl Default for RandomErasing {
     }
 }
 
+configurable!(RandomErasing { p, area, ratio, value }, check);
+
 impl RandomErasing {
     /// Every second picture gets a black rectangle, with the areas and ratios of torchvision.
     #[must_use]
@@ -117,6 +122,13 @@ impl RandomErasing {
     #[track_caller]
     pub fn apply(&self, pictures: &Tensor, rng: &mut Rng) -> Result<Tensor> {
         let (n, size) = sizes("RandomErasing", pictures)?;
+        self.check()?;
+        let holes: Vec<_> = (0..n).map(|_| if rng.bernoulli(self.p) { self.hole(size, rng) } else { None }).collect();
+        fill(pictures, &holes, self.value)
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
         let fits = |(low, high): (f64, f64), least: f64, most: f64| low >= least && low <= high && high <= most;
         let (area, ratio) = (self.area, self.ratio);
         if !(0.0..=1.0).contains(&self.p)
@@ -131,8 +143,7 @@ impl RandomErasing {
             return Err(Error::argument("RandomErasing", message)
                 .with_help("p and areas are from 0 to 1, ratios above 0, and limits in their order"));
         }
-        let holes: Vec<_> = (0..n).map(|_| if rng.bernoulli(self.p) { self.hole(size, rng) } else { None }).collect();
-        fill(pictures, &holes, self.value)
+        Ok(())
     }
 
     fn hole(&self, [height, width]: [usize; 2], rng: &mut Rng) -> Option<[(usize, usize); 2]> {
@@ -178,6 +189,8 @@ fn fill(pictures: &Tensor, holes: &[Option<[(usize, usize); 2]>], value: f64) ->
 pub struct LabelNoise {
     strength: f64,
 }
+
+configurable!(LabelNoise { strength: required } = Self { strength: 0.0 });
 
 impl LabelNoise {
     /// Noise of a strength: of class numbers, the probability with which a label is drawn; of other numbers, the standard deviation of what

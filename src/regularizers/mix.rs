@@ -1,7 +1,9 @@
 //! Batches of mixtures of examples.
 
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::layers::{Hooks, Place};
+use crate::optimizers::options::positive;
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -17,9 +19,7 @@ impl Mixture {
     /// large.
     #[track_caller]
     fn draw(op: &'static str, alpha: f64, n: usize, rng: &mut Rng) -> Result<Self> {
-        if !(alpha > 0.0 && alpha.is_finite()) {
-            return Err(Error::argument(op, format!("alpha is {alpha}, expected a positive number")));
-        }
+        positive(op, "alpha", alpha)?;
         let share = rng.beta(alpha, alpha);
         Ok(Self { partners: rng.permutation(n)?, share })
     }
@@ -88,11 +88,18 @@ pub struct Mixup {
     alpha: f64,
 }
 
+configurable!(Mixup { alpha: required } = Self { alpha: 0.0 }, check);
+
 impl Mixup {
     /// Shares of the distribution Beta(`alpha`, `alpha`), one for each batch; `alpha` is positive, 0.1 to 0.4 for pictures.
     #[must_use]
     pub fn new(alpha: f64) -> Self {
         Self { alpha }
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        positive("Mixup", "alpha", self.alpha)
     }
 
     /// A mixture for a batch of `n` examples.
@@ -123,11 +130,18 @@ pub struct CutMix {
     alpha: f64,
 }
 
+configurable!(CutMix { alpha: required } = Self { alpha: 0.0 }, check);
+
 impl CutMix {
     /// Areas of 1 less what the distribution Beta(`alpha`, `alpha`) gives, one rectangle for each batch; `alpha` is positive, 1 is usual.
     #[must_use]
     pub fn new(alpha: f64) -> Self {
         Self { alpha }
+    }
+
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        positive("CutMix", "alpha", self.alpha)
     }
 
     /// A batch of pictures `[n, .., height, width]` with the rectangle of another one in each, and the mixture that the targets become. A
@@ -205,6 +219,11 @@ pub struct ManifoldMixup {
     next: Option<(String, Mixture)>,
 }
 
+configurable!(
+    ManifoldMixup { alpha: required, layers: required; state next }
+        = Self { alpha: 0.0, layers: Vec::new(), next: None }, check
+);
+
 impl ManifoldMixup {
     /// Shares of the distribution Beta(`alpha`, `alpha`); `alpha` is positive, 2 in the paper. The output that is mixed is that of one of
     /// the layers with these paths. To mix the inputs as well, let the model begin with a layer that gives them on.
@@ -213,16 +232,23 @@ impl ManifoldMixup {
         Self { alpha, layers: layers.into_iter().map(Into::into).collect(), next: None }
     }
 
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        positive("ManifoldMixup", "alpha", self.alpha)?;
+        if self.layers.is_empty() {
+            return Err(Error::argument("ManifoldMixup", "there are no layers to mix the outputs of"));
+        }
+        Ok(())
+    }
+
     /// A mixture of `n` examples for the next pass, and a layer for it.
     ///
     /// # Errors
     /// If `alpha` is not positive, or there are no layers.
     #[track_caller]
     pub fn draw(&mut self, n: usize, rng: &mut Rng) -> Result<Mixture> {
+        self.check()?;
         let mixture = Mixture::draw("ManifoldMixup", self.alpha, n, rng)?;
-        if self.layers.is_empty() {
-            return Err(Error::argument("ManifoldMixup", "there are no layers to mix the outputs of"));
-        }
         let layer = self.layers[rng.below(self.layers.len())].clone();
         self.next = Some((layer, mixture.clone()));
         Ok(mixture)

@@ -2,6 +2,7 @@
 
 use super::penalty::{Penalty, chosen};
 use super::selection::Selection;
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::layers::Module;
 use crate::optimizers::options::not_negative;
@@ -28,6 +29,8 @@ pub struct Orthogonality {
     selection: Selection,
 }
 
+configurable!(Orthogonality { strength: required, selection as "on" } = Self::new(0.0), check);
+
 impl Orthogonality {
     /// The penalty on all parameters of two or more dimensions. The strength is at least 0.
     #[must_use]
@@ -42,6 +45,11 @@ impl Orthogonality {
         self
     }
 
+    #[track_caller]
+    fn check(&self) -> Result<()> {
+        not_negative("Orthogonality", "the strength", self.strength)
+    }
+
     /// The term for one matrix, `[rows, …]`.
     ///
     /// # Errors
@@ -49,7 +57,7 @@ impl Orthogonality {
     #[track_caller]
     pub fn of(&self, weight: &Tensor) -> Result<Tensor> {
         let op = "Orthogonality";
-        not_negative(op, "the strength", self.strength)?;
+        self.check()?;
         weight.expect_any_float(op, "the weight")?;
         if weight.rank() < 2 {
             let message = format!("a weight of shape {:?}, expected [rows, columns]", weight.shape());

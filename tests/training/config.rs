@@ -3,12 +3,22 @@
 use std::fmt::Debug;
 
 use demotic::layers::Param;
-use demotic::losses::{Bce, BceWithLogits, CrossEntropy, CrossEntropyFromProbabilities, Huber, Loss, Mae, Mse};
+use demotic::losses::{
+    Bce, BceWithLogits, BinaryFocal, CategoricalHinge, Contrastive, CosineEmbedding, CrossEntropy,
+    CrossEntropyFromProbabilities, Ctc, Dice, Focal, GaussianNll, Hinge, HingeEmbedding, Huber, InfoNce, JensenShannon,
+    KlDiv, LogCosh, LogLoss, Loss, Mae, Mape, MarginRanking, Mse, Msle, MultiLabelMargin, MultiLabelSoftMargin,
+    MultiMargin, Nll, PoissonNll, Quantile, Reduction, SmoothL1, SoftMargin, SquaredHinge, Triplet, Tversky,
+    WassersteinCritic,
+};
 use demotic::optimizers::schedule::{AdaptiveRate, Curve, ReduceOnPlateau};
 use demotic::optimizers::{
-    AdaGrad, Adam, AdamW, Averaged, ClosureOptimizer, Lbfgs, Lookahead, Optimizer, RmsProp, Sam, Sgd,
+    AdaGrad, Adafactor, Adam, AdamW, Averaged, ClosureOptimizer, Lars, Lbfgs, Lookahead, NAdam, Optimizer, RAdam,
+    RmsProp, Sam, Sgd,
 };
-use demotic::regularizers::{ElasticNet, L1, L2, MaxNorm, NonNegative};
+use demotic::regularizers::{
+    CutMix, Cutout, ElasticNet, L1, L2, LabelNoise, ManifoldMixup, MaxNorm, Mixup, NonNegative, Orthogonality,
+    RandomErasing, UnitNorm,
+};
 use demotic::train::{EarlyStopping, TrainerOptions};
 use demotic::{Result, Tensor, tensor};
 use serde::Serialize;
@@ -74,6 +84,94 @@ fn losses_are_read() -> Result<()> {
     Ok(())
 }
 
+/// What was read and what was made are the same, which their `Debug` shows.
+#[track_caller]
+fn same<T: Serialize + DeserializeOwned + Debug>(options: Value, made: T) {
+    assert_eq!(format!("{:?}", read::<T>(options)), format!("{made:?}"));
+}
+
+#[test]
+fn every_option_of_the_other_losses_is_read() -> Result<()> {
+    let (sum, none) = (Reduction::Sum, Reduction::None);
+    let weight = tensor![1.0, 2.5];
+    same(
+        json!({"blank": 3, "zero_infinity": true, "reduction": "sum"}),
+        Ctc::new().blank(3).zero_infinity().reduction(sum),
+    );
+    same(json!({"beta": 0.5, "reduction": "none"}), SmoothL1::new().beta(0.5)?.reduction(none));
+    same(json!({"q": 0.9, "weight": [1, 2.5]}), Quantile::new(0.9)?.weight(&weight));
+    same(json!({"weight": [1, 2.5]}), LogCosh::new().weight(&weight));
+    same(json!({"reduction": "sum"}), Mape::new().reduction(sum));
+    same(json!({"reduction": "none"}), Msle::new().reduction(none));
+    same(json!({"log_input": false, "full": true, "eps": 1e-6}), PoissonNll::new().log_input(false).full().eps(1e-6)?);
+    same(json!({"full": true, "eps": 1e-3}), GaussianNll::new().full().eps(1e-3)?);
+    same(json!({"log_target": true, "batch_mean": true}), KlDiv::new().log_target().batch_mean());
+    same(json!({"reduction": "sum"}), JensenShannon::new().reduction(sum));
+    same(
+        json!({"alpha": null, "gamma": 1.5, "from_probabilities": true}),
+        BinaryFocal::new().alpha(None)?.gamma(1.5)?.from_probabilities(),
+    );
+    same(
+        json!({"gamma": 1.5, "weight": [1, 2.5], "ignore_index": 7}),
+        Focal::new().gamma(1.5)?.weight(&weight).ignore_index(7),
+    );
+    same(json!({"weight": [1, 2.5]}), Hinge::new().weight(&weight));
+    same(json!({"weight": [1, 2.5]}), SquaredHinge::new().weight(&weight));
+    same(json!({"weight": [1, 2.5]}), SoftMargin::new().weight(&weight));
+    same(json!({"margin": 2.0}), HingeEmbedding::new().margin(2.0)?);
+    same(json!({"reduction": "sum"}), CategoricalHinge::new().reduction(sum));
+    same(
+        json!({"squared": true, "margin": 0.5, "weight": [1, 2.5]}),
+        MultiMargin::new().squared().margin(0.5)?.weight(&weight),
+    );
+    same(json!({"reduction": "sum"}), MultiLabelMargin::new().reduction(sum));
+    same(json!({"weight": [1, 2.5]}), MultiLabelSoftMargin::new().weight(&weight));
+    same(json!({"weight": [1, 2.5], "ignore_index": -1}), Nll::new().weight(&weight).ignore_index(-1));
+    same(json!({"label_smoothing": 0.1}), LogLoss::new().label_smoothing(0.1)?);
+    same(json!({"apart": 2, "smooth": 0.5}), Dice::new().apart(2).smooth(0.5)?);
+    same(json!({"alpha": 0.3, "beta": 0.7}), Tversky::new().factors(0.3, 0.7)?);
+    same(json!({"margin": 0.5}), CosineEmbedding::new().margin(0.5)?);
+    same(json!({"margin": 0.5, "reduction": "sum"}), MarginRanking::new().margin(0.5)?.reduction(sum));
+    same(json!({"margin": 0.5}), Contrastive::new().margin(0.5)?);
+    same(
+        json!({"margin": 0.5, "p": 1, "eps": 1e-5, "swap": true}),
+        Triplet::new().margin(0.5)?.p(1.0)?.eps(1e-5)?.swap(),
+    );
+    same(json!({"temperature": 0.5, "symmetric": true}), InfoNce::new().temperature(0.5)?.symmetric());
+    same(json!({"penalty": 5}), WassersteinCritic::new().penalty(5.0)?);
+
+    assert_eq!(refusal::<Quantile>(json!({"q": 1.5})), Quantile::new(1.5).unwrap_err().message());
+    assert_eq!(refusal::<Quantile>(json!({})), "Quantile: `q` is missing");
+    assert_eq!(refusal::<Focal>(json!({"gamma": -1})), Focal::new().gamma(-1.0).unwrap_err().message());
+    assert_eq!(refusal::<BinaryFocal>(json!({"alpha": 2})), BinaryFocal::new().alpha(2.0).unwrap_err().message());
+    assert_eq!(refusal::<Tversky>(json!({"beta": -1})), Tversky::new().factors(0.5, -1.0).unwrap_err().message());
+    assert_eq!(refusal::<Hinge>(json!({"wieght": [1]})), "Hinge: `wieght` is no option of it (did you mean `weight`?)");
+    let code = Triplet::new().distance(|a, b| a.sub(b)?.abs().sum_dims(&[-1], false));
+    let e = serde_json::to_value(&code).unwrap_err();
+    assert_eq!(e.to_string(), "`distance` is code, which no file can hold");
+    Ok(())
+}
+
+#[test]
+fn what_regularises_is_read() {
+    same(json!({"strength": 0.1, "on": ["*.weight"]}), Orthogonality::new(0.1).on("*.weight"));
+    same(json!({"dim": 1}), UnitNorm::new().dim(1));
+    same(json!({"side": 4}), Cutout::new(4));
+    same(
+        json!({"p": 0.1, "area": [0.1, 0.2], "ratio": [0.5, 2], "value": 1}),
+        RandomErasing::new().p(0.1).area(0.1, 0.2).ratio(0.5, 2.0).value(1.0),
+    );
+    same(json!({"strength": 0.1}), LabelNoise::new(0.1));
+    same(json!({"alpha": 0.1}), Mixup::new(0.1));
+    same(json!({"alpha": 0.1}), CutMix::new(0.1));
+    same(json!({"alpha": 0.1, "layers": ["0", "2"]}), ManifoldMixup::new(0.1, ["0", "2"]));
+    assert_eq!(refusal::<Mixup>(json!({"alpha": 0})), "Mixup: alpha is 0, expected a finite number above 0");
+    let e = "ManifoldMixup: there are no layers to mix the outputs of";
+    assert_eq!(refusal::<ManifoldMixup>(json!({"alpha": 1, "layers": []})), e);
+    assert!(refusal::<RandomErasing>(json!({"p": 2})).starts_with("RandomErasing: p 2, areas"));
+    assert!(refusal::<Orthogonality>(json!({"strength": -1})).contains("the strength"));
+}
+
 /// Weights of any other type or shape are written as any tensor is.
 #[test]
 fn weights_keep_their_type() -> Result<()> {
@@ -114,6 +212,16 @@ fn optimizers_are_read() -> Result<()> {
         "groups": [{"pattern": "*", "learning_rate_scale": 0.5}]});
     let group = demotic::optimizers::Group::new("*").learning_rate_scale(0.5);
     same_steps(read::<RmsProp>(rmsprop), RmsProp::new(0.1).alpha(0.8).centered(true).maximize(true).group(group))?;
+
+    let nadam =
+        json!({"learning_rate": 0.1, "betas": [0.5, 0.9], "momentum_decay": 0.1, "decoupled_weight_decay": true});
+    same_steps(read::<NAdam>(nadam), NAdam::new(0.1).betas(0.5, 0.9).momentum_decay(0.1).decoupled_weight_decay(true))?;
+    let radam = json!({"learning_rate": 0.1, "decoupled_weight_decay": true, "weight_decay": 0.1});
+    same_steps(read::<RAdam>(radam), RAdam::new(0.1).decoupled_weight_decay(true).weight_decay(0.1))?;
+    let lars = json!({"learning_rate": 0.1, "momentum": 0.5, "trust_coefficient": 0.1, "trust_matrices_only": true});
+    same_steps(read::<Lars>(lars), Lars::new(0.1).momentum(0.5).trust_coefficient(0.1).trust_matrices_only(true))?;
+    let adafactor = json!({"learning_rate": 0.1, "beta2_decay": -0.5, "momentum": 0.5, "relative_step": false});
+    same_steps(read::<Adafactor>(adafactor), Adafactor::new(0.1).beta2_decay(-0.5).momentum(0.5).relative_step(false))?;
 
     let averaged = read::<Averaged<Sgd>>(json!({"inner": {"learning_rate": 0.1}, "decay": 0.9, "start": 1}));
     same_steps(averaged, Averaged::ema(Sgd::new(0.1), 0.9).start(1))?;
