@@ -16,6 +16,7 @@ use crate::tensor::{DType, Tensor};
 /// - keys and values: `[batch, heads, positions, head_dim]`
 ///
 /// ```
+/// use demotic::layers::KvCache;
 /// use demotic::prelude::*;
 ///
 /// let mut cache = KvCache::new(1, 4, 16, 8, DType::F32)?;
