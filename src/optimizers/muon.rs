@@ -1,10 +1,13 @@
 //! Muon.
 
+use serde::{Deserialize, Serialize};
+
 use super::options::{below_one, not_negative, positive};
 use super::rule::{StepInfo, UpdateRule, filled, length};
 use super::stepper::Stepper;
 use super::{Optimizer, problem};
 use crate::autograd::pause_recording;
+use crate::config::configurable;
 use crate::error::{Error, Result, bug};
 use crate::layers::{Param, matches};
 use crate::tensor::Tensor;
@@ -60,16 +63,42 @@ pub struct MuonRule {
     patterns: Vec<String>,
 }
 
+impl Default for MuonRule {
+    fn default() -> Self {
+        Self {
+            momentum: 0.95,
+            nesterov: true,
+            coefficients: [3.4445, -4.775, 2.0315],
+            eps: 1e-7,
+            steps: 5,
+            adjust_lr: AdjustLr::Original,
+            adamw: None,
+            adamw_betas: (0.9, 0.95),
+            patterns: Vec::new(),
+        }
+    }
+}
+
+configurable!(
+    MuonRule {
+        momentum, nesterov, coefficients as "ns_coefficients", eps, steps as "ns_steps", adjust_lr, adamw as "adamw_scale",
+        adamw_betas, patterns as "adamw_for"
+    } = Self::default(),
+    check
+);
+
 /// Added to the denominator of AdamW.
 const ADAMW_EPS: f64 = 1e-8;
 
 /// What the steps of [`Muon`] are multiplied by besides the learning rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AdjustLr {
     /// `√max(1, rows / columns)`
     Original,
     /// `0.2 · √max(rows, columns)`: steps as long as those of AdamW, so that its rates can be kept.
+    #[serde(rename = "match_rms_adamw")]
     MatchRmsAdamW,
     /// `√(rows / columns)`
     SpectralUnclamped,
@@ -91,18 +120,7 @@ impl Muon {
     /// [`AdjustLr::MatchRmsAdamW`], 0.02 is usual.
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
-        let rule = MuonRule {
-            momentum: 0.95,
-            nesterov: true,
-            coefficients: [3.4445, -4.775, 2.0315],
-            eps: 1e-7,
-            steps: 5,
-            adjust_lr: AdjustLr::Original,
-            adamw: None,
-            adamw_betas: (0.9, 0.95),
-            patterns: Vec::new(),
-        };
-        Self::with_rule(rule, learning_rate).weight_decay(0.1)
+        Self::with_rule(MuonRule::default(), learning_rate)
     }
 
     /// How much the average of gradients keeps from step to step: at least 0, less than 1. Default 0.95.
@@ -196,6 +214,10 @@ impl MuonRule {
 impl UpdateRule for MuonRule {
     fn name(&self) -> &'static str {
         "Muon"
+    }
+
+    fn default_weight_decay(&self) -> f64 {
+        0.1
     }
 
     #[track_caller]

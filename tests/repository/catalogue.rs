@@ -391,3 +391,36 @@ fn every_layer_loss_optimizer_and_schedule_has_a_golden_row() {
         "no golden test names {missing:?}\nadd one in tests/golden, or say in tests/repository/catalogue/names.txt what proves it"
     );
 }
+
+/// Options of losses, of what regularises, and of the rules of optimizers, `configurable!` or by hand.
+#[test]
+fn what_has_options_can_be_read_from_a_configuration_file() {
+    /// What is no options: a result, a reader of outputs, a state, a function.
+    const OTHERS: [&str; 4] = ["Mixture", "ActivityPenalty", "AugmentedLagrangian", "FromFn"];
+    let mut missing = Vec::new();
+    let mut found = 0;
+    for folder in ["src/losses", "src/regularizers", "src/optimizers"] {
+        for file in fs::read_dir(root().join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            for name in text.lines().filter_map(|line| line.strip_prefix("pub struct ")) {
+                let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+                if OTHERS.contains(&name) || folder == "src/optimizers" && !name.ends_with("Rule") {
+                    continue;
+                }
+                found += 1;
+                let at = text.split(&format!("pub struct {name}")).next().unwrap();
+                let derives = at.rsplit("\n\n").next().unwrap().contains("Deserialize");
+                let listed = text.split("configurable!(").skip(1).any(|rest| {
+                    let head = rest.split('{').next().unwrap();
+                    head.contains(&format!("{name} ")) || head.contains(&format!("{name}<"))
+                });
+                if !derives && !listed {
+                    missing.push(format!("{name} ({})", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found > 50, "{found} structs found");
+    assert!(missing.is_empty(), "no configuration file can say what these are: {missing:#?}");
+}

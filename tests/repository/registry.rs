@@ -26,6 +26,7 @@ const UNREGISTERED: &[(&str, &[&str])] = &[
             "LayerConfig",
             "LayerOption",
             "LayerOutput",
+            "LoraOptions",
             "NamedGradients",
             "Recurrent",
             "RecurrentOutput",

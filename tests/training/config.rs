@@ -12,8 +12,8 @@ use demotic::losses::{
 };
 use demotic::optimizers::schedule::{AdaptiveRate, Curve, ReduceOnPlateau};
 use demotic::optimizers::{
-    AdaGrad, Adafactor, Adam, AdamW, Averaged, ClosureOptimizer, Lars, Lbfgs, Lookahead, NAdam, Optimizer, RAdam,
-    RmsProp, Sam, Sgd,
+    AdaGrad, Adafactor, Adam, AdamW, AdjustLr, Averaged, ClosureOptimizer, Lars, Lbfgs, Lookahead, Muon, NAdam,
+    Optimizer, RAdam, RmsProp, Sam, Sgd,
 };
 use demotic::regularizers::{
     CutMix, Cutout, ElasticNet, L1, L2, LabelNoise, ManifoldMixup, MaxNorm, Mixup, NonNegative, Orthogonality,
@@ -222,6 +222,9 @@ fn optimizers_are_read() -> Result<()> {
     same_steps(read::<Lars>(lars), Lars::new(0.1).momentum(0.5).trust_coefficient(0.1).trust_matrices_only(true))?;
     let adafactor = json!({"learning_rate": 0.1, "beta2_decay": -0.5, "momentum": 0.5, "relative_step": false});
     same_steps(read::<Adafactor>(adafactor), Adafactor::new(0.1).beta2_decay(-0.5).momentum(0.5).relative_step(false))?;
+
+    let muon = json!({"learning_rate": 0.1, "momentum": 0.5, "ns_steps": 3, "adjust_lr": "match_rms_adamw"});
+    same_steps(read::<Muon>(muon), Muon::new(0.1).momentum(0.5).ns_steps(3).adjust_lr(AdjustLr::MatchRmsAdamW))?;
 
     let averaged = read::<Averaged<Sgd>>(json!({"inner": {"learning_rate": 0.1}, "decay": 0.9, "start": 1}));
     same_steps(averaged, Averaged::ema(Sgd::new(0.1), 0.9).start(1))?;
