@@ -265,7 +265,7 @@ fn mixtures_of_examples() -> Result<()> {
         message(mixture.of(&Tensor::ones([5, 2])?)),
         "Mixture: a mixture of 6 examples for a tensor of shape [5, 2]"
     );
-    assert_eq!(message(Mixup::new(0.0).draw(6, &mut rng)), "Mixup: alpha is 0, expected a positive number");
+    assert_eq!(message(Mixup::new(0.0).draw(6, &mut rng)), "Mixup: alpha is 0, expected a finite number above 0");
     assert!(mixture.of_classes(&labels, 2).is_err());
     // Beta(α, α) has mean ½ and variance 1 / (4 (2 α + 1)).
     for alpha in [0.2, 1.0, 5.0] {
@@ -303,7 +303,7 @@ fn rectangles_of_other_pictures() -> Result<()> {
     assert_eq!(e, "CutMix: pictures of shape [3, 4], expected [n, .., height, width]");
     assert_eq!(
         message(CutMix::new(f64::NAN).apply(&pictures, &mut rng)),
-        "CutMix: alpha is NaN, expected a positive number"
+        "CutMix: alpha is NaN, expected a finite number above 0"
     );
     Ok(())
 }
