@@ -300,7 +300,9 @@ fn adapt(weight: &mut Weight, lora: Lora) -> Result<()> {
 /// The options of all [`Lora`]s of a model, by the path of their weight: what a file says of them.
 pub(crate) fn loras<M: Module + ?Sized>(model: &M) -> BTreeMap<String, LoraOptions> {
     let mut found = BTreeMap::new();
-    model.for_each("*", |path, lora: &Lora| drop(found.insert(path.to_string(), lora.options.clone())));
+    model.for_each("*", |path, lora: &Lora| {
+        found.insert(path.to_string(), lora.options.clone());
+    });
     found
 }
 
