@@ -7,7 +7,7 @@ use super::gemm::{narrow, wide};
 use crate::error::{Result, bug};
 use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::conv::{Pixels, direct, patches};
+use crate::tensor::kernels::conv::{Pixels, direct, patches, planes};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Element, Tensor};
 
@@ -29,6 +29,13 @@ pub(crate) fn forward(g: &Geometry, x: &Tensor, w: &Tensor, bias: Option<&Tensor
         let scratch = [image.data_mut(), weights.data_mut()];
         direct::forward(g, x, w.data(), bias.as_ref().map(Tensor::data), y.data_mut(), scratch);
         return Ok(narrow(out.of_pixels(&y), dtype));
+    }
+    if planes::suits(g) {
+        let (planes, mut y) = (x.packed(), out.planes(x.dtype())?);
+        with_float!(x.dtype(), T => {
+            planes::forward::<T>(g, planes.data(), w.data(), bias.as_ref().map(Tensor::data), y.data_mut());
+        }, else return Err(bug!("conv", "an input of type {}", x.dtype())));
+        return Ok(narrow(out.of_planes(y, x), dtype));
     }
     let mut y = out.rows(x.dtype())?;
     with_float!(x.dtype(), T => {
@@ -54,6 +61,13 @@ pub(crate) fn input(g: &Geometry, y: &Tensor, w: &Tensor, bias: Option<&Tensor>)
         direct::input(g, y, w.data(), bias.as_ref().map(Tensor::data), x.data_mut(), scratch);
         return Ok(narrow(out.of_pixels(&x), dtype));
     }
+    if planes::suits(g) {
+        let (planes, mut x) = (y.packed(), out.planes(y.dtype())?);
+        with_float!(y.dtype(), T => {
+            planes::input::<T>(g, planes.data(), w.data(), bias.as_ref().map(Tensor::data), x.data_mut());
+        }, else return Err(bug!("conv", "a gradient of type {}", y.dtype())));
+        return Ok(narrow(out.of_planes(x, y), dtype));
+    }
     let mut x = out.rows(y.dtype())?;
     with_float!(y.dtype(), T => {
         patches::input::<T>(g, pixels(y), w.data(), bias.as_ref().map(Tensor::data), x.data_mut());
@@ -75,6 +89,13 @@ pub(crate) fn weight(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let [image, other, sums] = &mut memory;
         let scratch = [image.data_mut(), other.data_mut(), sums.data_mut()];
         direct::weight(g, x, y, out.data_mut(), scratch);
+        return Ok(narrow(out, dtype));
+    }
+    if planes::suits(g) {
+        let (x, y) = (x.packed(), y.packed());
+        with_float!(x.dtype(), T => {
+            planes::weight::<T>(g, x.data(), y.data(), out.data_mut());
+        }, else return Err(bug!("conv", "an input of type {}", x.dtype())));
         return Ok(narrow(out, dtype));
     }
     with_float!(x.dtype(), T => {
@@ -180,6 +201,13 @@ impl Output<'_> {
         stale("conv", &Dims::collect(sizes), dtype)
     }
 
+    /// The result in its own order, to be overwritten.
+    #[track_caller]
+    fn planes(&self, dtype: DType) -> Result<Tensor> {
+        let sizes = [self.g.batch, self.channels].into_iter().chain(self.spatial().iter().copied());
+        stale("conv", &Dims::collect(sizes), dtype)
+    }
+
     /// All channels of each pixel, to be overwritten.
     #[track_caller]
     fn pixels(&self) -> Result<Tensor> {
@@ -194,6 +222,14 @@ impl Output<'_> {
             return self.of_pixels(&x.permuted(&last).packed());
         }
         x.permuted(&Dims::collect([1, 0].into_iter().chain(2..self.rank))).packed()
+    }
+
+    /// The result that lies in memory in its own order; that of `F32` as what it was made of, `like`, does.
+    fn of_planes(&self, x: Tensor, like: &Tensor) -> Tensor {
+        if x.dtype() != DType::F32 || like.is_contiguous() {
+            return x;
+        }
+        self.of_pixels(&x.permuted(&super::channels_last(self.rank)).packed())
     }
 
     /// The result that lies in memory as pixels.

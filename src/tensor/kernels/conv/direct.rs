@@ -6,15 +6,15 @@
 //! along the lines of the output.
 
 use super::correlation::Correlation;
+use super::depthwise;
 use super::geometry::{Geometry, Pixels};
-use super::gradient::parts;
+use super::gradient::{self, parts};
 use super::image::{Image, joined, residues, taps};
 use super::tile::Tap;
 use super::weights::{Order, forward_order, input_order, pack};
 use super::width;
 
 pub(crate) use super::correlation::Finish;
-pub(crate) use super::gradient::weight;
 
 /// The elements of memory that [`forward`], [`input`] and [`weight`] need: for images, and for weights.
 #[derive(Debug, Clone, Copy)]
@@ -27,17 +27,25 @@ pub(crate) struct Needs {
 impl Needs {
     /// Those of [`forward`].
     pub(crate) fn of_forward(g: &Geometry, x: [usize; 5]) -> Self {
-        Self { image: Image::of_input(g).copied_len(x), other: 0, weights: packed_len(g) }
+        let image = if depthwise::suits(g) { depthwise::images(g)[0] } else { Image::of_input(g) };
+        Self { image: image.copied_len(x), other: 0, weights: packed_len(g) }
     }
 
     /// Those of [`input`].
     pub(crate) fn of_input(g: &Geometry, y: [usize; 5]) -> Self {
+        if depthwise::suits(g) {
+            return Self { image: depthwise::images(g)[1].copied_len(y), other: 0, weights: packed_len(g) };
+        }
         let weights = g.groups * input_order(g).packed_len(width());
         Self { image: Image::of_output(g).copied_len(y), other: 0, weights }
     }
 
     /// Those of [`weight`].
     pub(crate) fn of_weight(g: &Geometry, x: [usize; 5], y: [usize; 5]) -> Self {
+        if depthwise::suits(g) {
+            let ([of_x, of_y], weights) = (depthwise::images(g), depthwise::parts(g) * packed_len(g));
+            return Self { image: of_x.copied_len(x), other: of_y.copied_len(y), weights };
+        }
         let weights = parts(g) * packed_len(g);
         Self { image: Image::of_input(g).copied_len(x), other: Image::of_slopes(g).copied_len(y), weights }
     }
@@ -52,7 +60,7 @@ const FEW_PIXELS_WEIGHTS: usize = 1 << 16;
 
 /// Whether these functions are the ones for a convolution whose weights have to be packed.
 pub(crate) fn pays(g: &Geometry) -> bool {
-    suits(g) && (g.pixels() >= FEW_PIXELS || g.outputs * g.depth() < FEW_PIXELS_WEIGHTS)
+    suits(g) && (depthwise::suits(g) || g.pixels() >= FEW_PIXELS || g.outputs * g.depth() < FEW_PIXELS_WEIGHTS)
 }
 
 /// Whether these functions can compute a convolution: it must have enough outputs to fill a vector, and images that are not much
@@ -63,8 +71,12 @@ pub(crate) fn suits(g: &Geometry) -> bool {
     };
     let most = elements(g.channels, g.input).saturating_add(elements(g.outputs, g.output)).saturating_mul(4);
     // Beyond that, nothing is small.
-    most < usize::MAX
-        && g.stride.iter().all(|stride| *stride <= FARTHEST_STRIDE)
+    most < usize::MAX && (depthwise::suits(g) || suits_tiles(g, most))
+}
+
+/// Whether the tiles, and images of this length at most, can compute it.
+fn suits_tiles(g: &Geometry, most: usize) -> bool {
+    g.stride.iter().all(|stride| *stride <= FARTHEST_STRIDE)
         && g.places() <= MOST_PLACES
         && g.group_channels().max(g.group_outputs()) >= 4
         && Image::of_input(g).len() <= most
@@ -73,6 +85,9 @@ pub(crate) fn suits(g: &Geometry) -> bool {
 
 /// The elements that weights packed for [`finished`] take.
 pub(crate) fn packed_len(g: &Geometry) -> usize {
+    if depthwise::suits(g) {
+        return depthwise::packed_len(g);
+    }
     g.groups * forward_order(g).packed_len(width())
 }
 
@@ -107,6 +122,9 @@ pub(crate) fn forward(
 /// Packs weights for [`finished`].
 pub(crate) fn packed_forward(g: &Geometry, w: &[f32], packed: &mut [f32]) {
     assert!(w.len() == g.outputs * g.depth(), "convolution: weights that do not fit {g:?}");
+    if depthwise::suits(g) {
+        return depthwise::pack(g, w, packed);
+    }
     packed_weights(g, forward_order(g), w, packed);
 }
 
@@ -124,6 +142,9 @@ pub(crate) fn finished(
     assert!(finish.beside.is_none_or(|x| x.len() == out.len()), "convolution: a summand that does not fit {g:?}");
     if out.is_empty() {
         return;
+    }
+    if depthwise::suits(g) {
+        return depthwise::forward(g, x, packed, finish, out, image);
     }
     let (order, of) = (forward_order(g), Image::of_input(g));
     let image = of.of(x, image);
@@ -160,6 +181,11 @@ pub(crate) fn input(
     if out.is_empty() {
         return;
     }
+    let finish = Finish { bias, ..Finish::default() };
+    if depthwise::suits(g) {
+        depthwise::pack(g, w, packed);
+        return depthwise::input(g, y, packed, finish, out, image);
+    }
     let (order, of) = (input_order(g), Image::of_output(g));
     packed_weights(g, order, w, packed);
     let image = of.of(y, image);
@@ -192,7 +218,7 @@ pub(crate) fn input(
                     order,
                     weights: packed,
                     groups: g.groups,
-                    finish: Finish { bias, ..Finish::default() },
+                    finish,
                     batch: g.batch,
                     size: residue.map(|residue| residue.count),
                     out: out[first..].as_mut_ptr(),
@@ -203,4 +229,17 @@ pub(crate) fn input(
             }
         }
     }
+}
+
+/// The gradient of the weights, in their order.
+pub(crate) fn weight(g: &Geometry, x: Pixels<'_, f32>, y: Pixels<'_, f32>, out: &mut [f32], scratch: [&mut [f32]; 3]) {
+    let fits = x.covers(g.batch, g.channels, g.input)
+        && y.covers(g.batch, g.outputs, g.output)
+        && out.len() == g.outputs * g.depth();
+    assert!(fits, "convolution: operands that do not fit {g:?}");
+    if out.is_empty() {
+        return;
+    }
+    let of_kind = if depthwise::suits(g) { depthwise::weight } else { gradient::weight };
+    of_kind(g, x, y, out, scratch);
 }

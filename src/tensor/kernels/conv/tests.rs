@@ -139,6 +139,30 @@ impl Case {
         out
     }
 
+    /// What [`planes`] computes.
+    fn by_planes(&self) -> [Vec<f32>; 3] {
+        let mut out = [vec![f32::NAN; self.x.len()], vec![f32::NAN; self.w.len()], vec![f32::NAN; self.y.len()]];
+        let [x, w, y] = &mut out;
+        planes::input(&self.g, &self.y, &self.w, None, x);
+        planes::weight(&self.g, &self.x, &self.y, w);
+        planes::forward(&self.g, &self.x, &self.w, None, y);
+        out
+    }
+
+    /// So many channels, each by itself, with so many outputs each.
+    fn apart(random: &mut Random, channels: usize, multiplier: usize) -> Self {
+        let g = Self::random(random, 9, 1).g;
+        Self::new(random, Geometry { channels, outputs: channels * multiplier, groups: channels, ..g })
+    }
+
+    /// The same sizes with numbers whose sums are rounded, so that their order shows.
+    fn rounded(mut self) -> Self {
+        for x in self.x.iter_mut().chain(&mut self.w).chain(&mut self.y) {
+            *x = *x / 7.0 + 0.1;
+        }
+        self
+    }
+
     /// What [`patches`] computes, with the channels in the middle.
     fn by_patches(&self) -> [Vec<f32>; 3] {
         let g = &self.g;
@@ -229,13 +253,81 @@ fn blocks_join_and_threads_do_not_show() {
         }
     }
     // Of numbers whose sums are rounded, the order shows.
-    let mut case = Case::new(&mut random, g(2, 16, 32, 24, 3, 1, 1));
-    for x in case.x.iter_mut().chain(&mut case.w).chain(&mut case.y) {
-        *x = *x / 7.0 + 0.1;
-    }
+    let case = Case::new(&mut random, g(2, 16, 32, 24, 3, 1, 1)).rounded();
     let one = with_threads(1, || case.by_direct(true)).unwrap();
     for threads in [2, 3] {
         assert!(with_threads(threads, || case.by_direct(true)).unwrap() == one);
+    }
+}
+
+#[test]
+fn channels_by_themselves_agree_with_loops() {
+    let mut random = Random(5);
+    for round in 0..if cfg!(miri) { 3 } else { 80 } {
+        // Around a vector, or two.
+        let case = Case::apart(&mut random, [16, 17, 24, 31, 33][round % 5], 1);
+        let expected = case.expected();
+        assert!(direct::suits(&case.g));
+        on_each_level(|level| {
+            for last in [false, true] {
+                assert_eq!(case.by_direct(last), expected, "{level:?}, {:?}", case.g);
+            }
+        });
+        let multiplier = 1 + random.below(3);
+        let case = Case::apart(&mut random, 1 + round % 5, multiplier);
+        let expected = case.expected();
+        assert!(planes::suits(&case.g));
+        on_each_level(|level| assert_eq!(case.by_planes(), expected, "{level:?}, {:?}", case.g));
+    }
+}
+
+/// Several examples, blocks and parts, long rows, kernels larger than the input, strides larger than it and than the kernel.
+#[test]
+#[cfg_attr(miri, ignore = "too large")]
+fn channels_by_themselves_do_not_show_threads() {
+    let mut random = Random(6);
+    let g = |batch, channels, input, kernel, stride, padding, dilation| {
+        let outputs = |n: usize| (n + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+        Geometry {
+            batch,
+            channels,
+            outputs: channels,
+            groups: channels,
+            input: [1, input, input + 3],
+            output: [1, outputs(input), outputs(input + 3)],
+            kernel: [1, kernel, kernel],
+            stride: [1, stride, stride],
+            padding: [0, padding, padding],
+            dilation: [1, dilation, dilation],
+        }
+    };
+    let cases = [
+        g(3, 40, 24, 3, 1, 1, 1),
+        g(2, 72, 21, 5, 2, 2, 1),
+        g(1, 17, 6, 7, 1, 9, 2),
+        g(2, 24, 7, 2, 11, 3, 1),
+        g(2, 33, 40, 1, 3, 0, 1),
+    ];
+    for g in cases {
+        let case = Case::new(&mut random, g);
+        let expected = case.expected();
+        let case_of_planes = Case::new(&mut random, Geometry { outputs: 2 * g.channels, ..g });
+        let of_planes = case_of_planes.expected();
+        for threads in [1, 2, 3] {
+            with_threads(threads, || {
+                for last in [false, true] {
+                    assert!(case.by_direct(last) == expected, "{threads} threads, {g:?}");
+                }
+                assert!(case_of_planes.by_planes() == of_planes, "{threads} threads, {g:?}");
+            })
+            .unwrap();
+        }
+        let (case, case_of_planes) = (case.rounded(), case_of_planes.rounded());
+        let all = || (case.by_direct(true), case_of_planes.by_planes());
+        let one = with_threads(1, all).unwrap();
+        for threads in [2, 3] {
+            assert!(with_threads(threads, all).unwrap() == one, "{threads} threads, {g:?}");
+        }
     }
 }
 

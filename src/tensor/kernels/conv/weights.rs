@@ -3,13 +3,12 @@
 //! Packed weights are strips of [`VECTORS`] vectors of columns; the last one has as many vectors as it needs. A strip has a row for
 //! each place of the kernel and each channel that is summed over, places first.
 
+use super::enter;
 use super::geometry::Geometry;
 use super::tile::VECTORS;
 use crate::parallel;
 use crate::tensor::kernels::gemm::{Block, Strip};
-#[cfg(target_arch = "x86_64")]
-use crate::tensor::kernels::simd::{Avx2, Avx512};
-use crate::tensor::kernels::simd::{Isa, Kernel, Level, Portable, Vector, level};
+use crate::tensor::kernels::simd::{Isa, Kernel, Vector, level};
 
 /// The weights of a group: the element for channel `i` that is summed over, column `j` and place `t` is
 /// `[i * inner_stride + j * col_stride + t]`.
@@ -114,15 +113,7 @@ fn each(order: Order, width: usize, weights: *mut f32, packed: *mut f32, back: b
     let work = |strip| {
         let one = Copied { order, strip, weights: all.weights, packed: all.packed, back };
         // SAFETY: the processor has what `level` reports.
-        unsafe {
-            match level {
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx512 => Avx512::enter(one),
-                #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => Avx2::enter(one),
-                Level::Portable => Portable::enter(one),
-            }
-        }
+        unsafe { enter(level, one) }
     };
     if order.rows() * order.cols < super::GRAIN { (0..strips).for_each(work) } else { parallel::share(strips, &work) }
 }
