@@ -82,6 +82,7 @@
 //! | `interrupt` | yes | Ctrl-C ends a training that keeps checkpoints with one more (on Unix) |
 //! | `plot` | | charts as SVG and PNG: `train::plot` |
 //! | `image` | | folders of PNG and JPEG files as data: [`data::ImageDataset`] |
+//! | `fft` | | Fourier transforms, of stretches of signals as well: `Tensor::rfft`, `Tensor::stft` … |
 //! | `linalg` | | decompositions of matrices, systems of equations, determinants: `Tensor::cholesky`, `Tensor::solve`, `Tensor::svd` … |
 //! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |
 //!

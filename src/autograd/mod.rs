@@ -32,6 +32,8 @@ pub use ops::attention::AttentionOptions;
 pub use ops::batch_norm::BatchStatistics;
 pub use ops::convolution::{ConvOptions, PaddingMode};
 pub(crate) use ops::convolution::{Finish, Packed, predicted};
+#[cfg(feature = "fft")]
+pub use ops::fft::{FftNorm, FftOptions, StftOptions};
 pub use ops::grid_sample::GridPadding;
 pub use ops::interpolate::{Factors, InterpolateOptions, Interpolation};
 #[cfg(feature = "linalg")]

@@ -40,6 +40,24 @@ fn checked_momentum(name: &'static str, momentum: f64) -> Result<f64> {
     Err(Error::argument(name, format!("momentum is {momentum}, expected a number from 0 to 1")))
 }
 
+/// A layer with running statistics, whatever its dimensions.
+pub(super) trait RunningStatistics {
+    /// Mean, variance, and how many batches they are of.
+    fn buffers(&self) -> [&Option<Buffer>; 3];
+
+    /// How far they move towards those of each batch; `None` makes them means over all batches.
+    fn momentum_mut(&mut self) -> &mut Option<f64>;
+
+    /// A mean of 0 and a variance of 1, of no batches.
+    #[track_caller]
+    fn reset(&self) -> Result<()> {
+        for (buffer, value) in self.buffers().into_iter().flatten().zip([0.0, 1.0, 0.0]) {
+            buffer.set(&buffer.get().full_like(value))?;
+        }
+        Ok(())
+    }
+}
+
 /// The parts of a layer of any number of dimensions.
 struct Parts<'a> {
     name: &'static str,
@@ -78,6 +96,10 @@ impl Parts<'_> {
 
     #[track_caller]
     fn instance_norm(&self, x: &Tensor, mode: &Mode<'_>) -> Result<Tensor> {
+        // A single example, without a batch.
+        if x.rank() + 1 == self.ranks[0] && x.shape()[0] == self.settings.channels {
+            return self.instance_norm(&x.unsqueeze(0)?, mode)?.squeeze(0);
+        }
         self.check(x)?;
         let ([weight, bias], eps, channels) = (self.affine, self.settings.eps, self.settings.channels);
         if let Some([mean, variance]) = self.running_statistics(x).filter(|_| !mode.is_training()) {
@@ -254,6 +276,15 @@ macro_rules! normalising {
                 self.settings.eps
             }
 
+            /// Forgets the running statistics: a mean of 0 and a variance of 1, of no batches.
+            ///
+            /// # Errors
+            /// If memory does not suffice.
+            #[track_caller]
+            pub fn reset_running_stats(&self) -> Result<()> {
+                self.reset()
+            }
+
             fn parts(&self) -> Parts<'_> {
                 Parts {
                     name: stringify!($Layer),
@@ -285,6 +316,16 @@ macro_rules! normalising {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
                 mode.here(self.parts().$pass(x, mode))
+            }
+        }
+
+        impl RunningStatistics for $Layer {
+            fn buffers(&self) -> [&Option<Buffer>; 3] {
+                self.parts().running
+            }
+
+            fn momentum_mut(&mut self) -> &mut Option<f64> {
+                &mut self.settings.momentum
             }
         }
 
@@ -393,7 +434,7 @@ normalising! {
     /// [`InstanceNorm2d`] for sequences of vectors.
     ///
     /// # Shapes
-    /// - input and output: `[batch, channels, length]`
+    /// - input and output: `[batch, channels, length]` or `[channels, length]`
     ///
     /// ```
     /// use demotic::prelude::*;
@@ -415,7 +456,7 @@ normalising! {
     /// of what was seen in training.
     ///
     /// # Shapes
-    /// - input and output: `[batch, channels, height, width]`
+    /// - input and output: `[batch, channels, height, width]` or `[channels, height, width]`
     /// - parameters and statistics: `[channels]`
     ///
     /// ```
@@ -427,4 +468,21 @@ normalising! {
     /// # Ok::<(), demotic::Error>(())
     /// ```
     InstanceNorm2d, instance_norm, [4, 4], affine false, tracked false
+}
+
+normalising! {
+    /// [`InstanceNorm2d`] for volumes.
+    ///
+    /// # Shapes
+    /// - input and output: `[batch, channels, depth, height, width]` or `[channels, depth, height, width]`
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let norm = InstanceNorm3d::new(3)?;
+    /// let y = norm.predict(&Tensor::normal([3, 4, 4, 4], 5.0, 2.0, &mut Rng::seed(0))?)?;
+    /// assert!(y.mean_dims(&[1, 2, 3], false)?.abs().max()?.item()? < 1e-5);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    InstanceNorm3d, instance_norm, [5, 5], affine false, tracked false
 }

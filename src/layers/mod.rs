@@ -30,13 +30,14 @@ mod recurrent;
 mod registry;
 mod shape;
 mod transformer;
+mod update_bn;
 mod upsample;
 mod weight_norm;
 
 pub use self::core::*;
 pub use activation::*;
 pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
-pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d};
+pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use bilinear::Bilinear;
 pub use combine::{Join, Lambda, Parallel, TimeDistributed};
 pub use conv_blocks::{DepthwiseSeparable, SqueezeExcitation};
@@ -73,6 +74,7 @@ pub use transformer::{
     Transformer, TransformerActivation, TransformerCache, TransformerDecoder, TransformerDecoderLayer,
     TransformerEncoder, TransformerEncoderLayer, TransformerMasks, TransformerOptions,
 };
+pub use update_bn::update_bn;
 pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 

@@ -6,9 +6,11 @@ use super::core::{Adapter, Buffer, Mode, Param, Weight};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
+use crate::tensor::layout::dim_index;
 
 /// Splits a weight into direction and length, `g · v / ‖v‖`, for each of its outputs (Salimans and Kingma, *Weight Normalization*, 2016): an
-/// [`Adapter`]. The weight itself becomes `v`.
+/// [`Adapter`]. The weight itself becomes `v`. Of transposed convolutions, the outputs are dimension 1 of the weight: see
+/// [`along`](Self::along).
 ///
 /// # Shapes
 /// - `g`: `[out, 1, ..]`, the norms that the weight has when the adapter is made
@@ -30,9 +32,11 @@ use crate::tensor::Tensor;
 pub struct WeightNorm {
     /// The length for each output.
     pub g: Param,
+    /// The dimension that has a length for each place; without one, there is a single length.
+    axis: Option<usize>,
 }
 
-crate::module!(WeightNorm { g });
+crate::module!(WeightNorm { g }, plain { axis });
 
 impl WeightNorm {
     /// The adapter that leaves this weight as it is.
@@ -44,21 +48,35 @@ impl WeightNorm {
         if weight.shape().is_empty() {
             return Err(Error::shape("WeightNorm::new", "a weight without dimensions"));
         }
-        Ok(Self { g: Param::new(norms(&weight.value()?.detach())?)? })
+        Self::along(weight, Some(0))
+    }
+
+    /// The same with a length for each place of another dimension (PyTorch's `dim`): 1 is that of the outputs in transposed convolutions.
+    /// Without one, the whole weight has a single length.
+    ///
+    /// # Errors
+    /// If the dimension is out of range, or the weight does not fit into memory.
+    #[track_caller]
+    pub fn along(weight: &Weight, dim: Option<isize>) -> Result<Self> {
+        let axis = match dim {
+            Some(dim) => Some(dim_index("WeightNorm::along", dim, weight.shape().len())?),
+            None => None,
+        };
+        Ok(Self { g: Param::new(norms(&weight.value()?.detach(), axis)?)?, axis })
     }
 }
 
-/// The norm of what belongs to each output.
+/// The norm of what belongs to each place of a dimension.
 #[track_caller]
-fn norms(weight: &Tensor) -> Result<Tensor> {
-    let dims: Vec<isize> = (1..weight.rank() as isize).collect();
+fn norms(weight: &Tensor, axis: Option<usize>) -> Result<Tensor> {
+    let dims: Vec<isize> = (0..weight.rank()).filter(|d| Some(*d) != axis).map(|d| d as isize).collect();
     if dims.is_empty() { Ok(weight.abs()) } else { weight.norm_dims(2.0, &dims, true) }
 }
 
 impl Adapter for WeightNorm {
     #[track_caller]
     fn value(&self, weight: &Tensor) -> Result<Tensor> {
-        weight.mul(&self.g.div(&norms(weight)?)?)
+        weight.mul(&self.g.div(&norms(weight, self.axis)?)?)
     }
 
     /// A weight of this length in this direction: itself.
@@ -77,7 +95,7 @@ impl fmt::Debug for WeightNorm {
 /// Generative Adversarial Networks*, 2018): an [`Adapter`].
 ///
 /// The singular value is followed by power iteration: one step in each training pass, and fifteen when the adapter is made. The
-/// weight is seen as a matrix `[out, everything else]`.
+/// weight is seen as a matrix `[out, everything else]`; of transposed convolutions, the outputs are dimension 1: see [`along`](Self::along).
 ///
 /// # Shapes
 /// - `u`: `[out]`, `v`: `[everything else]`, the singular vectors, which are saved with the model
@@ -99,11 +117,13 @@ pub struct SpectralNorm {
     pub u: Buffer,
     /// The right one.
     pub v: Buffer,
+    /// The dimension of the outputs.
+    axis: usize,
     steps: usize,
     eps: f64,
 }
 
-crate::module!(SpectralNorm { u, v }, plain { steps, eps });
+crate::module!(SpectralNorm { u, v }, plain { axis, steps, eps });
 
 impl SpectralNorm {
     /// The adapter of a weight, begun with random vectors.
@@ -112,10 +132,20 @@ impl SpectralNorm {
     /// If the weight has fewer than two dimensions or no elements.
     #[track_caller]
     pub fn new(weight: &Weight, rng: &mut Rng) -> Result<Self> {
-        let matrix = as_matrix(&weight.value()?.detach())?;
+        Self::along(weight, 0, rng)
+    }
+
+    /// The same for a weight whose outputs are another dimension (PyTorch's `dim`): 1 in transposed convolutions.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), or if the dimension is out of range.
+    #[track_caller]
+    pub fn along(weight: &Weight, dim: isize, rng: &mut Rng) -> Result<Self> {
+        let axis = dim_index("SpectralNorm::along", dim, weight.shape().len().max(1))?;
+        let matrix = as_matrix(&weight.value()?.detach(), axis)?;
         let vector = |n: usize, rng: &mut Rng| Tensor::normal([n], 0.0, 1.0, rng).map(|x| x.to_dtype(matrix.dtype()));
         let (u, v) = (vector(matrix.shape()[0], rng)?, vector(matrix.shape()[1], rng)?);
-        let norm = Self { u: Buffer::new(u), v: Buffer::new(v), steps: 1, eps: 1e-12 };
+        let norm = Self { u: Buffer::new(u), v: Buffer::new(v), axis, steps: 1, eps: 1e-12 };
         norm.iterate(&matrix, 15)?;
         Ok(norm)
     }
@@ -145,19 +175,20 @@ impl SpectralNorm {
     }
 }
 
+/// A weight as a matrix `[out, everything else]`.
 #[track_caller]
-fn as_matrix(weight: &Tensor) -> Result<Tensor> {
+fn as_matrix(weight: &Tensor, axis: usize) -> Result<Tensor> {
     if weight.rank() < 2 || weight.is_empty() {
         let message = format!("a weight of shape {:?}, expected two dimensions or more", weight.shape());
         return Err(Error::shape("spectral_norm", message));
     }
-    weight.flatten(1, -1)
+    weight.movedim(axis as isize, 0)?.flatten(1, -1)
 }
 
 impl Adapter for SpectralNorm {
     #[track_caller]
     fn value(&self, weight: &Tensor) -> Result<Tensor> {
-        let stretch = as_matrix(weight)?.matmul(&self.v.get())?.dot(&self.u.get())?;
+        let stretch = as_matrix(weight, self.axis)?.matmul(&self.v.get())?.dot(&self.u.get())?;
         weight.div(&stretch)
     }
 
@@ -167,7 +198,7 @@ impl Adapter for SpectralNorm {
             return Ok(());
         }
         let _unrecorded = crate::autograd::pause_recording();
-        self.iterate(&as_matrix(&weight.value()?.detach())?, self.steps)
+        self.iterate(&as_matrix(&weight.value()?.detach(), self.axis)?, self.steps)
     }
 }
 

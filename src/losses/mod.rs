@@ -72,7 +72,8 @@ macro_rules! reducible {
             }
 
             /// How much each loss counts, of an element or of an example: a tensor of the type of the losses that broadcasts to the shape
-            /// that they have with [`Reduction::None`]. A mean is divided by their number all the same.
+            /// that they have with [`Reduction::None`]. A mean is divided by their number all the same (that of PyTorch's `mse_loss`,
+            /// `l1_loss` and `huber_loss` by the sum of the weights).
             #[must_use]
             pub fn weight(mut self, weight: &Tensor) -> Self {
                 self.weighting.weight = Some(weight.detach());

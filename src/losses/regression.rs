@@ -1,17 +1,21 @@
 //! Losses of numbers.
 
-use super::{Loss, Reduction, check_pair, configurable, in_single};
+use super::weighting::{Weighting, pair};
+use super::{Loss, Reduction};
 use crate::autograd::ops::squared_error::squared_error;
+use crate::config::configurable;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-reducible!(Mse, Mae);
-// The constructor of Huber's loss takes its threshold.
-reducible!(@option Huber);
+reducible!(@new Mse, Mae);
+reducible!(@weighted Mse, Mae, Huber);
 
-configurable!(Mse { reduction });
-configurable!(Mae { reduction });
-configurable!(Huber { delta: required, reduction } = Self { delta: 1.0, reduction: Reduction::Mean }, check);
+configurable!(Mse { weighting: weighting });
+configurable!(Mae { weighting: weighting });
+configurable!(
+    Huber { delta: required, weighting: weighting } = Self { delta: 1.0, weighting: Weighting::default() },
+    check
+);
 
 /// The mean squared error, `mean((ŷ − y)²)`. Both tensors have the same shape.
 ///
@@ -50,57 +54,50 @@ pub fn huber(prediction: &Tensor, target: &Tensor, delta: f64) -> Result<Tensor>
 }
 
 /// [`mse`] with options.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Mse {
-    reduction: Reduction,
+    weighting: Weighting,
 }
 
 impl Loss for Mse {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
-        if let Some((prediction, target)) = in_single(prediction, target) {
-            return self.loss(&prediction, &target);
+        let (prediction, target) = pair("mse", prediction, target)?;
+        match (self.weighting.reduction, &self.weighting.weight) {
+            (Reduction::Mean, None) => squared_error(&prediction, &target, true),
+            (Reduction::Sum, None) => squared_error(&prediction, &target, false),
+            _ => self.weighting.finish("mse", &prediction.sub(&target)?.square()),
         }
-        check_pair("mse", prediction, target)?;
-        let mean = match self.reduction {
-            Reduction::Mean => true,
-            Reduction::Sum => false,
-            Reduction::None => return Ok(prediction.sub(target)?.square()),
-        };
-        squared_error(prediction, target, mean)
     }
 
     fn count(&self, target: &Tensor) -> f64 {
-        self.reduction.count(target.numel() as f64)
+        self.weighting.count(target)
     }
 }
 
 /// [`mae`] with options.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Mae {
-    reduction: Reduction,
+    weighting: Weighting,
 }
 
 impl Loss for Mae {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
-        if let Some((prediction, target)) = in_single(prediction, target) {
-            return self.loss(&prediction, &target);
-        }
-        check_pair("mae", prediction, target)?;
-        Ok(self.reduction.apply(&prediction.sub(target)?.abs()))
+        let (prediction, target) = pair("mae", prediction, target)?;
+        self.weighting.finish("mae", &prediction.sub(&target)?.abs())
     }
 
     fn count(&self, target: &Tensor) -> f64 {
-        self.reduction.count(target.numel() as f64)
+        self.weighting.count(target)
     }
 }
 
 /// [`huber`] with options.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Huber {
     delta: f64,
-    reduction: Reduction,
+    weighting: Weighting,
 }
 
 impl Huber {
@@ -110,7 +107,7 @@ impl Huber {
     /// If `delta` is not positive.
     #[track_caller]
     pub fn new(delta: f64) -> Result<Self> {
-        let huber = Self { delta, reduction: Reduction::Mean };
+        let huber = Self { delta, weighting: Weighting::default() };
         huber.check()?;
         Ok(huber)
     }
@@ -128,18 +125,15 @@ impl Huber {
 impl Loss for Huber {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
-        if let Some((prediction, target)) = in_single(prediction, target) {
-            return self.loss(&prediction, &target);
-        }
-        check_pair("huber", prediction, target)?;
-        let distance = prediction.sub(target)?.abs();
+        let (prediction, target) = pair("huber", prediction, target)?;
+        let distance = prediction.sub(&target)?.abs();
         // With c = min(|d|, δ), both branches are c · (|d| − ½ c).
         let near = distance.clamp_max(self.delta);
         let losses = near.mul(&distance.sub(&near.mul_scalar(0.5))?)?;
-        Ok(self.reduction.apply(&losses))
+        self.weighting.finish("huber", &losses)
     }
 
     fn count(&self, target: &Tensor) -> f64 {
-        self.reduction.count(target.numel() as f64)
+        self.weighting.count(target)
     }
 }

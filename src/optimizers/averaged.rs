@@ -44,7 +44,7 @@ const STEPS: &str = "averaged.steps";
 /// ```
 ///
 /// The average has the precision of the gradients: of 16-bit parameters, `F32`. Buffers, such as running statistics, are not
-/// averaged.
+/// averaged: [`update_bn`](crate::layers::update_bn) computes those of batch norms anew.
 #[derive(Debug, Clone)]
 #[doc(alias = "AveragedModel")]
 pub struct Averaged<O> {

@@ -43,6 +43,8 @@ pub enum ScatterReduction {
     Amax,
     /// The smallest one.
     Amin,
+    /// Their product.
+    Prod,
 }
 
 /// A place along a dimension, counted from its end if it is negative: `i32`, `i64`, `isize` or `usize`.

@@ -50,6 +50,15 @@ impl Tensor {
         Ok(Self::normal(self.shape(), 0.0, 1.0, rng)?.to_dtype(self.dtype()))
     }
 
+    /// Whole numbers drawn evenly from `low .. high`, of the shape and type of this tensor.
+    ///
+    /// # Errors
+    /// If there is no number between the bounds.
+    #[track_caller]
+    pub fn randint_like(&self, low: i64, high: i64, rng: &mut Rng) -> Result<Self> {
+        Ok(Self::randint(low, high, self.shape(), rng)?.to_dtype(self.dtype()))
+    }
+
     /// Draws `n` numbers of elements, each with a probability in proportion to its weight, for a vector of weights or each row of a
     /// matrix: `[n]` or `[rows, n]` of type `I64`. Without `replacement`, all of a row are different.
     ///

@@ -74,6 +74,22 @@ fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
         "BatchNorm3d" => stateful!(BatchNorm3d, true, true),
         "InstanceNorm1d" => stateful!(InstanceNorm1d, false, false),
         "InstanceNorm2d" => stateful!(InstanceNorm2d, false, false),
+        "InstanceNorm3d" => stateful!(InstanceNorm3d, false, false),
+        "update_bn" => {
+            let first = BatchNorm2d::new(2)?.without_affine();
+            let second = BatchNorm2d::new(2)?.momentum(0.3)?.without_affine();
+            let mut model = demotic::sequential![first, Relu, second];
+            model.to_dtype(inputs[0].dtype())?;
+            let mut rng = Rng::seed(0);
+            model.forward(&inputs[1], &mut Mode::train(&mut rng))?;
+            let count = update_bn(&mut model, inputs.iter().map(|x| Ok(x.clone())), &mut rng)?;
+            assert_eq!(count, 2);
+            let mut found = Vec::new();
+            model.for_each("*", |_, norm: &BatchNorm2d| {
+                found.extend([&norm.running_mean, &norm.running_var].map(|buffer| buffer.as_ref().unwrap().get()));
+            });
+            Ok(found)
+        }
         "GroupNorm" => {
             let (x, rest) = inputs.split_first_mut().unwrap();
             let mut layer = GroupNorm::new(case.attr("groups"), x.shape()[1])?.eps(case.attr_or("eps", 1e-5));

@@ -1,11 +1,11 @@
 //! Learning rates that depend on the step alone, against PyTorch's traces: as functions of the step, through an optimizer, and
 //! resumed at every step.
 
-use crate::golden::{Failures, Family};
+use crate::golden::{Case, Failures, Family};
 use demotic::Result;
 use demotic::autograd::Gradients;
 use demotic::layers::Param;
-use demotic::optimizers::schedule::{Curve, Cyclic, OneCycle, Schedule};
+use demotic::optimizers::schedule::{Curve, Cyclic, Multiplicative, OneCycle, Schedule};
 use demotic::optimizers::{Group, Optimizer, Sgd};
 use serde_json::Value;
 
@@ -15,6 +15,10 @@ fn curves() -> Result<()> {
     let mut failures = Failures::default();
     for case in &family.cases {
         let stored = |name: &str| family.find(&format!("{}.{name}", case.id)).map(|found| found.to_f64_vec());
+        if case.op == "MultiplicativeLR" {
+            multiplicative(case, &stored("lr").unwrap(), &mut failures)?;
+            continue;
+        }
         let curve = curve(&case.op, &case.attrs, case.attr("lr"));
         let (want, momentum, group) = (stored("lr").unwrap(), stored("momentum"), stored("group"));
         assert_eq!(want.len(), 61);
@@ -55,6 +59,28 @@ fn curves() -> Result<()> {
         }
     }
     failures.finish(family.cases.len());
+    Ok(())
+}
+
+/// A rate that depends on the one before: through an optimizer, resumed at every step.
+fn multiplicative(case: &Case, want: &[f64], failures: &mut Failures) -> Result<()> {
+    let make = || match case.attr::<String>("lr_lambda").as_str() {
+        "0.95" => Multiplicative::new(|_| 0.95),
+        "0.5 if t % 7 == 0 else 1.02" => Multiplicative::new(|t| if t % 7 == 0 { 0.5 } else { 1.02 }),
+        other => panic!("{other}"),
+    };
+    let (mut opt, mut running) = (Sgd::new(case.attr("lr")), make());
+    running.start(&mut opt)?;
+    for (step, want) in want.iter().enumerate() {
+        let got = opt.learning_rate();
+        if (got - want).abs() > 1e-12 * want.abs() {
+            failures.add(&case.id, format!("rate at step {step}: got {got:e}, expected {want:e}"));
+        }
+        let mut resumed = make();
+        resumed.load_state(&running.state())?;
+        running = resumed;
+        running.step(&mut opt, f64::NAN)?;
+    }
     Ok(())
 }
 

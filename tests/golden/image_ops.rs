@@ -114,7 +114,7 @@ fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
         "affine_grid" => Ok(vec![x.affine_grid(&case.attr::<Vec<usize>>("size"), case.attr("align_corners"))?]),
         "WeightNorm" => {
             let mut layer = Linear { weight: Param::new(inputs[1].clone())?.into(), bias: None };
-            let mut norm = WeightNorm::new(&layer.weight)?;
+            let mut norm = WeightNorm::along(&layer.weight, case.attr_or("dim", Some(0)))?;
             norm.g = Param::new(inputs[2].clone())?;
             (inputs[1], inputs[2]) = (layer.weight.value()?, norm.g.value().clone());
             layer.weight.adapt(norm)?;
@@ -122,7 +122,8 @@ fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
         }
         _ => {
             let mut layer = Linear { weight: Param::new(inputs[1].clone())?.into(), bias: None };
-            let norm = SpectralNorm::new(&layer.weight, &mut Rng::seed(0))?.power_iterations(case.attr("steps"));
+            let norm = SpectralNorm::along(&layer.weight, case.attr_or("dim", 0), &mut Rng::seed(0))?;
+            let norm = norm.power_iterations(case.attr("steps"));
             norm.u.set(&inputs[2])?;
             norm.v.set(&inputs[3])?;
             inputs[1] = layer.weight.value()?;

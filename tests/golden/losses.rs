@@ -19,9 +19,18 @@ fn loss(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Loss>> {
         _ => Reduction::None,
     };
     Ok(match case.op.as_str() {
-        "mse" => Box::new(Mse::new().reduction(reduction)),
-        "mae" => Box::new(Mae::new().reduction(reduction)),
-        "huber" => Box::new(Huber::new(case.attr("delta"))?.reduction(reduction)),
+        "mse" => {
+            let loss = Mse::new().reduction(reduction);
+            Box::new(if let [weight] = weights { loss.weight(weight) } else { loss })
+        }
+        "mae" => {
+            let loss = Mae::new().reduction(reduction);
+            Box::new(if let [weight] = weights { loss.weight(weight) } else { loss })
+        }
+        "huber" => {
+            let loss = Huber::new(case.attr("delta"))?.reduction(reduction);
+            Box::new(if let [weight] = weights { loss.weight(weight) } else { loss })
+        }
         "cross_entropy" => {
             let mut loss =
                 CrossEntropy::new().reduction(reduction).label_smoothing(case.attr_or("label_smoothing", 0.0))?;

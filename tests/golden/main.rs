@@ -11,6 +11,8 @@ mod binary;
 mod channel_norms;
 mod convolution;
 mod curves;
+#[cfg(feature = "fft")]
+mod fft;
 mod gpt2;
 mod gpt_options;
 mod image_ops;

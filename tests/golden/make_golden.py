@@ -23,6 +23,7 @@ FAMILIES = [
     "reductions",
     "matmul",
     "linalg",
+    "fft",
     "attention",
     "transformer",
     "self_attention",

@@ -16,6 +16,10 @@ fn pair((a, b): (Tensor, Tensor)) -> Vec<Tensor> {
     vec![a, b]
 }
 
+fn triple((a, b, c): (Tensor, Tensor, Tensor)) -> Vec<Tensor> {
+    vec![a, b, c]
+}
+
 /// Operations with more than one result.
 fn several(case: &Case, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>>> {
     let x = &inputs[0];
@@ -31,7 +35,10 @@ fn several(case: &Case, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>>> {
             x.median(dim(), keepdim()).map(|(value, _)| vec![value])
         }
         "median" => x.median(dim(), keepdim()).map(pair),
-        "unique" => x.unique().map(|(values, inverse, counts)| vec![values, inverse, counts]),
+        "unique" => x.unique().map(triple),
+        "unique_dim" => x.unique_dim(dim()).map(triple),
+        "unique_consecutive" => x.unique_consecutive(case.attr("dim")).map(triple),
+        "unbind" => x.unbind(dim()),
         "meshgrid" => Tensor::meshgrid(&inputs.iter().collect::<Vec<_>>()),
         "std_mean" => x.std_mean(&dims(), 1.0, keepdim()).map(pair),
         "var_mean" => x.var_mean(&dims(), 1.0, keepdim()).map(pair),
@@ -75,6 +82,7 @@ fn single(case: &Case, inputs: &[Tensor]) -> Result<Tensor> {
             };
             x.quantile(number("q"), 1, false, between)
         }
+        "cross" => x.cross(other(), dim()),
         "mode" => Ok(x.mode(dim(), false)?.0),
         "nonzero" => x.nonzero(),
         "searchsorted" => x.searchsorted(other(), case.attr("right")),
@@ -88,6 +96,7 @@ fn single(case: &Case, inputs: &[Tensor]) -> Result<Tensor> {
                 "sum" => ScatterReduction::Sum,
                 "mean" => ScatterReduction::Mean,
                 "amax" => ScatterReduction::Amax,
+                "prod" => ScatterReduction::Prod,
                 _ => ScatterReduction::Amin,
             };
             x.scatter_reduce(dim(), other(), &inputs[2], reduction, case.attr("own"))

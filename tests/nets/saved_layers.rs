@@ -81,6 +81,7 @@ fn described(rng: &mut Rng) -> Result<Vec<(Boxed, Tensor)>> {
         Box::new(Conv3d::new(4, 2, [1, 2, 3], rng)?.padding([0, 1, 1])),
         Box::new(ConvTranspose3d::new(4, 2, 2, rng)?.without_bias()),
         Box::new(BatchNorm3d::new(4)?),
+        Box::new(InstanceNorm3d::new(4)?.with_affine()?.momentum(0.25)?),
         Box::new(Dropout3d::new(0.5)?),
         Box::new(MaxPool3d::new(2)),
         Box::new(AvgPool3d::new([1, 2, 2])),

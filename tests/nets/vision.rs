@@ -2,7 +2,7 @@
 
 use demotic::autograd::{GridPadding, InterpolateOptions, Interpolation, UnfoldOptions};
 use demotic::layers::*;
-use demotic::{DType, ErrorKind, Result, Rng, Tensor, sequential, tensor};
+use demotic::{DType, Error, ErrorKind, Result, Rng, Tensor, sequential, tensor};
 
 fn images(shape: &[usize]) -> Tensor {
     Tensor::normal(shape, 0.0, 1.0, &mut Rng::seed(4)).unwrap()
@@ -397,4 +397,38 @@ fn norms_of_weights_can_be_merged_and_say_what_does_not_fit() {
     layer.weight.adapt(norm).unwrap();
     let twice = [(); 2].map(|()| layer.forward(&x, &mut Mode::eval()).unwrap().to_f64_vec());
     assert_eq!(twice[0], twice[1]);
+}
+
+#[test]
+fn recalibration_leaves_statistics_as_they_were_on_an_error() {
+    let mut rng = Rng::seed(7);
+    let mut none = sequential![Linear::new(2, 2, &mut rng).unwrap()];
+    let never = std::iter::from_fn(|| -> Option<Result<Tensor>> { panic!("there is nothing to recalibrate") });
+    assert_eq!(update_bn(&mut none, never, &mut rng).unwrap(), 0);
+
+    let norm = BatchNorm1d::new(2).unwrap().momentum(0.25).unwrap();
+    let mut model = sequential![norm, BatchNorm1d::new(2).unwrap().without_running_stats()];
+    model.forward(&images(&[4, 2]), &mut Mode::train(&mut rng)).unwrap();
+    let statistics = |model: &Sequential| {
+        let mut all = Vec::new();
+        model.for_each("*", |_, norm: &BatchNorm1d| {
+            let mean = norm.running_mean.as_ref().map(|buffer| buffer.get().to_f64_vec());
+            all.push(format!("{mean:?} {norm:?}"));
+        });
+        all
+    };
+    let before = statistics(&model);
+    assert_eq!(update_bn(&mut model, [], &mut rng).unwrap(), 1);
+    assert_eq!(statistics(&model), before);
+    let e = update_bn(&mut model, [Ok(images(&[4, 2])), Ok(images(&[4, 3]))], &mut rng).unwrap_err();
+    assert_eq!(e.layer(), Some("0"));
+    assert_eq!(statistics(&model), before);
+    let broken = Error::argument("loader", "no such file");
+    assert_eq!(update_bn(&mut model, [Err(broken)], &mut rng).unwrap_err().message(), "loader: no such file");
+    assert_eq!(statistics(&model), before);
+    assert_eq!(update_bn(&mut model, [Ok(images(&[4, 2]))], &mut rng).unwrap(), 1);
+    assert_ne!(statistics(&model), before);
+    // The momentum is back.
+    let after = statistics(&model);
+    assert!(after[0].ends_with("BatchNorm1d(2, eps 1e-5, momentum 0.25)"), "{}", after[0]);
 }

@@ -5,6 +5,8 @@ mod attention;
 mod autograd_engine;
 mod determinism;
 mod elementwise;
+#[cfg(feature = "fft")]
+mod fft;
 mod giant_views;
 mod gradient_table;
 mod index_errors;

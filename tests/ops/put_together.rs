@@ -128,11 +128,51 @@ fn numbers_that_are_none_are_the_largest() -> Result<()> {
 #[test]
 fn places_to_which_nothing_is_sent_stay() -> Result<()> {
     let x = tensor![1.0, 2.0, 3.0].tracked()?;
-    for reduction in [ScatterReduction::Sum, ScatterReduction::Mean, ScatterReduction::Amax, ScatterReduction::Amin] {
+    use ScatterReduction::{Amax, Amin, Mean, Prod, Sum};
+    for reduction in [Sum, Mean, Amax, Amin, Prod] {
         let y = x.scatter_reduce(0, &ids([0, 0]), &tensor![5.0, 7.0], reduction, false)?;
         assert_eq!(y.to_vec::<f32>()?[1..], [2.0, 3.0], "{reduction:?}");
         let grads = y.sum().backward()?;
         assert_eq!(grads.wrt(&x)?.to_vec::<f32>()?, [0.0, 1.0, 1.0], "{reduction:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn slices_that_repeat() -> Result<()> {
+    // A slice with NaN is like no other; both zeros are the same.
+    let x = tensor![[0.0, 1.0], [f32::NAN, 1.0], [-0.0, 1.0], [f32::NAN, 1.0]];
+    let (values, inverse, counts) = x.unique_dim(0)?;
+    assert_eq!(values.shape(), [3, 2]);
+    assert_eq!(inverse.to_vec::<i64>()?, [0, 1, 0, 2]);
+    assert_eq!(counts.to_vec::<i64>()?, [2, 1, 1]);
+    let (values, _, counts) = x.unique_consecutive(Some(0))?;
+    assert_eq!((values.shape(), counts.to_vec::<i64>()?), (&[4, 2][..], vec![1; 4]));
+    let flags = Tensor::from_nested([[true, false], [true, false]])?;
+    assert_eq!(flags.unique_dim(0)?.0.to_vec::<bool>()?, [true, false]);
+    assert_eq!(flags.unique_dim(1)?.1.to_vec::<i64>()?, [1, 0]);
+    // No slices at all, and slices of nothing.
+    let none = Tensor::zeros([0, 3])?;
+    assert_eq!(none.unique_dim(0)?.0.shape(), [0, 3]);
+    assert_eq!(none.unique_consecutive(Some(0))?.2.shape(), [0]);
+    assert_eq!(none.unique_consecutive(None)?.0.shape(), [0]);
+    for wide in [1 << 40, 3] {
+        let e = Tensor::zeros([0, wide])?.unique_dim(1).unwrap_err();
+        assert_eq!(e.message(), format!("unique_dim: slices without elements, of [0, {wide}] along dimension 1"));
+        assert!(Tensor::zeros([0, wide])?.unique_consecutive(Some(1)).is_err());
+    }
+    assert_eq!(tensor![1.0].unique_dim(1).unwrap_err().kind(), demotic::ErrorKind::Index);
+    Ok(())
+}
+
+#[test]
+fn parts_and_cross_products_say_what_does_not_fit() -> Result<()> {
+    let (a, b) = (tensor![1.0, 2.0, 3.0], tensor![1.0, 2.0]);
+    assert_eq!(a.cross(&b, 0).unwrap_err().message(), "cross: [3] and [2], expected size 3 along dimension 0");
+    assert_eq!(a.unbind(0)?.len(), 3);
+    assert!(a.unbind(1).is_err());
+    assert!(Tensor::zeros([1 << 40, 0])?.unbind(0).is_err());
+    let like = b.to_dtype(DType::F64).randint_like(0, 5, &mut demotic::Rng::seed(0))?;
+    assert_eq!((like.dtype(), like.shape()), (DType::F64, &[2][..]));
     Ok(())
 }

@@ -189,7 +189,9 @@ fn initialisers() -> BTreeSet<String> {
 /// The methods and functions of `Tensor` that compute.
 fn operations() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let files = sources("src/autograd/ops").into_iter().chain([root().join("src/tensor/create.rs")]);
+    let files = sources("src/autograd/ops")
+        .into_iter()
+        .chain(["create", "draw"].map(|file| root().join(format!("src/tensor/{file}.rs"))));
     for path in files {
         let code = code(&fs::read_to_string(path).unwrap());
         if code.contains("pub fn $") {
@@ -337,8 +339,8 @@ fn page() -> String {
     let reasons = read("tests/repository/catalogue/absent.txt");
     let reasons: Vec<(&str, &str)> = reasons.lines().filter_map(|line| line.split_once(" | ")).collect();
     for name in pytorch.iter().filter(|name| !here.contains(*name)) {
-        let (_, why) =
-            reasons.iter().find(|(pattern, _)| matches(pattern, name)).expect("the last line matches all names");
+        let reason = reasons.iter().find(|(pattern, _)| matches(pattern, name));
+        let (_, why) = reason.unwrap_or_else(|| panic!("absent.txt does not say why there is no {name}"));
         let _ = writeln!(page, "| `{}` | {why} |", name.strip_prefix("torch.").unwrap_or(name));
     }
     page

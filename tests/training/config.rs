@@ -299,7 +299,7 @@ fn what_makes_no_sense_is_refused_word_for_word() {
         refusal::<Mse>(json!({"reductoin": "sum"})),
         "Mse: `reductoin` is no option of it (did you mean `reduction`?)"
     );
-    assert_eq!(refusal::<Mse>(json!({"x": 1})), "Mse: `x` is no option of it (its options are `reduction`)");
+    assert_eq!(refusal::<Mse>(json!({"x": 1})), "Mse: `x` is no option of it (its options are `reduction`, `weight`)");
     assert_eq!(refusal::<Mse>(json!([1])), "invalid type: sequence, expected a map");
     assert_eq!(
         refusal::<Mse>(json!({"reduction": "median"})),

@@ -74,6 +74,28 @@ impl Tensor {
         self.reshape(shape.as_slice())
     }
 
+    /// The cross product of vectors of three numbers along a dimension; the others broadcast.
+    ///
+    /// # Errors
+    /// If the element types differ, the dimension does not have size 3 in both, or the shapes do not broadcast.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let z = tensor![1.0, 0.0, 0.0].cross(&tensor![0.0, 1.0, 0.0], 0)?;
+    /// assert_eq!(z.to_vec::<f32>()?, [0.0, 0.0, 1.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cross(&self, other: &Tensor, dim: isize) -> Result<Tensor> {
+        if self.size(dim)? != 3 || other.size(dim)? != 3 {
+            let message = format!("{:?} and {:?}, expected size 3 along dimension {dim}", self.shape(), other.shape());
+            return Err(Error::shape("cross", message));
+        }
+        let next = |x: &Tensor, n: isize| x.roll(&[-n], &[dim]);
+        next(self, 1)?.mul(&next(other, 2)?)?.sub(&next(self, 2)?.mul(&next(other, 1)?)?)
+    }
+
     /// The Kronecker product: each element of the first times the whole second one, in its place.
     ///
     /// # Errors

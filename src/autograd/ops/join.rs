@@ -138,6 +138,17 @@ impl Tensor {
         self.parts("chunk", at, count, |i| size.min(total - i * size))
     }
 
+    /// The parts along dimension `dim`, without it: views.
+    ///
+    /// # Errors
+    /// If `dim` is out of range, or there is no memory for so many tensors.
+    #[track_caller]
+    pub fn unbind(&self, dim: isize) -> Result<Vec<Tensor>> {
+        let at = dim_index("unbind", dim, self.rank())?;
+        let parts = self.parts("unbind", at, self.shape()[at], |_| 1)?;
+        parts.iter().map(|part| part.squeeze(at as isize)).collect()
+    }
+
     #[track_caller]
     fn parts(&self, name: &'static str, at: usize, count: usize, len: impl Fn(usize) -> usize) -> Result<Vec<Tensor>> {
         if count > self.numel().max(MAX_EMPTY_PARTS) {

@@ -21,6 +21,8 @@ mod einsum;
 pub(crate) mod embedding;
 mod exp_log;
 mod extremes;
+#[cfg(feature = "fft")]
+pub(crate) mod fft;
 mod gamma;
 mod gather;
 pub(crate) mod grid_sample;
@@ -58,6 +60,7 @@ mod sum;
 mod triangle;
 mod trigonometric;
 pub(crate) mod unfold;
+mod unique;
 
 pub(crate) use composed_activation::check_slopes;
 

@@ -193,33 +193,6 @@ impl Tensor {
         Ok((pick(&sorted.gather(dim, &most)?)?, pick(&places.gather(dim, &most)?)?))
     }
 
-    /// The different values in ascending order, for each element the number of its value among them (`I64`, of the shape of the
-    /// input), and how often each value occurs (`I64`). Each NaN is a value of its own. There is no gradient.
-    ///
-    /// # Errors
-    /// If memory does not suffice.
-    ///
-    /// ```
-    /// use demotic::tensor;
-    ///
-    /// let (values, inverse, counts) = tensor![3.0, 1.0, 3.0].unique()?;
-    /// assert_eq!(values.to_vec::<f32>()?, [1.0, 3.0]);
-    /// assert_eq!(inverse.to_vec::<i64>()?, [1, 0, 1]);
-    /// assert_eq!(counts.to_vec::<i64>()?, [1, 2]);
-    /// # Ok::<(), demotic::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn unique(&self) -> Result<(Tensor, Tensor, Tensor)> {
-        let x = self.detach().reshape(-1)?;
-        let (sorted, places) = x.sort(0, false)?;
-        let begins = first_of_runs(&sorted, 0)?;
-        let values = sorted.masked_select(&begins)?;
-        let numbers = begins.cumsum(0)?.sub(&Tensor::integer(1))?;
-        let inverse = numbers.scatter(0, &places, &numbers)?.reshape(self.shape())?;
-        let counts = numbers.bincount(None, values.numel())?;
-        Ok((values, inverse, counts))
-    }
-
     /// The places of elements that are not zero, as `[count, rank]` numbers of type `I64`, in row-major order.
     ///
     /// # Errors
@@ -390,8 +363,8 @@ fn numbered_along(x: &Tensor, axis: usize) -> Result<Tensor> {
     Tensor::arange(x.shape()[axis])?.reshape(shape.as_slice())?.expanded(&x.layout().shape())
 }
 
-/// Where sorted elements differ from those before them.
-fn first_of_runs(sorted: &Tensor, dim: isize) -> Result<Tensor> {
+/// Where elements differ from those before them.
+pub(super) fn first_of_runs(sorted: &Tensor, dim: isize) -> Result<Tensor> {
     let Some(len) = sorted.size(dim)?.checked_sub(1) else { return Ok(sorted.eq_scalar(0.0)) };
     let first = sorted.narrow(dim, 0, 1)?;
     let first = first.eq(&first)?.logical_or(&first.ne(&first)?)?;

@@ -91,6 +91,7 @@ impl Tensor {
     /// assert_eq!(y.to_vec::<f32>()?, [7.0, 5.0]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
+    #[doc(alias = "index_reduce")]
     #[track_caller]
     pub fn scatter_reduce(
         &self,
@@ -112,13 +113,23 @@ impl Tensor {
                 let count = emptied(&self.detach().ones_like())?.scatter_add(dim, index, &one)?;
                 return sum.div(&count);
             }
-            ScatterReduction::Amax | ScatterReduction::Amin => {}
+            ScatterReduction::Amax | ScatterReduction::Amin | ScatterReduction::Prod => {}
         }
         // This also checks that the index fits.
         self.detach().scatter(dim, index, source)?;
         let mut part = source.clone();
         for (axis, size) in index.shape().iter().enumerate() {
             part = part.narrow(axis as isize, 0, *size)?;
+        }
+        if reduction == ScatterReduction::Prod {
+            let one = Tensor::number(self.dtype(), 1.0);
+            let (places, products) = products_of_runs(&part, index, dim)?;
+            let sent = self.detach().ones_like().scatter(dim, &places, &products)?;
+            let own = match include_self {
+                true => self.clone(),
+                false => self.scatter(dim, index, &one.broadcast_to(index.shape())?)?,
+            };
+            return own.mul(&sent);
         }
         let (own, sent) = (self.detach(), part.detach());
         // The last one that is sent to a place stays: the extreme, if they come in order.
@@ -136,6 +147,28 @@ impl Tensor {
             tape.edge_with_output(&part, move |g, y| g.gather(dim, &shares.index)?.mul(&shares.of(y, g.dtype())?[1]));
         }))
     }
+}
+
+/// The numbered places in ascending order along a dimension, and for each of them the product of what is sent there up to itself: the last
+/// one of a place has all of it. Distances double, so there are as many rounds as a place has twice as many elements.
+#[track_caller]
+fn products_of_runs(sent: &Tensor, index: &Tensor, dim: isize) -> Result<(Tensor, Tensor)> {
+    let (places, order) = index.sort(dim, false)?;
+    let mut products = sent.gather(dim, &order)?;
+    let one = Tensor::number(sent.dtype(), 1.0);
+    let (size, mut distance) = (places.size(dim)?, 1);
+    while distance < size {
+        let rest = size - distance;
+        let same = places.narrow(dim, distance, rest)?.eq(&places.narrow(dim, 0, rest)?)?;
+        if same.any().item()? == 0.0 {
+            break;
+        }
+        let before = same.where_(&products.narrow(dim, 0, rest)?, &one)?;
+        let joined = products.narrow(dim, distance, rest)?.mul(&before)?;
+        products = Tensor::cat(&[&products.narrow(dim, 0, distance)?, &joined], dim)?;
+        distance *= 2;
+    }
+    Ok((places, products))
 }
 
 /// Who wins at each place, and shares its gradient with all who are equal.

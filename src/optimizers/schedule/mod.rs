@@ -11,6 +11,7 @@
 //! | `CosineAnnealingLR`, `CosineAnnealingWarmRestarts` | [`Curve::cosine`], [`Curve::cosine_warm_restarts`] |
 //! | `OneCycleLR`, `CyclicLR` | [`Curve::one_cycle`], [`Curve::cyclic`] |
 //! | `LambdaLR` | [`Curve::function`]; for one group, [`Curve::group`] |
+//! | `MultiplicativeLR` | [`Multiplicative`] |
 //! | `SequentialLR`, `ChainedScheduler` | [`Curve::then`], [`Curve::times`] |
 //! | `ReduceLROnPlateau` | [`ReduceOnPlateau`] |
 //!
@@ -48,6 +49,7 @@
 mod adaptive;
 mod curve;
 mod cycle;
+mod multiplicative;
 mod plateau;
 
 use std::collections::BTreeMap;
@@ -60,6 +62,7 @@ use crate::error::{Error, Result};
 pub use adaptive::AdaptiveRate;
 pub use curve::Curve;
 pub use cycle::{Cyclic, OneCycle};
+pub use multiplicative::Multiplicative;
 pub use plateau::ReduceOnPlateau;
 
 /// Decides on the learning rate after each epoch (or each step) of training.

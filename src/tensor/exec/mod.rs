@@ -13,12 +13,15 @@
 //! | [`random`] | random choices for each element |
 //! | [`gemm`] | matrix products |
 //! | [`conv`] | convolutions and their gradients |
+//! | `fft` | discrete Fourier transforms, with the feature of that name |
 //! | `linalg` | decompositions of matrices, with the feature of that name |
 //! | [`fused`] | the fused loops of training |
 
 pub(crate) mod binary;
 pub(crate) mod cast;
 pub(crate) mod conv;
+#[cfg(feature = "fft")]
+pub(crate) mod fft;
 pub(crate) mod fused;
 pub(crate) mod gemm;
 pub(crate) mod index;

@@ -5,6 +5,7 @@ follows one in evaluation with the last input, whose result is the last output. 
 before it.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
@@ -85,6 +86,27 @@ def cases(f):
     instance("affine", 2, (2, 3, 4, 5), passes=1, affine=True)
     instance("tracked", 1, (4, 3, 6), affine=True, tracked=True)
     instance("tracked", 2, (4, 3, 4, 5), tracked=True, momentum=0.4)
+
+    instance("default", 3, (2, 3, 2, 3, 2), passes=1)
+    instance("tracked", 3, (2, 3, 2, 3, 2), passes=1, affine=True, tracked=True)
+    for dims, shape in ((1, (3, 7)), (2, (3, 4, 5)), (3, (3, 2, 3, 2))):
+
+        def single(x, channels, affine, passes, dims=dims):
+            layer = getattr(nn, f"InstanceNorm{dims}d")(channels)
+            return [layer(x)] * 2
+
+        f.case(f"InstanceNorm{dims}d", "single", single, [normal(*shape)], channels=3, affine=False, passes=1)
+
+    def recalibrated(*batches):
+        model = nn.Sequential(nn.BatchNorm2d(2, affine=False), nn.ReLU(), nn.BatchNorm2d(2, momentum=0.3, affine=False))
+        model.to(batches[0].dtype)
+        model(batches[1])
+        torch.optim.swa_utils.update_bn([x.detach() for x in batches], model)
+        assert model[2].momentum == 0.3
+        return [statistics for norm in (model[0], model[2]) for statistics in (norm.running_mean, norm.running_var)]
+
+    draws = [normal(n, 2, 3, 2, shift=0.5) for n in (3, 2, 4)]
+    f.case("update_bn", "images", recalibrated, draws, fixed=(0, 1, 2))
 
     def group(label, shape, groups, affine=True, **attrs):
         def run(x, *rest, groups, affine, eps=1e-5):

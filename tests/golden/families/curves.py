@@ -50,6 +50,7 @@ SETTINGS = {
         {**CYCLE, "step_size_up": 2000, "cycle_momentum": False},
     ],
     "LambdaLR": [{"lr_lambda": "0.95 ** t"}, {"lr_lambda": "1 / (1 + t)"}, {"lr_lambda": "(t + 1) / 5 if t < 5 else 1.0"}],
+    "MultiplicativeLR": [{"lr_lambda": "0.95"}, {"lr_lambda": "0.5 if t % 7 == 0 else 1.02"}],
     "get_polynomial_decay_schedule_with_warmup": [
         {"num_warmup_steps": 5, "num_training_steps": 50, "lr_end": 0.01, "power": 2.0},
         {"num_warmup_steps": 0, "num_training_steps": 60, "lr_end": 1e-7, "power": 1.0},

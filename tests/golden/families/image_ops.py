@@ -128,16 +128,22 @@ def cases(f):
 
     f.case("WeightNorm", "linear", weight_norm, [normal(4, 5), normal(3, 5), normal(3, 1)])
 
-    def spectral_norm(x, weight, u, v, passes, steps):
+    for dim in (1, None):
+        shape = (1, 5) if dim == 1 else (1, 1)
+        run = lambda x, v, g, dim: F.linear(x, torch._weight_norm(v, g, dim) if dim is not None else v * g / v.norm())
+        f.case("WeightNorm", f"dim{dim}", run, [normal(4, 5), normal(3, 5), normal(*shape)], dim=dim)
+
+    def spectral_norm(x, weight, u, v, passes, steps, dim=0):
         """As the forward of PyTorch's parametrisation, which is compared with it here."""
         u, v = u.detach().clone(), v.detach().clone()
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False).to(x.dtype)
         layer.weight.data.copy_(weight.detach())
-        parametrizations.spectral_norm(layer, n_power_iterations=steps)
+        parametrizations.spectral_norm(layer, n_power_iterations=steps, dim=dim)
         own = layer.parametrizations.weight[0]
         own._u.copy_(u)
         own._v.copy_(v)
         out = []
+        matrix = weight if dim == 0 else weight.T
         layer.train()
         for k in range(passes + 1):
             if k == passes:
@@ -145,12 +151,14 @@ def cases(f):
             theirs = layer(x)
             if k < passes:
                 for _ in range(steps):
-                    u = F.normalize(torch.mv(weight, v), dim=0, eps=1e-12).detach()
-                    v = F.normalize(torch.mv(weight.T, u), dim=0, eps=1e-12).detach()
-            out.append(F.linear(x, weight / torch.dot(u, torch.mv(weight, v))))
+                    u = F.normalize(torch.mv(matrix, v), dim=0, eps=1e-12).detach()
+                    v = F.normalize(torch.mv(matrix.T, u), dim=0, eps=1e-12).detach()
+            out.append(F.linear(x, weight / torch.dot(u, torch.mv(matrix, v))))
             assert torch.allclose(out[-1], theirs, rtol=1e-4, atol=1e-6), (out[-1], theirs)
         return out
 
     for label, steps in (("one_step", 1), ("three_steps", 3)):
         draws = [normal(4, 5), normal(3, 5), normal(3), normal(5)]
         f.case("SpectralNorm", label, spectral_norm, draws, fixed=(2, 3), passes=2, steps=steps)
+    draws = [normal(4, 5), normal(3, 5), normal(5), normal(3)]
+    f.case("SpectralNorm", "dim1", spectral_norm, draws, fixed=(2, 3), passes=1, steps=1, dim=1)

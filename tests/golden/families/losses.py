@@ -39,6 +39,19 @@ def cases(f):
         delta=1.0,
     )
 
+    weighted = {
+        "mse": lambda x, y: F.mse_loss(x, y, reduction="none"),
+        "mae": lambda x, y: F.l1_loss(x, y, reduction="none"),
+        "huber": lambda x, y: F.huber_loss(x, y, reduction="none", delta=1.5),
+    }
+    reduce = {"mean": torch.mean, "sum": torch.sum, "none": lambda x: x}
+    for op, each in weighted.items():
+        for label, shape in (("elements", (4, 3)), ("examples", (4, 1))):
+            for reduction in REDUCTIONS:
+                run = lambda x, y, w, reduction, delta, each=each: reduce[reduction](each(x, y) * w)
+                draws = [normal(4, 3, scale=2.0), normal(4, 3), uniform(0.0, 2.0, *shape)]
+                f.case(op, f"weight_{label}_{reduction}", run, draws, fixed=(2,), reduction=reduction, delta=1.5)
+
     def cross_entropy(label, logits, target, weight=None, **attrs):
         def run(x, t, *w, **attrs):
             return F.cross_entropy(x, t, weight=w[0] if w else None, **attrs)

@@ -116,7 +116,7 @@ def places(f):
     f.case("masked_scatter", "plain", lambda x, m, s: x.masked_scatter(m, s), [normal(2, 3), bools(2, 3), normal(7)])
     f.case("masked_scatter", "broadcast", lambda x, m, s: x.masked_scatter(m, s), [normal(2, 3), bools(3), normal(2, 4)])
     index = lambda rng: np.array([[0, 2, 0], [1, 1, 2]], dtype=np.int64)
-    for reduction in ("sum", "mean", "amax", "amin"):
+    for reduction in ("sum", "mean", "amax", "amin", "prod"):
         for own in (True, False):
             run = lambda x, i, s, dim, reduction, own: torch.scatter_reduce(x, dim, i, s, reduction, include_self=own)
             kind = f"{reduction}_{own}"
@@ -124,6 +124,16 @@ def places(f):
             f.case("scatter_reduce", f"columns_{kind}", run, [normal(2, 4), index, normal(2, 3)], dim=1, reduction=reduction, own=own)
     equal = [values(1.0, 2.0, 0.0), int_values(0, 0, 1, 1), values(1.0, 1.0, 2.0, -1.0)]
     f.case("scatter_reduce", "ties", lambda x, i, s, dim, reduction, own: torch.scatter_reduce(x, dim, i, s, reduction, include_self=own), equal, dim=0, reduction="amax", own=True)
+    many = lambda rng: np.array([1, 0, 1, 1, 0, 1, 1, 3, 1], dtype=np.int64)
+    product = lambda x, i, s, dim, reduction, own: torch.scatter_reduce(x, dim, i, s, reduction, include_self=own)
+    f.case("scatter_reduce", "prod_many", product, [apart(4), many, apart(9)], dim=0, reduction="prod", own=True)
+    f.case("scatter_reduce", "prod_zeros", product, [values(0.0, 2.0, 3.0), int_values(0, 0, 1, 1, 2, 2), values(3.0, 4.0, 0.0, 5.0, 2.0, -1.0)], dim=0, reduction="prod", own=True)
+    rows = lambda rng: np.array([[2, 1, 0], [1, 5, 3], [2, 1, 0], [2, 0, 9], [2, 0, 9], [1, 5, 3]], dtype=np.int64)
+    for dim in (0, 1):
+        f.case("unique_dim", str(dim), lambda x, dim: torch.unique(x, return_inverse=True, return_counts=True, dim=dim), [rows], dim=dim)
+        f.case("unique_consecutive", str(dim), lambda x, dim: torch.unique_consecutive(x, True, True, dim), [rows], dim=dim)
+    f.case("unique_consecutive", "all", lambda x, dim: torch.unique_consecutive(x, True, True, dim), [lambda rng: rows(rng) // 2], dim=None)
+    f.case("unique_dim", "floats", lambda x, dim: torch.unique(x, return_inverse=True, return_counts=True, dim=dim), [values(0.5, -1.0, 0.5, -1.0, -0.0, 1e30, 0.0, 1e30, shape=(4, 2))], dim=0, fixed=(0,))
     for size, step in ((2, 1), (3, 2), (1, 3), (5, 1)):
         f.case("windows", f"{size}_{step}", lambda x, dim, size, step: x.unfold(dim, size, step), [normal(2, 5, 3)], dim=1, size=size, step=step)
     for k in (-1, 0, 1, 2, 3, 5):
@@ -146,6 +156,10 @@ def distances(f):
     f.case("cosine_similarity", "rows", lambda a, b, dim: torch.cosine_similarity(a, b, dim), [apart(3, 4), normal(3, 4)], dim=1)
     f.case("cosine_similarity", "broadcast", lambda a, b, dim: torch.cosine_similarity(a, b, dim), [apart(3, 4), normal(4)], dim=-1)
     f.case("cosine_similarity", "columns", lambda a, b, dim: torch.cosine_similarity(a, b, dim), [apart(3, 4), normal(3, 4)], dim=0)
+    f.case("cross", "rows", lambda a, b, dim: torch.linalg.cross(a, b, dim=dim), [normal(2, 3), normal(2, 3)], dim=-1)
+    f.case("cross", "broadcast", lambda a, b, dim: torch.linalg.cross(a, b, dim=dim), [normal(3, 2), normal(3, 1)], dim=0)
+    f.case("unbind", "rows", lambda x, dim: torch.unbind(x, dim), [normal(3, 2)], dim=0)
+    f.case("unbind", "columns", lambda x, dim: torch.unbind(x, dim), [normal(2, 3, 2)], dim=-2)
     f.case("kron", "matrices", torch.kron, [normal(2, 3), normal(2, 2)])
     f.case("kron", "ranks", torch.kron, [normal(3), normal(2, 2)])
     f.case("tensordot", "1", lambda a, b, n: torch.tensordot(a, b, n), [uniform(0.1, 1.0, 2, 3), uniform(0.1, 1.0, 3, 2)], n=1)

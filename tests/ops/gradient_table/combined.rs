@@ -67,7 +67,7 @@ fn places() -> Vec<Row> {
     let (rows, mask) = (indices([2, 0]), Tensor::from_nested([true, false, true]).unwrap());
     let (filled, copied) = (rows.clone(), rows);
     let sent = Tensor::from_nested([[0i64, 2, 0], [0, 1, 2]]).unwrap();
-    let (of_largest, of_smallest, of_mean) = (sent.clone(), sent.clone(), sent);
+    let (of_largest, of_smallest, of_mean, of_product) = (sent.clone(), sent.clone(), sent.clone(), sent);
     vec![
         Row::new("masked_fill", move |x| x[0].index_fill(0, &filled, 1.5), [x(&[3, 2])]),
         Row::new("scatter", move |x| x[0].index_copy(0, &copied, &x[1]), [x(&[3, 2]), away(&[2, 2])]),
@@ -89,6 +89,13 @@ fn places() -> Vec<Row> {
             move |x| x[0].scatter_reduce(0, &of_mean, &x[1], ScatterReduction::Mean, true),
             [x(&[3, 3]), away(&[2, 3])],
         ),
+        Row::new(
+            "scatter",
+            move |x| x[0].scatter_reduce(1, &of_product, &x[1], ScatterReduction::Prod, true),
+            [x(&[3, 3]), away(&[2, 3])],
+        )
+        .covers("gather")
+        .covers("mul"),
         Row::new("index_select", |x| x[0].windows(1, 2, 1), [x(&[2, 4])]),
         Row::new("flip", |x| x[0].rot90(1, [0, 1]), [x(&[2, 3])]),
         Row::new("repeat", |x| x[0].tile(&[2]), [x(&[2, 3])]),

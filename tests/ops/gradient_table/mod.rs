@@ -7,6 +7,8 @@ mod attention;
 mod combined;
 mod convolution;
 mod elementwise;
+#[cfg(feature = "fft")]
+mod fft;
 mod fused;
 #[cfg(feature = "linalg")]
 mod linalg;
@@ -37,6 +39,8 @@ fn families() -> Vec<Vec<Row>> {
         losses::rows(),
         recurrent::rows(),
         vision::rows(),
+        #[cfg(feature = "fft")]
+        fft::rows(),
         #[cfg(feature = "linalg")]
         linalg::rows(),
     ]
@@ -97,6 +101,12 @@ fn loss_gradients() {
 #[test]
 fn recurrent_gradients() {
     check(recurrent::rows());
+}
+
+#[cfg(feature = "fft")]
+#[test]
+fn fourier_gradients() {
+    check(fft::rows());
 }
 
 #[cfg(feature = "linalg")]

@@ -37,7 +37,8 @@ pub(super) fn recorded_operations() -> BTreeSet<String> {
 /// A Rust file, or all of those below a folder, without comments and unit tests.
 fn read(place: &Path, files: &mut Vec<String>) {
     // What is not compiled has no rows.
-    if place.ends_with("ops/linalg") && !cfg!(feature = "linalg") {
+    let features = [("ops/linalg", cfg!(feature = "linalg")), ("ops/fft", cfg!(feature = "fft"))];
+    if features.iter().any(|(folder, is_there)| place.ends_with(folder) && !is_there) {
         return;
     }
     if let Ok(entries) = std::fs::read_dir(place) {

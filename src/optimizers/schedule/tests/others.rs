@@ -170,3 +170,19 @@ fn curves_have_a_value_at_the_end_of_all_steps() {
         }
     }
 }
+
+#[test]
+fn factors_of_the_rate_before() {
+    let mut schedule = Multiplicative::new(|step| if step == 3 { -1.0 } else { 2.0 });
+    assert_eq!(schedule.next_rate(0.5, f64::NAN).unwrap(), 1.0);
+    assert_eq!(schedule.next_rate(1.0, f64::NAN).unwrap(), 2.0);
+    let e = schedule.next_rate(2.0, f64::NAN).unwrap_err();
+    assert_eq!(e.message(), "Multiplicative: the function gave -1 at step 3, for a rate of 2");
+    assert!(Multiplicative::new(|_| f64::NAN).next_rate(1.0, 0.0).is_err());
+    assert!(Multiplicative::new(|_| 1e300).next_rate(1e300, 0.0).is_err());
+    let state = Curve::constant(1.0).state();
+    assert_eq!(
+        schedule.load_state(&state).unwrap_err().message(),
+        "Multiplicative: the state is of the schedule `Curve`"
+    );
+}
