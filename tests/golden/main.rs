@@ -32,6 +32,7 @@ mod norms;
 mod optimizer_rules;
 mod optimizers;
 mod per_example;
+#[cfg(feature = "image")]
 mod pictures;
 mod pooling;
 mod pretrained;

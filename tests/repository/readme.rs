@@ -11,3 +11,20 @@ fn the_program_of_the_readme() {
         assert!(chinese.contains(&line), "README.zh.md lacks `{line}`");
     }
 }
+
+/// Cargo turns on whatever any package of the workspace asks for, so that a feature of the tests would be compiled by those who run
+/// an example.
+#[test]
+fn tests_and_benches_turn_on_no_more_features_than_the_examples() {
+    let features = |manifest: &'static str| -> Vec<&str> {
+        let line = manifest.lines().find(|line| line.starts_with("demotic = {")).unwrap();
+        let list = line.split("features = [").nth(1).map_or("", |rest| rest.split(']').next().unwrap());
+        list.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty()).collect()
+    };
+    let examples = features(include_str!("../../Cargo.toml"));
+    for manifest in [include_str!("../Cargo.toml"), include_str!("../../benches/Cargo.toml")] {
+        for name in features(manifest) {
+            assert!(examples.contains(&name), "`{name}`");
+        }
+    }
+}

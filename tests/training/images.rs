@@ -219,6 +219,7 @@ fn pictures_in_memory_say_what_does_not_fit() {
     assert_eq!(e.caller(), Some("picture 1"));
 }
 
+#[cfg(feature = "image")]
 #[test]
 fn folders_of_pictures() {
     let folder = folder();
@@ -251,6 +252,7 @@ fn folders_of_pictures() {
     assert_eq!(ImageDataset::open_folder(root.join("none"), Channels::Rgb).unwrap_err().kind(), ErrorKind::Io);
 }
 
+#[cfg(feature = "image")]
 #[test]
 fn pictures_that_are_truncated_or_lie() {
     let folder = folder();
