@@ -61,7 +61,7 @@
 //! |---|---|
 //! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `i8`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
 //! | [layers] | dense, convolution, embedding, normalisation of features and channels, pooling, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
-//! | [models] | linear regression, perceptrons, LeNet, `ConvNet`, ResNet, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
+//! | [models] | linear regression, perceptrons, LeNet, `ConvNet`, VGG, ResNet, DenseNet, MobileNet, EfficientNet, ConvNeXt, U-Net, GPT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
 //! | [losses] | of numbers, classes, labels, distributions, regions, pairs, triplets, sequences (CTC), critics: some forty of them |
 //! | [optimizers] | SGD, the family of Adam, Adafactor, LAMB, LARS, Lion, Muon, L-BFGS, SAM and more; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
 //! | [regularizers] | L1, L2, elastic net, orthogonality, activities; bounds on weights, conditions with Lagrange multipliers; mixup, CutMix, holes, noise |

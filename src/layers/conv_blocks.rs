@@ -1,14 +1,114 @@
 //! Layers made of a few convolutions.
 
-use super::convolution::Conv2d;
+use super::convolution::{Conv2d, conv_norm};
 use super::core::{Layer, LayerConfig, LayerExt, Mode, described};
+use super::{Activation, BatchNorm2d};
 use crate::autograd::ConvOptions;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::{Shape, Tensor};
 
+/// A convolution without a bias, batch norm and an activation, of which most networks for images are made: torchvision's
+/// `Conv2dNormActivation`, with its names. A model in use computes all of it at once where it can.
+///
+/// # Shapes
+/// - input: `[batch, in_channels, height, width]`
+/// - output: `[batch, out_channels, height / stride, width / stride]`, rounded up, for odd kernels
+/// - parameters: `0` is the convolution, `1` the norm
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let layer = ConvNormActivation::new(3, 16, 3, &mut Rng::seed(0))?.stride(2).activation(Hardswish);
+/// assert_eq!(layer.predict(&Tensor::ones([2, 3, 9, 8])?)?.shape(), [2, 16, 5, 4]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConvNormActivation {
+    /// As many places at each end are added as half the kernel has.
+    pub conv: Conv2d,
+    /// Of what the convolution gives.
+    pub norm: BatchNorm2d,
+    activation: Option<Activation>,
+}
+
+crate::module!(ConvNormActivation { conv as "0", norm as "1" }, plain { activation });
+
+impl ConvNormActivation {
+    /// A layer with stride 1 and rectified units.
+    ///
+    /// # Errors
+    /// If a number is zero, or the weights do not fit into memory.
+    #[track_caller]
+    pub fn new(in_channels: usize, out_channels: usize, kernel: usize, rng: &mut Rng) -> Result<Self> {
+        let conv = Conv2d::new(in_channels, out_channels, kernel, rng)?.padding(kernel / 2).without_bias();
+        Self::of(conv, BatchNorm2d::new(out_channels)?)
+    }
+
+    /// These layers, with rectified units.
+    ///
+    /// # Errors
+    /// If the norm is not of the channels that the convolution gives.
+    #[track_caller]
+    pub fn of(conv: Conv2d, norm: BatchNorm2d) -> Result<Self> {
+        let (given, normed) = (conv.out_channels(), norm.channels());
+        if given != normed {
+            let message = format!("a convolution that gives {given} channels before a norm of {normed}");
+            return Err(Error::argument("ConvNormActivation::of", message));
+        }
+        Ok(Self { conv, norm, activation: Some(Activation::Relu) })
+    }
+
+    /// How far the kernel moves from one output to the next.
+    #[must_use]
+    pub fn stride(mut self, stride: impl Shape) -> Self {
+        self.conv = self.conv.stride(stride);
+        self
+    }
+
+    /// Another activation.
+    #[must_use]
+    pub fn activation(mut self, activation: impl Into<Activation>) -> Self {
+        self.activation = Some(activation.into());
+        self
+    }
+
+    /// No activation.
+    #[must_use]
+    pub fn without_activation(mut self) -> Self {
+        self.activation = None;
+        self
+    }
+}
+
+described! {
+    ConvNormActivation,
+    |layer| {
+        let parts = LayerConfig::new().with("conv", layer.conv.config()?).with("norm", layer.norm.config()?);
+        parts.with_form("activation", &layer.activation)
+    },
+    |options, rng| {
+        let conv = Conv2d::from_config(options.take("conv")?, rng)?;
+        let layer = Self::of(conv, BatchNorm2d::from_config(options.take("norm")?, rng)?)?;
+        Self { activation: options.take("activation")?, ..layer }
+    },
+    |sizes| sizes.of_part::<Conv2d>("conv") + sizes.of_part::<BatchNorm2d>("norm")
+}
+
+impl Layer for ConvNormActivation {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let relu = self.activation == Some(Activation::Relu);
+        let y = conv_norm((&self.conv, "0"), (&self.norm, "1"), x, None, relu, mode)?;
+        match self.activation {
+            Some(activation) if !relu => mode.here(activation.apply(&y)),
+            _ => Ok(y),
+        }
+    }
+}
+
 /// Looks at the means of all channels and decides how much of each goes on: `x · σ(W₂ relu(W₁ mean(x)))` (Hu et al.,
-/// *Squeeze-and-Excitation Networks*, 2018). torchvision's `SqueezeExcitation`, with its names.
+/// *Squeeze-and-Excitation Networks*, 2018). torchvision's `SqueezeExcitation`, with its names and options.
 ///
 /// # Shapes
 /// - input and output: `[batch, channels, height, width]`
@@ -27,9 +127,11 @@ pub struct SqueezeExcitation {
     pub fc1: Conv2d,
     /// Back to a factor for each channel.
     pub fc2: Conv2d,
+    activation: Activation,
+    gate: Activation,
 }
 
-crate::module!(SqueezeExcitation { fc1, fc2 });
+crate::module!(SqueezeExcitation { fc1, fc2 }, plain { activation, gate });
 
 impl SqueezeExcitation {
     /// A layer for inputs with this number of channels, which are squeezed into so many numbers.
@@ -38,16 +140,36 @@ impl SqueezeExcitation {
     /// If there are none of either, or the weights do not fit into memory.
     #[track_caller]
     pub fn new(channels: usize, squeezed: usize, rng: &mut Rng) -> Result<Self> {
-        Ok(Self { fc1: Conv2d::new(channels, squeezed, 1, rng)?, fc2: Conv2d::new(squeezed, channels, 1, rng)? })
+        let (fc1, fc2) = (Conv2d::new(channels, squeezed, 1, rng)?, Conv2d::new(squeezed, channels, 1, rng)?);
+        Ok(Self { fc1, fc2, activation: Activation::Relu, gate: Activation::Sigmoid })
+    }
+
+    /// Another function of the squeezed numbers than the rectified ones.
+    #[must_use]
+    pub fn activation(mut self, activation: impl Into<Activation>) -> Self {
+        self.activation = activation.into();
+        self
+    }
+
+    /// Another function that makes the factors than the sigmoid.
+    #[must_use]
+    pub fn gate(mut self, gate: impl Into<Activation>) -> Self {
+        self.gate = gate.into();
+        self
     }
 }
 
 described! {
     SqueezeExcitation,
-    |layer| LayerConfig::new().with("fc1", layer.fc1.config()?).with("fc2", layer.fc2.config()?),
+    |layer| {
+        let parts = LayerConfig::new().with("fc1", layer.fc1.config()?).with("fc2", layer.fc2.config()?);
+        parts.with_form("activation", &layer.activation).with_form("gate", &layer.gate)
+    },
     |options, rng| Self {
         fc1: Conv2d::from_config(options.take("fc1")?, rng)?,
         fc2: Conv2d::from_config(options.take("fc2")?, rng)?,
+        activation: options.take_or("activation", Activation::Relu)?,
+        gate: options.take_or("gate", Activation::Sigmoid)?,
     },
     |sizes| sizes.of_part::<Conv2d>("fc1") + sizes.of_part::<Conv2d>("fc2")
 }
@@ -60,8 +182,10 @@ impl Layer for SqueezeExcitation {
             return mode.here(Err(Error::shape("SqueezeExcitation", message)));
         }
         let means = x.adaptive_avg_pool2d(1)?;
-        let squeezed = self.fc1.at("fc1", &means, mode)?.relu();
-        x.mul(&self.fc2.at("fc2", &squeezed, mode)?.sigmoid())
+        let squeezed = self.fc1.at("fc1", &means, mode)?;
+        let squeezed = mode.here(self.activation.apply(&squeezed))?;
+        let factors = self.fc2.at("fc2", &squeezed, mode)?;
+        x.mul(&mode.here(self.gate.apply(&factors))?)
     }
 }
 

@@ -40,7 +40,7 @@ pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAtte
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use bilinear::Bilinear;
 pub use combine::{Join, Lambda, Parallel, TimeDistributed};
-pub use conv_blocks::{DepthwiseSeparable, SqueezeExcitation};
+pub use conv_blocks::{ConvNormActivation, DepthwiseSeparable, SqueezeExcitation};
 pub use conv_lstm::ConvLstmCell;
 pub use convolution::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use drop_connect::DropConnect;
@@ -52,7 +52,7 @@ pub use kv_cache::KvCache;
 pub use linear::Linear;
 pub use lora::{Lora, LoraExt, LoraOptions};
 pub use noise::{AlphaDropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout, GaussianNoise, StochasticDepth};
-pub use norm::{LayerNorm, RmsNorm};
+pub use norm::{LayerNorm, LayerNorm2d, RmsNorm};
 pub use padding::{
     CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, ReflectionPad1d,
     ReflectionPad2d, ReflectionPad3d, ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, ZeroPad1d, ZeroPad2d,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::core::{Architecture, Layer, LayerConfig, Mode, Param};
+use super::core::{Architecture, Layer, LayerConfig, Mode, Param, described};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::{DType, Shape, Tensor};
@@ -118,6 +118,70 @@ impl fmt::Debug for LayerNorm {
             (Some(_), Some(_)) => "",
         };
         write!(f, "LayerNorm({:?}, eps {:e}{affine})", self.normalized_shape, self.eps)
+    }
+}
+
+/// [`LayerNorm`] of the channels of every pixel: torchvision's `LayerNorm2d`.
+///
+/// # Shapes
+/// - input and output: `[batch, channels, height, width]`
+/// - `weight`, `bias`: `[channels]`; they start as ones and zeros
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let y = LayerNorm2d::new(3)?.predict(&Tensor::normal([2, 3, 4, 5], 1.0, 2.0, &mut Rng::seed(0))?)?;
+/// assert!(y.mean_dims(&[1], false)?.abs().max()?.item()? < 1e-5);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LayerNorm2d {
+    /// `[channels]`, starts with ones.
+    pub weight: Param,
+    /// `[channels]`, starts with zeros.
+    pub bias: Param,
+    eps: f64,
+}
+
+crate::module!(LayerNorm2d { weight, bias }, plain { eps });
+
+impl LayerNorm2d {
+    /// A layer for images with so many channels. `eps` is 1e-5.
+    ///
+    /// # Errors
+    /// If there are none, or they do not fit into memory.
+    #[track_caller]
+    pub fn new(channels: usize) -> Result<Self> {
+        let shape = checked("LayerNorm2d::new", &channels)?;
+        Ok(Self { weight: Param::new(Tensor::ones(&shape)?)?, bias: Param::new(Tensor::zeros(&shape)?)?, eps: 1e-5 })
+    }
+
+    /// What is added to the variance.
+    #[must_use]
+    pub fn eps(mut self, eps: f64) -> Self {
+        self.eps = eps;
+        self
+    }
+}
+
+described! {
+    LayerNorm2d,
+    |layer| LayerConfig::new().with("channels", layer.weight.numel()).with("eps", layer.eps),
+    |options, _| Self::new(options.take("channels")?)?.eps(options.take("eps")?),
+    |sizes| sizes.size("channels") * 2
+}
+
+impl Layer for LayerNorm2d {
+    #[track_caller]
+    fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        if x.rank() != 4 || x.shape()[1] != self.weight.numel() {
+            let (shape, channels) = (x.shape(), self.weight.numel());
+            let message = format!("the input has shape {shape:?}, expected [batch, {channels}, height, width]");
+            return mode.here(Err(Error::shape("LayerNorm2d", message)));
+        }
+        let pixels = x.permute(&[0, 2, 3, 1])?;
+        let y = pixels.layer_norm(&[self.weight.numel()], Some(&self.weight), Some(&self.bias), self.eps);
+        mode.here(y)?.permute(&[0, 3, 1, 2])
     }
 }
 

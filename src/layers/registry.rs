@@ -120,9 +120,9 @@ static OWN: &[Entry] = entries! {
     containers:
         Parallel, Residual, Sequential, TimeDistributed;
     with parameters:
-        BatchNorm1d, BatchNorm2d, BatchNorm3d, Conv1d, Conv2d, Conv3d, ConvLstmCell, ConvTranspose1d, ConvTranspose2d,
+        BatchNorm1d, BatchNorm2d, BatchNorm3d, Conv1d, Conv2d, Conv3d, ConvLstmCell, ConvNormActivation, ConvTranspose1d, ConvTranspose2d,
         ConvTranspose3d, DepthwiseSeparable, DropConnect, Embedding, EmbeddingBag, GroupNorm, Gru, GruCell,
-        InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, LearnedPositions, Linear, Lstm, LstmCell, MultiHeadAttention,
+        InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, LayerNorm2d, LearnedPositions, Linear, Lstm, LstmCell, MultiHeadAttention,
         Prelu, RmsNorm, Rnn, RnnCell, SelfAttention, SqueezeExcitation, TransformerEncoder, TransformerEncoderLayer;
     without:
         Activation, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,

@@ -8,7 +8,9 @@
 //! | [`RecurrentLm`] | text: predicts the next token with an LSTM, GRU or plain recurrent network |
 //! | [`TransformerClassifier`] | text: which class a sequence of tokens belongs to |
 //! | [`Seq2SeqTransformer`], [`Seq2SeqLstm`] | from one sequence to another: translation, answers to questions |
-//! | [`ResNet`] | pictures: residual networks of 18 to 101 layers, ResNeXt, wide ones |
+//! | [`ResNet`], [`Vgg`], [`DenseNet`], [`ConvNext`] | pictures: the networks of torchvision, whose files load |
+//! | [`MobileNetV2`], [`MobileNetV3`], [`EfficientNet`] | the same for small devices |
+//! | [`UNet`] | a picture for a picture: what each pixel belongs to |
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 //!
 //! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
@@ -29,5 +31,8 @@ pub use text::{
     TextGenerator, Token, TokenEmbedding, TransformerClassifier, TransformerClassifierConfig, gpt,
 };
 pub use vision::{
-    ConvBlock, ConvNet, ConvNetConfig, LeNet, LeNetConfig, ResNet, ResNetBlock, ResNetConfig, ResNetShortcut,
+    ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,
+    DenseTransition, EfficientNet, EfficientNetConfig, InvertedResidual, InvertedStage, LeNet, LeNetConfig,
+    MobileNetV2, MobileNetV2Config, MobileNetV3, MobileNetV3Block, MobileNetV3Config, ResNet, ResNetBlock,
+    ResNetConfig, ResNetShortcut, UNet, UNetConfig, UNetRise, UNetUp, Vgg, VggConfig,
 };

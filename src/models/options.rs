@@ -66,6 +66,39 @@ macro_rules! options {
             self
         }
     };
+    (in_channels) => {
+        /// Pictures with another number of channels.
+        #[must_use]
+        pub fn in_channels(mut self, channels: usize) -> Self {
+            self.in_channels = channels;
+            self
+        }
+    };
+    (classes) => {
+        /// Another number of outputs.
+        #[must_use]
+        pub fn classes(mut self, classes: usize) -> Self {
+            self.num_classes = classes;
+            self
+        }
+    };
+    // The `width` of models whose channels are multiplied.
+    (width_factor) => {
+        /// Another factor of all channels.
+        #[must_use]
+        pub fn width(mut self, factor: f64) -> Self {
+            self.width = factor;
+            self
+        }
+    };
+    (stochastic_depth) => {
+        /// Another probability that the last block is skipped.
+        #[must_use]
+        pub fn stochastic_depth(mut self, p: f64) -> Self {
+            self.stochastic_depth = p;
+            self
+        }
+    };
     (untied) => {
         /// An output layer with weights of its own.
         #[must_use]

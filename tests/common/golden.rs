@@ -184,6 +184,8 @@ impl Case {
 #[derive(Debug, Clone, Default, Deserialize)]
 struct Made {
     salt: u32,
+    #[serde(default = "default_piece")]
+    piece: usize,
     formulas: Vec<Formula>,
     digests: Vec<(String, Vec<usize>)>,
 }
@@ -196,9 +198,12 @@ enum Formula {
     Away(String, Vec<usize>),
 }
 
-/// Of how many elements a digest speaks, and by how many sums.
-const PIECE: usize = 64;
-const SUMS: u32 = 3;
+fn default_piece() -> usize {
+    64
+}
+
+/// By how many sums a digest speaks of the elements of a piece.
+const SUMS: usize = 3;
 
 impl Made {
     /// Adds the tensors that follow from places, and the digests by the names of what they are of.
@@ -225,7 +230,7 @@ impl Made {
             };
             let mut from = 0;
             for (name, shape) in &self.digests {
-                let len = shape.iter().product::<usize>().div_ceil(PIECE) * (SUMS as usize + 1);
+                let len = shape.iter().product::<usize>().div_ceil(self.piece) * (SUMS + 1);
                 let digest = all.flat(from..from + len);
                 from += len;
                 tensors.insert(format!("{id}.{name}.{suffix}"), digest);
@@ -239,7 +244,7 @@ impl Made {
         match self.digests.iter().find(|(digested, _)| digested == name) {
             Some((_, shape)) => {
                 assert_eq!(got.shape(), shape, "{name}");
-                digest(got)
+                digest(got, self.piece)
             }
             None => got.clone(),
         }
@@ -262,12 +267,11 @@ fn part_of_one(word: u32) -> f64 {
 }
 
 /// Of each piece the sums with weights that follow from the place, and the norm.
-fn digest(x: &Tensor) -> Tensor {
-    let (numbers, salts) = (x.to_f64_vec(), [1, 2, 3].map(mixed));
-    assert_eq!(salts.len(), SUMS as usize);
+fn digest(x: &Tensor, size: usize) -> Tensor {
+    let (numbers, salts): (_, [u32; SUMS]) = (x.to_f64_vec(), [1, 2, 3].map(mixed));
     let mut found = Vec::new();
-    for (i, piece) in numbers.chunks(PIECE).enumerate() {
-        let places = || ((i * PIECE) as u32..).zip(piece);
+    for (i, piece) in numbers.chunks(size).enumerate() {
+        let places = || ((i * size) as u32..).zip(piece);
         found
             .extend(salts.map(|salt| places().map(|(j, x)| x * (2.0 * part_of_one(word(salt, j)) - 1.0)).sum::<f64>()));
         found.push(piece.iter().map(|x| x * x).sum::<f64>().sqrt());

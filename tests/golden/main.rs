@@ -52,3 +52,4 @@ mod translation;
 mod types;
 mod unary;
 mod vision_models;
+mod zoo;

@@ -36,6 +36,7 @@ FAMILIES = [
     "norms",
     "convolution",
     "resnet",
+    "zoo",
     "channel_norms",
     "pooling",
     "image_ops",

@@ -109,16 +109,15 @@ def spread(*shape, scale=1.0):
     return Spread(-scale * 3**0.5, scale * 3**0.5, *shape)
 
 
-# Of how many elements a digest speaks, and by how many sums.
-PIECE = 64
+# By how many sums a digest speaks of the elements of a piece.
 SUMS = 3
 
 
-def digest(array):
-    """Of each 64 elements three sums with weights that follow from the place, and the norm: all elements decide."""
+def digest(array, piece):
+    """Of each piece three sums with weights that follow from the place, and the norm: all elements decide."""
     x = np.asarray(array, dtype=np.float64).ravel()
     weights = [2 * parts_of_one(words(mixed(k + 1), x.size)) - 1 for k in range(SUMS)]
-    pieces = [slice(i, i + PIECE) for i in range(0, x.size, PIECE)]
+    pieces = [slice(i, i + piece) for i in range(0, x.size, piece)]
     numbers = [[*(np.sum(x[p] * w[p]) for w in weights), np.sum(x[p] ** 2) ** 0.5] for p in pieces]
     return np.asarray(numbers, dtype=array.dtype).ravel()
 
@@ -132,12 +131,13 @@ class Family:
     """One data file: its cases and their tensors.
 
     `sums`, which a family may set, says that its results are sums of products: see `runs`. `lean` is how many elements a result
-    has at least of which only a digest is stored; inputs that are `Spread` and gradients sent into outputs then follow from their places.
+    has at least of which only a digest is stored, of `piece` elements each; inputs that are `Spread` and gradients sent into outputs then follow from their places.
     `versions` are those of the packages that made it, where there is no PyTorch.
     """
 
     sums = False
     lean = None
+    piece = 64
     versions = {}
 
     def __init__(self, name, seed=SEED):
@@ -178,7 +178,7 @@ class Family:
                 found |= {f"grad.{i}": g.numpy() for i, g in zip(leaves, grads) if g is not None}
             if self.lean:
                 digests.update({name: a.shape for name, a in found.items() if a.size >= self.lean})
-            return {name: digest(a) if name in digests else a for name, a in found.items()}
+            return {name: digest(a, self.piece) if name in digests else a for name, a in found.items()}
 
         case = {"id": case_id, "op": op, "inputs": len(arrays), "outputs": len(out), "attrs": attrs}
         if signed_zero:
@@ -186,7 +186,7 @@ class Family:
         named = {f"in.{i}": array for i, array in enumerate(arrays)} | {f"up.{k}": u for k, u in ups.items()}
         runs = self.runs(case_id, differentiate, list(named.values()), exact(inputs), len(inputs))
         if self.lean:
-            case["made"] = {"salt": salt, "formulas": formulas, "digests": list(digests.items())}
+            case["made"] = {"salt": salt, "piece": self.piece, "formulas": formulas, "digests": list(digests.items())}
         self.record(case, named, runs)
 
     def runs(self, key, run, arrays, still=(), inputs=None):

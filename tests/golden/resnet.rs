@@ -15,13 +15,10 @@ fn residual_networks() {
         config.groups = case.attr("groups");
         let mut model = ResNet::new(config, &mut Rng::seed(0))?;
         assert_eq!(model.num_parameters(), model.config().num_parameters(), "{}", case.id);
-        let (x, rest) = inputs.split_first_mut().unwrap();
-        let statistics = 2 * case.attr::<usize>("statistics");
-        let (statistics, weights) = rest.split_at_mut(statistics);
-        give(case, statistics, weights, &mut model);
+        let x = give(case, inputs, &mut model);
         let mut rng = Rng::seed(0);
         let mut mode = if case.attr("train") { Mode::train(&mut rng) } else { Mode::eval() };
-        Ok(vec![model.forward(x, &mut mode)?])
+        Ok(vec![model.forward(&x, &mut mode)?])
     });
 }
 
@@ -41,8 +38,10 @@ fn numbers_of_parameters() {
     }
 }
 
-/// Gives the numbers of the case to the model, which makes parameters and buffers of them.
-fn give(case: &Case, statistics: &[Tensor], weights: &mut [Tensor], model: &mut ResNet) {
+/// Gives the numbers of the case to the model, which makes parameters and buffers of them, and returns the pictures.
+pub(crate) fn give(case: &Case, inputs: &mut [Tensor], model: &mut dyn Layer) -> Tensor {
+    let (x, rest) = inputs.split_first_mut().unwrap();
+    let (statistics, weights) = rest.split_at_mut(2 * case.attr::<usize>("statistics"));
     let names = case.attr::<Vec<String>>("parameters");
     let places: HashMap<&str, usize> = names.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
     let (means, variances) = statistics.split_at(statistics.len() / 2);
@@ -67,4 +66,5 @@ fn give(case: &Case, statistics: &[Tensor], weights: &mut [Tensor], model: &mut 
     model.visit_mut(&mut VisitorMut::new(&mut replace));
     assert_eq!(given, names.len(), "{}", case.id);
     assert!(means.next().is_none() && variances.next().is_none(), "{}", case.id);
+    x.clone()
 }

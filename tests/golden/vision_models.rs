@@ -11,6 +11,14 @@ fn vision_models() {
         let names: Vec<String> = case.attr("parameters");
         match case.op.as_str() {
             "SqueezeExcitation" => return results(SqueezeExcitation::new(6, 2, &mut rng)?, &names, inputs),
+            "LayerNorm2d" => return results(LayerNorm2d::new(5)?.eps(1e-3), &names, inputs),
+            "ConvNormActivation" if case.id.ends_with("plain") => {
+                return results(ConvNormActivation::new(3, 4, 1, &mut rng)?.without_activation(), &names, inputs);
+            }
+            "ConvNormActivation" => {
+                let layer = ConvNormActivation::new(3, 4, 3, &mut rng)?.stride(2).activation(Hardswish);
+                return results(layer, &names, inputs);
+            }
             "DepthwiseSeparable" => {
                 let layer = DepthwiseSeparable::new(4, 5, 3, &mut rng)?.stride(2).padding(1);
                 return results(layer, &names, inputs);

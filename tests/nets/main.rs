@@ -25,3 +25,4 @@ mod token_layers;
 mod transformer;
 mod vision;
 mod weights;
+mod zoo;

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parts::conv;
 use crate::error::{Error, Result};
 use crate::layers::{
-    BatchNorm2d, Conv2d, Count, Fan, Gain, GlobalAvgPool, Init, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory,
-    conv_norm,
+    BatchNorm2d, Conv2d, Count, GlobalAvgPool, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory, conv_norm,
 };
-use crate::models::options::architecture;
+use crate::models::options::{architecture, options};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -89,19 +89,7 @@ impl ResNetConfig {
         Self { width_per_group: 128, ..Self::resnet50() }
     }
 
-    /// Pictures with another number of channels.
-    #[must_use]
-    pub fn in_channels(mut self, channels: usize) -> Self {
-        self.in_channels = channels;
-        self
-    }
-
-    /// Another number of outputs.
-    #[must_use]
-    pub fn classes(mut self, classes: usize) -> Self {
-        self.num_classes = classes;
-        self
-    }
+    options!(in_channels, classes);
 
     /// Another number of channels in the first stage.
     #[must_use]
@@ -227,14 +215,6 @@ pub struct ResNet {
 
 crate::module!(ResNet { conv1, bn1, layer1, layer2, layer3, layer4, fc }, plain { config });
 architecture!(ResNet, ResNetConfig);
-
-/// A convolution without a bias, initialised as torchvision does: normally, for ReLU, by the number of its outputs.
-#[track_caller]
-fn conv(inputs: usize, outputs: usize, kernel: usize, stride: usize, groups: usize, rng: &mut Rng) -> Result<Conv2d> {
-    let options = crate::autograd::ConvOptions::new().stride(stride).padding(kernel / 2).groups(groups);
-    let init = Init::KaimingNormal { gain: Gain::Relu.value(), fan: Fan::Out };
-    Conv2d::with_options(inputs, outputs, kernel, options, &mut rng.split())?.without_bias().with_init(init, rng)
-}
 
 impl ResNet {
     /// A model with random weights.

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
-from torchvision.ops import SqueezeExcitation
+from torchvision.models.convnext import LayerNorm2d
+from torchvision.ops import Conv2dNormActivation, SqueezeExcitation
 
 from recorder import spread
 
@@ -86,6 +87,10 @@ def cases(f):
             return self.pointwise(self.depthwise(x))
 
     model("SqueezeExcitation", "default", lambda: SqueezeExcitation(6, 2), (2, 6, 3, 4))
+    part = lambda: Conv2dNormActivation(3, 4, 3, stride=2, activation_layer=nn.Hardswish)
+    model("ConvNormActivation", "hardswish", part, (2, 3, 6, 5))
+    model("ConvNormActivation", "plain", lambda: Conv2dNormActivation(3, 4, 1, activation_layer=None), (2, 3, 3, 2))
+    model("LayerNorm2d", "default", lambda: LayerNorm2d(5, eps=1e-3), (2, 5, 3, 4))
     model("DepthwiseSeparable", "default", Separable, (2, 4, 5, 6))
     for classic in (False, True):
         make = lambda classic=classic: LeNet(2, (12, 13), 3, classic)
