@@ -12,6 +12,7 @@
 //! Match on [`Error::kind`] to react to a class of errors; show the error to a person otherwise.
 
 mod near;
+mod whereabouts;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -114,11 +115,20 @@ impl Error {
         state => State;
     }
 
-    /// A failure of the file system, with the path it was about.
+    /// A failure of the file system, with the path it was about. Of what does not exist, the help says in which folder it was looked for,
+    /// and what there is instead.
     #[track_caller]
     #[must_use]
     pub fn io(op: impl Into<String>, path: &std::path::Path, source: std::io::Error) -> Self {
-        Self::new(ErrorKind::Io, op, format!("{}: {source}", path.display())).with_source(source)
+        let help = match source.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => whereabouts::whereabouts(path),
+            _ => None,
+        };
+        let e = Self::new(ErrorKind::Io, op, format!("{}: {source}", path.display())).with_source(source);
+        match help {
+            Some(help) => e.with_help(help),
+            None => e,
+        }
     }
 
     /// What must not happen; see [`bug!`].

@@ -1,12 +1,11 @@
 //! Opening files with errors that name them, and replacing files as a whole or not at all.
 
 mod format;
-mod near;
 mod shared;
 mod temporary;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use temporary::Temporary;
@@ -26,22 +25,21 @@ pub(crate) fn open(op: &'static str, path: &Path) -> Result<File> {
     });
     match opened {
         Ok(file) => Ok(file),
-        Err(e) => Err(failure(op, path, e)),
+        Err(e) => Err(Error::io(op, path, e)),
     }
 }
 
-/// An error of the file system, which says where it was looked for what does not exist.
+/// A small file as a whole, one of text that describes others: what it is called in the error if it is longer than so many bytes.
 #[track_caller]
-fn failure(op: &'static str, path: &Path, e: io::Error) -> Error {
-    let help = match e.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => near::whereabouts(path),
-        _ => None,
-    };
-    let e = Error::io(op, path, e);
-    match help {
-        Some(help) => e.with_help(help),
-        None => e,
+pub(crate) fn read_limited(op: &'static str, path: &Path, what: &str, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Err(e) = open(op, path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
+        return Err(Error::io(op, path, e));
     }
+    if bytes.len() as u64 > limit {
+        return Err(Error::format(op, format!("{}: {what} of more than {limit} bytes", path.display())));
+    }
+    Ok(bytes)
 }
 
 /// Writes a file so that at every moment, and after any failure, `path` holds either its earlier contents or all of
@@ -79,7 +77,7 @@ pub(crate) fn replace(
 ) -> Result<()> {
     match try_replace(path, write) {
         Ok(()) => Ok(()),
-        Err(e) => Err(failure(op, path, e)),
+        Err(e) => Err(Error::io(op, path, e)),
     }
 }
 

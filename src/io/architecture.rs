@@ -212,10 +212,20 @@ impl ModelFile {
     }
 }
 
+/// A model of this configuration with the parameters of a source that knows nothing of adapters.
+#[track_caller]
+pub(crate) fn from_source<M: Architecture>(
+    op: &'static str,
+    config: M::Config,
+    source: &dyn TensorSource,
+) -> Result<M> {
+    build(op, config, source, &BTreeMap::new(), "the configuration is that of another model")
+}
+
 /// A model of this configuration with the parameters of a source: all of them, and no others. The help is for a source that
 /// does not fit.
 #[track_caller]
-pub(super) fn build<M: Architecture>(
+fn build<M: Architecture>(
     op: &'static str,
     config: M::Config,
     source: &dyn TensorSource,

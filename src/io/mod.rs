@@ -34,7 +34,7 @@ pub mod safetensors;
 mod source;
 
 pub use crate::files::write_atomically;
-pub(crate) use architecture::{ModelFile, save};
+pub(crate) use architecture::{ModelFile, from_source, save};
 pub use checkpoint::{Checkpoint, CheckpointFolder};
 pub use metadata::{Attachment, Metadata};
 pub use module::{LoadReport, Misshapen, SaveLoad};

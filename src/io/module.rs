@@ -172,8 +172,7 @@ pub trait SaveLoad: Module + Sized {
     where
         Self: Architecture,
     {
-        let help = "the configuration is that of another model";
-        architecture::build("from_source", config, source, &BTreeMap::new(), help)
+        architecture::from_source("from_source", config, source)
     }
 }
 
@@ -294,9 +293,9 @@ fn load_file(
     Ok(report)
 }
 
-/// Whether elements may become others: always without loss of fractions.
+/// Whether elements may become others: always without loss of fractions, and not of numbers to truth values.
 fn converts(from: DType, to: DType) -> bool {
-    let narrow = matches!(to, DType::I32 | DType::I8 | DType::U8);
+    let narrow = matches!(to, DType::I32 | DType::I8 | DType::U8 | DType::Bool);
     from == to || to.is_float() || (!from.is_float() && !narrow)
 }
 

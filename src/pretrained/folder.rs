@@ -1,11 +1,10 @@
 //! What the folders of all published models have in common.
 
-use std::fs::File;
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, short};
 use crate::files;
@@ -17,7 +16,18 @@ use crate::text::{BpeTokenizer, Tokenizer};
 const MAX_CONFIG: u64 = 10_000_000;
 
 const WEIGHTS: &str = "model.safetensors";
+const ADDED: &str = "added_tokens.json";
 const INDEX: &str = "model.safetensors.index.json";
+
+/// A small file in JSON.
+#[track_caller]
+fn json<T: DeserializeOwned>(op: &'static str, path: &Path, what: &str) -> Result<T> {
+    match serde_json::from_slice(&files::read_limited(op, path, what, MAX_CONFIG)?) {
+        Ok(value) => Ok(value),
+        Err(e) if e.is_data() => Err(malformed(op, path, format!("not {what}: {e}")).with_source(e)),
+        Err(e) => Err(malformed(op, path, format!("not in JSON: {e}")).with_source(e)),
+    }
+}
 
 /// An error about what is in a file.
 #[track_caller]
@@ -29,18 +39,7 @@ fn malformed(op: &'static str, path: &Path, message: String) -> Error {
 #[track_caller]
 pub(super) fn config<C: DeserializeOwned>(op: &'static str, folder: &Path, model_type: &str) -> Result<C> {
     let path = folder.join("config.json");
-    let mut json = Vec::new();
-    let file: File = files::open(op, &path)?;
-    if let Err(e) = file.take(MAX_CONFIG + 1).read_to_end(&mut json) {
-        return Err(Error::io(op, &path, e));
-    }
-    if json.len() as u64 > MAX_CONFIG {
-        return Err(malformed(op, &path, format!("a configuration of more than {MAX_CONFIG} bytes")));
-    }
-    let value: Value = match serde_json::from_slice(&json) {
-        Ok(value) => value,
-        Err(e) => return Err(malformed(op, &path, format!("not in JSON: {e}")).with_source(e)),
-    };
+    let value: Value = json(op, &path, "a configuration")?;
     match value.get("model_type").and_then(Value::as_str) {
         Some(found) if found == model_type => {}
         Some(found) => {
@@ -73,7 +72,7 @@ pub(super) fn weights(op: &'static str, folder: &Path) -> Result<Box<dyn TensorS
         return Ok(Box::new(Reader::open_for(op, &whole)?));
     }
     if index.exists() {
-        return Ok(Box::new(Sharded::open(&index)?));
+        return Ok(Box::new(Sharded::open_for(op, &index)?));
     }
     let message = format!("{}: neither {WEIGHTS} nor {INDEX}", folder.display());
     let other = ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"];
@@ -88,14 +87,28 @@ pub(super) fn weights(op: &'static str, folder: &Path) -> Result<Box<dyn TensorS
 #[track_caller]
 pub(super) fn tokenizer(op: &'static str, folder: &Path) -> Result<Box<dyn Tokenizer>> {
     let json = folder.join("tokenizer.json");
+    if !folder.is_dir() {
+        // Which says where it was looked for.
+        files::open(op, &json)?;
+    }
     #[cfg(feature = "tokenizers")]
     if json.exists() {
         return Ok(Box::new(crate::text::HuggingFaceTokenizer::load(&json)?));
     }
     let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
     if vocab.exists() && merges.exists() {
-        let special = special_tokens(op, folder)?;
-        return Ok(Box::new(BpeTokenizer::from_files(&vocab, &merges, &special)?));
+        let added = added_tokens(op, folder)?;
+        let mut special = special_tokens(op, folder)?;
+        // Those that the vocabulary lacks get the next numbers, in this order.
+        special.retain(|token| !added.iter().any(|(added, _)| added == token));
+        special.extend(added.iter().map(|(token, _)| token.clone()));
+        let tokenizer = BpeTokenizer::from_files(&vocab, &merges, &special)?;
+        let found: BTreeMap<String, i64> = crate::order::map(tokenizer.special_tokens());
+        if let Some((token, id)) = added.iter().find(|(token, id)| found.get(token) != Some(id)) {
+            let message = format!("`{}` is token {id}, which those of vocab.json do not leave room for", short(token));
+            return Err(malformed(op, &folder.join(ADDED), message));
+        }
+        return Ok(Box::new(tokenizer));
     }
     if json.exists() {
         let e = Error::format(op, format!("{}: read with the feature `tokenizers`", json.display()));
@@ -105,6 +118,22 @@ pub(super) fn tokenizer(op: &'static str, folder: &Path) -> Result<Box<dyn Token
     Err(Error::format(op, message).with_help("the files of the tokenizer are published beside those of the model"))
 }
 
+/// The tokens that were added to the vocabulary, with their numbers, in the order of these.
+#[track_caller]
+fn added_tokens(op: &'static str, folder: &Path) -> Result<Vec<(String, i64)>> {
+    let path = folder.join(ADDED);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let map: BTreeMap<String, i64> = json(op, &path, "a map of added tokens")?;
+    let mut tokens = Vec::with_capacity(map.len());
+    for token in map {
+        tokens.push(token);
+    }
+    crate::order::sort_by(&mut tokens, |(_, a), (_, b)| a.cmp(b));
+    Ok(tokens)
+}
+
 /// The tokens that are not divided, as `special_tokens_map.json` lists them; GPT-2's own where there is no such file.
 #[track_caller]
 fn special_tokens(op: &'static str, folder: &Path) -> Result<Vec<String>> {
@@ -112,14 +141,7 @@ fn special_tokens(op: &'static str, folder: &Path) -> Result<Vec<String>> {
     if !path.exists() {
         return Ok(vec!["<|endoftext|>".into()]);
     }
-    let mut json = Vec::new();
-    if let Err(e) = files::open(op, &path)?.take(MAX_CONFIG).read_to_end(&mut json) {
-        return Err(Error::io(op, &path, e));
-    }
-    let map: Value = match serde_json::from_slice(&json) {
-        Ok(map) => map,
-        Err(e) => return Err(malformed(op, &path, format!("not in JSON: {e}")).with_source(e)),
-    };
+    let map: Map<String, Value> = json(op, &path, "a map of special tokens")?;
     let mut tokens: Vec<String> = Vec::new();
     let mut add = |token: &Value| {
         // A token is a text, or an object with its text as `content`.
@@ -128,7 +150,7 @@ fn special_tokens(op: &'static str, folder: &Path) -> Result<Vec<String>> {
             tokens.push(text.to_string());
         }
     };
-    for value in map.as_object().into_iter().flat_map(|map| map.values()) {
+    for value in map.values() {
         match value {
             Value::Array(several) => several.iter().for_each(&mut add),
             one => add(one),

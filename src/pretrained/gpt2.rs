@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Pretrained, folder};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::io::{SaveLoad, TensorSource};
-use crate::layers::Activation;
+use crate::io::{self, Metadata, TensorSource};
+use crate::layers::{Activation, ModuleExt, Weight};
 use crate::models::{Gpt, GptConfig};
 
 const MODEL_TYPE: &str = "gpt2";
@@ -38,7 +38,15 @@ struct Published {
     reorder_and_upcast_attn: bool,
     add_cross_attention: bool,
     tie_word_embeddings: bool,
+    /// Of the tokens at the beginning and the end of texts; a `Gpt` does not know them, so they are only written.
+    #[serde(skip_deserializing)]
+    bos_token_id: Option<usize>,
+    #[serde(skip_deserializing)]
+    eos_token_id: Option<usize>,
 }
+
+/// GPT-2's own end of a text, which `transformers` takes where nothing is said, whether there is such a token or not.
+const END_OF_TEXT: usize = 50_256;
 
 impl Default for Published {
     fn default() -> Self {
@@ -63,6 +71,8 @@ impl Default for Published {
             reorder_and_upcast_attn: false,
             add_cross_attention: false,
             tie_word_embeddings: true,
+            bos_token_id: None,
+            eos_token_id: None,
         }
     }
 }
@@ -122,7 +132,10 @@ impl Published {
             let message = format!("`transformers` has no name for the activation {:?}", config.activation);
             return Err(Error::argument("save_pretrained", message));
         };
+        let end = Some(END_OF_TEXT).filter(|id| *id < config.vocab_size);
         Ok(Self {
+            bos_token_id: end,
+            eos_token_id: end,
             vocab_size: config.vocab_size,
             n_positions: config.context_length,
             n_embd: config.hidden_size,
@@ -157,12 +170,22 @@ impl Pretrained for Gpt {
             name if name.starts_with("transformer.") => Some(name.into()),
             name => Some(format!("transformer.{name}")),
         })?;
-        Self::from_source(config, &weights)
+        io::from_source(op, config, &weights)
     }
 
     #[track_caller]
     fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
         let (op, folder) = ("save_pretrained", folder.as_ref());
+        let mut adapted = None;
+        self.for_each("*", |path, weight: &Weight| {
+            if weight.adapter().is_some() {
+                adapted.get_or_insert_with(|| path.to_string());
+            }
+        });
+        if let Some(path) = adapted {
+            let message = format!("`{path}` has an adapter, which the published form has no words for");
+            return Err(Error::state(op, message).with_help("merge it into the weight first: merge_lora(pattern)"));
+        }
         let json = match serde_json::to_vec_pretty(&Published::of(self.config())?) {
             Ok(json) => json,
             Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
@@ -170,7 +193,9 @@ impl Pretrained for Gpt {
         if let Err(e) = fs::create_dir_all(folder) {
             return Err(Error::io(op, folder, e));
         }
-        self.save(folder.join("model.safetensors"))?;
+        // Without it, `transformers` does not know for which library the layout of the weights is.
+        let metadata = Metadata::from_iter([("format", "pt")]);
+        io::save(op, self, &metadata, &folder.join("model.safetensors"), false)?;
         files::replace(op, &folder.join("config.json"), |out| out.write_all(&json))
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use demotic::io::{Checkpoint, CheckpointFolder, Metadata, safetensors};
 use demotic::layers::Buffer;
-use demotic::optimizers::Adam;
 use demotic::optimizers::schedule::{Curve, ReduceOnPlateau, Schedule};
+use demotic::optimizers::{Adam, OptimizerState, ParameterState};
 use demotic::prelude::*;
 
 /// A model with parameters and a buffer.
@@ -413,5 +413,64 @@ fn files_of_the_second_version_go_on_bit_for_bit() -> Result<()> {
     assert_eq!(run.0.weight.value()?.to_vec::<f32>()?, resumed.0.weight.value()?.to_vec::<f32>()?);
     assert_eq!(run.1.state().steps, 6);
     assert_eq!(resumed.1.state().steps, 6);
+    Ok(())
+}
+
+/// An optimizer whose state is what it was given.
+struct Held(OptimizerState);
+
+impl Optimizer for Held {
+    fn step(&mut self, _: &mut dyn Module, _: &demotic::autograd::Gradients) -> Result<()> {
+        Ok(())
+    }
+    fn learning_rate(&self) -> f64 {
+        self.0.learning_rate
+    }
+    fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.0.learning_rate = learning_rate;
+    }
+    fn state(&self) -> OptimizerState {
+        self.0.clone()
+    }
+    fn load_state(&mut self, state: OptimizerState) -> Result<()> {
+        self.0 = state;
+        Ok(())
+    }
+}
+
+/// Names of parameters and of their tensors may be anything, also such that together they look alike.
+#[test]
+fn states_of_further_optimizers_come_back_whatever_they_are_called() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let mut state = OptimizerState::new("Held", 0.25);
+    for (path, name, x) in [("a", "b:c", 1.0), ("a:b", "c", 2.0), ("", "a:b:c", 3.0)] {
+        let tensors = [(name.to_string(), tensor![x])].into();
+        state.parameters.insert(path.into(), ParameterState::new(7, tensors));
+    }
+    state.shared.insert("a:b:c".into(), tensor![4.0]);
+    state.shared.insert(":a:b:c".into(), tensor![5.0]);
+    Checkpoint::new().named_optimizer("other", &Held(state.clone()))?.save(&path)?;
+    let saved = Checkpoint::load(&path)?;
+    let mut again = Held(OptimizerState::new("Held", 0.0));
+    saved.restore_named_optimizer("other", &mut again)?;
+    assert_eq!(format!("{:?}", again.0), format!("{state:?}"));
+    for (path, name) in [("a", "b:c"), ("a:b", "c"), ("", "a:b:c")] {
+        let value = |state: &OptimizerState| state.parameters[path].tensors[name].item();
+        assert_eq!(value(&again.0)?, value(&state)?, "{path} {name}");
+    }
+
+    // One tensor more than are described.
+    let tensors = saved.get_tensors("optimizer.other")?.iter().cloned().chain([("more".to_string(), tensor![1.0])]);
+    let more = Checkpoint::load(&path)?.tensors("optimizer.other", tensors.collect::<Vec<_>>());
+    let e = more.restore_named_optimizer("other", &mut again).unwrap_err();
+    let expected = "`optimizer.other` has more tensors than it says: `more`";
+    assert!(e.message().starts_with("restore_named_optimizer: ") && e.message().ends_with(expected), "{e}");
+    let fewer: Vec<(String, Tensor)> = saved.get_tensors("optimizer.other")?[1..].to_vec();
+    let e = Checkpoint::load(&path)?
+        .tensors("optimizer.other", fewer)
+        .restore_named_optimizer("other", &mut again)
+        .unwrap_err();
+    assert!(e.message().ends_with("`optimizer.other` has fewer tensors than it says"), "{e}");
     Ok(())
 }

@@ -135,3 +135,27 @@ fn hostile_files_are_errors() {
     let missing = dir.path().join("missing.safetensors");
     refuses("no file", &missing);
 }
+
+/// A truth value is no number: 5 would become true.
+#[test]
+fn numbers_do_not_become_truth_values() -> Result<()> {
+    #[derive(Clone)]
+    struct Masked {
+        mask: demotic::layers::Buffer,
+    }
+    module!(Masked { mask });
+    let (dir, bools) = (folder(), Tensor::from_vec(vec![true, false], [2])?);
+    let path = dir.path().join("m.safetensors");
+    let mut model = Masked { mask: demotic::layers::Buffer::new(bools.clone()) };
+    for numbers in [DType::I64, DType::I32, DType::I8, DType::U8, DType::F32, DType::BF16] {
+        let numbers = tensor![5.0, 1.0].to_dtype(numbers);
+        safetensors::save_tensors([("mask", &numbers)], &Metadata::new(), &path)?;
+        let e = model.load(&path).unwrap_err();
+        assert!(e.message().contains("1 misshapen (mask: "), "{e}");
+        assert_eq!(model.mask.get().to_vec::<bool>()?, [true, false]);
+    }
+    safetensors::save_tensors([("mask", &bools.logical_not()?)], &Metadata::new(), &path)?;
+    model.load(&path)?;
+    assert_eq!(model.mask.get().to_vec::<bool>()?, [false, true]);
+    Ok(())
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use demotic::io::{Checkpoint, CheckpointFolder, Metadata, safetensors};
+use demotic::models::Gpt;
 use demotic::prelude::*;
 use demotic::text::{self, BpeTokenizer, CharTokenizer, WordPieceTokenizer};
 
@@ -179,6 +180,40 @@ fn a_file_that_does_not_exist_says_where_it_was_looked_for_and_what_there_is() {
             let e = read(&path).unwrap_err();
             assert_eq!(e.kind(), ErrorKind::Io);
             assert_eq!(e.help(), Some(help.as_str()));
+        }
+        let more: Vec<Result<()>> = vec![
+            safetensors::Reader::open(&path).map(drop),
+            safetensors::Sharded::open(&path).map(drop),
+            Sequential::open(&path).map(drop),
+            Linear::new(2, 1, &mut Rng::seed(0)).and_then(|mut layer| layer.load_partial(&path).map(drop)),
+            Pipeline::open(&path).map(drop),
+            Pipeline::open_as::<Sequential>(&path).map(drop),
+            TextPipeline::<Gpt>::open(&path).map(drop),
+            #[cfg(feature = "tokenizers")]
+            text::HuggingFaceTokenizer::load(&path).map(drop),
+            demotic::data::read_idx(&path).map(drop),
+            demotic::data::read_cifar10(&[&path]).map(drop),
+            demotic::data::read_image(&path, demotic::data::Channels::Gray).map(drop),
+            demotic::data::ImageDataset::open_folder(&path, demotic::data::Channels::Gray).map(drop),
+            // What a program of one's own reads.
+            fs::read(&path).map(drop).map_err(|e| demotic::Error::io("mine", &path, e)),
+        ];
+        for (i, read) in more.into_iter().enumerate() {
+            let e = read.unwrap_err();
+            assert_eq!((e.kind(), e.help()), (ErrorKind::Io, Some(help.as_str())), "{i}: {e}");
+        }
+        // Readers of whole folders look for what is in them.
+        let folders: Vec<Result<()>> = vec![
+            Gpt::from_pretrained(&path).map(drop),
+            TextPipeline::<Gpt>::from_pretrained(&path).map(drop),
+            demotic::pretrained::tokenizer(&path).map(drop),
+            demotic::data::read_mnist(&path, true).map(drop),
+        ];
+        for (i, read) in folders.into_iter().enumerate() {
+            let e = read.unwrap_err();
+            assert_eq!(e.kind(), ErrorKind::Io, "{i}: {e}");
+            let begins = ["there is no folder ", &format!("{place}/data/notes.txt is a file, not a folder")];
+            assert!(begins.iter().any(|begin| e.help().unwrap().starts_with(begin)), "{i}: {e}");
         }
         // Whoever writes into a folder that does not exist is told so as well.
         if help.starts_with("there is no folder") {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 use crate::optimizers::{Optimizer, OptimizerState, ParameterState};
 use crate::tensor::Tensor;
 
-/// What is kept as JSON. The tensors are a group, in the order of the names here.
+/// What is kept as JSON. The tensors are a group, in the order of the names here; what they are called in it says it to people, after
+/// numbers by which they differ.
 #[derive(Serialize, Deserialize)]
 struct Description {
     optimizer: String,
@@ -55,11 +56,15 @@ impl Checkpoint {
         for (path, parameter) in parameters {
             let names: Vec<String> = parameter.tensors.keys().cloned().collect();
             described.push(Parameter { path: path.clone(), steps: parameter.steps, tensors: names });
-            tensors.extend(parameter.tensors.into_iter().map(|(name, tensor)| (format!("{path}:{name}"), tensor)));
+            for (name, tensor) in parameter.tensors {
+                tensors.push((format!("{}:{path}:{name}", tensors.len()), tensor));
+            }
         }
         let description =
             Description { optimizer, steps, parameters: described, shared: shared.keys().cloned().collect() };
-        tensors.extend(shared);
+        for (name, tensor) in shared {
+            tensors.push((format!("{}:{name}", tensors.len()), tensor));
+        }
         let mut metadata = self.get_metadata().clone();
         metadata.insert_json(key(name), &description)?;
         self = self.metadata(metadata).tensors(key(name), tensors).numbers(key(name), [learning_rate]);
@@ -92,6 +97,10 @@ impl Checkpoint {
             let message = format!("{}: `{key}` has fewer tensors than it says", self.source());
             return Err(Error::format("restore_named_optimizer", message));
         };
+        if let Some((more, _)) = tensors.next() {
+            let message = format!("{}: `{key}` has more tensors than it says: `{}`", self.source(), short(more));
+            return Err(Error::format("restore_named_optimizer", message));
+        }
         (state.steps, state.shared) = (description.steps, shared);
         optimizer.load_state(state)
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
@@ -51,8 +50,8 @@ struct Index {
 }
 
 #[track_caller]
-fn malformed(path: &Path, message: String) -> Error {
-    Error::format("open", format!("{}: {message}", path.display()))
+fn malformed(op: &'static str, path: &Path, message: String) -> Error {
+    Error::format(op, format!("{}: {message}", path.display()))
 }
 
 impl Sharded {
@@ -63,21 +62,18 @@ impl Sharded {
     /// what the index says.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let path = if path.is_dir() { path.join(INDEX) } else { path.to_path_buf() };
+        Self::open_for("open", path.as_ref())
+    }
 
-        let mut json = Vec::new();
-        let read = files::open("open", &path)?.take(MAX_INDEX + 1).read_to_end(&mut json);
-        if let Err(e) = read {
-            return Err(Error::io("open", &path, e));
-        }
-        if json.len() as u64 > MAX_INDEX {
-            return Err(malformed(&path, format!("an index of more than {MAX_INDEX} bytes")));
-        }
+    /// The same on behalf of another operation.
+    #[track_caller]
+    pub(crate) fn open_for(op: &'static str, path: &Path) -> Result<Self> {
+        let path = if path.is_dir() { path.join(INDEX) } else { path.to_path_buf() };
+        let json = files::read_limited(op, &path, "an index", MAX_INDEX)?;
         let index: Index = match serde_json::from_slice(&json) {
             Ok(index) => index,
             Err(e) => {
-                let e = malformed(&path, format!("not an index of safetensors files: {e}")).with_source(e);
+                let e = malformed(op, &path, format!("not an index of safetensors files: {e}")).with_source(e);
                 return Err(
                     e.with_help(r#"an index has the form {"weight_map": {"name of a tensor": "name of a file"}}"#)
                 );
@@ -94,9 +90,9 @@ impl Sharded {
                     // Whoever wrote the index must not choose files elsewhere.
                     let parts: Vec<Component<'_>> = Path::new(&file).components().collect();
                     if !matches!(parts[..], [Component::Normal(_)]) {
-                        return Err(malformed(&path, format!("`{}` is no name of a file beside it", short(&file))));
+                        return Err(malformed(op, &path, format!("`{}` is no name of a file beside it", short(&file))));
                     }
-                    files.push(Reader::open_for("open", &folder.join(&file))?);
+                    files.push(Reader::open_for(op, &folder.join(&file))?);
                     numbers.insert(file, files.len() - 1);
                     files.len() - 1
                 }
@@ -105,7 +101,7 @@ impl Sharded {
             if there.info(&name).is_none() {
                 let message =
                     format!("tensor `{}` should be in {}, which has none", short(&name), there.path().display());
-                return Err(malformed(&path, message));
+                return Err(malformed(op, &path, message));
             }
             tensors.insert(name, number);
         }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::near;
+use super::near;
 
 /// Names that are shown at the most.
 const SHOWN: usize = 4;
@@ -14,6 +14,9 @@ const LOOKED_AT: usize = 10_000;
 /// The help for a path at which there is nothing: the folder in which it was looked for, as an absolute path, and similar
 /// names in it, or some of its files.
 pub(super) fn whereabouts(path: &Path) -> Option<String> {
+    if path.exists() {
+        return None;
+    }
     let folder = match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
