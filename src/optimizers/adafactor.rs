@@ -168,6 +168,15 @@ impl UpdateRule for AdafactorRule {
         Ok(state)
     }
 
+    fn state_names_at(&self, _: &str, param: &Param) -> Option<&'static [&'static str]> {
+        Some(match (param.rank() >= 2, self.momentum != 0.0) {
+            (true, true) => &["row_var", "col_var", "exp_avg"],
+            (true, false) => &["row_var", "col_var"],
+            (false, true) => &["variance", "exp_avg"],
+            (false, false) => &["variance"],
+        })
+    }
+
     /// Without momentum, there is no room for it in the state.
     fn set_momentum(&mut self, momentum: f64) -> bool {
         let has_one = self.momentum != 0.0;

@@ -258,6 +258,10 @@ impl UpdateRule for MuonRule {
         }
     }
 
+    fn state_names_at(&self, path: &str, param: &Param) -> Option<&'static [&'static str]> {
+        Some(if self.is_other(path, param) { &["exp_avg", "exp_avg_sq"] } else { &["momentum_buffer"] })
+    }
+
     fn group_settings(&self) -> &'static [&'static str] {
         &["betas", "eps"]
     }

@@ -91,6 +91,13 @@ pub trait UpdateRule: Send + Sync {
         None
     }
 
+    /// The names for one parameter, where they depend on it or on an option: a state with others, made before an option was changed, is
+    /// refused at the next step. By default [`state_names`](Self::state_names).
+    fn state_names_at(&self, path: &str, param: &Param) -> Option<&'static [&'static str]> {
+        let _ = (path, param);
+        self.state_names()
+    }
+
     /// What to remember of all parameters together, before the first step: tensors of any shape and type, by name.
     ///
     /// # Errors

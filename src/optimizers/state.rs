@@ -128,7 +128,7 @@ impl Entry {
     pub(super) fn prepare(&mut self, rule: &dyn UpdateRule, param: &Param) -> Result<bool> {
         let kind = (param.layout().shape(), param.dtype());
         if self.steps > 0 && self.made_for.is_some() {
-            let expected = rule.state_names();
+            let expected = rule.state_names_at(&self.path, param);
             let is_same =
                 |names: &[&str]| names.len() == self.names.len() && self.names.iter().zip(names).all(|(a, b)| a == b);
             let fits = self.made_for == Some(kind) && expected.is_none_or(is_same);
@@ -142,8 +142,9 @@ impl Entry {
         }
         let fresh = rule.init_at(&self.path, self.master.as_ref().unwrap_or(param))?;
         expect_names(rule, "init", &fresh)?;
-        let expected = rule.state_names().unwrap_or(&[]);
-        if rule.state_names().is_some() && !fresh.iter().map(|(name, _)| name).eq(expected) {
+        let names = rule.state_names_at(&self.path, param);
+        let expected = names.unwrap_or(&[]);
+        if names.is_some() && !fresh.iter().map(|(name, _)| name).eq(expected) {
             let names: Vec<_> = fresh.iter().map(|(name, _)| name).collect();
             let message = format!("init makes the tensors {names:?}, but state_names says {expected:?}");
             return Err(Error::state(rule.name(), message));

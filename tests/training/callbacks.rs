@@ -331,3 +331,29 @@ fn early_stopping_begins_anew_with_each_run() -> Result<()> {
     assert_eq!((second.epochs.len(), second.kept_epoch), (6, 6));
     Ok(())
 }
+
+/// A run that a callback ends with an error is over: the next one begins with its own first epoch.
+#[test]
+fn a_run_whose_end_fails_leaves_nothing_behind() -> Result<()> {
+    struct Unhappy;
+    impl Callback for Unhappy {
+        fn fit_end(&mut self, _: &mut demotic::train::Context<'_>) -> Result<()> {
+            Err(demotic::Error::state("unhappy", "the end"))
+        }
+    }
+    let (mut linear, mut opt, rng) = (model()?, Sgd::new(0.1), Rng::seed(0));
+    let mut run = Callbacks::new().epochs(2).with(Unhappy);
+    for _ in 0..2 {
+        run.fit_begin(&mut linear, &mut opt)?;
+        let mut epochs = 0;
+        while run.epoch_begin(&mut linear, &mut opt)? {
+            run.step(&mut linear, &mut opt, 1.0, 4)?;
+            run.epoch_end(&mut linear, &mut opt, &rng, None)?;
+            epochs += 1;
+        }
+        assert_eq!(epochs, 2);
+        assert_eq!(run.fit_end(&mut linear, &mut opt).unwrap_err().message(), "unhappy: the end");
+        assert_eq!((run.epoch(), run.steps()), (1, 0));
+    }
+    Ok(())
+}

@@ -4,7 +4,9 @@ use std::cell::Cell;
 
 use demotic::io::Checkpoint;
 use demotic::layers::Param;
-use demotic::optimizers::{Adafactor, Averaged, ClosureOptimizer, Lbfgs, Lookahead, Muon, OptimizerState, Sam};
+use demotic::optimizers::{
+    Adafactor, Averaged, ClosureOptimizer, Lbfgs, Lookahead, Muon, OptimizerState, RmsProp, Sam,
+};
 use demotic::prelude::*;
 use demotic::{Error, ErrorKind};
 
@@ -371,5 +373,33 @@ fn betas_of_muon_count_wherever_they_are_given() -> Result<()> {
     let early = end(Muon::new(0.02).adamw_betas(0.5, 0.6).adamw(1e-2))?;
     assert_eq!(early, end(Muon::new(0.02).adamw(1e-2).adamw_betas(0.5, 0.6))?);
     assert_ne!(early, end(Muon::new(0.02).adamw(1e-2))?);
+    Ok(())
+}
+
+/// What an optimizer remembers depends on options: one that changes it comes too late after the first step, and is not passed over.
+#[test]
+fn options_that_change_the_state_are_refused_after_a_step() -> Result<()> {
+    #[track_caller]
+    fn refused<O: Optimizer>(mut opt: O, changed: impl Fn(O) -> O) -> Result<()> {
+        let mut model = net()?;
+        let grads = loss(&model)?.backward()?;
+        opt.step(&mut model, &grads)?;
+        let grads = loss(&model)?.backward()?;
+        opt.step(&mut model, &grads)?;
+        let before = values(&model);
+        let grads = loss(&model)?.backward()?;
+        let e = changed(opt).step(&mut model, &grads).unwrap_err();
+        assert!(e.message().contains(": the optimizer's state does not fit the shape and type of `0."), "{e}");
+        assert_eq!(values(&model), before);
+        Ok(())
+    }
+    refused(Sgd::new(0.1), |opt| opt.momentum(0.9))?;
+    refused(Sgd::new(0.1).momentum(0.9), |opt| opt.momentum(0.0))?;
+    refused(Adam::new(0.1), |opt| opt.amsgrad(true))?;
+    refused(RmsProp::new(0.1), |opt| opt.momentum(0.9))?;
+    refused(RmsProp::new(0.1), |opt| opt.centered(true))?;
+    refused(Adafactor::new(0.1), |opt| opt.momentum(0.9))?;
+    refused(Adafactor::new(0.1).momentum(0.9), |opt| opt.momentum(0.0))?;
+    refused(Muon::new(0.02).adamw(1e-3), |opt| opt.adamw_for("0.*"))?;
     Ok(())
 }

@@ -116,6 +116,11 @@ fn mistakes_of_tasks() -> Result<()> {
     assert_eq!(e.message(), "fit: no target counts in epoch 1");
 
     let (data, mut pair) = (circle(&mut rng)?, pair(&mut rng)?);
+    let bits = |model: &dyn Module| -> Vec<(String, Vec<u64>)> {
+        let state = model.named_parameters().into_iter();
+        state.map(|(name, x)| (name, x.to_f64_vec().iter().map(|x| x.to_bits()).collect())).collect()
+    };
+    let before = bits(&pair);
     let e = Trainer::with_task(game(), Adam::new(0.1)).accumulate(2).fit(&mut pair, &data, &mut rng).unwrap_err();
     assert_eq!(e.message(), "fit: the task makes its steps itself, so that the Trainer cannot accumulate batches");
     let e = Trainer::with_task(game(), Adam::new(0.1))
@@ -123,6 +128,8 @@ fn mistakes_of_tasks() -> Result<()> {
         .fit(&mut pair, &data, &mut rng)
         .unwrap_err();
     assert_eq!(e.message(), "fit: the task makes its steps itself, so that the Trainer cannot add a penalty");
+    // Before it has made any.
+    assert_eq!(bits(&pair), before);
     Ok(())
 }
 

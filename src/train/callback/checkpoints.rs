@@ -1,7 +1,7 @@
 //! Checkpoints as a callback.
 
 use super::{Callback, Context};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::CheckpointFolder;
 use crate::train::history::is_due;
 use crate::train::stop::CtrlC;
@@ -32,9 +32,7 @@ impl Checkpoints {
 
 impl Callback for Checkpoints {
     fn fit_begin(&mut self, run: &mut Context<'_>) -> Result<()> {
-        if self.every == Some(0) {
-            return run.here(Err(Error::argument("fit", "an interval of steps is 0, expected at least 1")));
-        }
+        run.check_interval(self.every.unwrap_or(1))?;
         run.run.ctrl_c = Some(CtrlC::heed());
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::Location;
 
 use super::run::Run;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::Module;
 use crate::optimizers::Optimizer;
 use crate::train::history::History;
@@ -52,6 +52,14 @@ impl Context<'_> {
     #[must_use]
     pub fn parts(&mut self) -> (&mut dyn Module, &mut dyn Optimizer) {
         (&mut *self.model, &mut *self.optimizer)
+    }
+
+    /// An interval of steps has to be at least 1.
+    pub(super) fn check_interval(&self, steps: u64) -> Result<()> {
+        match steps {
+            0 => self.here(Err(Error::argument("fit", "an interval of steps is 0, expected at least 1"))),
+            _ => Ok(()),
+        }
     }
 
     /// The number of the present epoch, from 1.

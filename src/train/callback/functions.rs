@@ -74,10 +74,7 @@ impl Callback for AfterEpoch {
 
 impl<M> Callback for Every<M> {
     fn fit_begin(&mut self, run: &mut Context<'_>) -> Result<()> {
-        match self.steps {
-            0 => run.here(Err(Error::argument("fit", "an interval of steps is 0, expected at least 1"))),
-            _ => Ok(()),
-        }
+        run.check_interval(self.steps)
     }
 
     fn batch_end(&mut self, run: &mut Context<'_>, report: &StepReport) -> Result<()> {

@@ -418,8 +418,10 @@ impl Callbacks {
         left: Option<(usize, u64)>,
     ) -> Result<History> {
         self.run.finish(ended, left);
-        self.tell(model, optimizer, &mut |callback, run| callback.fit_end(run))?;
-        Ok(self.reset().history)
+        let told = self.tell(model, optimizer, &mut |callback, run| callback.fit_end(run));
+        // After an error too, so that the next run does not begin where this one was.
+        let run = self.reset();
+        told.map(|()| run.history)
     }
 
     /// Forgets the run. What it held, such as a bar on the screen, is let go with what is returned.

@@ -126,8 +126,8 @@ pub struct Trainer<'d, T = Supervised, B = (Tensor, Tensor)> {
 struct Core {
     optimizer: Box<dyn Optimizer>,
     options: TrainerOptions,
-    /// Intervals of functions that are called after numbers of steps.
-    intervals: Vec<u64>,
+    /// Whether the task has said in this run if it makes its steps itself.
+    is_asked: bool,
     metrics: Vec<(String, Box<dyn Metric>)>,
     penalties: Vec<Box<dyn Penalty>>,
     callbacks: Callbacks,
@@ -163,7 +163,7 @@ impl Core {
         Self {
             optimizer,
             options: TrainerOptions::default(),
-            intervals: Vec::new(),
+            is_asked: false,
             metrics: Vec::new(),
             penalties: Vec::new(),
             callbacks: Callbacks::new(),
@@ -349,11 +349,10 @@ impl<'d, T, B> Trainer<'d, T, B> {
     /// type of the model. Training ends when it returns [`ControlFlow::Break`].
     #[must_use]
     pub fn every<M: Module + 'static>(
-        mut self,
+        self,
         steps: u64,
         function: impl FnMut(&StepReport, &M) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Self {
-        self.core.intervals.push(steps);
         self.callback(callback::every(steps, function))
     }
 

@@ -1,16 +1,18 @@
 //! The loop.
 
-use super::options::zero;
 use super::repeat::Repeat;
 use super::subject::{Subject, TRAINING, Tasked, Trained};
 use super::{Core, Examples, Trainer};
 use crate::autograd::Gradients;
 use crate::data::Cursor;
 use crate::error::{Error, ErrorKind, Here, Result};
+use crate::io::Checkpoint;
 use crate::layers::Module;
+use crate::optimizers::OptimizerState;
 use crate::rng::Rng;
 use crate::train::callback::Run;
 use crate::train::diagnosis;
+use crate::train::early_stopping::Snapshot;
 use crate::train::history::{Ended, Epoch, History, is_due};
 use crate::train::mean::Mean;
 use crate::train::task::{LOSS, Task};
@@ -25,6 +27,13 @@ pub(super) struct Position {
     pub(super) batch: usize,
     /// The generator that shuffled the epoch, before it did; `None` before it has begun.
     pub(super) order: Option<Rng>,
+}
+
+/// Model, optimizer and task before it is known whether the task makes its steps itself.
+struct Unasked {
+    model: Snapshot,
+    optimizer: OptimizerState,
+    task: Checkpoint,
 }
 
 /// The mean of losses and of their gradients.
@@ -92,6 +101,7 @@ impl Core {
         let plan = self.options.plan(subject.examples());
         self.callbacks.run = Run::new(self.callbacks.run.stop_handle.clone(), plan);
         self.add_checkpoints();
+        self.is_asked = false;
         let result = self.run(subject, rng);
         // Whatever the run held is let go, after an error too.
         self.callbacks.reset();
@@ -101,9 +111,6 @@ impl Core {
     #[track_caller]
     fn check(&mut self, examples: usize) -> Result<()> {
         self.options.check_numbers()?;
-        if self.intervals.contains(&0) {
-            return zero("an interval of steps");
-        }
         if examples == 0 {
             return Err(Error::argument("fit", "there are no training data"));
         }
@@ -246,7 +253,15 @@ impl Core {
         for _ in 0..self.options.accumulate {
             let Some(pick) = batches.next() else { break };
             let pick = pick.within(TRAINING)?;
+            let before = self.before_asking(subject)?;
             let (objective, is_stepped) = subject.train(&pick, &mut *self.optimizer, rng).here()?;
+            self.is_asked = true;
+            if is_stepped && let Err(e) = self.check_own_steps() {
+                if let Some(before) = before {
+                    self.put_back(before, subject)?;
+                }
+                return Err(e);
+            }
             let weight = objective.count;
             step.batches += 1;
             if weight == 0.0 {
@@ -270,7 +285,6 @@ impl Core {
                 step.tokens = Some(step.tokens.unwrap_or(0).saturating_add(tokens));
             }
             if is_stepped {
-                self.check_own_steps()?;
                 return Ok(step);
             }
             sum.add(value, loss.backward().within(LOSS)?, weight)?;
@@ -287,6 +301,24 @@ impl Core {
         }
         .within("the optimizer of the Trainer")?;
         Ok(step)
+    }
+
+    /// What the first step of a task may change of which it turns out that it must not make steps itself.
+    #[track_caller]
+    fn before_asking(&self, subject: &mut dyn Subject) -> Result<Option<Unasked>> {
+        if self.is_asked || self.check_own_steps().is_ok() {
+            return Ok(None);
+        }
+        let task = subject.remembered(Checkpoint::new()).here()?;
+        Ok(Some(Unasked { model: Snapshot::of(subject.model()), optimizer: self.optimizer.state(), task }))
+    }
+
+    #[track_caller]
+    fn put_back(&mut self, before: Unasked, subject: &mut dyn Subject) -> Result<()> {
+        let (model, task) = subject.parts();
+        before.model.restore(model)?;
+        self.optimizer.load_state(before.optimizer)?;
+        task.load(&before.task).here()
     }
 
     /// A task that makes its own steps knows nothing of what the Trainer would add to them.
