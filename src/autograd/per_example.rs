@@ -172,7 +172,9 @@ impl ExamplePass {
             return Err(Error::gradient(op, message));
         }
         if is_norm {
-            self.norms.insert(node.id, found);
+            if self.norms.insert(node.id, found).is_some() {
+                return Err(Error::gradient(op, "its rule for single examples gave the norms of one input twice"));
+            }
             return Ok(());
         }
         self.give(op, node, Held::Shared(found))

@@ -278,6 +278,27 @@ fn comparisons_with_a_number_follow_the_element_type() -> Result<()> {
     assert_eq!(bools(x.gt_scalar((1u64 << 53) as f64))?, [false, false, true]);
     assert_eq!(bools(x.lt_scalar(f64::INFINITY))?, [true; 3]);
     assert_eq!(bools(x.ne_scalar(f64::NAN))?, [true; 3]);
+    // The largest integer is one less than 2⁶³, which no integer is, and to which it is rounded as a fraction.
+    let ends = Tensor::from_vec(vec![i64::MIN, i64::MAX - 1, i64::MAX], [3])?;
+    let above = 2f64.powi(63);
+    assert_eq!(bools(ends.eq_scalar(above))?, [false; 3]);
+    assert_eq!(bools(ends.ge_scalar(above))?, [false; 3]);
+    assert_eq!(bools(ends.lt_scalar(above))?, [true; 3]);
+    assert_eq!(bools(ends.ne_scalar(above))?, [true; 3]);
+    assert_eq!(bools(ends.eq_scalar(-above))?, [true, false, false]);
+    assert_eq!(bools(ends.gt_scalar(-above))?, [false, true, true]);
+    assert_eq!(bools(ends.gt_scalar(above.next_down()))?, [false, true, true]);
+    assert_eq!(bools(ends.lt_scalar((-above).next_down()))?, [false; 3]);
+    for (x, least, most) in [
+        (Tensor::from_vec(vec![i32::MIN, i32::MAX], [2])?, f64::from(i32::MIN), f64::from(i32::MAX)),
+        (Tensor::from_vec(vec![i8::MIN, i8::MAX], [2])?, f64::from(i8::MIN), f64::from(i8::MAX)),
+        (Tensor::from_vec(vec![u8::MIN, u8::MAX], [2])?, 0.0, f64::from(u8::MAX)),
+    ] {
+        assert_eq!(bools(x.eq_scalar(least))?, [true, false]);
+        assert_eq!(bools(x.eq_scalar(most))?, [false, true]);
+        assert_eq!(bools(x.ge_scalar(most + 1.0))?, [false; 2]);
+        assert_eq!(bools(x.le_scalar(least - 1.0))?, [false; 2]);
+    }
     let x = Tensor::from_vec(vec![0u8, 200], [2])?;
     assert_eq!(bools(x.ge_scalar(-1.0))?, [true, true]);
     assert_eq!(bools(x.le_scalar(199.5))?, [true, false]);

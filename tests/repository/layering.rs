@@ -196,6 +196,20 @@ fn only_tensor_names_kernels() {
     assert!(wrong.is_empty(), "files above tensor that name kernels: {wrong:?}");
 }
 
+/// Of the floor between operations and kernels, one file names those of matrix products.
+#[test]
+fn only_one_file_names_the_kernels_of_products() {
+    let tensor = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("src/tensor");
+    let mut files = Vec::new();
+    sources(&tensor, &mut files);
+    let names = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("kernels::gemm"))
+    };
+    files.retain(|file| !file.starts_with(tensor.join("kernels")) && names(file));
+    assert_eq!(files, [tensor.join("exec/gemm.rs")]);
+}
+
 /// Threads in one way: the results must not depend on how many there are.
 #[test]
 fn only_parallel_names_rayon() {

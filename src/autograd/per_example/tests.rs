@@ -517,3 +517,34 @@ fn fused_operations() {
         "halves: the gradients of single examples: this operation has no rule for them"
     );
 }
+
+/// A function of one's own that says twice what is known of an input. Gradients are added up, as everywhere; norms cannot be.
+#[test]
+fn what_a_rule_gives_twice() {
+    struct Twice;
+    impl Function for Twice {
+        fn name(&self) -> &'static str {
+            "twice"
+        }
+        fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
+            inputs[0].mul(inputs[1])
+        }
+        fn backward(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut Sink<'_, '_>) -> Result<()> {
+            sink.give(1, grad.mul(&saved.inputs()[0])?.sum_dims(&[0], false)?)
+        }
+        fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
+            let half = grad.mul(&saved.inputs()[0])?.mul_scalar(0.5);
+            sink.give_each(1, half.clone())?;
+            sink.give_each(1, half)
+        }
+    }
+    let w = values(&[2], -1.0, 1.0).tracked().unwrap();
+    let x = values(&[EXAMPLES, 2], -1.0, 1.0);
+    let losses = super::super::apply(Twice, &[&x, &w]).and_then(mean).unwrap();
+    let grads = losses.backward_per_example().unwrap();
+    let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+    assert!(near(&grads.wrt(&w).unwrap().to_f64_vec(), &x.mul_scalar(0.5).to_f64_vec()));
+    let e = losses.squared_norms_per_example().unwrap_err();
+    assert_eq!(e.message(), "twice: its rule for single examples gave the norms of one input twice");
+    assert!(e.to_string().contains(file!()), "{e}");
+}

@@ -45,9 +45,14 @@ pub(crate) fn compare(name: &'static str, op: CompareOp, a: &Tensor, b: &Tensor)
     Ok(Pair::new(name, a, b)?.compare(op.row()))
 }
 
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// A comparison with one number. It is rounded to the type of a floating-point tensor; integers are compared with it as it is.
 pub(crate) fn compare_with_number(op: CompareOp, x: &Tensor, c: f64) -> Tensor {
-    // An integer type that the number is not in gives way to `F64`.
+    // An integer type that the number is not in gives way to `F64`. There, 2⁶³ is what the largest integers are rounded to, which are all
+    // smaller.
+    let beyond = x.dtype() == DType::I64 && c >= TWO_TO_63;
+    let c = if beyond { f64::INFINITY } else { c };
     let number = Tensor::number(x.dtype(), c);
     let exact = x.dtype().is_float() || number.as_f64() == c;
     let (x, number) = if exact { (x.clone(), number) } else { (x.cast(DType::F64), Tensor::number(DType::F64, c)) };

@@ -10,7 +10,8 @@ use num_traits::{One, Zero};
 use crate::error::{Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::gemm::{Gemm, MatRef, gemm, gemm_batch};
+pub(in crate::tensor) use crate::tensor::kernels::gemm::Gemm;
+use crate::tensor::kernels::gemm::{MatRef, gemm, gemm_batch};
 use crate::tensor::layout::{Dims, Layout, expand_strides};
 use crate::tensor::{DType, Float, Tensor};
 
@@ -47,6 +48,17 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
         gemm(T::one(), rows, matrix(weight, 0).t(), T::zero(), out.data_mut(), outputs, bias);
     }, else return Err(bug!("linear", "an input of type {}", x.dtype())));
     Ok(narrow(out, dtype))
+}
+
+/// `x · wᵀ + b` for all rows of `x`, into a list of longer rows, each of which it begins. Operands are contiguous, of the type computed in.
+pub(in crate::tensor) fn linear_into<T: Float + Gemm>(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &[T],
+    out: &mut [T],
+    width: usize,
+) {
+    gemm(T::one(), all_rows(x), matrix(weight, 0).t(), T::zero(), out, width, Some(bias));
 }
 
 /// `aᵀ · b` over all rows of both: `[.., m]` and `[.., n]`, with the same sizes before them, give `[m, n]`.

@@ -14,6 +14,7 @@ mod fused;
 mod linalg;
 mod losses;
 mod matmul;
+mod per_example;
 mod recurrent;
 mod reductions;
 mod row;
@@ -154,6 +155,33 @@ fn sixteen_bit_inputs_have_gradients_or_are_refused() {
         let says_it = messages.iter().any(|message| message.starts_with(&format!("{said}: ")));
         assert!(says_it, "{name} does not say its name: {messages:?}");
     }
+}
+
+/// Gradients of single examples are right, or the operation that cannot keep them apart is named: nothing is guessed.
+#[test]
+fn examples_are_kept_apart_or_the_operation_is_named() {
+    let operations = source::recorded_operations();
+    let (mut kept, mut refused, mut failures) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for row in families().iter().flatten() {
+        match row.per_example() {
+            Ok(outcomes) => {
+                for outcome in outcomes {
+                    match outcome {
+                        per_example::Outcome::Kept => kept.extend(row.names()),
+                        per_example::Outcome::Refused(op) if operations.contains(&op) => drop(refused.insert(op)),
+                        per_example::Outcome::Nothing => (),
+                        per_example::Outcome::Refused(op) => failures.push(format!("no operation is called {op}")),
+                    }
+                }
+            }
+            Err(message) => failures.push(message),
+        }
+    }
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+    for name in ["linear", "embedding", "mul", "add", "gelu", "layer_norm", "softmax", "mean"] {
+        assert!(kept.contains(name), "{name}: {kept:?}");
+    }
+    assert!(refused.len() > 10, "{refused:?}");
 }
 
 /// Operations that compute in `F32` and `F64` only, and refuse other inputs by name.

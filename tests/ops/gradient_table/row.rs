@@ -55,6 +55,14 @@ impl Row {
         self
     }
 
+    pub(super) fn function(&self) -> &Function {
+        &self.f
+    }
+
+    pub(super) fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.names.iter().copied()
     }

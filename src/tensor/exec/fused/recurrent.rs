@@ -4,10 +4,10 @@ use super::computed;
 use crate::error::{Result, bug};
 use crate::tensor::create::stale;
 use crate::tensor::dtype::with_float;
+use crate::tensor::exec::gemm::{Gemm, linear_into};
 use crate::tensor::kernels::Real;
-use crate::tensor::kernels::gemm::{Gemm, MatRef, gemm};
 use crate::tensor::kernels::recurrent::{self as kernel, Backward, Forward, Plan, States};
-use crate::tensor::{Element, Tensor};
+use crate::tensor::{Element, Float, Tensor};
 
 pub use crate::tensor::kernels::recurrent::Unit as RecurrentUnit;
 pub(crate) use kernel::Span;
@@ -87,7 +87,7 @@ pub(crate) fn sweep(sweep: &Sweep, operands: &Operands<'_>) -> Result<([Tensor; 
 }
 
 #[track_caller]
-fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> Result<([Tensor; 3], Swept)> {
+fn forward<T: Float + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> Result<([Tensor; 3], Swept)> {
     let plan = sweep.plan();
     let Plan { time, batch, hidden, outputs, .. } = plan;
     let (name, rows) = (sweep.unit.name(), time * batch);
@@ -124,8 +124,8 @@ fn forward<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>) -> 
 }
 
 /// `x · weight_ihᵀ` and all biases, of all steps.
-fn input_products<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>, gates: &mut [T]) {
-    let Sweep { unit, time, batch, features, hidden, .. } = *sweep;
+fn input_products<T: Float + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>, gates: &mut [T]) {
+    let Sweep { unit, hidden, .. } = *sweep;
     let width = unit.gates() * hidden;
     let columns = unit.weights() * hidden;
     let mut sum = vec![T::zero(); width];
@@ -140,10 +140,7 @@ fn input_products<T: Element + Real + Gemm>(sweep: &Sweep, operands: &Operands<'
     if !own.is_empty() {
         gates.chunks_exact_mut(width).for_each(|row| row[columns..].copy_from_slice(own));
     }
-    let (x, weight) = (packed::<T>(operands.x), packed::<T>(operands.weight_ih));
-    let x = MatRef { data: x.data(), rows: time * batch, cols: features, row_stride: features, col_stride: 1 };
-    let weight = MatRef { data: weight.data(), rows: features, cols: columns, row_stride: 1, col_stride: features };
-    gemm(T::one(), x, weight, T::zero(), gates, width, Some(input));
+    linear_into(&packed::<T>(operands.x), &packed::<T>(operands.weight_ih), input, gates, width);
 }
 
 /// Goes back through all steps, given the outputs of [`sweep`] and the gradients of its results, as far as there are any.
@@ -160,7 +157,7 @@ pub(crate) fn sweep_backward(
     })
 }
 
-fn backward<T: Element + Real + Gemm>(
+fn backward<T: Float + Real + Gemm>(
     sweep: &Sweep,
     operands: &Operands<'_>,
     swept: &Swept,
