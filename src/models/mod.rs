@@ -11,17 +11,27 @@
 //! | [`ResNet`], [`Vgg`], [`DenseNet`], [`ConvNext`] | pictures: the networks of torchvision, whose files load |
 //! | [`MobileNetV2`], [`MobileNetV3`], [`EfficientNet`] | the same for small devices |
 //! | [`UNet`] | a picture for a picture: what each pixel belongs to |
+//! | [`Autoencoder`], [`Vae`] | short codes of examples, and new examples of codes |
+//! | [`Dcgan`] | new pictures by two networks that learn against each other |
+//! | [`Diffusion`] | new pictures by taking noise out step by step |
 //! | [`LinearRegression`] | a baseline for numbers, fitted exactly by least squares |
 //!
 //! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
 //!
-//! In the sources, each kind of data has a folder: `text`, `tabular`, `vision`.
+//! In the sources, each kind of data has a folder: `text`, `tabular`, `vision`; and there is one for what makes new data, `generative`.
 
+mod generative;
 mod options;
 mod tabular;
 mod text;
 mod vision;
 
+pub use generative::{
+    Adversaries, Autoencoder, CodeDecoder, CodeEncoder, CoderConfig, Dcgan, DcganConfig, DcganDiscriminator,
+    DcganGenerator, Denoiser, Diffusion, DiffusionConfig, DiffusionSampling, DiffusionUnet, DiffusionUnetConfig, Elbo,
+    GaussianDiffusion, NoiseSchedule, Observed, Prediction, UnetAttention, UnetBlock, UnetResampling, UnetResidual,
+    UnetTimes, Vae, VaeConfig,
+};
 pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
 pub use text::{
     Beam, BeamSearch, BeamStop, CausalLm, Continuation, Encoded, FinishReason, Generate, GenerateOptions, Generator,

@@ -95,6 +95,8 @@ mod rule;
 mod sam;
 pub mod schedule;
 mod sgd;
+
+mod shared;
 mod state;
 mod stepper;
 mod wolfe;
@@ -127,6 +129,7 @@ pub use rprop::{Rprop, RpropRule};
 pub use rule::{StepGradients, StepInfo, UpdateRule};
 pub use sam::Sam;
 pub use sgd::{Sgd, SgdRule};
+pub use shared::Shared;
 pub use state::{OptimizerState, ParameterState};
 pub use stepper::Stepper;
 

@@ -5,6 +5,7 @@
 //! [`Callbacks`], and so do [`metrics`], [metrics that see one batch at a time](running), [`Snapshot`],
 //! [checkpoints](crate::io::Checkpoint), and, with the feature `plot`, `plot::Chart`.
 
+mod adversarial;
 mod callback;
 mod diagnosis;
 mod early_stopping;
@@ -18,6 +19,7 @@ mod stop;
 mod task;
 mod trainer;
 
+pub use adversarial::Adversarial;
 pub use callback::{
     AfterEpoch, Callback, Callbacks, Checkpoints, Context, Every, Progress, Scheduled, after_epoch, every,
 };
