@@ -13,6 +13,7 @@ mod convolution;
 mod curves;
 #[cfg(feature = "fft")]
 mod fft;
+mod generative;
 mod gpt2;
 mod gpt_options;
 mod image_ops;

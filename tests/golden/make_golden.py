@@ -56,6 +56,7 @@ FAMILIES = [
     "initializers",
     "generation",
     "translation",
+    "generative",
 ]
 
 

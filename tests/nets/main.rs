@@ -9,6 +9,7 @@ mod checkpoint;
 mod context;
 mod convolution;
 mod generation;
+mod generative;
 mod ignored_targets;
 mod io_safetensors;
 mod layers;

@@ -27,20 +27,22 @@ use crate::tensor::Tensor;
 ///
 /// /// For points in the plane: dense layers, which see the step as a number from 0 to 1.
 /// #[derive(Clone)]
-/// struct Dense(Sequential);
+/// struct Dense {
+///     layers: Sequential,
+/// }
 ///
-/// module!(Dense { 0 });
+/// module!(Dense { layers });
 ///
 /// impl Denoiser for Dense {
 ///     fn denoise(&self, x: &Tensor, steps: &Tensor, _: Option<&Tensor>, mode: &mut Mode) -> Result<Tensor> {
 ///         let time = steps.to_dtype(x.dtype()).unsqueeze(1)? / 50.0;
-///         self.0.forward(&Tensor::cat(&[x, &time], 1)?, mode)
+///         self.layers.at("layers", &Tensor::cat(&[x, &time], 1)?, mode)
 ///     }
 /// }
 ///
 /// let mut rng = Rng::seed(0);
 /// let layers = sequential![Linear::new(3, 64, &mut rng)?, Silu, Linear::new(64, 64, &mut rng)?, Silu, Linear::new(64, 2, &mut rng)?];
-/// let mut network = Dense(layers);
+/// let mut network = Dense { layers };
 /// let process = GaussianDiffusion::new(50, NoiseSchedule::cosine())?;
 /// // Points at two places.
 /// let mut opt = Adam::new(0.005);

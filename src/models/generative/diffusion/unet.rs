@@ -271,8 +271,8 @@ crate::module!(
         time_embedding,
         class_embedding,
         down_blocks,
-        mid_block,
         up_blocks,
+        mid_block,
         conv_norm_out,
         conv_out
     },
