@@ -1,9 +1,10 @@
 //! Layers made of a few convolutions.
 
-use super::convolution::{Conv2d, conv_norm};
+use super::conv_norm::conv_norm;
+use super::convolution::Conv2d;
 use super::core::{Layer, LayerConfig, LayerExt, Mode, described};
 use super::{Activation, BatchNorm2d};
-use crate::autograd::ConvOptions;
+use crate::autograd::{ConvOptions, Finish};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::{Shape, Tensor};
@@ -267,5 +268,13 @@ impl Layer for DepthwiseSeparable {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let x = self.depthwise.at("depthwise", x, mode)?;
         self.pointwise.at("pointwise", &x, mode)
+    }
+
+    fn with_next(&self, next: &[Box<dyn Layer>], x: &Tensor, mode: &Mode<'_>) -> Option<(Tensor, usize)> {
+        if mode.is_training() || mode.is_heard() {
+            return None;
+        }
+        let x = self.depthwise.parts().used(x, Finish::default(), mode).ok()??;
+        self.pointwise.with_next(next, &x, mode)
     }
 }

@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use std::sync::{Mutex, PoisonError};
-
-use super::BatchNorm2d;
 use super::Count;
-use super::core::{Init, Layer, LayerConfig, LayerExt, Mode, Param, Weight, described};
-use crate::autograd::{ConvOptions, Finish, Packed, PaddingMode, predicted};
+use super::conv_norm::{Kept, Parts};
+use super::core::{Init, Layer, LayerConfig, Mode, Param, Weight, described};
+use crate::autograd::{ConvOptions, Finish, PaddingMode};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
-use crate::tensor::{DType, Shape, Tensor};
+use crate::tensor::{Shape, Tensor};
 
 /// A layer: its documentation, the number of its spatial dimensions, the operation, whether that is a transposed one, and the
 /// options that only one of the two kinds has.
@@ -145,7 +143,7 @@ macro_rules! layer {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-                layer!(@used self, x, mode, $op, $dims, $transposed);
+                layer!(@used self, x, mode, $transposed);
                 // Not a closure, in which the caller's line would be lost.
                 if let Err(e) = self.weight.begin_pass(mode) {
                     return mode.here(Err(e));
@@ -156,7 +154,11 @@ macro_rules! layer {
                 };
                 mode.here(y)
             }
+
+            layer!(@together $transposed);
         }
+
+        layer!(@parts $name, $op, $dims, $transposed);
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -164,19 +166,30 @@ macro_rules! layer {
             }
         }
     };
-    (@used $self:ident, $x:ident, $mode:ident, $op:ident, $dims:literal, false) => {
-        let (bias, name) = ($self.bias.as_deref(), stringify!($op));
-        let finish = Finish { bias, ..Finish::default() };
-        match $mode.here(used(name, $dims, $x, &$self.weight, &$self.options, &$self.kept, finish, $mode)) {
-            Ok(Some(y)) => return Ok(y),
-            Ok(None) => (),
-            Err(e) => return Err(e),
+    (@used $self:ident, $x:ident, $mode:ident, false) => {
+        if let Some(y) = $mode.here($self.parts().used($x, Finish::default(), $mode))? {
+            return Ok(y);
         }
     };
-    (@used $self:ident, $x:ident, $mode:ident, $op:ident, $dims:literal, true) => {
+    (@used $self:ident, $x:ident, $mode:ident, true) => {
         // Their weights are not kept.
         let _ = &$self.kept;
     };
+    (@together false) => {
+        fn with_next(&self, next: &[Box<dyn Layer>], x: &Tensor, mode: &Mode<'_>) -> Option<(Tensor, usize)> {
+            self.parts().with_next(next, x, mode)
+        }
+    };
+    (@together true) => {};
+    (@parts $name:ident, $op:ident, $dims:literal, false) => {
+        impl $name {
+            pub(super) fn parts(&self) -> Parts<'_> {
+                let Self { weight, bias, options, kept } = self;
+                Parts { name: stringify!($op), dims: $dims, weight, bias: bias.as_deref(), options, kept }
+            }
+        }
+    };
+    (@parts $name:ident, $op:ident, $dims:literal, true) => {};
     (@shape false) => { "`[out_channels, in_channels / groups, kernel…]`." };
     (@shape true) => { "`[in_channels, out_channels / groups, kernel…]`." };
     (@options false) => {
@@ -327,90 +340,6 @@ layer! {
     /// # Ok::<(), demotic::Error>(())
     /// ```
     ConvTranspose3d, 3, conv_transpose3d, true
-}
-
-/// The weights as the loops read them, for as long as they are not changed. A copy of the layer has none.
-#[derive(Default)]
-struct Kept(Mutex<Option<Packed>>);
-
-impl Clone for Kept {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// A convolution in use, if it is; see [`predicted`]. In training, what was kept is forgotten.
-#[expect(clippy::too_many_arguments, reason = "the parts of a layer of any number of dimensions")]
-#[track_caller]
-fn used(
-    name: &'static str,
-    dims: usize,
-    x: &Tensor,
-    weight: &Weight,
-    options: &ConvOptions,
-    kept: &Kept,
-    finish: Finish<'_>,
-    mode: &Mode<'_>,
-) -> Result<Option<Tensor>> {
-    match weight {
-        Weight::Dense(param) if !mode.is_training() => predicted(name, dims, x, param, options, &kept.0, finish),
-        _ => {
-            *kept.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            Ok(None)
-        }
-    }
-}
-
-/// A convolution and its batch norm, called by their names, then the sum with another tensor, then ReLU. In a model that is used, all
-/// of it is one operation: the statistics that were learnt are a factor and a summand for each channel.
-#[track_caller]
-pub(crate) fn conv_norm(
-    (conv, conv_name): (&Conv2d, &str),
-    (norm, norm_name): (&BatchNorm2d, &str),
-    x: &Tensor,
-    beside: Option<&Tensor>,
-    relu: bool,
-    mode: &mut Mode<'_>,
-) -> Result<Tensor> {
-    if !mode.is_training()
-        && !mode.is_heard()
-        && let Some([scale, shift]) = folded(conv, norm)?
-    {
-        let finish = Finish { scale: Some(&scale), bias: Some(&shift), beside, relu };
-        let y = used("conv2d", 2, x, &conv.weight, &conv.options, &conv.kept, finish, mode);
-        if let Some(y) = mode.here(y)? {
-            return Ok(y);
-        }
-    }
-    let mut y = norm.at(norm_name, &conv.at(conv_name, x, mode)?, mode)?;
-    if let Some(beside) = beside {
-        y = y.add(beside)?;
-    }
-    Ok(if relu { y.relu() } else { y })
-}
-
-/// What batch norm multiplies each output of a convolution by and adds to it, with the bias of that: of layers in `F32` that have
-/// statistics.
-fn folded(conv: &Conv2d, norm: &BatchNorm2d) -> Result<Option<[Tensor; 2]>> {
-    let (Some(mean), Some(variance)) = (&norm.running_mean, &norm.running_var) else { return Ok(None) };
-    let (mean, variance) = (mean.get(), variance.get());
-    let given = [Some(&mean), Some(&variance), norm.weight.as_deref(), norm.bias.as_deref(), conv.bias.as_deref()];
-    let channels = conv.out_channels();
-    if given.iter().flatten().any(|x| x.dtype() != DType::F32 || x.shape() != [channels]) {
-        return Ok(None);
-    }
-    let numbers = |x: Option<&Tensor>, otherwise: f32| match x {
-        Some(x) => x.to_vec::<f32>(),
-        None => Ok(vec![otherwise; channels]),
-    };
-    let (mean, variance) = (numbers(Some(&mean), 0.0)?, numbers(Some(&variance), 1.0)?);
-    let (mut scale, mut shift) = (numbers(norm.weight.as_deref(), 1.0)?, numbers(norm.bias.as_deref(), 0.0)?);
-    let bias = numbers(conv.bias.as_deref(), 0.0)?;
-    for c in 0..channels {
-        scale[c] = (f64::from(scale[c]) / (f64::from(variance[c]) + norm.epsilon()).sqrt()) as f32;
-        shift[c] += (bias[c] - mean[c]) * scale[c];
-    }
-    Ok(Some([Tensor::from_vec(scale, [channels])?, Tensor::from_vec(shift, [channels])?]))
 }
 
 /// Initial weights and a bias for these channels of input and output.

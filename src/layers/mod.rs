@@ -10,6 +10,7 @@ mod bilinear;
 mod combine;
 mod conv_blocks;
 mod conv_lstm;
+mod conv_norm;
 mod convolution;
 mod core;
 mod drop_connect;
@@ -79,7 +80,7 @@ pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
 pub(crate) use self::core::{Count, check_memory, inside, matches};
-pub(crate) use convolution::conv_norm;
+pub(crate) use conv_norm::conv_norm;
 pub(crate) use lora::{add_loras, loras, set_loras};
 pub(crate) use recurrent::Stack;
 pub(crate) use transformer::{layer_parameters, layer_tensors};

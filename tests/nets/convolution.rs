@@ -1,7 +1,7 @@
 //! Convolutions: what is wrong with their inputs, files, adapters, narrow types and single examples.
 
 use demotic::layers::Adapter;
-use demotic::models::{ResNet, ResNetConfig};
+use demotic::models::{ConvNet, ConvNetConfig, ResNet, ResNetConfig};
 use demotic::prelude::*;
 
 #[track_caller]
@@ -376,4 +376,67 @@ fn residual_networks_that_cannot_be_made() {
     let mut config = ResNetConfig::resnet18();
     config.groups = 2;
     tells!(new(config, rng), "ResNet::new: groups or another width within blocks that are no bottlenecks", "");
+}
+
+/// In a sequence, what is behind a convolution is done together with it where a model is used.
+#[test]
+fn a_sequence_in_use_computes_what_it_does_in_evaluation() -> Result<()> {
+    let rng = &mut Rng::seed(8);
+    let mut models: [(Sequential, &[usize]); 7] = [
+        (sequential![Conv1d::new(3, 20, 3, rng)?.same(), BatchNorm1d::new(20)?, Relu], &[2, 3, 9]),
+        (sequential![Conv2d::new(18, 18, 3, rng)?.groups(18, rng)?, BatchNorm2d::new(18)?, Relu6], &[2, 18, 7, 6]),
+        (sequential![Conv3d::new(2, 5, 2, rng)?, BatchNorm3d::new(5)?.without_affine(), Gelu], &[2, 2, 4, 3, 5]),
+        (
+            sequential![DepthwiseSeparable::new(16, 12, 3, rng)?.stride(2), BatchNorm2d::new(12)?.eps(0.1), Relu],
+            &[1, 16, 9, 9],
+        ),
+        (sequential![Conv2d::new(3, 8, 3, rng)?, Relu, Conv2d::new(8, 4, 1, rng)?, Relu], &[2, 3, 6, 6]),
+        // Nothing to fold: no statistics, and few channels each by itself.
+        (sequential![Conv2d::new(3, 8, 3, rng)?, BatchNorm2d::new(8)?.without_running_stats(), Relu], &[2, 3, 6, 6]),
+        (sequential![Conv2d::new(3, 6, 3, rng)?.groups(3, rng)?, BatchNorm2d::new(6)?, Relu], &[2, 3, 6, 6]),
+    ];
+    for (model, shape) in &mut models {
+        let x = Tensor::normal(*shape, 1.0, 1.0, rng)?;
+        let same = |model: &Sequential, x: &Tensor| -> Result<()> {
+            let expected = model.forward(x, &mut Mode::eval())?;
+            for _ in 0..2 {
+                assert!(difference(&model.predict(x)?, &expected)? < 2e-6, "{model:?}");
+            }
+            Ok(())
+        };
+        same(model, &x)?;
+        // A step changes weights and statistics.
+        let mut opt = Sgd::new(0.1);
+        let loss = model.forward(&x, &mut Mode::train(rng))?.square().mean();
+        opt.step(model, &loss.backward()?)?;
+        same(model, &x)?;
+        if let Some(norm) = model.get_mut(1).and_then(|layer| layer.downcast_mut::<BatchNorm2d>())
+            && let (Some(mean), Some(weight)) = (&norm.running_mean, &mut norm.weight)
+        {
+            mean.set(&mean.get().add_scalar(0.5))?;
+            weight.set(&weight.mul_scalar(2.0))?;
+        }
+        same(model, &x)?;
+        // Each layer has its name in errors, and is known to those who ask.
+        let wrong: Vec<usize> = shape.iter().enumerate().map(|(i, n)| if i == 1 { n + 1 } else { *n }).collect();
+        let e = model.predict(&ones(&wrong)).unwrap_err();
+        assert!(e.layer().is_some_and(|layer| layer.starts_with('0')), "{e}");
+        let summary = model.summary(*shape)?.to_string();
+        assert!((0..model.len()).all(|i| summary.contains(&format!("{i} "))), "{summary}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_plain_network_in_use_computes_what_it_does_in_evaluation() -> Result<()> {
+    let rng = &mut Rng::seed(9);
+    let mut model = ConvNet::new(ConvNetConfig::new(3, 5).channels(&[8, 16]), rng)?;
+    let x = Tensor::normal([2, 3, 12, 12], 0.0, 1.0, rng)?;
+    let mut opt = Sgd::new(0.1);
+    for _ in 0..3 {
+        assert!(difference(&model.predict(&x)?, &model.forward(&x, &mut Mode::eval())?)? < 2e-6);
+        let loss = model.forward(&x, &mut Mode::train(rng))?.square().mean();
+        opt.step(&mut model, &loss.backward()?)?;
+    }
+    Ok(())
 }

@@ -201,9 +201,14 @@ impl Module for Sequential {
 impl Layer for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let mut x = x.clone();
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.at(i, &x, mode)?;
+        let (mut x, mut i) = (x.clone(), 0);
+        while let Some((layer, next)) = self.layers[i..].split_first() {
+            let together = if mode.is_training() { None } else { layer.with_next(next, &x, mode) };
+            let (y, count) = match together {
+                Some(together) => together,
+                None => (layer.at(i, &x, mode)?, 0),
+            };
+            (x, i) = (y, i + 1 + count);
         }
         Ok(x)
     }

@@ -49,6 +49,13 @@ pub trait Layer: Module + CloneLayer {
     /// If `x` does not have the shape or type that the layer takes.
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor>;
+
+    /// The output for `x` of this layer and of as many of those behind it as are done together with it, and their number; nothing if
+    /// none are, or something does not fit.
+    #[doc(hidden)]
+    fn with_next(&self, _next: &[Box<dyn Layer>], _x: &Tensor, _mode: &Mode<'_>) -> Option<(Tensor, usize)> {
+        None
+    }
 }
 
 /// What every layer can do.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::layers::{
     BatchNorm2d, Conv2d, Count, Dropout, GlobalAvgPool, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory,
+    conv_norm,
 };
 use crate::models::options::{architecture, options};
 use crate::rng::Rng;
@@ -106,11 +107,10 @@ crate::module!(ConvBlock { conv, norm });
 impl Layer for ConvBlock {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let mut x = self.conv.at("conv", x, mode)?;
-        if let Some(norm) = &self.norm {
-            x = norm.at("norm", &x, mode)?;
+        match &self.norm {
+            Some(norm) => conv_norm((&self.conv, "conv"), (norm, "norm"), x, None, true, mode),
+            None => Ok(self.conv.at("conv", x, mode)?.relu()),
         }
-        Ok(x.relu())
     }
 }
 
