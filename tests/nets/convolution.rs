@@ -378,6 +378,36 @@ fn residual_networks_that_cannot_be_made() {
     tells!(new(config, rng), "ResNet::new: groups or another width within blocks that are no bottlenecks", "");
 }
 
+/// Many channels are convolved by squares of pixels, where one that is not finite would spoil its neighbours.
+#[test]
+fn pixels_that_are_not_finite_are_seen_where_they_are() -> Result<()> {
+    let rng = &mut Rng::seed(10);
+    let layer = Conv2d::new(32, 32, 3, rng)?.padding(1);
+    let mut x = Tensor::normal([2, 32, 16, 16], 0.0, 1.0, rng)?.to_vec::<f32>()?;
+    let (weight, bias) =
+        (layer.weight.value()?.to_dtype(DType::F64), layer.bias.as_deref().unwrap().to_dtype(DType::F64));
+    for value in [0.5, f32::INFINITY, f32::NAN] {
+        x[(32 + 3) * 256 + 6 * 16 + 9] = value;
+        let x = Tensor::from_slice(&x, [2, 32, 16, 16])?;
+        let (wide, options) = (x.to_dtype(DType::F64), layer.options());
+        let expected = wide.conv2d(&weight, Some(&bias), options)?.to_vec::<f64>()?;
+        // The transposed convolution is the gradient of the input as well.
+        let transposed = wide.conv_transpose2d(&weight, None, options)?.to_vec::<f64>()?;
+        let by_squares = [
+            (layer.predict(&x)?, &expected),
+            (layer.forward(&x, &mut Mode::eval())?, &expected),
+            (x.conv_transpose2d(&layer.weight.value()?, None, options)?, &transposed),
+        ];
+        for (y, expected) in by_squares {
+            for (y, expected) in y.to_vec::<f32>()?.into_iter().map(f64::from).zip(expected) {
+                let same = y == *expected || y.is_nan() && expected.is_nan();
+                assert!(same || (y - expected).abs() < 1e-5, "{y} for {expected}");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// In a sequence, what is behind a convolution is done together with it where a model is used.
 #[test]
 fn a_sequence_in_use_computes_what_it_does_in_evaluation() -> Result<()> {

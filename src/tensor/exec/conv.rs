@@ -7,7 +7,8 @@ use super::gemm::{narrow, wide};
 use crate::error::{Result, bug};
 use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::with_float;
-use crate::tensor::kernels::conv::{Pixels, direct, patches, planes};
+use crate::tensor::kernels::conv::direct::{self, Way};
+use crate::tensor::kernels::conv::{Pixels, patches, planes};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Element, Tensor};
 
@@ -24,10 +25,14 @@ pub(crate) fn forward(g: &Geometry, x: &Tensor, w: &Tensor, bias: Option<&Tensor
     out.check(x.dtype())?;
     if x.dtype() == DType::F32 && direct::pays(g) {
         let (x, mut y) = (pixels(x), out.pixels()?);
-        let mut memory = memory(direct::Needs::of_forward(g, x.strides))?;
-        let [image, _, weights] = &mut memory;
-        let scratch = [image.data_mut(), weights.data_mut()];
-        direct::forward(g, x, w.data(), bias.as_ref().map(Tensor::data), y.data_mut(), scratch);
+        for way in [Way::of_forward(g, false), Way::Tiles] {
+            let mut memory = memory(direct::Needs::of_forward(g, way, x.strides))?;
+            let [image, _, weights] = &mut memory;
+            let scratch = [image.data_mut(), weights.data_mut()];
+            if direct::forward(g, way, x, w.data(), bias.as_ref().map(Tensor::data), y.data_mut(), scratch) {
+                break;
+            }
+        }
         return Ok(narrow(out.of_pixels(&y), dtype));
     }
     if planes::suits(g) {
@@ -55,10 +60,14 @@ pub(crate) fn input(g: &Geometry, y: &Tensor, w: &Tensor, bias: Option<&Tensor>)
     out.check(y.dtype())?;
     if y.dtype() == DType::F32 && direct::pays(g) {
         let (y, mut x) = (pixels(y), out.pixels()?);
-        let mut memory = memory(direct::Needs::of_input(g, y.strides))?;
-        let [image, _, weights] = &mut memory;
-        let scratch = [image.data_mut(), weights.data_mut()];
-        direct::input(g, y, w.data(), bias.as_ref().map(Tensor::data), x.data_mut(), scratch);
+        for way in [Way::of_input(g), Way::Tiles] {
+            let mut memory = memory(direct::Needs::of_input(g, way, y.strides))?;
+            let [image, _, weights] = &mut memory;
+            let scratch = [image.data_mut(), weights.data_mut()];
+            if direct::input(g, way, y, w.data(), bias.as_ref().map(Tensor::data), x.data_mut(), scratch) {
+                break;
+            }
+        }
         return Ok(narrow(out.of_pixels(&x), dtype));
     }
     if planes::suits(g) {
@@ -110,6 +119,7 @@ pub(crate) fn weight(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
 pub(crate) struct Packed {
     of: Tensor,
     packed: Tensor,
+    way: Way,
 }
 
 impl Packed {
@@ -119,14 +129,20 @@ impl Packed {
         if w.dtype() != DType::F32 || !direct::suits(g) {
             return Ok(None);
         }
-        let mut packed = stale("conv", &[direct::packed_len(g)], DType::F32)?;
-        direct::packed_forward(g, w.packed().data(), packed.data_mut());
-        Ok(Some(Self { of: w.with_layout(w.layout().clone()), packed }))
+        Self::with(g, w, Way::of_forward(g, true)).map(Some)
+    }
+
+    #[track_caller]
+    fn with(g: &Geometry, w: &Tensor, way: Way) -> Result<Self> {
+        let mut packed = stale("conv", &[direct::packed_len(g, way)], DType::F32)?;
+        direct::packed_forward(g, way, w.packed().data(), packed.data_mut());
+        Ok(Self { of: w.with_layout(w.layout().clone()), packed, way })
     }
 
     /// Whether they still are those of this weight, for such a convolution.
     pub(crate) fn is_of(&self, g: &Geometry, w: &Tensor) -> bool {
-        self.of.is_same(w) && direct::suits(g) && self.packed.numel() == direct::packed_len(g)
+        let same = self.of.is_same(w) && direct::suits(g) && self.way == Way::of_forward(g, true);
+        same && self.packed.numel() == direct::packed_len(g, self.way)
     }
 }
 
@@ -148,14 +164,19 @@ pub(crate) fn finished(g: &Geometry, x: &Tensor, w: &Packed, finish: Finish<'_>)
     let last = Dims::collect([0].into_iter().chain(2..x.rank()).chain([1]));
     let beside = finish.beside.map(|beside| beside.permuted(&last).packed());
     let (x, mut y) = (pixels(x), out.pixels()?);
-    let [mut image, ..] = memory(direct::Needs { weights: 0, ..direct::Needs::of_forward(g, x.strides) })?;
+    let [mut image, ..] = memory(direct::Needs { weights: 0, ..direct::Needs::of_forward(g, w.way, x.strides) })?;
     let finish = direct::Finish {
         scale: finish.scale.map(Tensor::data),
         bias: finish.bias.map(Tensor::data),
         beside: beside.as_ref().map(Tensor::data),
         relu: finish.relu,
     };
-    direct::finished(g, x, w.packed.data(), finish, y.data_mut(), image.data_mut());
+    if !direct::finished(g, w.way, x, w.packed.data(), finish, y.data_mut(), image.data_mut()) {
+        let tiles = Packed::with(g, &w.of, Way::Tiles)?;
+        let [mut image, ..] =
+            memory(direct::Needs { weights: 0, ..direct::Needs::of_forward(g, tiles.way, x.strides) })?;
+        direct::finished(g, tiles.way, x, tiles.packed.data(), finish, y.data_mut(), image.data_mut());
+    }
     Ok(out.of_pixels(&y))
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Correlation<'a> {
     pub(super) order: Order,
     pub(super) weights: &'a [f32],
     pub(super) groups: usize,
+    /// How far apart the weights of two groups are.
+    pub(super) apart: usize,
     pub(super) finish: Finish<'a>,
     pub(super) batch: usize,
     pub(super) size: [usize; 3],
@@ -51,23 +53,12 @@ impl Correlation<'_> {
     /// `out` must take all pixels, and nobody else use them.
     pub(super) unsafe fn run(&self) {
         let width = width();
-        let pixels = self.batch * self.size.iter().product::<usize>();
+        let pixels = self.pixels();
         let (rows, strips) = (self.order.rows(), self.order.strips(width));
         if pixels == 0 {
             return;
         }
-        let reach = |strides: &[usize; 4]| {
-            let sizes = [self.batch, self.size[0], self.size[1], self.size[2]];
-            sizes.iter().zip(strides).map(|(n, stride)| (n - 1) * stride).sum::<usize>()
-        };
-        let deepest = self.taps.iter().map(|tap| tap.offset + tap.len).max().unwrap_or(0);
-        let fits = reach(&self.image_strides) + deepest + (self.groups - 1) * self.order.inner <= self.image.len()
-            && self.weights.len() == self.groups * self.order.packed_len(width)
-            && self.taps.iter().all(|tap| tap.row + tap.len <= rows)
-            && [self.finish.scale, self.finish.bias]
-                .iter()
-                .all(|x| x.is_none_or(|x| x.len() == self.groups * self.order.cols));
-        assert!(fits, "convolution: taps beyond the image");
+        self.check(width);
 
         let work = pixels.saturating_mul(rows).saturating_mul(self.order.cols * self.groups);
         let parts = if work < LEAST || threads() == 1 { 1 } else { (4 * threads()).div_ceil(self.groups) };
@@ -85,29 +76,70 @@ impl Correlation<'_> {
         let work = |i: usize| {
             let (block_number, rest) = (i % blocks, i / blocks);
             let (band, group) = (rest % bands, rest / bands);
-            let pixels = block_number * block..pixels.min((block_number + 1) * block);
+            let places = self.places(block_number * block..pixels.min((block_number + 1) * block));
             let strips = band * strips_each..strips.min((band + 1) * strips_each);
             // SAFETY: the processor has what `level` reports; parts do not overlap, and lie within what was compared above.
-            unsafe {
-                match level {
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => self.part::<Avx512>(group, pixels, strips),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 => self.part::<Avx2>(group, pixels, strips),
-                    Level::Portable => self.part::<Portable>(group, pixels, strips),
-                }
-            }
+            unsafe { self.part_on(level, group, &places, strips) };
         };
         let count = blocks * bands * self.groups;
         if parts == 1 { (0..count).for_each(work) } else { parallel::share(count, &work) }
     }
 
+    /// All of it, on this thread, with vectors of `width`, which are those of the level.
+    ///
     /// # Safety
     /// As for [`run`](Self::run), and the processor must have the set.
-    unsafe fn part<I: Tiles>(&self, group: usize, pixels: Range<usize>, strips: Range<usize>) {
-        let places: Vec<[usize; 2]> = pixels.map(|pixel| self.place(pixel)).collect();
+    pub(super) unsafe fn run_here(&self, level: Level, width: usize) {
+        self.check(width);
+        let (places, strips) = (self.places(0..self.pixels()), 0..self.order.strips(width));
+        for group in 0..self.groups {
+            // SAFETY: the caller's promise.
+            unsafe { self.part_on(level, group, &places, strips.clone()) };
+        }
+    }
+
+    /// # Safety
+    /// As for [`run_here`](Self::run_here).
+    unsafe fn part_on(&self, level: Level, group: usize, places: &[[usize; 2]], strips: Range<usize>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => self.part::<Avx512>(group, places, strips),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => self.part::<Avx2>(group, places, strips),
+                Level::Portable => self.part::<Portable>(group, places, strips),
+            }
+        }
+    }
+
+    fn pixels(&self) -> usize {
+        self.batch * self.size.iter().product::<usize>()
+    }
+
+    /// That all taps of all pixels lie in the image, and there are weights for them.
+    fn check(&self, width: usize) {
+        let reach = |strides: &[usize; 4]| {
+            let sizes = [self.batch, self.size[0], self.size[1], self.size[2]];
+            sizes.iter().zip(strides).map(|(n, stride)| (n - 1) * stride).sum::<usize>()
+        };
+        let deepest = self.taps.iter().map(|tap| tap.offset + tap.len).max().unwrap_or(0);
+        let rows = self.order.rows();
+        let fits = reach(&self.image_strides) + deepest + (self.groups - 1) * self.order.inner <= self.image.len()
+            && self.apart >= self.order.packed_len(width)
+            && self.weights.len() >= (self.groups - 1) * self.apart + self.order.packed_len(width)
+            && self.taps.iter().all(|tap| tap.row + tap.len <= rows)
+            && [self.finish.scale, self.finish.bias]
+                .iter()
+                .all(|x| x.is_none_or(|x| x.len() == self.groups * self.order.cols));
+        assert!(fits, "convolution: taps beyond the image");
+    }
+
+    /// # Safety
+    /// As for [`run`](Self::run), and the processor must have the set.
+    unsafe fn part<I: Tiles>(&self, group: usize, places: &[[usize; 2]], strips: Range<usize>) {
         let image = self.image.as_ptr().wrapping_add(group * self.order.inner);
-        let weights = self.weights[group * self.order.packed_len(I::F32::WIDTH)..].as_ptr();
+        let weights = self.weights[group * self.apart..].as_ptr();
         let mut rest = self.taps;
         let mut add = false;
         loop {
@@ -163,6 +195,10 @@ impl Correlation<'_> {
                 break;
             }
         }
+    }
+
+    fn places(&self, pixels: Range<usize>) -> Vec<[usize; 2]> {
+        pixels.map(|pixel| self.place(pixel)).collect()
     }
 
     /// Where the image of a pixel begins, and where the pixel itself.

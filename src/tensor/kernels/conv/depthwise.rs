@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::correlation::Finish;
+use super::direct::images;
 use super::geometry::{Geometry, Pixels};
 use super::image::Image;
 use super::runs::{Run, Seen, Walk};
@@ -47,12 +48,6 @@ pub(super) fn packed_len(g: &Geometry) -> usize {
 pub(super) fn parts(g: &Geometry) -> usize {
     let work = g.pixels().saturating_mul(g.channels).saturating_mul(g.places());
     (work / WORTH).clamp(1, PARTS).min((g.pixels() / PART_PIXELS).max(1))
-}
-
-/// The input, and the output, with the channels last.
-pub(super) fn images(g: &Geometry) -> [Image; 2] {
-    let of = |size| Image::new(g.batch, g.channels, size, [0; 3], [0; 3]);
-    [of(g.input), of(g.output)]
 }
 
 /// Calls `f` with the numbers of each weight and of its copies: the last vector may have some once more.

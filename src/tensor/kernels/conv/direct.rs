@@ -12,9 +12,40 @@ use super::gradient::{self, parts};
 use super::image::{Image, joined, residues, taps};
 use super::tile::Tap;
 use super::weights::{Order, forward_order, input_order, pack};
-use super::width;
+use super::{width, winograd};
 
 pub(crate) use super::correlation::Finish;
+
+/// The loops that compute a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Each channel by itself: [`depthwise`].
+    Depthwise,
+    /// By squares of the output: [`winograd`]. They may find that they cannot.
+    Squares,
+    /// By tiles, which can compute all.
+    Tiles,
+}
+
+impl Way {
+    /// The one for an output, with weights that are kept for the next time or are not.
+    pub(crate) fn of_forward(g: &Geometry, kept: bool) -> Self {
+        Self::of(g, winograd::forward(g, kept).is_some())
+    }
+
+    /// The one for the gradient of the input.
+    pub(crate) fn of_input(g: &Geometry) -> Self {
+        Self::of(g, winograd::input(g).is_some())
+    }
+
+    fn of(g: &Geometry, squares: bool) -> Self {
+        match depthwise::suits(g) {
+            true => Self::Depthwise,
+            false if squares => Self::Squares,
+            false => Self::Tiles,
+        }
+    }
+}
 
 /// The elements of memory that [`forward`], [`input`] and [`weight`] need: for images, and for weights.
 #[derive(Debug, Clone, Copy)]
@@ -26,29 +57,36 @@ pub(crate) struct Needs {
 
 impl Needs {
     /// Those of [`forward`].
-    pub(crate) fn of_forward(g: &Geometry, x: [usize; 5]) -> Self {
-        let image = if depthwise::suits(g) { depthwise::images(g)[0] } else { Image::of_input(g) };
-        Self { image: image.copied_len(x), other: 0, weights: packed_len(g) }
+    pub(crate) fn of_forward(g: &Geometry, way: Way, x: [usize; 5]) -> Self {
+        let image = if way == Way::Tiles { Image::of_input(g) } else { images(g)[0] };
+        Self { image: image.copied_len(x), other: 0, weights: packed_len(g, way) }
     }
 
     /// Those of [`input`].
-    pub(crate) fn of_input(g: &Geometry, y: [usize; 5]) -> Self {
-        if depthwise::suits(g) {
-            return Self { image: depthwise::images(g)[1].copied_len(y), other: 0, weights: packed_len(g) };
-        }
-        let weights = g.groups * input_order(g).packed_len(width());
-        Self { image: Image::of_output(g).copied_len(y), other: 0, weights }
+    pub(crate) fn of_input(g: &Geometry, way: Way, y: [usize; 5]) -> Self {
+        let image = if way == Way::Tiles { Image::of_output(g) } else { images(g)[1] };
+        let weights = match (way, winograd::input(g)) {
+            (Way::Depthwise, _) => depthwise::packed_len(g),
+            (Way::Squares, Some(squares)) => squares.weights_len(),
+            _ => g.groups * input_order(g).packed_len(width()),
+        };
+        Self { image: image.copied_len(y), other: 0, weights }
     }
 
     /// Those of [`weight`].
     pub(crate) fn of_weight(g: &Geometry, x: [usize; 5], y: [usize; 5]) -> Self {
         if depthwise::suits(g) {
-            let ([of_x, of_y], weights) = (depthwise::images(g), depthwise::parts(g) * packed_len(g));
+            let ([of_x, of_y], weights) = (images(g), depthwise::parts(g) * depthwise::packed_len(g));
             return Self { image: of_x.copied_len(x), other: of_y.copied_len(y), weights };
         }
-        let weights = parts(g) * packed_len(g);
+        let weights = parts(g) * packed_len(g, Way::Tiles);
         Self { image: Image::of_input(g).copied_len(x), other: Image::of_slopes(g).copied_len(y), weights }
     }
+}
+
+/// The input and the output as they are, with the channels last.
+pub(super) fn images(g: &Geometry) -> [Image; 2] {
+    [Image::new(g.batch, g.channels, g.input, [0; 3], [0; 3]), Image::of_slopes(g)]
 }
 
 /// Sizes beyond which patches are used.
@@ -84,11 +122,12 @@ fn suits_tiles(g: &Geometry, most: usize) -> bool {
 }
 
 /// The elements that weights packed for [`finished`] take.
-pub(crate) fn packed_len(g: &Geometry) -> usize {
-    if depthwise::suits(g) {
-        return depthwise::packed_len(g);
+pub(crate) fn packed_len(g: &Geometry, way: Way) -> usize {
+    match (way, winograd::forward(g, true)) {
+        (Way::Depthwise, _) => depthwise::packed_len(g),
+        (Way::Squares, Some(squares)) => squares.weights_len(),
+        _ => g.groups * forward_order(g).packed_len(width()),
     }
-    g.groups * forward_order(g).packed_len(width())
 }
 
 fn packed_weights(g: &Geometry, order: Order, w: &[f32], packed: &mut [f32]) {
@@ -106,45 +145,56 @@ fn check(g: &Geometry, w: usize, out: usize, channels: usize, size: [usize; 3], 
     assert!(fits, "convolution: operands that do not fit {g:?}");
 }
 
-/// The convolution. In `out`, the channels of a pixel lie next to each other.
+/// The convolution. In `out`, the channels of a pixel lie next to each other. Whether it could be done this way.
 pub(crate) fn forward(
     g: &Geometry,
+    way: Way,
     x: Pixels<'_, f32>,
     w: &[f32],
     bias: Option<&[f32]>,
     out: &mut [f32],
     [image, packed]: [&mut [f32]; 2],
-) {
-    packed_forward(g, w, packed);
-    finished(g, x, packed, Finish { bias, ..Finish::default() }, out, image);
+) -> bool {
+    packed_forward(g, way, w, packed);
+    finished(g, way, x, packed, Finish { bias, ..Finish::default() }, out, image)
 }
 
 /// Packs weights for [`finished`].
-pub(crate) fn packed_forward(g: &Geometry, w: &[f32], packed: &mut [f32]) {
+pub(crate) fn packed_forward(g: &Geometry, way: Way, w: &[f32], packed: &mut [f32]) {
     assert!(w.len() == g.outputs * g.depth(), "convolution: weights that do not fit {g:?}");
-    if depthwise::suits(g) {
-        return depthwise::pack(g, w, packed);
+    match (way, winograd::forward(g, true)) {
+        (Way::Depthwise, _) => depthwise::pack(g, w, packed),
+        (Way::Squares, Some(squares)) => winograd::transform(&squares, forward_order(g), w, packed),
+        _ => packed_weights(g, forward_order(g), w, packed),
     }
-    packed_weights(g, forward_order(g), w, packed);
 }
 
-/// The convolution with packed weights, and what becomes of its sums. In `out`, the channels of a pixel lie next to each other.
+/// The convolution with packed weights, and what becomes of its sums. In `out`, the channels of a pixel lie next to each other. Whether
+/// it could be done this way.
 pub(crate) fn finished(
     g: &Geometry,
+    way: Way,
     x: Pixels<'_, f32>,
     packed: &[f32],
     finish: Finish<'_>,
     out: &mut [f32],
     image: &mut [f32],
-) {
+) -> bool {
     assert!(x.covers(g.batch, g.channels, g.input), "convolution: an input that does not fit {g:?}");
     check(g, g.outputs * g.depth(), out.len(), g.outputs, g.output, finish.bias);
     assert!(finish.beside.is_none_or(|x| x.len() == out.len()), "convolution: a summand that does not fit {g:?}");
     if out.is_empty() {
-        return;
+        return true;
     }
-    if depthwise::suits(g) {
-        return depthwise::forward(g, x, packed, finish, out, image);
+    match (way, winograd::forward(g, true)) {
+        (Way::Depthwise, _) => {
+            depthwise::forward(g, x, packed, finish, out, image);
+            return true;
+        }
+        (Way::Squares, Some(squares)) => {
+            return winograd::run(&squares, images(g)[0].of(x, image), packed, finish, out);
+        }
+        _ => (),
     }
     let (order, of) = (forward_order(g), Image::of_input(g));
     let image = of.of(x, image);
@@ -157,6 +207,7 @@ pub(crate) fn finished(
         order,
         weights: packed,
         groups: g.groups,
+        apart: order.packed_len(width()),
         finish,
         batch: g.batch,
         size: g.output,
@@ -165,26 +216,37 @@ pub(crate) fn finished(
     };
     // SAFETY: the output has the length that belongs to its size.
     unsafe { correlation.run() };
+    true
 }
 
-/// The gradient of the input, which is the transposed convolution. In `out`, the channels of a pixel lie next to each other.
+/// The gradient of the input, which is the transposed convolution. In `out`, the channels of a pixel lie next to each other. Whether it
+/// could be done this way.
 pub(crate) fn input(
     g: &Geometry,
+    way: Way,
     y: Pixels<'_, f32>,
     w: &[f32],
     bias: Option<&[f32]>,
     out: &mut [f32],
     [image, packed]: [&mut [f32]; 2],
-) {
+) -> bool {
     assert!(y.covers(g.batch, g.outputs, g.output), "convolution: a gradient that does not fit {g:?}");
     check(g, w.len(), out.len(), g.channels, g.input, bias);
     if out.is_empty() {
-        return;
+        return true;
     }
     let finish = Finish { bias, ..Finish::default() };
-    if depthwise::suits(g) {
-        depthwise::pack(g, w, packed);
-        return depthwise::input(g, y, packed, finish, out, image);
+    match (way, winograd::input(g)) {
+        (Way::Depthwise, _) => {
+            depthwise::pack(g, w, packed);
+            depthwise::input(g, y, packed, finish, out, image);
+            return true;
+        }
+        (Way::Squares, Some(squares)) => {
+            winograd::transform(&squares, input_order(g), w, packed);
+            return winograd::run(&squares, images(g)[1].of(y, image), packed, finish, out);
+        }
+        _ => (),
     }
     let (order, of) = (input_order(g), Image::of_output(g));
     packed_weights(g, order, w, packed);
@@ -218,6 +280,7 @@ pub(crate) fn input(
                     order,
                     weights: packed,
                     groups: g.groups,
+                    apart: order.packed_len(width()),
                     finish,
                     batch: g.batch,
                     size: residue.map(|residue| residue.count),
@@ -229,6 +292,7 @@ pub(crate) fn input(
             }
         }
     }
+    true
 }
 
 /// The gradient of the weights, in their order.

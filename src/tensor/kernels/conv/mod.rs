@@ -6,7 +6,8 @@
 //!
 //! - [`direct`], for `f32`, reads the pixels where they are, with the channels last. Nothing is copied but the input, if it has to be
 //!   padded, and the weights.
-//!   Convolutions of each channel by itself ([`depthwise`]) are a part of it.
+//!   Convolutions of each channel by itself ([`depthwise`]) are a part of it, and those by 3 × 3 places with many channels
+//!   ([`winograd`]).
 //! - [`planes`] is for those of few channels, each by itself, and for `f64`.
 //! - [`patches`] brings the pixels under the kernel together, a block of them, and leaves the rest to matrix products. It takes any
 //!   options and both types, and is the faster one for a few pixels and many weights, which it reads once and in place.
@@ -22,6 +23,7 @@ pub(crate) mod planes;
 mod runs;
 mod tile;
 mod weights;
+mod winograd;
 
 pub(crate) use geometry::{Geometry, Pixels};
 

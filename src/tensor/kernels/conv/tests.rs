@@ -127,13 +127,17 @@ impl Case {
         let y = Pixels { data: &y, strides: strides(g.outputs, g.output, last) };
         let stale = |len: usize| vec![f32::NAN; len];
         let mut out = [stale(self.x.len()), stale(self.w.len()), stale(self.y.len())];
-        let needs = direct::Needs::of_input(g, y.strides);
-        direct::input(g, y, &self.w, None, &mut out[0], [&mut stale(needs.image), &mut stale(needs.weights)]);
+        let way = direct::Way::of_input(g);
+        let needs = direct::Needs::of_input(g, way, y.strides);
+        let scratch = [&mut *stale(needs.image), &mut *stale(needs.weights)];
+        assert!(direct::input(g, way, y, &self.w, None, &mut out[0], scratch));
         let needs = direct::Needs::of_weight(g, x.strides, y.strides);
         let scratch = [&mut *stale(needs.image), &mut *stale(needs.other), &mut *stale(needs.weights)];
         direct::weight(g, x, y, &mut out[1], scratch);
-        let needs = direct::Needs::of_forward(g, x.strides);
-        direct::forward(g, x, &self.w, None, &mut out[2], [&mut stale(needs.image), &mut stale(needs.weights)]);
+        let way = direct::Way::of_forward(g, false);
+        let needs = direct::Needs::of_forward(g, way, x.strides);
+        let scratch = [&mut *stale(needs.image), &mut *stale(needs.weights)];
+        assert!(direct::forward(g, way, x, &self.w, None, &mut out[2], scratch));
         out[0] = channels_second(&out[0], g.batch, size(&g.input));
         out[2] = channels_second(&out[2], g.batch, size(&g.output));
         out
@@ -329,6 +333,76 @@ fn channels_by_themselves_do_not_show_threads() {
             assert!(with_threads(threads, all).unwrap() == one, "{threads} threads, {g:?}");
         }
     }
+}
+
+/// Squares against plain sums: outputs that do not fill them, every padding, and what becomes of the sums.
+#[test]
+#[cfg_attr(miri, ignore = "too large")]
+fn squares_agree_with_loops() {
+    let g = |batch, channels, outputs, [d, h, w]: [usize; 3], padding: [usize; 2]| Geometry {
+        batch,
+        channels,
+        outputs,
+        groups: 1,
+        input: [d, h, w],
+        output: [d, h + 2 * padding[0] - 2, w + 2 * padding[1] - 2],
+        kernel: [1, 3, 3],
+        stride: [1; 3],
+        padding: [0, padding[0], padding[1]],
+        dilation: [1; 3],
+    };
+    let mut random = Random(7);
+    let cases = [
+        g(3, 32, 48, [1, 13, 10], [1, 1]),
+        g(2, 48, 32, [2, 11, 12], [0, 2]),
+        g(1, 32, 32, [1, 19, 22], [2, 0]),
+        g(2, 32, 64, [1, 12, 13], [3, 5]),
+    ];
+    for g in cases {
+        let case = Case::new(&mut random, g).rounded();
+        let by_squares = [direct::Way::of_input(&g), direct::Way::of_forward(&g, false)];
+        assert!(
+            by_squares[1] == direct::Way::Squares && (by_squares[0] == direct::Way::Squares) == (g.padding[2] <= 2)
+        );
+        let expected = case.expected();
+        let most = expected.each_ref().map(|x| x.iter().fold(0.0f32, |most, x| most.max(x.abs())));
+        on_each_level(|level| {
+            for last in [false, true] {
+                for (i, (x, expected)) in case.by_direct(last).iter().zip(&expected).enumerate() {
+                    let off = x.iter().zip(expected).fold(0.0f32, |most, (x, y)| most.max((x - y).abs()));
+                    assert!(off <= 1e-5 * most[i], "{level:?}, result {i} of {g:?}: {off} of {}", most[i]);
+                }
+            }
+        });
+        let one = with_threads(1, || case.by_direct(true)).unwrap();
+        for threads in [2, 3] {
+            assert!(with_threads(threads, || case.by_direct(true)).unwrap() == one, "{threads} threads, {g:?}");
+        }
+    }
+
+    let case = Case::new(&mut random, cases[0]).rounded();
+    let numbers = |random: &mut Random| random.numbers(case.g.outputs);
+    let (scale, bias, beside) = (numbers(&mut random), numbers(&mut random), random.numbers(case.y.len()));
+    let finish = direct::Finish { scale: Some(&scale), bias: Some(&bias), beside: Some(&beside), relu: true };
+    let finished = |way, x: &[f32]| {
+        let x = Pixels { data: x, strides: strides(case.g.channels, case.g.input, true) };
+        let needs = direct::Needs::of_forward(&case.g, way, x.strides);
+        let (mut packed, mut out) = (vec![f32::NAN; needs.weights], vec![f32::NAN; case.y.len()]);
+        direct::packed_forward(&case.g, way, &case.w, &mut packed);
+        let done = direct::finished(&case.g, way, x, &packed, finish, &mut out, &mut vec![0.0; needs.image]);
+        (done, out)
+    };
+    on_each_level(|level| {
+        let ((_, tiles), (done, squares)) =
+            (finished(direct::Way::Tiles, &case.x), finished(direct::Way::Squares, &case.x));
+        let most = tiles.iter().fold(0.0f32, |most, x| most.max(*x));
+        assert!(done && tiles.iter().zip(&squares).all(|(x, y)| (x - y).abs() <= 1e-5 * most), "{level:?}");
+        for wrong in [f32::NAN, f32::INFINITY, f32::MAX] {
+            let mut x = case.x.clone();
+            x[1234] = wrong;
+            assert!(!finished(direct::Way::Squares, &x).0, "{level:?}, {wrong}");
+        }
+    });
 }
 
 /// More pixels than a block has.

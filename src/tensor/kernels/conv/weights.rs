@@ -8,7 +8,7 @@ use super::geometry::Geometry;
 use super::tile::VECTORS;
 use crate::parallel;
 use crate::tensor::kernels::gemm::{Block, Strip};
-use crate::tensor::kernels::simd::{Isa, Kernel, Vector, level};
+use crate::tensor::kernels::simd::{Isa, Kernel, Level, Vector, level};
 
 /// The weights of a group: the element for channel `i` that is summed over, column `j` and place `t` is
 /// `[i * inner_stride + j * col_stride + t]`.
@@ -97,6 +97,16 @@ impl Kernel for Copied {
 pub(super) fn pack(order: Order, width: usize, weights: &[f32], packed: &mut [f32]) {
     assert!(packed.len() == order.packed_len(width) && order.extent() <= weights.len(), "convolution: packed weights");
     each(order, width, weights.as_ptr().cast_mut(), packed.as_mut_ptr(), false);
+}
+
+/// Packs one strip of weights, alone.
+pub(super) fn pack_strip(order: Order, width: usize, strip: usize, weights: &[f32], packed: &mut [f32], level: Level) {
+    let (start, _, row) = order.strip(strip, width);
+    assert!(packed.len() == order.rows() * row && order.extent() <= weights.len(), "convolution: a strip of weights");
+    let packed = packed.as_mut_ptr().wrapping_sub(start);
+    let one = Copied { order, strip, weights: weights.as_ptr().cast_mut(), packed, back: false };
+    // SAFETY: the processor has what `level` reports; the strip is all that is written.
+    unsafe { enter(level, one) };
 }
 
 /// Writes packed weights to where they are from. Their innermost columns must be contiguous, or the places of a channel.
