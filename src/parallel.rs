@@ -133,6 +133,14 @@ pub(crate) fn join(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     rayon::join(a, b);
 }
 
+/// Calls `here` on this thread and `beside` on another one, or behind it if none is free.
+pub(crate) fn beside(beside: &mut (dyn FnMut() + Send), here: &mut dyn FnMut()) {
+    rayon::in_place_scope(|scope| {
+        scope.spawn(|_| beside());
+        here();
+    });
+}
+
 /// Calls `f(i)` for every `i < n`, in any order. The caller begins at once; threads that wake up take what is left.
 pub(crate) fn share(n: usize, f: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);

@@ -5,6 +5,7 @@ use std::fmt;
 use super::cursor::Cursor;
 use super::dataset::Dataset;
 use crate::error::Result;
+use crate::parallel;
 use crate::rng::Rng;
 
 /// The batches of a [`Dataset`], as [`Dataset::batches`] makes them.
@@ -59,6 +60,42 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     pub fn random(mut self, rng: &Rng) -> Self {
         self.cursor.random(rng);
         self
+    }
+
+    /// Calls `f` with each batch, while another thread makes the next one: for batches that take as long to make as to learn from, such as
+    /// pictures from files. They are the same, in the same order, for any number of threads.
+    ///
+    /// # Errors
+    /// The first of a batch or of `f`, behind which there are no further batches.
+    ///
+    /// ```
+    /// use demotic::data::{Dataset, TensorDataset};
+    /// use demotic::{Rng, Tensor};
+    ///
+    /// let data = TensorDataset::new(Tensor::zeros([10, 3])?, Tensor::zeros([10, 1])?)?;
+    /// let mut sizes = Vec::new();
+    /// data.batches(4).shuffle(&mut Rng::seed(0)).prefetch(|(x, _y)| {
+    ///     sizes.push(x.shape()[0]);
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(sizes, [4, 4, 2]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "num_workers")]
+    #[track_caller]
+    pub fn prefetch(mut self, mut f: impl FnMut(D::Batch) -> Result<()>) -> Result<()> {
+        let mut made = self.next();
+        while let Some(batch) = made {
+            let (mut next, mut batch, mut result) = (None, Some(batch?), Ok(()));
+            parallel::beside(&mut || next = self.next(), &mut || {
+                if let Some(batch) = batch.take() {
+                    result = f(batch);
+                }
+            });
+            result?;
+            made = next;
+        }
+        Ok(())
     }
 
     /// Leaves out the last batch if it would be smaller than the others. There may then be none at all.

@@ -7,6 +7,7 @@ mod gpt;
 
 mod activations;
 mod attention;
+mod augment;
 mod binary;
 mod channel_norms;
 mod convolution;

@@ -41,6 +41,7 @@ FAMILIES = [
     "pooling",
     "image_ops",
     "transforms",
+    "augment",
     "vision_models",
     "losses",
     "more_losses",

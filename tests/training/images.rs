@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use demotic::data::*;
-use demotic::{DType, ErrorKind, Result, Rng, Tensor};
+use demotic::{DType, Error, ErrorKind, Result, Rng, Tensor};
 
 fn picture(channels: usize, height: usize, width: usize) -> Tensor {
     Tensor::uniform([channels, height, width], 0.0, 1.0, &mut Rng::seed(3)).unwrap()
@@ -117,6 +117,21 @@ fn steps_say_what_makes_no_sense() {
         apply(new().random_resized_crop([4, 4], [0.8, 0.2], [1.0, 1.0])),
         "transform: the scale is [0.8, 0.2], expected two positive numbers, the smaller first"
     );
+    assert_eq!(
+        apply(new().random_adjust_sharpness(-0.5, 1.0)),
+        "transform: the sharpness is -0.5, expected a factor of at least 0"
+    );
+    assert_eq!(apply(new().random_posterize(9, 0.5)), "transform: the number of bits is 9, expected 0 to 8");
+    assert_eq!(
+        apply(new().random_solarize(f64::NAN, 0.5)),
+        "transform: the threshold is NaN, expected a number from 0 to 1"
+    );
+    assert_eq!(apply(new().random_equalize(2.0)), "transform: p is 2.0, expected a probability from 0 to 1");
+    assert_eq!(apply(new().rand_augment(2, 31)), "transform: the magnitude is 31, expected 0 to 30");
+    assert_eq!(
+        apply(new().rand_augment(1 << 40, 9)),
+        "transform: the number of changes is 1099511627776, expected at most 100"
+    );
     assert_eq!(apply(new().gaussian_blur(4, [1.0, 1.0])), "transform: the kernel is 4, expected an odd number");
     assert_eq!(apply(new().gaussian_blur(13, [1.0, 1.0])), "transform: a blur over 13 pixels of a picture of 6 by 8");
     assert_eq!(
@@ -177,6 +192,7 @@ fn everything() -> Transforms {
         .random_perspective(0.4, 0.5)
         .color_jitter(0.3, 0.3, 0.3, 0.1)
         .random_grayscale(0.2)
+        .rand_augment(2, 12)
         .gaussian_blur(3, [0.3, 1.5])
         .random_erasing(0.5, [0.05, 0.2], [0.3, 3.0])
         .normalize(&[0.5; 3], &[0.25; 3])
@@ -198,6 +214,46 @@ fn the_same_bits_on_any_number_of_threads() {
     assert_eq!(one, epoch(2, 5));
     assert_eq!(one, epoch(5, 5));
     assert_ne!(one, epoch(1, 6));
+}
+
+/// Batches that are made beside what is done with them are those that are made one after the other.
+#[test]
+fn batches_made_in_advance() -> Result<()> {
+    let bytes = Tensor::uniform([23, 3, 12, 10], 0.0, 255.0, &mut Rng::seed(2))?.to_dtype(DType::U8);
+    let data = ImageDataset::new(bytes, Tensor::arange(23)?)?.transform(everything());
+    let batches = || data.batches(4).shuffle(&mut Rng::seed(5));
+    let wanted: Vec<Vec<f32>> = batches().map(|batch| batch?.0.to_vec()).collect::<Result<_>>()?;
+    for threads in [1, 2, 3] {
+        let mut found = Vec::new();
+        demotic::parallel::with_threads(threads, || {
+            batches().prefetch(|(x, _)| {
+                found.push(x.to_vec::<f32>()?);
+                Ok(())
+            })
+        })??;
+        assert_eq!(found, wanted, "{threads} threads");
+    }
+    // What goes wrong ends it, in its turn.
+    let mut seen = 0;
+    let stopped = batches().prefetch(|_| {
+        seen += 1;
+        if seen == 3 { Err(Error::argument("here", "enough")) } else { Ok(()) }
+    });
+    assert_eq!((stopped.unwrap_err().message(), seen), ("here: enough".to_string(), 3));
+    let mut seen = 0;
+    let broken = data.clone().transform(Transforms::new().random_crop([13, 13], 0));
+    assert!(
+        broken
+            .batches(4)
+            .prefetch(|_| {
+                seen += 1;
+                Ok(())
+            })
+            .is_err()
+    );
+    assert_eq!(seen, 0);
+    assert!(data.batches(0).prefetch(|_| Ok(())).is_err());
+    Ok(())
 }
 
 #[test]

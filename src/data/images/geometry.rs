@@ -102,7 +102,8 @@ fn solved(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
 }
 
 /// A picture of the same size whose pixels come from elsewhere, by linear interpolation; what comes from outside is black.
-fn sampled(x: &Tensor, from: &dyn Fn(f64, f64) -> [f64; 2]) -> Result<Tensor> {
+#[track_caller]
+pub(super) fn sampled(x: &Tensor, from: &dyn Fn(f64, f64) -> [f64; 2]) -> Result<Tensor> {
     let (x, mut out) = (x.contiguous(), stale("transform", x.shape(), x.dtype())?);
     let (height, width) = (x.shape()[1], x.shape()[2]);
     let planes = x.as_slice::<f32>()?;

@@ -1,5 +1,6 @@
 //! Data sets of pictures: in memory, or in a folder for each class; what is done to them before they are learnt from.
 
+mod augment;
 mod colour;
 mod files;
 #[cfg(feature = "image")]

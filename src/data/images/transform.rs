@@ -1,5 +1,6 @@
 //! What is done to pictures before they are learnt from.
 
+use super::augment::{Change, MAGNITUDES};
 use super::colour::{adjust_hue, blur, grayscale, jitter};
 use super::geometry::{affine, crop, perspective, resize};
 use crate::error::{Error, Result};
@@ -66,6 +67,14 @@ enum Step {
     Normalize {
         mean: Vec<f64>,
         std: Vec<f64>,
+    },
+    Change {
+        change: Change,
+        p: f64,
+    },
+    RandAugment {
+        ops: usize,
+        magnitude: usize,
     },
     Erase {
         p: f64,
@@ -173,6 +182,60 @@ impl Transforms {
     #[must_use]
     pub fn gaussian_blur(self, kernel: usize, sigma: [f64; 2]) -> Self {
         self.with(Step::Blur { kernel, sigma })
+    }
+
+    /// Away from the mean of the pixels around each by a factor, with probability `p`: 0 blurs, 1 changes nothing, 2 sharpens.
+    #[must_use]
+    pub fn random_adjust_sharpness(self, factor: f64, p: f64) -> Self {
+        self.with(Step::Change { change: Change::Sharpness(factor), p })
+    }
+
+    /// So many bits of each number, from 0 to 8, with probability `p`.
+    #[must_use]
+    pub fn random_posterize(self, bits: u32, p: f64) -> Self {
+        self.with(Step::Change { change: Change::Posterize(bits), p })
+    }
+
+    /// Numbers of at least `threshold` become `1 − x`, with probability `p`.
+    #[must_use]
+    pub fn random_solarize(self, threshold: f64, p: f64) -> Self {
+        self.with(Step::Change { change: Change::Solarize(threshold), p })
+    }
+
+    /// Each number becomes `1 − x`, with probability `p`.
+    #[must_use]
+    pub fn random_invert(self, p: f64) -> Self {
+        self.with(Step::Change { change: Change::Solarize(0.0), p })
+    }
+
+    /// Each channel stretched from 0 to 1, with probability `p`.
+    #[must_use]
+    pub fn random_autocontrast(self, p: f64) -> Self {
+        self.with(Step::Change { change: Change::AutoContrast, p })
+    }
+
+    /// Each channel brought to 256 tones that are about equally frequent, with probability `p`.
+    #[must_use]
+    pub fn random_equalize(self, p: f64) -> Self {
+        self.with(Step::Change { change: Change::Equalize, p })
+    }
+
+    /// So many changes, each drawn from fourteen (nothing, shear and translation both ways, rotation, brightness, saturation, contrast,
+    /// sharpness, posterize, solarize, autocontrast, equalize), of a magnitude from 0 to 30 and in a random direction (Cubuk et al.,
+    /// *RandAugment*, 2020). 2 and 9 are usual. The changes are torchvision's, with linear interpolation.
+    ///
+    /// ```
+    /// use demotic::data::Transforms;
+    /// use demotic::{Rng, Tensor};
+    ///
+    /// let train = Transforms::new().rand_augment(2, 9);
+    /// let picture = Tensor::uniform([3, 32, 32], 0.0, 1.0, &mut Rng::seed(0))?;
+    /// assert_eq!(train.apply(&picture, &mut Rng::seed(1))?.shape(), [3, 32, 32]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn rand_augment(self, ops: usize, magnitude: usize) -> Self {
+        self.with(Step::RandAugment { ops, magnitude })
     }
 
     /// `(x − mean) / std` for each channel.
@@ -299,6 +362,23 @@ impl Step {
                 expect(count(mean) && count(std), "the number of channels", channels, "as many numbers, or one")?;
                 expect(!std.contains(&0.0), "the deviation", std, "no zero")
             }
+            Self::Change { change, p } => {
+                match change {
+                    Change::Sharpness(factor) => {
+                        expect(ordered([*factor; 2], 0.0), "the sharpness", factor, "a factor of at least 0")?;
+                    }
+                    Change::Posterize(bits) => expect(*bits <= 8, "the number of bits", bits, "0 to 8")?,
+                    Change::Solarize(threshold) => {
+                        expect((0.0..=1.0).contains(threshold), "the threshold", threshold, "a number from 0 to 1")?;
+                    }
+                    _ => {}
+                }
+                probability(*p)
+            }
+            Self::RandAugment { ops, magnitude } => {
+                expect(*magnitude < MAGNITUDES, "the magnitude", magnitude, "0 to 30")?;
+                expect(*ops <= 100, "the number of changes", ops, "at most 100")
+            }
             Self::Erase { p, scale, ratio } => probability(*p).and_then(|()| part(*scale, *ratio)),
         }
     }
@@ -381,6 +461,14 @@ impl Step {
                 Ok(y)
             }
             Self::Grayscale(p) if rng.bernoulli(*p) => grayscale(x),
+            Self::Change { change, p } if rng.bernoulli(*p) => change.apply(x),
+            Self::RandAugment { ops, magnitude } => {
+                let mut y = x.clone();
+                for _ in 0..*ops {
+                    y = Change::drawn([height, width], *magnitude, rng).apply(&y)?;
+                }
+                Ok(y)
+            }
             Self::Blur { kernel, sigma } => blur(x, *kernel, between(*sigma, rng)),
             Self::Normalize { mean, std } => {
                 let each = |numbers: &[f64]| {
