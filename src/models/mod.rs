@@ -7,6 +7,8 @@
 //! | [`Gpt`] | text: a decoder-only transformer that predicts the next token |
 //! | [`RecurrentLm`] | text: predicts the next token with an LSTM, GRU or plain recurrent network |
 //! | [`TransformerClassifier`] | text: which class a sequence of tokens belongs to |
+//! | [`TextCnn`] | text: the same by convolutions over a few tokens |
+//! | [`Tcn`] | sequences of numbers or tokens: causal convolutions, an output at each place |
 //! | [`Seq2SeqTransformer`], [`Seq2SeqLstm`] | from one sequence to another: translation, answers to questions |
 //! | [`ResNet`], [`Vgg`], [`DenseNet`], [`ConvNext`] | pictures: the networks of torchvision, whose files load |
 //! | [`MobileNetV2`], [`MobileNetV3`], [`EfficientNet`] | the same for small devices |
@@ -37,8 +39,9 @@ pub use text::{
     Beam, BeamSearch, BeamStop, CausalLm, Continuation, Encoded, FinishReason, Generate, GenerateOptions, Generator,
     Gpt, GptConfig, GptInputs, GptState, Likelihood, LmState, Pooling, PositionKind, Positions, RecurrentCell,
     RecurrentLm, RecurrentLmConfig, RecurrentLmState, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState,
-    Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, TextContinuation,
-    TextGenerator, Token, TokenEmbedding, TransformerClassifier, TransformerClassifierConfig, gpt,
+    Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn, TcnBlock, TcnConfig,
+    TextCnn, TextCnnConfig, TextContinuation, TextGenerator, Token, TokenEmbedding, TransformerClassifier,
+    TransformerClassifierConfig, gpt,
 };
 pub use vision::{
     ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,

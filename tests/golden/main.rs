@@ -46,6 +46,7 @@ mod self_attention;
 mod shape_index;
 mod tables;
 mod tensor_options;
+mod text_models;
 mod tokenizers;
 mod tokens;
 mod transformer;

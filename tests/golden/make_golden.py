@@ -43,6 +43,7 @@ FAMILIES = [
     "transforms",
     "augment",
     "vision_models",
+    "text_models",
     "losses",
     "more_losses",
     "optimizers",

@@ -41,7 +41,7 @@ fn vision_models() {
 }
 
 /// Gives a model the weights of a case, which become its parameters, and runs it.
-fn results<M: Layer>(mut model: M, names: &[String], inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn results<M: Layer>(mut model: M, names: &[String], inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
     let (x, weights) = inputs.split_first_mut().unwrap();
     let (mut given, mut seen) = (weights.iter(), Vec::new());
     let mut on_slot = |name: &str, slot: SlotMut<'_>| match slot {

@@ -21,6 +21,7 @@ mod recurrent_lm;
 mod save_open;
 mod saved_layers;
 mod seq2seq;
+mod sequence_models;
 mod sources;
 mod token_layers;
 mod transformer;

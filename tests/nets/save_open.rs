@@ -7,7 +7,8 @@ use demotic::io::{Checkpoint, Metadata, safetensors};
 use demotic::models::{
     BeamSearch, Generate, GenerateOptions, Gpt, GptConfig, LinearRegression, Mlp, Pooling, PositionKind, RecurrentCell,
     RecurrentLm, RecurrentLmConfig, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqTokens, Seq2SeqTransformer,
-    Seq2SeqTransformerConfig, TransformerClassifier, TransformerClassifierConfig,
+    Seq2SeqTransformerConfig, Tcn, TcnConfig, TextCnn, TextCnnConfig, TransformerClassifier,
+    TransformerClassifierConfig,
 };
 use demotic::prelude::*;
 use demotic::text::{BpeOptions, BpeTokenizer, CharTokenizer, Sampler, Tokenizer, WordPieceTokenizer, WordTokenizer};
@@ -134,6 +135,25 @@ fn every_classifier_and_translator_comes_back() -> Result<()> {
         let again = there_and_back(&model);
         assert_eq!(again.config(), model.config());
         same(&again.predict(&sentences)?, &model.predict(&sentences)?);
+    }
+
+    let model =
+        TextCnn::new(TextCnnConfig::new(11, 3).embedding_size(4).num_filters(3).kernel_sizes(&[2, 5]), &mut rng)?;
+    let again = there_and_back(&model);
+    assert_eq!(again.config(), model.config());
+    same(&again.predict(&sentences)?, &model.predict(&sentences)?);
+    for config in [TcnConfig::tokens(12, 3, 2).channels(&[4, 3, 3]), TcnConfig::new(4, 1).channels(&[4]).kernel_size(2)]
+    {
+        let mut model = Tcn::new(config, &mut rng)?;
+        // The lengths of the weights are numbers of their own.
+        model.for_each_mut("*", |_, norm: &mut WeightNorm| norm.g.set(&(&*norm.g * 1.5)))?;
+        let again = there_and_back(&model);
+        assert_eq!(again.config(), model.config());
+        let x = match model.config().vocab_size {
+            Some(_) => sentences.clone(),
+            None => Tensor::uniform([2, 5, 4], 0.0, 1.0, &mut rng)?,
+        };
+        same(&again.predict(&x)?, &model.predict(&x)?);
     }
 
     fn translator<M: Architecture + Seq2Seq>(model: &M) -> Result<()> {
@@ -873,6 +893,8 @@ fn no_configuration_overflows_or_builds_without_end() {
             "TransformerClassifier" => try_one::<TransformerClassifier>(config, &mut rng),
             "Seq2SeqTransformer" => try_one::<Seq2SeqTransformer>(config, &mut rng),
             "Seq2SeqLstm" => try_one::<Seq2SeqLstm>(config, &mut rng),
+            "TextCnn" => try_one::<TextCnn>(config, &mut rng),
+            "Tcn" => try_one::<Tcn>(config, &mut rng),
             "LinearRegression" => try_one::<LinearRegression>(config, &mut rng),
             "Mlp" => try_one::<Mlp>(config, &mut rng),
             other => panic!("{other}"),
@@ -897,6 +919,8 @@ fn no_configuration_overflows_or_builds_without_end() {
             serde_json::to_value(Seq2SeqLstmConfig::new(Seq2SeqTokens::new(5, 5)).hidden_size(2).embedding_size(2))
                 .unwrap(),
         ),
+        ("TextCnn", serde_json::to_value(TextCnnConfig::new(3, 2).embedding_size(2).num_filters(2)).unwrap()),
+        ("Tcn", serde_json::to_value(TcnConfig::tokens(3, 2, 1).channels(&[2, 2])).unwrap()),
         ("LinearRegression", serde_json::json!({"features": 2, "outputs": 1})),
     ];
     for (kind, config) in small {
@@ -920,6 +944,12 @@ fn no_configuration_overflows_or_builds_without_end() {
     }
     for a in sizes {
         for b in sizes {
+            let mut config = serde_json::to_value(TextCnnConfig::new(3, 2).embedding_size(2).num_filters(2)).unwrap();
+            config["kernel_sizes"] = serde_json::json!([a, 1, b]);
+            check(serde_json::json!({"kind": "TextCnn", "config": config}));
+            let mut config = serde_json::to_value(TcnConfig::new(2, 1)).unwrap();
+            config["channels"] = serde_json::json!([a, 1, b]);
+            check(serde_json::json!({"kind": "Tcn", "config": config}));
             check(
                 serde_json::json!({"kind": "Mlp", "config": {"sizes": [a, 1, b], "activation": "relu", "dropout": null}}),
             );

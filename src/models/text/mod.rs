@@ -6,6 +6,8 @@ pub mod gpt;
 mod recurrent_lm;
 mod seq2seq;
 mod sequences;
+mod tcn;
+mod text_cnn;
 mod token_embedding;
 mod transformer_classifier;
 
@@ -20,5 +22,7 @@ pub use seq2seq::{
     Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
     Seq2SeqTransformerConfig, Seq2SeqTransformerState,
 };
+pub use tcn::{Tcn, TcnBlock, TcnConfig};
+pub use text_cnn::{TextCnn, TextCnnConfig};
 pub use token_embedding::{PositionKind, Positions, TokenEmbedding};
 pub use transformer_classifier::{Pooling, TransformerClassifier, TransformerClassifierConfig};

@@ -57,7 +57,7 @@ impl Tensor {
     /// let images = Tensor::ones([3, 8, 8])?;
     /// let spectra = images.rfft2(&FftOptions::new())?;
     /// assert_eq!(spectra.shape(), [3, 8, 5, 2]);
-    /// assert!(spectra.irfft2(&FftOptions::new())?.allclose(&images, 1e-5, 1e-6)?);
+    /// assert!(spectra.irfft2(&FftOptions::new())?.allclose(&images, 1e-5, 1e-6, false)?);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]

@@ -139,7 +139,7 @@ impl Tensor {
     /// let spectra = sound.stft(128, &options)?;
     /// assert_eq!(spectra.shape(), [2, 65, 32, 2]);
     /// let again = spectra.istft(128, &options, Some(1000))?;
-    /// assert!(again.allclose(&sound, 1e-4, 1e-5)?);
+    /// assert!(again.allclose(&sound, 1e-4, 1e-5, false)?);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
