@@ -29,17 +29,23 @@ pub(crate) fn open(op: &'static str, path: &Path) -> Result<File> {
     }
 }
 
-/// A small file as a whole, one of text that describes others: what it is called in the error if it is longer than so many bytes.
+/// A small file as a whole; nothing, if it is longer than so many bytes.
+#[track_caller]
+pub(crate) fn read_up_to(op: &'static str, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match open(op, path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
+        Ok(_) => Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= limit)),
+        Err(e) => Err(Error::io(op, path, e)),
+    }
+}
+
+/// The same, and what the file is called in the error if it is longer.
 #[track_caller]
 pub(crate) fn read_limited(op: &'static str, path: &Path, what: &str, limit: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Err(e) = open(op, path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
-        return Err(Error::io(op, path, e));
+    match read_up_to(op, path, limit)? {
+        Some(bytes) => Ok(bytes),
+        None => Err(Error::format(op, format!("{}: {what} of more than {limit} bytes", path.display()))),
     }
-    if bytes.len() as u64 > limit {
-        return Err(Error::format(op, format!("{}: {what} of more than {limit} bytes", path.display())));
-    }
-    Ok(bytes)
 }
 
 /// Writes a file so that at every moment, and after any failure, `path` holds either its earlier contents or all of

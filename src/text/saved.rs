@@ -1,6 +1,5 @@
 //! Tokenizers in files.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -61,13 +60,9 @@ pub(super) fn to_json<T: Stored>(tokenizer: &T) -> Result<String> {
 /// The text of a file, up to the largest size, without a byte order mark.
 #[track_caller]
 pub(super) fn read_text(op: &'static str, path: &Path) -> Result<String> {
-    let mut bytes = Vec::new();
-    if let Err(e) = files::open(op, path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes) {
-        return Err(Error::io(op, path, e));
-    }
-    if bytes.len() as u64 > MAX_SIZE {
+    let Some(bytes) = files::read_up_to(op, path, MAX_SIZE)? else {
         return Err(malformed(op, path, format!("larger than {MAX_SIZE} bytes")));
-    }
+    };
     // Whatever a tokenizer is kept in is text.
     if let Some((what, help)) = files::seems(&bytes, &TEXTS) {
         return Err(malformed(op, path, format!("not a tokenizer's file: it seems to be {what}")).with_help(help));

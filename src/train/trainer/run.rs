@@ -79,6 +79,9 @@ struct Step {
 impl<T, B: Send> Trainer<'_, T, B> {
     /// Trains `model` on `train`, whose order `rng` changes in each epoch.
     ///
+    /// A trainer may train one model after the other. What its optimizer remembers, such as the momentum of parameters, it keeps from one run to
+    /// the next: for another model with the same names of parameters, make another trainer.
+    ///
     /// Batches in which no target [counts](crate::losses::Loss::count) are passed over: they make no step, and are in no average.
     ///
     /// # Errors
