@@ -97,6 +97,11 @@ fn others(x: &Tensor, r: &Over) -> Result<Tensor> {
     // Products of a few numbers may leave the range of `F32`, and others bring them back.
     let wide = if x.dtype() == DType::F32 { DType::F64 } else { x.dtype() };
     let rows = moved.reshape(&*rows)?.to_dtype(wide);
+    let scales = scales(&rows)?;
+    let rows = match &scales {
+        Some([own, _]) => times_power(&rows, &own.neg())?,
+        None => rows,
+    };
 
     let before = delayed(&rows.cumprod(-1)?, axis, 1.0)?;
     // The recurrence multiplies what is behind an element if it starts from 1 at the last one and adds nothing else.
@@ -106,7 +111,39 @@ fn others(x: &Tensor, r: &Over) -> Result<Tensor> {
 
     let mut back = vec![0; order.len()];
     order.iter().enumerate().for_each(|(i, axis)| back[*axis as usize] = i as isize);
-    before.mul(&behind)?.to_dtype(x.dtype()).reshape(moved.shape())?.permute(&back)
+    let products = match &scales {
+        Some([_, others]) => times_power(&before.mul(&behind)?, others)?,
+        None => before.mul(&behind)?,
+    };
+    products.to_dtype(x.dtype()).reshape(moved.shape())?.permute(&back)
+}
+
+/// Where products of some of the numbers of a row may leave the range: the power of two near each number, and that near the product of the
+/// others in its row.
+fn scales(rows: &Tensor) -> Result<Option<[Tensor; 2]>> {
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let sizes = rows.detach().abs();
+    // Mostly, none of them are so large or so small.
+    let farthest = sizes.max()?.item()?.log2().abs().max(sizes.min()?.item()?.log2().abs());
+    if farthest * (rows.shape()[rows.rank() - 1] as f64) < 1000.0 {
+        return Ok(None);
+    }
+    let powers = sizes.log2().round();
+    // What is 0, infinite or no number has none.
+    let powers = powers.is_finite().where_(&powers, &powers.zeros_like())?;
+    if powers.abs().sum_dims(&[-1], false)?.max()?.item()? < 1000.0 {
+        return Ok(None);
+    }
+    let others = powers.sum_dims(&[-1], true)?.sub(&powers)?;
+    Ok(Some([powers, others]))
+}
+
+/// `x · 2ⁿ`, in two steps, each of which stays in the range if the result does.
+fn times_power(x: &Tensor, n: &Tensor) -> Result<Tensor> {
+    let half = n.mul_scalar(0.5).floor();
+    x.mul(&half.exp2())?.mul(&n.sub(&half)?.exp2())
 }
 
 /// `y[i] = x[i-1]` along a dimension, with `first` in front.
@@ -157,6 +194,31 @@ mod tests {
                 gradgradcheck(f, std::slice::from_ref(&x)).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn products_that_leave_the_range_come_back() {
+        let of = |x: &[f64]| Tensor::from_slice(x, [x.len()]).unwrap();
+        let far = of(&[1e200, 1e200, 3e-200, 1e-200, 2.0]);
+        assert_eq!(far.prod().item().unwrap(), 6.0);
+        let running = far.cumprod(0).unwrap().to_f64_vec();
+        let wanted = [1e200, f64::INFINITY, 3e200, 3.0, 6.0];
+        assert!(running.iter().zip(wanted).all(|(a, b)| *a == b || (a / b - 1.0).abs() < 1e-15), "{running:?}");
+        // Down into subnormal numbers and up again; in columns; 0 stays 0.
+        let columns = Tensor::from_nested([[1e-200, 2.0], [1e-115, 0.0], [1e300, 1e300], [3e-10, 1e300]]).unwrap();
+        let running = columns.cumprod(0).unwrap().to_f64_vec();
+        assert!((running[4] / 1e-15 - 1.0).abs() < 1e-14 && (running[6] / 3e-25 - 1.0).abs() < 1e-14, "{running:?}");
+        assert_eq!([running[1], running[3], running[5], running[7]], [2.0, 0.0, 0.0, 0.0]);
+        let single = tensor![1e38, 1e38, 1e38, 1e-38, 1e-38, 1e-38].cumprod(0).unwrap().to_f64_vec();
+        assert!((single[5] - 1.0).abs() < 1e-6 && single[2].is_infinite(), "{single:?}");
+        // Gradients, of which the parts before and behind an element are out of range.
+        let far = far.tracked().unwrap();
+        let grads = far.prod().backward().unwrap().wrt(&far).unwrap().to_f64_vec();
+        let wanted = [6e-200, 6e-200, 2e200, 6e200, 3.0];
+        assert!(grads.iter().zip(wanted).all(|(a, b)| (a / b - 1.0).abs() < 1e-14), "{grads:?}");
+        let zero = of(&[1e200, 0.0, 1e200, 1e-200]).tracked().unwrap();
+        let grads = zero.prod().backward().unwrap().wrt(&zero).unwrap().to_f64_vec();
+        assert!(grads[0] == 0.0 && (grads[1] / 1e200 - 1.0).abs() < 1e-14 && grads[2..] == [0.0, 0.0], "{grads:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::parallel;
 
 use super::Real;
+use super::reduce::Scaled;
 use super::{Elem, GRAIN, count};
 
 /// The widest group of columns that is scanned side by side.
@@ -37,6 +38,9 @@ pub(crate) trait Scan: Elem {
     fn min(running: Self::Wide, x: Self) -> Self::Wide;
     fn log_sum_exp(running: Self::Wide, x: Self) -> Self::Wide;
     fn narrow(running: Self::Wide) -> Self;
+
+    /// Computes those columns of running products anew of which a part was lost on the way.
+    fn mend(x: &[Self], inner: usize, out: &mut [Self]);
 }
 
 macro_rules! real_scans {
@@ -70,6 +74,7 @@ macro_rules! real_scans {
             }
             #[inline(always)]
             fn narrow(running: f64) -> Self { <Self as Real>::from_f64(running) }
+            fn mend(x: &[Self], inner: usize, out: &mut [Self]) { mend(x, inner, out) }
         }
     )*};
 }
@@ -104,6 +109,27 @@ impl Scan for i64 {
     fn narrow(running: Self) -> Self {
         running
     }
+    fn mend(_: &[Self], _: usize, _: &mut [Self]) {}
+}
+
+/// A product that leaves the range of normal numbers has lost its digits, or all of itself, also where later factors bring it back.
+fn mend<T: Real>(x: &[T], inner: usize, out: &mut [T]) {
+    if out.iter().all(|y| y.is_normal()) {
+        return;
+    }
+    for column in 0..inner {
+        let Some(first) = out[column..].iter().step_by(inner).position(|y| !y.is_normal()) else { continue };
+        let factor = x[first * inner + column];
+        // What is 0, infinite or no number has made the product so, and it stays that.
+        if factor == T::zero() || !factor.is_finite() {
+            continue;
+        }
+        let mut product = Scaled::ONE;
+        for (out, x) in out[column..].iter_mut().step_by(inner).zip(x[column..].iter().step_by(inner)) {
+            product = product.times(Real::to_f64(*x));
+            *out = <T as Real>::from_f64(product.value());
+        }
+    }
 }
 
 /// Running sums or products.
@@ -118,7 +144,10 @@ pub(crate) fn running<T: Scan>(op: Running, x: &[T], [outer, len, inner]: [usize
         for (x, out) in x[first..].chunks(matrix).zip(out.chunks_mut(matrix)) {
             match op {
                 Running::Sum => scan_columns(x, inner, out, T::ZERO, T::sum),
-                Running::Product => scan_columns(x, inner, out, T::ONE, T::product),
+                Running::Product => {
+                    scan_columns(x, inner, out, T::ONE, T::product);
+                    T::mend(x, inner, out);
+                }
                 Running::Max => scan_columns(x, inner, out, T::LEAST, T::max),
                 Running::Min => scan_columns(x, inner, out, T::MOST, T::min),
                 Running::LogSumExp => scan_columns(x, inner, out, T::LEAST, T::log_sum_exp),

@@ -6,6 +6,39 @@
 
 use super::super::{Elem, Real};
 
+/// A product whose exponent is a number of its own, so that it never leaves the range on its way.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::tensor::kernels) struct Scaled {
+    product: f64,
+    power: i64,
+}
+
+impl Scaled {
+    pub(in crate::tensor::kernels) const ONE: Self = Self { product: 1.0, power: 0 };
+
+    pub(in crate::tensor::kernels) fn times(self, x: f64) -> Self {
+        let Self { mut product, mut power } = self;
+        if x == 0.0 || !x.is_finite() {
+            return Self { product: product * x, power };
+        }
+        // A subnormal number is brought up first.
+        let (x, by) = if x.is_normal() { (x, 0) } else { (scaled(x, 60), -60) };
+        let e = exponent(x);
+        product *= scaled(x, (-e).into());
+        power += i64::from(e) + by;
+        if product.is_normal() {
+            let e = exponent(product);
+            product = scaled(product, (-e).into());
+            power += i64::from(e);
+        }
+        Self { product, power }
+    }
+
+    pub(in crate::tensor::kernels) fn value(self) -> f64 {
+        scaled(self.product, self.power)
+    }
+}
+
 /// The elements that make one result.
 pub(super) struct Column<'a, T> {
     x: &'a [T],
@@ -166,24 +199,7 @@ impl<T: Real> Column<'_, T> {
     #[cold]
     #[inline(never)]
     fn slow_product(&self) -> T {
-        let (mut product, mut power) = (1.0_f64, 0_i64);
-        for x in self.values() {
-            if x == 0.0 || !x.is_finite() {
-                product *= x;
-                continue;
-            }
-            // A subnormal number is brought up first.
-            let (x, by) = if x.is_normal() { (x, 0) } else { (scaled(x, 60), -60) };
-            let e = exponent(x);
-            product *= scaled(x, (-e).into());
-            power += i64::from(e) + by;
-            if product.is_normal() {
-                let e = exponent(product);
-                product = scaled(product, (-e).into());
-                power += i64::from(e);
-            }
-        }
-        T::from_f64(scaled(product, power))
+        T::from_f64(self.values().fold(Scaled::ONE, Scaled::times).value())
     }
 
     /// The variance (or its root), of which `result` is the fast one. That of `f32` was computed in `f64` and is never off.

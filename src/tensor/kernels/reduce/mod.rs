@@ -20,6 +20,7 @@ use super::simd::{Isa, Kernel, Portable, dispatch_to_avx2};
 use super::{Elem, GRAIN, count};
 
 use again::Column;
+pub(super) use again::Scaled;
 #[cfg(test)]
 pub(super) use arg::Ordered;
 pub(crate) use arg::arg_reduce;
