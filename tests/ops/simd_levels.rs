@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use demotic::prelude::*;
-use demotic::{AttentionOptions, tensor};
+use demotic::{AttentionOptions, ConvOptions, tensor};
 
 /// Set in the runs that only compute.
 const CHILD: &str = "DEMOTIC_SIMD_LEVELS_CHILD";
@@ -104,6 +104,20 @@ fn sums(cases: &mut Vec<Case>, dtype: DType) -> Result<()> {
     let grads = out.square().sum().backward()?;
     for leaf in [&q, &k, &v] {
         add("gradients of attention", Largest(64.0 * eps), grads.wrt(leaf)?.clone());
+    }
+
+    // By tiles, by squares, and each channel by itself.
+    for (name, outputs, kernel, groups, bound) in
+        [("conv2d", 24, 5, 1, 64.0), ("conv2d by squares", 32, 3, 1, 256.0), ("conv2d of channels", 32, 3, 32, 32.0)]
+    {
+        let (x, w) =
+            (normal(&[2, 32, 17, 19])?.tracked()?, normal(&[outputs, 32 / groups, kernel, kernel])?.tracked()?);
+        let y = x.conv2d(&w, None, &ConvOptions::new().padding(1).groups(groups))?;
+        add(name, Largest(bound * eps), y.detach());
+        let grads = y.square().sum().backward()?;
+        for leaf in [&x, &w] {
+            add(name, Largest(bound * eps), grads.wrt(leaf)?.clone());
+        }
     }
     Ok(())
 }

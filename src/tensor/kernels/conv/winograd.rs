@@ -36,9 +36,11 @@ const BLOCK: usize = 1 << 17;
 /// Fewer channels than these do not pay for the transforms, and they come in whole vectors of any machine.
 const FEW_CHANNELS: usize = 32;
 const WHOLE: usize = 16;
-/// Squares that pay for weights that were transformed before, and for those that have to be.
+/// Squares that pay for weights that were transformed before, and for those that have to be: for so many weights, as transforms take
+/// four times as much memory.
 const SQUARES: usize = 16;
 const SQUARES_FOR_WEIGHTS: usize = 24;
+const WEIGHTS: usize = 1 << 16;
 
 /// A convolution: of an input, or of the gradient of an output.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +138,7 @@ fn suits(g: &Geometry, squares: &Squares, kept: bool) -> bool {
         && [g.channels, g.outputs].iter().all(|n| *n >= FEW_CHANNELS && n.is_multiple_of(WHOLE))
         // Squares that are full enough.
         && 2 * h * w >= squares.grid().iter().product::<usize>() * OUT * OUT
-        && squares.count() >= least
+        && squares.count() >= least * (g.channels * g.outputs).div_ceil(WEIGHTS)
 }
 
 /// Transforms weights, of which `order` says where they are.
