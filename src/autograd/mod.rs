@@ -46,5 +46,5 @@ pub use recording::{is_enabled as is_recording, no_grad};
 pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 
 pub(crate) use gradients::Outline;
-pub(crate) use node::record;
+pub(crate) use node::{is_recorded, record};
 pub(crate) use recording::pause as pause_recording;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::core::{Buffer, Layer, LayerExt, Mode, Param, Weight};
 use super::{BatchNorm1d, BatchNorm2d, BatchNorm3d, Conv2d, Relu};
-use crate::autograd::{ConvOptions, Finish, Packed, predicted};
+use crate::autograd::{ConvOptions, Finish, Packed, is_recorded, predicted};
 use crate::error::Result;
 use crate::tensor::{DType, Tensor};
 
@@ -83,6 +83,12 @@ impl Parts<'_> {
             return None;
         }
         let folded = match norm {
+            // A gradient would have to find them.
+            Some(norm)
+                if is_recorded(&[norm.weight, norm.bias, self.bias].into_iter().flatten().collect::<Vec<_>>()) =>
+            {
+                return None;
+            }
             Some(norm) => Some(self.folded(norm)?),
             None => None,
         };

@@ -470,3 +470,36 @@ fn a_plain_network_in_use_computes_what_it_does_in_evaluation() -> Result<()> {
     }
     Ok(())
 }
+
+/// What is trained behind a frozen convolution has its gradient in evaluation, too, where convolution and batch norm are one operation
+/// if nothing is trained.
+#[test]
+fn frozen_convolutions_let_others_be_trained() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let x = Tensor::normal([2, 3, 9, 9], 0.0, 1.0, &mut rng)?;
+
+    let mut conv = Conv2d::new(3, 4, 3, &mut rng)?;
+    conv.weight.set_trainable(false);
+    let grads = conv.forward(&x, &mut Mode::eval())?.sum().backward()?;
+    let bias = grads.get(conv.bias.as_ref().unwrap()).unwrap();
+    assert_eq!(bias.to_vec::<f32>()?, [98.0; 4]);
+
+    let mut model = sequential![Conv2d::new(3, 4, 3, &mut rng)?, BatchNorm2d::new(4)?, Relu];
+    model.freeze("0.*")?;
+    let grads = model.forward(&x, &mut Mode::eval())?.sum().backward()?;
+    assert_eq!(grads.named(&model).len(), 2);
+    model.unfreeze("*")?;
+    let all = model.forward(&x, &mut Mode::eval())?.sum().backward()?;
+    for (name, grad) in grads.named(&model) {
+        let whole = all.named(&model);
+        let (_, other) = whole.iter().find(|(other, _)| *other == name).unwrap();
+        assert_eq!(grad.to_vec::<f32>()?, other.to_vec::<f32>()?, "{name}");
+    }
+
+    let mut model = ResNet::new(ResNetConfig::resnet18().width(8).classes(4), &mut rng)?;
+    model.freeze("*")?;
+    model.unfreeze("*downsample*")?;
+    let grads = model.forward(&Tensor::ones([1, 3, 32, 32])?, &mut Mode::eval())?.sum().backward()?;
+    assert_eq!(grads.named(&model).len(), 9);
+    Ok(())
+}

@@ -180,7 +180,8 @@ pub(crate) fn predicted(
     kept: &Mutex<Option<Packed>>,
     finish: Finish<'_>,
 ) -> Result<Option<Tensor>> {
-    if is_recorded(&[x, weight]) || x.dtype() != DType::F32 || weight.dtype() != DType::F32 || x.rank() != dims + 2 {
+    let operands: Vec<&Tensor> = [Some(x), Some(weight), finish.bias, finish.beside].into_iter().flatten().collect();
+    if is_recorded(&operands) || x.dtype() != DType::F32 || weight.dtype() != DType::F32 || x.rank() != dims + 2 {
         return Ok(None);
     }
     check::operands(op, dims, x, weight, finish.bias)?;
