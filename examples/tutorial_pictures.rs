@@ -6,7 +6,10 @@
 use std::path::PathBuf;
 
 use demotic::data::{NextTokens, Sentences};
-use demotic::models::{Gpt, GptConfig, RecurrentLm, RecurrentLmConfig};
+use demotic::models::{
+    Denoiser, DiffusionSampling, GaussianDiffusion, Gpt, GptConfig, NoiseSchedule, RecurrentLm, RecurrentLmConfig,
+};
+use demotic::optimizers::Averaged;
 use demotic::prelude::*;
 use demotic::text::{CharTokenizer, Sampler, TokenHistory};
 use demotic::train::metrics::{Average, Classification};
@@ -19,7 +22,8 @@ fn main() -> Result<()> {
     save("surprise", surprise()?)?;
     save("overfitting", overfitting()?)?;
     save("temperature", temperature()?)?;
-    save("threshold", threshold()?)
+    save("threshold", threshold()?)?;
+    save("corners", corners()?)
 }
 
 fn save(name: &str, chart: Chart) -> Result<()> {
@@ -211,4 +215,59 @@ fn threshold() -> Result<Chart> {
         .xy_line("accuracy", accuracy)
         .xy_line("precision", precision)
         .xy_line("recall", recall))
+}
+
+/// Tutorial 17: dense layers that see the step as waves of four lengths.
+#[derive(Clone)]
+struct Dense {
+    layers: Sequential,
+}
+
+module!(Dense { layers });
+
+impl Denoiser for Dense {
+    fn denoise(&self, x: &Tensor, steps: &Tensor, _: Option<&Tensor>, mode: &mut Mode) -> Result<Tensor> {
+        let time = steps.to_dtype(DType::F32).unsqueeze(1)? / 100.0;
+        let waves: Vec<Tensor> = [0.5, 1.0, 2.0, 4.0].map(|rate| (&time * (rate * std::f64::consts::PI)).cos()).into();
+        let inputs: Vec<&Tensor> = std::iter::once(x).chain(&waves).collect();
+        self.layers.at("layers", &Tensor::cat(&inputs, 1)?, mode)
+    }
+}
+
+/// Tutorial 17: points on their way from noise to four corners, in twenty steps.
+fn corners() -> Result<Chart> {
+    let mut rng = Rng::seed(1);
+    let layers = sequential![
+        Linear::new(6, 48, &mut rng)?,
+        Silu,
+        Linear::new(48, 48, &mut rng)?,
+        Silu,
+        Linear::new(48, 2, &mut rng)?,
+    ];
+    let mut network = Dense { layers };
+    let process = GaussianDiffusion::new(100, NoiseSchedule::cosine())?;
+    let mut opt = Averaged::ema(Adam::new(4e-3), 0.99);
+    for _step in 0..2500 {
+        let places = Tensor::bernoulli([64, 2], 0.5, &mut rng)? * 2.0 - 1.0;
+        let x = (places + Tensor::normal([64, 2], 0.0, 0.1, &mut rng)?)?;
+        let loss = process.loss(&network, &x, None, &mut Mode::train(&mut rng))?;
+        opt.step(&mut network, &loss.backward()?)?;
+    }
+    opt.swap(&mut network)?;
+    let way = DiffusionSampling::ddim(20).clip(1.3);
+    let mut x = Tensor::normal([64, 2], 0.0, 1.0, &mut rng)?;
+    let mut chart = Chart::new("From noise to four corners").labels("x", "y");
+    for i in 0..=20 {
+        if [0, 12, 20].contains(&i) {
+            let points: Vec<f64> = x.to_f64_vec();
+            chart = chart.points(format!("after {i} steps"), points.chunks(2).map(|point| (point[0], point[1])));
+        }
+        if i < 20 {
+            let (step, previous) = (99 - 5 * i, (i < 19).then(|| 94 - 5 * i));
+            let steps = Tensor::from_vec(vec![step as i64; 64], [64])?;
+            let predicted = no_grad(|| network.denoise(&x, &steps, None, &mut Mode::eval()))?;
+            x = process.step_back(&x, &predicted, [Some(step), previous], &way, None)?;
+        }
+    }
+    Ok(chart)
 }

@@ -19,6 +19,7 @@
 //! 14. [Choosing losses and optimizers](t14_losses_and_optimizers)
 //! 15. [Fighting overfitting](t15_overfitting)
 //! 16. [Images and convolution](t16_images)
+//! 17. [Generative models: VAE, GAN, diffusion](t17_generative_models)
 //! 18. [Your own training loop](t18_your_own_training_loop)
 //! 19. [Fine-tuning: pretrained weights, adapters, hooks](t19_fine_tuning)
 //!
@@ -51,6 +52,7 @@ macro_rules! pages {
                 "[t14]: super::t14_losses_and_optimizers\n",
                 "[t15]: super::t15_overfitting\n",
                 "[t16]: super::t16_images\n",
+                "[t17]: super::t17_generative_models\n",
                 "[t18]: super::t18_your_own_training_loop\n",
                 "[t19]: super::t19_fine_tuning\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
@@ -95,6 +97,8 @@ pages! {
         "[`regularizers`](crate::regularizers), [`Dropout`](crate::layers::Dropout), [`EarlyStopping`](crate::train::EarlyStopping)";
     t16_images = "tutorials/16_images.md",
         "[`ImageDataset`](crate::data::ImageDataset), [`Transforms`](crate::data::Transforms), [`ConvNet`](crate::models::ConvNet), [`Conv2d`](crate::layers::Conv2d), [`BatchNorm2d`](crate::layers::BatchNorm2d), [`MaxPool2d`](crate::layers::MaxPool2d)";
+    t17_generative_models = "tutorials/17_generative_models.md",
+        "[`Vae`](crate::models::Vae), [`Adversarial`](crate::train::Adversarial), [`Dcgan`](crate::models::Dcgan), [`GaussianDiffusion`](crate::models::GaussianDiffusion), [`Diffusion`](crate::models::Diffusion)", picture "corners";
     t18_your_own_training_loop = "tutorials/18_your_own_training_loop.md",
         "[`Callbacks`](crate::train::Callbacks), [`Callback`](crate::train::Callback), [`Task`](crate::train::Task), [`Metric`](crate::train::running::Metric), [`Dataset`](crate::data::Dataset)";
     t19_fine_tuning = "tutorials/19_fine_tuning.md",
@@ -139,6 +143,7 @@ pub mod zh {
     //! 14. [选择损失函数和优化器](t14_losses_and_optimizers)
     //! 15. [对付过拟合](t15_overfitting)
     //! 16. [图像与卷积](t16_images)
+    //! 17. [生成模型：VAE、GAN 与扩散](t17_generative_models)
     //! 18. [自己的训练循环](t18_your_own_training_loop)
     //! 19. [微调：预训练权重、适配器、钩子](t19_fine_tuning)
 
@@ -176,6 +181,8 @@ pub mod zh {
             "[`regularizers`](crate::regularizers), [`Dropout`](crate::layers::Dropout), [`EarlyStopping`](crate::train::EarlyStopping)";
         t16_images = "zh/16_images.md",
             "[`ImageDataset`](crate::data::ImageDataset), [`Transforms`](crate::data::Transforms), [`ConvNet`](crate::models::ConvNet), [`Conv2d`](crate::layers::Conv2d), [`BatchNorm2d`](crate::layers::BatchNorm2d), [`MaxPool2d`](crate::layers::MaxPool2d)";
+        t17_generative_models = "zh/17_generative_models.md",
+            "[`Vae`](crate::models::Vae), [`Adversarial`](crate::train::Adversarial), [`Dcgan`](crate::models::Dcgan), [`GaussianDiffusion`](crate::models::GaussianDiffusion), [`Diffusion`](crate::models::Diffusion)", picture "corners";
         t18_your_own_training_loop = "zh/18_your_own_training_loop.md",
             "[`Callbacks`](crate::train::Callbacks), [`Callback`](crate::train::Callback), [`Task`](crate::train::Task), [`Metric`](crate::train::running::Metric), [`Dataset`](crate::data::Dataset)";
         t19_fine_tuning = "zh/19_fine_tuning.md",
