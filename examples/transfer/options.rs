@@ -1,0 +1,77 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use demotic::{Error, Result};
+
+pub const USAGE: &str = "\
+transfer: a network that has learnt the digits 0 to 4 learns 5 to 9 from a few pictures
+
+  --pictures N    how many pictures of each new digit it may learn from (default: 10)
+  --draws N       how often such pictures are drawn anew, each time for all ways to learn (default: 5)
+  --epochs N      how often the first digits are seen (default: 40)
+  --batch-norm    a network with batch norms, which needs few steps for such pictures, with or without what it has learnt
+  --seed N        the seed of everything that is random (default: 1)
+  --out DIR       where the models go (default: out/transfer)
+  --quick         fewer epochs and draws
+  --json          end with one JSON object that holds all results
+  --check         fail unless what was learnt before saves steps";
+
+pub struct Options {
+    pub pictures: usize,
+    pub draws: usize,
+    pub epochs: usize,
+    pub batch_norm: bool,
+    pub seed: u64,
+    pub out: PathBuf,
+    pub json: bool,
+    pub check: bool,
+}
+
+impl Options {
+    /// `None` if only the usage was asked for.
+    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+        let mut options = Self {
+            pictures: 10,
+            draws: 5,
+            epochs: 40,
+            batch_norm: false,
+            seed: 1,
+            out: PathBuf::from("out/transfer"),
+            json: false,
+            check: false,
+        };
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
+            match arg.as_str() {
+                "--pictures" => options.pictures = number(&arg, &value()?)?,
+                "--draws" => options.draws = number(&arg, &value()?)?,
+                "--epochs" => options.epochs = number(&arg, &value()?)?,
+                "--batch-norm" => options.batch_norm = true,
+                "--seed" => options.seed = number(&arg, &value()?)?,
+                "--out" => options.out = value()?.into(),
+                "--quick" => (options.draws, options.epochs) = (3, 20),
+                "--json" => options.json = true,
+                "--check" => options.check = true,
+                "--help" | "-h" => return Ok(None),
+                other => return Err(wrong(&format!("there is no option {other}"))),
+            }
+        }
+        // Some pictures of each digit have to be left to test with.
+        if !(2..=100).contains(&options.pictures) {
+            return Err(wrong("--pictures is a number from 2 to 100"));
+        }
+        if options.draws == 0 || options.epochs == 0 {
+            return Err(wrong("--draws and --epochs are at least 1"));
+        }
+        Ok(Some(options))
+    }
+}
+
+fn wrong(problem: &str) -> Error {
+    Error::argument("transfer", problem).with_help(format!("\n{USAGE}"))
+}
+
+fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
+}
