@@ -5,9 +5,9 @@
 //! it is the transform of these outputs. With channels, each of the 36 numbers is a product of matrices of its own: squares times
 //! channels, channels times outputs. These products are those of a [`Correlation`] of 36 groups.
 //!
-//! Outputs come from sums and differences of all pixels of their square, whose rounding errors are some ten times those of plain sums.
-//! A pixel that is not finite would spoil outputs that do not see it: where a result is not finite, [`run`] says so, and the convolution
-//! is done by other means.
+//! Outputs come from sums and differences of all pixels of their square, whose rounding errors are some ten times those of plain sums,
+//! and are those of the largest pixel. One that stands out, or is not finite, would spoil outputs that do not see it: then [`run`] says
+//! so, and the convolution is done by other means.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ use super::weights::{Order, pack_strip};
 use super::{enter, width};
 use crate::parallel;
 use crate::tensor::kernels::gemm::Scratch;
-use crate::tensor::kernels::simd::{Isa, Kernel, Vector, level};
+use crate::tensor::kernels::simd::{Isa, Kernel, Level, Vector, level};
 
 /// The sides of a square of pixels and of one of outputs.
 const IN: usize = 6;
@@ -41,6 +41,11 @@ const WHOLE: usize = 16;
 const SQUARES: usize = 16;
 const SQUARES_FOR_WEIGHTS: usize = 24;
 const WEIGHTS: usize = 1 << 16;
+
+/// A number stands out that is more than so many times as large as the mean of those that are not 0.
+const STANDS_OUT: f32 = 256.0;
+/// Pixels that are looked at together for that.
+const LOOKED_AT: usize = 256;
 
 /// A convolution: of an input, or of the gradient of an output.
 #[derive(Debug, Clone, Copy)]
@@ -170,7 +175,46 @@ struct To(*mut f32);
 // SAFETY: see there.
 unsafe impl Sync for To {}
 
-/// The convolution of pixels with the channels last. Whether all results are finite: if not, they are of no use.
+/// Whether a number stands out.
+fn is_uneven(x: &[f32], channels: usize, level: Level) -> bool {
+    let block = LOOKED_AT * channels;
+    let mut sizes = vec![[0.0f32; 3]; x.len().div_ceil(block)];
+    parallel::for_blocks(&mut sizes, 1, |i, sizes| {
+        let x = &x[i * block..];
+        // SAFETY: the processor has what `level` reports; these are whole vectors.
+        sizes[0] = unsafe { enter(level, Sizes(&x[..x.len().min(block)])) };
+    });
+    let [most, sum, count] =
+        sizes.into_iter().fold([0.0f32; 3], |[most, sum, count], [m, s, c]| [most.max(m), sum + s, count + c]);
+    most * count > STANDS_OUT * sum
+}
+
+/// The largest size of numbers, the sum of all sizes, and how many of them are not 0.
+struct Sizes<'a>(&'a [f32]);
+
+impl Kernel for Sizes<'_> {
+    type Output = [f32; 3];
+
+    #[inline(always)]
+    fn run<I: Isa>(self) -> [f32; 3] {
+        // SAFETY: whoever makes one vouches for whole vectors; the processor has the set.
+        unsafe {
+            let (minus, huge) = (I::F32::splat(-1.0), I::F32::splat(-f32::MAX));
+            let [mut most, mut sum, mut none] = [I::F32::splat(0.0); 3];
+            for x in self.0.chunks_exact(I::F32::WIDTH) {
+                let x = I::F32::load(x.as_ptr());
+                let size = x.max(x.mul(minus));
+                (most, sum) = (most.max(size), sum.add(size));
+                none = none.add(size.mul(huge).max(minus));
+            }
+            let mut all = [0.0f32; WHOLE];
+            most.store(all.as_mut_ptr());
+            [all.into_iter().fold(0.0, f32::max), sum.sum(), -none.sum()]
+        }
+    }
+}
+
+/// The convolution of pixels with the channels last. Whether no pixel stands out and all results are finite: if not, they are of no use.
 pub(super) fn run(squares: &Squares, x: &[f32], weights: &[f32], finish: Finish<'_>, out: &mut [f32]) -> bool {
     let Squares { planes, channels, outputs, input, output, padding, .. } = *squares;
     let fits = x.len() >= planes * input[0] * input[1] * channels
@@ -180,6 +224,9 @@ pub(super) fn run(squares: &Squares, x: &[f32], weights: &[f32], finish: Finish<
         && finish.beside.is_none_or(|x| x.len() == out.len());
     assert!(fits, "convolution: operands that do not fit {squares:?}");
     let (level, width, count) = (level(), width(), squares.count());
+    if is_uneven(&x[..planes * input[0] * input[1] * channels], channels, level) {
+        return false;
+    }
     let [from_apart, to_apart] = [channels, outputs].map(|n| ALL * n + APART);
     // An even number of blocks, of the same size.
     let most = (BLOCK / (from_apart + to_apart)).max(1);
