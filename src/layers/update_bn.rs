@@ -95,12 +95,16 @@ fn as_batch_norm(module: &mut dyn Any) -> Option<&mut dyn RunningStatistics> {
     module.downcast_mut::<BatchNorm3d>().map(|norm| norm as _)
 }
 
-/// Lets the batches go through the model. Returns how many there were.
+/// Lets the batches that are not empty go through the model. Returns how many there were.
 #[track_caller]
 fn passes(model: &dyn Layer, batches: &mut dyn Iterator<Item = Result<Tensor>>, rng: &mut Rng) -> Result<usize> {
     let (_unrecorded, mut count) = (pause_recording(), 0);
     for x in batches {
-        model.forward(&x?, &mut Mode::train(rng))?;
+        let x = x?;
+        if x.is_empty() {
+            continue;
+        }
+        model.forward(&x, &mut Mode::train(rng))?;
         count += 1;
     }
     Ok(count)

@@ -138,12 +138,12 @@ impl Loss for SmoothL1 {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
         let (prediction, target) = pair("smooth_l1", prediction, target)?;
-        let distance = prediction.sub(&target)?.abs();
+        let distance = prediction.sub(&target)?;
         if self.beta == 0.0 {
-            return self.weighting.finish("smooth_l1", &distance);
+            return self.weighting.finish("smooth_l1", &distance.abs());
         }
-        // As in Huber's loss: with c = min(|d|, β), both branches are c · (|d| − ½ c) / β.
-        let near = distance.clamp_max(self.beta);
+        // As in Huber's loss: with c = d between −β and β, all branches are c · (d − ½ c) / β.
+        let near = distance.clamp(Some(-self.beta), Some(self.beta));
         let losses = near.mul(&distance.sub(&near.mul_scalar(0.5))?)?.div_scalar(self.beta);
         self.weighting.finish("smooth_l1", &losses)
     }

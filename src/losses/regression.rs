@@ -126,9 +126,9 @@ impl Loss for Huber {
     #[track_caller]
     fn loss(&self, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
         let (prediction, target) = pair("huber", prediction, target)?;
-        let distance = prediction.sub(&target)?.abs();
-        // With c = min(|d|, δ), both branches are c · (|d| − ½ c).
-        let near = distance.clamp_max(self.delta);
+        let distance = prediction.sub(&target)?;
+        // With c = d between −δ and δ, all branches are c · (d − ½ c), whose second derivative at 0 is that of the square.
+        let near = distance.clamp(Some(-self.delta), Some(self.delta));
         let losses = near.mul(&distance.sub(&near.mul_scalar(0.5))?)?;
         self.weighting.finish("huber", &losses)
     }

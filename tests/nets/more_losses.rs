@@ -1,5 +1,6 @@
 //! The losses of the catalogue at their limits, and what they say about wrong input.
 
+use demotic::autograd::{GradOptions, grad};
 use demotic::losses::{self, *};
 use demotic::prelude::*;
 
@@ -318,6 +319,22 @@ fn a_trainer_takes_them() -> Result<()> {
         Trainer::new(loss, Adam::new(0.05)).epochs(30).batch_size(16).fit(&mut model, &data, &mut rng)?;
         let right = model.predict(&x)?.mul(&signs)?.gt_scalar(0.0).to_dtype(DType::F32).mean().item()?;
         assert!(right > 0.95, "{right}");
+    }
+    Ok(())
+}
+
+/// Where both are equal, the losses are squares: their second derivative is that of a square, as in PyTorch.
+#[test]
+fn losses_that_are_squares_near_zero_are_so_at_zero() -> Result<()> {
+    let (huber, smooth) = (Huber::new(0.5)?, SmoothL1::new().beta(0.5)?);
+    for (loss, expected) in [(&huber as &dyn Loss, 1.0), (&smooth, 2.0)] {
+        for at in [-0.25f32, 0.0, 0.25] {
+            let x = Tensor::full([1], f64::from(at))?.tracked()?;
+            let options = GradOptions::new().create_graph(true);
+            let slope = grad(&[&loss.loss(&x, &tensor![0.0])?], &[&x], options)?.remove(0);
+            let second = grad(&[&slope.sum()], &[&x], GradOptions::new())?.remove(0);
+            assert_eq!((slope.item()?, second.item()?), (f64::from(at) * expected, expected));
+        }
     }
     Ok(())
 }

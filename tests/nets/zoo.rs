@@ -250,6 +250,11 @@ fn networks_that_cannot_be_made() {
 
     let message = |result: Result<(), Error>| told(result).0;
     let efficient_new = |config: EfficientNetConfig, rng: &mut Rng| EfficientNet::new(config, rng).map(drop);
+    for scale in [f64::NAN, f64::INFINITY] {
+        let config = ConvNextConfig::tiny().layer_scale(scale);
+        let e = ConvNext::new(config, &mut Rng::seed(0)).unwrap_err();
+        assert_eq!(e.message(), format!("ConvNext::new: the layer scale is {scale}, expected a number"));
+    }
     for factor in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert_eq!(
             message(efficient_new(efficient().width(factor), rng)),

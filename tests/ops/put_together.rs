@@ -169,6 +169,11 @@ fn slices_that_repeat() -> Result<()> {
 fn parts_and_cross_products_say_what_does_not_fit() -> Result<()> {
     let (a, b) = (tensor![1.0, 2.0, 3.0], tensor![1.0, 2.0]);
     assert_eq!(a.cross(&b, 0).unwrap_err().message(), "cross: [3] and [2], expected size 3 along dimension 0");
+    let rows = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+    let e = rows.t().cross(&a, 0).unwrap_err();
+    assert_eq!(e.message(), "cross: [3, 2] and [3] have different dimensions 0");
+    assert_eq!(e.help(), Some("count the dimension from the end: -1 is the last one"));
+    assert_eq!(rows.cross(&a, -1)?.to_vec::<f32>()?, [0.0, 0.0, 0.0, 3.0, -6.0, 3.0]);
     assert_eq!(a.unbind(0)?.len(), 3);
     assert!(a.unbind(1).is_err());
     assert!(Tensor::zeros([1 << 40, 0])?.unbind(0).is_err());

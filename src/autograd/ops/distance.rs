@@ -74,10 +74,12 @@ impl Tensor {
         self.reshape(shape.as_slice())
     }
 
-    /// The cross product of vectors of three numbers along a dimension; the others broadcast.
+    /// The cross product of vectors of three numbers along a dimension; the others broadcast. Of tensors of different rank, the dimension is
+    /// counted from the end.
     ///
     /// # Errors
-    /// If the element types differ, the dimension does not have size 3 in both, or the shapes do not broadcast.
+    /// If the element types differ, the dimension does not have size 3 in both, or the shapes do not broadcast; if it is counted from the
+    /// beginning of tensors of different rank.
     ///
     /// ```
     /// use demotic::tensor;
@@ -91,6 +93,12 @@ impl Tensor {
         if self.size(dim)? != 3 || other.size(dim)? != 3 {
             let message = format!("{:?} and {:?}, expected size 3 along dimension {dim}", self.shape(), other.shape());
             return Err(Error::shape("cross", message));
+        }
+        if dim >= 0 && self.rank() != other.rank() {
+            let message = format!("{:?} and {:?} have different dimensions {dim}", self.shape(), other.shape());
+            return Err(
+                Error::shape("cross", message).with_help("count the dimension from the end: -1 is the last one")
+            );
         }
         let next = |x: &Tensor, n: isize| x.roll(&[-n], &[dim]);
         next(self, 1)?.mul(&next(other, 2)?)?.sub(&next(self, 2)?.mul(&next(other, 1)?)?)

@@ -139,6 +139,9 @@ impl ConvNextConfig {
         if sizes.contains(&0) || self.channels.contains(&0) || self.blocks.contains(&0) {
             return Err(Error::argument(name, format!("a size of 0 in {self:?}")));
         }
+        if !self.layer_scale.is_finite() {
+            return Err(Error::argument(name, format!("the layer scale is {}, expected a number", self.layer_scale)));
+        }
         let blocks = self.blocks.iter().map(|n| Count::new(*n)).sum::<Count>();
         check_memory(name, self.count(), blocks * 16 + 32 + self.blocks.len())
     }
