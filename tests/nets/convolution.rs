@@ -1,5 +1,8 @@
 //! Convolutions: what is wrong with their inputs, files, adapters, narrow types and single examples.
 
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
 use demotic::layers::Adapter;
 use demotic::models::{ConvNet, ConvNetConfig, ResNet, ResNetConfig};
 use demotic::prelude::*;
@@ -501,5 +504,25 @@ fn frozen_convolutions_let_others_be_trained() -> Result<()> {
     model.unfreeze("*downsample*")?;
     let grads = model.forward(&Tensor::ones([1, 3, 32, 32])?, &mut Mode::eval())?.sum().backward()?;
     assert_eq!(grads.named(&model).len(), 9);
+    Ok(())
+}
+
+/// Jobs of a pool of threads that ask the same layer, with pictures of two sizes, for which its weights are packed anew: a thread that
+/// packs may take up another of these jobs meanwhile.
+#[test]
+fn a_layer_in_use_is_asked_by_jobs_of_one_pool() -> Result<()> {
+    let rng = &mut Rng::seed(0);
+    let layer = Arc::new(Conv2d::new(128, 128, 3, rng)?.padding(1));
+    let inputs = [Tensor::normal([1, 128, 3, 16], 0.0, 1.0, rng)?, Tensor::normal([1, 128, 16, 16], 0.0, 1.0, rng)?];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let (done, results) = mpsc::channel();
+    for i in 0..60 {
+        let (layer, x, done) = (layer.clone(), inputs[i % 2].clone(), done.clone());
+        pool.spawn(move || done.send(layer.predict(&x).unwrap().shape().to_vec()).unwrap());
+        std::thread::sleep(Duration::from_millis(i as u64 * 7 % 5));
+    }
+    for _ in 0..60 {
+        results.recv_timeout(Duration::from_secs(120)).expect("an answer");
+    }
     Ok(())
 }

@@ -194,12 +194,16 @@ pub(crate) fn predicted(
         return Ok(None);
     }
     let _timer = crate::profile::op(op);
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if !kept.as_ref().is_some_and(|kept| kept.is_of(&geometry, weight)) {
-        *kept = Packed::new(&geometry, weight)?;
-    }
-    let Some(packed) = kept.clone() else { return Ok(None) };
-    drop(kept);
+    let known = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let packed = match known.filter(|kept| kept.is_of(&geometry, weight)) {
+        Some(packed) => packed,
+        None => {
+            // Not under the lock: while threads pack, one of them may take up a job that asks for the same weights.
+            let Some(packed) = Packed::new(&geometry, weight)? else { return Ok(None) };
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(packed.clone());
+            packed
+        }
+    };
     conv::finished(&geometry, &x, &packed, finish).map(Some)
 }
 
