@@ -123,8 +123,9 @@ pub(crate) struct Fields {
 
 impl Fields {
     pub(crate) fn read<'de, D: Deserializer<'de>>(of: &'static str, deserializer: D) -> Result<Self, D::Error> {
-        // Without the parameters of a type.
+        // Without the parameters of a type; and the rule of an optimizer is known by the optimizer's name.
         let of = of.split('<').next().unwrap_or(of).trim_end();
+        let of = of.strip_suffix("Rule").unwrap_or(of);
         Ok(Self { of, values: Map::deserialize(deserializer)?, known: Vec::new() })
     }
 

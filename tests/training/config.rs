@@ -311,8 +311,10 @@ fn what_makes_no_sense_is_refused_word_for_word() {
     );
     assert_eq!(
         refusal::<AdamW>(json!({"learning_rate": 0.1, "beta": [0.9, 0.99]})),
-        "AdamRule: `beta` is no option of it (did you mean `betas`?)"
+        "Adam: `beta` is no option of it (did you mean `betas`?)"
     );
+    let e = refusal::<AdamW>(json!({"learning_rate": 0.1, "weight_deacy": 0.1}));
+    assert_eq!(e, "`weight_deacy` is no option of an optimizer (did you mean `weight_decay`?)");
     assert_eq!(refusal::<Sgd>(json!({})), "optimizer: `learning_rate` is missing");
     assert_eq!(
         refusal::<Sgd>(json!({"learning_rate": 0.1, "clip_norm": 1, "clip_value": 1})),

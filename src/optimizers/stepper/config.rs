@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Clip, Stepper};
 use crate::config::{Fields, refused};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, near};
 use crate::optimizers::UpdateRule;
 
 /// All others are the rule's.
@@ -48,9 +48,28 @@ impl<R: UpdateRule + Serialize> Serialize for Stepper<R> {
 impl<'de, R: UpdateRule + DeserializeOwned> Deserialize<'de> for Stepper<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (fields, rule) = Fields::read("optimizer", deserializer)?.split(&COMMON);
-        let rule: R = serde_json::from_value(rule).map_err(D::Error::custom)?;
+        let meant = misspelt(&rule);
+        let rule: R = serde_json::from_value(rule).map_err(|e| {
+            let text = e.to_string();
+            match meant {
+                Some((name, known)) if text.contains(&format!("`{name}` is no option")) => {
+                    D::Error::custom(format!("`{name}` is no option of an optimizer (did you mean `{known}`?)"))
+                }
+                _ => D::Error::custom(text),
+            }
+        })?;
         Self::with_rule(rule, 0.0).configured(fields).map_err(refused)
     }
+}
+
+/// The name among those of a rule's options that is nearly one of all optimizers, and that one.
+fn misspelt(rule: &serde_json::Value) -> Option<(String, &'static str)> {
+    let names = rule.as_object()?.keys();
+    names
+        .flat_map(|name| COMMON.map(|known| Some((near(name, known)?, name.clone(), known))))
+        .flatten()
+        .min()
+        .map(|(_, name, known)| (name, known))
 }
 
 impl<R: UpdateRule> Stepper<R> {
