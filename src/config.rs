@@ -153,8 +153,25 @@ impl Fields {
 
     /// An option for which there has to be a value.
     pub(crate) fn get<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T> {
-        let value = self.value(name).ok_or_else(|| Error::format(self.of, format!("`{name}` is missing")))?;
-        self.convert(name, value)
+        if let Some(value) = self.value(name) {
+            return self.convert(name, value);
+        }
+        let given = self.values.keys().filter_map(|given| Some((near(given, name)?, given))).min();
+        Err(match given {
+            Some((_, given)) => Error::format(self.of, format!("`{}` is no option of it", short(given)))
+                .with_help(format!("did you mean `{name}`?")),
+            None => {
+                let e = Error::format(self.of, format!("`{name}` is missing"));
+                let others: Vec<_> = self.values.keys().take(10).map(|given| short(given)).collect();
+                if others.is_empty() { e } else { e.with_help(format!("there is `{}`", others.join("`, `"))) }
+            }
+        })
+    }
+
+    /// The same, called by another name in errors.
+    pub(crate) fn named(mut self, of: &'static str) -> Self {
+        self.of = of;
+        self
     }
 
     /// Those of the given names, and all others.

@@ -189,6 +189,7 @@ impl Loss for CrossEntropy {
                 logits.dtype(),
             )?;
             check_shapes(name, logits, target)?;
+            expect_probabilities(name, target)?;
             self.distribution_loss(&flat_logits, &flat(target)?)?
         };
         if self.reduction == Reduction::None { losses.reshape(rest) } else { Ok(losses) }
@@ -241,6 +242,22 @@ impl CrossEntropy {
             Reduction::Mean => losses.sum().div_scalar(rows as f64),
             other => other.apply(&losses),
         })
+    }
+}
+
+/// Checks that targets are probabilities, as far as mixtures of them are exact: numbers of any other kind would be learnt in silence.
+#[track_caller]
+fn expect_probabilities(name: &'static str, target: &Tensor) -> Result<()> {
+    const SLACK: f64 = 1e-3;
+    let target = target.detach();
+    if target.min()?.item()? >= -SLACK && target.max()?.item()? <= 1.0 + SLACK {
+        return Ok(());
+    }
+    match target.to_f64_vec().into_iter().find(|p| *p < -SLACK || *p > 1.0 + SLACK) {
+        Some(p) => Err(Error::argument(name, format!("the target contains {p}, which is not a probability")).with_help(
+            "Preprocessor::classification numbers the classes of a column; for numbers to be predicted use losses::mse",
+        )),
+        None => Ok(()),
     }
 }
 

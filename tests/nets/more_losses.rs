@@ -338,3 +338,15 @@ fn losses_that_are_squares_near_zero_are_so_at_zero() -> Result<()> {
     }
     Ok(())
 }
+
+/// A table of numbers is no table of probabilities, not even where there is one output.
+#[test]
+fn targets_of_cross_entropy_are_probabilities() -> Result<()> {
+    let logits = tensor![[0.5], [1.0]];
+    let e = losses::cross_entropy(&logits, &tensor![[0.3], [-2.0]]).unwrap_err();
+    assert_eq!(e.message(), "cross_entropy: the target contains -2, which is not a probability");
+    assert!(e.help().unwrap().ends_with("for numbers to be predicted use losses::mse"), "{e}");
+    assert!(losses::cross_entropy(&tensor![[0.5, 1.0]], &tensor![[0.25, 0.75]])?.item()?.is_finite());
+    assert!(losses::cross_entropy(&tensor![[0.5, 1.0]], &tensor![[f32::NAN, 0.75]])?.item()?.is_nan());
+    Ok(())
+}

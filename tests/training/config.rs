@@ -313,9 +313,11 @@ fn what_makes_no_sense_is_refused_word_for_word() {
         refusal::<AdamW>(json!({"learning_rate": 0.1, "beta": [0.9, 0.99]})),
         "Adam: `beta` is no option of it (did you mean `betas`?)"
     );
+    assert_eq!(refusal::<Huber>(json!({"detla": 1})), "Huber: `delta` is missing (there is `detla`)");
+    assert_eq!(refusal::<AdamW>(json!({"amsgrad": true})), "AdamW: `learning_rate` is missing");
     let e = refusal::<AdamW>(json!({"learning_rate": 0.1, "weight_deacy": 0.1}));
     assert_eq!(e, "`weight_deacy` is no option of an optimizer (did you mean `weight_decay`?)");
-    assert_eq!(refusal::<Sgd>(json!({})), "optimizer: `learning_rate` is missing");
+    assert_eq!(refusal::<Sgd>(json!({})), "Sgd: `learning_rate` is missing");
     assert_eq!(
         refusal::<Sgd>(json!({"learning_rate": 0.1, "clip_norm": 1, "clip_value": 1})),
         "Sgd: clip_norm and clip_value, expected one of them"
@@ -328,7 +330,7 @@ fn what_makes_no_sense_is_refused_word_for_word() {
         refusal::<Averaged<Sgd>>(json!({"inner": {"learning_rate": -0.1}})),
         "Averaged: `inner`: Sgd: the learning rate is -0.1, expected a finite number that is not negative"
     );
-    assert_eq!(refusal::<Averaged<Sgd>>(json!({"decay": 0.9})), "Averaged: `inner` is missing");
+    assert_eq!(refusal::<Averaged<Sgd>>(json!({"decay": 0.9})), "Averaged: `inner` is missing (there is `decay`)");
     assert_eq!(
         refusal::<Averaged<Sgd>>(json!({"inner": {"learning_rate": 0.1}, "decay": 1})),
         "Averaged: the decay is 1, expected at least 0 and less than 1"

@@ -282,6 +282,10 @@ fn folders_of_pictures() {
     let root = folder.path();
     let e = message(ImageDataset::open_folder(root, Channels::Rgb), root);
     assert_eq!(e, "open_folder: .: no folders in it, expected one for each class");
+    let e = ImageDataset::open_folder(root.join("none"), Channels::Rgb).unwrap_err();
+    assert!(e.to_string().contains("at tests/training/images.rs"), "{e}");
+    let e = read_image(root.join("none.png"), Channels::Rgb).unwrap_err();
+    assert!(e.to_string().contains("at tests/training/images.rs"), "{e}");
     for (class, shade) in [("cats", 0.25), ("dogs", 0.75)] {
         fs::create_dir_all(root.join(class).join("more")).unwrap();
         write_image(root.join(class).join("a.png"), &Tensor::full([3, 4, 6], shade).unwrap()).unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::image::Image;
 use super::record;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::Tensor;
 use crate::tensor::create::{check_list, check_shape};
 use crate::tensor::exec::fused::{Taps, resample};
@@ -164,7 +164,7 @@ impl Tensor {
         if options.align_corners && !matches!(mode, Interpolation::Linear | Interpolation::Cubic) {
             return Err(Error::argument(name, format!("align_corners with {mode:?}, which has none")));
         }
-        let (sizes, factors) = options.sizes(name, &image.sizes[3 - dims..])?;
+        let (sizes, factors) = options.sizes(name, &image.sizes[3 - dims..]).here()?;
         let mut places = [1; 3];
         places[3 - dims..].copy_from_slice(&sizes);
         check_shape(name, &image.shape(places), self.dtype())?;

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 use crate::tensor::create::check_shape;
 use crate::tensor::{DType, MAX_DIMS, Tensor};
@@ -26,7 +26,10 @@ use crate::tensor::{DType, MAX_DIMS, Tensor};
 /// ```
 #[track_caller]
 pub fn read_idx(path: impl AsRef<Path>) -> Result<Tensor> {
-    let path = path.as_ref();
+    idx(path.as_ref()).here()
+}
+
+fn idx(path: &Path) -> Result<Tensor> {
     let op = "read_idx";
     let bytes = contents(op, path)?;
     let wrong = |message: String| Error::format(op, format!("{}: {message}", path.display()));

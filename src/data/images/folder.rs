@@ -8,7 +8,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _, ImageError, ImageReader, Limits};
 
 use super::{ImageDataset, Source, Transforms};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 use crate::tensor::Tensor;
 
@@ -53,7 +53,11 @@ impl Files {
 /// If the file cannot be read, is neither, is truncated or otherwise broken, or says that it has more than 2²⁸ pixels.
 #[track_caller]
 pub fn read_image(path: impl AsRef<Path>, channels: Channels) -> Result<Tensor> {
-    let (op, path) = ("read_image", path.as_ref());
+    read(path.as_ref(), channels).here()
+}
+
+fn read(path: &Path, channels: Channels) -> Result<Tensor> {
+    let op = "read_image";
     let wrong = |message: &dyn std::fmt::Display| Error::format(op, format!("{}: {message}", path.display()));
     let reader = || -> Result<ImageReader<BufReader<std::fs::File>>> {
         let file = BufReader::new(files::open(op, path)?);
@@ -106,7 +110,7 @@ impl ImageDataset {
     pub fn open_folder(folder: impl AsRef<Path>, channels: Channels) -> Result<Self> {
         let (op, folder) = ("open_folder", folder.as_ref());
         let mut classes = Vec::new();
-        for path in entries(op, folder)? {
+        for path in entries(op, folder).here()? {
             if path.is_dir() {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 classes.push((name, path));
@@ -119,7 +123,7 @@ impl ImageDataset {
         let (mut paths, mut labels, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for (number, (name, path)) in classes.into_iter().enumerate() {
             let before = paths.len();
-            collect(op, &path, 0, &mut paths)?;
+            collect(op, &path, 0, &mut paths).here()?;
             if paths.len() == before {
                 let message = format!("{}: no pictures of this class", path.display());
                 return Err(Error::format(op, message).with_help("files that end in .png, .jpg or .jpeg"));
@@ -152,7 +156,7 @@ fn collect(op: &'static str, folder: &Path, depth: usize, paths: &mut Vec<PathBu
         let message = format!("{}: folders in folders, more than {DEPTH} deep", folder.display());
         return Err(Error::format(op, message));
     }
-    for path in entries(op, folder)? {
+    for path in entries(op, folder).here()? {
         if path.is_dir() {
             collect(op, &path, depth + 1, paths)?;
         } else {

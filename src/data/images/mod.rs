@@ -16,7 +16,7 @@ pub use transform::{Amount, Transforms};
 use std::fmt;
 
 use super::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::parallel;
 use crate::rng::Rng;
 use crate::tensor::create::check_list;
@@ -166,7 +166,7 @@ impl ImageDataset {
             let message = format!("picture {i} of a dataset of {}, counted from 0", self.labels.len());
             return Err(Error::index("picture", message));
         }
-        self.source.picture(i)
+        self.source.picture(i).here()
     }
 
     fn prepared(&self, i: usize, mut rng: Rng) -> Result<Tensor> {

@@ -1,7 +1,7 @@
 //! The autoencoder.
 
 use super::coder::{CodeDecoder, CodeEncoder, CoderConfig};
-use crate::error::Result;
+use crate::error::{Here, Result};
 use crate::layers::{Layer, LayerExt, Linear, Mode};
 use crate::models::options::architecture;
 use crate::rng::Rng;
@@ -55,7 +55,7 @@ impl Autoencoder {
     /// weights do not fit into memory.
     #[track_caller]
     pub fn new(config: CoderConfig, rng: &mut Rng) -> Result<Self> {
-        config.check("Autoencoder::new", 1)?;
+        config.check("Autoencoder::new", 1).here()?;
         let encoder = CodeEncoder::new(&config, rng)?;
         let code = Linear::new(encoder.features(), config.latent, rng)?;
         Ok(Self { encoder, code, decoder: CodeDecoder::new(&config, rng)?, config })

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::coder::{CodeDecoder, CodeEncoder, CoderConfig};
 use crate::autograd::pause_recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, LayerExt, Linear, Mode};
 use crate::losses::{BceWithLogits, Loss, Mse, Reduction};
 use crate::models::options::architecture;
@@ -132,7 +132,7 @@ impl Vae {
     /// As for [`Autoencoder::new`](super::Autoencoder::new), and if a standard deviation is not positive.
     #[track_caller]
     pub fn new(config: VaeConfig, rng: &mut Rng) -> Result<Self> {
-        config.coder.check("Vae::new", 2)?;
+        config.coder.check("Vae::new", 2).here()?;
         if let Observed::Gaussian { std } = config.observed
             && !(std > 0.0 && std.is_finite())
         {

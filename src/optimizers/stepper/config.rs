@@ -74,6 +74,7 @@ fn misspelt(rule: &serde_json::Value) -> Option<(String, &'static str)> {
 
 impl<R: UpdateRule> Stepper<R> {
     fn configured(mut self, mut fields: Fields) -> Result<Self> {
+        fields = fields.named(self.rule.name());
         let (mut norm, mut value) = (None, None);
         self.learning_rate = fields.get("learning_rate")?;
         fields.take("weight_decay", &mut self.weight_decay)?;

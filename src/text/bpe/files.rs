@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::BpeTokenizer;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 use crate::text::saved::{in_file, parse, read_text};
 use crate::text::vocabulary::Vocabulary;
@@ -37,7 +37,7 @@ impl BpeTokenizer {
         let ids: HashMap<String, u64> = parse(op, vocab, &read_text(op, vocab)?)?;
         let mut vocabulary = in_file(op, vocab, Vocabulary::from_ids(op, ids))?;
         vocabulary.add_special(op, special_tokens)?;
-        let pairs = in_file(op, merges, parse_merges(op, &read_text(op, merges)?, &vocabulary))?;
+        let pairs = in_file(op, merges, parse_merges(op, &read_text(op, merges)?, &vocabulary)).here()?;
         in_file(op, vocab, Self::new(op, vocabulary, pairs))
     }
 

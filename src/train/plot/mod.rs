@@ -6,7 +6,7 @@ mod draw;
 use std::path::Path;
 
 use super::History;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 
 /// A chart of lines and points.
 ///
@@ -163,8 +163,8 @@ impl Chart {
         let path = path.as_ref();
         let failed = |e: String| Error::state("plot", format!("cannot draw {}: {e}", path.display()));
         match path.extension().and_then(|e| e.to_str()) {
-            Some("svg") => draw::svg(self, path).map_err(failed),
-            Some("png") => draw::png(self, path).map_err(failed),
+            Some("svg") => draw::svg(self, path).map_err(failed).here(),
+            Some("png") => draw::png(self, path).map_err(failed).here(),
             _ => Err(Error::argument("plot", format!("{}: expected a name that ends in .svg or .png", path.display()))),
         }
     }

@@ -3,7 +3,7 @@
 use super::Denoiser;
 use super::process::GaussianDiffusion;
 use crate::autograd::pause_recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::Mode;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -113,7 +113,7 @@ impl GaussianDiffusion {
         noise: Option<&Tensor>,
     ) -> Result<Tensor> {
         let name = "step_back";
-        options.check(self.steps())?;
+        options.check(self.steps()).here()?;
         let Some(step) = step.filter(|step| previous.is_none_or(|previous| previous < *step)) else {
             let message = format!("from step {step:?} back to {previous:?}, expected an earlier one");
             return Err(Error::argument(name, message));
@@ -150,7 +150,7 @@ impl GaussianDiffusion {
         options: &DiffusionSampling,
         rng: &mut Rng,
     ) -> Result<Tensor> {
-        options.check(self.steps())?;
+        options.check(self.steps()).here()?;
         let Some(&n) = shape.first() else {
             return Err(Error::shape("sample", "examples without a shape, expected [count, ..]"));
         };

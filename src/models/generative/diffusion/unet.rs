@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Denoiser;
 use super::blocks::{UnetBlock, UnetResampling};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Conv2d, Count, Embedding, GroupNorm, Init, LayerExt, Linear, Mode, check_memory};
 use crate::models::options::{architecture, options};
 use crate::rng::Rng;
@@ -287,7 +287,7 @@ impl DiffusionUnet {
     /// If a size is 0 or does not fit the others, dropout is no probability, or the weights do not fit into memory.
     #[track_caller]
     pub fn new(config: DiffusionUnetConfig, rng: &mut Rng) -> Result<Self> {
-        config.check()?;
+        config.check().here()?;
         let (first, last) = (config.channels[0], config.channels[config.channels.len() - 1]);
         let (mut down_blocks, mut up_blocks) = (Vec::new(), Vec::new());
         for (size, &here) in config.channels.iter().enumerate() {
