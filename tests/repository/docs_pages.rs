@@ -223,3 +223,17 @@ fn decoded(base64: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// Pages of both languages are run at the same time, and a file that is called the same would be that of the other one.
+#[test]
+fn files_that_programs_of_pages_write_are_called_after_the_process() {
+    for folder in ["docs/tutorials", "docs/zh"] {
+        for page in fs::read_dir(root().join(folder)).unwrap() {
+            let page = page.unwrap().path();
+            let Ok(text) = fs::read_to_string(&page) else { continue };
+            for line in text.lines().filter(|line| line.contains("temp_dir()")) {
+                assert!(line.contains("process::id()"), "{}: {line}", page.display());
+            }
+        }
+    }
+}
