@@ -171,6 +171,8 @@ impl Loss for CrossEntropy {
                         "one-hot rows are probabilities: to_dtype(DType::{:?}); or give class numbers",
                         logits.dtype()
                     ))
+                } else if !self.classes_last && target.shape() == &logits.shape()[..last] {
+                    error.with_help("for classes in the last dimension use token_cross_entropy, or classes_last()")
                 } else {
                     error
                 });

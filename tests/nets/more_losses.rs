@@ -347,6 +347,9 @@ fn targets_of_cross_entropy_are_probabilities() -> Result<()> {
     assert_eq!(e.message(), "cross_entropy: the target contains -2, which is not a probability");
     assert!(e.help().unwrap().ends_with("for numbers to be predicted use losses::mse"), "{e}");
     assert!(losses::cross_entropy(&tensor![[0.5, 1.0]], &tensor![[0.25, 0.75]])?.item()?.is_finite());
+    let e =
+        losses::cross_entropy(&Tensor::zeros([2, 4, 8])?, &Tensor::zeros([2, 4])?.to_dtype(DType::I64)).unwrap_err();
+    assert_eq!(e.help(), Some("for classes in the last dimension use token_cross_entropy, or classes_last()"));
     assert!(losses::cross_entropy(&tensor![[0.5, 1.0]], &tensor![[f32::NAN, 0.75]])?.item()?.is_nan());
     Ok(())
 }

@@ -165,7 +165,9 @@ fn pictures_that_do_not_fit_are_refused() -> Result<()> {
     ] {
         for shape in [&[2, 4, 32, 32][..], &[3, 32, 32], &[2, 3, 0, 32]] {
             let message = format!("{name}: the input has shape {shape:?}, expected [batch, 3, height, width]");
-            tells!(network.predict(&ones(shape)), message, "images of at least 1 × 1 pixels");
+            let alone = "a batch of one image is image.unsqueeze(0)";
+            let help = if shape.len() == 3 { alone } else { "images of at least 1 × 1 pixels" };
+            tells!(network.predict(&ones(shape)), message, help);
         }
         assert_eq!(network.predict(&ones(&[2, 3, 1, 1]))?.shape(), [2, 3]);
         assert_eq!(network.predict(&ones(&[0, 3, 32, 32]))?.shape(), [0, 3]);
@@ -250,6 +252,12 @@ fn networks_that_cannot_be_made() {
 
     let message = |result: Result<(), Error>| told(result).0;
     let efficient_new = |config: EfficientNetConfig, rng: &mut Rng| EfficientNet::new(config, rng).map(drop);
+    let net = ConvNet::new(ConvNetConfig::new(3, 2).channels(&[8, 8, 8]), &mut Rng::seed(0)).unwrap();
+    let e = net.predict(&Tensor::zeros([3, 24, 24]).unwrap()).unwrap_err();
+    assert_eq!(e.message(), "ConvNet: the input has shape [3, 24, 24], expected [batch, 3, height, width]");
+    assert_eq!(e.help(), Some("a batch of one image is image.unsqueeze(0)"));
+    let e = net.predict(&Tensor::zeros([1, 3, 3, 24]).unwrap()).unwrap_err();
+    assert_eq!(e.help(), Some("images of at least 4 × 4 pixels"));
     for scale in [f64::NAN, f64::INFINITY] {
         let config = ConvNextConfig::tiny().layer_scale(scale);
         let e = ConvNext::new(config, &mut Rng::seed(0)).unwrap_err();

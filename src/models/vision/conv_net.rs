@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::parts::check_images;
 use crate::error::{Error, Result};
 use crate::layers::{
     BatchNorm2d, Conv2d, Count, Dropout, GlobalAvgPool, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory,
@@ -191,6 +192,9 @@ impl ConvNet {
     /// If the images have other channels, or are too small to be halved between the stages.
     #[track_caller]
     pub fn forward_features(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        // Between stages, height and width are halved.
+        let least = 1usize.checked_shl(self.config.channels.len().saturating_sub(1) as u32).unwrap_or(usize::MAX);
+        check_images("ConvNet", x, self.config.in_channels, least, mode)?;
         let mut x = x.clone();
         for (i, stage) in self.stages.iter().enumerate() {
             if i > 0 {

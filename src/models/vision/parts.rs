@@ -76,7 +76,11 @@ pub(super) fn check_images(
         return Ok(());
     }
     let message = format!("the input has shape {:?}, expected [batch, {channels}, height, width]", x.shape());
-    mode.here(Err(Error::shape(model, message).with_help(format!("images of at least {least} × {least} pixels"))))
+    let help = match x.rank() {
+        3 => "a batch of one image is image.unsqueeze(0)".to_string(),
+        _ => format!("images of at least {least} × {least} pixels"),
+    };
+    mode.here(Err(Error::shape(model, message).with_help(help)))
 }
 
 /// What the models that end with a linear layer `head` share: features, dropout, and the layer that decides, which has the name given
