@@ -62,7 +62,7 @@ fn classification() -> Vec<Row> {
             |x| losses::token_cross_entropy(&x[0], &Tensor::from_nested([[1i64, 0], [-100, 2]])?),
             [spread(&[2, 2, 3], -2.0, 2.0)],
         ),
-        Row::new("log_softmax", |x| losses::cross_entropy(&x[0], &x[1]), [logits(), probabilities(3)]),
+        Row::new("log_softmax", |x| losses::cross_entropy(&x[0], &x[1].sigmoid()), [logits(), probabilities(3)]),
         Row::new(
             "log_likelihood",
             move |x| likelihood(Reduction::Mean).loss(&x[0], &x[1]),
