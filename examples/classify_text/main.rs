@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example classify_text`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod options;
 mod reviews;
 

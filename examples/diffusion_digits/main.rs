@@ -3,6 +3,10 @@
 //!
 //! `cargo run --release --features image --example diffusion_digits`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
+#[path = "../pictures/drawn.rs"]
+mod drawn;
 mod options;
 #[path = "../pictures/reader.rs"]
 mod reader;
@@ -21,16 +25,13 @@ use demotic::optimizers::schedule::Curve;
 use demotic::optimizers::{Averaged, Shared};
 use demotic::prelude::*;
 use demotic::train::{Objective, StepReport};
+use drawn::{COLUMNS, ROWS, in_turns, levels};
 use options::Options;
 use reader::Reader;
 use serde_json::json;
 
-/// The share of drawn digits that `--check` wants recognised: of a full run, and of a short one.
-const WANTED: [f64; 2] = [0.8, 0.6];
-/// How many are judged, in a full run and in a short one, and how many are on a sheet.
+/// How many are judged, in a full run and in a short one.
 const JUDGED: [usize; 2] = [1000, 300];
-const COLUMNS: usize = 20;
-const ROWS: usize = 8;
 
 fn main() -> Result<()> {
     let Some(options) = Options::from_args(std::env::args().skip(1))? else {
@@ -82,23 +83,8 @@ fn main() -> Result<()> {
     let asked = in_turns(judged)?;
     let made = levels(&model.sample([judged, 1, 8, 8], Some(&asked), &sampling, &mut rng)?);
     let judgement = reader.judge(&made)?;
-    let (recognised, classes) = (judgement.recognised(), judgement.classes());
-    let as_asked = judgement.agreement(&asked)?;
-    println!(
-        "\nOf {judged} drawn digits, the reader recognises {:.1} % with a probability of at least 0.9,\n\
-         and takes {:.1} % for what they were to be. {classes} of the ten digits are among them.",
-        100.0 * recognised,
-        100.0 * as_asked
-    );
-    let path = options.out.join("epochs.png");
-    sheet::write(&path, &rows.lock().unwrap_or_else(PoisonError::into_inner))?;
-    let drawn = options.out.join("drawn.png");
-    sheet::write(&drawn, &made.narrow(0, 0, COLUMNS * ROWS)?.split(COLUMNS, 0)?)?;
-    println!(
-        "\n{} shows how they came about, from top to bottom; {} what it draws now.",
-        path.display(),
-        drawn.display()
-    );
+    drawn::say(&judgement, &asked)?;
+    drawn::write(&options.out, &rows.lock().unwrap_or_else(PoisonError::into_inner), &made)?;
     model.save(options.out.join("diffusion.safetensors"))?;
 
     let seconds = start.elapsed().as_secs_f64();
@@ -108,25 +94,14 @@ fn main() -> Result<()> {
         println!(
             "{}",
             json!({
-                "recognised": recognised, "as_asked": as_asked, "classes": classes, "shares": judgement.shares(),
+                "recognised": judgement.recognised(), "as_asked": judgement.agreement(&asked)?,
+                "classes": judgement.classes(), "shares": judgement.shares(),
                 "reader_accuracy": reader.accuracy, "train_loss": loss, "seconds": seconds
             })
         );
     }
-    let wanted = WANTED[usize::from(options.quick)];
-    if options.check && (recognised < wanted || classes < 10) {
-        let message = format!("{recognised} recognised and {classes} of ten digits, expected {wanted} or more and all");
-        return Err(Error::numeric("check", message));
+    if options.check {
+        drawn::check(&judgement, options.quick)?;
     }
     Ok(())
-}
-
-/// Digits in turns.
-fn in_turns(count: usize) -> Result<Tensor> {
-    Tensor::from_vec((0..count as i64).map(|i| i % 10).collect(), [count])
-}
-
-/// From -1 to 1 become from 0 to 1.
-fn levels(pictures: &Tensor) -> Tensor {
-    pictures.add_scalar(1.0).div_scalar(2.0)
 }

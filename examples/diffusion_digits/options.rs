@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use demotic::{Error, Result};
+use demotic::Result;
+
+use crate::arguments::Arguments;
 
 pub const USAGE: &str = "\
 diffusion_digits: a network that takes noise out of pictures draws handwritten digits
@@ -39,7 +41,7 @@ pub struct Options {
 
 impl Options {
     /// `None` if only the usage was asked for.
-    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+    pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             epochs: 40,
             batch: 64,
@@ -55,39 +57,31 @@ impl Options {
             json: false,
             check: false,
         };
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
-            match arg.as_str() {
-                "--epochs" => options.epochs = number(&arg, &value()?)?,
-                "--batch" => options.batch = number(&arg, &value()?)?,
-                "--lr" => options.lr = number(&arg, &value()?)?,
-                "--width" => options.width = number(&arg, &value()?)?,
-                "--steps" => options.steps = number(&arg, &value()?)?,
-                "--draw-steps" => options.draw_steps = number(&arg, &value()?)?,
-                "--guidance" => options.guidance = number(&arg, &value()?)?,
-                "--decay" => options.decay = number(&arg, &value()?)?,
-                "--seed" => options.seed = number(&arg, &value()?)?,
-                "--out" => options.out = value()?.into(),
+        let mut arguments = Arguments::new("diffusion_digits", USAGE, args);
+        while let Some(option) = arguments.option() {
+            match option.as_str() {
+                "--epochs" => options.epochs = arguments.number()?,
+                "--batch" => options.batch = arguments.number()?,
+                "--lr" => options.lr = arguments.number()?,
+                "--width" => options.width = arguments.number()?,
+                "--steps" => options.steps = arguments.number()?,
+                "--draw-steps" => options.draw_steps = arguments.number()?,
+                "--guidance" => options.guidance = arguments.number()?,
+                "--decay" => options.decay = arguments.number()?,
+                "--seed" => options.seed = arguments.number()?,
+                "--out" => options.out = arguments.value()?.into(),
                 "--quick" => {
                     options = Self { quick: true, epochs: 12, decay: 0.95, draw_steps: 10, ..options };
                 }
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                _ => return Err(arguments.unknown()),
             }
         }
         if options.epochs == 0 || options.batch == 0 {
-            return Err(wrong("--epochs and --batch are at least 1"));
+            return Err(arguments.wrong("--epochs and --batch are at least 1"));
         }
         Ok(Some(options))
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::argument("diffusion_digits", problem).with_help(format!("\n{USAGE}"))
-}
-
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
 }

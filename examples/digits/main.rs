@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --features image --example digits`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod options;
 mod picture;
 mod source;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use demotic::{Error, Result};
+use demotic::Result;
+
+use crate::arguments::Arguments;
 
 pub const USAGE: &str = "\
 digits: a convolutional network that reads handwritten digits
@@ -31,7 +33,7 @@ pub struct Options {
 
 impl Options {
     /// `None` if only the usage was asked for.
-    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+    pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             data: None,
             epochs: 40,
@@ -42,33 +44,25 @@ impl Options {
             json: false,
             check: false,
         };
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
-            match arg.as_str() {
-                "--data" => options.data = Some(value()?.into()),
-                "--epochs" => options.epochs = number(&arg, &value()?)?,
-                "--batch" => options.batch = number(&arg, &value()?)?,
-                "--lr" => options.lr = number(&arg, &value()?)?,
-                "--seed" => options.seed = number(&arg, &value()?)?,
-                "--out" => options.out = value()?.into(),
+        let mut arguments = Arguments::new("digits", USAGE, args);
+        while let Some(option) = arguments.option() {
+            match option.as_str() {
+                "--data" => options.data = Some(arguments.value()?.into()),
+                "--epochs" => options.epochs = arguments.number()?,
+                "--batch" => options.batch = arguments.number()?,
+                "--lr" => options.lr = arguments.number()?,
+                "--seed" => options.seed = arguments.number()?,
+                "--out" => options.out = arguments.value()?.into(),
                 "--quick" => options.epochs = 15,
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                _ => return Err(arguments.unknown()),
             }
         }
         if options.epochs == 0 || options.batch == 0 {
-            return Err(wrong("--epochs and --batch are at least 1"));
+            return Err(arguments.wrong("--epochs and --batch are at least 1"));
         }
         Ok(Some(options))
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::argument("digits", problem).with_help(format!("\n{USAGE}"))
-}
-
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
 }

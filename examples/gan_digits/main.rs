@@ -3,6 +3,10 @@
 //!
 //! `cargo run --release --features image --example gan_digits`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
+#[path = "../pictures/drawn.rs"]
+mod drawn;
 mod options;
 #[path = "../pictures/reader.rs"]
 mod reader;
@@ -21,16 +25,13 @@ use demotic::optimizers::schedule::Curve;
 use demotic::optimizers::{Averaged, Shared};
 use demotic::prelude::*;
 use demotic::train::{Adversarial, StepReport};
+use drawn::{COLUMNS, ROWS, in_turns, levels};
 use options::Options;
 use reader::Reader;
 use serde_json::json;
 
-/// The share of drawn digits that `--check` wants recognised: of a full run, and of a short one.
-const WANTED: [f64; 2] = [0.8, 0.6];
-/// How many are judged, and how many are on a sheet.
+/// How many are judged.
 const JUDGED: usize = 1000;
-const COLUMNS: usize = 20;
-const ROWS: usize = 8;
 
 /// Two networks that know which digit it is about: beside each picture are ten more channels, with ones in that of the digit.
 #[derive(Clone)]
@@ -51,7 +52,7 @@ impl Pair {
     /// The pictures alone, with levels from 0 to 1.
     fn draw(&self, noise: &Tensor) -> Result<Tensor> {
         let pictures = no_grad(|| self.generate(noise, &mut Mode::eval()))?.narrow(1, 0, 1)?;
-        Ok(pictures.add_scalar(1.0).div_scalar(2.0))
+        Ok(levels(&pictures))
     }
 }
 
@@ -88,11 +89,6 @@ fn ones(digits: &Tensor) -> Result<Tensor> {
 fn beside(pictures: &Tensor, ones: &Tensor) -> Result<Tensor> {
     let (n, size) = (ones.shape()[0], pictures.shape()[2]);
     Tensor::cat(&[pictures, &ones.reshape([n, 10, 1, 1])?.broadcast_to([n, 10, size, size])?], 1)
-}
-
-/// Digits in turns.
-fn in_turns(count: usize) -> Result<Tensor> {
-    Tensor::from_vec((0..count as i64).map(|i| i % 10).collect(), [count])
 }
 
 fn main() -> Result<()> {
@@ -143,26 +139,8 @@ fn main() -> Result<()> {
     let asked = in_turns(JUDGED)?;
     let made = model.draw(&model.noise_for(&asked, &mut rng)?)?;
     let judgement = reader.judge(&made)?;
-    let (recognised, as_asked) = (judgement.recognised(), judgement.agreement(&asked)?);
-    let classes = judgement.classes();
-    println!(
-        "\nOf {JUDGED} drawn digits, the reader recognises {:.1} % with a probability of at least 0.9,\n\
-         and takes {:.1} % for what they were to be. {classes} of the ten digits are among them:\n",
-        100.0 * recognised,
-        100.0 * as_asked
-    );
-    for (digit, share) in judgement.shares().into_iter().enumerate() {
-        println!("{digit} {:4.1} % {}", 100.0 * share, "=".repeat((share * 200.0) as usize));
-    }
-    let path = options.out.join("epochs.png");
-    sheet::write(&path, &rows.lock().unwrap_or_else(PoisonError::into_inner))?;
-    let drawn = options.out.join("drawn.png");
-    sheet::write(&drawn, &made.narrow(0, 0, COLUMNS * ROWS)?.split(COLUMNS, 0)?)?;
-    println!(
-        "\n{} shows how they came about, from top to bottom; {} what it draws now.",
-        path.display(),
-        drawn.display()
-    );
+    drawn::say(&judgement, &asked)?;
+    drawn::write(&options.out, &rows.lock().unwrap_or_else(PoisonError::into_inner), &made)?;
     model.networks.save(options.out.join("gan.safetensors"))?;
 
     let seconds = start.elapsed().as_secs_f64();
@@ -172,15 +150,14 @@ fn main() -> Result<()> {
         println!(
             "{}",
             json!({
-                "recognised": recognised, "as_asked": as_asked, "classes": classes, "shares": judgement.shares(),
+                "recognised": judgement.recognised(), "as_asked": judgement.agreement(&asked)?,
+                "classes": judgement.classes(), "shares": judgement.shares(),
                 "reader_accuracy": reader.accuracy, "critic_loss": loss, "seconds": seconds
             })
         );
     }
-    let wanted = WANTED[usize::from(options.quick)];
-    if options.check && (recognised < wanted || classes < 10) {
-        let message = format!("{recognised} recognised and {classes} of ten digits, expected {wanted} or more and all");
-        return Err(Error::numeric("check", message));
+    if options.check {
+        drawn::check(&judgement, options.quick)?;
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use demotic::{Error, Result};
+use demotic::Result;
+
+use crate::arguments::Arguments;
 
 pub const USAGE: &str = "\
 gan_digits: two networks that learn against each other draw handwritten digits
@@ -41,7 +43,7 @@ pub struct Options {
 
 impl Options {
     /// `None` if only the usage was asked for.
-    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+    pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             epochs: 120,
             batch: 64,
@@ -58,38 +60,30 @@ impl Options {
             json: false,
             check: false,
         };
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
-            match arg.as_str() {
-                "--epochs" => options.epochs = number(&arg, &value()?)?,
-                "--batch" => options.batch = number(&arg, &value()?)?,
-                "--lr" => options.lr = number(&arg, &value()?)?,
-                "--critic-steps" => options.critic_steps = number(&arg, &value()?)?,
-                "--latent" => options.latent = number(&arg, &value()?)?,
-                "--width" => options.width = number(&arg, &value()?)?,
-                "--extra-layers" => options.extra_layers = number(&arg, &value()?)?,
-                "--penalty" => options.penalty = number(&arg, &value()?)?,
-                "--decay" => options.decay = number(&arg, &value()?)?,
-                "--seed" => options.seed = number(&arg, &value()?)?,
-                "--out" => options.out = value()?.into(),
+        let mut arguments = Arguments::new("gan_digits", USAGE, args);
+        while let Some(option) = arguments.option() {
+            match option.as_str() {
+                "--epochs" => options.epochs = arguments.number()?,
+                "--batch" => options.batch = arguments.number()?,
+                "--lr" => options.lr = arguments.number()?,
+                "--critic-steps" => options.critic_steps = arguments.number()?,
+                "--latent" => options.latent = arguments.number()?,
+                "--width" => options.width = arguments.number()?,
+                "--extra-layers" => options.extra_layers = arguments.number()?,
+                "--penalty" => options.penalty = arguments.number()?,
+                "--decay" => options.decay = arguments.number()?,
+                "--seed" => options.seed = arguments.number()?,
+                "--out" => options.out = arguments.value()?.into(),
                 "--quick" => (options.quick, options.epochs) = (true, 30),
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                _ => return Err(arguments.unknown()),
             }
         }
         if options.epochs == 0 || options.batch == 0 {
-            return Err(wrong("--epochs and --batch are at least 1"));
+            return Err(arguments.wrong("--epochs and --batch are at least 1"));
         }
         Ok(Some(options))
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::argument("gan_digits", problem).with_help(format!("\n{USAGE}"))
-}
-
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
 }

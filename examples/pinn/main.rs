@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example pinn`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod equation;
 mod exact;
 mod options;

@@ -3,7 +3,9 @@
 use std::f64::consts::PI;
 use std::path::PathBuf;
 
-use demotic::{Error, Result};
+use demotic::Result;
+
+use crate::arguments::Arguments;
 
 pub const USAGE: &str = "\
 pinn: a network solves Burgers' equation, through gradients of gradients
@@ -36,7 +38,7 @@ pub struct Options {
 
 impl Options {
     /// `None` if only the usage was asked for.
-    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+    pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             viscosity: 0.02 / PI,
             layers: 4,
@@ -50,33 +52,33 @@ impl Options {
             check: false,
             quick: false,
         };
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
-            match arg.as_str() {
-                "--viscosity" => options.viscosity = number(&arg, &value()?)?,
-                "--layers" => options.layers = number(&arg, &value()?)?,
-                "--width" => options.width = number(&arg, &value()?)?,
-                "--steps" => options.steps = number(&arg, &value()?)?,
-                "--rounds" => options.rounds = number(&arg, &value()?)?,
-                "--lr" => options.lr = number(&arg, &value()?)?,
-                "--seed" => options.seed = number(&arg, &value()?)?,
-                "--out" => options.out = value()?.into(),
+        let mut arguments = Arguments::new("pinn", USAGE, args);
+        while let Some(option) = arguments.option() {
+            match option.as_str() {
+                "--viscosity" => options.viscosity = arguments.number()?,
+                "--layers" => options.layers = arguments.number()?,
+                "--width" => options.width = arguments.number()?,
+                "--steps" => options.steps = arguments.number()?,
+                "--rounds" => options.rounds = arguments.number()?,
+                "--lr" => options.lr = arguments.number()?,
+                "--seed" => options.seed = arguments.number()?,
+                "--out" => options.out = arguments.value()?.into(),
                 "--quick" => {
                     (options.viscosity, options.steps, options.rounds, options.quick) = (0.1 / PI, 400, 30, true);
                 }
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                _ => return Err(arguments.unknown()),
             }
         }
         // A thinner shock than that fits between no two numbers of the pictures.
         if !(1e-3..=10.0).contains(&options.viscosity) {
-            return Err(wrong("--viscosity is from 0.001 to 10"));
+            return Err(arguments.wrong("--viscosity is from 0.001 to 10"));
         }
         let small = |n: usize, most: usize| (1..=most).contains(&n);
         if !small(options.layers, 100) || !small(options.width, 10_000) {
-            return Err(wrong("--layers is from 1 to 100, --width from 1 to 10000"));
+            return Err(arguments.wrong("--layers is from 1 to 100, --width from 1 to 10000"));
         }
         Ok(Some(options))
     }
@@ -85,12 +87,4 @@ impl Options {
     pub fn wanted(&self) -> f64 {
         if self.quick { 0.02 } else { 0.01 }
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::argument("pinn", problem).with_help(format!("\n{USAGE}"))
-}
-
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
 }

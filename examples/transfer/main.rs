@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release --example transfer`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod options;
 #[path = "../pictures/table.rs"]
 mod table;

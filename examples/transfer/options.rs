@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use demotic::{Error, Result};
+use demotic::Result;
+
+use crate::arguments::Arguments;
 
 pub const USAGE: &str = "\
 transfer: a network that has learnt the digits 0 to 4 learns 5 to 9 from a few pictures
@@ -30,7 +32,7 @@ pub struct Options {
 
 impl Options {
     /// `None` if only the usage was asked for.
-    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+    pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             pictures: 10,
             draws: 5,
@@ -41,37 +43,29 @@ impl Options {
             json: false,
             check: false,
         };
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
-            match arg.as_str() {
-                "--pictures" => options.pictures = number(&arg, &value()?)?,
-                "--draws" => options.draws = number(&arg, &value()?)?,
-                "--epochs" => options.epochs = number(&arg, &value()?)?,
+        let mut arguments = Arguments::new("transfer", USAGE, args);
+        while let Some(option) = arguments.option() {
+            match option.as_str() {
+                "--pictures" => options.pictures = arguments.number()?,
+                "--draws" => options.draws = arguments.number()?,
+                "--epochs" => options.epochs = arguments.number()?,
                 "--batch-norm" => options.batch_norm = true,
-                "--seed" => options.seed = number(&arg, &value()?)?,
-                "--out" => options.out = value()?.into(),
+                "--seed" => options.seed = arguments.number()?,
+                "--out" => options.out = arguments.value()?.into(),
                 "--quick" => (options.draws, options.epochs) = (3, 20),
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                _ => return Err(arguments.unknown()),
             }
         }
         // Some pictures of each digit have to be left to test with.
         if !(2..=100).contains(&options.pictures) {
-            return Err(wrong("--pictures is a number from 2 to 100"));
+            return Err(arguments.wrong("--pictures is a number from 2 to 100"));
         }
         if options.draws == 0 || options.epochs == 0 {
-            return Err(wrong("--draws and --epochs are at least 1"));
+            return Err(arguments.wrong("--draws and --epochs are at least 1"));
         }
         Ok(Some(options))
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::argument("transfer", problem).with_help(format!("\n{USAGE}"))
-}
-
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
 }

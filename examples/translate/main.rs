@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example translate`, and `-- --help` for the options.
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod dates;
 mod options;
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use demotic::{Error, Result};
+use demotic::Result;
+
+use crate::arguments::Arguments;
 
 pub const USAGE: &str = "\
 translate: dates written in many ways into ISO form, by a sequence-to-sequence model
@@ -32,7 +34,7 @@ pub struct Options {
 
 impl Options {
     /// `None` if only the usage was asked for.
-    pub fn from_args(mut args: impl Iterator<Item = String>) -> Result<Option<Self>> {
+    pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             lstm: false,
             steps: 1200,
@@ -44,40 +46,32 @@ impl Options {
             json: false,
             check: false,
         };
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
-            match arg.as_str() {
+        let mut arguments = Arguments::new("translate", USAGE, args);
+        while let Some(option) = arguments.option() {
+            match option.as_str() {
                 "--model" => {
-                    options.lstm = match value()?.as_str() {
+                    options.lstm = match arguments.value()?.as_str() {
                         "transformer" => false,
                         "lstm" => true,
-                        other => return Err(wrong(&format!("--model is transformer or lstm, not `{other}`"))),
+                        other => return Err(arguments.wrong(&format!("--model is transformer or lstm, not `{other}`"))),
                     }
                 }
-                "--steps" => options.steps = number(&arg, &value()?)?,
-                "--batch" => options.batch = number(&arg, &value()?)?,
-                "--lr" => options.lr = number(&arg, &value()?)?,
-                "--seed" => options.seed = number(&arg, &value()?)?,
-                "--date" => options.date = Some(value()?),
-                "--out" => options.out = value()?.into(),
+                "--steps" => options.steps = arguments.number()?,
+                "--batch" => options.batch = arguments.number()?,
+                "--lr" => options.lr = arguments.number()?,
+                "--seed" => options.seed = arguments.number()?,
+                "--date" => options.date = Some(arguments.value()?),
+                "--out" => options.out = arguments.value()?.into(),
                 "--quick" => options.steps = 800,
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                _ => return Err(arguments.unknown()),
             }
         }
         if options.steps == 0 || options.batch == 0 {
-            return Err(wrong("--steps and --batch are at least 1"));
+            return Err(arguments.wrong("--steps and --batch are at least 1"));
         }
         Ok(Some(options))
     }
-}
-
-fn wrong(problem: &str) -> Error {
-    Error::argument("translate", problem).with_help(format!("\n{USAGE}"))
-}
-
-fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| wrong(&format!("{option} takes a number, not `{text}`")))
 }
