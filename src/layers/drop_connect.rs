@@ -69,7 +69,7 @@ impl Layer for DropConnect {
         let bias = self.bias.as_deref();
         let y = match mode.rng() {
             Some(rng) if self.p > 0.0 => self.weight.value().and_then(|weight| {
-                let weight = if self.weight.is_inputs_first() { weight.t() } else { weight };
+                let weight = self.weight.outputs_first(weight);
                 x.linear(&weight.dropout(self.p, rng)?, bias)
             }),
             _ => self.weight.linear(x, bias, mode),

@@ -114,8 +114,7 @@ pub trait Adapter: Module + CloneAdapter {
     #[track_caller]
     fn linear(&self, base: &Weight, x: &Tensor, bias: Option<&Tensor>, mode: &mut Mode<'_>) -> Result<Tensor> {
         let _ = mode;
-        let weight = self.value(&base.value()?)?;
-        x.linear(&if base.is_inputs_first() { weight.t() } else { weight }, bias)
+        x.linear(&base.outputs_first(self.value(&base.value()?)?), bias)
     }
 
     /// Some of its outputs: see [`Weight::linear_part`].
@@ -132,8 +131,7 @@ pub trait Adapter: Module + CloneAdapter {
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         let _ = mode;
-        let weight = self.value(&base.value()?)?;
-        let weight = if base.is_inputs_first() { weight.t() } else { weight };
+        let weight = base.outputs_first(self.value(&base.value()?)?);
         x.linear(&weight.narrow(0, first, count)?, bias)
     }
 
@@ -383,6 +381,11 @@ impl Weight {
             Self::InputsFirst(_) => true,
             Self::Adapted(Adapted { base, .. }) => base.is_inputs_first(),
         }
+    }
+
+    /// A value of this weight as a product takes it, with the outputs first.
+    pub(crate) fn outputs_first(&self, value: Tensor) -> Tensor {
+        if self.is_inputs_first() { value.t() } else { value }
     }
 
     /// The numbers of outputs and inputs of a dense layer with this weight.

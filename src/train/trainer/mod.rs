@@ -7,6 +7,7 @@ mod repeat;
 mod resume;
 mod run;
 mod subject;
+mod validation;
 
 use std::fmt;
 use std::ops::ControlFlow;
