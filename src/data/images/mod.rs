@@ -6,6 +6,7 @@ mod files;
 #[cfg(feature = "image")]
 mod folder;
 mod geometry;
+mod step;
 mod transform;
 
 pub use files::{read_cifar10, read_cifar100, read_idx, read_mnist};
