@@ -12,6 +12,7 @@ use crate::error::Error;
 pub(crate) enum Format {
     Safetensors,
     Checkpoint,
+    Gguf,
     TokenIds,
     Json,
     /// Fields with delimiters between them.
@@ -48,7 +49,7 @@ const PICTURE: &str = "look at the path: it leads to another kind of file";
 
 /// How kinds of files begin.
 const MAGIC: [(&[u8], Format, &str, &str); 40] = {
-    use Format::{Checkpoint, Other, TokenIds};
+    use Format::{Checkpoint, Gguf, Other, TokenIds};
     [
         (b"DMCHECKP", Checkpoint, "a checkpoint", "io::Checkpoint::load reads it"),
         (b"DMTOKENS", TokenIds, "a file of token ids", "text::TokenStream::open reads it"),
@@ -58,7 +59,7 @@ const MAGIC: [(&[u8], Format, &str, &str); 40] = {
             "a pointer of Git LFS, not the file itself",
             "fetch the file with `git lfs pull`",
         ),
-        (b"GGUF", Other, "a GGUF file", CONVERT),
+        (b"GGUF", Gguf, "a GGUF file", "io::gguf::Reader reads it"),
         (b"ggml", Other, "a GGML file", CONVERT),
         (b"lmgg", Other, "a GGML file", CONVERT),
         (b"tjgg", Other, "a GGML file", CONVERT),

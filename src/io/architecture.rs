@@ -14,16 +14,21 @@ use super::{Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result, short};
 use crate::files;
 use crate::layers::{
-    Architecture, Blueprint, Count, Layer, LoraOptions, Module, SlotMut, VisitorMut, add_loras, loras,
+    Architecture, Blueprint, Count, Layer, LoraOptions, Module, QuantizedAs, SlotMut, VisitorMut, add_loras, loras,
+    quantize_as, quantized,
 };
+use crate::order;
 use crate::rng::Rng;
-use crate::tensor::DType;
+use crate::tensor::quantized::blocks_shape;
+use crate::tensor::{DType, QTensor, Tensor};
 
 /// Under which name the metadata of a file say what model it holds.
 const KEY: &str = "demotic.model";
 const VERSION: u32 = 1;
 /// And under which name what low-rank adapters, by the path of their weight.
 const ADAPTERS: &str = "demotic.lora";
+/// And under which name how the weights are kept that are quantised, by their path.
+const QUANTIZED: &str = "demotic.quantized";
 
 /// How long a description may be, in bytes. As a value it takes some twenty times as much memory.
 const MAX_DESCRIPTION: usize = 4 << 20;
@@ -77,6 +82,7 @@ pub(crate) fn save(
     // What is there may be that of another model, from whose file the metadata were read.
     all.remove(KEY);
     all.remove(ADAPTERS);
+    all.remove(QUANTIZED);
     let description = |kind, config, problem| Description { version: VERSION, kind, config, problem };
     match model.blueprint() {
         Some(Ok(blueprint)) => {
@@ -102,6 +108,10 @@ pub(crate) fn save(
     let adapters = loras(model);
     if !adapters.is_empty() {
         all.insert_json(ADAPTERS, &adapters)?;
+    }
+    let schemes = quantized(model);
+    if !schemes.is_empty() {
+        all.insert_json(QUANTIZED, &schemes)?;
     }
     safetensors::write(op, slots(model), &all, path)
 }
@@ -163,6 +173,7 @@ impl ModelFile {
         let mut metadata = self.reader.metadata().clone();
         metadata.remove(KEY);
         metadata.remove(ADAPTERS);
+        metadata.remove(QUANTIZED);
         metadata
     }
 
@@ -190,7 +201,7 @@ impl ModelFile {
         }
         let Contents { config } = parse::<Contents<M::Config>>(self.op, self.path(), &self.json)?;
         let adapters = adapters(self.op, &self.reader)?;
-        build(self.op, config, &self.reader, &adapters, CHANGED)
+        build(self.op, config, &stored(self.op, &self.reader)?, &adapters, CHANGED)
     }
 
     /// The layer, whichever of those it is that files know by their names.
@@ -201,13 +212,14 @@ impl ModelFile {
     pub(crate) fn build_layer(&self) -> Result<Box<dyn Layer>> {
         let Contents { config } = parse(self.op, self.path(), &self.json)?;
         let blueprint = Blueprint::new(self.kind.clone(), config);
-        check_size(self.op, blueprint.min_parameters(), &self.reader)?;
+        let source = stored(self.op, &self.reader)?;
+        check_size(self.op, blueprint.min_parameters(), &source)?;
         let mut layer = match blueprint.build(&mut Rng::blank()) {
             Ok(layer) => layer,
             Err(e) => return Err(self.because(e)),
         };
         let adapters = adapters(self.op, &self.reader)?;
-        fill(self.op, (*layer).as_module_mut(), &self.reader, &adapters, CHANGED)?;
+        fill(self.op, (*layer).as_module_mut(), &source, &adapters, CHANGED)?;
         Ok(layer)
     }
 }
@@ -265,9 +277,89 @@ fn fill(
     adapters: &BTreeMap<String, LoraOptions>,
     help: &'static str,
 ) -> Result<()> {
+    let infos = source.infos();
+    let in_blocks = infos.iter().filter_map(|info| {
+        let how = QuantizedAs { scheme: info.scheme?, shape: info.shape.clone() };
+        Some((info.name.clone(), how))
+    });
+    quantize_as(model, &order::map(in_blocks.collect::<Vec<_>>()))?;
     add_loras(model, adapters)?;
-    widen(model, &source.infos())?;
-    load(model, op, source, Some(help)).map(drop)
+    widen(model, &infos)?;
+    load(model, op, &AsBlocks { source, weights: quantized(model) }, Some(help)).map(drop)
+}
+
+/// A source, of which those weights are read as their blocks that a model keeps as such.
+struct AsBlocks<'a> {
+    source: &'a dyn TensorSource,
+    weights: BTreeMap<String, QuantizedAs>,
+}
+
+impl TensorSource for AsBlocks<'_> {
+    fn infos(&self) -> Vec<TensorInfo> {
+        let mut infos = self.source.infos();
+        for info in &mut infos {
+            // Of a source that claims another shape for them, what is read will not fit.
+            if let (Some(scheme), true) = (info.scheme, self.weights.contains_key(&info.name))
+                && let Ok(shape) = blocks_shape("open", scheme, &info.shape)
+            {
+                *info = TensorInfo::new(std::mem::take(&mut info.name), shape, Some(DType::U8));
+            }
+        }
+        infos
+    }
+
+    fn read(&self, name: &str) -> Result<Tensor> {
+        match self.weights.contains_key(name) {
+            true => Ok(self.source.read_quantized(name)?.blocks().clone()),
+            false => self.source.read(name),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.source.describe()
+    }
+}
+
+/// A file of this crate, in which blocks are tensors of bytes, as a source that knows what they are.
+#[track_caller]
+fn stored<'a>(op: &'static str, reader: &'a Reader) -> Result<Stored<'a>> {
+    let Some(json) = reader.metadata().get(QUANTIZED) else { return Ok(Stored { reader, weights: BTreeMap::new() }) };
+    Ok(Stored { reader, weights: parse(op, reader.path(), json)? })
+}
+
+struct Stored<'a> {
+    reader: &'a Reader,
+    weights: BTreeMap<String, QuantizedAs>,
+}
+
+impl TensorSource for Stored<'_> {
+    fn infos(&self) -> Vec<TensorInfo> {
+        let mut infos = self.reader.infos().iter().map(|info| TensorInfo::new(&info.name, info.shape.as_slice(), info.dtype)).collect::<Vec<_>>();
+        for info in infos.iter_mut().filter(|info| info.dtype == Some(DType::U8)) {
+            // What does not fit the bytes that are there stays what the file has.
+            if let Some(QuantizedAs { scheme, shape }) = self.weights.get(&info.name)
+                && blocks_shape("open", *scheme, shape).is_ok_and(|bytes| bytes == info.shape)
+            {
+                *info = TensorInfo::quantized(std::mem::take(&mut info.name), shape.as_slice(), *scheme);
+            }
+        }
+        infos
+    }
+
+    fn read(&self, name: &str) -> Result<Tensor> {
+        self.reader.read(name)
+    }
+
+    fn read_quantized(&self, name: &str) -> Result<QTensor> {
+        match self.weights.get(name) {
+            Some(QuantizedAs { scheme, shape }) => QTensor::from_blocks(*scheme, shape.as_slice(), &self.reader.read(name)?),
+            None => Err(super::source::missing(self, name)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.reader.describe()
+    }
 }
 
 /// The low-rank adapters that a file says its model has, each of which is there with as many numbers.

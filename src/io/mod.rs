@@ -28,6 +28,7 @@
 
 mod architecture;
 mod checkpoint;
+pub mod gguf;
 mod metadata;
 mod module;
 pub mod safetensors;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::module::shown;
 use crate::error::{Error, Result, short};
 use crate::layers::matches;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, QTensor, Scheme, Tensor};
 
 /// Named tensors that are read one at a time: a file, several files, a map, or any of them under other names.
 ///
@@ -48,6 +48,15 @@ pub trait TensorSource {
     /// If there is none of this name, or it cannot be read.
     #[track_caller]
     fn read(&self, name: &str) -> Result<Tensor>;
+
+    /// Reads one tensor as the blocks that it is kept in, if its [`TensorInfo::scheme`] says that there are some.
+    ///
+    /// # Errors
+    /// If there is none of this name, or it is not kept in blocks or cannot be read.
+    #[track_caller]
+    fn read_quantized(&self, name: &str) -> Result<QTensor> {
+        Err(unquantized(self, name))
+    }
 
     /// What the source is called in messages: the path of a file.
     fn describe(&self) -> String;
@@ -117,7 +126,7 @@ pub trait TensorSource {
     }
 
     /// The tensors converted to another type, each when it is read. Integers stay what they are if `dtype` is a floating-point
-    /// type: they count something.
+    /// type: they count something. What is kept in blocks becomes numbers.
     fn to_dtype(self, dtype: DType) -> Converted<Self>
     where
         Self: Sized,
@@ -136,12 +145,19 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// The type that it is read as; `None` if tensors cannot hold such elements.
     pub dtype: Option<DType>,
+    /// How its numbers are kept, if that is in blocks; see [`TensorSource::read_quantized`].
+    pub scheme: Option<Scheme>,
 }
 
 impl TensorInfo {
     /// A tensor of this name, shape and type.
     pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, dtype: Option<DType>) -> Self {
-        Self { name: name.into(), shape: shape.into(), dtype }
+        Self { name: name.into(), shape: shape.into(), dtype, scheme: None }
+    }
+
+    /// A tensor of this name and shape that is kept in blocks, and read as `F32`.
+    pub fn quantized(name: impl Into<String>, shape: impl Into<Vec<usize>>, scheme: Scheme) -> Self {
+        Self { scheme: Some(scheme), ..Self::new(name, shape, Some(DType::F32)) }
     }
 }
 
@@ -149,6 +165,12 @@ impl TensorInfo {
 #[track_caller]
 pub(super) fn missing(source: &(impl TensorSource + ?Sized), name: &str) -> Error {
     Error::argument("read", format!("{} has no tensor `{}`", source.describe(), short(name)))
+}
+
+/// The error of a tensor that is not kept in blocks.
+#[track_caller]
+fn unquantized(source: &(impl TensorSource + ?Sized), name: &str) -> Error {
+    Error::argument("read_quantized", format!("{} has no quantised tensor `{}`", source.describe(), short(name)))
 }
 
 /// Tensors in memory.
@@ -175,6 +197,9 @@ macro_rules! forwarded {
             }
             fn read(&self, name: &str) -> Result<Tensor> {
                 (**self).read(name)
+            }
+            fn read_quantized(&self, name: &str) -> Result<QTensor> {
+                (**self).read_quantized(name)
             }
             fn describe(&self) -> String {
                 (**self).describe()
@@ -214,6 +239,13 @@ impl<S: TensorSource> TensorSource for Renamed<S> {
         }
     }
 
+    fn read_quantized(&self, name: &str) -> Result<QTensor> {
+        match self.names.get(name) {
+            Some(there) => self.source.read_quantized(there),
+            None => Err(missing(self, name)),
+        }
+    }
+
     fn describe(&self) -> String {
         self.source.describe()
     }
@@ -233,6 +265,8 @@ impl<S: TensorSource> TensorSource for Transposed<S> {
             if let [.., rows, columns] = info.shape.as_mut_slice() {
                 std::mem::swap(rows, columns);
             }
+            // Blocks lie along rows.
+            info.scheme = None;
         }
         infos
     }
@@ -240,6 +274,10 @@ impl<S: TensorSource> TensorSource for Transposed<S> {
     fn read(&self, name: &str) -> Result<Tensor> {
         let tensor = self.source.read(name)?;
         if matches(&self.pattern, name) { Ok(tensor.transpose(-2, -1)?.contiguous()) } else { Ok(tensor) }
+    }
+
+    fn read_quantized(&self, name: &str) -> Result<QTensor> {
+        if matches(&self.pattern, name) { Err(unquantized(self, name)) } else { self.source.read_quantized(name) }
     }
 
     fn describe(&self) -> String {
@@ -262,7 +300,8 @@ impl<S> Converted<S> {
 
 impl<S: TensorSource> TensorSource for Converted<S> {
     fn infos(&self) -> Vec<TensorInfo> {
-        let convert = |info: TensorInfo| TensorInfo { dtype: info.dtype.map(|dtype| self.of(dtype)), ..info };
+        let convert =
+            |info: TensorInfo| TensorInfo { dtype: info.dtype.map(|dtype| self.of(dtype)), scheme: None, ..info };
         self.source.infos().into_iter().map(convert).collect()
     }
 

@@ -222,7 +222,7 @@ impl Layer for Embedding {
     fn forward(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         // Not a closure, in which the caller's line would be lost.
         let y = match self.weight.begin_pass(mode) {
-            Ok(()) => self.weight.look_up(&|table| look_up(ids, table, self.padding_idx, self.scale_grad_by_freq)),
+            Ok(()) => self.weight.look_up(ids, &|table| look_up(ids, table, self.padding_idx, self.scale_grad_by_freq)),
             Err(e) => Err(e),
         };
         mode.here(y)

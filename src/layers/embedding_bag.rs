@@ -175,7 +175,7 @@ impl EmbeddingBag {
     /// The vectors of all numbers, times their weights.
     #[track_caller]
     fn weighted_rows(&self, ids: &Tensor, weights: Option<&Tensor>) -> Result<Tensor> {
-        let rows = self.weight.look_up(&|table| look_up(ids, table, self.padding_idx, false))?;
+        let rows = self.weight.look_up(ids, &|table| look_up(ids, table, self.padding_idx, false))?;
         let Some(weights) = weights else { return Ok(rows) };
         if self.mode != BagMode::Sum {
             let message = format!("weights of numbers in bags of the mode {:?}", self.mode);

@@ -184,8 +184,8 @@ impl Adapter for Lora {
     }
 
     #[track_caller]
-    fn look_up(&self, base: &Weight, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        let y = base.look_up(rows)?;
+    fn look_up(&self, base: &Weight, ids: &Tensor, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let y = base.look_up(ids, rows)?;
         let [by_row, by_column] = match self.inputs_first {
             false => [self.lora_b.value().clone(), self.lora_a.t()],
             true => [self.lora_a.t(), self.lora_b.value().clone()],

@@ -79,7 +79,7 @@ pub use update_bn::update_bn;
 pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
-pub(crate) use self::core::{Count, check_memory, inside, matches};
+pub(crate) use self::core::{Count, QuantizedAs, check_memory, inside, matches, quantize_as, quantized};
 pub(crate) use conv_norm::conv_norm;
 pub(crate) use lora::{add_loras, loras, set_loras};
 pub(crate) use recurrent::Stack;

@@ -14,6 +14,7 @@ pub mod index;
 #[allow(unsafe_code)]
 pub(crate) mod kernels;
 pub(crate) mod layout;
+pub(crate) mod quantized;
 mod serde;
 pub(crate) mod storage;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub use create::Nested;
 pub use dtype::{DType, Element, Float};
 pub use layout::{MAX_DIMS, NewShape, Shape};
+pub use quantized::{QTensor, Scheme};
 pub(crate) use serde::Numbers;
 
 use layout::{Dims, Layout};

@@ -15,6 +15,7 @@ mod curves;
 #[cfg(feature = "fft")]
 mod fft;
 mod generative;
+mod gguf;
 mod gpt2;
 mod gpt_options;
 mod image_ops;

@@ -193,6 +193,20 @@ fn advice(input: &[usize], outputs: usize, features: usize) -> String {
     }
 }
 
+/// Checks that `x` is what a dense layer of these sizes takes.
+#[track_caller]
+pub(super) fn expect_features(x: &Tensor, outputs: usize, features: usize) -> Result<()> {
+    let Some(&given) = x.shape().last() else {
+        let message = format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), [outputs, features]);
+        return Err(Error::shape("linear", message).with_help("give a single number the shape [1, 1]"));
+    };
+    if given != features {
+        let message = format!("the input {:?} has {given} features, the layer takes {features}", x.shape());
+        return Err(Error::shape("linear", message).with_help(advice(x.shape(), outputs, features)));
+    }
+    Ok(())
+}
+
 impl Function for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -207,18 +221,12 @@ impl Function for Linear {
             return Err(Error::dtype("linear", format!("an input of {given} for a weight of {own}"))
                 .with_help(format!("convert the input with to_dtype(DType::{own:?}){}", literals(own, given))));
         }
-        let (&[outputs, features], true) = (weight.shape(), x.rank() > 0) else {
+        let &[outputs, features] = weight.shape() else {
             let message =
                 format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), weight.shape());
-            let error = Error::shape("linear", message);
-            let scalar = x.rank() == 0;
-            return Err(if scalar { error.with_help("give a single number the shape [1, 1]") } else { error });
+            return Err(Error::shape("linear", message));
         };
-        let given = x.shape()[x.rank() - 1];
-        if given != features {
-            let message = format!("the input {:?} has {given} features, the layer takes {features}", x.shape());
-            return Err(Error::shape("linear", message).with_help(advice(x.shape(), outputs, features)));
-        }
+        expect_features(x, outputs, features)?;
         if let Some(bias) = bias {
             bias.expect_dtype("linear", "the bias", x.dtype())?;
             if bias.shape() != [outputs] {

@@ -43,6 +43,7 @@ pub(crate) mod penalty;
 mod places;
 pub(crate) mod pool;
 mod power;
+mod quantized;
 mod rearrange;
 pub(crate) mod recurrent;
 pub(crate) mod renorm;

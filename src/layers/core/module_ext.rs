@@ -2,6 +2,7 @@
 
 use super::module::{Module, Role, Slot, SlotMut, Visitor, VisitorMut, short_type_name};
 use super::param::Param;
+use super::weight::quantized;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
@@ -19,9 +20,10 @@ pub trait ModuleExt: Module {
         all
     }
 
-    /// The number of values in all parameters.
+    /// The number of values in all parameters, those of quantised weights included.
     fn num_parameters(&self) -> usize {
-        self.named_parameters().iter().map(|(_, value)| value.numel()).sum()
+        let quantized = quantized(self).values().map(|how| how.shape.iter().product::<usize>()).sum::<usize>();
+        self.named_parameters().iter().map(|(_, value)| value.numel()).sum::<usize>() + quantized
     }
 
     /// The number of values in the parameters that are not frozen.

@@ -1,13 +1,18 @@
 //! The large matrices of a model: what layers multiply by, whatever stands for it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
 use super::module::{Module, Role, Visitor, VisitorMut};
-use super::param::Param;
+use super::module_ext::ModuleExt;
+use super::param::{Buffer, Param};
 use crate::autograd;
 use crate::error::{Error, Result};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::quantized::blocks_shape;
+use crate::tensor::{DType, QTensor, Scheme, Tensor};
 
 /// The weight of a [`Linear`](crate::layers::Linear) or an [`Embedding`](crate::layers::Embedding): a parameter, by itself or
 /// with an [`Adapter`] that changes what it stands for. Layers do not know which.
@@ -33,8 +38,45 @@ pub enum Weight {
     /// A parameter of a dense layer whose inputs come first, `[in, out]`: so GPT-2's files have it, and `transformers` calls such
     /// a layer `Conv1D`.
     InputsFirst(Param),
+    /// Blocks of a few bits a number, which are not trained: see [`QTensor`]. Of dense layers, `[out, in]`.
+    Quantized(Quantized),
     /// A weight with an adapter.
     Adapted(Adapted),
+}
+
+/// A weight of a few bits a number. Its blocks are a buffer of its model: they are saved and loaded as such.
+#[derive(Clone)]
+pub struct Quantized {
+    scheme: Scheme,
+    shape: Vec<usize>,
+    blocks: Buffer,
+}
+
+impl Quantized {
+    /// A weight with these blocks.
+    #[must_use]
+    pub fn new(value: &QTensor) -> Self {
+        Self { scheme: value.scheme(), shape: value.shape().to_vec(), blocks: Buffer::new(value.blocks().clone()) }
+    }
+
+    /// The blocks.
+    ///
+    /// # Errors
+    /// None, unless the buffer was replaced by something else.
+    #[track_caller]
+    pub fn value(&self) -> Result<QTensor> {
+        QTensor::from_blocks(self.scheme, &*self.shape, &self.blocks.get())
+    }
+
+    /// How the numbers are kept.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    fn shared(&self) -> Self {
+        Self { blocks: self.blocks.shared(), ..self.clone() }
+    }
 }
 
 /// A weight, and what changes it.
@@ -135,12 +177,13 @@ pub trait Adapter: Module + CloneAdapter {
         x.linear(&weight.narrow(0, first, count)?, bias)
     }
 
-    /// The rows of what the adapter makes of `base` that `rows` picks out of a matrix with as many.
+    /// The rows with the numbers `ids` of what the adapter makes of `base`, which `rows` picks out of a matrix with as many.
     ///
     /// # Errors
     /// Those of `rows`.
     #[track_caller]
-    fn look_up(&self, base: &Weight, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    fn look_up(&self, base: &Weight, ids: &Tensor, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let _ = ids;
         rows(&self.value(&base.value()?)?)
     }
 }
@@ -183,7 +226,7 @@ impl Weight {
     /// Those of the adapter.
     pub fn begin_pass(&self, mode: &Mode<'_>) -> Result<()> {
         match self {
-            Self::Dense(_) | Self::InputsFirst(_) => Ok(()),
+            Self::Dense(_) | Self::InputsFirst(_) | Self::Quantized(_) => Ok(()),
             Self::Adapted(Adapted { base, adapter }) => adapter.begin_pass(base, mode),
         }
     }
@@ -197,6 +240,7 @@ impl Weight {
     pub fn value(&self) -> Result<Tensor> {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => Ok(param.value().clone()),
+            Self::Quantized(quantized) => quantized.value()?.dequantize(),
             Self::Adapted(Adapted { base, adapter }) => adapter.value(&base.value()?),
         }
     }
@@ -206,6 +250,7 @@ impl Weight {
     pub fn shape(&self) -> &[usize] {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => param.shape(),
+            Self::Quantized(quantized) => &quantized.shape,
             Self::Adapted(Adapted { base, .. }) => base.shape(),
         }
     }
@@ -215,15 +260,27 @@ impl Weight {
     pub fn dtype(&self) -> DType {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => param.dtype(),
+            Self::Quantized(_) => DType::F32,
             Self::Adapted(Adapted { base, .. }) => base.dtype(),
         }
     }
 
-    /// The parameter, without what an adapter makes of it.
+    /// The blocks, if the weight is quantised, without what an adapter makes of it.
+    #[must_use]
+    pub fn quantized(&self) -> Option<&Quantized> {
+        match self {
+            Self::Dense(_) | Self::InputsFirst(_) => None,
+            Self::Quantized(quantized) => Some(quantized),
+            Self::Adapted(Adapted { base, .. }) => base.quantized(),
+        }
+    }
+
+    /// The parameter, without what an adapter makes of it; of a quantised weight there is none.
     #[must_use]
     pub fn param(&self) -> Option<&Param> {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => Some(param),
+            Self::Quantized(_) => None,
             Self::Adapted(Adapted { base, .. }) => base.param(),
         }
     }
@@ -233,6 +290,7 @@ impl Weight {
     pub fn param_mut(&mut self) -> Option<&mut Param> {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => Some(param),
+            Self::Quantized(_) => None,
             Self::Adapted(Adapted { base, .. }) => base.param_mut(),
         }
     }
@@ -255,14 +313,17 @@ impl Weight {
 
     #[track_caller]
     fn dense(&mut self, op: &'static str) -> Result<&mut Param> {
-        self.param_mut().ok_or_else(|| Error::state(op, "the weight is no parameter"))
+        self.param_mut().ok_or_else(|| {
+            let e = Error::state(op, "the weight is quantised, and not a parameter that could be changed");
+            e.with_help("train an adapter beside it: add_lora(pattern, ..); or dequantize it first")
+        })
     }
 
     /// The adapter, if there is one.
     #[must_use]
     pub fn adapter(&self) -> Option<&dyn Adapter> {
         match self {
-            Self::Dense(_) | Self::InputsFirst(_) => None,
+            Self::Dense(_) | Self::InputsFirst(_) | Self::Quantized(_) => None,
             Self::Adapted(Adapted { adapter, .. }) => Some(&**adapter),
         }
     }
@@ -326,7 +387,7 @@ impl Weight {
         let base = base.shared();
         match std::mem::replace(self, base) {
             Self::Adapted(Adapted { adapter, .. }) => Some(adapter),
-            Self::Dense(_) | Self::InputsFirst(_) => None,
+            Self::Dense(_) | Self::InputsFirst(_) | Self::Quantized(_) => None,
         }
     }
 
@@ -335,6 +396,7 @@ impl Weight {
         match self {
             Self::Dense(param) => Self::Dense(param.shared()),
             Self::InputsFirst(param) => Self::InputsFirst(param.shared()),
+            Self::Quantized(quantized) => Self::Quantized(quantized.shared()),
             Self::Adapted(Adapted { base, adapter }) => {
                 Self::Adapted(Adapted { base: Box::new(base.shared()), adapter: adapter.clone() })
             }
@@ -377,7 +439,7 @@ impl Weight {
     #[must_use]
     pub fn is_inputs_first(&self) -> bool {
         match self {
-            Self::Dense(_) => false,
+            Self::Dense(_) | Self::Quantized(_) => false,
             Self::InputsFirst(_) => true,
             Self::Adapted(Adapted { base, .. }) => base.is_inputs_first(),
         }
@@ -415,6 +477,7 @@ impl Weight {
         match self {
             Self::Dense(param) => x.linear(param, bias),
             Self::InputsFirst(param) => x.linear(&param.t(), bias),
+            Self::Quantized(quantized) => quantized.value()?.linear(x, bias),
             Self::Adapted(Adapted { base, adapter }) => adapter.linear(base, x, bias, mode),
         }
     }
@@ -435,20 +498,66 @@ impl Weight {
         match self {
             Self::Dense(param) => x.linear(&param.narrow(0, first, count)?, bias),
             Self::InputsFirst(param) => x.linear(&param.narrow(1, first, count)?.t(), bias),
+            Self::Quantized(quantized) => quantized.value()?.narrow(first, count)?.linear(x, bias),
             Self::Adapted(Adapted { base, adapter }) => adapter.linear_part(base, x, bias, [first, count], mode),
         }
     }
 
-    /// The rows that `rows` picks out of a matrix with as many.
+    /// The rows with the numbers `ids`, which `rows` picks out of a matrix with as many.
     ///
     /// # Errors
     /// Those of `rows`.
     #[track_caller]
-    pub fn look_up(&self, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    pub fn look_up(&self, ids: &Tensor, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => rows(param),
-            Self::Adapted(Adapted { base, adapter }) => adapter.look_up(base, rows),
+            // Only those rows become numbers.
+            Self::Quantized(quantized) => quantized.value()?.embedding(ids),
+            Self::Adapted(Adapted { base, adapter }) => adapter.look_up(base, ids, rows),
         }
+    }
+}
+
+/// How a weight is kept: what a file says of it beside its blocks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct QuantizedAs {
+    pub(crate) scheme: Scheme,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// How all quantised weights of a model are kept, by their paths.
+pub(crate) fn quantized<M: Module + ?Sized>(model: &M) -> BTreeMap<String, QuantizedAs> {
+    let mut found = BTreeMap::new();
+    model.for_each("*", |path, weight: &Weight| {
+        if let Some(Quantized { scheme, shape, .. }) = weight.quantized() {
+            found.insert(path.to_string(), QuantizedAs { scheme: *scheme, shape: shape.clone() });
+        }
+    });
+    found
+}
+
+/// Makes weights of a model quantised ones, with blocks of zeros. Those with another shape stay what they are, which loading will not
+/// fail to see.
+#[track_caller]
+pub(crate) fn quantize_as(model: &mut dyn Module, all: &BTreeMap<String, QuantizedAs>) -> Result<()> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    model.for_each_mut("*", |path, weight: &mut Weight| {
+        let Some(QuantizedAs { scheme, shape }) = all.get(path) else { return Ok(()) };
+        let turned = weight.is_inputs_first() && shape.iter().rev().eq(weight.shape());
+        if turned || (!weight.is_inputs_first() && shape == weight.shape()) {
+            let blocks = Tensor::zeros(blocks_shape("open", *scheme, shape)?.as_slice())?.to_dtype(DType::U8);
+            *weight = Weight::from(&QTensor::from_blocks(*scheme, &**shape, &blocks)?);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+impl From<&QTensor> for Weight {
+    fn from(value: &QTensor) -> Self {
+        Self::Quantized(Quantized::new(value))
     }
 }
 
@@ -462,6 +571,7 @@ impl Module for Weight {
     fn visit(&self, visitor: &mut Visitor<'_>) {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => param.visit(visitor),
+            Self::Quantized(quantized) => quantized.blocks.visit(visitor),
             Self::Adapted(Adapted { base, adapter }) => {
                 (**base).visit(visitor);
                 visitor.module(adapter.as_module());
@@ -472,6 +582,7 @@ impl Module for Weight {
     fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => param.visit_mut(visitor),
+            Self::Quantized(quantized) => quantized.blocks.visit_mut(visitor),
             Self::Adapted(Adapted { base, adapter }) => {
                 (**base).visit_mut(visitor);
                 visitor.module((**adapter).as_module_mut());
@@ -488,8 +599,15 @@ impl fmt::Debug for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => param.fmt(f),
+            Self::Quantized(quantized) => quantized.fmt(f),
             Self::Adapted(adapted) => adapted.fmt(f),
         }
+    }
+}
+
+impl fmt::Debug for Quantized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quantized({:?} {})", self.shape, self.scheme)
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`index`] | copying, joining, placing, going by tables of indices |
 //! | [`random`] | random choices for each element |
 //! | [`gemm`] | matrix products |
+//! | [`quantized`] | weights of a few bits a number |
 //! | [`conv`] | convolutions and their gradients |
 //! | `fft` | discrete Fourier transforms, with the feature of that name |
 //! | `linalg` | decompositions of matrices, with the feature of that name |
@@ -27,6 +28,7 @@ pub(crate) mod gemm;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;
+pub(crate) mod quantized;
 pub(crate) mod random;
 pub(crate) mod reduce;
 pub(crate) mod unary;

@@ -17,6 +17,7 @@
 //! | [`index`] | joining, placing, reversing, going by tables of indices |
 //! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
 //! | [`gemm`] | matrix products |
+//! | [`quantized`] | weights of a few bits a number, and products with them |
 //! | [`windows`], [`resample`], [`batch_norm`] | images: sums and maxima over windows, other sizes, statistics of channels |
 //! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
@@ -49,6 +50,7 @@ pub(crate) mod math;
 pub(crate) mod ops;
 pub(crate) mod optim;
 pub(crate) mod penalty;
+pub(crate) mod quantized;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod renorm;

@@ -1,0 +1,111 @@
+//! Blocks of quantised weights: made, read, and multiplied by.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::gemm::{narrow, wide};
+use super::index::zeros;
+use crate::error::{Error, Result, bug};
+use crate::parallel;
+use crate::tensor::create::stale;
+use crate::tensor::kernels::GRAIN;
+use crate::tensor::kernels::gemm::{MatRef, gemm};
+use crate::tensor::kernels::quantized::{self as kernels, MOST_ROWS, Rows, Scheme};
+use crate::tensor::quantized::QTensor;
+use crate::tensor::{DType, Tensor};
+
+/// How many numbers a task multiplies: some tens of microseconds.
+const PRODUCTS: usize = 4 * GRAIN;
+/// How many numbers of a weight are unpacked at a time where they are multiplied as such: what stays in a cache.
+const PANEL: usize = 1 << 17;
+
+/// Blocks of the numbers of `x`, as a tensor of type `U8` and this shape.
+#[track_caller]
+pub(crate) fn pack(scheme: Scheme, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    let mut out = stale("quantize", shape, DType::U8)?;
+    let x = x.packed();
+    let (numbers, bytes, fits) = (scheme.block_len(), scheme.block_bytes(), AtomicBool::new(true));
+    let data = x.data::<f32>();
+    parallel::for_blocks(out.data_mut::<u8>(), GRAIN / 4 / numbers * bytes, |start, out| {
+        let x = &data[start / bytes * numbers..][..out.len() / bytes * numbers];
+        if !x.iter().all(|x| x.is_finite()) || !kernels::pack(scheme, x, out) {
+            fits.store(false, Ordering::Relaxed);
+        }
+    });
+    if !fits.into_inner() {
+        let message = format!("a number is not finite, or too large for the 16-bit scales of {scheme}");
+        return Err(Error::numeric("quantize", message));
+    }
+    Ok(out)
+}
+
+/// The numbers of a tensor.
+#[track_caller]
+pub(crate) fn numbers(op: &'static str, w: &QTensor) -> Result<Tensor> {
+    let mut out = stale(op, w.shape(), DType::F32)?;
+    unpack(w.scheme(), w.blocks().data::<u8>(), out.data_mut());
+    Ok(out)
+}
+
+fn unpack(scheme: Scheme, blocks: &[u8], out: &mut [f32]) {
+    let (numbers, bytes) = (scheme.block_len(), scheme.block_bytes());
+    parallel::for_blocks(out, GRAIN, |start, out| {
+        kernels::unpack_all(scheme, &blocks[start / numbers * bytes..][..out.len() / numbers * bytes], out);
+    });
+}
+
+/// `x · wᵀ` for all rows of `x`: `[.., in] × [out, in]`. The shapes fit.
+#[track_caller]
+pub(crate) fn linear(x: &Tensor, w: &QTensor) -> Result<Tensor> {
+    let dtype = x.dtype();
+    let x = wide(x).packed();
+    let &[outputs, features] = w.shape() else { return Err(bug!("linear", "a weight of shape {:?}", w.shape())) };
+    let mut shape = x.layout().shape();
+    shape[x.rank() - 1] = outputs;
+    let mut out = stale("linear", &shape, DType::F32)?;
+    match x.numel().checked_div(features) {
+        // The sum of nothing.
+        None => out = zeros(&shape, DType::F32),
+        Some(0) => (),
+        Some(rows) if rows <= MOST_ROWS => few(w, &Rows::new(x.data(), features), rows, out.data_mut()),
+        Some(_) => many(w, x.data(), out.data_mut()),
+    }
+    Ok(narrow(out, dtype))
+}
+
+/// Products with a few rows, as whole numbers.
+fn few(w: &QTensor, x: &Rows, rows: usize, out: &mut [f32]) {
+    let (outputs, features) = (w.shape()[0], w.shape()[1]);
+    let (blocks, bytes) = (w.blocks().data::<u8>(), w.blocks().shape()[1]);
+    let products = |out: &mut [f32]| {
+        parallel::for_blocks(out, (PRODUCTS / features / rows).max(1) * rows, |start, out| {
+            let blocks = &blocks[start / rows * bytes..][..out.len() / rows * bytes];
+            kernels::products(w.scheme(), blocks, x, out);
+        });
+    };
+    if rows == 1 {
+        return products(out);
+    }
+    // Computed output by output, each for all rows.
+    let mut turned = Tensor::stale(DType::F32, &[outputs, rows]);
+    products(turned.data_mut());
+    let turned = turned.data::<f32>();
+    for (j, out) in out.chunks_exact_mut(outputs).enumerate() {
+        out.iter_mut().zip(turned.chunks_exact(rows)).for_each(|(out, row)| *out = row[j]);
+    }
+}
+
+/// Products with many rows, by the numbers of the weights, some of which are unpacked at a time.
+fn many(w: &QTensor, x: &[f32], out: &mut [f32]) {
+    let (outputs, features) = (w.shape()[0], w.shape()[1]);
+    let (blocks, bytes) = (w.blocks().data::<u8>(), w.blocks().shape()[1]);
+    let x = MatRef { data: x, rows: x.len() / features, cols: features, row_stride: features, col_stride: 1 };
+    let most = (PANEL / features).clamp(32, 1024).min(outputs);
+    let mut panel = Tensor::stale(DType::F32, &[most, features]);
+    for first in (0..outputs).step_by(most) {
+        let count = most.min(outputs - first);
+        let panel = &mut panel.data_mut::<f32>()[..count * features];
+        unpack(w.scheme(), &blocks[first * bytes..][..count * bytes], panel);
+        let weight = MatRef { data: &*panel, rows: count, cols: features, row_stride: features, col_stride: 1 };
+        gemm(1.0, x, weight.t(), 0.0, &mut out[first..], outputs, None);
+    }
+}

@@ -1,0 +1,135 @@
+use super::*;
+use crate::tensor::kernels::simd::tests::on_each_level;
+
+/// Blocks of any bytes, but with scales of ordinary size.
+fn blocks(scheme: Scheme, count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let mut bytes: Vec<u8> = (0..count * scheme.block_bytes()).map(|_| random()).collect();
+    let scales: &[usize] = match scheme {
+        Scheme::Q4_1 | Scheme::Q5_1 | Scheme::Q4K | Scheme::Q5K => &[0, 2],
+        Scheme::Q2K => &[80, 82],
+        Scheme::Q3K => &[108],
+        Scheme::Q6K => &[208],
+        _ => &[0],
+    };
+    for block in bytes.chunks_exact_mut(scheme.block_bytes()) {
+        for at in scales {
+            // Between a hundredth and one, of either sign.
+            block[at + 1] = 0x20 | block[at + 1] & 0x9b;
+        }
+    }
+    bytes
+}
+
+fn numbers(len: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i * 37 % 101) as f32 - 50.0) / 13.0).collect()
+}
+
+#[test]
+fn products_are_those_of_the_numbers() {
+    for scheme in Scheme::ALL {
+        for (rows, len, count) in [(3, 256, 1), (5, 512, 3), (2, 768, MOST_ROWS), (7, 96, 2), (4, 288, 1), (1, 32, 4)] {
+            if len % scheme.block_len() != 0 {
+                continue;
+            }
+            let weight = blocks(scheme, rows * len / scheme.block_len(), 7 + len as u32);
+            let x = numbers(count * len);
+            on_each_level(|level| {
+                let mut w = vec![0.0; rows * len];
+                unpack_all(scheme, &weight, &mut w);
+                let mut out = vec![f32::NAN; rows * count];
+                products(scheme, &weight, &Rows::new(&x, len), &mut out);
+                for (i, w) in w.chunks(len).enumerate() {
+                    for (j, x) in x.chunks(len).enumerate() {
+                        let exact: f64 = w.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                        // Each number of `x` is off by at most half a step of its block.
+                        let step = x.iter().fold(0.0_f32, |a, x| a.max(x.abs())) / 127.0;
+                        let most: f64 = w.iter().map(|w| f64::from(w.abs() * step) * 0.51).sum();
+                        let found = f64::from(out[i * count + j]);
+                        assert!((found - exact).abs() <= most, "{scheme} {level:?} {len}: {found} for {exact} ± {most}");
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_multiply_exactly() {
+    // One row of ones with a scale of 1, and `x` of whole numbers of which the largest is 127.
+    let mut weight = vec![0, 0x3c];
+    weight.extend([1_u8; 32]);
+    let x: Vec<f32> = (0..32).map(|i| (127 - 3 * i) as f32).collect();
+    let exact: f32 = x.iter().sum();
+    on_each_level(|_| {
+        let mut out = [0.0];
+        products(Scheme::Q8_0, &weight, &Rows::new(&x, 32), &mut out);
+        assert_eq!(out, [exact]);
+    });
+}
+
+#[test]
+fn the_ends_of_the_range_multiply() {
+    // −128 times ±127, which is where 16 bits end.
+    let mut weight = vec![0, 0x3c];
+    weight.extend([0x80_u8; 32]);
+    for sign in [1.0, -1.0] {
+        let x = [127.0 * sign; 32];
+        on_each_level(|_| {
+            let mut out = [0.0];
+            products(Scheme::Q8_0, &weight, &Rows::new(&x, 32), &mut out);
+            assert_eq!(out, [-128.0 * 127.0 * 32.0 * sign]);
+        });
+    }
+}
+
+#[test]
+fn what_is_no_number_shows_in_its_own_row_alone() {
+    let weight = blocks(Scheme::Q4_1, 2 * 9, 3);
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut x = numbers(2 * 288);
+        x[5] = bad;
+        on_each_level(|_| {
+            let mut out = [0.0; 4];
+            products(Scheme::Q4_1, &weight, &Rows::new(&x, 288), &mut out);
+            assert_eq!(out.map(f32::is_nan), [true, false, true, false]);
+        });
+    }
+    // A block without a scale that is a number does not spoil the next row, whose last chunk is shorter.
+    let mut weight = weight;
+    weight[8 * 20 + 1] = 0x7e;
+    on_each_level(|_| {
+        let mut out = [0.0; 2];
+        products(Scheme::Q4_1, &weight, &Rows::new(&numbers(288), 288), &mut out);
+        assert_eq!(out.map(f32::is_nan), [true, false]);
+    });
+}
+
+#[test]
+fn all_halves_are_read() {
+    for bits in 0..=u16::MAX {
+        let (own, exact) = (unpack::half(bits.to_le_bytes()), half::f16::from_bits(bits).to_f32());
+        assert!(own.to_bits() == exact.to_bits() || own.is_nan() && exact.is_nan(), "{bits:x}: {own} for {exact}");
+    }
+}
+
+#[test]
+fn what_was_packed_is_packed_to_the_same_again() {
+    let x = numbers(4 * 96);
+    for scheme in PACKED {
+        let mut bytes = vec![0; x.len() / 32 * scheme.block_bytes()];
+        assert!(pack(scheme, &x, &mut bytes));
+        let mut near = vec![0.0; x.len()];
+        unpack_all(scheme, &bytes, &mut near);
+        let step = 8.0 / f32::powi(2.0, scheme.bits() as i32 - 1);
+        for (near, x) in near.iter().zip(&x) {
+            assert!((near - x).abs() <= step, "{scheme}: {near} for {x}");
+        }
+        assert!(!pack(scheme, &[1e9; 32], &mut bytes[..scheme.block_bytes()]), "{scheme}");
+        assert!(pack(scheme, &[0.0; 32], &mut bytes[..scheme.block_bytes()]));
+    }
+}
