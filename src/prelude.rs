@@ -21,8 +21,8 @@ pub use crate::{module, sequential, tensor};
 
 // What layers are made with.
 pub use crate::layers::{
-    Architecture, Buffer, Fan, Gain, Init, Layer, LayerExt, Lora, LoraExt, Mode, Module, ModuleExt, Param, Residual,
-    Sequential, Weight, checkpointed,
+    Architecture, Buffer, Fan, Gain, Init, Layer, LayerExt, Lora, LoraExt, Mode, Module, ModuleExt, Param, QuantizeExt,
+    Residual, Sequential, Weight, checkpointed,
 };
 
 // The layers.

@@ -334,7 +334,12 @@ struct Stored<'a> {
 
 impl TensorSource for Stored<'_> {
     fn infos(&self) -> Vec<TensorInfo> {
-        let mut infos = self.reader.infos().iter().map(|info| TensorInfo::new(&info.name, info.shape.as_slice(), info.dtype)).collect::<Vec<_>>();
+        let mut infos = self
+            .reader
+            .infos()
+            .iter()
+            .map(|info| TensorInfo::new(&info.name, info.shape.as_slice(), info.dtype))
+            .collect::<Vec<_>>();
         for info in infos.iter_mut().filter(|info| info.dtype == Some(DType::U8)) {
             // What does not fit the bytes that are there stays what the file has.
             if let Some(QuantizedAs { scheme, shape }) = self.weights.get(&info.name)
@@ -352,7 +357,9 @@ impl TensorSource for Stored<'_> {
 
     fn read_quantized(&self, name: &str) -> Result<QTensor> {
         match self.weights.get(name) {
-            Some(QuantizedAs { scheme, shape }) => QTensor::from_blocks(*scheme, shape.as_slice(), &self.reader.read(name)?),
+            Some(QuantizedAs { scheme, shape }) => {
+                QTensor::from_blocks(*scheme, shape.as_slice(), &self.reader.read(name)?)
+            }
             None => Err(super::source::missing(self, name)),
         }
     }

@@ -27,6 +27,7 @@ mod padding;
 mod parametric;
 mod pool;
 mod position;
+mod quantize;
 mod recurrent;
 mod registry;
 mod shape;
@@ -66,6 +67,7 @@ pub use pool::{
     MaxPool3d,
 };
 pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
+pub use quantize::{QuantizeExt, QuantizeReport, QuantizedWeight};
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,
 };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::exec::quantized as exec;
-pub use super::kernels::quantized::Scheme;
 use super::kernels::quantized::PACKED;
+pub use super::kernels::quantized::Scheme;
 use super::{DType, Tensor};
 use crate::error::{Error, Result};
 use crate::tensor::create::check_shape;
@@ -23,7 +23,7 @@ use crate::tensor::create::check_shape;
 ///
 /// let x = Tensor::ones([1, 64])?;
 /// let (exact, near) = (x.linear(&weight, None)?, small.linear(&x, None)?);
-/// assert!(exact.sub(&near)?.abs().max().item::<f32>()? < 0.1);
+/// assert!(exact.sub(&near)?.abs().max()?.item()? < 0.1);
 /// # Ok::<(), demotic::Error>(())
 /// ```
 #[derive(Clone)]
@@ -62,7 +62,8 @@ impl QTensor {
         let expected = blocks_shape("from_blocks", scheme, &shape)?;
         blocks.expect_dtype("from_blocks", "the blocks", DType::U8)?;
         if blocks.shape() != expected {
-            let message = format!("blocks of shape {:?} for {shape:?} in {scheme}, expected {expected:?}", blocks.shape());
+            let message =
+                format!("blocks of shape {:?} for {shape:?} in {scheme}, expected {expected:?}", blocks.shape());
             return Err(Error::shape("from_blocks", message));
         }
         Ok(Self { scheme, shape, blocks: blocks.detach().contiguous() })
@@ -140,9 +141,14 @@ pub(crate) fn blocks_shape(op: &'static str, scheme: Scheme, shape: &[usize]) ->
         return Err(Error::shape(op, format!("a tensor without dimensions has no blocks of {scheme}")));
     };
     if row % scheme.block_len() != 0 {
-        let message = format!("rows of {row} numbers are not made of blocks of {}, as {scheme} has them", scheme.block_len());
+        let message =
+            format!("rows of {row} numbers are not made of blocks of {}, as {scheme} has them", scheme.block_len());
         let e = Error::shape(op, message);
-        return Err(if scheme.block_len() > 32 && row % 32 == 0 { e.with_help("a scheme with blocks of 32 fits: Q8_0, Q4_0 …") } else { e });
+        return Err(if scheme.block_len() > 32 && row % 32 == 0 {
+            e.with_help("a scheme with blocks of 32 fits: Q8_0, Q4_0 …")
+        } else {
+            e
+        });
     }
     check_shape(op, shape, DType::U8)?;
     Ok(outer.iter().copied().chain([row / scheme.block_len() * scheme.block_bytes()]).collect())

@@ -18,7 +18,8 @@ fn bits(x: &Tensor) -> Result<Vec<u32>> {
 
 #[test]
 fn blocks_of_every_kind_are_read_bit_for_bit() -> Result<()> {
-    let (reader, expected) = (Reader::open(file("blocks.gguf"))?, safetensors::Reader::open(file("blocks.safetensors"))?);
+    let (reader, expected) =
+        (Reader::open(file("blocks.gguf"))?, safetensors::Reader::open(file("blocks.safetensors"))?);
     let mut seen = Vec::new();
     for info in reader.infos() {
         let Some(scheme) = info.scheme else { continue };
@@ -37,7 +38,8 @@ fn blocks_of_every_kind_are_read_bit_for_bit() -> Result<()> {
 
 #[test]
 fn blocks_are_made_bit_for_bit() -> Result<()> {
-    let (reader, expected) = (Reader::open(file("blocks.gguf"))?, safetensors::Reader::open(file("blocks.safetensors"))?);
+    let (reader, expected) =
+        (Reader::open(file("blocks.gguf"))?, safetensors::Reader::open(file("blocks.safetensors"))?);
     let x = expected.tensor("numbers")?;
     for scheme in [Scheme::Q4_0, Scheme::Q4_1, Scheme::Q5_0, Scheme::Q5_1, Scheme::Q8_0] {
         let theirs = reader.read_quantized(&format!("made.{scheme}"))?;
@@ -49,7 +51,8 @@ fn blocks_are_made_bit_for_bit() -> Result<()> {
 
 #[test]
 fn plain_tensors_and_settings_are_read() -> Result<()> {
-    let (reader, expected) = (Reader::open(file("blocks.gguf"))?, safetensors::Reader::open(file("blocks.safetensors"))?);
+    let (reader, expected) =
+        (Reader::open(file("blocks.gguf"))?, safetensors::Reader::open(file("blocks.safetensors"))?);
     for (name, dtype) in [
         ("f32", DType::F32),
         ("f16", DType::F16),
@@ -95,13 +98,13 @@ fn damaged_files_are_errors() -> Result<()> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged.gguf");
     // The last tensor is followed by bytes that belong to nothing.
-    for len in (0..whole.len() - 32).step_by(3) {
+    for len in (0..whole.len() - 32).step_by(41) {
         std::fs::write(&path, &whole[..len]).unwrap();
         let e = Reader::open(&path).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Format, "{len}: {e}");
     }
     let mut random = Rng::seed(0);
-    for _ in 0..2000 {
+    for _ in 0..300 {
         let mut bytes = whole.clone();
         for _ in 0..2 {
             let drawn = Tensor::randint(0, 2600, [2], &mut random)?.to_vec::<i64>()?;

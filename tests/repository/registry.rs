@@ -11,8 +11,11 @@ const UNREGISTERED: &[(&str, &[&str])] = &[
         "no layer: it takes or gives more than one tensor",
         &["Bilinear", "Transformer", "TransformerDecoder", "TransformerDecoderLayer"],
     ),
-    ("no layer: a part of one", &["AttentionHeads", "KvCache", "Param", "Buffer", "Weight", "Adapted"]),
-    ("no layer: changes weights", &["Adapter", "CloneAdapter", "Lora", "LoraExt", "SpectralNorm", "WeightNorm"]),
+    ("no layer: a part of one", &["AttentionHeads", "KvCache", "Param", "Buffer", "Weight", "Adapted", "Quantized"]),
+    (
+        "no layer: changes weights",
+        &["Adapter", "CloneAdapter", "Lora", "LoraExt", "QuantizeExt", "SpectralNorm", "WeightNorm"],
+    ),
     (
         "no layer: options, states and what is measured",
         &[
@@ -27,6 +30,8 @@ const UNREGISTERED: &[(&str, &[&str])] = &[
             "LayerOption",
             "LayerOutput",
             "LoraOptions",
+            "QuantizeReport",
+            "QuantizedWeight",
             "NamedGradients",
             "Recurrent",
             "RecurrentOutput",

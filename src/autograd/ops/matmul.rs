@@ -197,7 +197,8 @@ fn advice(input: &[usize], outputs: usize, features: usize) -> String {
 #[track_caller]
 pub(super) fn expect_features(x: &Tensor, outputs: usize, features: usize) -> Result<()> {
     let Some(&given) = x.shape().last() else {
-        let message = format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), [outputs, features]);
+        let message =
+            format!("input {:?} and weight {:?}, expected [.., in] and [out, in]", x.shape(), [outputs, features]);
         return Err(Error::shape("linear", message).with_help("give a single number the shape [1, 1]"));
     };
     if given != features {

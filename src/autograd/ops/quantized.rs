@@ -1,13 +1,13 @@
 //! What is computed with quantised weights.
 
 use super::gather::indices;
-use super::matmul::expect_features;
+use super::matmul::{expect_features, expect_fractions};
 use super::record;
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 use crate::tensor::exec::index::out_of_range;
 use crate::tensor::exec::quantized as exec;
 use crate::tensor::quantized::QTensor;
-use crate::tensor::{DType, Tensor};
 
 /// # Multiplying and looking up
 impl QTensor {
@@ -18,7 +18,7 @@ impl QTensor {
     /// weights, as if nothing were rounded.
     ///
     /// # Shapes
-    /// - `x`: `[.., in]`, of type `F32`, `BF16` or `F16`
+    /// - `x`: `[.., in]`, of any floating-point type; nothing is rounded in `F64`
     /// - `bias`: `[out]`, of the same type
     /// - output: `[.., out]`
     ///
@@ -27,10 +27,7 @@ impl QTensor {
     #[track_caller]
     pub fn linear(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
         let _timer = crate::profile::op("linear_quantized");
-        if !matches!(x.dtype(), DType::F32 | DType::BF16 | DType::F16) {
-            let message = format!("an input of {} for a quantised weight", x.dtype());
-            return Err(Error::dtype("linear", message).with_help("convert the input with to_dtype(DType::F32)"));
-        }
+        expect_fractions(x, "linear", "the input")?;
         let &[outputs, features] = self.shape() else {
             let message = format!("a weight of shape {:?}, expected [out, in]", self.shape());
             return Err(Error::shape("linear", message));
@@ -38,7 +35,7 @@ impl QTensor {
         expect_features(x, outputs, features)?;
         let y = record("linear_quantized", exec::linear(x, self)?, &[x], |tape| {
             let weight = self.clone();
-            tape.edge(x, move |g| g.matmul(&weight.dequantize()?));
+            tape.edge(x, move |g| g.matmul(&weight.dequantize()?.to_dtype(g.dtype())));
             tape.keeps_examples(x, x.rank() > 1);
         });
         match bias {

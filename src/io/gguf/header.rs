@@ -93,7 +93,10 @@ impl Stored {
     /// How many bytes a tensor takes; `None` if that is not known.
     fn size(self, shape: &[usize]) -> Result<Option<u64>, String> {
         let count = |shape: &[usize], size: usize| {
-            shape.iter().try_fold(size as u64, |n, len| n.checked_mul(*len as u64)).ok_or_else(|| format!("a shape of {shape:?}"))
+            shape
+                .iter()
+                .try_fold(size as u64, |n, len| n.checked_mul(*len as u64))
+                .ok_or_else(|| format!("a shape of {shape:?}"))
         };
         Ok(Some(match self {
             Self::Numbers(dtype) => count(shape, dtype.size())?,
@@ -127,7 +130,9 @@ pub(super) fn parse(file: impl Read, size: u64) -> Result<Header, Refusal> {
     match source.u32()? {
         2 | 3 => (),
         version if (2..=3).contains(&version.swap_bytes()) => {
-            return Err("the numbers of the file have their highest byte first, which is not supported".to_string().into());
+            return Err("the numbers of the file have their highest byte first, which is not supported"
+                .to_string()
+                .into());
         }
         version => return Err(format!("version {version} of the format, versions 2 and 3 are read").into()),
     }
@@ -174,12 +179,17 @@ fn check_places(infos: &[Info], alignment: u64, there: u64) -> Result<(), Refusa
         let end = info.start.checked_add(bytes);
         match end {
             _ if info.start % alignment != 0 => {
-                return Err(format!("tensor `{name}` begins at byte {}, not a multiple of {alignment}", info.start).into());
+                return Err(
+                    format!("tensor `{name}` begins at byte {}, not a multiple of {alignment}", info.start).into()
+                );
             }
             Some(end) if end <= there => places.push((info.start, end, &info.name)),
             _ => {
                 let start = info.start;
-                return Err(format!("truncated: tensor `{name}` takes {bytes} bytes from {start} on, the file has {there} for all").into());
+                return Err(format!(
+                    "truncated: tensor `{name}` takes {bytes} bytes from {start} on, the file has {there} for all"
+                )
+                .into());
             }
         }
     }
@@ -275,7 +285,9 @@ impl<R: Read> Source<R> {
                 let count = self.plausible(count, 1, "values of a list")?;
                 self.values = self.values.saturating_add(count);
                 if depth >= MAX_DEPTH || self.values > MAX_VALUES {
-                    return Err(format!("`{}` has lists of too many values, or too deep in each other", short(key)).into());
+                    return Err(
+                        format!("`{}` has lists of too many values, or too deep in each other", short(key)).into()
+                    );
                 }
                 let mut list = Vec::new();
                 for _ in 0..count {
@@ -299,7 +311,8 @@ impl<R: Read> Source<R> {
         let mut shape = Vec::new();
         for _ in 0..rank {
             let len = self.u64()?;
-            shape.push(usize::try_from(len).map_err(|_| format!("tensor `{}` has a dimension of {len}", short(&name)))?);
+            shape
+                .push(usize::try_from(len).map_err(|_| format!("tensor `{}` has a dimension of {len}", short(&name)))?);
         }
         // The file has the fastest dimension first.
         shape.reverse();

@@ -141,7 +141,9 @@ impl TensorSource for Reader {
             }
             Stored::Unknown(kind) => {
                 let e = self.error("read", format_args!("{} is kept as {kind}, which is not read", place()));
-                return Err(e.with_help("take the model in another of the forms in which it is published: Q8_0, Q4_K …"));
+                return Err(
+                    e.with_help("take the model in another of the forms in which it is published: Q8_0, Q4_K …")
+                );
             }
         };
         tensor.map_err(|e| self.error("read", format_args!("{}: {}", place(), e.message())).with_source(e))

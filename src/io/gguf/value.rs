@@ -59,17 +59,6 @@ impl Value {
     pub fn as_list(&self) -> Option<&[Value]> {
         if let Self::List(list) = self { Some(list) } else { None }
     }
-
-    /// What it is, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Unsigned(_) | Self::Signed(_) => "a whole number",
-            Self::Float(_) => "a fraction",
-            Self::Bool(_) => "a truth value",
-            Self::Text(_) => "a text",
-            Self::List(_) => "a list",
-        }
-    }
 }
 
 /// All of them, by their keys.

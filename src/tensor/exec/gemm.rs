@@ -54,11 +54,11 @@ pub(crate) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resu
 pub(in crate::tensor) fn linear_into<T: Float + Gemm>(
     x: &Tensor,
     weight: &Tensor,
-    bias: &[T],
+    bias: Option<&[T]>,
     out: &mut [T],
     width: usize,
 ) {
-    gemm(T::one(), all_rows(x), matrix(weight, 0).t(), T::zero(), out, width, Some(bias));
+    gemm(T::one(), all_rows(x), matrix(weight, 0).t(), T::zero(), out, width, bias);
 }
 
 /// `aᵀ · b` over all rows of both: `[.., m]` and `[.., n]`, with the same sizes before them, give `[m, n]`.

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::gemm::{narrow, wide};
+use super::gemm::{self, narrow, wide};
 use super::index::zeros;
 use crate::error::{Error, Result, bug};
 use crate::parallel;
 use crate::tensor::create::stale;
 use crate::tensor::kernels::GRAIN;
-use crate::tensor::kernels::gemm::{MatRef, gemm};
 use crate::tensor::kernels::quantized::{self as kernels, MOST_ROWS, Rows, Scheme};
 use crate::tensor::quantized::QTensor;
 use crate::tensor::{DType, Tensor};
@@ -57,6 +56,9 @@ fn unpack(scheme: Scheme, blocks: &[u8], out: &mut [f32]) {
 #[track_caller]
 pub(crate) fn linear(x: &Tensor, w: &QTensor) -> Result<Tensor> {
     let dtype = x.dtype();
+    if dtype == DType::F64 {
+        return gemm::linear(x, &numbers("linear", w)?.cast(dtype), None);
+    }
     let x = wide(x).packed();
     let &[outputs, features] = w.shape() else { return Err(bug!("linear", "a weight of shape {:?}", w.shape())) };
     let mut shape = x.layout().shape();
@@ -67,7 +69,7 @@ pub(crate) fn linear(x: &Tensor, w: &QTensor) -> Result<Tensor> {
         None => out = zeros(&shape, DType::F32),
         Some(0) => (),
         Some(rows) if rows <= MOST_ROWS => few(w, &Rows::new(x.data(), features), rows, out.data_mut()),
-        Some(_) => many(w, x.data(), out.data_mut()),
+        Some(_) => many(w, &x, out.data_mut()),
     }
     Ok(narrow(out, dtype))
 }
@@ -95,17 +97,14 @@ fn few(w: &QTensor, x: &Rows, rows: usize, out: &mut [f32]) {
 }
 
 /// Products with many rows, by the numbers of the weights, some of which are unpacked at a time.
-fn many(w: &QTensor, x: &[f32], out: &mut [f32]) {
+fn many(w: &QTensor, x: &Tensor, out: &mut [f32]) {
     let (outputs, features) = (w.shape()[0], w.shape()[1]);
     let (blocks, bytes) = (w.blocks().data::<u8>(), w.blocks().shape()[1]);
-    let x = MatRef { data: x, rows: x.len() / features, cols: features, row_stride: features, col_stride: 1 };
     let most = (PANEL / features).clamp(32, 1024).min(outputs);
-    let mut panel = Tensor::stale(DType::F32, &[most, features]);
     for first in (0..outputs).step_by(most) {
         let count = most.min(outputs - first);
-        let panel = &mut panel.data_mut::<f32>()[..count * features];
-        unpack(w.scheme(), &blocks[first * bytes..][..count * bytes], panel);
-        let weight = MatRef { data: &*panel, rows: count, cols: features, row_stride: features, col_stride: 1 };
-        gemm(1.0, x, weight.t(), 0.0, &mut out[first..], outputs, None);
+        let mut panel = Tensor::stale(DType::F32, &[count, features]);
+        unpack(w.scheme(), &blocks[first * bytes..][..count * bytes], panel.data_mut());
+        gemm::linear_into::<f32>(x, &panel, None, &mut out[first..], outputs);
     }
 }

@@ -1,6 +1,7 @@
 //! Matrix products.
 
-use demotic::Tensor;
+use demotic::tensor::{QTensor, Scheme};
+use demotic::{DType, Tensor};
 
 use super::row::{Row, spread};
 
@@ -16,6 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("linear", |x| x[0].linear(&x[1], None), [x(&[2, 3]), x(&[2, 3])]),
         Row::new("linear", |x| x[0].linear(&x[1], Some(&x[2])), [x(&[2, 2, 3]), x(&[2, 3]), x(&[2])]),
         Row::new("linear", |x| x[0].linear(&x[1].t(), Some(&x[2])), [x(&[2, 2, 3]), x(&[3, 2]), x(&[2])]),
+        Row::new("linear_quantized", |x| quantized().linear(&x[0], Some(&x[1])), [x(&[2, 2, 32]), x(&[3])]),
         Row::new("matmul", |x| x[0].dot(&x[1]), [x(&[4]), x(&[4])]),
         Row::new("mul", |x| x[0].outer(&x[1]), [x(&[3]), x(&[2])]),
         einsum("ij,jk->ik", [x(&[2, 3]), x(&[3, 2])]),
@@ -24,6 +26,12 @@ pub(super) fn rows() -> Vec<Row> {
         einsum("ijk,ij->ik", [x(&[2, 2, 3]), x(&[2, 2])]),
         einsum("iij,kj,lk->il", [x(&[2, 2, 3]), x(&[2, 3]), x(&[2, 2])]),
     ]
+}
+
+/// A weight of a few bits a number; in double precision nothing else is rounded.
+fn quantized() -> QTensor {
+    let weight = spread(&[3, 32], -1.0, 1.0).to_dtype(DType::F32);
+    QTensor::quantize(&weight, Scheme::Q5_1).unwrap()
 }
 
 fn einsum<const N: usize>(equation: &'static str, inputs: [Tensor; N]) -> Row {

@@ -140,7 +140,7 @@ fn input_products<T: Float + Real + Gemm>(sweep: &Sweep, operands: &Operands<'_>
     if !own.is_empty() {
         gates.chunks_exact_mut(width).for_each(|row| row[columns..].copy_from_slice(own));
     }
-    linear_into(&packed::<T>(operands.x), &packed::<T>(operands.weight_ih), input, gates, width);
+    linear_into(&packed::<T>(operands.x), &packed::<T>(operands.weight_ih), Some(input), gates, width);
 }
 
 /// Goes back through all steps, given the outputs of [`sweep`] and the gradients of its results, as far as there are any.

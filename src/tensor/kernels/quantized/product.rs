@@ -26,10 +26,9 @@ pub(crate) struct Rows {
 impl Rows {
     /// Rounds rows of `len` numbers, a multiple of 32.
     pub(crate) fn new(x: &[f32], len: usize) -> Self {
-        assert!(len % BLOCK == 0 && x.len() % len.max(1) == 0, "rows of whole blocks");
+        assert!(len.is_multiple_of(BLOCK) && x.len().is_multiple_of(len.max(1)), "rows of whole blocks");
         let groups = x.len() / GROUP;
-        let mut rows =
-            Self { len, q: vec![0; x.len() + MARGIN], scale: vec![0.0; groups], sum: vec![0.0; groups] };
+        let mut rows = Self { len, q: vec![0; x.len() + MARGIN], scale: vec![0.0; groups], sum: vec![0.0; groups] };
         dispatch_to_avx2(Rounding { x, rows: &mut rows });
         rows
     }
@@ -50,7 +49,8 @@ impl Kernel for Rounding<'_> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Rows { q, scale, sum, .. } = self.rows;
-        let places = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale.as_chunks_mut::<2>().0).zip(sum.as_chunks_mut::<2>().0);
+        let places =
+            q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale.as_chunks_mut::<2>().0).zip(sum.as_chunks_mut::<2>().0);
         for (x, ((q, scales), sums)) in self.x.as_chunks::<BLOCK>().0.iter().zip(places) {
             let (mut most, mut poison) = ([0.0_f32; 8], [0.0_f32; 8]);
             for x in x.as_chunks::<8>().0 {
@@ -79,7 +79,7 @@ impl Kernel for Rounding<'_> {
 pub(crate) fn products(scheme: Scheme, blocks: &[u8], x: &Rows, out: &mut [f32]) {
     let (count, row_bytes) = (x.count(), x.len / scheme.block_len() * scheme.block_bytes());
     assert!(
-        x.len % scheme.block_len() == 0 && (1..=MOST_ROWS).contains(&count) && row_bytes > 0,
+        x.len.is_multiple_of(scheme.block_len()) && (1..=MOST_ROWS).contains(&count) && row_bytes > 0,
         "rows of whole blocks, not too many"
     );
     assert_eq!(out.len() * row_bytes, blocks.len() * count, "the blocks and their products");
@@ -108,7 +108,8 @@ impl Kernel for Products<'_> {
             for (c, blocks) in row.chunks(bytes).enumerate() {
                 unpack(scheme, blocks, &mut unpacked);
                 for (j, sum) in sums.iter_mut().enumerate().take(count) {
-                    *sum = add_chunk::<I>(scheme, &unpacked, x, j * x.len + c * CHUNK, CHUNK.min(x.len - c * CHUNK), *sum);
+                    *sum =
+                        add_chunk::<I>(scheme, &unpacked, x, j * x.len + c * CHUNK, CHUNK.min(x.len - c * CHUNK), *sum);
                 }
             }
             for (out, sum) in out.iter_mut().zip(sums) {

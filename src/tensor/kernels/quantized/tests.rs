@@ -50,7 +50,10 @@ fn products_are_those_of_the_numbers() {
                         let step = x.iter().fold(0.0_f32, |a, x| a.max(x.abs())) / 127.0;
                         let most: f64 = w.iter().map(|w| f64::from(w.abs() * step) * 0.51).sum();
                         let found = f64::from(out[i * count + j]);
-                        assert!((found - exact).abs() <= most, "{scheme} {level:?} {len}: {found} for {exact} ± {most}");
+                        assert!(
+                            (found - exact).abs() <= most,
+                            "{scheme} {level:?} {len}: {found} for {exact} ± {most}"
+                        );
                     }
                 }
             });

@@ -64,11 +64,7 @@ fn fives(bytes: &[u8; 16], high: [u8; 4], less: i8, q: &mut [i8; 32]) {
 
 /// Blocks of 32 numbers: `one` unpacks one, and returns its scale and offset.
 #[inline(always)]
-fn small<const BYTES: usize>(
-    blocks: &[u8],
-    out: &mut Unpacked,
-    one: impl Fn(&[u8; BYTES], &mut [i8; 32]) -> [f32; 2],
-) {
+fn small<const BYTES: usize>(blocks: &[u8], out: &mut Unpacked, one: impl Fn(&[u8; BYTES], &mut [i8; 32]) -> [f32; 2]) {
     let places = out.q.as_chunks_mut::<32>().0.iter_mut();
     for (i, (block, q)) in blocks.as_chunks::<BYTES>().0.iter().zip(places).enumerate() {
         let [scale, offset] = one(block, q);

@@ -116,7 +116,8 @@ impl Vector for [f32; WIDTH] {
     #[inline(always)]
     unsafe fn dot(a: *const i8, b: *const i8) -> Self {
         // SAFETY: the caller vouches for 4 · WIDTH bytes of each.
-        let (a, b) = unsafe { (a.cast::<[[i8; 4]; WIDTH]>().read_unaligned(), b.cast::<[[i8; 4]; WIDTH]>().read_unaligned()) };
+        let (a, b) =
+            unsafe { (a.cast::<[[i8; 4]; WIDTH]>().read_unaligned(), b.cast::<[[i8; 4]; WIDTH]>().read_unaligned()) };
         let mut sums = [0.0; WIDTH];
         for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(&b)) {
             let [w, x, y, z] = [0, 1, 2, 3].map(|j| i32::from(a[j]) * i32::from(b[j]));
