@@ -3,11 +3,28 @@
 //! The functions in [`metrics`] take all predictions at once. For those that a [`Trainer`](super::Trainer) is given by name
 //! (`metrics::rmse`, not a closure around it) it takes the structs here by itself, so that an evaluation needs the memory of one
 //! batch. A measure of your own does the same by implementing [`Metric`].
+//!
+//! | metrics of | batch by batch | keeps |
+//! |---|---|---|
+//! | numbers | [`RunningNumbers`], and [`RunningRmse`] and its like | a few numbers for each output |
+//! | predicted classes, the confusion matrix, the report | [`RunningClasses`] | a number for each pair of classes |
+//! | probabilities, by means over examples (log loss, Brier, top-k) | [`RunningScores`] | two numbers |
+//! | tokens | [`RunningPerplexity`], [`RunningExactMatch`] | two numbers |
+//! | an order of all examples (areas under curves, calibration, medians) | [`at_once`] | all predictions |
+//! | anything else that is a mean | [`averaged`] | two numbers |
+//!
+//! Two of a kind that saw different batches are joined by [`Metric::merge`].
 
-use std::any::TypeId;
+mod classes;
+mod numbers;
+
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
-use super::metrics;
+pub use classes::{RunningClasses, RunningScores};
+pub use numbers::RunningNumbers;
+
+use super::metrics::{self, Classification};
 use crate::error::{Error, Result};
 use crate::losses;
 use crate::tensor::exec::reduce::{ReduceOp, total};
@@ -48,12 +65,31 @@ use crate::tensor::{DType, Tensor};
     note = "a function of predictions and targets is given to `Trainer::metric`; `running::averaged(function)` takes the mean of its \
             values over the batches"
 )]
-pub trait Metric: Send + Sync {
+pub trait Metric: Any + Send + Sync {
     /// Takes the predictions and targets of a batch.
     ///
     /// # Errors
     /// If the shapes or types do not fit.
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()>;
+
+    /// The same with a weight for each example, a number of at least 0.
+    ///
+    /// # Errors
+    /// If the shapes or types do not fit, or, by default, that the metric has no weights.
+    fn update_weighted(&mut self, prediction: &Tensor, target: &Tensor, weights: &Tensor) -> Result<()> {
+        let _ = (prediction, target, weights);
+        Err(Error::state("Metric", "this metric has no weights of examples"))
+    }
+
+    /// Adds what another one of the same kind has seen: the rest of the data, on another thread or machine.
+    ///
+    /// # Errors
+    /// If it is of another kind, or, by default, that the metric cannot be joined.
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        let _ = other;
+        Err(Error::state("Metric", "this metric cannot be joined with another one")
+            .with_help("its type has no merge of its own"))
+    }
 
     /// The value over all batches so far.
     ///
@@ -63,6 +99,20 @@ pub trait Metric: Send + Sync {
 
     /// The same measure before its first batch.
     fn fresh(&self) -> Box<dyn Metric>;
+}
+
+/// Another metric as one of this kind.
+#[track_caller]
+fn same_kind<M: Metric>(other: &dyn Metric) -> Result<&M> {
+    match (other as &dyn Any).downcast_ref::<M>() {
+        Some(other) => Ok(other),
+        None => Err(other_kind()),
+    }
+}
+
+#[track_caller]
+fn other_kind() -> Error {
+    Error::argument("Metric", "two metrics of different kinds cannot be joined")
 }
 
 /// A function of all predictions and targets, from [`metrics`] or of the program's own.
@@ -81,6 +131,20 @@ pub(super) fn of_function<F: 'static>(_: &F) -> Option<Box<dyn Metric>> {
         () if is::<F, _>(metrics::accuracy) => Box::new(RunningAccuracy::default()),
         () if is::<F, _>(metrics::f1) => Box::new(RunningF1::default()),
         () if is::<F, _>(metrics::perplexity) => Box::new(RunningPerplexity::default()),
+        () if is::<F, _>(metrics::exact_match) => Box::new(RunningExactMatch::default()),
+        () if is::<F, _>(metrics::mape) => Box::new(RunningNumbers::mape()),
+        () if is::<F, _>(metrics::msle) => Box::new(RunningNumbers::msle()),
+        () if is::<F, _>(metrics::max_error) => Box::new(RunningNumbers::max_error()),
+        () if is::<F, _>(metrics::explained_variance) => Box::new(RunningNumbers::explained_variance()),
+        () if is::<F, _>(metrics::balanced_accuracy) => {
+            Box::new(RunningClasses::new(Classification::balanced_accuracy))
+        }
+        () if is::<F, _>(metrics::matthews_correlation) => {
+            Box::new(RunningClasses::new(Classification::matthews_correlation))
+        }
+        () if is::<F, _>(metrics::cohen_kappa) => Box::new(RunningClasses::new(Classification::cohen_kappa)),
+        () if is::<F, _>(metrics::log_loss) => Box::new(RunningScores::new(Classification::log_loss)),
+        () if is::<F, _>(metrics::brier_score) => Box::new(RunningScores::new(Classification::brier_score)),
         () => return None,
     })
 }
@@ -99,6 +163,11 @@ impl Sum {
             self.total += mean * count as f64;
             self.count += count as f64;
         }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.total += other.total;
+        self.count += other.count;
     }
 
     /// The mean, or the error that `none` gives for no targets at all.
@@ -140,6 +209,12 @@ macro_rules! means {
             fn value(&self) -> Result<f64> {
                 let $mean = self.0.mean($function)?;
                 Ok($finish)
+            }
+
+            #[track_caller]
+            fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+                self.0.join(same_kind::<Self>(other)?.0);
+                Ok(())
             }
 
             fn fresh(&self) -> Box<dyn Metric> {
@@ -193,6 +268,12 @@ impl Metric for RunningAccuracy {
         self.0.mean(metrics::accuracy)
     }
 
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        self.0.join(same_kind::<Self>(other)?.0);
+        Ok(())
+    }
+
     fn fresh(&self) -> Box<dyn Metric> {
         Box::new(Self::default())
     }
@@ -224,6 +305,42 @@ impl Metric for RunningPerplexity {
     #[track_caller]
     fn value(&self) -> Result<f64> {
         Ok(self.0.mean(metrics::perplexity)?.exp())
+    }
+
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        self.0.join(same_kind::<Self>(other)?.0);
+        Ok(())
+    }
+
+    fn fresh(&self) -> Box<dyn Metric> {
+        Box::new(Self::default())
+    }
+}
+
+/// [`metrics::exact_match`] batch by batch.
+#[derive(Debug, Clone, Default)]
+pub struct RunningExactMatch(Sum);
+
+impl Metric for RunningExactMatch {
+    #[track_caller]
+    fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
+        if !nothing_counts(target) {
+            let (right, all) = metrics::matches(prediction, target)?;
+            self.0.add(right as f64 / all as f64, all);
+        }
+        Ok(())
+    }
+
+    #[track_caller]
+    fn value(&self) -> Result<f64> {
+        self.0.mean(metrics::exact_match)
+    }
+
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        self.0.join(same_kind::<Self>(other)?.0);
+        Ok(())
     }
 
     fn fresh(&self) -> Box<dyn Metric> {
@@ -287,6 +404,28 @@ impl Metric for RunningR2 {
         Ok(self.outputs.iter().map(of).sum::<f64>() / self.outputs.len() as f64)
     }
 
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        let other = same_kind::<Self>(other)?;
+        if self.outputs.is_empty() {
+            self.outputs.clone_from(&other.outputs);
+            return Ok(());
+        }
+        if !other.outputs.is_empty() && self.outputs.len() != other.outputs.len() {
+            let message = format!("a batch of {} outputs after batches of {}", other.outputs.len(), self.outputs.len());
+            return Err(Error::shape("r2", message));
+        }
+        for (a, b) in self.outputs.iter_mut().zip(&other.outputs) {
+            // Chan, Golub and LeVeque, 1979.
+            let (distance, count) = (b.mean - a.mean, a.count + b.count);
+            a.spread += b.spread + distance * distance * (a.count * b.count / count);
+            a.mean += distance * (b.count / count);
+            a.residual += b.residual;
+            a.count = count;
+        }
+        Ok(())
+    }
+
     fn fresh(&self) -> Box<dyn Metric> {
         Box::new(Self::default())
     }
@@ -316,6 +455,14 @@ impl Metric for RunningF1 {
     fn value(&self) -> Result<f64> {
         let list = |classes: &[i64]| Tensor::from_vec(classes.to_vec(), [classes.len()]);
         metrics::f1(&list(&self.predicted)?, &list(&self.actual)?)
+    }
+
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        let other = same_kind::<Self>(other)?;
+        self.predicted.extend(&other.predicted);
+        self.actual.extend(&other.actual);
+        Ok(())
     }
 
     fn fresh(&self) -> Box<dyn Metric> {
@@ -369,6 +516,17 @@ impl Metric for Averaged {
         self.sum.mean(|_, _| Err(Error::argument("averaged", "there are no examples")))
     }
 
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        let other = same_kind::<Self>(other)?;
+        // Another closure is another measure, even if it is of the same type.
+        if !Arc::ptr_eq(&self.function, &other.function) {
+            return Err(other_kind());
+        }
+        self.sum.join(other.sum);
+        Ok(())
+    }
+
     fn fresh(&self) -> Box<dyn Metric> {
         Box::new(Self { function: self.function.clone(), sum: Sum::default() })
     }
@@ -376,16 +534,36 @@ impl Metric for Averaged {
 
 type SharedFunction = dyn Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync;
 
-/// A function of all predictions at once, which have to be kept until then.
-pub(super) struct AtOnce {
+/// What [`at_once`] makes.
+#[derive(Clone)]
+pub struct AtOnce {
     function: Arc<SharedFunction>,
     predictions: Vec<Tensor>,
     targets: Vec<Tensor>,
 }
 
-impl AtOnce {
-    pub(super) fn new(function: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static) -> Self {
-        Self { function: Arc::new(function), predictions: Vec::new(), targets: Vec::new() }
+/// A function of all predictions at once, which are kept until then: for measures that need their order, such as the area under the
+/// ROC curve.
+///
+/// ```
+/// use demotic::prelude::*;
+/// use demotic::train::running::{self, Metric};
+///
+/// let mut auc = running::at_once(metrics::roc_auc);
+/// let mut rest = auc.fresh();
+/// auc.update(&tensor![0.1, 0.4], &Tensor::from_nested([0i64, 0])?)?;
+/// rest.update(&tensor![0.35, 0.8], &Tensor::from_nested([1i64, 1])?)?;
+/// auc.merge(&*rest)?;
+/// assert_eq!(auc.value()?, 0.75);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub fn at_once(function: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static) -> AtOnce {
+    AtOnce { function: Arc::new(function), predictions: Vec::new(), targets: Vec::new() }
+}
+
+impl std::fmt::Debug for AtOnce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AtOnce").field("batches", &self.targets.len()).finish_non_exhaustive()
     }
 }
 
@@ -397,7 +575,21 @@ impl Metric for AtOnce {
     }
 
     fn value(&self) -> Result<f64> {
+        if self.targets.is_empty() {
+            return Err(Error::argument("at_once", "there are no examples"));
+        }
         (self.function)(&joined(&self.predictions)?, &joined(&self.targets)?)
+    }
+
+    #[track_caller]
+    fn merge(&mut self, other: &dyn Metric) -> Result<()> {
+        let other = same_kind::<Self>(other)?;
+        if !Arc::ptr_eq(&self.function, &other.function) {
+            return Err(other_kind());
+        }
+        self.predictions.extend_from_slice(&other.predictions);
+        self.targets.extend_from_slice(&other.targets);
+        Ok(())
     }
 
     fn fresh(&self) -> Box<dyn Metric> {

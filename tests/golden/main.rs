@@ -29,6 +29,7 @@ mod matmul;
 mod metrics;
 mod more_layers;
 mod more_losses;
+mod more_metrics;
 mod more_ops;
 mod more_optimizers;
 mod norms;

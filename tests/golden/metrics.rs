@@ -44,6 +44,15 @@ fn close(got: f64, want: &Value, what: &str) {
     assert!(same, "{what}: {got}, expected {want}");
 }
 
+/// Where scikit-learn says NaN, there is an error that names why.
+#[track_caller]
+fn same(got: Result<f64>, want: &Value, what: &str) {
+    match got {
+        Ok(got) => close(got, want, what),
+        Err(e) => assert!(want.is_null() && e.message().contains("not defined"), "{what}: {e}"),
+    }
+}
+
 fn options(case: &Value) -> Classification {
     let mut options = Classification::new();
     if !case["weights"].is_null() {
@@ -76,7 +85,7 @@ fn classes_predicted() {
         close(o.accuracy(&p, &y).unwrap(), &out["accuracy"], &name("accuracy"));
         close(o.balanced_accuracy(&p, &y).unwrap(), &out["balanced_accuracy"], &name("balanced"));
         close(o.matthews_correlation(&p, &y).unwrap(), &out["matthews_correlation"], &name("mcc"));
-        close(o.cohen_kappa(&p, &y).unwrap(), &out["cohen_kappa"], &name("kappa"));
+        same(o.cohen_kappa(&p, &y), &out["cohen_kappa"], &name("kappa"));
 
         let each = o.per_class(&p, &y).unwrap();
         let wanted = out["per_class"].as_array().unwrap();
@@ -89,11 +98,11 @@ fn classes_predicted() {
         for (key, average) in AVERAGES {
             let Some(want) = out.get(key) else { continue };
             let name = |what: &str| name(&format!("{key} {what}"));
-            close(o.precision(&p, &y, average).unwrap(), &want["precision"], &name("precision"));
-            close(o.recall(&p, &y, average).unwrap(), &want["recall"], &name("recall"));
-            close(o.f1(&p, &y, average).unwrap(), &want["f1"], &name("f1"));
+            same(o.precision(&p, &y, average), &want["precision"], &name("precision"));
+            same(o.recall(&p, &y, average), &want["recall"], &name("recall"));
+            same(o.f1(&p, &y, average), &want["f1"], &name("f1"));
             for (beta, key) in [(0.5, "f0.5"), (3.0, "f3"), (0.0, "f0"), (f64::INFINITY, "finf")] {
-                close(o.f_beta(&p, &y, beta, average).unwrap(), &want[key], &name(key));
+                same(o.f_beta(&p, &y, beta, average), &want[key], &name(key));
             }
             if let Some(want) = want.get("jaccard") {
                 close(o.jaccard(&p, &y, average).unwrap(), want, &name("jaccard"));

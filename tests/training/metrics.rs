@@ -494,3 +494,275 @@ fn classes_without_examples_in_means_over_the_classes() {
     let e = options.average_precision_one_vs_rest(&tensor![[0.5, 0.5]], &y.narrow(0, 1, 1).unwrap(), Average::Macro);
     assert!(e.unwrap_err().to_string().contains(file!()));
 }
+
+/// What is not defined on the data is an error that says why.
+#[test]
+fn what_is_not_defined_says_why() -> Result<()> {
+    use demotic::train::metrics::{
+        Bins, Bootstrap, BootstrapMethod, Chrf, ErrorRate, KappaWeights, McNemarTest, MultiLabel, Rouge, RougeKind,
+    };
+    let (ones, p) = (ids(&[1, 1, 1]), tensor![0.2, 0.9, 0.4]);
+    fails(metrics::cohen_kappa(&ones, &ones), "cohen_kappa: only one class occurs, so that it is not defined");
+    let weighted = Classification::new().cohen_kappa_weighted(&ones, &ones, KappaWeights::Linear);
+    fails(weighted, "cohen_kappa: only one class occurs, so that it is not defined");
+    let none = Classification::new().zero_division(f64::NAN).labels([7]).precision(&ones, &ones, Average::Macro);
+    fails(none, "precision: every class would be divided by 0, so that it is not defined");
+    fails(metrics::roc_auc(&p, &ones), "roc_auc: there is no negative example, so that it is not defined");
+    let message = |e: Error| e.message();
+    let e = metrics::roc_curve(&p, &ones).map(|_| ()).map_err(message).unwrap_err();
+    assert_eq!(e, "roc_curve: there is no negative example, so that it is not defined");
+    let zeros = ids(&[0, 0, 0]);
+    let e = metrics::precision_recall_curve(&p, &zeros).map(|_| ()).map_err(message).unwrap_err();
+    assert_eq!(e, "precision_recall_curve: there is no positive example, so that it is not defined");
+    let e = metrics::lift_curve(&p, &zeros).map(|_| ()).map_err(message).unwrap_err();
+    assert_eq!(e, "lift_curve: there is no positive example, so that it is not defined");
+    let rows = tensor![[0.5, 0.25, 0.25], [0.2, 0.4, 0.4]];
+    let one_vs_one = Classification::new().roc_auc_one_vs_one(&rows, &ids(&[0, 1]), Average::Macro);
+    fails(one_vs_one, "roc_auc: class 2 does not occur, so that it is not defined");
+    let e = Classification::new().roc_auc_one_vs_one(&rows, &ids(&[0, 1]), Average::Micro);
+    fails(e, "roc_auc: Average::Micro of pairs of classes");
+    fails(
+        metrics::expected_calibration_error(&p, &ones, 0),
+        "expected_calibration_error: 0 bins, expected 1 to 1048576",
+    );
+    let e = Classification::new().maximum_calibration_error(&tensor![1.5], &ids(&[1]), 3, Bins::Quantile);
+    fails(e, "maximum_calibration_error: the prediction contains 1.5, which is not a probability");
+
+    let lists = tensor![[0.0, 0.0]];
+    fails(metrics::ndcg(&lists, &lists, None), "ndcg: no query has a relevant document, so that it is not defined");
+    fails(metrics::ndcg(&lists, &lists, Some(0)), "ndcg: k is 0, expected at least 1");
+    let e = metrics::ndcg(&tensor![[1.0]], &tensor![[1.0]], None);
+    fails(e, "ndcg: one document for each query, expected several, which have an order");
+    let e = metrics::mean_reciprocal_rank(&lists, &tensor![[0.0, -1.0]]);
+    fails(e, "mean_reciprocal_rank: relevance [0, 1] is -1, expected a finite number of at least 0");
+    let points = tensor![[0.0], [1.0], [2.0]];
+    fails(metrics::silhouette(&points, &ones), "silhouette: 1 group of 3 points, so that it is not defined");
+    fails(
+        metrics::silhouette(&points, &ids(&[0, 1, 2])),
+        "silhouette: 3 groups of 3 points, so that it is not defined",
+    );
+    fails(metrics::silhouette(&points, &ids(&[0, 1])), "silhouette: labels of shape [2] for 3 points, expected [3]");
+
+    let labels = MultiLabel::new();
+    let two = tensor![[1.0, 0.0]];
+    let e = labels.f1(&two, &two, Average::Binary);
+    fails(e, "f1: Average::Binary of several labels");
+    fails(labels.accuracy(&two, &tensor![[0.0, 2.0]]), "accuracy: target [0, 1] is 2, expected 0 or 1");
+    let e = labels.accuracy(&two, &ids(&[1]));
+    fails(e, "accuracy: the prediction has shape [1, 2], the target [1], expected both [n, labels]");
+    let e = labels.roc_auc(&two, &two, Average::Macro);
+    fails(e, "roc_auc: there is no negative example, so that it is not defined");
+    fails(
+        metrics::f_beta(&ones, &ones, 1.0, Average::Samples),
+        "f_beta: Average::Samples of examples that have one class each",
+    );
+
+    fails(metrics::bleu(&[], &[]).map(|s| s.score), "bleu: there are no texts");
+    fails(metrics::bleu(&["a"], &[]).map(|s| s.score), "bleu: 1 texts and references for 0");
+    fails(metrics::sentence_bleu("a", &[]).map(|s| s.score), "bleu: a text without a reference");
+    fails(Chrf::new().value(), "chrf: there are no texts");
+    fails(Rouge::new(RougeKind::L).value().map(|s| s.f1), "rouge: there are no texts");
+    fails(metrics::rouge("a", "b", RougeKind::N(0)).map(|s| s.f1), "rouge: runs of 0 words, expected 1 to 1024");
+    fails(
+        metrics::word_error_rate(&["a"], &[""]),
+        "word_error_rate: the references are empty, so that it is not defined",
+    );
+    fails(ErrorRate::characters().value(), "character_error_rate: there are no texts");
+
+    let test = metrics::mcnemar(&ones, &ones, &ones, McNemarTest::Corrected).map(|t| t.p_value);
+    fails(test, "mcnemar: both models have the same examples right, so that it is not defined");
+    assert_eq!(metrics::mcnemar(&ones, &ones, &ones, McNemarTest::Exact)?.p_value, 1.0);
+    let bootstrap = Bootstrap::new().resamples(50);
+    let e = bootstrap.interval(&tensor![0.1, 0.9], &ids(&[0, 1]), metrics::roc_auc);
+    let e = e.map(|i| i.value).unwrap_err();
+    assert!(e.message().starts_with("Bootstrap: the metric is not defined on "), "{e}");
+    let bca = bootstrap.clone().method(BootstrapMethod::Bca);
+    let e = bca.interval(
+        &tensor![0.1, 0.6, 0.3, 0.4, 0.2, 0.9, 0.3, 0.5],
+        &ids(&[0, 1, 0, 0, 0, 0, 0, 0]),
+        metrics::average_precision,
+    );
+    let e = e.map(|i| i.value);
+    fails(
+        e,
+        "Bootstrap: without example 1: average_precision: there is no positive example, so that it is not defined",
+    );
+    let e = Bootstrap::new().level(1.0).interval(&p, &p, metrics::mae).map(|i| i.value);
+    fails(e, "Bootstrap: the level is 1, expected a number between 0 and 1");
+    let e = Bootstrap::new().interval(&p, &ids(&[1]), metrics::mae).map(|i| i.value);
+    fails(e, "Bootstrap: different numbers of examples: [3, 1]");
+    Ok(())
+}
+
+/// Batches one after the other, and two halves joined, are the whole.
+#[test]
+fn batches_that_are_joined_are_the_whole() -> Result<()> {
+    use demotic::train::running::{
+        self, Metric, RunningAccuracy, RunningClasses, RunningExactMatch, RunningF1, RunningMae, RunningNumbers,
+        RunningPerplexity, RunningR2, RunningScores,
+    };
+    let mut rng = Rng::seed(3);
+    let n = 60;
+    let logits = Tensor::normal([n, 3], 0.0, 1.0, &mut rng)?;
+    let mut classes: Vec<i64> = (0..n).map(|_| rng.below(3) as i64).collect();
+    classes[7] = -100;
+    let y = ids(&classes);
+    let probabilities = logits.softmax(-1)?;
+    let p = Tensor::normal([n, 2], 3.0, 1.0, &mut rng)?.abs();
+    let t = (&p + &Tensor::normal([n, 2], 0.0, 0.3, &mut rng)?)?.abs();
+    let weights = Tensor::uniform([n], 0.5, 2.0, &mut rng)?;
+    type Whole<'a> = Box<dyn Fn() -> Result<f64> + 'a>;
+    let c = Classification::new;
+    let rows: Vec<(Box<dyn Metric>, &Tensor, &Tensor, Whole<'_>)> = vec![
+        (Box::new(RunningAccuracy::default()), &logits, &y, Box::new(|| metrics::accuracy(&logits, &y))),
+        (Box::new(RunningF1::default()), &logits, &y, Box::new(|| metrics::f1(&logits, &y))),
+        (Box::new(RunningPerplexity::default()), &logits, &y, Box::new(|| metrics::perplexity(&logits, &y))),
+        (Box::new(RunningExactMatch::default()), &logits, &y, Box::new(|| metrics::exact_match(&logits, &y))),
+        (
+            Box::new(RunningClasses::new(Classification::balanced_accuracy)),
+            &logits,
+            &y,
+            Box::new(|| metrics::balanced_accuracy(&logits, &y)),
+        ),
+        (
+            Box::new(RunningClasses::new(Classification::cohen_kappa)),
+            &logits,
+            &y,
+            Box::new(|| metrics::cohen_kappa(&logits, &y)),
+        ),
+        (
+            Box::new(RunningClasses::new(Classification::matthews_correlation)),
+            &logits,
+            &y,
+            Box::new(|| metrics::matthews_correlation(&logits, &y)),
+        ),
+        (
+            Box::new(RunningClasses::new(|o, p, y| o.jaccard(p, y, Average::Weighted))),
+            &logits,
+            &y,
+            Box::new(|| c().jaccard(&logits, &y, Average::Weighted)),
+        ),
+        (
+            Box::new(RunningScores::new(Classification::log_loss)),
+            &probabilities,
+            &y,
+            Box::new(|| metrics::log_loss(&probabilities, &y)),
+        ),
+        (
+            Box::new(RunningScores::new(Classification::brier_score)),
+            &probabilities,
+            &y,
+            Box::new(|| metrics::brier_score(&probabilities, &y)),
+        ),
+        (
+            Box::new(RunningScores::new(|o, p, y| o.top_k_accuracy(p, y, 2))),
+            &logits,
+            &y,
+            Box::new(|| metrics::top_k_accuracy(&logits, &y, 2)),
+        ),
+        (
+            Box::new(running::at_once(move |p, y| c().roc_auc_one_vs_rest(p, y, Average::Macro))),
+            &probabilities,
+            &y,
+            Box::new(|| c().roc_auc_one_vs_rest(&probabilities, &y, Average::Macro)),
+        ),
+        (
+            Box::new(running::at_once(metrics::median_absolute_error)),
+            &p,
+            &t,
+            Box::new(|| metrics::median_absolute_error(&p, &t)),
+        ),
+        (Box::new(RunningMae::default()), &p, &t, Box::new(|| metrics::mae(&p, &t))),
+        (Box::new(RunningR2::default()), &p, &t, Box::new(|| metrics::r2(&p, &t))),
+        (Box::new(RunningNumbers::mse()), &p, &t, Box::new(|| metrics::mse(&p, &t))),
+        (Box::new(RunningNumbers::rmse()), &p, &t, Box::new(|| metrics::rmse(&p, &t))),
+        (Box::new(RunningNumbers::mae()), &p, &t, Box::new(|| metrics::mae(&p, &t))),
+        (Box::new(RunningNumbers::mape()), &p, &t, Box::new(|| metrics::mape(&p, &t))),
+        (Box::new(RunningNumbers::msle()), &p, &t, Box::new(|| metrics::msle(&p, &t))),
+        (Box::new(RunningNumbers::r2()), &p, &t, Box::new(|| metrics::r2(&p, &t))),
+        (Box::new(RunningNumbers::explained_variance()), &p, &t, Box::new(|| metrics::explained_variance(&p, &t))),
+        (Box::new(RunningNumbers::max_error()), &p, &t, Box::new(|| metrics::max_error(&p, &t))),
+    ];
+    for (i, (metric, prediction, target, whole)) in rows.iter().enumerate() {
+        let mut parts = [metric.fresh(), metric.fresh(), metric.fresh()];
+        assert!(parts[0].value().is_err(), "{i}: a value of nothing");
+        for (k, start) in (0..n).step_by(7).enumerate() {
+            let end = (start + 7).min(n);
+            parts[k % 2].update(&prediction.slice(0, start..end)?, &target.slice(0, start..end)?)?;
+        }
+        let [mut all, other, nothing] = parts;
+        all.merge(&*other)?;
+        all.merge(&*nothing)?;
+        let (got, want) = (all.value()?, whole()?);
+        assert!((got - want).abs() <= 1e-6 * want.abs().max(1.0), "{i}: {got}, expected {want}");
+        assert_eq!(
+            all.merge(&Closed).unwrap_err().message(),
+            "Metric: two metrics of different kinds cannot be joined"
+        );
+    }
+    // With weights.
+    let weighted = Classification::new().sample_weights(&weights);
+    let mut matrix = RunningClasses::new(|o, p, y| o.f1(p, y, Average::Macro));
+    let mut loss = RunningScores::new(Classification::log_loss);
+    let mut explained = RunningNumbers::explained_variance();
+    let known: Vec<i64> = classes.iter().map(|y| (*y).max(0)).collect();
+    let known = ids(&known);
+    for start in (0..n).step_by(11) {
+        let part = |x: &Tensor| x.slice(0, start..(start + 11).min(n));
+        matrix.update_weighted(&part(&logits)?, &part(&known)?, &part(&weights)?)?;
+        loss.update_weighted(&part(&probabilities)?, &part(&known)?, &part(&weights)?)?;
+        explained.update_weighted(&part(&p)?, &part(&t)?, &part(&weights)?)?;
+    }
+    let near = |got: f64, want: f64| assert!((got - want).abs() < 1e-6, "{got}, expected {want}");
+    near(matrix.value()?, weighted.f1(&logits, &known, Average::Macro)?);
+    near(loss.value()?, weighted.log_loss(&probabilities, &known)?);
+    near(explained.value()?, Regression::new().sample_weights(&weights).explained_variance(&p, &t)?);
+    let (got, want) = (matrix.confusion_matrix()?, weighted.confusion_matrix(&logits, &known)?);
+    assert_eq!(got.rows().collect::<Vec<_>>(), want.rows().collect::<Vec<_>>());
+    assert_eq!(
+        format!("{got:.4}\n{:.4}", matrix.report()?),
+        format!("{want:.4}\n{:.4}", weighted.report(&logits, &known)?)
+    );
+    let e = Closed.update_weighted(&p, &t, &weights).unwrap_err();
+    assert_eq!(e.message(), "Metric: this metric has no weights of examples");
+    assert_eq!(Closed.merge(&Closed).unwrap_err().message(), "Metric: this metric cannot be joined with another one");
+    Ok(())
+}
+
+/// A metric that has only what it must.
+struct Closed;
+
+impl demotic::train::running::Metric for Closed {
+    fn update(&mut self, _: &Tensor, _: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn value(&self) -> Result<f64> {
+        Ok(0.0)
+    }
+
+    fn fresh(&self) -> Box<dyn demotic::train::running::Metric> {
+        Box::new(Self)
+    }
+}
+
+/// Of a mean, the interval is that of the normal distribution, and holds the true value as often as it says.
+#[test]
+fn intervals_hold_what_they_promise() -> Result<()> {
+    use demotic::train::metrics::{Bootstrap, BootstrapMethod};
+    let mut rng = Rng::seed(5);
+    let mut held = [0; 2];
+    for seed in 0..100 {
+        let errors = Tensor::normal([40], 0.0, 1.0, &mut rng)?;
+        // The mean of the absolute value is √(2 / π).
+        let truth = (2.0 / std::f64::consts::PI).sqrt();
+        for (held, method) in held.iter_mut().zip([BootstrapMethod::Percentile, BootstrapMethod::Bca]) {
+            let bootstrap = Bootstrap::new().resamples(200).level(0.9).seed(seed).method(method);
+            let interval = bootstrap.interval(&errors, &errors.mul_scalar(0.0), metrics::mae)?;
+            assert_eq!(interval, bootstrap.interval(&errors, &errors.mul_scalar(0.0), metrics::mae)?);
+            *held += i32::from(interval.low <= truth && truth <= interval.high);
+        }
+    }
+    assert!(held.iter().all(|held| (80..=97).contains(held)), "{held:?} of 100");
+    Ok(())
+}

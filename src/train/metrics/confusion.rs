@@ -87,7 +87,7 @@ fn too_large(classes: usize) -> Error {
 impl ConfusionMatrix {
     /// Pairs with a class that has no label are not in it.
     #[track_caller]
-    fn new(labels: Vec<i64>, names: Option<Vec<String>>, pairs: &Pairs) -> Result<Self> {
+    pub(super) fn new(labels: Vec<i64>, names: Option<Vec<String>>, pairs: &Pairs) -> Result<Self> {
         let classes = labels.len();
         let cells = cells_of(classes)?;
         let Some(mut counts) = zeros(cells) else { return Err(too_large(classes)) };
@@ -273,6 +273,32 @@ impl Classification {
         let pairs = self.pairs("confusion_matrix", prediction, target)?;
         let labels = self.known_labels("confusion_matrix", &pairs)?;
         ConfusionMatrix::new(labels, self.names.clone(), &pairs)
+    }
+
+    /// The same of pairs that stand for so many each, with weights that are those of the options or only repeat these numbers.
+    #[track_caller]
+    pub(in super::super) fn counted_matrix(
+        &self,
+        predicted: &Tensor,
+        actual: &Tensor,
+        counts: &[usize],
+        weighted: bool,
+    ) -> Result<ConfusionMatrix> {
+        let mut matrix = self.confusion_matrix(predicted, actual)?;
+        let place = |class: i64| matrix.labels.iter().position(|label| *label == class);
+        let mut cells = Vec::with_capacity(counts.len());
+        for ((p, y), count) in predicted.to_vec::<i64>()?.into_iter().zip(actual.to_vec::<i64>()?).zip(counts) {
+            if let (Some(p), Some(y)) = (place(p), place(y)) {
+                cells.push((y * matrix.labels.len() + p, *count));
+            }
+        }
+        for (cell, count) in cells {
+            matrix.counts[cell] = count;
+        }
+        if !weighted {
+            matrix.weights = None;
+        }
+        Ok(matrix)
     }
 }
 

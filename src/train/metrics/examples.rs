@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 /// The examples that count.
-pub(super) struct Pairs {
+pub(in super::super) struct Pairs {
     pub(super) predicted: Vec<i64>,
     pub(super) actual: Vec<i64>,
     pub(super) weights: Option<Vec<f64>>,
@@ -12,7 +12,7 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// Predicted class, actual class and weight of each example.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, i64, f64)> + '_ {
+    pub(in super::super) fn iter(&self) -> impl Iterator<Item = (i64, i64, f64)> + '_ {
         let weight = |i: usize| self.weights.as_ref().map_or(1.0, |weights| weights[i]);
         self.predicted.iter().zip(&self.actual).enumerate().map(move |(i, (p, y))| (*p, *y, weight(i)))
     }
@@ -27,7 +27,7 @@ pub(super) struct Reading<'a> {
 }
 
 /// Whether two shapes are the same but for a last dimension of 1: `[n]` and `[n, 1]`.
-fn fits(a: &[usize], b: &[usize]) -> bool {
+pub(super) fn fits(a: &[usize], b: &[usize]) -> bool {
     let bare = |shape: &[usize]| match shape {
         [rest @ .., 1] if !rest.is_empty() => rest.to_vec(),
         shape => shape.to_vec(),
@@ -46,7 +46,7 @@ pub(super) fn place(shape: &[usize], mut flat: usize) -> String {
 
 /// The elements as whole numbers.
 #[track_caller]
-fn whole_numbers(name: &'static str, what: &str, x: &Tensor) -> Result<Vec<i64>> {
+pub(super) fn whole_numbers(name: &'static str, what: &str, x: &Tensor) -> Result<Vec<i64>> {
     if x.dtype() == DType::I64 {
         return x.to_vec::<i64>();
     }
@@ -103,12 +103,24 @@ impl Reading<'_> {
     /// A row of scores speaks for its largest, the first of equals; a single score for class 1 above the threshold, else 0.
     #[track_caller]
     pub(super) fn pairs(&self, name: &'static str, prediction: &Tensor, target: &Tensor) -> Result<Pairs> {
+        let (predicted, actual, shape) = self.classes(name, prediction, target)?;
+        self.chosen(name, predicted, actual, &shape)
+    }
+
+    /// The same with those that do not count, and the shape of the targets.
+    #[track_caller]
+    pub(super) fn classes(
+        &self,
+        name: &'static str,
+        prediction: &Tensor,
+        target: &Tensor,
+    ) -> Result<(Vec<i64>, Vec<i64>, Vec<usize>)> {
         if !prediction.dtype().is_float() {
             if !fits(prediction.shape(), target.shape()) {
                 return Err(shapes(name, prediction, target, "one class number for each"));
             }
             let actual = whole_numbers(name, "target", target)?;
-            return self.chosen(name, whole_numbers(name, "prediction", prediction)?, actual, target.shape());
+            return Ok((whole_numbers(name, "prediction", prediction)?, actual, target.shape().to_vec()));
         }
         let single = prediction.shape().last() == Some(&1) || prediction.rank() < 2;
         if self.threshold.is_some() && (single || prediction.shape() == target.shape()) {
@@ -129,14 +141,19 @@ impl Reading<'_> {
             _ => {
                 let actual = actual(name, target, prediction, rest, columns, true)?;
                 self.check_known(name, &actual, columns)?;
-                self.chosen(name, largest(name, "the prediction", prediction, columns)?, actual, rest)
+                Ok((largest(name, "the prediction", prediction, columns)?, actual, rest.to_vec()))
             }
         }
     }
 
     /// Single scores: `[n, 1]`, or of any shape that the targets have too.
     #[track_caller]
-    fn above_threshold(&self, name: &'static str, prediction: &Tensor, target: &Tensor) -> Result<Pairs> {
+    fn above_threshold(
+        &self,
+        name: &'static str,
+        prediction: &Tensor,
+        target: &Tensor,
+    ) -> Result<(Vec<i64>, Vec<i64>, Vec<usize>)> {
         let actual = single_targets(name, target, prediction)?;
         let scores = prediction.to_f64_vec();
         if let Some(i) = scores.iter().position(|x| x.is_nan()) {
@@ -146,7 +163,7 @@ impl Reading<'_> {
         let threshold = self.threshold.unwrap_or(0.0);
         let predicted = scores.into_iter().map(|score| i64::from(score > threshold)).collect();
         self.check_known(name, &actual, 2)?;
-        self.chosen(name, predicted, actual, target.shape())
+        Ok((predicted, actual, target.shape().to_vec()))
     }
 
     /// Scores cannot be right about a class that they do not have.

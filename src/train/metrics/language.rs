@@ -1,5 +1,6 @@
 //! Metrics of language models.
 
+use super::classification::Classification;
 use crate::error::{Error, Result};
 use crate::losses::{self, CrossEntropy, Loss};
 use crate::tensor::Tensor;
@@ -40,6 +41,42 @@ pub fn perplexity(logits: &Tensor, targets: &Tensor) -> Result<f64> {
         return Err(Error::numeric("perplexity", "the logits contain NaN, or only infinities in a row"));
     }
     Ok(loss.exp())
+}
+
+/// The share of sequences all of whose tokens are right. Predictions and targets are as for [`accuracy`](super::accuracy), one
+/// sequence along the first dimension; targets of −100 do not count, and sequences of nothing else neither.
+///
+/// # Errors
+/// As for [`accuracy`](super::accuracy).
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let predicted = Tensor::from_nested([[3i64, 1, 4], [1, 5, 9]])?;
+/// let target = Tensor::from_nested([[3i64, 1, -100], [1, 5, 8]])?;
+/// assert_eq!(metrics::exact_match(&predicted, &target)?, 0.5);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+#[track_caller]
+pub fn exact_match(prediction: &Tensor, target: &Tensor) -> Result<f64> {
+    let (right, all) = matches(prediction, target)?;
+    Ok(right as f64 / all as f64)
+}
+
+/// How many sequences are right, and how many count.
+#[track_caller]
+pub(in super::super) fn matches(prediction: &Tensor, target: &Tensor) -> Result<(usize, usize)> {
+    let (options, name) = (Classification::new(), "exact_match");
+    let (predicted, actual, shape) = options.reading().classes(name, prediction, target)?;
+    let counts = options.reading().counting(name, &actual)?;
+    let width = actual.len() / shape.first().copied().unwrap_or(1).max(1);
+    let (mut right, mut all) = (0, 0);
+    for start in (0..actual.len()).step_by(width.max(1)) {
+        let places = || (start..start + width).filter(|i| counts[*i]);
+        all += usize::from(places().next().is_some());
+        right += usize::from(places().next().is_some() && places().all(|i| predicted[i] == actual[i]));
+    }
+    Ok((right, all))
 }
 
 /// A cross-entropy per token, which is in nats, in bits.

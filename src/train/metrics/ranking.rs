@@ -6,23 +6,26 @@ use super::mean;
 use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
-const PROBABILITIES: &str = "logits become probabilities with softmax(-1), or sigmoid() for a single one";
+pub(super) const PROBABILITIES: &str = "logits become probabilities with softmax(-1), or sigmoid() for a single one";
 
 /// Scores of the examples that count, in rows of a score for each class.
-struct Scores {
-    values: Vec<f64>,
-    columns: usize,
-    actual: Vec<i64>,
-    weights: Option<Vec<f64>>,
+pub(super) struct Scores {
+    pub(super) values: Vec<f64>,
+    pub(super) columns: usize,
+    pub(super) actual: Vec<i64>,
+    pub(super) weights: Option<Vec<f64>>,
 }
 
 /// One example of a ranking: its score, whether it is positive, its weight.
-type Ranked = (f64, bool, f64);
+pub(super) type Ranked = (f64, bool, f64);
+
+/// A measure of a ranking.
+pub(super) type Measure = fn(&'static str, Vec<Ranked>) -> Result<f64>;
 
 impl Classification {
     /// Rows of scores, `[.., classes]`, or single ones (`[n]` or `[n, 1]`) for the positive class.
     #[track_caller]
-    fn scores(&self, name: &'static str, scores: &Tensor, target: &Tensor) -> Result<Scores> {
+    pub(super) fn scores(&self, name: &'static str, scores: &Tensor, target: &Tensor) -> Result<Scores> {
         if !scores.dtype().is_float() || scores.rank() == 0 {
             let message =
                 format!("scores of shape {:?} and type {}, expected [n, classes]", scores.shape(), scores.dtype());
@@ -59,7 +62,7 @@ impl Classification {
 
     /// The ranking of the positive class. Of two columns, the second is it.
     #[track_caller]
-    fn ranking(&self, name: &'static str, scores: &Tensor, target: &Tensor) -> Result<Vec<Ranked>> {
+    pub(super) fn ranking(&self, name: &'static str, scores: &Tensor, target: &Tensor) -> Result<Vec<Ranked>> {
         let Scores { values, columns, actual, weights } = self.scores(name, scores, target)?;
         if columns > 2 {
             return Err(several(name, columns));
@@ -108,13 +111,7 @@ impl Classification {
 
     /// The mean over the classes of a measure of one class against the others.
     #[track_caller]
-    fn one_vs_rest(
-        &self,
-        name: &'static str,
-        data: [&Tensor; 2],
-        average: Average,
-        measure: fn(&'static str, Vec<Ranked>) -> Result<f64>,
-    ) -> Result<f64> {
+    fn one_vs_rest(&self, name: &'static str, data: [&Tensor; 2], average: Average, measure: Measure) -> Result<f64> {
         let Scores { values, columns, actual, weights } = self.scores(name, data[0], data[1])?;
         if columns < 2 {
             return Err(Error::shape(name, "single scores, expected a score for each class"));
@@ -125,25 +122,7 @@ impl Classification {
             let rows = values.chunks(columns).zip(&actual).enumerate();
             rows.map(|(i, (row, y))| (row[class], *y == class as i64, weight(i))).collect()
         };
-        match average {
-            Average::Micro => measure(name, (0..columns).flat_map(of).collect()).here(),
-            Average::Macro | Average::Weighted => {
-                let (mut scores, mut support) = (Vec::new(), Vec::new());
-                for class in 0..columns {
-                    let ranked = of(class);
-                    let weight = ranked.iter().filter(|(_, positive, _)| *positive).map(|(.., w)| w).sum::<f64>();
-                    // In a weighted mean a class without examples counts nothing, so that it need not have a score.
-                    if average == Average::Weighted && weight == 0.0 {
-                        continue;
-                    }
-                    support.push(weight);
-                    scores.push(measure(name, ranked).here()?);
-                }
-                Ok(mean(scores.iter().copied(), (average == Average::Weighted).then_some(&support[..])))
-            }
-            Average::Binary => Err(Error::argument(name, "Average::Binary of one class against the rest")
-                .with_help("choose Average::Macro, Weighted or Micro")),
-        }
+        over_columns(name, columns, &of, average, measure)
     }
 
     /// As the function [`roc_auc`], with these options.
@@ -162,6 +141,57 @@ impl Classification {
     #[track_caller]
     pub fn roc_auc_one_vs_rest(&self, probabilities: &Tensor, target: &Tensor, average: Average) -> Result<f64> {
         self.one_vs_rest("roc_auc", [probabilities, target], average, area_under_roc)
+    }
+
+    /// The areas under the ROC curves of each pair of classes, among the examples of the two, averaged (Hand and Till, 2001); for
+    /// probabilities `[.., classes]`. Unlike [one against the rest](Self::roc_auc_one_vs_rest), it does not depend on how rare a
+    /// class is. `Average::Macro` counts each pair the same, `Average::Weighted` by its examples. Weights of examples are not
+    /// for it, as in scikit-learn.
+    ///
+    /// # Errors
+    /// As for [`roc_auc`], if rows are no probabilities, or if a class does not occur.
+    #[track_caller]
+    pub fn roc_auc_one_vs_one(&self, probabilities: &Tensor, target: &Tensor, average: Average) -> Result<f64> {
+        let name = "roc_auc";
+        if self.weights.is_some() {
+            return Err(Error::argument(name, "weights of examples, which pairs of classes do not have"));
+        }
+        if !matches!(average, Average::Macro | Average::Weighted) {
+            let message = format!("Average::{average:?} of pairs of classes");
+            return Err(Error::argument(name, message).with_help("choose Average::Macro or Weighted"));
+        }
+        let Scores { values, columns, actual, .. } = self.scores(name, probabilities, target)?;
+        if columns < 2 {
+            return Err(Error::shape(name, "single scores, expected a score for each class"));
+        }
+        check_rows(name, "the scores", &values, columns, PROBABILITIES)?;
+        let mut counts = vec![0usize; columns];
+        for y in &actual {
+            counts[*y as usize] += 1;
+        }
+        if let Some(missing) = counts.iter().position(|count| *count == 0) {
+            return Err(Error::argument(name, format!("class {missing} does not occur, so that it is not defined"))
+                .with_help("a class needs examples to be told from others"));
+        }
+        let (mut total, mut weight) = (0.0, 0.0);
+        for a in 0..columns {
+            for b in a + 1..columns {
+                let mut pair = 0.0;
+                for (class, other) in [(a, b), (b, a)] {
+                    let mut ranked = Vec::with_capacity(counts[a] + counts[b]);
+                    for (row, y) in values.chunks(columns).zip(&actual) {
+                        if *y == class as i64 || *y == other as i64 {
+                            ranked.push((row[class], *y == class as i64, 1.0));
+                        }
+                    }
+                    pair += area_under_roc(name, ranked)? / 2.0;
+                }
+                let share = if average == Average::Weighted { (counts[a] + counts[b]) as f64 } else { 1.0 };
+                total += share * pair;
+                weight += share;
+            }
+        }
+        Ok(total / weight)
     }
 
     /// As the function [`average_precision`], with these options.
@@ -245,7 +275,7 @@ impl Classification {
 
     /// Rows of probabilities, or single ones of the positive class.
     #[track_caller]
-    fn probabilities(&self, name: &'static str, probabilities: &Tensor, target: &Tensor) -> Result<Scores> {
+    pub(super) fn probabilities(&self, name: &'static str, probabilities: &Tensor, target: &Tensor) -> Result<Scores> {
         let scores = self.scores(name, probabilities, target)?;
         if scores.columns > 1 {
             check_rows(name, "the prediction", &scores.values, scores.columns, PROBABILITIES)?;
@@ -270,27 +300,72 @@ fn several(name: &'static str, classes: usize) -> Error {
     }
 }
 
-/// The weights of positive and negative examples of each score, from the highest down. Equal scores are one group.
+/// One measure over rankings of columns.
 #[track_caller]
-fn groups(name: &'static str, mut ranked: Vec<Ranked>) -> Result<(Vec<[f64; 2]>, [f64; 2])> {
+pub(super) fn over_columns(
+    name: &'static str,
+    columns: usize,
+    of: &dyn Fn(usize) -> Vec<Ranked>,
+    average: Average,
+    measure: Measure,
+) -> Result<f64> {
+    match average {
+        Average::Micro => {
+            let mut all = Vec::new();
+            for column in 0..columns {
+                all.append(&mut of(column));
+            }
+            measure(name, all).here()
+        }
+        Average::Macro | Average::Weighted => {
+            let (mut scores, mut support) = (Vec::new(), Vec::new());
+            for column in 0..columns {
+                let ranked = of(column);
+                let weight = ranked.iter().filter(|(_, positive, _)| *positive).map(|(.., w)| w).sum::<f64>();
+                // In a weighted mean a class without examples counts nothing, so that it need not have a score.
+                if average == Average::Weighted && weight == 0.0 {
+                    continue;
+                }
+                support.push(weight);
+                scores.push(measure(name, ranked).here()?);
+            }
+            Ok(mean(scores.iter().copied(), (average == Average::Weighted).then_some(&support[..])))
+        }
+        Average::Binary | Average::Samples => {
+            Err(Error::argument(name, format!("Average::{average:?} of one class against the rest"))
+                .with_help("choose Average::Macro, Weighted or Micro"))
+        }
+    }
+}
+
+/// The examples with one score: the score, and the weights of positive and negative ones.
+pub(super) struct Group {
+    pub(super) score: f64,
+    pub(super) weights: [f64; 2],
+}
+
+/// Groups from the highest score down, and the weights of all positive and negative examples.
+#[track_caller]
+pub(super) fn groups(name: &'static str, mut ranked: Vec<Ranked>) -> Result<(Vec<Group>, [f64; 2])> {
     // No NaN are in it, and −0 is 0.
     ranked.iter_mut().for_each(|(score, ..)| *score += 0.0);
     crate::order::sort_by_key(&mut ranked, |(score, ..)| !crate::order::key(*score));
-    let mut groups: Vec<[f64; 2]> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     let mut totals = [0.0; 2];
-    let mut last = None;
     for (score, positive, weight) in ranked {
-        if last != Some(score) {
-            groups.push([0.0; 2]);
-            last = Some(score);
-        }
-        if let Some(group) = groups.last_mut() {
-            group[usize::from(!positive)] += weight;
+        match groups.last_mut() {
+            Some(group) if group.score == score => group.weights[usize::from(!positive)] += weight,
+            _ => {
+                let mut weights = [0.0; 2];
+                weights[usize::from(!positive)] = weight;
+                groups.push(Group { score, weights });
+            }
         }
         totals[usize::from(!positive)] += weight;
     }
+    let needs_both = !matches!(name, "average_precision" | "precision_recall_curve" | "lift_curve");
     for (total, what) in totals.iter().zip(["no positive", "no negative"]) {
-        if *total == 0.0 && !(what == "no negative" && name == "average_precision") {
+        if *total == 0.0 && (needs_both || what == "no positive") {
             let message = format!("there is {what} example, so that it is not defined");
             return Err(
                 Error::argument(name, message).with_help("it needs examples of both classes that weigh something")
@@ -301,10 +376,10 @@ fn groups(name: &'static str, mut ranked: Vec<Ranked>) -> Result<(Vec<[f64; 2]>,
 }
 
 #[track_caller]
-fn area_under_roc(name: &'static str, ranked: Vec<Ranked>) -> Result<f64> {
+pub(super) fn area_under_roc(name: &'static str, ranked: Vec<Ranked>) -> Result<f64> {
     let (groups, [positive, negative]) = groups(name, ranked)?;
     let (mut found, mut area) = (0.0, 0.0);
-    for [yes, no] in groups {
+    for Group { weights: [yes, no], .. } in groups {
         area += no / negative * (found + yes / 2.0);
         found += yes;
     }
@@ -312,10 +387,10 @@ fn area_under_roc(name: &'static str, ranked: Vec<Ranked>) -> Result<f64> {
 }
 
 #[track_caller]
-fn mean_precision(name: &'static str, ranked: Vec<Ranked>) -> Result<f64> {
+pub(super) fn mean_precision(name: &'static str, ranked: Vec<Ranked>) -> Result<f64> {
     let (groups, [positive, _]) = groups(name, ranked)?;
     let (mut found, mut seen, mut area) = (0.0, 0.0, 0.0);
-    for [yes, no] in groups {
+    for Group { weights: [yes, no], .. } in groups {
         found += yes;
         seen += yes + no;
         if yes > 0.0 {

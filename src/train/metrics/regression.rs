@@ -89,6 +89,32 @@ impl Numbers {
     }
 }
 
+/// The median of the absolute errors of one output.
+fn median_error(numbers: &Numbers) -> f64 {
+    let weight = |i: usize| numbers.weights.as_ref().map_or(1.0, |weights| weights[i]);
+    let mut errors: Vec<(f64, f64)> = Vec::new();
+    for (i, (p, y)) in numbers.pairs.iter().enumerate() {
+        if weight(i) > 0.0 {
+            errors.push(((p - y).abs(), weight(i)));
+        }
+    }
+    crate::order::sort_by_key(&mut errors, |(error, _)| crate::order::key(*error));
+    let half = errors.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+    let mut below = 0.0;
+    for (i, (error, weight)) in errors.iter().enumerate() {
+        below += weight;
+        if below >= half {
+            return match errors.get(i + 1) {
+                // Halves, since a sum could overflow.
+                Some((next, _)) if below - half <= f64::EPSILON => error / 2.0 + next / 2.0,
+                _ => *error,
+            };
+        }
+    }
+    // Only rounding leads here.
+    errors.last().map_or(0.0, |(error, _)| *error)
+}
+
 impl Regression {
     /// All examples count the same.
     #[must_use]
@@ -193,6 +219,16 @@ impl Regression {
     pub fn r2(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
         let numbers = self.numbers("r2", prediction, target)?;
         Ok(numbers.over_outputs(&|column| 1.0 - column.unexplained(|p, y| y - p, false)))
+    }
+
+    /// As the function [`median_absolute_error`], with weights: half of the weight lies on either side. Where a border between two
+    /// errors does so exactly, it is their mean.
+    ///
+    /// # Errors
+    /// As for [`mse`](Self::mse).
+    #[track_caller]
+    pub fn median_absolute_error(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
+        Ok(self.numbers("median_absolute_error", prediction, target)?.over_outputs(&median_error))
     }
 
     /// As the function [`explained_variance`], with weights.
@@ -359,14 +395,7 @@ pub fn pinball(prediction: &Tensor, target: &Tensor, quantile: f64) -> Result<f6
 /// ```
 #[track_caller]
 pub fn median_absolute_error(prediction: &Tensor, target: &Tensor) -> Result<f64> {
-    let numbers = Regression::new().numbers("median_absolute_error", prediction, target)?;
-    Ok(numbers.over_outputs(&|column| {
-        let mut errors: Vec<f64> = column.pairs.iter().map(|(p, y)| (p - y).abs()).collect();
-        crate::order::sort_by_key(&mut errors, |error| crate::order::key(*error));
-        let middle = errors.len() / 2;
-        // Halves, since a sum could overflow.
-        if errors.len() % 2 == 1 { errors[middle] } else { errors[middle - 1] / 2.0 + errors[middle] / 2.0 }
-    }))
+    Regression::new().median_absolute_error(prediction, target)
 }
 
 /// The largest absolute error.

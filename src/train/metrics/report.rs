@@ -24,6 +24,8 @@ pub struct ClassificationReport {
     pub macro_average: ClassScores,
     /// The means over the classes, weighted by their support.
     pub weighted_average: ClassScores,
+    /// The means over the examples, if these have [several labels](super::MultiLabel).
+    pub samples_average: Option<ClassScores>,
 }
 
 impl Classification {
@@ -43,6 +45,7 @@ impl Classification {
             micro_average,
             macro_average: self.averaged_scores(&tally, Average::Macro),
             weighted_average: self.averaged_scores(&tally, Average::Weighted),
+            samples_average: None,
         })
     }
 }
@@ -93,6 +96,10 @@ impl fmt::Display for ClassificationReport {
             None => f.write_str(&row("micro avg", &self.micro_average))?,
         }
         f.write_str(&row("macro avg", &self.macro_average))?;
-        f.write_str(row("weighted avg", &self.weighted_average).trim_end_matches('\n'))
+        f.write_str(row("weighted avg", &self.weighted_average).trim_end_matches('\n'))?;
+        match &self.samples_average {
+            Some(scores) => write!(f, "\n{}", row("samples avg", scores).trim_end_matches('\n')),
+            None => Ok(()),
+        }
     }
 }

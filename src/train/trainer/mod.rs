@@ -19,7 +19,7 @@ pub use options::TrainerOptions;
 use super::callback::{self, Callback, Callbacks, Checkpoints, Constrain, Place, Progress, Scheduled};
 use super::early_stopping::EarlyStopping;
 use super::history::{Epoch, StepReport};
-use super::running::{self, AtOnce, Metric};
+use super::running::{self, Metric};
 use super::stop::StopHandle;
 use super::task::Supervised;
 use crate::data::Dataset;
@@ -285,7 +285,7 @@ impl<'d, T, B> Trainer<'d, T, B> {
         name: impl Into<String>,
         metric: impl Fn(&Tensor, &Tensor) -> Result<f64> + Send + Sync + 'static,
     ) -> Self {
-        let metric = running::of_function(&metric).unwrap_or_else(|| Box::new(AtOnce::new(metric)));
+        let metric = running::of_function(&metric).unwrap_or_else(|| Box::new(running::at_once(metric)));
         self.core.metrics.push((name.into(), metric));
         self
     }

@@ -1,8 +1,9 @@
 //! How far predicted and actual classes agree.
 
+use super::super::confusion::ConfusionMatrix;
 use super::tally::{Tally, ratio};
 use super::{Average, Classification, mean};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 impl Classification {
@@ -47,15 +48,65 @@ impl Classification {
     }
 
     /// Cohen's kappa: how far predictions agree with targets beyond what two people would who throw dice with the same shares
-    /// of classes. 1 is perfect, 0 no better than chance; NaN if only one class occurs.
+    /// of classes. 1 is perfect, 0 no better than chance.
     ///
     /// # Errors
-    /// As for [`accuracy`](Self::accuracy).
+    /// As for [`accuracy`](Self::accuracy), and if only one class occurs: there is nothing to agree on.
     #[track_caller]
     pub fn cohen_kappa(&self, prediction: &Tensor, target: &Tensor) -> Result<f64> {
         let Agreement { total, hits, both, .. } = self.agreement("cohen_kappa", prediction, target)?;
         let expected = both / (total * total);
+        if both == total * total {
+            return Err(one_class());
+        }
         Ok((hits / total - expected) / (1.0 - expected))
+    }
+
+    /// [Cohen's kappa](Self::cohen_kappa) of classes that have an order: a mistake counts by how far apart the classes are
+    /// (Cohen, 1968). Their order is that of the [labels](Self::labels), by default that of their numbers; examples of classes
+    /// that are not among the labels are left out.
+    ///
+    /// # Errors
+    /// As for [`cohen_kappa`](Self::cohen_kappa).
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    /// use demotic::train::metrics::{Classification, KappaWeights};
+    ///
+    /// let predicted = Tensor::from_nested([0i64, 1, 2, 2])?;
+    /// let target = Tensor::from_nested([0i64, 1, 1, 2])?;
+    /// let kappa = Classification::new().cohen_kappa_weighted(&predicted, &target, KappaWeights::Quadratic)?;
+    /// assert!((kappa - 0.8).abs() < 1e-12);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cohen_kappa_weighted(&self, prediction: &Tensor, target: &Tensor, weights: KappaWeights) -> Result<f64> {
+        let name = "cohen_kappa";
+        let pairs = self.pairs(name, prediction, target)?;
+        let labels = self.known_labels(name, &pairs)?;
+        let values = ConfusionMatrix::new(labels, None, &pairs)?.values();
+        let n = values.len();
+        let (mut predicted, mut actual, mut total) = (vec![0.0; n], vec![0.0; n], 0.0);
+        for (y, row) in values.iter().enumerate() {
+            for (p, value) in row.iter().enumerate() {
+                predicted[p] += value;
+                actual[y] += value;
+                total += value;
+            }
+        }
+        let (mut observed, mut expected) = (0.0, 0.0);
+        for y in 0..n {
+            for p in 0..n {
+                let apart = y.abs_diff(p) as f64;
+                let weight = if weights == KappaWeights::Linear { apart } else { apart * apart };
+                observed += weight * values[y][p];
+                expected += weight * actual[y] * (predicted[p] / total);
+            }
+        }
+        if total == 0.0 || expected == 0.0 {
+            return Err(one_class());
+        }
+        Ok(1.0 - observed / expected)
     }
 
     #[track_caller]
@@ -71,6 +122,22 @@ impl Classification {
             actual_squared: product(&actual, &actual),
         })
     }
+}
+
+/// How a mistake counts in [`Classification::cohen_kappa_weighted`], by the distance of the classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KappaWeights {
+    /// By the distance.
+    Linear,
+    /// By its square.
+    Quadratic,
+}
+
+#[track_caller]
+fn one_class() -> Error {
+    Error::argument("cohen_kappa", "only one class occurs, so that it is not defined")
+        .with_help("it compares with the agreement by chance, which is complete then; accuracy is defined")
 }
 
 /// Sums over classes, from which coefficients of agreement are made.

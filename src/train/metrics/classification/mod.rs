@@ -4,8 +4,10 @@ mod agreement;
 mod scores;
 mod tally;
 
-pub use agreement::{accuracy, balanced_accuracy, cohen_kappa, matthews_correlation};
+pub use agreement::{KappaWeights, accuracy, balanced_accuracy, cohen_kappa, matthews_correlation};
 pub use scores::{ClassScores, f_beta, f1, jaccard, precision, recall};
+pub(super) use scores::{defined, f_score};
+pub(super) use tally::{Score, Tally, ratio};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,8 @@ pub enum Average {
     Micro,
     /// Only the score of the [positive](Classification::positive_label) class, of two.
     Binary,
+    /// The mean of the scores of each example, for [several labels](super::MultiLabel) of one.
+    Samples,
 }
 
 /// Metrics of classes with options. See the [page of metrics](super) for what predictions and targets may be.
@@ -54,7 +58,7 @@ pub struct Classification {
     ignore_index: i64,
     labels: Option<Vec<i64>>,
     pub(super) names: Option<Vec<String>>,
-    weights: Option<Tensor>,
+    pub(super) weights: Option<Tensor>,
     zero_division: f64,
     positive: i64,
 }
@@ -136,6 +140,15 @@ impl Classification {
         self
     }
 
+    pub(in super::super) fn unweighted(mut self) -> Self {
+        self.weights = None;
+        self
+    }
+
+    pub(super) fn zero(&self) -> f64 {
+        self.zero_division
+    }
+
     pub(super) fn positive(&self) -> i64 {
         self.positive
     }
@@ -145,7 +158,7 @@ impl Classification {
     }
 
     #[track_caller]
-    pub(super) fn pairs(&self, name: &'static str, prediction: &Tensor, target: &Tensor) -> Result<Pairs> {
+    pub(in super::super) fn pairs(&self, name: &'static str, prediction: &Tensor, target: &Tensor) -> Result<Pairs> {
         self.reading().pairs(name, prediction, target)
     }
 }

@@ -21,16 +21,30 @@ pub struct ClassScores {
     pub support: f64,
 }
 
+impl ClassScores {
+    /// Of a mean.
+    pub(in super::super) fn new(precision: f64, recall: f64, f1: f64, support: f64) -> Self {
+        Self { label: 0, precision, recall, f1, support }
+    }
+}
+
 impl Classification {
     #[track_caller]
     fn score(&self, name: &'static str, data: [&Tensor; 2], average: Average, score: Score<'_>) -> Result<f64> {
         let pairs = self.pairs(name, data[0], data[1])?;
-        if average == Average::Binary {
-            self.check_binary(name, &pairs)?;
-            let only = Self { labels: Some(vec![self.positive]), names: None, ..self.clone() };
-            return Ok(self.averaged(&only.tally(name, &pairs)?, average, score));
-        }
-        Ok(self.averaged(&self.tally(name, &pairs)?, average, score))
+        let tally = match average {
+            Average::Samples => {
+                return Err(Error::argument(name, "Average::Samples of examples that have one class each")
+                    .with_help("MultiLabel has the metrics of several labels"));
+            }
+            Average::Binary => {
+                self.check_binary(name, &pairs)?;
+                let only = Self { labels: Some(vec![self.positive]), names: None, ..self.clone() };
+                only.tally(name, &pairs)?
+            }
+            _ => self.tally(name, &pairs)?,
+        };
+        defined(name, self.averaged(&tally, average, score))
     }
 
     /// Two classes at the most, one of which is the positive one.
@@ -140,8 +154,18 @@ impl Classification {
     }
 }
 
+/// With a [`zero_division`](Classification::zero_division) of NaN nothing may be left to average.
+#[track_caller]
+pub(in super::super) fn defined(name: &'static str, value: f64) -> Result<f64> {
+    match value.is_nan() {
+        true => Err(Error::argument(name, "every class would be divided by 0, so that it is not defined")
+            .with_help("Classification::zero_division says what such classes count, by default 0")),
+        false => Ok(value),
+    }
+}
+
 /// `(1 + β²) hits / (β² actual + predicted)`.
-fn f_score(beta: f64, otherwise: f64) -> impl Fn(f64, f64, f64) -> f64 {
+pub(in super::super) fn f_score(beta: f64, otherwise: f64) -> impl Fn(f64, f64, f64) -> f64 {
     move |hits, predicted, actual| {
         // With the larger of β² and 1 taken out, so that a large β does not overflow.
         let (for_predicted, for_actual) = if beta > 1.0 { (1.0 / (beta * beta), 1.0) } else { (1.0, beta * beta) };

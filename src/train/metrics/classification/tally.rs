@@ -8,19 +8,19 @@ use crate::error::{Error, Result};
 /// How often each class was predicted, was the right one, and both.
 pub(in super::super) struct Tally {
     pub(in super::super) labels: Vec<i64>,
-    pub(super) hits: Vec<f64>,
-    pub(super) predicted: Vec<f64>,
-    pub(super) actual: Vec<f64>,
+    pub(in super::super) hits: Vec<f64>,
+    pub(in super::super) predicted: Vec<f64>,
+    pub(in super::super) actual: Vec<f64>,
     /// Whether every class that occurs has a label.
     pub(in super::super) complete: bool,
 }
 
-pub(super) fn ratio(part: f64, whole: f64, otherwise: f64) -> f64 {
+pub(in super::super) fn ratio(part: f64, whole: f64, otherwise: f64) -> f64 {
     if whole == 0.0 { otherwise } else { part / whole }
 }
 
 /// A score of a class from hits, predictions and targets.
-pub(super) type Score<'a> = &'a dyn Fn(f64, f64, f64) -> f64;
+pub(in super::super) type Score<'a> = &'a dyn Fn(f64, f64, f64) -> f64;
 
 impl Classification {
     /// The labels, which were given, named, or occur.
@@ -88,7 +88,9 @@ impl Classification {
         let each = (0..labels.len()).map(|i| score(hits[i], predicted[i], actual[i]));
         match average {
             Average::Micro => score(hits.iter().sum(), predicted.iter().sum(), actual.iter().sum()),
-            Average::Binary => labels.iter().zip(each).find(|(l, _)| **l == self.positive).map_or(f64::NAN, |(_, x)| x),
+            Average::Binary | Average::Samples => {
+                labels.iter().zip(each).find(|(l, _)| **l == self.positive).map_or(f64::NAN, |(_, x)| x)
+            }
             Average::Macro | Average::Weighted => {
                 let (scores, weights): (Vec<f64>, Vec<f64>) =
                     each.zip(actual.iter().copied()).filter(|(score, _)| !score.is_nan()).unzip();
