@@ -1,5 +1,6 @@
 //! Opening files with errors that name them, and replacing files as a whole or not at all.
 
+mod append;
 mod format;
 mod shared;
 mod temporary;
@@ -12,6 +13,7 @@ use temporary::Temporary;
 
 use crate::error::{Error, Result};
 
+pub(crate) use append::Appended;
 pub(crate) use format::{Format, refused, seems};
 pub(crate) use shared::SharedFile;
 pub(crate) use temporary::sweep;

@@ -47,6 +47,38 @@ pub fn reset_peak() {
     storage::reset_peak();
 }
 
+/// What a function needs, of which [`measure`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// How many bytes more than at the beginning were in use at the most.
+    pub peak_bytes: usize,
+    /// How many bytes more than at the beginning are in use at the end; less than nothing, if the function has let go of others.
+    pub kept_bytes: isize,
+}
+
+/// Runs a function, and tells how much memory the tensors took that this thread made meanwhile. What other threads do does not count.
+///
+/// ```
+/// use demotic::{Tensor, memory};
+///
+/// let (sum, usage) = memory::measure(|| Tensor::ones([1 << 20])?.add_scalar(1.0).sum().item());
+/// assert_eq!(sum?, f64::from(1 << 21));
+/// assert!(usage.peak_bytes >= 4 << 20 && usage.kept_bytes < 1 << 20);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub fn measure<R>(f: impl FnOnce() -> R) -> (R, Usage) {
+    let before = storage::thread_bytes();
+    let (result, peak) = storage::measure(f);
+    let kept_bytes = storage::thread_bytes() - before;
+    (result, Usage { peak_bytes: peak.max(0) as usize, kept_bytes })
+}
+
+/// What this thread has taken and not given back.
+pub(crate) fn thread_bytes() -> isize {
+    storage::thread_bytes()
+}
+
 /// The memory of the machine in bytes, or what its control group or a limit of the process (`ulimit -v`) leaves to the
 /// program. `None` if the system does not say: only Linux does. It is asked once, at the first need.
 ///

@@ -88,6 +88,11 @@ impl Cursor {
         self.end -= self.end % self.size;
     }
 
+    /// Ends after so many batches from here on, at the latest.
+    pub(crate) fn limit(&mut self, batches: usize) {
+        self.end = self.next.saturating_add(batches.saturating_mul(self.size)).min(self.end);
+    }
+
     /// Passes over batches.
     pub(crate) fn skip(&mut self, batches: usize) {
         if self.error.is_none() {

@@ -50,6 +50,7 @@ mod sequences;
 mod split;
 mod table;
 mod texts;
+mod weighted;
 mod wide;
 
 pub use batches::Batches;
@@ -59,6 +60,7 @@ pub(crate) use cursor::{Cursor, Pick};
 pub use dataset::{Dataset, TensorDataset};
 pub use dates::DatePart;
 pub(crate) use display::{shorten, width as text_width};
+pub(crate) use images::Pixels;
 pub use images::{Amount, ImageDataset, Transforms, read_cifar10, read_cifar100, read_idx, read_mnist};
 #[cfg(feature = "image")]
 pub use images::{Channels, read_image, write_image};
@@ -66,3 +68,4 @@ pub use preprocess::{Impute, Preprocessor, PreprocessorBuilder, Scaling, Unseen}
 pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, PaddedSequences, Padding, Sentences, document_mask};
 pub use split::{Fold, Folds, KFold};
 pub use table::Table;
+pub use weighted::WeightedDataset;

@@ -34,6 +34,7 @@ mod module;
 pub mod safetensors;
 mod source;
 
+pub(crate) use crate::files::Appended;
 pub use crate::files::write_atomically;
 pub(crate) use architecture::{ModelFile, from_source, save};
 pub use checkpoint::{Checkpoint, CheckpointFolder};

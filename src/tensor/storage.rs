@@ -201,6 +201,18 @@ pub(crate) fn stats() -> Stats {
     account::stats()
 }
 
+/// What this thread has taken and not given back: less than nothing, if it gives back what others took.
+pub(crate) fn thread_bytes() -> isize {
+    with_local(|local| local.account.net())
+}
+
+/// Runs a function, and how much more than before this thread had at the most while it ran.
+pub(crate) fn measure<R>(f: impl FnOnce() -> R) -> (R, isize) {
+    let (before, outer) = with_local(|local| (local.account.net(), local.account.begin()));
+    let result = f();
+    (result, with_local(|local| local.account.end(outer)) - before)
+}
+
 pub(crate) fn reset_peak() {
     with_local(|local| local.account.report());
     account::reset_peak();

@@ -45,6 +45,23 @@ pub(super) fn because(e: Error, found: &str) -> Error {
     Error::numeric("fit", format!("{message}: {found}")).with_help(FILL).with_source(e)
 }
 
+/// The same, because of what was `found` in the model.
+#[track_caller]
+pub(super) fn seen(e: Error, found: &str) -> Error {
+    let message = e.message();
+    let message = message.strip_prefix("fit: ").unwrap_or(&message);
+    let seen = Error::numeric("fit", format!("{message}: {found}"));
+    match e.help().map(String::from) {
+        Some(help) => seen.with_help(help).with_source(e),
+        None => seen.with_source(e),
+    }
+}
+
+/// Whether an error is because of the data.
+pub(super) fn is_of_data(e: &Error) -> bool {
+    e.help() == Some(FILL)
+}
+
 /// Operations on classes, by the names in their errors.
 const OF_CLASSES: [&str; 8] = [
     "cross_entropy",

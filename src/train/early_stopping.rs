@@ -63,20 +63,21 @@ pub struct EarlyStopping {
     patience: usize,
     min_delta: f64,
     maximize: bool,
+    metric: Option<String>,
     best: Option<f64>,
     waited: usize,
     snapshot: Option<Snapshot>,
 }
 
 configurable!(
-    EarlyStopping { patience: required, min_delta, maximize; state best, waited, snapshot } = Self::new(0), check
+    EarlyStopping { patience: required, min_delta, maximize, metric; state best, waited, snapshot } = Self::new(0), check
 );
 
 impl EarlyStopping {
     /// Stops when `patience` values in a row have brought no improvement. Smaller values are better.
     #[must_use]
     pub fn new(patience: usize) -> Self {
-        Self { patience, min_delta: 0.0, maximize: false, best: None, waited: 0, snapshot: None }
+        Self { patience, min_delta: 0.0, maximize: false, metric: None, best: None, waited: 0, snapshot: None }
     }
 
     #[track_caller]
@@ -96,6 +97,18 @@ impl EarlyStopping {
     pub fn maximize(mut self) -> Self {
         self.maximize = true;
         self
+    }
+
+    /// Goes by a metric of the run in place of the validation loss, where it is used as a callback. Where larger values are better,
+    /// [`maximize`](Self::maximize) says so.
+    #[must_use]
+    pub fn metric(mut self, name: impl Into<String>) -> Self {
+        self.metric = Some(name.into());
+        self
+    }
+
+    pub(super) fn watches(&self) -> Option<&str> {
+        self.metric.as_deref()
     }
 
     /// Takes the next value. NaN never counts as an improvement.

@@ -1,7 +1,8 @@
 //! Training, and everything around it.
 //!
 //! [`Trainer`] runs the usual loop: for a loss, or for a [`Task`] of your own. What happens beside it are [callbacks](Callback):
-//! [`EarlyStopping`], [`Checkpoints`], [`Progress`], [schedules](Scheduled), and yours. They serve as well in a loop of your own, by
+//! [`EarlyStopping`], [`Checkpoints`], [`BestCheckpoints`], [`Progress`], [`TensorBoard`], [`HistoryFile`], [`Histograms`], [`NanGuard`],
+//! [`TimeBudget`], [`MemoryBudget`], [`LrFinder`], [schedules](Scheduled), and yours. They serve as well in a loop of your own, by
 //! [`Callbacks`], and so do [`metrics`], [metrics that see one batch at a time](running), [`Snapshot`],
 //! [checkpoints](crate::io::Checkpoint), and, with the feature `plot`, `plot::Chart`.
 
@@ -9,6 +10,7 @@ mod adversarial;
 mod callback;
 mod diagnosis;
 mod early_stopping;
+mod histogram;
 mod history;
 mod mean;
 pub mod metrics;
@@ -17,14 +19,20 @@ pub mod plot;
 pub mod running;
 mod stop;
 mod task;
+pub mod tensorboard;
 mod trainer;
+mod weighted;
 
 pub use adversarial::Adversarial;
 pub use callback::{
-    AfterEpoch, Callback, Callbacks, Checkpoints, Context, Every, Progress, Scheduled, after_epoch, every,
+    AfterEpoch, BestCheckpoints, Callback, Callbacks, Checkpoints, Context, Every, FiniteOutputs, HistogramRecord,
+    Histograms, HistoryFile, LrCurve, LrFinder, MemoryBudget, NanGuard, Progress, Scheduled, TensorBoard, TimeBudget,
+    after_epoch, every,
 };
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
+pub use histogram::{Histogram, gradient_histograms, weight_histograms};
 pub use history::{Ended, Epoch, History, StepReport};
 pub use stop::StopHandle;
 pub use task::{Objective, Supervised, Task};
-pub use trainer::{Evaluation, Trainer, TrainerOptions, predict};
+pub use trainer::{Evaluation, MemoryReport, MemoryRow, Trainer, TrainerOptions, predict};
+pub use weighted::Weighted;

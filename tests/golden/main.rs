@@ -48,6 +48,7 @@ mod self_attention;
 mod shape_index;
 mod tables;
 mod tensor_options;
+mod tensorboard;
 mod text_models;
 mod tokenizers;
 mod tokens;

@@ -18,7 +18,10 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "files"]),
-    ("train", &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
+    (
+        "train",
+        &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "memory", "data", "io"],
+    ),
     ("error", &[]),
     ("rng", &[]),
 ];

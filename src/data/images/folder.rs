@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder as _, ImageError, ImageReader, Limits};
 
-use super::{ImageDataset, Source, Transforms};
+use super::{ImageDataset, Pixels, Source, Transforms};
 use crate::error::{Error, Here, Result};
 use crate::files;
 use crate::tensor::Tensor;
@@ -177,22 +177,7 @@ fn collect(op: &'static str, folder: &Path, depth: usize, paths: &mut Vec<PathBu
 #[track_caller]
 pub fn write_image(path: impl AsRef<Path>, picture: &Tensor) -> Result<()> {
     let (op, path) = ("write_image", path.as_ref());
-    let (channels, height, width) = match *picture.shape() {
-        [height, width] => (1, height, width),
-        [channels @ (1 | 3), height, width] => (channels, height, width),
-        _ => (0, 0, 0),
-    };
-    let side = |n: usize| u32::try_from(n).ok().filter(|n| *n > 0);
-    let (Some(rows), Some(columns), true) = (side(height), side(width), picture.dtype().is_float()) else {
-        let (shape, dtype) = (picture.shape(), picture.dtype());
-        let message = format!("a picture of shape {shape:?} and type {dtype}, expected [1 or 3, height, width] of f32");
-        return Err(Error::shape(op, message));
-    };
-    let planes = picture.to_f64_vec();
-    let size = height * width;
-    let byte = |x: f64| (x.clamp(0.0, 1.0) * 255.0).round() as u8;
-    let bytes: Vec<u8> =
-        (0..size).flat_map(|i| (0..channels).map(move |c| (c, i))).map(|(c, i)| byte(planes[c * size + i])).collect();
+    let Pixels { channels, width: columns, height: rows, bytes } = Pixels::of(op, picture)?;
     let kind = if channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
     let mut png = Vec::new();
     match PngEncoder::new(&mut png).write_image(&bytes, columns, rows, kind) {

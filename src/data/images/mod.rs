@@ -6,12 +6,14 @@ mod files;
 #[cfg(feature = "image")]
 mod folder;
 mod geometry;
+mod pixels;
 mod step;
 mod transform;
 
 pub use files::{read_cifar10, read_cifar100, read_idx, read_mnist};
 #[cfg(feature = "image")]
 pub use folder::{Channels, read_image, write_image};
+pub(crate) use pixels::Pixels;
 pub use transform::{Amount, Transforms};
 
 use std::fmt;

@@ -41,10 +41,13 @@ pub(super) struct Account {
     unreported: Option<Arc<Unreported>>,
     /// The largest unreported `in_use` since the last report.
     peak: isize,
+    /// All that the thread has taken and not given back, and the largest it was since a measurement began.
+    net: isize,
+    net_peak: isize,
 }
 
 impl Account {
-    pub(super) const NEW: Self = Self { unreported: None, peak: 0 };
+    pub(super) const NEW: Self = Self { unreported: None, peak: 0, net: 0, net_peak: 0 };
 
     fn unreported(&mut self) -> &Unreported {
         self.unreported.get_or_insert_with(|| {
@@ -67,6 +70,8 @@ impl Account {
             FRESH.fetch_add(1, Ordering::Relaxed);
         }
         self.peak = self.peak.max(in_use);
+        self.net += capacity;
+        self.net_peak = self.net_peak.max(self.net);
         if in_use > UNREPORTED_BYTES {
             self.report();
         }
@@ -75,6 +80,7 @@ impl Account {
     /// A tensor gives a block back. Whether a pool shall keep it.
     pub(super) fn give(&mut self, capacity: usize) -> bool {
         let capacity = capacity as isize;
+        self.net -= capacity;
         let peak = self.peak;
         let unreported = self.unreported();
         let in_use = unreported.in_use.load(Ordering::Relaxed) - capacity;
@@ -88,6 +94,23 @@ impl Account {
             self.report();
         }
         kept
+    }
+
+    /// What the thread has taken and not given back.
+    pub(super) fn net(&self) -> isize {
+        self.net
+    }
+
+    /// Begins a measurement; what an outer one has seen so far.
+    pub(super) fn begin(&mut self) -> isize {
+        std::mem::replace(&mut self.net_peak, self.net)
+    }
+
+    /// Ends it: the largest that `net` was. The outer one goes on.
+    pub(super) fn end(&mut self, outer: isize) -> isize {
+        let peak = self.net_peak;
+        self.net_peak = peak.max(outer);
+        peak
     }
 
     /// Adds what is unreported to the counters of all threads.

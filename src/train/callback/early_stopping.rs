@@ -1,12 +1,13 @@
 //! Early stopping as a callback.
 
+use super::watched::watched;
 use super::{Callback, Context};
 use crate::error::{Error, Result};
 use crate::io::Checkpoint;
 use crate::train::early_stopping::{EarlyStopping, NAME, Verdict};
 use crate::train::history::Epoch;
 
-/// Goes by the validation loss, or the training loss where there is none, keeps the best parameters, and gives them back to
+/// Goes by the validation loss (the training loss where there is none) or a [metric](EarlyStopping::metric), keeps the best parameters, and gives them back to
 /// the model at the end. Each run that is not resumed begins anew.
 impl Callback for EarlyStopping {
     fn fit_begin(&mut self, run: &mut Context<'_>) -> Result<()> {
@@ -18,7 +19,8 @@ impl Callback for EarlyStopping {
     }
 
     fn validation(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
-        match self.update_with(record.validation_loss.unwrap_or(record.train_loss), run.model()) {
+        let value = watched(run, "EarlyStopping", record, self.watches())?;
+        match self.update_with(value, run.model()) {
             Verdict::Improved => run.keep(),
             Verdict::Waiting => (),
             Verdict::Stop => run.stop(),

@@ -324,6 +324,20 @@ impl Callbacks {
         self.list.insert(at, (place, callback));
     }
 
+    /// Those of a place, and the others.
+    pub(in crate::train) fn apart(mut self, place: Place) -> (Self, Self) {
+        let mut own = Self::new();
+        own.run.stop_handle = self.run.stop_handle.clone();
+        (own.list, self.list) = std::mem::take(&mut self.list).into_iter().partition(|(other, _)| *other == place);
+        (own, self)
+    }
+
+    /// These, and others besides.
+    pub(in crate::train) fn joined(mut self, others: Self) -> Self {
+        others.list.into_iter().for_each(|(place, callback)| self.add(place, callback));
+        self
+    }
+
     /// Calls all of them.
     #[track_caller]
     pub(in crate::train) fn tell(

@@ -1,25 +1,41 @@
 //! What happens beside training: one trait for whoever watches a run, or takes a hand in it.
 
+mod best_checkpoints;
+mod budget;
 mod checkpoints;
 mod constrain;
 mod context;
 mod early_stopping;
 mod functions;
+mod histograms;
+mod history_file;
 mod list;
+mod lr_finder;
+mod nan_guard;
 mod progress;
 mod run;
 mod schedule;
+mod tensorboard;
+mod watched;
 
+pub use best_checkpoints::BestCheckpoints;
+pub use budget::{MemoryBudget, TimeBudget};
 pub use checkpoints::Checkpoints;
 pub(super) use constrain::Constrain;
 pub use context::Context;
 pub(super) use context::Model;
 pub use functions::{AfterEpoch, Every, after_epoch, every};
+pub use histograms::{HistogramRecord, Histograms};
+pub use history_file::HistoryFile;
 pub use list::Callbacks;
 pub(super) use list::{Place, Remembers};
+pub use lr_finder::{LrCurve, LrFinder};
+pub(super) use nan_guard::wrong_parameter;
+pub use nan_guard::{FiniteOutputs, NanGuard};
 pub use progress::Progress;
 pub(super) use run::{Plan, Run};
 pub use schedule::Scheduled;
+pub use tensorboard::TensorBoard;
 
 use super::history::{Epoch, StepReport};
 use crate::autograd::Gradients;
@@ -29,8 +45,8 @@ use crate::io::{Checkpoint, CheckpointFolder};
 /// Whoever is told what happens in a training run, and may change its course: stop it, change a learning rate, look at
 /// gradients, save what it wants.
 ///
-/// [`EarlyStopping`](super::EarlyStopping), [`Checkpoints`], [`Progress`], [schedules](Scheduled) and the functions [`every`] and
-/// [`after_epoch`] are callbacks. A [`Trainer`](super::Trainer) takes them by [`Trainer::callback`](super::Trainer::callback); in a loop of
+/// [`EarlyStopping`](super::EarlyStopping), [`Checkpoints`], [`BestCheckpoints`], [`Progress`], [`TensorBoard`], [`HistoryFile`], [`Histograms`],
+/// [`NanGuard`], [`TimeBudget`], [`MemoryBudget`], [`LrFinder`], [schedules](Scheduled) and the functions [`every`] and [`after_epoch`] are callbacks. A [`Trainer`](super::Trainer) takes them by [`Trainer::callback`](super::Trainer::callback); in a loop of
 /// your own, [`Callbacks`] calls them. Each method does nothing by default, so a callback says only what it is there for.
 ///
 /// In one step of the optimizer they are called in this order: [`gradients`](Self::gradients), then the optimizer and

@@ -62,7 +62,7 @@ impl<T, B: Send> Trainer<'_, T, B> {
     where
         T: Task<M, B>,
     {
-        self.core.evaluate(&Measured { model, task: &self.task, data })
+        self.core.evaluate(&Measured { model, task: &self.task, data, rows: None })
     }
 }
 

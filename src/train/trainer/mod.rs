@@ -1,8 +1,12 @@
 //! Trainers: their options. [`run`] has the loop.
 
 mod averages;
+mod cause;
 mod evaluation;
+mod find_rate;
+mod memory;
 mod options;
+mod part;
 mod repeat;
 mod resume;
 mod run;
@@ -14,6 +18,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 pub use evaluation::{Evaluation, predict};
+pub use memory::{MemoryReport, MemoryRow};
 pub use options::TrainerOptions;
 
 use super::callback::{self, Callback, Callbacks, Checkpoints, Constrain, Place, Progress, Scheduled};
@@ -223,6 +228,14 @@ impl<'d, T, B> Trainer<'d, T, B> {
         self
     }
 
+    /// Ends each epoch after so many steps, with its measurements, though there are more data: for data of which an epoch takes too long. Each
+    /// epoch then sees another choice of them.
+    #[must_use]
+    pub fn steps_per_epoch(mut self, steps: u64) -> Self {
+        self.core.options.steps_per_epoch = Some(steps);
+        self
+    }
+
     /// Leaves out the last batch of an epoch if it is not full.
     #[must_use]
     pub fn drop_last(mut self) -> Self {
@@ -234,6 +247,30 @@ impl<'d, T, B> Trainer<'d, T, B> {
     #[must_use]
     pub fn validation(mut self, data: &'d Examples<'d, B>) -> Self {
         self.validation = Some(data);
+        self
+    }
+
+    /// Takes a share of the training data away from training and measures the model on them, as on those of
+    /// [`validation`](Self::validation). They are chosen at random, the same ones of so many examples every time, so that runs can be
+    /// compared and resumed. For data in the order of time, or with a class that is rare, make the parts yourself.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let x = Tensor::normal([100, 3], 0.0, 1.0, &mut rng)?;
+    /// let data = TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?;
+    /// let history = Trainer::new(losses::mse, Adam::new(0.05))
+    ///     .validation_split(0.2)
+    ///     .batch_size(20)
+    ///     .fit(&mut Linear::new(3, 1, &mut rng)?, &data, &mut rng)?;
+    /// assert_eq!(history.last().unwrap().step, 10 * 80 / 20);
+    /// assert_eq!(history.validation_losses().len(), 10);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn validation_split(mut self, fraction: f64) -> Self {
+        self.core.options.validation_split = Some(fraction);
         self
     }
 
@@ -376,6 +413,32 @@ impl<'d, T, B> Trainer<'d, T, B> {
     #[must_use]
     pub fn checkpoints(mut self, folder: CheckpointFolder) -> Self {
         self.core.checkpoints = Some(folder);
+        self
+    }
+
+    /// Does not begin a run whose tensors would need more than so many bytes, all that are in use already included: an error says which
+    /// layers keep how much, and what would fit. It is found out by steps on two, four, eight examples and so on, as long as they take little of
+    /// the limit, after which everything is as before; [`memory_report`](Self::memory_report) tells the same without a limit.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let x = Tensor::normal([4096, 64], 0.0, 1.0, &mut rng)?;
+    /// let data = TensorDataset::new(x.clone(), x)?;
+    /// let mut model = sequential![Linear::new(64, 1024, &mut rng)?, Tanh, Linear::new(1024, 64, &mut rng)?];
+    /// let e = Trainer::new(losses::mse, Adam::new(1e-3))
+    ///     .batch_size(4096)
+    ///     .memory_limit(24 << 20)
+    ///     .fit(&mut model, &data, &mut rng)
+    ///     .unwrap_err();
+    /// assert!(e.message().starts_with("fit: steps on batches of 4096 need "), "{e}");
+    /// assert!(e.help().unwrap().contains("accumulate"), "{e}");
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.core.options.memory_limit = Some(bytes);
         self
     }
 

@@ -17,7 +17,7 @@ use crate::train::callback::Plan;
 /// assert_eq!(e.to_string(), "TrainerOptions: `batchsize` is no option of it (did you mean `batch_size`?)");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TrainerOptions {
     /// See [`Trainer::epochs`](super::Trainer::epochs).
@@ -36,6 +36,12 @@ pub struct TrainerOptions {
     pub checkpoint_every: Option<u64>,
     /// See [`Trainer::evaluate_averages`](super::Trainer::evaluate_averages).
     pub evaluate_averages: bool,
+    /// See [`Trainer::steps_per_epoch`](super::Trainer::steps_per_epoch).
+    pub steps_per_epoch: Option<u64>,
+    /// See [`Trainer::validation_split`](super::Trainer::validation_split).
+    pub validation_split: Option<f64>,
+    /// See [`Trainer::memory_limit`](super::Trainer::memory_limit).
+    pub memory_limit: Option<u64>,
 }
 
 configurable!(
@@ -47,7 +53,10 @@ configurable!(
         drop_last,
         evaluate_every,
         checkpoint_every,
-        evaluate_averages
+        evaluate_averages,
+        steps_per_epoch,
+        validation_split,
+        memory_limit
     },
     check
 );
@@ -63,6 +72,9 @@ impl Default for TrainerOptions {
             evaluate_every: None,
             checkpoint_every: None,
             evaluate_averages: false,
+            steps_per_epoch: None,
+            validation_split: None,
+            memory_limit: None,
         }
     }
 }
@@ -97,7 +109,16 @@ impl TrainerOptions {
         if self.evaluate_every == Some(0) || self.checkpoint_every == Some(0) {
             return zero("an interval of steps");
         }
-        Ok(())
+        if self.steps_per_epoch == Some(0) {
+            return zero("the number of steps per epoch");
+        }
+        match self.validation_split {
+            Some(fraction) if !(fraction > 0.0 && fraction < 1.0) => {
+                let message = format!("validation_split is {fraction}, expected more than 0 and less than 1");
+                Err(Error::argument("fit", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The last epoch and the last step.
@@ -111,7 +132,8 @@ impl TrainerOptions {
         let size = self.batch_size.max(1);
         let batches = if self.drop_last { examples / size } else { examples.div_ceil(size) };
         let (epochs, max_steps) = self.limits();
-        let steps = (batches.div_ceil(self.accumulate) as u64).saturating_mul(epochs as u64).min(max_steps);
+        let in_epoch = (batches.div_ceil(self.accumulate) as u64).min(self.steps_per_epoch.unwrap_or(u64::MAX));
+        let steps = in_epoch.saturating_mul(epochs as u64).min(max_steps);
         let by_steps = self.max_steps.is_some() || self.evaluate_every.is_some();
         Plan { epochs, steps, by_steps, evaluates_steps: self.evaluate_every.is_some() }
     }

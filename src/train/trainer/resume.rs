@@ -14,6 +14,7 @@ use crate::train::callback::Run;
 
 /// The generator that shuffled the present epoch.
 const ORDER: &str = "trainer.order";
+const STEPS_PER_EPOCH: &str = "trainer.steps_per_epoch";
 
 impl Core {
     /// Everything that the rest of the run depends on.
@@ -49,7 +50,11 @@ impl Core {
         let saved = Checkpoint::load(&path)?;
         let differs = |what: String| Error::argument(op, format!("{}: {what}", path.display()));
         for (name, what, value) in self.settings(subject.examples()) {
-            let before = saved.get_counter(name)?;
+            let before = match saved.get_counter(name) {
+                // Before there was the option.
+                Err(_) if name == STEPS_PER_EPOCH => 0,
+                before => before?,
+            };
             if before != value {
                 return Err(differs(format!("saved with {what} {before}, which is {value} now")).with_help(
                     "a run goes on with the data and options that it began with, apart from epochs and max_steps",
@@ -90,13 +95,14 @@ impl Core {
     }
 
     /// What the position in the data depends on: name, description, value.
-    fn settings(&self, examples: usize) -> [(&'static str, &'static str, u64); 4] {
+    fn settings(&self, examples: usize) -> [(&'static str, &'static str, u64); 5] {
         let options = &self.options;
         [
             ("trainer.examples", "a number of examples of", examples as u64),
             ("trainer.batch_size", "a batch size of", options.batch_size as u64),
             ("trainer.accumulate", "a number of batches to accumulate of", options.accumulate as u64),
             ("trainer.drop_last", "a drop_last of", u64::from(options.drop_last)),
+            (STEPS_PER_EPOCH, "a number of steps per epoch of", options.steps_per_epoch.unwrap_or(0)),
         ]
     }
 }

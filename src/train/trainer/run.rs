@@ -1,17 +1,17 @@
 //! The loop.
 
+use super::part::Part;
 use super::repeat::Repeat;
 use super::subject::{Subject, TRAINING, Tasked, Trained};
 use super::{Core, Examples, Trainer};
 use crate::autograd::Gradients;
 use crate::data::Cursor;
-use crate::error::{Error, ErrorKind, Here, Result};
+use crate::error::{Error, Here, Result};
 use crate::io::Checkpoint;
 use crate::layers::Module;
 use crate::optimizers::OptimizerState;
 use crate::rng::Rng;
 use crate::train::callback::Run;
-use crate::train::diagnosis;
 use crate::train::early_stopping::Snapshot;
 use crate::train::history::{Ended, History, is_due};
 use crate::train::mean::Mean;
@@ -93,13 +93,20 @@ impl<T, B: Send> Trainer<'_, T, B> {
         T: Task<M, B>,
     {
         let task = Tasked(&mut self.task);
-        self.core.fit(&mut Trained { model, task, train, validation: self.validation }, rng)
+        let Some(fraction) = self.core.options.validation_split else {
+            return self.core.fit(&mut Trained::new(model, task, train, self.validation), rng);
+        };
+        let [kept, taken] = self.core.parts(train.len(), fraction, self.validation.is_some())?;
+        let (kept, taken) = (Part { data: train, rows: kept }, Part { data: train, rows: taken });
+        let mut subject = Trained::new(model, task, &kept, Some(&taken));
+        subject.rows = [Some(&kept.rows), Some(&taken.rows)];
+        self.core.fit(&mut subject, rng)
     }
 }
 
 impl Core {
     #[track_caller]
-    fn fit(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
+    pub(super) fn fit(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
         self.check(subject.examples())?;
         let plan = self.options.plan(subject.examples());
         self.callbacks.run = Run::new(self.callbacks.run.stop_handle.clone(), plan);
@@ -126,6 +133,7 @@ impl Core {
             Some(path) => self.restore(&path, subject, rng)?,
             None => Position::default(),
         };
+        self.check_memory(subject, rng)?;
         // An earlier run, or a checkpoint, may have left the averages in the model.
         self.swap_out(subject)?;
         let (epochs, max_steps) = self.options.limits();
@@ -163,9 +171,10 @@ impl Core {
         let mut batches = self.batches(position, subject.examples())?;
         self.callbacks.tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.epoch_begin(run))?;
         while !self.callbacks.run.stop && self.callbacks.run.step < max_steps && batches.left() > 0 {
+            let before = rng.clone();
             let step = match self.step(position, subject, &mut batches, rng) {
                 Ok(step) => step,
-                Err(e) => return Err(self.explain(e, position, subject)),
+                Err(e) => return Err(self.explain(e, position, subject, before)),
             };
             position.batch += step.batches;
             if step.loss.weight == 0.0 {
@@ -223,7 +232,7 @@ impl Core {
 
     /// What is left of the present epoch.
     #[track_caller]
-    fn batches(&self, position: &Position, examples: usize) -> Result<Cursor> {
+    pub(super) fn batches(&self, position: &Position, examples: usize) -> Result<Cursor> {
         let size = self.options.batch_size;
         let mut batches = Cursor::new(examples, size);
         if let Some(order) = &position.order {
@@ -235,6 +244,14 @@ impl Core {
         if batches.left() == 0 {
             let message = format!("{examples} examples make no full batch of {size}");
             return Err(Error::argument("fit", message).with_help("use a smaller batch, or keep the last one"));
+        }
+        if let Some(steps) = self.options.steps_per_epoch {
+            let there = batches.left().div_ceil(self.options.accumulate) as u64;
+            if steps > there {
+                let message = format!("steps_per_epoch is {steps}, but the data are {there} steps");
+                return Err(Error::argument("fit", message).with_help("leave it out: an epoch ends with the data"));
+            }
+            batches.limit((steps as usize).saturating_mul(self.options.accumulate));
         }
         batches.skip(position.batch);
         Ok(batches)
@@ -375,22 +392,5 @@ impl Core {
             self.callbacks.run.saved = Some(folder.save(self.callbacks.run.step, &checkpoint)?);
         }
         Ok(())
-    }
-
-    /// An error of numbers in a step, with what is wrong with the data that it was made on.
-    #[track_caller]
-    fn explain(&self, e: Error, position: &Position, subject: &dyn Subject) -> Error {
-        if e.kind() != ErrorKind::Numeric {
-            return e;
-        }
-        let Ok(mut batches) = self.batches(position, subject.examples()) else { return e };
-        let data = subject.trained_on();
-        for _ in 0..self.options.accumulate {
-            let Some(Ok(pick)) = batches.next() else { break };
-            if let Some(found) = data.diagnose(&pick) {
-                return diagnosis::because(e, &found);
-            }
-        }
-        e
     }
 }

@@ -4,7 +4,7 @@ use super::Examples;
 use crate::data::Pick;
 use crate::error::{Here, Result};
 use crate::io::Checkpoint;
-use crate::layers::{Mode, Module};
+use crate::layers::{Hooks, Mode, Module};
 use crate::optimizers::Optimizer;
 use crate::rng::Rng;
 use crate::train::callback::{Model, Remembers};
@@ -18,6 +18,8 @@ pub(super) trait Subject {
     fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)>;
     /// The objective of a batch that the model has seen already, at another place.
     fn again(&mut self, pick: &Pick<'_>, rng: &mut Rng) -> Result<Objective>;
+    /// The objective of a batch in training, while somebody listens to the layers.
+    fn heard(&mut self, pick: &Pick<'_>, rng: &mut Rng, hooks: &mut dyn Hooks) -> Result<Objective>;
     fn model(&mut self) -> &mut dyn Model;
     fn parts(&mut self) -> (&mut dyn Model, &mut dyn Remembers);
     fn trained_on(&self) -> Box<dyn Measurable + '_>;
@@ -42,6 +44,19 @@ pub(super) struct Trained<'s, M, B> {
     pub(super) task: Tasked<'s, M, B>,
     pub(super) train: &'s Examples<'s, B>,
     pub(super) validation: Option<&'s Examples<'s, B>>,
+    /// Which examples of the program's data these are, in training and validation, if they are not all.
+    pub(super) rows: [Option<&'s [usize]>; 2],
+}
+
+impl<'s, M, B> Trained<'s, M, B> {
+    pub(super) fn new(
+        model: &'s mut M,
+        task: Tasked<'s, M, B>,
+        train: &'s Examples<'s, B>,
+        validation: Option<&'s Examples<'s, B>>,
+    ) -> Self {
+        Self { model, task, train, validation, rows: [None, None] }
+    }
 }
 
 /// A task that can be saved.
@@ -74,6 +89,11 @@ impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
         self.task.0.objective(self.model, &batch, &mut Mode::train(rng).repeated())
     }
 
+    fn heard(&mut self, pick: &Pick<'_>, rng: &mut Rng, hooks: &mut dyn Hooks) -> Result<Objective> {
+        let batch = pick.of(self.train).within(TRAINING)?;
+        self.task.0.objective(self.model, &batch, &mut Mode::train(rng).with_hooks(hooks))
+    }
+
     fn model(&mut self) -> &mut dyn Model {
         self.model
     }
@@ -83,12 +103,12 @@ impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
     }
 
     fn trained_on(&self) -> Box<dyn Measurable + '_> {
-        Box::new(Measured { model: &*self.model, task: &*self.task.0, data: self.train })
+        Box::new(Measured { model: &*self.model, task: &*self.task.0, data: self.train, rows: self.rows[0] })
     }
 
     fn validation(&self) -> Option<Box<dyn Measurable + '_>> {
         let data = self.validation?;
-        Some(Box::new(Measured { model: &*self.model, task: &*self.task.0, data }))
+        Some(Box::new(Measured { model: &*self.model, task: &*self.task.0, data, rows: self.rows[1] }))
     }
 
     fn remembered(&self, checkpoint: Checkpoint) -> Result<Checkpoint> {
@@ -100,6 +120,7 @@ pub(super) struct Measured<'s, M, B> {
     pub(super) model: &'s M,
     pub(super) task: &'s dyn Task<M, B>,
     pub(super) data: &'s Examples<'s, B>,
+    pub(super) rows: Option<&'s [usize]>,
 }
 
 impl<M, B: Send> Measurable for Measured<'_, M, B> {
@@ -114,6 +135,7 @@ impl<M, B: Send> Measurable for Measured<'_, M, B> {
 
     fn diagnose(&self, pick: &Pick<'_>) -> Option<String> {
         let batch = pick.of(self.data).ok()?;
-        self.task.diagnose(&batch, &|i| pick.number(i))
+        let number = |i| self.rows.and_then(|rows| rows.get(i).copied()).unwrap_or(i);
+        self.task.diagnose(&batch, &|i| number(pick.number(i)))
     }
 }

@@ -1,8 +1,12 @@
 //! What happens during training, epoch by epoch and step by step.
 
+mod written;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub(super) use written::Form;
 
 /// The values of one epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
