@@ -29,11 +29,16 @@ use crate::tensor::{DType, Tensor};
 /// ```
 #[derive(Debug, Clone)]
 pub struct KvCache {
-    /// `[batch, heads, capacity, head_dim]`.
+    /// `[batch, heads, room, head_dim]`.
     keys: Tensor,
     values: Tensor,
     len: usize,
+    /// The most positions that there will be room for.
+    limit: usize,
 }
+
+/// For how many positions a growing cache has room at first.
+const FIRST_ROOM: usize = 64;
 
 impl KvCache {
     /// An empty cache with room for `capacity` positions, with elements of type `F32` or `F64`.
@@ -46,7 +51,44 @@ impl KvCache {
             return Err(Error::dtype("KvCache::new", format!("elements of type {dtype}, expected f32 or f64")));
         }
         let room = || Tensor::full_dtype([batch, heads, capacity, head_dim], 0.0, dtype);
-        Ok(Self { keys: room()?, values: room()?, len: 0 })
+        Ok(Self { keys: room()?, values: room()?, len: 0, limit: capacity })
+    }
+
+    /// The same with memory that is taken as it is needed, up to that of `limit` positions: for a model that looks at many
+    /// thousands, of which a text mostly has few. Whenever it is full, twice as much is taken, and what is kept is moved there.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    ///
+    /// ```
+    /// use demotic::layers::KvCache;
+    /// use demotic::prelude::*;
+    ///
+    /// let mut cache = KvCache::growing(1, 2, 1_000_000, 4, DType::F32)?;
+    /// let x = Tensor::ones([1, 2, 100, 4])?;
+    /// cache.append(&x, &x)?;
+    /// assert_eq!((cache.len(), cache.capacity()), (100, 1_000_000));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn growing(batch: usize, heads: usize, limit: usize, head_dim: usize, dtype: DType) -> Result<Self> {
+        Ok(Self { limit, ..Self::new(batch, heads, limit.min(FIRST_ROOM), head_dim, dtype)? })
+    }
+
+    /// Makes room for so many positions, of which there are no more than the limit.
+    #[track_caller]
+    fn grow(&mut self, positions: usize) -> Result<()> {
+        let [batch, heads, room, head_dim] = self.sizes();
+        if positions <= room {
+            return Ok(());
+        }
+        let room = positions.max(room.saturating_mul(2)).min(self.limit);
+        let mut new = Self::new(batch, heads, room, head_dim, self.keys.dtype())?;
+        for (old, new) in [(self.keys(), &mut new.keys), (self.values(), &mut new.values)] {
+            write_rows(&old, &mut (0..batch), new, 0)?;
+        }
+        (self.keys, self.values) = (new.keys, new.values);
+        Ok(())
     }
 
     /// A full cache with these keys and values, `[batch, heads, positions, head_dim]` both: for a memory that does not
@@ -77,10 +119,10 @@ impl KvCache {
         self.len == 0
     }
 
-    /// The number of positions that there is room for.
+    /// The number of positions that there is room for, or will be when they come.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.keys.shape()[2]
+        self.limit
     }
 
     /// The number of sequences.
@@ -113,7 +155,7 @@ impl KvCache {
     #[track_caller]
     pub fn append(&mut self, keys: &Tensor, values: &Tensor) -> Result<()> {
         let name = "KvCache::append";
-        let [batch, heads, capacity, head_dim] = self.sizes();
+        let ([batch, heads, _, head_dim], capacity) = (self.sizes(), self.limit);
         let positions = keys.shape().get(2).copied().unwrap_or(0);
         for (what, x) in [("keys", keys), ("values", values)] {
             x.expect_dtype(name, &format!("the {what}"), self.keys.dtype())?;
@@ -135,6 +177,7 @@ impl KvCache {
             return Err(Error::state(name, message)
                 .with_help("make the cache as long as the prompt and everything that is to be generated"));
         }
+        self.grow(self.len + positions)?;
         write_rows(keys, &mut (0..batch), &mut self.keys, self.len)?;
         write_rows(values, &mut (0..batch), &mut self.values, self.len)?;
         self.len += positions;
@@ -157,7 +200,7 @@ impl KvCache {
     /// If a row does not exist, or there is not enough memory.
     #[track_caller]
     pub fn reorder(&mut self, rows: &[usize]) -> Result<()> {
-        let [batch, heads, capacity, head_dim] = self.sizes();
+        let [batch, heads, room, head_dim] = self.sizes();
         if let Some(row) = rows.iter().find(|row| **row >= batch) {
             let message = format!("row {row} of a batch of {batch}");
             return Err(Error::index("KvCache::reorder", message));
@@ -165,7 +208,7 @@ impl KvCache {
         if rows.iter().copied().eq(0..batch) {
             return Ok(());
         }
-        let mut new = Self::new(rows.len(), heads, capacity, head_dim, self.keys.dtype())?;
+        let mut new = Self::new(rows.len(), heads, room, head_dim, self.keys.dtype())?;
         for (old, new) in [(self.keys(), &mut new.keys), (self.values(), &mut new.values)] {
             write_rows(&old, &mut rows.iter().copied(), new, 0)?;
         }
@@ -208,6 +251,28 @@ mod tests {
         cache.append(&parts[2], &parts[2]).unwrap();
         assert_eq!((cache.len(), copy.len()), (3, 5));
         assert_eq!(copy.keys().to_f64_vec(), all.to_f64_vec());
+    }
+
+    #[test]
+    fn memory_is_taken_as_it_is_needed() {
+        let all = numbers([2, 3, 300, 2], 0.0);
+        let mut cache = KvCache::growing(2, 3, 290, 2, DType::F64).unwrap();
+        for (from, n) in [(0, 1), (1, 63), (64, 1), (65, 200), (265, 25)] {
+            let part = all.narrow(2, from, n).unwrap();
+            cache.append(&part, &part.neg()).unwrap();
+            assert_eq!((cache.len(), cache.capacity()), (from + n, 290));
+        }
+        // 1, 64, then twice as much, then what is asked for, then the limit.
+        assert_eq!(cache.sizes(), [2, 3, 290, 2]);
+        assert_eq!(cache.keys().to_f64_vec(), all.narrow(2, 0, 290).unwrap().to_f64_vec());
+        assert_eq!(cache.values().to_f64_vec(), all.narrow(2, 0, 290).unwrap().neg().to_f64_vec());
+        let one = all.narrow(2, 0, 1).unwrap();
+        let e = cache.append(&one, &one).unwrap_err();
+        assert_eq!(e.message(), "KvCache::append: 290 positions and 1 more, but there is room for 290");
+        cache.reorder(&[1]).unwrap();
+        cache.truncate(70);
+        cache.append(&one.narrow(0, 1, 1).unwrap(), &one.narrow(0, 1, 1).unwrap()).unwrap();
+        assert_eq!((cache.batch(), cache.len(), cache.capacity()), (1, 71, 290));
     }
 
     #[test]

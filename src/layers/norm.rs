@@ -206,9 +206,10 @@ pub struct RmsNorm {
     pub weight: Option<Param>,
     normalized_shape: Vec<usize>,
     eps: Option<f64>,
+    unit_offset: bool,
 }
 
-crate::module!(RmsNorm { weight }, plain { normalized_shape, eps });
+crate::module!(RmsNorm { weight }, plain { normalized_shape, eps, unit_offset });
 
 impl RmsNorm {
     /// A layer that normalises over the last dimensions, which have the given sizes: a number for the last one alone.
@@ -219,7 +220,12 @@ impl RmsNorm {
     #[track_caller]
     pub fn new(normalized_shape: impl Shape) -> Result<Self> {
         let shape = checked("RmsNorm::new", &normalized_shape)?;
-        Ok(Self { weight: Some(Param::new(Tensor::ones(&shape)?)?), normalized_shape: shape, eps: None })
+        Ok(Self {
+            weight: Some(Param::new(Tensor::ones(&shape)?)?),
+            normalized_shape: shape,
+            eps: None,
+            unit_offset: false,
+        })
     }
 
     /// What is added to the mean square, for rows of small numbers.
@@ -235,6 +241,19 @@ impl RmsNorm {
         self.weight = None;
         self
     }
+
+    /// The same layer whose features are scaled by `1 + weight`, as in Gemma; the weight starts as zeros.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    #[track_caller]
+    pub fn unit_offset(mut self) -> Result<Self> {
+        self.unit_offset = true;
+        if let Some(weight) = &mut self.weight {
+            weight.set(&weight.zeros_like())?;
+        }
+        Ok(self)
+    }
 }
 
 impl Architecture for RmsNorm {
@@ -244,13 +263,18 @@ impl Architecture for RmsNorm {
     #[track_caller]
     fn config(&self) -> Result<LayerConfig> {
         let config = LayerConfig::new().with("normalized_shape", &*self.normalized_shape).with("eps", self.eps);
-        Ok(config.with("weight", self.weight.is_some()))
+        let config = config.with("weight", self.weight.is_some());
+        // Files of layers without it stay as they were.
+        Ok(if self.unit_offset { config.with("unit_offset", true) } else { config })
     }
 
     #[track_caller]
     fn from_config(mut config: LayerConfig, _: &mut Rng) -> Result<Self> {
         let mut layer = Self::new(config.take::<Vec<usize>>("normalized_shape")?)?;
         layer.eps = config.take("eps")?;
+        if config.take_or("unit_offset", false)? {
+            layer = layer.unit_offset()?;
+        }
         if !config.take::<bool>("weight")? {
             layer.weight = None;
         }
@@ -263,7 +287,9 @@ impl Layer for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let spacing = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
-        mode.here(x.rms_norm(&self.normalized_shape, self.weight.as_deref(), self.eps.unwrap_or(spacing)))
+        let raised = self.weight.as_deref().filter(|_| self.unit_offset).map(|weight| weight.add_scalar(1.0));
+        let weight = raised.as_ref().or(self.weight.as_deref());
+        mode.here(x.rms_norm(&self.normalized_shape, weight, self.eps.unwrap_or(spacing)))
     }
 }
 
@@ -273,7 +299,11 @@ impl fmt::Debug for RmsNorm {
         if let Some(eps) = self.eps {
             write!(f, ", eps {eps:e}")?;
         }
-        f.write_str(if self.weight.is_some() { ")" } else { ", no weight)" })
+        f.write_str(match (&self.weight, self.unit_offset) {
+            (None, _) => ", no weight)",
+            (Some(_), true) => ", 1 + weight)",
+            (Some(_), false) => ")",
+        })
     }
 }
 

@@ -5,6 +5,8 @@
 //! | [`Mlp`] | tables of numbers: a few dense layers with activations and dropout |
 //! | [`ConvNet`], [`LeNet`] | images: convolutions that say what is on them |
 //! | [`Gpt`] | text: a decoder-only transformer that predicts the next token |
+//! | [`Llama`] | text: the same as Llama, Mistral, Qwen, Phi-3 and Gemma are built |
+//! | [`LanguageModel`] | text: any of the two, whichever a file holds |
 //! | [`RecurrentLm`] | text: predicts the next token with an LSTM, GRU or plain recurrent network |
 //! | [`TransformerClassifier`] | text: which class a sequence of tokens belongs to |
 //! | [`TextCnn`] | text: the same by convolutions over a few tokens |
@@ -37,11 +39,12 @@ pub use generative::{
 pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
 pub use text::{
     Beam, BeamSearch, BeamStop, CausalLm, Continuation, Encoded, FinishReason, Generate, GenerateOptions, Generator,
-    Gpt, GptConfig, GptInputs, GptState, Likelihood, LmState, Pooling, PositionKind, Positions, RecurrentCell,
-    RecurrentLm, RecurrentLmConfig, RecurrentLmState, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState,
-    Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn, TcnBlock, TcnConfig,
-    TextCnn, TextCnnConfig, TextContinuation, TextGenerator, Token, TokenEmbedding, TransformerClassifier,
-    TransformerClassifierConfig, gpt,
+    Gpt, GptConfig, GptInputs, GptState, KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState,
+    Pooling, PositionKind, Positions, RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig,
+    RopeScaling, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
+    Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn, TcnBlock, TcnConfig, TextCnn, TextCnnConfig,
+    TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TransformerClassifier,
+    TransformerClassifierConfig, gpt, llama,
 };
 pub use vision::{
     ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,

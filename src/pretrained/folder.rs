@@ -1,6 +1,7 @@
 //! What the folders of all published models have in common.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -8,14 +9,16 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, short};
 use crate::files;
-use crate::io::TensorSource;
 use crate::io::safetensors::{Reader, Sharded};
+use crate::io::{Metadata, TensorSource};
+use crate::layers::{Module, ModuleExt, Weight};
 use crate::text::{BpeTokenizer, Tokenizer};
 
 /// The largest `config.json`, in bytes.
 const MAX_CONFIG: u64 = 10_000_000;
 
-const WEIGHTS: &str = "model.safetensors";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const WEIGHTS: &str = "model.safetensors";
 const ADDED: &str = "added_tokens.json";
 const INDEX: &str = "model.safetensors.index.json";
 
@@ -31,25 +34,79 @@ fn json<T: DeserializeOwned>(op: &'static str, path: &Path, what: &str) -> Resul
 
 /// An error about what is in a file.
 #[track_caller]
-fn malformed(op: &'static str, path: &Path, message: String) -> Error {
+pub(super) fn malformed(op: &'static str, path: &Path, message: String) -> Error {
     Error::format(op, format!("{}: {message}", path.display()))
+}
+
+/// The configuration in a folder, with the `model_type` that it says.
+#[track_caller]
+pub(super) fn any_config(op: &'static str, folder: &Path) -> Result<(String, Map<String, Value>)> {
+    let path = folder.join(CONFIG);
+    let config: Map<String, Value> = json(op, &path, "a configuration")?;
+    match config.get("model_type").and_then(Value::as_str) {
+        Some(model_type) => Ok((model_type.to_string(), config)),
+        None => Err(malformed(op, &path, "does not say its model_type".into())
+            .with_help("demotic::pretrained lists the types there are")),
+    }
+}
+
+/// The error of a folder whose `model_type` is another one than that of a model of this name.
+#[track_caller]
+pub(super) fn another_type(op: &'static str, folder: &Path, found: &str, expected: &str) -> Error {
+    let message = format!("the folder holds a model of type `{}`, not {expected}", short(found));
+    let e = malformed(op, &folder.join(CONFIG), message);
+    match super::reader_of(found) {
+        Some(model) => e.with_help(format!("{model} reads it, or demotic::pretrained::load")),
+        None => e.with_help("demotic::pretrained lists the types there are, and the models that read them"),
+    }
+}
+
+/// Whether no weight has an adapter or is quantised, of which the published form knows nothing.
+#[track_caller]
+pub(super) fn expect_merged(op: &'static str, model: &impl Module) -> Result<()> {
+    let (mut adapted, mut quantized) = (None, None);
+    model.for_each("*", |path, weight: &Weight| {
+        if weight.adapter().is_some() {
+            adapted.get_or_insert_with(|| path.to_string());
+        } else if weight.quantized().is_some() {
+            quantized.get_or_insert_with(|| path.to_string());
+        }
+    });
+    if let Some(path) = quantized {
+        let message = format!("`{path}` is quantised, which the published form has no words for");
+        return Err(Error::state(op, message).with_help("save() keeps quantised weights, in a file for open()"));
+    }
+    match adapted {
+        Some(path) => {
+            let message = format!("`{path}` has an adapter, which the published form has no words for");
+            Err(Error::state(op, message).with_help("merge it into the weight first: merge_lora(pattern)"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Makes the folder that a model is written into, if there is none.
+#[track_caller]
+pub(super) fn create(op: &'static str, folder: &Path) -> Result<()> {
+    match fs::create_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(e) => Err(Error::io(op, folder, e)),
+    }
+}
+
+/// Without it, `transformers` does not know for which library the layout of the weights is.
+pub(super) fn metadata() -> Metadata {
+    Metadata::from_iter([("format", "pt")])
 }
 
 /// The configuration in a folder, which must be one of a model of this type.
 #[track_caller]
 pub(super) fn config<C: DeserializeOwned>(op: &'static str, folder: &Path, model_type: &str) -> Result<C> {
-    let path = folder.join("config.json");
+    let path = folder.join(CONFIG);
     let value: Value = json(op, &path, "a configuration")?;
     match value.get("model_type").and_then(Value::as_str) {
         Some(found) if found == model_type => {}
-        Some(found) => {
-            let e = malformed(
-                op,
-                &path,
-                format!("the folder holds a model of type `{}`, not `{model_type}`", short(found)),
-            );
-            return Err(e.with_help("demotic::pretrained lists the types there are, and the models that read them"));
-        }
+        Some(found) => return Err(another_type(op, folder, found, &format!("`{model_type}`"))),
         None => return Err(malformed(op, &path, format!("does not say its model_type; `{model_type}` is expected"))),
     }
     match serde_json::from_value(value) {
@@ -61,7 +118,7 @@ pub(super) fn config<C: DeserializeOwned>(op: &'static str, folder: &Path, model
 /// An error about an option in the configuration.
 #[track_caller]
 pub(super) fn unsupported(op: &'static str, folder: &Path, message: impl std::fmt::Display) -> Error {
-    Error::argument(op, format!("{}: {message}", folder.join("config.json").display()))
+    Error::argument(op, format!("{}: {message}", folder.join(CONFIG).display()))
 }
 
 /// The weights in a folder, in one file or several.
@@ -81,6 +138,53 @@ pub(super) fn weights(op: &'static str, folder: &Path) -> Result<Box<dyn TensorS
             .with_help(format!("there is {name}: `transformers` writes it anew as safetensors with save_pretrained")),
         None => Error::format(op, message).with_help("give the folder that holds the files of the published model"),
     })
+}
+
+/// What kinds of models have which parameters: a part of a name, and the `model_type`.
+const SIGNS: [(&str, &str); 14] = [
+    (".attn.c_attn.", "gpt2"),
+    (".attention.q_lin.", "distilbert"),
+    (".attention.self.query_proj.", "deberta"),
+    ("roberta.encoder.layer.", "roberta"),
+    (".attention.self.query.", "bert"),
+    (".SelfAttention.q.", "t5"),
+    ("vision_model.encoder.", "clip"),
+    (".attention.attention.query.", "vit"),
+    ("model.decoder.layers.", "whisper"),
+    (".block_sparse_moe.", "mixtral"),
+    (".mlp.experts.", "a mixture of experts"),
+    ("blk.0.attn_", "GGUF"),
+    (".self_attn.q_proj.", "llama"),
+    (".self_attn.qkv_proj.", "llama"),
+];
+
+/// Of what kind of model tensors seem to be.
+fn seems(source: &dyn TensorSource) -> Option<&'static str> {
+    let infos = source.infos();
+    let has = |part: &str| infos.iter().any(|info| format!(".{}", info.name).contains(part));
+    SIGNS.iter().find(|(part, _)| has(part)).map(|(_, kind)| *kind)
+}
+
+/// The weights in a folder, which must not be those of another kind of model.
+#[track_caller]
+pub(super) fn weights_of(op: &'static str, folder: &Path, kind: &str) -> Result<Box<dyn TensorSource>> {
+    let weights = weights(op, folder)?;
+    match seems(&*weights) {
+        Some(found) if found != kind => {
+            let message = format!("{}: the tensors seem to be those of `{found}`, not of `{kind}`", weights.describe());
+            Err(Error::format(op, message).with_help("config.json is that of another model"))
+        }
+        _ => Ok(weights),
+    }
+}
+
+/// A configuration as it is written.
+#[track_caller]
+pub(super) fn to_json(op: &'static str, config: &Value) -> Result<Vec<u8>> {
+    match serde_json::to_vec_pretty(config) {
+        Ok(json) => Ok(json),
+        Err(e) => Err(Error::format(op, e.to_string()).with_source(e)),
+    }
 }
 
 /// The tokenizer in a folder.

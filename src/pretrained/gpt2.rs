@@ -1,15 +1,13 @@
 //! GPT-2 and the models of its architecture.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pretrained, folder};
+use super::{Pretrained, activations, folder};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::io::{self, Metadata, TensorSource};
-use crate::layers::{Activation, ModuleExt, Weight};
+use crate::io::{self, TensorSource};
 use crate::models::{Gpt, GptConfig};
 
 const MODEL_TYPE: &str = "gpt2";
@@ -77,24 +75,6 @@ impl Default for Published {
     }
 }
 
-/// The names of activations in `transformers`, the one that is written first.
-const ACTIVATIONS: [(&str, Activation); 14] = [
-    ("gelu_new", Activation::GeluTanh),
-    ("gelu_pytorch_tanh", Activation::GeluTanh),
-    ("gelu_fast", Activation::GeluTanh),
-    ("gelu_python_tanh", Activation::GeluTanh),
-    ("gelu", Activation::Gelu),
-    ("gelu_python", Activation::Gelu),
-    ("relu", Activation::Relu),
-    ("relu6", Activation::Relu6),
-    ("silu", Activation::Silu),
-    ("swish", Activation::Silu),
-    ("mish", Activation::Mish),
-    ("sigmoid", Activation::Sigmoid),
-    ("tanh", Activation::Tanh),
-    ("leaky_relu", Activation::LeakyRelu { slope: 0.01 }),
-];
-
 impl Published {
     #[track_caller]
     fn into_config(self, op: &'static str, folder: &Path) -> Result<GptConfig> {
@@ -103,10 +83,12 @@ impl Published {
             return Err(e.with_help("a Gpt has no encoder to look at; Seq2SeqTransformer has"));
         }
         let name = self.activation_function.as_str();
-        let Some((_, activation)) = ACTIVATIONS.iter().find(|(known, _)| *known == name) else {
-            let known: Vec<&str> = ACTIVATIONS.iter().map(|(name, _)| *name).collect();
-            let e = folder::unsupported(op, folder, format_args!("there is no activation_function `{name}`"));
-            return Err(e.with_help(format!("the functions are {}", known.join(", "))));
+        let activation = match activations::named(name) {
+            Ok(activation) => activation,
+            Err(help) => {
+                let e = folder::unsupported(op, folder, format_args!("there is no activation_function `{name}`"));
+                return Err(e.with_help(help));
+            }
         };
         let mut config = GptConfig::new(self.vocab_size, self.n_positions)
             .layers(self.n_layer)
@@ -115,7 +97,7 @@ impl Published {
             .dropout(self.resid_pdrop)
             .embedding_dropout(self.embd_pdrop)
             .attention_dropout(self.attn_pdrop)
-            .activation(*activation);
+            .activation(activation);
         if let Some(size) = self.n_inner {
             config = config.intermediate_size(size);
         }
@@ -128,9 +110,9 @@ impl Published {
 
     #[track_caller]
     fn of(config: &GptConfig) -> Result<Self> {
-        let Some((name, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == config.activation) else {
-            let message = format!("`transformers` has no name for the activation {:?}", config.activation);
-            return Err(Error::argument("save_pretrained", message));
+        let name = match activations::name_of(config.activation) {
+            Ok(name) => name,
+            Err(message) => return Err(Error::argument("save_pretrained", message)),
         };
         let end = Some(END_OF_TEXT).filter(|id| *id < config.vocab_size);
         Ok(Self {
@@ -142,7 +124,7 @@ impl Published {
             n_layer: config.num_layers,
             n_head: config.num_heads,
             n_inner: Some(config.intermediate_size).filter(|size| *size != 4 * config.hidden_size),
-            activation_function: (*name).into(),
+            activation_function: name.into(),
             resid_pdrop: config.dropout,
             embd_pdrop: config.embedding_dropout.unwrap_or(config.dropout),
             attn_pdrop: config.attention_dropout.unwrap_or(config.dropout),
@@ -176,26 +158,13 @@ impl Pretrained for Gpt {
     #[track_caller]
     fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
         let (op, folder) = ("save_pretrained", folder.as_ref());
-        let mut adapted = None;
-        self.for_each("*", |path, weight: &Weight| {
-            if weight.adapter().is_some() {
-                adapted.get_or_insert_with(|| path.to_string());
-            }
-        });
-        if let Some(path) = adapted {
-            let message = format!("`{path}` has an adapter, which the published form has no words for");
-            return Err(Error::state(op, message).with_help("merge it into the weight first: merge_lora(pattern)"));
-        }
+        folder::expect_merged(op, self)?;
         let json = match serde_json::to_vec_pretty(&Published::of(self.config())?) {
             Ok(json) => json,
             Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
         };
-        if let Err(e) = fs::create_dir_all(folder) {
-            return Err(Error::io(op, folder, e));
-        }
-        // Without it, `transformers` does not know for which library the layout of the weights is.
-        let metadata = Metadata::from_iter([("format", "pt")]);
-        io::save(op, self, &metadata, &folder.join("model.safetensors"), false)?;
-        files::replace(op, &folder.join("config.json"), |out| out.write_all(&json))
+        folder::create(op, folder)?;
+        io::save(op, self, &folder::metadata(), &folder.join(folder::WEIGHTS), false)?;
+        files::replace(op, &folder.join(folder::CONFIG), |out| out.write_all(&json))
     }
 }

@@ -20,15 +20,28 @@
 //!
 //! | `model_type` | model |
 //! |---|---|
-//! | `gpt2` | [`Gpt`](crate::models::Gpt) |
+//! | `gpt2` | [`Gpt`] |
+//! | `llama` (Llama 1 to 3, SmolLM, SmolLM2 …), `mistral`, `qwen2` (Qwen2, Qwen2.5), `qwen3`, `phi3` (Phi-3, Phi-4), `smollm3`, `gemma`, `gemma2`, `gemma3_text` | [`Llama`] |
+//!
+//! [`LanguageModel`] is whichever of them a folder holds, and [`load`] takes a folder of any of these types. An option in `config.json`
+//! that is not known here may change what a model computes, and is an error that names it.
 
+mod activations;
+mod fields;
 mod folder;
 mod gpt2;
+mod llama;
+mod published;
+mod split;
+
+pub use published::{PublishedModel, load};
 
 use std::path::Path;
 
 use crate::error::Result;
 use crate::layers::Module;
+#[allow(unused_imports, reason = "named in the documentation")]
+use crate::models::{Gpt, LanguageModel, Llama};
 use crate::pipeline::TextPipeline;
 use crate::text::Tokenizer;
 
@@ -50,6 +63,14 @@ pub trait Pretrained: Module + Sized {
     /// If the model has an option that the published form has no words for, or the file system refuses.
     #[track_caller]
     fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()>;
+}
+
+/// The model that reads a `model_type`.
+fn reader_of(model_type: &str) -> Option<&'static str> {
+    match model_type {
+        "gpt2" => Some("models::Gpt"),
+        other => llama::family(other).map(|_| "models::Llama"),
+    }
 }
 
 /// The tokenizer in the folder of a published model: `tokenizer.json` if the crate is built with the feature `tokenizers`, else

@@ -105,7 +105,7 @@ fn inputs_that_do_not_fit() -> Result<()> {
     assert_eq!(error(&GptInputs::new().positions(&Tensor::zeros([3])?)).kind(), ErrorKind::DType);
     assert_eq!(
         GptInputs::padded(&Tensor::zeros([3])?).unwrap_err().message(),
-        "gpt: a mask of shape [3], expected [batch, time]"
+        "padded: a mask of shape [3], expected [batch, time]"
     );
     // Everything hidden, or nothing there: no panic, no NaN.
     let hidden = GptInputs::padded(&Tensor::zeros([2, 3])?.to_dtype(DType::Bool))?;

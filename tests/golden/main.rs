@@ -23,6 +23,7 @@ mod initializers;
 mod layers;
 #[cfg(feature = "linalg")]
 mod linalg;
+mod llama;
 mod lora;
 mod losses;
 mod matmul;

@@ -439,6 +439,7 @@ fn described_layers(rng: &mut Rng) -> Result<Vec<(Box<dyn Layer>, Tensor)>> {
         Box::new(LayerNorm::new(4)?.without_affine()),
         Box::new(RmsNorm::new(4)?),
         Box::new(RmsNorm::new(4)?.eps(0.5).without_affine()),
+        Box::new(RmsNorm::new(4)?.unit_offset()?),
         Box::new(Dropout::new(0.125)?),
         Box::new(Flatten::dims(0, 1)),
         Box::new(LearnedPositions::new(7, 4, rng)?),

@@ -52,6 +52,7 @@ fn norms_print_their_options() -> Result<()> {
     assert_eq!(format!("{:?}", LayerNorm::new(4)?.without_affine()), "LayerNorm([4], eps 1e-5, no weight, no bias)");
     assert_eq!(format!("{:?}", RmsNorm::new(4)?), "RmsNorm([4])");
     assert_eq!(format!("{:?}", RmsNorm::new(4)?.eps(1e-6).without_affine()), "RmsNorm([4], eps 1e-6, no weight)");
+    assert_eq!(format!("{:?}", RmsNorm::new(4)?.unit_offset()?), "RmsNorm([4], 1 + weight)");
     Ok(())
 }
 

@@ -58,8 +58,9 @@ impl Tensor {
     #[track_caller]
     pub fn attention(&self, keys: &Tensor, values: &Tensor, options: &AttentionOptions) -> Result<Tensor> {
         let (sizes, scale) = check([self, keys, values], options)?;
-        if let Some(mask) = options.mask.as_ref().filter(|mask| is_recorded(&[mask])) {
-            return Ok(composite(options, &sizes, scale, [self, keys, values], Some(mask))?.0);
+        let mask = options.mask.as_ref();
+        if options.softcap.is_some() || mask.is_some_and(|mask| is_recorded(&[mask])) {
+            return Ok(composite(options, &sizes, scale, [self, keys, values], mask)?.0);
         }
         apply(Fused { options: options.clone(), sizes, scale, log_sums: None }, &[self, keys, values])
     }
@@ -94,6 +95,7 @@ pub struct AttentionOptions {
     causal: bool,
     mask: Option<Tensor>,
     scale: Option<f64>,
+    softcap: Option<f64>,
     /// The probability, and a seed for the choice.
     dropout: Option<(f64, u64)>,
 }
@@ -129,6 +131,15 @@ impl AttentionOptions {
     #[must_use]
     pub fn scale(mut self, scale: f64) -> Self {
         self.scale = Some(scale);
+        self
+    }
+
+    /// Scaled scores stay between `−cap` and `cap`: `cap · tanh(score / cap)`, before masks (Gemma 2). It takes a form that keeps
+    /// the weights, `T × S` of them for each head.
+    #[must_use]
+    #[doc(alias = "logit_softcapping")]
+    pub fn softcap(mut self, cap: f64) -> Self {
+        self.softcap = Some(cap);
         self
     }
 
@@ -184,6 +195,9 @@ fn check([q, k, v]: [&Tensor; 3], options: &AttentionOptions) -> Result<(Sizes, 
     let scale = options.scale.unwrap_or_else(|| 1.0 / (width as f64).sqrt());
     if !scale.is_finite() {
         return Err(Error::argument(name, format!("the scale is {scale}, expected a finite number")));
+    }
+    if let Some(cap) = options.softcap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
+        return Err(Error::argument(name, format!("the scores are to stay below {cap}, expected a positive number")));
     }
     let has_heads = rank > 2;
     let dtype = q.dtype();
@@ -288,6 +302,9 @@ fn composite(
     let group = sizes.heads.checked_div(sizes.kv_heads).unwrap_or(1);
     let spread = |x: &Tensor| if group > 1 { x.repeat_interleave(group, -3) } else { Ok(x.clone()) };
     let mut scores = q.matmul(&spread(&k)?.t())?.mul_scalar(scale);
+    if let Some(cap) = options.softcap {
+        scores = scores.mul_scalar(1.0 / cap).tanh().mul_scalar(cap);
+    }
     // Which scores count, as far as that is restricted.
     let mut seen: Option<Tensor> = None;
     if let Some(mask) = &mask {

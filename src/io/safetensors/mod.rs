@@ -28,7 +28,7 @@ mod write;
 pub use read::{Info, Reader, load_tensors};
 pub use sharded::Sharded;
 pub use write::save_tensors;
-pub(super) use write::write;
+pub(crate) use write::write;
 
 /// The key of the header under which the metadata stands, so no tensor can have it as its name.
 const METADATA: &str = "__metadata__";

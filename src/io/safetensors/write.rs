@@ -33,7 +33,7 @@ pub fn save_tensors<'t, N: Into<String>>(
 }
 
 #[track_caller]
-pub(in crate::io) fn write(
+pub(crate) fn write(
     op: &'static str,
     mut tensors: Vec<(String, Tensor)>,
     metadata: &Metadata,

@@ -3,6 +3,10 @@
 mod causal_lm;
 mod generate;
 pub mod gpt;
+mod inputs;
+mod kv_state;
+mod language_model;
+pub mod llama;
 mod recurrent_lm;
 mod seq2seq;
 mod sequences;
@@ -17,6 +21,10 @@ pub use generate::{
     TextContinuation, TextGenerator, Token,
 };
 pub use gpt::{Gpt, GptConfig, GptInputs, GptState};
+pub use inputs::TokenInputs;
+pub use kv_state::KvState;
+pub use language_model::LanguageModel;
+pub use llama::{Llama, LlamaConfig, LlamaFamily, RopeConfig, RopeScaling};
 pub use recurrent_lm::{RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState};
 pub use seq2seq::{
     Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,

@@ -3,12 +3,9 @@
 mod block;
 mod config;
 mod decode;
-mod inputs;
 
 pub use block::{Attention, Block, FeedForward};
 pub use config::GptConfig;
-pub use decode::GptState;
-pub use inputs::GptInputs;
 
 use block::{INITIAL_STD, Masked, Past};
 
@@ -16,11 +13,18 @@ use crate::error::Result;
 use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LayerNorm, Linear, Mode, Weight, checkpointed, share};
 use crate::models::options::architecture;
 use crate::models::text::sequences::check_ids;
+use crate::models::{KvState, TokenInputs};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
 /// The name of the operation in messages.
 const NAME: &str = "gpt";
+
+/// What a [`Gpt`] is told besides the tokens.
+pub type GptInputs = TokenInputs;
+
+/// The keys and values of the tokens that a [`Gpt`] was fed.
+pub type GptState = KvState;
 
 /// A decoder-only transformer that predicts the next token: GPT-2's architecture and parameter names (Radford et al., 2019).
 ///
@@ -169,8 +173,8 @@ impl Gpt {
     #[track_caller]
     pub fn hidden_with(&self, ids: &Tensor, inputs: &GptInputs, mode: &mut Mode<'_>) -> Result<Tensor> {
         let (batch, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
-        let mask = inputs.key_mask(batch, time)?;
-        let positions = inputs.positions_of(batch, time, self.config.context_length)?;
+        let mask = inputs.key_mask(NAME, batch, time)?;
+        let positions = inputs.positions_of(NAME, batch, time, self.config.context_length)?;
         let mut x = mode.scope("transformer", |mode| self.transformer.embed(ids, &positions, mode))?;
         for (i, block) in self.transformer.h.iter().enumerate() {
             x = mode.call(("transformer.h", i), block, |block, mode| {

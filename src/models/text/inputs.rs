@@ -1,19 +1,18 @@
-//! What a GPT is told besides the tokens.
+//! What a decoder is told besides the tokens.
 
-use super::NAME;
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 
 /// Which tokens are seen, and at which positions they stand. By default all are seen, at the positions 0, 1, 2 …
 ///
-/// See [`Gpt::forward_with`](super::Gpt::forward_with).
+/// See [`Gpt::forward_with`](super::Gpt::forward_with) and [`Llama::forward_with`](super::Llama::forward_with).
 #[derive(Debug, Clone, Default)]
-pub struct GptInputs {
+pub struct TokenInputs {
     mask: Option<Tensor>,
     positions: Option<Tensor>,
 }
 
-impl GptInputs {
+impl TokenInputs {
     /// The default.
     #[must_use]
     pub fn new() -> Self {
@@ -49,7 +48,7 @@ impl GptInputs {
     /// If the mask is not `[batch, time]`.
     #[track_caller]
     pub fn padded(mask: &Tensor) -> Result<Self> {
-        let &[batch, time] = mask.shape() else { return Err(wrong_mask(mask.shape(), None)) };
+        let &[batch, time] = mask.shape() else { return Err(wrong_mask("padded", mask.shape(), None)) };
         let seen = mask.to_f64_vec();
         let mut positions = Vec::with_capacity(seen.len());
         for row in seen.chunks_exact(time.max(1)) {
@@ -64,34 +63,34 @@ impl GptInputs {
 
     /// The mask of keys, `[batch, 1, 1, time]`; `None` if all are seen.
     #[track_caller]
-    pub(super) fn key_mask(&self, batch: usize, time: usize) -> Result<Option<Tensor>> {
+    pub(super) fn key_mask(&self, op: &'static str, batch: usize, time: usize) -> Result<Option<Tensor>> {
         let Some(mask) = &self.mask else { return Ok(None) };
         if mask.shape() != [batch, time] {
-            return Err(wrong_mask(mask.shape(), Some([batch, time])));
+            return Err(wrong_mask(op, mask.shape(), Some([batch, time])));
         }
         if mask.dtype().is_float() {
             let message = format!("the mask has elements of type {}, expected bool or whole numbers", mask.dtype());
             return Err(
-                Error::dtype(NAME, message).with_help("this is no mask that is added to scores: 1 is seen, 0 is not")
+                Error::dtype(op, message).with_help("this is no mask that is added to scores: 1 is seen, 0 is not")
             );
         }
         mask.to_dtype(DType::Bool).reshape([batch, 1, 1, time]).map(Some)
     }
 
     #[track_caller]
-    pub(super) fn positions_of(&self, batch: usize, time: usize, context: usize) -> Result<Tensor> {
+    pub(super) fn positions_of(&self, op: &'static str, batch: usize, time: usize, context: usize) -> Result<Tensor> {
         let Some(positions) = &self.positions else { return Tensor::arange(time) };
-        positions.expect_dtype(NAME, "the positions", DType::I64)?;
+        positions.expect_dtype(op, "the positions", DType::I64)?;
         let shape = positions.shape();
         if shape != [time] && shape != [batch, time] && shape != [1, time] {
             let message = format!("positions of shape {shape:?}, expected [{time}] or [{batch}, {time}]");
-            return Err(Error::shape(NAME, message));
+            return Err(Error::shape(op, message));
         }
         let beyond = |position: &&i64| usize::try_from(**position).map_or(true, |position| position >= context);
         match positions.to_vec::<i64>()?.iter().find(beyond) {
             Some(position) => {
                 let message = format!("position {position}, the context has {context}, counted from 0");
-                Err(Error::index(NAME, message))
+                Err(Error::index(op, message))
             }
             None => Ok(positions.clone()),
         }
@@ -99,8 +98,8 @@ impl GptInputs {
 }
 
 #[track_caller]
-fn wrong_mask(shape: &[usize], expected: Option<[usize; 2]>) -> Error {
+fn wrong_mask(op: &'static str, shape: &[usize], expected: Option<[usize; 2]>) -> Error {
     let expected = expected.map_or("[batch, time]".to_string(), |shape| format!("{shape:?}"));
-    let e = Error::shape(NAME, format!("a mask of shape {shape:?}, expected {expected}"));
+    let e = Error::shape(op, format!("a mask of shape {shape:?}, expected {expected}"));
     e.with_help("true or 1 for tokens, false or 0 for padding; later tokens are hidden anyway")
 }
