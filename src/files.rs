@@ -2,6 +2,7 @@
 
 mod append;
 mod format;
+mod packed;
 mod shared;
 mod temporary;
 
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use append::Appended;
 pub(crate) use format::{Format, refused, seems};
+pub(crate) use packed::{failed, unpacked};
 pub(crate) use shared::SharedFile;
 pub(crate) use temporary::sweep;
 

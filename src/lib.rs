@@ -66,7 +66,7 @@
 //! | [optimizers] | SGD, the family of Adam, Adafactor, LAMB, LARS, Lion, Muon, L-BFGS, SAM and more; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
 //! | [regularizers] | L1, L2, elastic net, orthogonality, activities; bounds on weights, conditions with Lagrange multipliers; mixup, CutMix, holes, noise |
 //! | [training](train) | the [`Trainer`](train::Trainer), [metrics](train::metrics), early stopping, charts |
-//! | [data] | tables from CSV, preprocessing, splits, batches, windows of text |
+//! | [data] | tables from CSV, joined, grouped and sorted; preprocessing, splits, balanced classes, batches, windows of text |
 //! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
 //! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM and Gemma from the folders of `transformers`, and back |
@@ -82,6 +82,7 @@
 //! | `interrupt` | yes | Ctrl-C ends a training that keeps checkpoints with one more (on Unix) |
 //! | `plot` | | charts as SVG and PNG: `train::plot` |
 //! | `image` | | folders of PNG and JPEG files as data: [`data::ImageDataset`] |
+//! | `gzip` | | tables packed by gzip (`.csv.gz`) are read as they are |
 //! | `fft` | | Fourier transforms, of stretches of signals as well: `Tensor::rfft`, `Tensor::stft` … |
 //! | `linalg` | | decompositions of matrices, systems of equations, determinants: `Tensor::cholesky`, `Tensor::solve`, `Tensor::svd` … |
 //! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |

@@ -295,6 +295,45 @@ impl Column {
         })
     }
 
+    /// The values of the given rows, which must exist; a missing one where there is no row.
+    pub(super) fn picked(&self, rows: &[Option<usize>]) -> Self {
+        match &self.0 {
+            Values::Numbers(numbers) => rows.iter().map(|row| row.map_or(f64::NAN, |row| numbers[row])).collect(),
+            Values::Integers(integers) => rows.iter().map(|row| row.and_then(|row| integers.get(row))).collect(),
+            Values::Texts { codes, texts } => {
+                let codes = rows.iter().map(|row| row.map_or(MISSING, |row| codes[row])).collect();
+                Self(Values::Texts { codes, texts: texts.clone() })
+            }
+        }
+    }
+
+    /// The values of several columns, one after the other; `None` if some are numbers and some texts. A column without a single
+    /// value is of any kind.
+    pub(super) fn joined(columns: &[&Self]) -> Option<Self> {
+        let kind = |column: &&&Self| column.num_missing() < column.len();
+        let first = columns.iter().find(kind).or(columns.first())?;
+        if columns.iter().filter(kind).any(|column| column.kind() != first.kind()) {
+            return None;
+        }
+        let values = || columns.iter().flat_map(|column| column.iter());
+        if first.kind() == ColumnKind::Text {
+            return Some(values().map(|value| value.text()).collect());
+        }
+        let exact = columns.iter().any(|column| matches!(column.0, Values::Integers(_)));
+        let all_whole = || columns.iter().all(|column| column.integers().is_some() || !kind(&column));
+        match exact && all_whole() {
+            true => {
+                let integer = |value: Value<'_>| match value {
+                    Value::Integer(x) => Some(x),
+                    Value::Number(x) => whole(x),
+                    _ => None,
+                };
+                Some(values().map(integer).collect())
+            }
+            false => Some(values().map(|value| value.number()).collect()),
+        }
+    }
+
     /// The different values in order (numbers by size, texts by their characters), and the position of each row's value
     /// among them, `None` where it is missing.
     pub(super) fn factorize(&self) -> (Vec<String>, Vec<Option<usize>>) {

@@ -34,6 +34,7 @@
 //! Language models learn from [`NextTokens`] of a long text, or from [`Sentences`], classifiers of pictures from an [`ImageDataset`].
 //! Whatever else yields batches implements [`Dataset`].
 
+mod balance;
 mod batches;
 mod column;
 mod csv;
@@ -44,6 +45,7 @@ mod describe;
 mod display;
 mod images;
 mod number;
+mod operations;
 mod preprocess;
 mod row;
 mod sequences;
@@ -55,7 +57,7 @@ mod wide;
 
 pub use batches::Batches;
 pub use column::{Column, ColumnKind, Value};
-pub use csv::{ColumnOptions, CsvOptions};
+pub use csv::{ColumnOptions, CsvOptions, CsvReport, Ragged};
 pub(crate) use cursor::{Cursor, Pick};
 pub use dataset::{Dataset, TensorDataset};
 pub use dates::DatePart;
@@ -64,7 +66,10 @@ pub(crate) use images::Pixels;
 pub use images::{Amount, ImageDataset, Transforms, read_cifar10, read_cifar100, read_idx, read_mnist};
 #[cfg(feature = "image")]
 pub use images::{Channels, read_image, write_image};
-pub use preprocess::{Impute, Preprocessor, PreprocessorBuilder, Scaling, Unseen};
+pub use operations::{Aggregate, JoinKind, SortOrder};
+pub use preprocess::{
+    Encoding, Impute, MissingCategory, Outliers, Preprocessor, PreprocessorBuilder, Scaling, Smoothing, Unseen,
+};
 pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, PaddedSequences, Padding, Sentences, document_mask};
 pub use split::{Fold, Folds, KFold};
 pub use table::Table;

@@ -168,6 +168,11 @@ impl Table {
         }
     }
 
+    /// Whether there is a column of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|(own, _)| own == name)
+    }
+
     /// All columns by name, for looking up many.
     pub(super) fn by_name(&self) -> HashMap<&str, &Column> {
         self.columns().collect()

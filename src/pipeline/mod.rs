@@ -2,7 +2,7 @@
 //!
 //! | | takes | gives |
 //! |---|---|---|
-//! | [`Pipeline`] | a [`Table`](crate::data::Table) or a row of it, as they come | numbers in their own units, or classes with probabilities |
+//! | [`Pipeline`] | a [`Table`](crate::data::Table) or a row of it, as they come | numbers in their own units, or classes or labels with probabilities |
 //! | [`TextPipeline`] | texts | their continuations, translations, or classes |
 //!
 //! ```
@@ -31,15 +31,17 @@
 //! ```
 //!
 //! The files are safetensors files: other programs see the parameters under the names that they always have. The rest stands
-//! as JSON in the file's metadata: `demotic.model`, `demotic.preprocessor`, `demotic.tokenizer` and `demotic.text`.
+//! as JSON in the file's metadata: `demotic.model`, `demotic.preprocessor`, `demotic.csv`, `demotic.tokenizer` and `demotic.text`.
 
 mod classification;
+mod labels;
 mod table;
 mod text;
 
 use std::path::Path;
 
 pub use classification::ClassPrediction;
+pub use labels::LabelPrediction;
 pub use table::Pipeline;
 pub use text::TextPipeline;
 
@@ -49,6 +51,7 @@ use crate::layers::Module;
 
 /// The names of the parts in a file's metadata.
 const PREPROCESSOR: &str = "demotic.preprocessor";
+const CSV: &str = "demotic.csv";
 const TOKENIZER: &str = "demotic.tokenizer";
 const TARGET_TOKENIZER: &str = "demotic.target_tokenizer";
 const TEXT: &str = "demotic.text";

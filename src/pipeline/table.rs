@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{ClassPrediction, PREPROCESSOR};
-use crate::data::{Preprocessor, Table, Value};
+use super::{CSV, ClassPrediction, LabelPrediction, PREPROCESSOR};
+use crate::data::{CsvOptions, Preprocessor, Table, Value};
 use crate::error::{Error, Result};
 use crate::io::{Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, IntoLayer, Layer, LayerExt, ModuleExt, register};
@@ -50,11 +50,15 @@ pub struct Pipeline {
     model: Box<dyn Layer>,
     /// The names of the classes, if that is what the model tells.
     classes: Option<Arc<[String]>>,
+    /// The names of the labels, if it is those.
+    labels: Option<Arc<[String]>>,
+    /// How files of rows are read.
+    csv: Option<CsvOptions>,
 }
 
 impl Pipeline {
     /// Puts both together. The model maps `[n, features]` to `[n, 1]` scaled targets, or to `[n, classes]` logits; with two
-    /// classes also to `[n, 1]` logits of the second one.
+    /// classes also to `[n, 1]` logits of the second one; for labels to `[n, labels]` logits.
     ///
     /// # Errors
     /// If the preprocessor has no target, or the model does not take its features or gives something else.
@@ -65,23 +69,84 @@ impl Pipeline {
 
     #[track_caller]
     fn put_together(op: &'static str, preprocessor: Preprocessor, model: Box<dyn Layer>) -> Result<Self> {
-        if preprocessor.target_name().is_none() {
+        if preprocessor.target_names().is_empty() {
             let e = Error::state(op, "the preprocessor was fitted without a target");
             return Err(e.with_help("Preprocessor::fit(&table, target) says which column is predicted"));
         }
         let classes = preprocessor.classes().map(Arc::from);
-        let pipeline = Self { preprocessor, model, classes };
+        let labels = preprocessor.labels().map(Arc::from);
+        let pipeline = Self { preprocessor, model, classes, labels, csv: None };
         // A row of zeros tells whether the parts fit.
         let row = Tensor::zeros([1, pipeline.preprocessor.num_features()])?;
         let output = pipeline.run(op, &row)?;
-        match &pipeline.classes {
-            Some(classes) => {
-                // Its values do not matter yet.
-                ClassPrediction::from_logits(op, classes, &output.zeros_like())?;
-            }
-            None => pipeline.check_numbers(op, &output)?,
+        match (&pipeline.classes, &pipeline.labels) {
+            // Its values do not matter yet.
+            (Some(classes), _) => drop(ClassPrediction::from_logits(op, classes, &output.zeros_like())?),
+            (None, Some(labels)) => drop(LabelPrediction::from_logits(op, labels, &output.zeros_like())?),
+            (None, None) => pipeline.check_numbers(op, &output)?,
         }
         Ok(pipeline)
+    }
+
+    /// Keeps how the file of the training part was read, so that rows and files with the same units, decimal commas, dates and marks of
+    /// missing values are understood: [`predict_row`](Self::predict_row) and its kin take texts as they stand in such a file, and
+    /// [`read_csv`](Self::read_csv) reads another one. [`save`](Self::save) saves it.
+    ///
+    /// ```
+    /// use demotic::data::{CsvOptions, DatePart, ColumnOptions, Preprocessor};
+    /// use demotic::models::LinearRegression;
+    /// use demotic::prelude::*;
+    ///
+    /// let text = "sold;area;price\n1.3.2023;80,5 m²;161.000 €\n7.5.2023;100 m²;200.000 €\n2.1.2024;120 m²;240.000 €\n";
+    /// let options = CsvOptions::new().delimiter(';').decimal_comma().thousands('.').strip(["m²", "€"])
+    ///     .column("sold", ColumnOptions::new().date("%d.%m.%Y").parts([DatePart::Month]));
+    /// let houses = options.read_from(text.as_bytes())?;
+    /// let prep = Preprocessor::fit(&houses, "price")?;
+    /// let data = prep.transform(&houses)?;
+    /// let model = LinearRegression::fit(data.x(), data.y())?;
+    ///
+    /// let prices = Pipeline::new(prep, model)?.with_csv(options);
+    /// let price = prices.predict_row(&[("sold", "15.03.2024".into()), ("area", "110,5 m²".into())])?;
+    /// assert!((price - 221_000.0).abs() < 1000.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_csv(mut self, options: CsvOptions) -> Self {
+        self.csv = Some(options);
+        self
+    }
+
+    /// How files of rows are read, if that was [said](Self::with_csv).
+    #[must_use]
+    pub fn csv(&self) -> Option<&CsvOptions> {
+        self.csv.as_ref()
+    }
+
+    /// Reads a file of rows to ask the model about, as [the options](Self::with_csv) say; the default ones, if there are none. The target
+    /// and columns that were ignored in training may be absent.
+    ///
+    /// # Errors
+    /// As for [`Table::read_csv_with`].
+    #[track_caller]
+    pub fn read_csv(&self, path: impl AsRef<Path>) -> Result<Table> {
+        let default = CsvOptions::default();
+        let options = self.csv.as_ref().unwrap_or(&default);
+        let is_optional = |name: &str| self.preprocessor.is_optional(name);
+        options.for_model(&self.preprocessor.text_columns(), &is_optional).read(path)
+    }
+
+    /// One row as a table with the columns of training, and no others.
+    #[track_caller]
+    fn row(&self, op: &'static str, row: &[(&str, Value<'_>)]) -> Result<Table> {
+        let table = match &self.csv {
+            Some(options) => {
+                let texts = self.preprocessor.text_columns();
+                options.row(op, row, &|name| texts.contains(&name))?
+            }
+            None => Table::from_row(row)?,
+        };
+        self.preprocessor.check_columns_of("transform_features", &table)?;
+        Ok(table)
     }
 
     /// The preprocessing.
@@ -114,6 +179,10 @@ impl Pipeline {
             let e = Error::state(op, "the target is a class, not a number");
             return Err(e.with_help("classify() names the classes"));
         }
+        if self.labels.is_some() {
+            let e = Error::state(op, "the target is labels, not a number");
+            return Err(e.with_help("label() names the labels"));
+        }
         let mut numbers = Vec::with_capacity(table.num_rows());
         self.run_table(op, table, |output| {
             self.check_numbers(op, &output)?;
@@ -123,14 +192,24 @@ impl Pipeline {
         Ok(numbers)
     }
 
-    /// The predicted number for one row: `&[("area", 120.0.into()), ("district", "north".into())]`.
+    /// The predicted number for one row: `&[("area", 120.0.into()), ("district", "north".into())]`. The target and columns that were
+    /// ignored in training may be there.
     ///
     /// # Errors
-    /// As for [`predict`](Self::predict).
+    /// As for [`predict`](Self::predict), and if there is a column that was not there in training.
     #[track_caller]
     pub fn predict_row(&self, row: &[(&str, Value<'_>)]) -> Result<f64> {
-        let found = self.predict(&Table::from_row(row)?)?;
+        let found = self.predict(&self.row("predict_row", row)?)?;
         found.first().copied().ok_or_else(empty)
+    }
+
+    /// The predicted number for each row of a file: [`read_csv`](Self::read_csv), then [`predict`](Self::predict).
+    ///
+    /// # Errors
+    /// As for those.
+    #[track_caller]
+    pub fn predict_csv(&self, path: impl AsRef<Path>) -> Result<Vec<f64>> {
+        self.predict(&self.read_csv(path)?)
     }
 
     /// The class of each row, with probabilities.
@@ -142,7 +221,8 @@ impl Pipeline {
     pub fn classify(&self, table: &Table) -> Result<Vec<ClassPrediction>> {
         let op = "classify";
         let Some(classes) = &self.classes else {
-            let e = Error::state(op, "the target is a number, not a class");
+            let what = if self.labels.is_some() { "labels" } else { "a number" };
+            let e = Error::state(op, format!("the target is {what}, not a class"));
             return Err(
                 e.with_help("predict() gives numbers; Preprocessor::classification(target) makes classes of them")
             );
@@ -158,10 +238,59 @@ impl Pipeline {
     /// The class of one row.
     ///
     /// # Errors
-    /// As for [`classify`](Self::classify).
+    /// As for [`classify`](Self::classify), and if there is a column that was not there in training.
     #[track_caller]
     pub fn classify_row(&self, row: &[(&str, Value<'_>)]) -> Result<ClassPrediction> {
-        self.classify(&Table::from_row(row)?)?.pop().ok_or_else(empty)
+        self.classify(&self.row("classify_row", row)?)?.pop().ok_or_else(empty)
+    }
+
+    /// The class of each row of a file: [`read_csv`](Self::read_csv), then [`classify`](Self::classify).
+    ///
+    /// # Errors
+    /// As for those.
+    #[track_caller]
+    pub fn classify_csv(&self, path: impl AsRef<Path>) -> Result<Vec<ClassPrediction>> {
+        self.classify(&self.read_csv(path)?)
+    }
+
+    /// The labels of each row, with probabilities.
+    ///
+    /// # Errors
+    /// If the target is something else, the table cannot be [transformed](Preprocessor::transform_features), or the model's outputs are
+    /// not numbers.
+    #[track_caller]
+    pub fn label(&self, table: &Table) -> Result<Vec<LabelPrediction>> {
+        let op = "label";
+        let Some(labels) = &self.labels else {
+            let e = Error::state(op, "the target is not labels");
+            return Err(e.with_help(
+                "predict() gives numbers, classify() classes; Preprocessor::multi_label(&targets) makes labels",
+            ));
+        };
+        let mut found = Vec::with_capacity(table.num_rows());
+        self.run_table(op, table, |output| {
+            found.extend(LabelPrediction::from_logits(op, labels, &output)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The labels of one row.
+    ///
+    /// # Errors
+    /// As for [`label`](Self::label), and if there is a column that was not there in training.
+    #[track_caller]
+    pub fn label_row(&self, row: &[(&str, Value<'_>)]) -> Result<LabelPrediction> {
+        self.label(&self.row("label_row", row)?)?.pop().ok_or_else(empty)
+    }
+
+    /// The labels of each row of a file: [`read_csv`](Self::read_csv), then [`label`](Self::label).
+    ///
+    /// # Errors
+    /// As for those.
+    #[track_caller]
+    pub fn label_csv(&self, path: impl AsRef<Path>) -> Result<Vec<LabelPrediction>> {
+        self.label(&self.read_csv(path)?)
     }
 
     /// Writes the model, what it is made from, and the preprocessing into one file.
@@ -179,7 +308,13 @@ impl Pipeline {
     /// As for [`save`](Self::save).
     #[track_caller]
     pub fn save_with(&self, with: &(impl Attachment + ?Sized), path: impl AsRef<Path>) -> Result<()> {
-        super::save(&*self.model, with, &[(PREPROCESSOR, self.preprocessor.to_json()?)], path.as_ref())
+        let mut parts = vec![(PREPROCESSOR, self.preprocessor.to_json()?)];
+        if let Some(options) = &self.csv {
+            let mut metadata = Metadata::new();
+            metadata.insert_json(CSV, options)?;
+            parts.extend(metadata.get(CSV).map(|json| (CSV, json.to_string())));
+        }
+        super::save(&*self.model, with, &parts, path.as_ref())
     }
 
     /// Reads a file that [`save`](Self::save) wrote, with any layer of this crate as its model, such as an [`Mlp`], a
@@ -212,7 +347,12 @@ impl Pipeline {
             return Err(e.with_help(format!("{}::open(path) opens the model alone", file.kind())));
         };
         let preprocessor = Preprocessor::from_json(json).map_err(|e| file.because(e))?;
-        Self::put_together(op, preprocessor, model(file)?).map_err(|e| file.because(e))
+        let csv = match metadata.get(CSV) {
+            Some(_) => Some(metadata.get_json(CSV).map_err(|e| file.because(e))?),
+            None => None,
+        };
+        let pipeline = Self::put_together(op, preprocessor, model(file)?).map_err(|e| file.because(e))?;
+        Ok(Self { csv, ..pipeline })
     }
 
     /// What the model gives for features, without their units.

@@ -40,6 +40,7 @@ mod per_example;
 #[cfg(feature = "image")]
 mod pictures;
 mod pooling;
+mod preprocessing;
 mod pretrained;
 mod recurrent;
 mod reductions;

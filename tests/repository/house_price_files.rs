@@ -39,7 +39,8 @@ fn files_that_are_no_tables() {
     refused("", "price", "table.csv: the file is empty", "");
     refused("area,floor,price\n", "price", "split: 0 rows cannot be divided into two parts", "");
     refused("area,floor,price\n1,2,3\n", "price", "split: 1 row cannot be divided into two parts", "");
-    refused("area,floor,price\n1,2,3\n4,5\n", "price", "table.csv, line 3: 2 fields, the header has 3", "");
+    let ragged = "CsvOptions::ragged says what to do with such rows: Ragged::Pad or Ragged::Skip";
+    refused("area,floor,price\n1,2,3\n4,5\n", "price", "table.csv, line 3: 2 fields, the header has 3", ragged);
     let broken = b"area,floor,price\n1,2,3\n4,\xff\xfe,6\n";
     refused(broken, "price", "table.csv, line 3, character 3: the text is not UTF-8", utf8);
     refused(b"\x00\x01\x02\xff", "price", "table.csv, line 1, character 4: the text is not UTF-8", utf8);

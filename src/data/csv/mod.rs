@@ -3,17 +3,33 @@
 mod options;
 mod read;
 mod records;
+mod row;
+mod write;
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
-use super::column::Value;
 use super::table::Table;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::files;
 
-pub use options::{ColumnOptions, CsvOptions};
+pub use options::{ColumnOptions, CsvOptions, CsvReport, Ragged};
 use read::Source;
+use write::write_any;
+
+/// Reads a file, with what was noticed.
+#[track_caller]
+fn read_file(path: &Path, options: &CsvOptions) -> Result<(Table, CsvReport)> {
+    let source = Source { op: "read_csv", path: Some(path) };
+    source.parse(&source.read(files::open(source.op, path)?, options)?, options)
+}
+
+/// Reads from anything.
+#[track_caller]
+fn read_any(reader: impl Read, options: &CsvOptions) -> Result<(Table, CsvReport)> {
+    let source = Source { op: "from_csv_reader", path: None };
+    source.parse(&source.read(reader, options)?, options)
+}
 
 impl Table {
     /// Reads a comma-separated file in UTF-8 whose first line has the names of the columns.
@@ -22,7 +38,7 @@ impl Table {
     /// absence ([`CsvOptions::missing`]) are missing values. Fields in quotes may contain delimiters, line breaks and
     /// doubled quotes. Empty names become `column_1`, `column_2` …, by position. Whole numbers keep all their digits, as
     /// [`Column`](super::Column) says; those with more than an `i128` has are texts. Dates, decimal commas and units take
-    /// [options](CsvOptions).
+    /// [options](CsvOptions). A file packed by gzip is unpacked on the way, with the feature `gzip`.
     ///
     /// # Errors
     /// If the file cannot be read, is empty or larger than [`max_bytes`](CsvOptions::max_bytes), has more columns than
@@ -46,9 +62,7 @@ impl Table {
     /// or a value is not what they say it is.
     #[track_caller]
     pub fn read_csv_with(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Self> {
-        let path = path.as_ref();
-        let source = Source { op: "read_csv", path: Some(path) };
-        source.parse(&source.read(files::open(source.op, path)?, options)?, options)
+        Ok(read_file(path.as_ref(), options)?.0)
     }
 
     /// Reads CSV from any source, for example `text.as_bytes()`.
@@ -57,8 +71,7 @@ impl Table {
     /// As for [`read_csv_with`](Self::read_csv_with).
     #[track_caller]
     pub fn from_csv_reader(reader: impl Read, options: &CsvOptions) -> Result<Self> {
-        let source = Source { op: "from_csv_reader", path: None };
-        source.parse(&source.read(reader, options)?, options)
+        Ok(read_any(reader, options)?.0)
     }
 
     /// Writes the table as a comma-separated file with a header. An earlier file is replaced only when the new one
@@ -69,8 +82,16 @@ impl Table {
     #[track_caller]
     #[doc(alias = "to_csv")]
     pub fn write_csv(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.check_columns("write_csv")?;
-        files::replace("write_csv", path.as_ref(), |out| self.write(out))
+        self.write_csv_with(path, &CsvOptions::default())
+    }
+
+    /// The same with options: [`CsvOptions::write`].
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn write_csv_with(&self, path: impl AsRef<Path>, options: &CsvOptions) -> Result<()> {
+        write::write_file(self, options, path.as_ref())
     }
 
     /// Writes the same text to any sink.
@@ -79,60 +100,6 @@ impl Table {
     /// If the table has no columns, or the sink refuses.
     #[track_caller]
     pub fn to_csv_writer(&self, writer: impl Write) -> Result<()> {
-        self.check_columns("to_csv_writer")?;
-        match self.write(writer) {
-            Ok(()) => Ok(()),
-            Err(e) => Err(Error::new(ErrorKind::Io, "to_csv_writer", e.to_string()).with_source(e)),
-        }
+        write_any(self, &CsvOptions::default(), writer)
     }
-
-    #[track_caller]
-    fn check_columns(&self, op: &'static str) -> Result<()> {
-        if self.num_columns() == 0 {
-            return Err(Error::argument(op, "the table has no columns"));
-        }
-        Ok(())
-    }
-
-    fn write(&self, mut out: impl Write) -> io::Result<()> {
-        /// Bytes that are written at once.
-        const BLOCK: usize = 1 << 16;
-        let mut text = String::with_capacity(BLOCK);
-        write_line(&mut text, self.column_names());
-        for row in 0..self.num_rows() {
-            if text.len() >= BLOCK {
-                out.write_all(text.as_bytes())?;
-                text.clear();
-            }
-            write_line(&mut text, self.columns().map(|(_, column)| column.get(row).unwrap_or(Value::Missing)));
-        }
-        out.write_all(text.as_bytes())?;
-        out.flush()
-    }
-}
-
-/// Adds a line of fields, in quotes where they need them.
-fn write_line(text: &mut String, fields: impl IntoIterator<Item = impl ToString>) {
-    let start = text.len();
-    for (i, field) in fields.into_iter().enumerate() {
-        if i > 0 {
-            text.push(',');
-        }
-        let field = field.to_string();
-        match needs_quotes(&field) {
-            true => *text += &format!("\"{}\"", field.replace('"', "\"\"")),
-            false => *text += &field,
-        }
-    }
-    if text.len() == start {
-        // A blank line would be none.
-        *text += "\"\"";
-    }
-    text.push('\n');
-}
-
-/// Besides what has a meaning in the format: white space at the ends, which would be dropped, and what at the beginning of
-/// the file would be a byte order mark.
-fn needs_quotes(field: &str) -> bool {
-    field.contains([',', '"', '\n', '\r']) || field.trim().len() < field.len() || field.starts_with('\u{feff}')
 }

@@ -1,6 +1,6 @@
 //! How to read a CSV file.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,39 @@ use crate::data::number::NumberStyle;
 use crate::data::table::Table;
 use crate::error::Result;
 
-/// What a value that is missing may look like, besides an empty field.
-const MISSING: [&str; 10] = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "Null", "null", "None"];
+/// What a value that is missing may look like, besides an empty field: what pandas takes for one, and `Null`.
+const MISSING: [&str; 19] = [
+    "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "-1.#IND", "-1.#QNAN", "NULL", "Null", "null", "None",
+];
+
+/// What becomes of a row that has another number of fields than the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Ragged {
+    /// An error that names its line.
+    #[default]
+    Error,
+    /// Fields that are not there are missing values, and empty ones behind the last column are dropped. A row with more values than
+    /// there are columns is an error still.
+    Pad,
+    /// It is left out.
+    Skip,
+}
+
+/// What was noticed while a file was read: [`CsvOptions::read_with_report`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CsvReport {
+    /// The character between fields, as it was set or found.
+    pub delimiter: char,
+    /// How many rows were too short or too long, and were read by [`Ragged::Pad`].
+    pub padded: usize,
+    /// How many rows [`Ragged::Skip`] left out.
+    pub skipped: usize,
+    /// The lines on which the first of those rows begin, at most ten.
+    pub lines: Vec<usize>,
+}
 
 /// How to read a CSV file. The default suits a comma-separated file in UTF-8 with a header.
 ///
@@ -42,24 +73,34 @@ const MISSING: [&str; 10] = ["NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "
 #[serde(default)]
 pub struct CsvOptions {
     pub(super) delimiter: char,
+    pub(super) detect: bool,
     pub(super) header: bool,
     pub(super) trim: bool,
+    pub(super) ragged: Ragged,
+    pub(super) quoted_texts: bool,
     pub(super) max_bytes: u64,
     pub(super) max_columns: usize,
     all: ColumnOptions,
     of: Vec<(String, ColumnOptions)>,
+    /// Columns that may be absent although they have options.
+    #[serde(skip)]
+    optional: Vec<String>,
 }
 
 impl Default for CsvOptions {
     fn default() -> Self {
         Self {
             delimiter: ',',
+            detect: false,
             header: true,
             trim: true,
+            ragged: Ragged::Error,
+            quoted_texts: false,
             max_bytes: 4 << 30,
             max_columns: 1 << 16,
             all: ColumnOptions::new(),
             of: Vec::new(),
+            optional: Vec::new(),
         }
     }
 }
@@ -79,6 +120,51 @@ impl CsvOptions {
         self
     }
 
+    /// Finds out what stands between fields: a comma, a semicolon, a tab or `|`, whichever divides the first fifty rows most evenly.
+    /// [`read_with_report`](Self::read_with_report) says which one it was.
+    ///
+    /// ```
+    /// use demotic::data::CsvOptions;
+    ///
+    /// let text = "area;price\n90,5;250000\n120,0;300000\n";
+    /// let table = CsvOptions::new().detect_delimiter().decimal_comma().read_from(text.as_bytes())?;
+    /// assert_eq!(table.column("area")?.numbers(), Some(&[90.5, 120.0][..]));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn detect_delimiter(mut self) -> Self {
+        self.detect = true;
+        self
+    }
+
+    /// What becomes of rows with another number of fields than the header, [`Ragged::Error`] by default.
+    ///
+    /// ```
+    /// use demotic::data::{CsvOptions, Ragged};
+    ///
+    /// let text = "area,kind,price\n90,flat\n120,house,300\n1,2,3,4\n";
+    /// let options = CsvOptions::new().ragged(Ragged::Skip);
+    /// let (table, report) = options.read_from_with_report(text.as_bytes())?;
+    /// assert_eq!((table.num_rows(), report.skipped, report.lines), (1, 2, vec![2, 4]));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "on_bad_lines")]
+    pub fn ragged(mut self, ragged: Ragged) -> Self {
+        self.ragged = ragged;
+        self
+    }
+
+    /// Whether quotes tell texts from numbers and missing values: all texts are [written](Self::write) in quotes, and what is read
+    /// from quotes is a text, even if it looks like a number or is empty. What is written so is read as it was. Off by default,
+    /// because other programs quote numbers too.
+    #[must_use]
+    #[doc(alias = "QUOTE_NONNUMERIC")]
+    pub fn quoted_texts(mut self, on: bool) -> Self {
+        self.quoted_texts = on;
+        self
+    }
+
     /// Whether the first line has the names of the columns, as it does by default. Otherwise they are called
     /// `column_1`, `column_2` …
     #[must_use]
@@ -94,12 +180,28 @@ impl CsvOptions {
         self
     }
 
-    /// The texts that stand for a missing value, besides an empty field. By default `NA`, `N/A`, `n/a`, `#N/A`,
-    /// `NaN`, `nan`, `NULL`, `Null`, `null` and `None`.
+    /// The texts that stand for a missing value, besides an empty field. By default those of pandas: `NA`, `N/A`, `n/a`, `#N/A`,
+    /// `#N/A N/A`, `#NA`, `<NA>`, `NaN`, `nan`, `-NaN`, `-nan`, `1.#IND`, `1.#QNAN`, `-1.#IND`, `-1.#QNAN`, `NULL`, `null`, `None`;
+    /// and `Null`.
     #[must_use]
     #[doc(alias = "na_values")]
     pub fn missing<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
         self.all = self.all.missing(texts);
+        self
+    }
+
+    /// Texts that stand for a missing value besides the others: `?`, `-`, `unknown`, `-999`.
+    #[must_use]
+    pub fn also_missing<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
+        self.all = self.all.also_missing(texts);
+        self
+    }
+
+    /// Whether what stands for a missing value does so in large and small letters: `UNKNOWN` and `Unknown` as `unknown`. Off by
+    /// default.
+    #[must_use]
+    pub fn missing_in_any_case(mut self, on: bool) -> Self {
+        self.all = self.all.missing_in_any_case(on);
         self
     }
 
@@ -192,6 +294,73 @@ impl CsvOptions {
         Table::from_csv_reader(reader, self)
     }
 
+    /// The same, and what was noticed.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    #[track_caller]
+    pub fn read_with_report(&self, path: impl AsRef<Path>) -> Result<(Table, CsvReport)> {
+        super::read_file(path.as_ref(), self)
+    }
+
+    /// Reads from any source, and says what was noticed.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    #[track_caller]
+    pub fn read_from_with_report(&self, reader: impl Read) -> Result<(Table, CsvReport)> {
+        super::read_any(reader, self)
+    }
+
+    /// Writes a table so that these options read it: with the delimiter, the decimal comma, with or without a header. With
+    /// [`quoted_texts`](Self::quoted_texts) the same table comes back, but for columns without a single value, which are numbers then.
+    /// Separators of thousands and units are not written, and dates are the numbers that the table has.
+    ///
+    /// ```
+    /// use demotic::data::{Column, CsvOptions, Table};
+    ///
+    /// let table = Table::from_columns([
+    ///     ("zip", Column::from(vec![Some("01234"), Some(""), None])),
+    ///     ("area", Column::from([90.5, f64::NAN, 120.0])),
+    /// ])?;
+    /// let options = CsvOptions::new().delimiter(';').decimal_comma().quoted_texts(true);
+    /// let mut text = Vec::new();
+    /// options.write_to(&table, &mut text)?;
+    /// assert_eq!(String::from_utf8_lossy(&text), "\"zip\";\"area\"\n\"01234\";90,5\n\"\";\n;120\n");
+    /// assert_eq!(options.read_from(text.as_slice())?, table);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the table has no columns, the delimiter is impossible, or the file system refuses.
+    #[track_caller]
+    pub fn write(&self, table: &Table, path: impl AsRef<Path>) -> Result<()> {
+        table.write_csv_with(path, self)
+    }
+
+    /// Writes a table to any sink.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    #[track_caller]
+    pub fn write_to(&self, table: &Table, writer: impl Write) -> Result<()> {
+        super::write_any(table, self, writer)
+    }
+
+    /// The same options for files of rows that a model is asked about: columns that it does not need may be absent, and those of names
+    /// hold texts, whatever they look like in a file of a few rows.
+    pub(crate) fn for_model(&self, texts: &[&str], is_optional: &dyn Fn(&str) -> bool) -> Self {
+        let mut options = self.clone();
+        options.optional.extend(self.named().filter(|name| is_optional(name)).map(str::to_string));
+        let open = texts.iter().filter(|name| self.rules_of(name).kind == Kind::Any);
+        open.fold(options, |options, name| options.column(name, ColumnOptions::new().text()))
+    }
+
+    /// Whether a column with options may be absent.
+    pub(super) fn may_lack(&self, name: &str) -> bool {
+        self.optional.iter().any(|own| own == name)
+    }
+
     /// The columns that have options of their own.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         self.of.iter().map(|(name, _)| name.as_str())
@@ -231,6 +400,8 @@ pub struct ColumnOptions {
     thousands: Option<char>,
     units: Option<Vec<String>>,
     missing: Option<Vec<String>>,
+    also_missing: Vec<String>,
+    any_case: Option<bool>,
     kind: Option<Kind>,
     parts: Vec<DatePart>,
     cycles: Vec<DatePart>,
@@ -250,13 +421,30 @@ pub(super) enum Kind {
 /// The options that hold for one column.
 pub(super) struct Rules {
     pub(super) style: NumberStyle,
-    pub(super) missing: Vec<String>,
+    missing: Vec<String>,
+    any_case: bool,
     pub(super) kind: Kind,
     pub(super) parts: Vec<DatePart>,
     pub(super) cycles: Vec<DatePart>,
 }
 
 impl Rules {
+    /// Whether a text that is not empty stands for a missing value.
+    pub(super) fn is_mark(&self, text: &str) -> bool {
+        match self.any_case {
+            false => self.missing.iter().any(|mark| mark == text),
+            true => {
+                let text = text.to_lowercase();
+                self.missing.iter().any(|mark| mark.to_lowercase() == text)
+            }
+        }
+    }
+
+    /// What a missing value may be written as where an empty field would not do.
+    pub(super) fn mark(&self) -> Option<&str> {
+        self.missing.iter().map(String::as_str).find(|mark| !mark.is_empty())
+    }
+
     /// Whether a date becomes several columns.
     pub(super) fn is_split(&self) -> bool {
         !self.parts.is_empty() || !self.cycles.is_empty()
@@ -296,6 +484,18 @@ impl ColumnOptions {
     /// The texts that stand for a missing value: [`CsvOptions::missing`].
     pub fn missing<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
         self.missing = Some(strings(texts));
+        self
+    }
+
+    /// Further texts that do: [`CsvOptions::also_missing`].
+    pub fn also_missing<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> Self {
+        self.also_missing.extend(strings(texts));
+        self
+    }
+
+    /// Whether they do in any case: [`CsvOptions::missing_in_any_case`].
+    pub fn missing_in_any_case(mut self, on: bool) -> Self {
+        self.any_case = Some(on);
         self
     }
 
@@ -349,13 +549,16 @@ impl ColumnOptions {
     }
 
     fn rules(&self) -> Rules {
+        let mut missing = self.missing.clone().unwrap_or_else(|| MISSING.map(String::from).to_vec());
+        missing.extend_from_slice(&self.also_missing);
         Rules {
             style: NumberStyle {
                 decimal: self.decimal.unwrap_or('.'),
                 thousands: self.thousands,
                 units: self.units.clone().unwrap_or_default(),
             },
-            missing: self.missing.clone().unwrap_or_else(|| MISSING.map(String::from).to_vec()),
+            missing,
+            any_case: self.any_case.unwrap_or(false),
             kind: self.kind.clone().unwrap_or(Kind::Any),
             parts: self.parts.clone(),
             cycles: self.cycles.clone(),
@@ -367,6 +570,8 @@ impl ColumnOptions {
         self.thousands = above.thousands.or(self.thousands);
         self.units = above.units.clone().or(self.units);
         self.missing = above.missing.clone().or(self.missing);
+        self.also_missing.extend_from_slice(&above.also_missing);
+        self.any_case = above.any_case.or(self.any_case);
         self.kind = above.kind.clone().or(self.kind);
         self.parts.extend_from_slice(&above.parts);
         self.cycles.extend_from_slice(&above.cycles);

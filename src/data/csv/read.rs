@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::options::{CsvOptions, Kind, Rules};
+use super::options::{CsvOptions, CsvReport, Kind, Ragged, Rules};
 use super::records::{Field, Records, Unclosed, line_at};
 use crate::data::column::{Column, IntegerBuilder};
 use crate::data::dates::{DateFormat, date_help, not_a_date, parts_of};
 use crate::data::number::NumberStyle;
 use crate::data::table::Table;
 use crate::data::texts::TextBuilder;
-use crate::error::{Error, ErrorKind, Here, Result, short};
+use crate::error::{Error, Here, Result, short};
 use crate::files;
 
 /// Where the text comes from, for errors.
@@ -42,6 +42,7 @@ struct Reading<'t> {
     /// At most so many rows.
     rows: usize,
     drafts: Vec<Draft>,
+    report: CsvReport,
 }
 
 /// A field as it counts: without white space around it, unless that stands in quotes.
@@ -50,13 +51,13 @@ fn cleaned<'r>(field: Field<'r>, options: &CsvOptions) -> &'r str {
 }
 
 impl Draft {
-    /// Adds a field; `false` if it is not what the rules say it is.
-    fn push(&mut self, rules: &Rules, field: &str, rows: usize) -> bool {
+    /// Adds a field; `false` if it is not what the rules say it is. `literal` if it is a text whatever it looks like.
+    fn push(&mut self, rules: &Rules, field: &str, literal: bool, rows: usize) -> bool {
         let trimmed = field.trim();
-        let missing = trimmed.is_empty() || rules.missing.iter().any(|missing| missing == trimmed);
+        let missing = !literal && (trimmed.is_empty() || rules.is_mark(trimmed));
         match self {
             Self::Numbers { values, .. } | Self::Dates { values, .. } if missing => values.push(f64::NAN),
-            Self::Numbers { values, whole, rounded } => match rules.style.parse(trimmed) {
+            Self::Numbers { values, whole, rounded } => match rules.style.parse(trimmed).filter(|_| !literal) {
                 Some(parsed) => {
                     values.push(parsed.value);
                     *whole &= parsed.whole.is_some() || parsed.value.is_nan();
@@ -75,7 +76,7 @@ impl Draft {
             }
             // Of a text, white space that is still there is a part.
             Self::Texts(texts) => {
-                let missing = field.is_empty() || rules.missing.iter().any(|missing| missing == field);
+                let missing = !literal && (field.is_empty() || rules.is_mark(field));
                 texts.push((!missing).then_some(field));
             }
         }
@@ -87,6 +88,13 @@ impl Draft {
             Self::Numbers { values, .. } | Self::Dates { values, .. } => values.into(),
             Self::Integers(integers) => (*integers).into(),
             Self::Texts(texts) => (*texts).into(),
+        }
+    }
+
+    /// What is read once more: whole numbers of which an `f64` rounds some.
+    fn settle(&mut self) {
+        if let Self::Numbers { whole: true, rounded: true, .. } = self {
+            *self = Self::Integers(Box::default());
         }
     }
 
@@ -108,11 +116,9 @@ impl Source<'_> {
     pub(super) fn read(&self, reader: impl Read, options: &CsvOptions) -> Result<Vec<u8>> {
         let max_bytes = options.max_bytes;
         let mut bytes = Vec::new();
+        let reader = files::unpacked(self.op, self.path, reader)?;
         if let Err(e) = reader.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes) {
-            return Err(match self.path {
-                Some(path) => Error::io(self.op, path, e),
-                None => Error::new(ErrorKind::Io, self.op, e.to_string()).with_source(e),
-            });
+            return Err(files::failed(self.op, self.path, e));
         }
         if bytes.len() as u64 > max_bytes {
             let message = format!("more than {max_bytes} bytes");
@@ -122,15 +128,12 @@ impl Source<'_> {
     }
 
     #[track_caller]
-    pub(super) fn parse(&self, bytes: &[u8], options: &CsvOptions) -> Result<Table> {
+    pub(super) fn parse(&self, bytes: &[u8], options: &CsvOptions) -> Result<(Table, CsvReport)> {
         self.check_format(bytes)?;
         let text = self.decode(bytes)?;
-        let delimiter = match u8::try_from(options.delimiter) {
-            Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => byte,
-            _ => {
-                let message = format!("{:?} cannot be the delimiter", options.delimiter);
-                return Err(Error::argument(self.op, message).with_help("use an ASCII character such as ',' or ';'"));
-            }
+        let delimiter = match options.detect {
+            true => detected(text, options),
+            false => options.delimiter_byte(self.op)?,
         };
         let mut first = Records::new(text, delimiter, options.trim, options.max_columns);
         if !self.advance(text, &mut first)? {
@@ -146,7 +149,8 @@ impl Source<'_> {
         // Every field but the last of the file has a byte behind it, and every record but the last a line end.
         let lines = text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
         let rows = lines.min(text.len() / names.len()) + 1;
-        let mut reading = Reading { text, delimiter, options, names, rules, rows, drafts: Vec::new() };
+        let report = CsvReport { delimiter: delimiter.into(), padded: 0, skipped: 0, lines: Vec::new() };
+        let mut reading = Reading { text, delimiter, options, names, rules, rows, drafts: Vec::new(), report };
         for i in 0..reading.names.len() {
             let draft = self.draft(&reading.rules[i].kind, rows)?;
             reading.drafts.push(draft);
@@ -154,28 +158,34 @@ impl Source<'_> {
 
         // First all columns as numbers, then those that turned out to be something else.
         self.pass(&mut reading, false)?;
-        for draft in &mut reading.drafts {
-            if let Draft::Numbers { whole: true, rounded: true, .. } = draft {
-                *draft = Draft::Integers(Box::default());
-            }
-        }
+        reading.drafts.iter_mut().for_each(Draft::settle);
         if reading.drafts.iter().any(Draft::needs_second_pass) {
             self.pass(&mut reading, true)?;
         }
-        self.table(reading)
+        let report = reading.report.clone();
+        Ok((self.table(reading)?, report))
     }
 
     /// Goes through all rows, for the columns of the first or of the second pass.
     #[track_caller]
     fn pass(&self, reading: &mut Reading<'_>, second: bool) -> Result<()> {
-        let Reading { text, delimiter, options, names, rules, rows, drafts } = reading;
+        let Reading { text, delimiter, options, names, rules, rows, drafts, report } = reading;
+        *report = CsvReport { padded: 0, skipped: 0, lines: Vec::new(), ..report.clone() };
         let mut records = Records::new(text, *delimiter, options.trim, names.len());
         let mut more = self.advance(text, &mut records)? && (!options.header || self.advance(text, &mut records)?);
         while more {
-            self.check_width(&records, names, options.header)?;
-            for (i, (draft, field)) in drafts.iter_mut().zip(records.fields()).enumerate() {
-                if draft.needs_second_pass() == second && !draft.push(rules[i], cleaned(field, options), *rows) {
-                    return Err(self.misfit(&records, &names[i], rules[i], field.text));
+            if self.fits(&records, names, options, report)? {
+                let absent = Field { text: "", quoted: false };
+                let fields = records.fields().chain(std::iter::repeat(absent));
+                for (i, (draft, field)) in drafts.iter_mut().zip(fields).enumerate() {
+                    let literal =
+                        field.quoted && options.quoted_texts && matches!(rules[i].kind, Kind::Any | Kind::Text);
+                    if draft.needs_second_pass() == second
+                        && !draft.push(rules[i], cleaned(field, options), literal, *rows)
+                    {
+                        let place = format!("line {}", records.lines().0);
+                        return Err(self.misfit(&place, &names[i], rules[i], field.text));
+                    }
                 }
             }
             more = self.advance(text, &mut records)?;
@@ -183,16 +193,60 @@ impl Source<'_> {
         Ok(())
     }
 
+    /// Whether a record counts: one of another length may be an error, or padded, or left out.
+    #[track_caller]
+    fn fits(
+        &self,
+        record: &Records<'_>,
+        names: &[String],
+        options: &CsvOptions,
+        report: &mut CsvReport,
+    ) -> Result<bool> {
+        /// How many lines of such records are kept.
+        const LINES: usize = 10;
+        if record.len() == names.len() {
+            return Ok(true);
+        }
+        let pads = match options.ragged {
+            Ragged::Pad if record.len() < names.len() || !record.has_surplus() => true,
+            Ragged::Skip => false,
+            _ => return Err(self.width(record, names, options)),
+        };
+        if pads {
+            report.padded += 1;
+        } else {
+            report.skipped += 1;
+        }
+        if report.lines.len() < LINES {
+            report.lines.push(record.lines().0);
+        }
+        Ok(pads)
+    }
+
+    /// A column of one value.
+    #[track_caller]
+    pub(super) fn single(&self, name: &str, rules: &Rules, text: &str) -> Result<Column> {
+        let mut draft = self.draft(&rules.kind, 1)?;
+        let first = draft.needs_second_pass();
+        if !draft.push(rules, text, false, 1) {
+            return Err(self.misfit("", name, rules, text));
+        }
+        draft.settle();
+        if draft.needs_second_pass() && !first {
+            draft.push(rules, text, false, 1);
+        }
+        Ok(draft.finish())
+    }
+
     /// A value that is not what the options say it is.
     #[track_caller]
-    fn misfit(&self, record: &Records<'_>, name: &str, rules: &Rules, field: &str) -> Error {
-        let place = format!("line {}", record.lines().0);
+    fn misfit(&self, place: &str, name: &str, rules: &Rules, field: &str) -> Error {
         let field = field.trim();
         if let Kind::Date(format) = &rules.kind {
-            return self.error(&place, &not_a_date(name, field, format)).with_help(date_help(&[field]));
+            return self.error(place, &not_a_date(name, field, format)).with_help(date_help(&[field]));
         }
         let message = format!("column `{}` has `{}`, which is no number", short(name), short(field));
-        self.error(&place, &message).with_help(
+        self.error(place, &message).with_help(
             "CsvOptions::missing names what stands for a missing value; strip, decimal_comma and thousands say how numbers are \
              written",
         )
@@ -230,6 +284,9 @@ impl Source<'_> {
         let mut own = HashMap::new();
         for name in options.named() {
             let Some(i) = known.get(name) else {
+                if options.may_lack(name) {
+                    continue;
+                }
                 let columns = names.iter().map(|name| (name.clone(), Column::from(Vec::<f64>::new()))).collect();
                 return Err(Table::from_checked(columns, 0).no_column(self.op, name));
             };
@@ -239,7 +296,7 @@ impl Source<'_> {
     }
 
     #[track_caller]
-    fn check_rules(&self, rules: &Rules) -> Result<()> {
+    pub(super) fn check_rules(&self, rules: &Rules) -> Result<()> {
         let NumberStyle { decimal, thousands, .. } = &rules.style;
         if *thousands == Some(*decimal) {
             let message = format!("{decimal:?} is both the decimal point and the separator of thousands");
@@ -339,12 +396,10 @@ impl Source<'_> {
         Ok(names)
     }
 
+    /// The error of a record with another number of fields than the header.
     #[track_caller]
-    fn check_width(&self, record: &Records<'_>, names: &[String], header: bool) -> Result<()> {
-        let (fields, expected) = (record.len(), names.len());
-        if fields == expected {
-            return Ok(());
-        }
+    fn width(&self, record: &Records<'_>, names: &[String], options: &CsvOptions) -> Error {
+        let (fields, expected, header) = (record.len(), names.len(), options.header);
         let what = if header { "the header" } else { "the first line" };
         let s = if fields == 1 { "" } else { "s" };
         let (first, last) = record.lines();
@@ -358,14 +413,55 @@ impl Source<'_> {
             let help = format!(
                 "the header seems to be separated by {delimiter:?}: read with CsvOptions::new().delimiter({delimiter:?})"
             );
-            return Err(e.with_help(help));
+            return e.with_help(help);
         }
-        Err(match (last > first, fields > expected) {
+        match (last > first, fields > expected) {
             (true, _) => {
                 e.with_help(format!("there are line breaks in quotes up to line {last}: is a quote opened by mistake?"))
             }
-            (false, true) => e.with_help("a field that contains the delimiter must stand in double quotes"),
-            (false, false) => e,
-        })
+            (false, true) => e.with_help(
+                "a field that contains the delimiter must stand in double quotes; Ragged::Skip leaves out such rows",
+            ),
+            (false, false) => {
+                e.with_help("CsvOptions::ragged says what to do with such rows: Ragged::Pad or Ragged::Skip")
+            }
+        }
     }
+}
+
+impl CsvOptions {
+    /// The delimiter as a byte of the text.
+    #[track_caller]
+    pub(super) fn delimiter_byte(&self, op: &'static str) -> Result<u8> {
+        match u8::try_from(self.delimiter) {
+            Ok(byte) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(byte),
+            _ => {
+                let message = format!("{:?} cannot be the delimiter", self.delimiter);
+                Err(Error::argument(op, message).with_help("use an ASCII character such as ',' or ';'"))
+            }
+        }
+    }
+}
+
+/// What stands between the fields of a text: of the usual delimiters that which divides the most of its first records into the
+/// same number of fields, and of several that do, the one that divides them into more. A comma if none divides them at all.
+fn detected(text: &str, options: &CsvOptions) -> u8 {
+    const RECORDS: usize = 50;
+    let mut best = ((0.0, 1), b',');
+    for delimiter in *b",;\t|" {
+        let mut records = Records::new(text, delimiter, options.trim, 0);
+        let mut counts = HashMap::new();
+        let mut total = 0.0;
+        while total < RECORDS as f64 && matches!(records.advance(), Ok(true)) {
+            *counts.entry(records.len()).or_insert(0.0) += 1.0;
+            total += 1.0;
+        }
+        for (fields, count) in counts {
+            let score = (count / total, fields);
+            if fields > 1 && score > best.0 {
+                best = (score, delimiter);
+            }
+        }
+    }
+    best.1
 }

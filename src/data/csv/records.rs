@@ -37,6 +37,8 @@ pub(super) struct Records<'t> {
     limit: usize,
     fields: Vec<Place>,
     len: usize,
+    /// Whether a field that is not kept is not empty.
+    surplus: bool,
     unquoted: String,
 }
 
@@ -46,7 +48,8 @@ pub(super) struct Unclosed(pub(super) usize);
 
 impl<'t> Records<'t> {
     pub(super) fn new(text: &'t str, delimiter: u8, trim: bool, limit: usize) -> Self {
-        Self { text, delimiter, trim, at: 0, start: 0, limit, fields: Vec::new(), len: 0, unquoted: String::new() }
+        let (fields, unquoted) = (Vec::new(), String::new());
+        Self { text, delimiter, trim, at: 0, start: 0, limit, fields, len: 0, surplus: false, unquoted }
     }
 
     /// Goes to the next record; `false` if there is none.
@@ -55,6 +58,7 @@ impl<'t> Records<'t> {
         self.fields.clear();
         self.unquoted.clear();
         self.len = 0;
+        self.surplus = false;
         self.start = self.at;
         let bytes = self.text.as_bytes();
         if self.at == bytes.len() {
@@ -63,8 +67,12 @@ impl<'t> Records<'t> {
         loop {
             let place = self.field()?;
             self.len += 1;
-            if self.len <= self.limit {
-                self.fields.push(place);
+            match self.len <= self.limit {
+                true => self.fields.push(place),
+                false => {
+                    let from = if place.in_text { self.text } else { &self.unquoted };
+                    self.surplus |= !from[place.start..place.end].trim().is_empty();
+                }
             }
             match bytes.get(self.at) {
                 Some(byte) if *byte == self.delimiter => self.at += 1,
@@ -142,6 +150,11 @@ impl<'t> Records<'t> {
     /// How many fields the present record has, with those that are not kept.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether one of those that are not kept has something in it.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.surplus
     }
 
     pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = Field<'_>> {

@@ -4,10 +4,13 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::feature::{CategoryRules, Feature, Fitted, NumberRules};
+use super::categories::CategoryRules;
+use super::encoder::Supervision;
+use super::feature::{Feature, Fitted, NumberRules};
+use super::labels::Labels;
 use super::looks::{self, Misfit};
-use super::target::Target;
-use super::{Impute, Preprocessor, Scaling, Unseen};
+use super::target::{Classes, Target};
+use super::{Encoding, Impute, MissingCategory, Outliers, Preprocessor, Scaling, Unseen};
 use crate::data::column::{Column, ColumnKind};
 use crate::data::table::Table;
 use crate::error::{Error, Result, short};
@@ -40,6 +43,11 @@ const OP: &str = "fit";
 #[must_use = "rules do nothing until they are fitted"]
 pub struct PreprocessorBuilder {
     target: Option<(String, Option<Task>)>,
+    /// The positive one of two classes.
+    positive: Option<String>,
+    /// The columns of labels; of a list of them, what stands between its labels.
+    labels: Vec<String>,
+    separator: Option<String>,
     ignore: Vec<String>,
     categorical: Vec<String>,
     scaling: Scaling,
@@ -47,16 +55,31 @@ pub struct PreprocessorBuilder {
     impute: Impute,
     impute_of: Vec<(String, Impute)>,
     missing_indicators: bool,
+    missing_indicator_of: Vec<(String, bool)>,
+    outliers: Outliers,
+    outliers_of: Vec<(String, Outliers)>,
+    encode: Encoding,
+    encode_of: Vec<(String, Encoding)>,
+    order_of: Vec<(String, Vec<String>)>,
+    missing_category: MissingCategory,
+    missing_category_of: Vec<(String, MissingCategory)>,
     unseen: Unseen,
+    unseen_of: Vec<(String, Unseen)>,
     drop_first: bool,
     max_categories: usize,
+    limit_categories: Option<usize>,
+    limit_categories_of: Vec<(String, usize)>,
+    min_frequency: usize,
     target_scaling: Scaling,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Task {
     Regression,
     Classification,
+    Binary,
+    Labels,
+    LabelLists,
 }
 
 /// The default rules, with no target.
@@ -70,6 +93,9 @@ impl PreprocessorBuilder {
     fn new(target: Option<(&str, Option<Task>)>) -> Self {
         Self {
             target: target.map(|(name, task)| (name.to_string(), task)),
+            positive: None,
+            labels: Vec::new(),
+            separator: None,
             ignore: Vec::new(),
             categorical: Vec::new(),
             scaling: Scaling::Standard,
@@ -77,9 +103,21 @@ impl PreprocessorBuilder {
             impute: Impute::Median,
             impute_of: Vec::new(),
             missing_indicators: false,
+            missing_indicator_of: Vec::new(),
+            outliers: Outliers::Keep,
+            outliers_of: Vec::new(),
+            encode: Encoding::OneHot,
+            encode_of: Vec::new(),
+            order_of: Vec::new(),
+            missing_category: MissingCategory::Own,
+            missing_category_of: Vec::new(),
             unseen: Unseen::Zeros,
+            unseen_of: Vec::new(),
             drop_first: false,
             max_categories: 256,
+            limit_categories: None,
+            limit_categories_of: Vec::new(),
+            min_frequency: 0,
             target_scaling: Scaling::Standard,
         }
     }
@@ -98,6 +136,26 @@ impl PreprocessorBuilder {
 
     pub(super) fn with_class(name: &str) -> Self {
         Self::new(Some((name, Some(Task::Classification))))
+    }
+
+    pub(super) fn with_binary(name: &str) -> Self {
+        Self::new(Some((name, Some(Task::Binary))))
+    }
+
+    pub(super) fn with_labels(names: Vec<String>) -> Self {
+        let first = names.first().cloned().unwrap_or_default();
+        Self { labels: names, ..Self::new(Some((&first, Some(Task::Labels)))) }
+    }
+
+    pub(super) fn with_label_lists(name: &str, separator: &str) -> Self {
+        Self { separator: Some(separator.to_string()), ..Self::new(Some((name, Some(Task::LabelLists)))) }
+    }
+
+    /// Which of two classes is the positive one, whose target is 1: the second by order without this.
+    #[doc(alias = "pos_label")]
+    pub fn positive(mut self, class: impl Into<String>) -> Self {
+        self.positive = Some(class.into());
+        self
     }
 
     /// Columns that are not features, such as row numbers.
@@ -119,7 +177,7 @@ impl PreprocessorBuilder {
         self
     }
 
-    /// How the numbers of one column are scaled.
+    /// How the numbers of one column are scaled, or those that [`encode_of`](Self::encode_of) makes of its categories.
     pub fn scaling_of(mut self, column: &str, scaling: Scaling) -> Self {
         self.scaling_of.push((column.to_string(), scaling));
         self
@@ -138,16 +196,101 @@ impl PreprocessorBuilder {
         self
     }
 
-    /// Whether each column of numbers of which some are missing in the training part gets a second feature: 1 where the
-    /// number is missing, 0 where it is not. Off by default.
+    /// Whether each column of which some values are missing in the training part, and are replaced by others, gets one feature more: 1 where
+    /// the value is missing, 0 where it is not. Off by default.
+    #[doc(alias = "MissingIndicator")]
     pub fn missing_indicators(mut self, on: bool) -> Self {
         self.missing_indicators = on;
+        self
+    }
+
+    /// The same for one column.
+    pub fn missing_indicator_of(mut self, column: &str, on: bool) -> Self {
+        self.missing_indicator_of.push((column.to_string(), on));
+        self
+    }
+
+    /// Beyond which bounds numbers are clipped, [`Outliers::Keep`] by default. The bounds are learnt from the training part.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Outliers, Preprocessor, Scaling, Table};
+    ///
+    /// let train = Table::from_columns([("area", Column::from([80.0, 90.0, 100.0, 110.0, 9999.0]))])?;
+    /// let rules = Preprocessor::unsupervised().scaling(Scaling::None).clip_outliers(Outliers::Iqr(1.5));
+    /// let x = rules.fit(&train)?.transform_features(&train)?;
+    /// assert_eq!(x.to_vec::<f32>()?, [80.0, 90.0, 100.0, 110.0, 140.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "winsorize")]
+    pub fn clip_outliers(mut self, outliers: Outliers) -> Self {
+        self.outliers = outliers;
+        self
+    }
+
+    /// The same for one column.
+    pub fn clip_outliers_of(mut self, column: &str, outliers: Outliers) -> Self {
+        self.outliers_of.push((column.to_string(), outliers));
+        self
+    }
+
+    /// How categories become numbers, [`Encoding::OneHot`] by default.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Encoding, Preprocessor, Scaling, Table};
+    ///
+    /// let train = Table::from_columns([("kind", Column::from(["flat", "house", "flat", "castle"]))])?;
+    /// let rules = Preprocessor::unsupervised().encode(Encoding::Frequency).scaling(Scaling::None);
+    /// let x = rules.fit(&train)?.transform_features(&train)?;
+    /// assert_eq!(x.to_vec::<f32>()?, [0.5, 0.25, 0.5, 0.25]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    pub fn encode(mut self, encoding: Encoding) -> Self {
+        self.encode = encoding;
+        self
+    }
+
+    /// How those of one column do. A column of numbers holds categories then.
+    pub fn encode_of(mut self, column: &str, encoding: Encoding) -> Self {
+        self.encode_of.push((column.to_string(), encoding));
+        self
+    }
+
+    /// A column whose categories have an order: they become 0, 1, 2 … ([`Encoding::Ordinal`]), and then are scaled.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Preprocessor, Scaling, Table};
+    ///
+    /// let train = Table::from_columns([("size", Column::from(["S", "L", "M"]))])?;
+    /// let rules = Preprocessor::unsupervised().ordinal("size", &["S", "M", "L", "XL"]).scaling(Scaling::None);
+    /// assert_eq!(rules.fit(&train)?.transform_features(&train)?.to_vec::<f32>()?, [0.0, 2.0, 1.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    pub fn ordinal<N: AsRef<str>>(mut self, column: &str, order: &[N]) -> Self {
+        self.order_of.push((column.to_string(), order.iter().map(|name| name.as_ref().to_string()).collect()));
+        self.encode_of(column, Encoding::Ordinal)
+    }
+
+    /// What becomes of missing categories, [`MissingCategory::Own`] by default.
+    pub fn missing_category(mut self, missing: MissingCategory) -> Self {
+        self.missing_category = missing;
+        self
+    }
+
+    /// What becomes of those of one column.
+    pub fn missing_category_of(mut self, column: &str, missing: MissingCategory) -> Self {
+        self.missing_category_of.push((column.to_string(), missing));
         self
     }
 
     /// What becomes of categories that the training part does not have, [`Unseen::Zeros`] by default.
     pub fn unseen(mut self, unseen: Unseen) -> Self {
         self.unseen = unseen;
+        self
+    }
+
+    /// What becomes of those of one column.
+    pub fn unseen_of(mut self, column: &str, unseen: Unseen) -> Self {
+        self.unseen_of.push((column.to_string(), unseen));
         self
     }
 
@@ -165,8 +308,39 @@ impl PreprocessorBuilder {
         self
     }
 
+    /// The largest number of features for the categories of a column: if there are more categories, the rarest of them share the last
+    /// feature (`OneHotEncoder(max_categories)`). Of equally rare ones, those that come first by order share it. Nothing is too
+    /// much for [`max_categories`](Self::max_categories) then. This is for [`Encoding::OneHot`].
+    ///
+    /// ```
+    /// use demotic::data::{Column, Preprocessor, Table};
+    ///
+    /// let train = Table::from_columns([("kind", Column::from(["flat", "house", "flat", "castle", "house"]))])?;
+    /// let prep = Preprocessor::unsupervised().limit_categories(2).fit(&train)?;
+    /// assert_eq!(prep.feature_names(), ["kind=house", "kind=(rare)"]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "infrequent")]
+    pub fn limit_categories(mut self, n: usize) -> Self {
+        self.limit_categories = Some(n);
+        self
+    }
+
+    /// The same for one column.
+    pub fn limit_categories_of(mut self, column: &str, n: usize) -> Self {
+        self.limit_categories_of.push((column.to_string(), n));
+        self
+    }
+
+    /// Categories of fewer rows than this share a feature (`OneHotEncoder(min_frequency)`). This is for [`Encoding::OneHot`].
+    pub fn min_frequency(mut self, rows: usize) -> Self {
+        self.min_frequency = rows;
+        self
+    }
+
     /// How the target of a regression is scaled, [`Scaling::Standard`] by default: the losses that training
-    /// shows are then in standard deviations, and [`Preprocessor::inverse_target`] brings predictions back.
+    /// shows are then in standard deviations, and [`Preprocessor::inverse_target`] brings predictions back. For prices and other
+    /// numbers of very different sizes, [`Scaling::Log`] makes errors relative.
     pub fn target_scaling(mut self, scaling: Scaling) -> Self {
         self.target_scaling = scaling;
         self
@@ -178,92 +352,163 @@ impl PreprocessorBuilder {
     /// As for [`Preprocessor::fit`], and if a rule names a column that is not a feature or does not suit its kind.
     #[track_caller]
     pub fn fit(&self, train: &Table) -> Result<Preprocessor> {
+        self.fit_for(OP, train)
+    }
+
+    #[track_caller]
+    pub(super) fn fit_for(&self, op: &'static str, train: &Table) -> Result<Preprocessor> {
         if train.num_rows() == 0 {
-            return Err(Error::argument(OP, "the training part has no rows"));
+            return Err(Error::argument(op, "the training part has no rows"));
         }
-        self.check_names(train)?;
+        self.check_names(op, train)?;
         let target = match &self.target {
-            Some((name, task)) => Some(self.fit_target(name, *task, train.find(OP, name)?)?),
+            Some((name, task)) => Some(self.fit_target(op, name, *task, train)?),
             None => None,
         };
-        let ignored: HashSet<&str> =
-            self.ignore.iter().chain(self.target.iter().map(|(name, _)| name)).map(String::as_str).collect();
+        let supervision = match &target {
+            Some(target) => Some(target.supervision(op, train)?),
+            None => None,
+        };
+        let targets = target.as_ref().map(Target::columns).unwrap_or_default();
+        let ignored: HashSet<&str> = self.ignore.iter().map(String::as_str).chain(targets).collect();
         let mut features = Vec::with_capacity(train.num_columns());
         let mut misfits: Vec<Misfit> = Vec::new();
-        let mut notes = Vec::new();
+        let mut notes = target.as_ref().map(|target| target.notes(train)).unwrap_or_default();
         for (name, column) in train.columns().filter(|(name, _)| !ignored.contains(name)) {
-            if !self.categorical.iter().any(|own| own == name) {
+            if !self.is_categorical(name, column) {
                 notes.extend(looks::like_row_numbers(name, column));
             }
-            match self.fit_feature(name, column)? {
-                Fitted::Feature(feature) => features.push(feature),
+            match self.fit_feature(op, name, column, supervision.as_ref())? {
+                Fitted::Feature(feature) => {
+                    if matches!(&feature, Feature::Encoded { codes, .. } if codes.needs_folds()) {
+                        let name = short(name);
+                        notes.push(format!(
+                            "`{name}` is encoded by the target of the same rows: fit_transform() makes the features of the training \
+                             part from other rows"
+                        ));
+                    }
+                    features.push(feature);
+                }
                 Fitted::Misfit(misfit) => misfits.push(misfit),
             }
         }
         if !misfits.is_empty() {
-            return Err(looks::all(OP, misfits));
+            return Err(looks::all(op, misfits));
         }
         if features.is_empty() {
-            return Err(Error::argument(OP, "no columns are left as features"));
+            return Err(Error::argument(op, "no columns are left as features"));
         }
-        Ok(Preprocessor { features, target, notes })
+        Ok(Preprocessor { features, target, notes, ignored: Some(self.ignore.clone()) })
     }
 
     #[track_caller]
-    fn fit_target(&self, name: &str, task: Option<Task>, column: &Column) -> Result<Target> {
+    fn fit_target(&self, op: &'static str, name: &str, task: Option<Task>, train: &Table) -> Result<Target> {
+        if task == Some(Task::Labels) {
+            return Ok(Target::Labels(Labels::fit_columns(op, &self.labels, train)?));
+        }
+        let column = train.find(op, name)?;
         match (task, column.kind()) {
-            (Some(Task::Regression), _) | (None, ColumnKind::Number) => {
-                Target::fit_number(OP, name, column, self.target_scaling)
+            (Some(Task::LabelLists), _) => {
+                let separator = self.separator.as_deref().unwrap_or_default();
+                let labels = Labels::fit_lists(op, name, separator, column, self.max_categories, self.unseen)?;
+                Ok(Target::Labels(labels))
             }
-            _ => Target::fit_class(OP, name, column, self.max_categories, task.is_some()),
+            (Some(Task::Binary), _) => {
+                let classes = Classes::fit(op, name, column, self.max_categories, true)?;
+                Ok(Target::Binary(classes.binary(op, self.positive.as_deref())?))
+            }
+            (Some(Task::Regression), _) | (None, ColumnKind::Number) => {
+                Target::fit_number(op, name, column, self.target_scaling)
+            }
+            _ => Ok(Target::Class(Classes::fit(op, name, column, self.max_categories, task.is_some())?)),
         }
     }
 
+    /// Whether the values of a column are categories.
+    fn is_categorical(&self, name: &str, column: &Column) -> bool {
+        column.kind() == ColumnKind::Text
+            || self.categorical.iter().any(|own| own == name)
+            || self.encode_of.iter().any(|(own, _)| own == name)
+    }
+
     #[track_caller]
-    fn fit_feature(&self, name: &str, column: &Column) -> Result<Fitted> {
-        let chosen = self.categorical.iter().any(|own| own == name);
-        match column.kind() {
-            ColumnKind::Number if !chosen => {
-                let rules = NumberRules {
-                    scaling: last(&self.scaling_of, name).unwrap_or(self.scaling),
-                    impute: last(&self.impute_of, name).unwrap_or(self.impute),
-                    indicator: self.missing_indicators,
-                };
-                Ok(Fitted::Feature(Feature::fit_numbers(OP, name, column, rules)?))
-            }
-            _ => {
-                let rules = CategoryRules {
-                    unseen: self.unseen,
-                    drop_first: self.drop_first,
-                    max_categories: self.max_categories,
-                    chosen,
-                };
-                Feature::fit_categories(OP, name, column, rules)
-            }
+    fn fit_feature(
+        &self,
+        op: &'static str,
+        name: &str,
+        column: &Column,
+        supervision: Option<&Supervision>,
+    ) -> Result<Fitted> {
+        let scaling = *last(&self.scaling_of, name).unwrap_or(&self.scaling);
+        let indicator = *last(&self.missing_indicator_of, name).unwrap_or(&self.missing_indicators);
+        if !self.is_categorical(name, column) {
+            let rules = NumberRules {
+                scaling,
+                impute: *last(&self.impute_of, name).unwrap_or(&self.impute),
+                indicator,
+                outliers: *last(&self.outliers_of, name).unwrap_or(&self.outliers),
+            };
+            return Ok(Fitted::Feature(Feature::fit_numbers(op, name, column, rules)?));
         }
+        let own = last(&self.encode_of, name);
+        let encoding = *own.unwrap_or(&self.encode);
+        let one_hot = encoding == Encoding::OneHot;
+        let limit = last(&self.limit_categories_of, name).copied().or(self.limit_categories);
+        let rules = CategoryRules {
+            unseen: *last(&self.unseen_of, name).unwrap_or(&self.unseen),
+            drop_first: self.drop_first && one_hot,
+            max_categories: if one_hot { self.max_categories } else { usize::MAX },
+            limit: limit.filter(|_| one_hot),
+            min_frequency: if one_hot { self.min_frequency } else { 0 },
+            missing: last(&self.missing_category_of, name).unwrap_or(&self.missing_category).clone(),
+            indicator,
+            order: last(&self.order_of, name).cloned(),
+            chosen: own.is_some() || self.categorical.iter().any(|own| own == name),
+        };
+        Feature::fit_categories(op, name, column, &rules, encoding, scaling, supervision)
     }
 
     /// Every column that a rule names must be one that the rule applies to.
     #[track_caller]
-    fn check_names(&self, train: &Table) -> Result<()> {
-        for name in self.ignore.iter().chain(&self.categorical) {
-            train.find(OP, name)?;
+    fn check_names(&self, op: &'static str, train: &Table) -> Result<()> {
+        fn of<T>(rules: &[(String, T)]) -> impl Iterator<Item = &String> {
+            rules.iter().map(|(name, _)| name)
         }
-        let numeric = self.scaling_of.iter().map(|(name, _)| name).chain(self.impute_of.iter().map(|(name, _)| name));
-        for name in numeric {
-            if train.find(OP, name)?.kind() != ColumnKind::Number || self.categorical.contains(name) {
+        let numeric = || of(&self.scaling_of).chain(of(&self.impute_of)).chain(of(&self.outliers_of));
+        let categorical =
+            || of(&self.missing_category_of).chain(of(&self.unseen_of)).chain(of(&self.limit_categories_of));
+        let any = || {
+            self.ignore.iter().chain(&self.categorical).chain(of(&self.encode_of)).chain(of(&self.missing_indicator_of))
+        };
+        for name in any() {
+            train.find(op, name)?;
+        }
+        for name in numeric() {
+            let has_categories = self.is_categorical(name, train.find(op, name)?);
+            let becomes_numbers = !matches!(
+                last(&self.encode_of, name).unwrap_or(&self.encode),
+                Encoding::OneHot | Encoding::Hashing { .. }
+            );
+            let is_scaled = becomes_numbers && !of(&self.impute_of).chain(of(&self.outliers_of)).any(|own| own == name);
+            if has_categories && !is_scaled {
                 let message = format!("column `{}` has categories, which are neither scaled nor imputed", short(name));
-                return Err(Error::argument(OP, message));
+                return Err(Error::argument(op, message));
             }
         }
-        let is_target = |name: &&String| self.target.as_ref().is_some_and(|(target, _)| target == *name);
-        let rules = self.ignore.iter().chain(&self.categorical);
-        let rules = rules
-            .chain(self.scaling_of.iter().map(|(name, _)| name))
-            .chain(self.impute_of.iter().map(|(name, _)| name));
-        match rules.into_iter().find(is_target) {
+        for name in categorical() {
+            if !self.is_categorical(name, train.find(op, name)?) {
+                let name = short(name);
+                let message = format!("column `{name}` has numbers, and a rule for categories names it");
+                let help = format!("categorical(&[\"{name}\"]) makes categories of its numbers");
+                return Err(Error::argument(op, message).with_help(help));
+            }
+        }
+        let is_target = |name: &&String| {
+            self.target.as_ref().is_some_and(|(target, _)| target == *name) || self.labels.contains(name)
+        };
+        match any().chain(numeric()).chain(categorical()).find(is_target) {
             Some(name) => {
-                let e = Error::argument(OP, format!("`{}` is the target, a rule names it as a feature", short(name)));
+                let e = Error::argument(op, format!("`{}` is the target, a rule names it as a feature", short(name)));
                 Err(e.with_help("target_scaling() scales the target"))
             }
             None => Ok(()),
@@ -272,6 +517,6 @@ impl PreprocessorBuilder {
 }
 
 /// The rule that was given last for a column.
-fn last<T: Copy>(rules: &[(String, T)], name: &str) -> Option<T> {
-    rules.iter().rev().find(|(own, _)| own == name).map(|(_, rule)| *rule)
+fn last<'r, T>(rules: &'r [(String, T)], name: &str) -> Option<&'r T> {
+    rules.iter().rev().find(|(own, _)| own == name).map(|(_, rule)| rule)
 }

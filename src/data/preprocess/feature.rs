@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::known::{Known, Match};
+use super::categories::{Categories, CategoryRules, Learnt};
+use super::encoder::{Codes, Supervision, hashed};
+use super::known::Match;
 use super::looks::Misfit;
 use super::scaler::Scaler;
-use super::{Impute, Scaling, Unseen, fill_column};
-use crate::data::column::{Column, ColumnKind, Value};
+use super::{Encoding, Impute, Outliers, Scaling, fill_column};
+use crate::data::column::{Column, Value};
 use crate::data::number::NumberStyle;
 use crate::data::wide::{Moments, Wide, quantile, sorted};
 use crate::error::{Error, Result, bug, short};
@@ -24,18 +26,16 @@ pub(super) enum Feature {
         #[serde(default)]
         fill_low: f64,
         indicator: bool,
+        /// Numbers beyond become these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bounds: Option<(f64, f64)>,
     },
     /// A category: one feature for each, and perhaps one for a missing value.
-    Category {
-        column: String,
-        categories: Vec<String>,
-        /// Whether the categories were numbers.
-        numeric: bool,
-        missing: bool,
-        /// Whether the first category has no feature because the others tell it.
-        drop_first: bool,
-        unseen: Unseen,
-    },
+    Category(Categories),
+    /// A category as one number or a few.
+    Encoded { categories: Categories, codes: Codes },
+    /// A category as the place of its hash.
+    Hashed { column: String, features: usize },
 }
 
 /// Numbers that are all finite or missing.
@@ -52,15 +52,7 @@ pub(super) struct NumberRules {
     pub(super) scaling: Scaling,
     pub(super) impute: Impute,
     pub(super) indicator: bool,
-}
-
-/// What learning a feature of categories takes.
-pub(super) struct CategoryRules {
-    pub(super) unseen: Unseen,
-    pub(super) drop_first: bool,
-    pub(super) max_categories: usize,
-    /// Whether the column was said to hold categories.
-    pub(super) chosen: bool,
+    pub(super) outliers: Outliers,
 }
 
 /// A feature, or why the column should not be one.
@@ -78,11 +70,14 @@ impl Feature {
         if present.is_empty() {
             return Err(no_values(op, name));
         }
-        let scaler = Scaler::fit(op, name, column, rules.scaling)?;
         let indicator = rules.indicator && present.len() < numbers.len();
+        let bounds = bounds(op, name, &present, rules.outliers)?;
+        let within = present.iter().map(|x| clipped(*x, bounds)).collect();
+        let scaler = Scaler::fit(op, name, within, column.is_exact(), rules.scaling)?;
         let fill = match rules.impute {
             Impute::Median => Some(quantile(&sorted(present), 0.5)),
             Impute::Mean => Some(Moments::of(&present).mean()),
+            Impute::MostFrequent => most_frequent(column),
             Impute::Constant(x) => Some(Wide::from(x)),
             Impute::Error => None,
         };
@@ -97,6 +92,7 @@ impl Feature {
             fill: fill.map(|fill| fill.high),
             fill_low: fill.map_or(0.0, |fill| fill.low),
             indicator,
+            bounds,
         };
         feature.check_missing(op, numbers)?;
         Ok(feature)
@@ -107,49 +103,97 @@ impl Feature {
         op: &'static str,
         name: &str,
         column: &Column,
-        rules: CategoryRules,
+        rules: &CategoryRules,
+        encoding: Encoding,
+        scaling: Scaling,
+        supervision: Option<&Supervision>,
     ) -> Result<Fitted> {
-        let (categories, codes) = column.factorize();
-        if categories.is_empty() {
-            return Err(no_values(op, name));
+        if let Encoding::Hashing { features } = encoding {
+            /// More would be zeros in nearly all rows.
+            const MOST: usize = 1 << 16;
+            if !(1..=MOST).contains(&features) {
+                let message = format!("hashing into {features} features, expected 1 to {MOST}");
+                return Err(Error::argument(op, message));
+            }
+            if column.num_missing() == column.len() {
+                return Err(no_values(op, name));
+            }
+            return Ok(Fitted::Feature(Self::Hashed { column: name.to_string(), features }));
         }
-        if let Some(misfit) = Misfit::of(name, column, &categories, rules.max_categories, rules.chosen) {
-            return Ok(Fitted::Misfit(misfit));
+        let categories = match Categories::fit(op, name, column, rules)? {
+            Learnt::Categories(categories) => categories,
+            Learnt::Misfit(misfit) => return Ok(Fitted::Misfit(misfit)),
+        };
+        if encoding == Encoding::OneHot {
+            return Ok(Fitted::Feature(Self::Category(categories)));
         }
-        Ok(Fitted::Feature(Self::Category {
-            column: name.to_string(),
-            numeric: column.kind() == ColumnKind::Number,
-            missing: codes.contains(&None),
-            categories,
-            drop_first: rules.drop_first,
-            unseen: rules.unseen,
-        }))
+        let codes = Codes::fit(op, &categories, column, encoding, scaling, supervision)?;
+        Ok(Fitted::Feature(Self::Encoded { categories, codes }))
     }
 
     pub(super) fn column(&self) -> &str {
         match self {
-            Self::Number { column, .. } | Self::Category { column, .. } => column,
+            Self::Number { column, .. } | Self::Hashed { column, .. } => column,
+            Self::Category(categories) | Self::Encoded { categories, .. } => &categories.column,
+        }
+    }
+
+    /// Whether the column holds names, even if they look like numbers.
+    pub(super) fn is_text(&self) -> bool {
+        match self {
+            Self::Number { .. } => false,
+            Self::Category(categories) | Self::Encoded { categories, .. } => !categories.numeric,
+            Self::Hashed { .. } => true,
+        }
+    }
+
+    /// How many features there are without the one that says where a value was missing.
+    fn own_width(&self) -> usize {
+        match self {
+            Self::Number { .. } => 1,
+            Self::Category(categories) => categories.len().saturating_sub(usize::from(categories.drop_first)),
+            Self::Encoded { codes, .. } => codes.width(),
+            Self::Hashed { features, .. } => *features,
+        }
+    }
+
+    fn indicator(&self) -> bool {
+        match self {
+            Self::Number { indicator, .. } => *indicator,
+            Self::Category(categories) | Self::Encoded { categories, .. } => categories.indicator,
+            Self::Hashed { .. } => false,
         }
     }
 
     pub(super) fn width(&self) -> usize {
-        match self {
-            Self::Number { indicator, .. } => 1 + usize::from(*indicator),
-            Self::Category { categories, missing, drop_first, .. } => {
-                (categories.len() + usize::from(*missing)).saturating_sub(usize::from(*drop_first))
-            }
-        }
+        self.own_width() + usize::from(self.indicator())
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        let marked = |mark: bool, column: &str| mark.then(|| format!("{column}=(missing)"));
-        match self {
-            Self::Number { column, indicator, .. } => {
-                std::iter::once(column.clone()).chain(marked(*indicator, column)).collect()
+        let mut names = match self {
+            Self::Number { column, .. } => vec![column.clone()],
+            Self::Category(categories) => {
+                categories.names().into_iter().skip(usize::from(categories.drop_first)).collect()
             }
-            Self::Category { column, categories, missing, drop_first, .. } => {
-                let names = categories.iter().map(|category| format!("{column}={category}"));
-                names.chain(marked(*missing, column)).skip(usize::from(*drop_first)).collect()
+            Self::Encoded { categories, codes } => codes.names(&categories.column),
+            Self::Hashed { column, features } => (0..*features).map(|i| format!("{column}#{i}")).collect(),
+        };
+        if self.indicator() {
+            names.push(format!("{}=(missing)", self.column()));
+        }
+        names
+    }
+
+    /// Whether a column may be this one: texts where there were texts, numbers where there were numbers.
+    #[track_caller]
+    pub(super) fn check_kind(&self, op: &'static str, from: &Column) -> Result<()> {
+        match self {
+            Self::Number { column, .. } if from.numbers().is_none() && from.num_missing() < from.len() => {
+                Err(not_numbers(op, column, from))
+            }
+            Self::Number { .. } | Self::Hashed { .. } => Ok(()),
+            Self::Category(categories) | Self::Encoded { categories, .. } => {
+                categories.check_kind(op, from, &from.factorize().0)
             }
         }
     }
@@ -157,11 +201,36 @@ impl Feature {
     /// Writes the features of every row into `cells`, which begins with the feature's first cell in row 0. Rows are
     /// `width` cells apart, and all zero.
     #[track_caller]
-    pub(super) fn encode(&self, op: &'static str, column: &Column, width: usize, cells: &mut [f32]) -> Result<()> {
+    pub(super) fn encode(&self, op: &'static str, from: &Column, width: usize, cells: &mut [f32]) -> Result<()> {
         match self {
-            Self::Number { .. } => self.encode_numbers(op, column, width, cells),
-            Self::Category { .. } => self.encode_categories(op, column, width, cells),
+            Self::Number { .. } => self.encode_numbers(op, from, width, cells)?,
+            Self::Category(categories) => {
+                for (row, slot) in categories.slots(op, from)?.into_iter().enumerate() {
+                    // The first category is told by zeros if it is dropped.
+                    let place = slot.and_then(|slot| slot.checked_sub(usize::from(categories.drop_first)));
+                    let cell = place.and_then(|place| cells.get_mut(row * width + place));
+                    cell.into_iter().for_each(|cell| *cell = 1.0);
+                }
+            }
+            Self::Encoded { categories, codes } => {
+                let slots = categories.slots(op, from)?;
+                for i in 0..codes.width() {
+                    let values = codes.encode(i, &slots)?;
+                    fill_column(cells.get_mut(i..).unwrap_or_default(), width, values.into_iter());
+                }
+            }
+            Self::Hashed { features, .. } => {
+                for (row, value) in from.iter().enumerate().filter(|(_, value)| !value.is_missing()) {
+                    let (place, sign) = hashed(&value.to_string(), *features);
+                    cells.get_mut(row * width + place).into_iter().for_each(|cell| *cell = sign);
+                }
+            }
         }
+        if self.indicator() {
+            let marks = from.iter().map(|value| f32::from(u8::from(value.is_missing())));
+            fill_column(cells.get_mut(self.own_width()..).unwrap_or_default(), width, marks);
+        }
+        Ok(())
     }
 
     #[track_caller]
@@ -176,83 +245,31 @@ impl Feature {
 
     #[track_caller]
     fn encode_numbers(&self, op: &'static str, from: &Column, width: usize, cells: &mut [f32]) -> Result<()> {
-        let Self::Number { column, scaler, fill, fill_low, indicator } = self else {
+        let Self::Number { column, scaler, fill, fill_low, bounds, .. } = self else {
             return Err(bug!(op, "`{}` is no column of numbers", self.column()));
         };
+        self.check_kind(op, from)?;
         let absent;
         let numbers = match from.numbers() {
             Some(numbers) => numbers,
             // A column without a single value could be of any kind.
-            None if from.num_missing() == from.len() => {
+            None => {
                 absent = vec![f64::NAN; from.len()];
                 &absent
             }
-            None => return Err(not_numbers(op, column, from)),
         };
         check_finite(op, column, numbers)?;
         self.check_missing(op, numbers)?;
         let fill = Wide { high: fill.unwrap_or(f64::NAN), low: *fill_low };
         let value = |row: usize| if numbers[row].is_nan() { fill } else { from.wide(row) };
-        if let Some(row) = (0..numbers.len()).find(|row| scaler.apply(value(*row)).is_none()) {
-            let (name, x) = (short(column), value(row).high);
-            return Err(Error::numeric(op, format!("column `{name}` is {x:e} in row {row}, beyond the range of f32")));
+        let values: Vec<Wide> = (0..numbers.len()).map(|row| clipped(value(row), *bounds)).collect();
+        let scaled = scaler.apply(&values)?;
+        if let Some(row) = scaled.iter().position(|x| !x.is_finite()) {
+            let (name, x) = (short(column), values[row].high);
+            let message = format!("column `{name}` is {x:e} in row {row}, {}", scaler.trouble(x));
+            return Err(Error::numeric(op, message));
         }
-        fill_column(cells, width, (0..numbers.len()).filter_map(|row| scaler.apply(value(row))));
-        if *indicator {
-            let marks = numbers.iter().map(|x| f32::from(u8::from(x.is_nan())));
-            fill_column(cells.get_mut(1..).unwrap_or_default(), width, marks);
-        }
-        Ok(())
-    }
-
-    #[track_caller]
-    fn encode_categories(&self, op: &'static str, from: &Column, width: usize, cells: &mut [f32]) -> Result<()> {
-        let Self::Category { column, categories, numeric, missing, drop_first, unseen } = self else {
-            return Err(bug!(op, "`{}` is no column of categories", self.column()));
-        };
-        let known = Known::new(categories);
-        let (names, codes) = from.factorize();
-        if from.kind() == ColumnKind::Number && !known.has_numbers() && !names.is_empty() {
-            let name = short(column);
-            let message = format!("column `{name}` has numbers, it had texts when fitting");
-            let help = format!("read the file with CsvOptions::new().text(&[\"{name}\"])");
-            return Err(Error::dtype(op, message).with_help(help));
-        }
-        let plain = NumberStyle::default();
-        if *numeric && from.kind() == ColumnKind::Text && !names.is_empty() {
-            // One-hot features that are zero in every row would say nothing, and nobody would notice.
-            if names.iter().all(|name| plain.parse(name).is_none()) {
-                return Err(not_numbers(op, column, from));
-            }
-        }
-        let found: Vec<Match> = names.iter().map(|name| known.find(name)).collect();
-        if let Some(i) = found.iter().position(|found| matches!(found, Match::Either(..))) {
-            return Err(ambiguous(op, &format!("column `{}`", short(column)), &names[i], found[i], categories));
-        }
-        for (row, code) in codes.iter().enumerate() {
-            let position = match code {
-                Some(code) => match found[*code] {
-                    Match::Category(i) => Some(i),
-                    _ => None,
-                },
-                None => missing.then_some(categories.len()),
-            };
-            match position {
-                Some(i) => {
-                    // The first category is told by zeros if it is dropped.
-                    let cell = i.checked_sub(usize::from(*drop_first)).and_then(|i| cells.get_mut(row * width + i));
-                    cell.into_iter().for_each(|cell| *cell = 1.0);
-                }
-                None if *unseen == Unseen::Zeros => {}
-                None => {
-                    let what = code.map_or("no value".to_string(), |code| format!("`{}`", short(&names[code])));
-                    let name = short(column);
-                    let message = format!("column `{name}` has {what} in row {row}, which did not occur when fitting");
-                    let help = format!("known are {}; Unseen::Zeros allows others", list(categories));
-                    return Err(Error::argument(op, message).with_help(help));
-                }
-            }
-        }
+        fill_column(cells, width, scaled.into_iter());
         Ok(())
     }
 
@@ -269,9 +286,9 @@ impl Feature {
                 };
                 (0..rows).map(value).collect()
             }
-            Self::Category { categories, numeric, drop_first, .. } => {
-                let own = self.width();
-                let dropped = usize::from(*drop_first);
+            Self::Category(categories) => {
+                let own = self.own_width();
+                let dropped = usize::from(categories.drop_first);
                 let category = |row: usize| {
                     let cells = row_of(row).get(..own)?;
                     let mut best = (0.0, None);
@@ -281,21 +298,73 @@ impl Feature {
                         }
                     }
                     // What the others leave of 1 is the share of the category that was dropped.
-                    if *drop_first && 1.0 - cells.iter().sum::<f64>() >= best.0 {
+                    if categories.drop_first && 1.0 - cells.iter().sum::<f64>() >= best.0 {
                         best.1 = Some(0);
                     }
-                    categories.get(best.1?).map(String::as_str)
+                    // What was filled in stays, unless a feature marks it as missing.
+                    let missing = categories.indicator && row_of(row).get(own).is_some_and(|mark| *mark > 0.5);
+                    categories.category(best.1?).filter(|_| !missing)
                 };
-                let texts = (0..rows).map(category);
-                let numbers = || texts.clone().map(|text| Some(NumberStyle::default().parse(text?)));
-                match *numeric && numbers().all(|x| x.is_none_or(|x| x.is_some_and(|x| x.whole.is_some()))) {
-                    true => numbers().map(|x| x.flatten().and_then(|x| x.whole)).collect(),
-                    false if *numeric => numbers().map(|x| x.flatten().map(|x| x.value)).collect(),
-                    false => texts.collect(),
-                }
+                categories.column_of(&(0..rows).map(category).collect::<Vec<_>>())
             }
+            Self::Encoded { categories, codes } => {
+                let category = |row: usize| categories.category(codes.slot_of(*row_of(row).first()?)?);
+                categories.column_of(&(0..rows).map(category).collect::<Vec<_>>())
+            }
+            Self::Hashed { .. } => (0..rows).map(|_| None::<&str>).collect(),
         }
     }
+}
+
+/// The bounds beyond which numbers are outliers.
+#[track_caller]
+fn bounds(op: &'static str, name: &str, present: &[Wide], outliers: Outliers) -> Result<Option<(f64, f64)>> {
+    let at = |sorted: &[Wide], q: f64| quantile(sorted, q).to_f64();
+    let (low, high) = match outliers {
+        Outliers::Keep => return Ok(None),
+        Outliers::Iqr(factor) if factor >= 0.0 && factor.is_finite() => {
+            let sorted = sorted(present.to_vec());
+            let (low, high) = (at(&sorted, 0.25), at(&sorted, 0.75));
+            (low - factor * (high - low), high + factor * (high - low))
+        }
+        Outliers::Quantiles { low, high } if 0.0 <= low && low < high && high <= 1.0 => {
+            let sorted = sorted(present.to_vec());
+            (at(&sorted, low), at(&sorted, high))
+        }
+        Outliers::Sigmas(factor) if factor > 0.0 && factor.is_finite() => {
+            let moments = Moments::of(present);
+            let (mean, reach) = (moments.mean().to_f64(), factor * moments.deviation(0.0));
+            (mean - reach, mean + reach)
+        }
+        _ => {
+            let message = format!("the bounds of outliers in column `{}` are {outliers:?}", short(name));
+            let help = "a factor is positive, and quantiles lie between 0 and 1, the lower one first";
+            return Err(Error::argument(op, message).with_help(help));
+        }
+    };
+    // Beyond the range of f64 there are no outliers.
+    Ok((low <= high).then_some((low, high)))
+}
+
+fn clipped(x: Wide, bounds: Option<(f64, f64)>) -> Wide {
+    match bounds {
+        Some((low, _)) if x.high < low => low.into(),
+        Some((_, high)) if x.high > high => high.into(),
+        _ => x,
+    }
+}
+
+/// The number that most rows have; of several the smallest.
+fn most_frequent(column: &Column) -> Option<Wide> {
+    let (names, codes) = column.factorize();
+    let mut counts = vec![(0usize, 0usize); names.len()];
+    for (row, code) in codes.iter().enumerate() {
+        if let Some(code) = code {
+            counts[*code] = (counts[*code].0 + 1, row);
+        }
+    }
+    let best = (0..counts.len()).rev().max_by_key(|code| counts[*code].0)?;
+    Some(column.wide(counts[best].1))
 }
 
 /// Some names for a message.
@@ -307,14 +376,14 @@ pub(super) fn list(names: &[String]) -> String {
 }
 
 #[track_caller]
-fn no_values(op: &'static str, column: &str) -> Error {
+pub(super) fn no_values(op: &'static str, column: &str) -> Error {
     let column = short(column);
     let e = Error::argument(op, format!("column `{column}` has no values in the training part"));
     e.with_help(format!("leave it out with ignore(&[\"{column}\"])"))
 }
 
 #[track_caller]
-fn not_numbers(op: &'static str, column: &str, from: &Column) -> Error {
+pub(super) fn not_numbers(op: &'static str, column: &str, from: &Column) -> Error {
     let plain = NumberStyle::default();
     let first = from.iter().enumerate().find_map(|(row, value)| match value {
         Value::Text(text) if plain.parse(text).is_none() => Some((row, text)),

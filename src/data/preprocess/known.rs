@@ -21,14 +21,15 @@ pub(super) enum Match {
 }
 
 impl<'c> Known<'c> {
-    pub(super) fn new(categories: &'c [String]) -> Self {
+    /// Those of the second list have the numbers behind those of the first.
+    pub(super) fn new(categories: &'c [String], more: &'c [String]) -> Self {
         let mut by_value: HashMap<NumberKey, (usize, Option<usize>)> = HashMap::new();
-        for (i, category) in categories.iter().enumerate() {
+        for (i, category) in categories.iter().chain(more).enumerate() {
             if let Some(key) = NumberKey::of(category) {
                 by_value.entry(key).and_modify(|(_, second)| *second = second.or(Some(i))).or_insert((i, None));
             }
         }
-        Self { exact: categories.iter().map(String::as_str).zip(0..).collect(), by_value }
+        Self { exact: categories.iter().chain(more).map(String::as_str).zip(0..).collect(), by_value }
     }
 
     /// Whether some categories are numbers.
@@ -56,7 +57,7 @@ mod tests {
     #[test]
     fn by_text_then_by_value() {
         let categories = ["1", "02", "2.50", "a", "7", "07", "7.0"].map(String::from);
-        let known = Known::new(&categories);
+        let known = Known::new(&categories, &[]);
         for (text, expected) in [
             ("1", Match::Category(0)),
             ("1.0", Match::Category(0)),
@@ -72,6 +73,6 @@ mod tests {
         ] {
             assert_eq!(known.find(text), expected, "{text}");
         }
-        assert!(known.has_numbers() && !Known::new(&categories[3..4]).has_numbers());
+        assert!(known.has_numbers() && !Known::new(&categories[3..4], &[]).has_numbers());
     }
 }

@@ -1,82 +1,30 @@
 //! Tables into tensors: what is learnt from the training part, and applied to every part.
 
 mod builder;
+mod categories;
+mod encoder;
 mod feature;
+mod folds;
+mod inverse;
 mod known;
+mod labels;
 mod looks;
+mod rules;
 mod scaler;
 mod target;
+mod warp;
 
 use serde::{Deserialize, Serialize};
 
 use super::dataset::TensorDataset;
 use super::table::Table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 use crate::tensor::{DType, Tensor};
 
 pub use builder::PreprocessorBuilder;
 use feature::Feature;
+pub use rules::{Encoding, Impute, MissingCategory, Outliers, Scaling, Smoothing, Unseen};
 use target::Target;
-
-/// How numbers are brought to a common size. `x` becomes `(x − center) / scale`; a column of equal values becomes zeros.
-///
-/// Fractions that differ by rounding errors alone count as equal, by the bounds of scikit-learn, so that noise is not
-/// blown up: a variance of up to `n·ε·variance + (n·ε·mean)²`, a range of up to `10·ε` of the largest number (where
-/// scikit-learn takes `10·ε` for numbers of any size). Whole numbers have no rounding errors. Means and deviations are
-/// computed with twice the digits of an `f64`, and integers keep all of theirs: times in nanoseconds too.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Scaling {
-    /// Mean 0 and standard deviation 1 over the training part (dividing by n, as scikit-learn's `StandardScaler`).
-    Standard,
-    /// Mean 0 with the spread as it is (`StandardScaler(with_std=False)`).
-    #[doc(alias = "with_std")]
-    Center,
-    /// Standard deviation 1 with zero where it was, which keeps sparse features sparse
-    /// (`StandardScaler(with_mean=False)`).
-    #[doc(alias = "with_mean")]
-    Deviation,
-    /// The smallest number of the training part becomes 0, the largest 1 (`MinMaxScaler`).
-    MinMax,
-    /// The smallest number of the training part becomes `low`, the largest `high`; with `clip`, numbers beyond them stay at
-    /// these bounds (`MinMaxScaler(feature_range, clip)`). A column of equal values becomes `low`.
-    #[doc(alias = "feature_range")]
-    #[doc(alias = "clip")]
-    Range {
-        /// What the smallest number becomes.
-        low: f64,
-        /// What the largest number becomes.
-        high: f64,
-        /// Whether smaller and larger numbers of other tables stay within.
-        clip: bool,
-    },
-    /// As they are.
-    None,
-}
-
-/// What takes the place of a missing number.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Impute {
-    /// The median of the column's values in the training part.
-    Median,
-    /// Their mean.
-    Mean,
-    /// This number, in the column's own units.
-    Constant(f64),
-    /// Nothing: a missing number is an error.
-    Error,
-}
-
-/// What becomes of a category that did not occur in the training part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Unseen {
-    /// None of the known ones: zeros in all the column's features.
-    Zeros,
-    /// An error.
-    Error,
-}
 
 /// Turns tables into tensors, in a way that was fitted to the training part and is saved with the model.
 ///
@@ -84,11 +32,12 @@ pub enum Unseen {
 /// - **Texts** are categories, each with a feature of its own that is 1 or 0 (one-hot). Missing texts are one more
 ///   category, if there are any in the training part.
 /// - **The target** is standardised if it is a number (regression), and becomes a class number if it is a text
-///   (classification). Predictions are turned back with [`inverse_target`](Self::inverse_target) or
-///   [`class_names`](Self::class_names).
+///   (classification). Predictions are turned back with [`inverse`](Self::inverse), or with
+///   [`inverse_target`](Self::inverse_target) and [`class_names`](Self::class_names) as tensors and names.
 ///
-/// Every rule can be changed: [`regression`](Self::regression) and [`classification`](Self::classification) start
-/// with options. It serialises with `serde`, and to JSON for the metadata of a model's file:
+/// Every rule can be changed, for all columns or for one: [`regression`](Self::regression),
+/// [`classification`](Self::classification), [`binary`](Self::binary), [`multi_label`](Self::multi_label) and
+/// [`label_lists`](Self::label_lists) start with options. It serialises with `serde`, and to JSON for the metadata of a model's file:
 ///
 /// ```
 /// use demotic::data::{Column, Dataset, Preprocessor, Table};
@@ -119,6 +68,9 @@ pub struct Preprocessor {
     /// What was noticed while fitting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    /// The columns that were left out; not known of a preprocessor from before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ignored: Option<Vec<String>>,
 }
 
 impl Preprocessor {
@@ -143,13 +95,63 @@ impl Preprocessor {
         PreprocessorBuilder::with_class(target)
     }
 
+    /// Options for predicting which of two classes: the target is `[n, 1]` zeros and ones, for
+    /// [`bce_with_logits`](crate::losses::bce_with_logits) and models with one output. The positive class is the second by order
+    /// (numbers by size, texts by their characters), or [one that is named](PreprocessorBuilder::positive).
+    ///
+    /// ```
+    /// use demotic::data::{Column, Preprocessor, Table};
+    ///
+    /// let train = Table::from_columns([
+    ///     ("age", Column::from([23.0, 51.0, 38.0])),
+    ///     ("bought", Column::from(["no", "yes", "yes"])),
+    /// ])?;
+    /// let prep = Preprocessor::binary("bought").fit(&train)?;
+    /// let data = prep.transform(&train)?;
+    /// assert_eq!((data.y().shape(), data.y().to_vec::<f32>()?), (&[3, 1][..], vec![0.0, 1.0, 1.0]));
+    /// assert_eq!(prep.inverse(data.y())?.column("bought")?, train.column("bought")?);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    pub fn binary(target: &str) -> PreprocessorBuilder {
+        PreprocessorBuilder::with_binary(target)
+    }
+
+    /// Options for predicting labels of which any number may hold, each of them a column of zeros and ones. The target is
+    /// `[n, labels]` of these.
+    #[doc(alias = "MultiLabelBinarizer")]
+    pub fn multi_label<N: AsRef<str>>(targets: &[N]) -> PreprocessorBuilder {
+        PreprocessorBuilder::with_labels(targets.iter().map(|name| name.as_ref().to_string()).collect())
+    }
+
+    /// The same of one column with lists of labels, `red;round;large`. No value is a list without any.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Preprocessor, Table};
+    ///
+    /// let train = Table::from_columns([
+    ///     ("price", Column::from([1.0, 2.0, 3.0])),
+    ///     ("tags", Column::from(vec![Some("red; round"), Some("large;red"), None])),
+    /// ])?;
+    /// let prep = Preprocessor::label_lists("tags", ";").fit(&train)?;
+    /// assert_eq!(prep.labels(), Some(&["large", "red", "round"].map(String::from)[..]));
+    /// let data = prep.transform(&train)?;
+    /// assert_eq!(data.y().to_vec::<f32>()?, [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    /// let back = prep.inverse(data.y())?;
+    /// assert_eq!(back.column("tags")?.texts().unwrap().next(), Some(Some("red;round")));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    pub fn label_lists(target: &str, separator: &str) -> PreprocessorBuilder {
+        PreprocessorBuilder::with_label_lists(target, separator)
+    }
+
     /// Options for tables without a target: all columns are features.
     pub fn unsupervised() -> PreprocessorBuilder {
         PreprocessorBuilder::without_target()
     }
 
     /// What was noticed while fitting that is probably not meant: columns of whole numbers that differ in each row, as the numbers of
-    /// customers or orders do. They are features like others, of which a model learns nothing but the rows that it has seen.
+    /// customers or orders do. They are features like others, of which a model learns nothing but the rows that it has seen. Also a target
+    /// that is the same number in every row, and categories that [`Encoding::Target`] encodes by the target of their own rows.
     ///
     /// ```
     /// use demotic::data::{Column, Preprocessor, Table};
@@ -175,8 +177,9 @@ impl Preprocessor {
         &self.notes
     }
 
-    /// The features and targets of a table: `x` is `[n, features]` in `F32`; `y` is `[n, 1]` in `F32` for regression,
-    /// `[n]` class numbers in `I64` for classification. Columns that were not there when fitting are ignored.
+    /// The features and targets of a table: `x` is `[n, features]` in `F32`; `y` is `[n, 1]` in `F32` for regression and for two
+    /// classes, `[n]` class numbers in `I64` for classification, `[n, labels]` in `F32` for labels. Columns that were not there when
+    /// fitting are ignored; [`check_columns`](Self::check_columns) names them.
     ///
     /// # Errors
     /// If there is no target; as for [`transform_features`](Self::transform_features); or if the target has missing
@@ -219,123 +222,99 @@ impl Preprocessor {
         Ok(x)
     }
 
-    /// The table that has these features: numbers in their own units, categories by their names. A category is the one
-    /// with the largest feature, so that soft ones, such as an autoencoder's, will do; no value if none is above zero.
-    /// What was filled in stays, unless a feature marks it as missing.
-    ///
-    /// ```
-    /// use demotic::data::{Column, Preprocessor, Table};
-    ///
-    /// let table = Table::from_columns([
-    ///     ("area", Column::from([100.0, 120.0, 140.0])),
-    ///     ("kind", Column::from(["flat", "house", "flat"])),
-    /// ])?;
-    /// let prep = Preprocessor::unsupervised().fit(&table)?;
-    /// let x = prep.transform_features(&table)?;
-    /// let again = prep.inverse_features(&x)?;
-    /// assert_eq!(again.column("kind")?, table.column("kind")?);
-    /// assert!((again.column("area")?.numbers().unwrap()[0] - 100.0).abs() < 1e-4);
-    /// # Ok::<(), demotic::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// If the tensor is not `[n, features]` of type `F32` or `F64`.
-    #[track_caller]
-    #[doc(alias = "inverse_transform")]
-    pub fn inverse_features(&self, x: &Tensor) -> Result<Table> {
-        let op = "inverse_features";
-        x.expect_float(op, "the features")?;
-        let width = self.num_features();
-        let &[rows, columns] = x.shape() else {
-            let message = format!("the features have shape {:?}, expected [n, {width}]", x.shape());
-            return Err(Error::shape(op, message));
-        };
-        if columns != width {
-            return Err(Error::shape(op, format!("{columns} features in {:?}, there are {width}", x.shape())));
-        }
-        if width == 0 {
-            crate::tensor::create::check_list(op, "rows", rows, 64)?;
-        }
-        let cells = x.to_f64_vec();
-        let mut at = 0;
-        let mut table = Vec::with_capacity(self.features.len());
-        for feature in &self.features {
-            table
-                .push((feature.column().to_string(), feature.decode(width, cells.get(at..).unwrap_or_default(), rows)));
-            at += feature.width();
-        }
-        Ok(Table::from_checked(table, rows))
-    }
-
-    /// Predictions of the model in the target's own units, of any shape.
-    ///
-    /// # Errors
-    /// If the target is not a number, or the tensor is not `F32` or `F64`.
-    #[track_caller]
-    #[doc(alias = "inverse_transform")]
-    pub fn inverse_target(&self, predictions: &Tensor) -> Result<Tensor> {
-        predictions.expect_float("inverse_target", "predictions")?;
-        match &self.target {
-            Some(Target::Number { scaler, .. }) => {
-                let (scale, center) = scaler.inverse();
-                Ok(predictions * scale + center)
-            }
-            Some(Target::Class { .. }) => {
-                let e = Error::state("inverse_target", "the target is a class, not a number");
-                Err(e.with_help("class_names() turns class numbers into names"))
-            }
-            None => Err(Error::state("inverse_target", "this preprocessor was fitted without a target")),
-        }
-    }
-
-    /// The names of the classes with these numbers, for example of `logits.argmax(-1)`, in row-major order.
-    ///
-    /// # Errors
-    /// If the target is not a class, the tensor is not `I64`, or there is no class with such a number.
-    #[track_caller]
-    pub fn class_names(&self, classes: &Tensor) -> Result<Vec<&str>> {
-        let Some(names) = self.classes() else {
-            let e = Error::state("class_names", "the target is not a class");
-            return Err(e.with_help("use Preprocessor::classification(target)"));
-        };
-        classes.expect_dtype("class_names", "classes", DType::I64)?;
-        let name = |class: &i64| usize::try_from(*class).ok().and_then(|class| names.get(class)).map(String::as_str);
-        let numbers = classes.to_vec::<i64>()?;
-        match numbers.iter().find(|class| name(class).is_none()) {
-            Some(class) => {
-                Err(Error::index("class_names", format!("class {class}, there are {} classes", names.len())))
-            }
-            None => Ok(numbers.iter().filter_map(name).collect()),
-        }
-    }
-
     /// The number of features: the width of `x`.
     #[must_use]
     pub fn num_features(&self) -> usize {
         self.features.iter().map(Feature::width).sum()
     }
 
-    /// The names of the features, in order: the column's for a number, `column=category` for a category,
-    /// `column=(missing)` for what marks a missing value.
+    /// The names of the features, in order: the column's for a number and for a category that is encoded as one; `column=category` for a
+    /// category, `column=(rare)` for those that share a feature; `column:class` and `column#place` for an encoding by the target and by
+    /// hashes; `column=(missing)` for what marks a missing value.
     #[must_use]
     #[doc(alias = "get_feature_names_out")]
     pub fn feature_names(&self) -> Vec<String> {
         self.features.iter().flat_map(Feature::names).collect()
     }
 
-    /// The name of the target column.
+    /// The name of the target column; `None` if there is no target, or more than one column.
     #[must_use]
     pub fn target_name(&self) -> Option<&str> {
-        self.target.as_ref().map(Target::column)
+        match self.target_names().as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
     }
 
-    /// The names of the classes in the order of their numbers; `None` if the target is not a class.
+    /// The names of the target columns.
+    #[must_use]
+    pub fn target_names(&self) -> Vec<&str> {
+        self.target.as_ref().map(Target::columns).unwrap_or_default()
+    }
+
+    /// The names of the classes in the order of their numbers, of two classes the negative one first; `None` if the target is not a
+    /// class.
     #[must_use]
     pub fn classes(&self) -> Option<&[String]> {
         match &self.target {
-            Some(Target::Class { classes, .. }) => Some(classes),
+            Some(Target::Class(classes) | Target::Binary(classes)) => Some(&classes.classes),
             _ => None,
         }
+    }
+
+    /// The names of the labels in the order of the target's columns; `None` if the target is something else.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[String]> {
+        match &self.target {
+            Some(Target::Labels(labels)) => Some(&labels.labels),
+            _ => None,
+        }
+    }
+
+    /// Whether a table has the columns that were features when fitting, of the same kinds, and no others but the target and those that
+    /// were [ignored](PreprocessorBuilder::ignore). A preprocessor from a file of an earlier version does not know which were ignored,
+    /// and allows any others.
+    ///
+    /// # Errors
+    /// The first column that is absent, of another kind, or was not there.
+    #[track_caller]
+    pub fn check_columns(&self, table: &Table) -> Result<()> {
+        self.check_columns_of("check_columns", table)
+    }
+
+    #[track_caller]
+    pub(crate) fn check_columns_of(&self, op: &'static str, table: &Table) -> Result<()> {
+        for feature in &self.features {
+            let Some(column) = table.by_name().get(feature.column()).copied() else {
+                return Err(table.no_column(op, feature.column()));
+            };
+            feature.check_kind(op, column)?;
+        }
+        let Some(ignored) = &self.ignored else { return Ok(()) };
+        let targets = self.target_names();
+        let is_known = |name: &str| {
+            self.features.iter().any(|feature| feature.column() == name)
+                || targets.contains(&name)
+                || ignored.iter().any(|own| own == name)
+        };
+        match table.column_names().find(|name| !is_known(name)) {
+            Some(name) => {
+                let columns: Vec<_> = self.features.iter().map(|feature| short(feature.column())).collect();
+                let message = format!("column `{}` was not there when fitting", short(name));
+                Err(Error::argument(op, message).with_help(format!("the features are {}", columns.join(", "))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the training part had this column, and may do without it: as a target, or because it was left out.
+    pub(crate) fn is_optional(&self, name: &str) -> bool {
+        self.target_names().contains(&name) || self.ignored.iter().flatten().any(|own| own == name)
+    }
+
+    /// The columns that hold names, even if they look like numbers.
+    pub(crate) fn text_columns(&self) -> Vec<&str> {
+        self.features.iter().filter(|feature| feature.is_text()).map(Feature::column).collect()
     }
 
     /// The preprocessor as JSON.

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::Scaling;
-use crate::data::column::Column;
-use crate::data::wide::{Moments, Wide};
+use super::warp::Warp;
+use crate::data::wide::{Moments, Wide, quantile, sorted};
 use crate::error::{Error, Result, short};
+use crate::tensor::Tensor;
 
-/// `(x − center) / scale + offset`, perhaps kept within bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// `(x − center) / scale + offset`, perhaps kept within bounds, and perhaps of a function of `x`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Scaler {
     center: f64,
     /// What `center` is too coarse to hold, where the numbers are integers beyond 2⁵³.
@@ -19,21 +20,21 @@ pub(super) struct Scaler {
     offset: f64,
     #[serde(default)]
     clip: Option<(f64, f64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warp: Option<Warp>,
 }
 
 impl Scaler {
-    /// Learns from a column with at least one finite number and no infinite one.
+    /// Learns from finite numbers, of which there is at least one. `exact` if they are whole and none is rounded: fractions may differ by
+    /// rounding errors alone, which must not be blown up to a deviation of 1.
     #[track_caller]
-    pub(super) fn fit(op: &'static str, name: &str, column: &Column, scaling: Scaling) -> Result<Self> {
-        let present = column.present().unwrap_or_default();
+    pub(super) fn fit(op: &'static str, name: &str, present: Vec<Wide>, exact: bool, scaling: Scaling) -> Result<Self> {
         let (Some(min), Some(max)) = (
             present.iter().copied().reduce(|a, b| if b < a { b } else { a }),
             present.iter().copied().reduce(|a, b| if b > a { b } else { a }),
         ) else {
             return Ok(Self::new(Wide::default(), 1.0));
         };
-        // Fractions may differ by rounding errors alone, which must not be blown up to a deviation of 1.
-        let exact = column.is_exact();
         let scaler = match scaling {
             Scaling::None => Self::new(Wide::default(), 1.0),
             Scaling::MinMax => Self::between(min, max, exact, 0.0, 1.0),
@@ -47,6 +48,17 @@ impl Scaler {
                 scaler.clip = clip.then_some((low, high));
                 scaler
             }
+            Scaling::MaxAbs => {
+                let largest = min.high.abs().max(max.high.abs());
+                Self::new(Wide::default(), if largest > 0.0 { largest } else { 1.0 })
+            }
+            Scaling::Robust => {
+                let sorted = sorted(present);
+                let range = quantile(&sorted, 0.75).minus(quantile(&sorted, 0.25)).to_f64();
+                let noise = 10.0 * f64::EPSILON * min.high.abs().max(max.high.abs());
+                let constant = range == 0.0 || (!exact && range <= noise);
+                Self::new(quantile(&sorted, 0.5), if constant { 1.0 } else { range })
+            }
             Scaling::Standard | Scaling::Center | Scaling::Deviation => {
                 let moments = Moments::of(&present);
                 let constant = min == max || (!exact && moments.is_noise());
@@ -58,6 +70,13 @@ impl Scaler {
                 let scale = if constant || scaling == Scaling::Center { 1.0 } else { moments.deviation(0.0) };
                 Self::new(center, scale)
             }
+            _ if min == max => Self::new(min, 1.0),
+            Scaling::Log
+            | Scaling::Log1p
+            | Scaling::BoxCox
+            | Scaling::YeoJohnson
+            | Scaling::QuantileUniform
+            | Scaling::QuantileNormal => Self::bent(op, name, present, scaling)?,
         };
         if scaler.center.is_finite() && scaler.scale.is_finite() && scaler.scale > 0.0 {
             return Ok(scaler);
@@ -68,7 +87,7 @@ impl Scaler {
     }
 
     fn new(center: Wide, scale: f64) -> Self {
-        Self { center: center.high, center_low: center.low, scale, offset: 0.0, clip: None }
+        Self { center: center.high, center_low: center.low, scale, offset: 0.0, clip: None, warp: None }
     }
 
     /// `min` becomes `low`, `max` becomes `high`.
@@ -79,27 +98,89 @@ impl Scaler {
         Self { offset: low, ..Self::new(min, if constant { 1.0 } else { range } / (high - low)) }
     }
 
-    fn center(self) -> Wide {
+    /// By a function of the numbers.
+    #[track_caller]
+    fn bent(op: &'static str, name: &str, present: Vec<Wide>, scaling: Scaling) -> Result<Self> {
+        if matches!(scaling, Scaling::QuantileUniform | Scaling::QuantileNormal) {
+            let warp = Warp::quantile(present, scaling == Scaling::QuantileNormal);
+            return Ok(Self { warp: Some(warp), ..Self::new(Wide::default(), 1.0) });
+        }
+        let mut numbers: Vec<f64> = present.iter().map(|x| x.to_f64()).collect();
+        // Before a power is looked for.
+        let (warp, least) = match scaling {
+            Scaling::Log => (Warp::Log, 0.0),
+            Scaling::Log1p => (Warp::Log1p, -1.0),
+            Scaling::BoxCox => (Warp::BoxCox { power: 1.0, unit: 1.0 }, 0.0),
+            _ => (Warp::YeoJohnson { power: 1.0, unit: 1.0 }, f64::NEG_INFINITY),
+        };
+        if let Some(x) = numbers.iter().find(|x| **x <= least) {
+            return Err(Error::numeric(op, format!("column `{}` has {x}, and {}", short(name), warp.domain())));
+        }
+        let warp = match warp {
+            Warp::BoxCox { .. } => Warp::box_cox(&numbers),
+            Warp::YeoJohnson { .. } => Warp::yeo_johnson(&numbers),
+            warp => warp,
+        };
+        warp.apply(&mut numbers)?;
+        let bent = numbers.into_iter().map(Wide::from).collect();
+        let scaler = Self::fit(op, name, bent, false, Scaling::Standard)?;
+        Ok(Self { warp: Some(warp), ..scaler })
+    }
+
+    fn center(&self) -> Wide {
         Wide { high: self.center, low: self.center_low }
     }
 
-    /// The scaled number, or `None` if it is beyond the range of `f32`.
-    pub(super) fn apply(self, x: Wide) -> Option<f32> {
-        let scaled = x.minus(self.center()).to_f64() / self.scale + self.offset;
-        let scaled = match self.clip {
-            Some((low, high)) if low <= high => scaled.clamp(low, high),
-            _ => scaled,
-        } as f32;
-        scaled.is_finite().then_some(scaled)
+    /// The scaled numbers, not finite where one is beyond the range of `f32` or cannot be scaled at all.
+    pub(super) fn apply(&self, numbers: &[Wide]) -> Result<Vec<f32>> {
+        let bent = match &self.warp {
+            Some(warp) => {
+                let mut bent: Vec<f64> = numbers.iter().map(|x| x.to_f64()).collect();
+                warp.apply(&mut bent)?;
+                Some(bent)
+            }
+            None => None,
+        };
+        let scaled = |i: usize| {
+            let x = bent.as_ref().map_or(numbers[i], |bent| Wide::from(bent[i]));
+            let scaled = x.minus(self.center()).to_f64() / self.scale + self.offset;
+            match self.clip {
+                Some((low, high)) if low <= high => scaled.clamp(low, high) as f32,
+                _ => scaled as f32,
+            }
+        };
+        Ok((0..numbers.len()).map(scaled).collect())
+    }
+
+    /// What is wrong with a number that was not scaled to a finite one.
+    pub(super) fn trouble(&self, x: f64) -> &'static str {
+        let mut bent = [x];
+        match &self.warp {
+            Some(warp) if warp.apply(&mut bent).is_err() || bent[0].is_nan() => warp.domain(),
+            _ => "beyond the range of f32",
+        }
     }
 
     /// The number that was scaled to this one.
-    pub(super) fn invert(self, scaled: f64) -> Wide {
-        self.center().plus(Wide::from((scaled - self.offset) * self.scale))
+    pub(super) fn invert(&self, scaled: f64) -> Wide {
+        let x = self.center().plus(Wide::from((scaled - self.offset) * self.scale));
+        match &self.warp {
+            Some(warp) => warp.invert(x.to_f64()).into(),
+            None => x,
+        }
     }
 
-    /// The same for a tensor: what to multiply with, and what to add then.
-    pub(super) fn inverse(self) -> (f64, f64) {
-        (self.scale, self.center - self.offset * self.scale)
+    /// The same for a tensor of floats. Gradients flow back, but for quantiles and powers.
+    pub(super) fn inverse(&self, scaled: &Tensor) -> Result<Tensor> {
+        let straight = || scaled * self.scale + (self.center - self.offset * self.scale);
+        match &self.warp {
+            None => Ok(straight()),
+            Some(Warp::Log) => Ok(straight().exp()),
+            Some(Warp::Log1p) => Ok(straight().expm1()),
+            Some(_) => {
+                let numbers = scaled.to_f64_vec().into_iter().map(|x| self.invert(x).to_f64()).collect();
+                Ok(Tensor::from_vec(numbers, scaled.shape())?.to_dtype(scaled.dtype()))
+            }
+        }
     }
 }
