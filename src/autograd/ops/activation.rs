@@ -2,6 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
+use super::trigonometric::sech_square;
 use super::unary;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -100,7 +101,7 @@ impl Tensor {
     #[must_use]
     pub fn silu(&self) -> Tensor {
         unary("silu", UnaryOp::Silu, self, |_, g, x| {
-            let (s, rest) = (sigmoid_at_both_ends(x)?, sigmoid_at_both_ends(&x.neg())?);
+            let (s, rest) = (x.sigmoid(), x.neg().sigmoid());
             g.mul(&within(x, exec::SILU_LIMIT).mul(&rest)?.add_scalar(1.0).mul(&s)?)
         })
     }
@@ -109,8 +110,8 @@ impl Tensor {
     #[must_use]
     pub fn mish(&self) -> Tensor {
         unary("mish", UnaryOp::Mish, self, |_, g, x| {
-            let t = softplus(x, 1.0, 20.0).tanh();
-            g.mul(&within(x, exec::SILU_LIMIT).mul(&x.sigmoid())?.mul(&t.square().rsub_scalar(1.0))?.add(&t)?)
+            let z = softplus(x, 1.0, 20.0);
+            g.mul(&within(x, exec::SILU_LIMIT).mul(&x.sigmoid())?.mul(&sech_square(&z))?.add(&z.tanh())?)
         })
     }
 
@@ -176,27 +177,21 @@ impl Tensor {
         unary("tanhshrink", UnaryOp::Tanhshrink, self, |_, g, x| g.mul(&x.tanh().square()))
     }
 
-    /// `1 / (1 + e⁻ˣ)`. Gradient: `g y (1 − y)` with the result `y`.
+    /// `1 / (1 + e⁻ˣ)`. Gradient: `g σ(x) σ(−x)`.
     #[must_use]
     pub fn sigmoid(&self) -> Tensor {
-        unary("sigmoid", UnaryOp::Sigmoid, self, |_, g, y| g.mul(y)?.mul(&y.rsub_scalar(1.0)))
+        unary("sigmoid", UnaryOp::Sigmoid, self, |_, g, x| g.mul(&x.sigmoid())?.mul(&x.neg().sigmoid()))
     }
 
     /// `ln(sigmoid(x))`, without the overflow that its two steps would suffer. Gradient: `g σ(−x)`.
     #[must_use]
     pub fn log_sigmoid(&self) -> Tensor {
-        unary("log_sigmoid", UnaryOp::LogSigmoid, self, |_, g, x| g.mul(&sigmoid_at_both_ends(&x.neg())?))
+        unary("log_sigmoid", UnaryOp::LogSigmoid, self, |_, g, x| g.mul(&x.neg().sigmoid()))
     }
 }
 
-/// `σ(x)` with a slope that keeps its digits at both ends: the slope of `σ` is `σ (1 − σ)`, and nothing is left of the second
-/// factor where `σ` is rounded to 1, unless that is written as `1 − σ(−x)`.
-fn sigmoid_at_both_ends(x: &Tensor) -> Result<Tensor> {
-    x.lt_scalar(0.0).where_(&x.sigmoid(), &x.neg().sigmoid().rsub_scalar(1.0))
-}
-
 /// `x` between ± a limit beyond which a slope is settled: there, 0 times an infinite number would not be 0.
-fn within(x: &Tensor, limit: f64) -> Tensor {
+pub(super) fn within(x: &Tensor, limit: f64) -> Tensor {
     x.clamp(Some(-limit), Some(limit))
 }
 
@@ -214,7 +209,7 @@ fn elu_vjp(g: &Tensor, x: &Tensor, [alpha, rate]: [f64; 2]) -> Result<Tensor> {
 fn softplus(x: &Tensor, beta: f64, threshold: f64) -> Tensor {
     unary("softplus", UnaryOp::Softplus { beta, threshold }, x, |[beta, threshold], g, x| {
         let z = x.mul_scalar(beta);
-        z.gt_scalar(threshold).where_(g, &g.mul(&sigmoid_at_both_ends(&z)?)?)
+        z.gt_scalar(threshold).where_(g, &g.mul(&z.sigmoid())?)
     })
 }
 

@@ -43,15 +43,7 @@ impl Tensor {
         let out = scan(ScanOp::Product, self, axis);
         Ok(record("cumprod", out, &[self], |tape| {
             let x = self.for_gradient();
-            tape.edge_with_output(self, move |g, y| {
-                if x.dtype() != DType::F32 {
-                    return delayed(y, axis, 1.0)?.mul(&recurrence_down(&x, g, axis));
-                }
-                // Products of a few numbers may leave the range of `F32`, and others bring them back.
-                let (x, g) = (x.to_dtype(DType::F64), g.to_dtype(DType::F64));
-                let before = delayed(&x.cumprod(dim)?, axis, 1.0)?;
-                Ok(before.mul(&recurrence_down(&x, &g, axis))?.to_dtype(DType::F32))
-            });
+            tape.edge(self, move |g| Ok(running_products_vjp(&wide(&x), &wide(g), axis)?.to_dtype(x.dtype())));
         }))
     }
 
@@ -86,6 +78,11 @@ fn prod(x: &Tensor, r: &Over) -> Tensor {
     })
 }
 
+/// Products of a few numbers may leave the range of `F32`, and others bring them back.
+fn wide(x: &Tensor) -> Tensor {
+    x.to_dtype(if x.dtype() == DType::F32 { DType::F64 } else { x.dtype() })
+}
+
 /// For each element, the product of the other ones that it is multiplied with: of all before it and all behind it.
 fn others(x: &Tensor, r: &Over) -> Result<Tensor> {
     let (reduced, rest): (Vec<usize>, Vec<usize>) = (0..x.rank()).partition(|i| r.reduced[*i]);
@@ -94,54 +91,86 @@ fn others(x: &Tensor, r: &Over) -> Result<Tensor> {
     let mut rows = Dims::collect(rest.iter().map(|i| x.shape()[*i]));
     let axis = rows.len();
     rows.push(r.count(x));
-    // Products of a few numbers may leave the range of `F32`, and others bring them back.
-    let wide = if x.dtype() == DType::F32 { DType::F64 } else { x.dtype() };
-    let rows = moved.reshape(&*rows)?.to_dtype(wide);
-    let scales = scales(&rows)?;
-    let rows = match &scales {
-        Some([own, _]) => times_power(&rows, &own.neg())?,
-        None => rows,
+    let rows = wide(&moved.reshape(&*rows)?);
+    let (rows, scales) = match powers(&rows, axis, 0.0)? {
+        Some(powers) => {
+            let own = steps(&powers, axis)?;
+            let others = powers.narrow(-1, rows.shape()[axis] - 1, 1)?.sub(&own)?;
+            (times_power(&rows, &own.neg())?, Some(others))
+        }
+        None => (rows, None),
     };
 
     let before = delayed(&rows.cumprod(-1)?, axis, 1.0)?;
     // The recurrence multiplies what is behind an element if it starts from 1 at the last one and adds nothing else.
     let len = rows.shape()[axis];
-    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(wide).expanded(&rows.layout().shape())?;
-    let behind = recurrence_down(&rows, &last, axis);
+    let last = Tensor::arange(len)?.eq_scalar(len as f64 - 1.0).to_dtype(rows.dtype());
+    let behind = recurrence_down(&rows, &last.expanded(&rows.layout().shape())?, axis);
 
     let mut back = vec![0; order.len()];
     order.iter().enumerate().for_each(|(i, axis)| back[*axis as usize] = i as isize);
-    let products = match &scales {
-        Some([_, others]) => times_power(&before.mul(&behind)?, others)?,
-        None => before.mul(&behind)?,
-    };
+    let products = before.mul(&behind)?;
+    let products = scales.map_or(Ok(products.clone()), |others| times_power(&products, &others))?;
     products.to_dtype(x.dtype()).reshape(moved.shape())?.permute(&back)
 }
 
-/// Where products of some of the numbers of a row may leave the range: the power of two near each number, and that near the product of the
-/// others in its row.
-fn scales(rows: &Tensor) -> Result<Option<[Tensor; 2]>> {
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let sizes = rows.detach().abs();
-    // Mostly, none of them are so large or so small.
-    let farthest = sizes.max()?.item()?.log2().abs().max(sizes.min()?.item()?.log2().abs());
-    if farthest * (rows.shape()[rows.rank() - 1] as f64) < 1000.0 {
-        return Ok(None);
-    }
-    let powers = sizes.log2().round();
-    // What is 0, infinite or no number has none.
-    let powers = powers.is_finite().where_(&powers, &powers.zeros_like())?;
-    if powers.abs().sum_dims(&[-1], false)?.max()?.item()? < 1000.0 {
-        return Ok(None);
-    }
-    let others = powers.sum_dims(&[-1], true)?.sub(&powers)?;
-    Ok(Some([powers, others]))
+/// The gradient of running products: what is before an element, times the sum of what came in there and behind, each with the
+/// numbers up to it. Where products may leave the range, all of it is counted in powers of two: those of the running products, and
+/// for each sum the largest of its parts.
+fn running_products_vjp(x: &Tensor, g: &Tensor, axis: usize) -> Result<Tensor> {
+    let dim = axis as isize;
+    let sizes = digits(g)?;
+    let Some(powers) = powers(x, axis, largest(&sizes)?)? else {
+        let before = delayed(&x.cumprod(dim)?, axis, 1.0)?;
+        return before.mul(&recurrence_down(x, g, axis));
+    };
+    let own = steps(&powers, axis)?;
+    // Nothing reaches over a 0: behind each, parts are counted from so far below that they are not the largest of those before it.
+    let segment = x.detach().eq_scalar(0.0).to_dtype(DType::F64).cumsum(dim)?.clamp(None, Some(2.0)).mul_scalar(FAR);
+    let parts = powers.add(&sizes.round())?.sub(&segment)?.masked_fill(&g.detach().eq_scalar(0.0), -4.0 * FAR)?;
+    let largest = parts.flip(&[dim])?.cummax(dim)?.0.flip(&[dim])?.add(&segment)?;
+    let descents = steps(&largest, axis)?.clamp(None, Some(0.0));
+    let before = delayed(&times_power(x, &own.neg())?.cumprod(dim)?, axis, 1.0)?;
+    let sums = recurrence_down(&times_power(x, &descents.sub(&own)?)?, &times_power(g, &powers.sub(&largest)?)?, axis);
+    times_power(&before.mul(&sums)?, &largest.sub(&own)?)
 }
 
-/// `x · 2ⁿ`, in two steps, each of which stays in the range if the result does.
+/// More than running products have binary digits.
+const FAR: f64 = (1u64 << 40) as f64;
+
+/// The logarithm to base 2 of the size of each number, 0 where it has none.
+fn digits(x: &Tensor) -> Result<Tensor> {
+    let digits = x.detach().abs().log2();
+    digits.is_finite().where_(&digits, &digits.zeros_like())
+}
+
+fn largest(x: &Tensor) -> Result<f64> {
+    if x.is_empty() { Ok(0.0) } else { x.abs().max()?.item() }
+}
+
+/// Where products of some of the numbers along a dimension, times another one with up to so many binary digits, may leave the range: the
+/// power of two near each running product. What is 0, infinite or no number is left out.
+fn powers(x: &Tensor, axis: usize, more: f64) -> Result<Option<Tensor>> {
+    let powers = digits(x)?;
+    // Mostly, none of them are so large or so small.
+    if largest(&powers)? * (x.shape()[axis] as f64) + more < 1000.0 {
+        return Ok(None);
+    }
+    let dim = axis as isize;
+    if largest(&powers.abs().sum_dims(&[dim], false)?)? + more < 1000.0 {
+        return Ok(None);
+    }
+    Ok(Some(powers.cumsum(dim)?.round()))
+}
+
+/// `y[i] = x[i] - x[i-1]` along a dimension, beginning with `x[0]`.
+fn steps(x: &Tensor, axis: usize) -> Result<Tensor> {
+    x.sub(&delayed(x, axis, 0.0)?)
+}
+
+/// `x · 2ⁿ`, in two steps, each of which stays in the range if the result does. What is 0 or infinite stays it.
 fn times_power(x: &Tensor, n: &Tensor) -> Result<Tensor> {
+    let n = n.clamp(Some(-2148.0), Some(2046.0));
     let half = n.mul_scalar(0.5).floor();
     x.mul(&half.exp2())?.mul(&n.sub(&half)?.exp2())
 }
@@ -181,7 +210,7 @@ fn recurrence_down(a: &Tensor, b: &Tensor, axis: usize) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::autograd::{gradcheck, gradgradcheck};
+    use crate::autograd::{self, gradcheck, gradgradcheck};
     use crate::tensor;
 
     #[test]
@@ -216,9 +245,52 @@ mod tests {
         let grads = far.prod().backward().unwrap().wrt(&far).unwrap().to_f64_vec();
         let wanted = [6e-200, 6e-200, 2e200, 6e200, 3.0];
         assert!(grads.iter().zip(wanted).all(|(a, b)| (a / b - 1.0).abs() < 1e-14), "{grads:?}");
+        let zeros = of(&[1e200, 1e200, 1e200, 1e200, 1e200, 1e200, 1e200, 0.0]).tracked().unwrap();
+        let grads = zeros.prod().backward().unwrap().wrt(&zeros).unwrap().to_f64_vec();
+        assert_eq!(grads, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, f64::INFINITY]);
         let zero = of(&[1e200, 0.0, 1e200, 1e-200]).tracked().unwrap();
         let grads = zero.prod().backward().unwrap().wrt(&zero).unwrap().to_f64_vec();
         assert!(grads[0] == 0.0 && (grads[1] / 1e200 - 1.0).abs() < 1e-14 && grads[2..] == [0.0, 0.0], "{grads:?}");
+    }
+
+    /// Powers of two, of which every product and sum is exact.
+    #[test]
+    fn gradients_of_running_products_come_back_into_the_range() {
+        let gradient = |x: &[i32], g: &[f64]| {
+            let x: Vec<f64> = x.iter().map(|n| if *n == i32::MIN { 0.0 } else { 2.0_f64.powi(*n) }).collect();
+            let x = Tensor::from_slice(&x, [x.len()]).unwrap().tracked().unwrap();
+            let g = Tensor::from_slice(g, [g.len()]).unwrap();
+            [false, true].map(|graph| {
+                let options = autograd::GradOptions::new().create_graph(graph).grad_outputs(vec![g.clone()]);
+                autograd::grad(&[&x.cumprod(0).unwrap()], &[&x], options).unwrap()[0].to_f64_vec()
+            })
+        };
+        let two = |n: i32| 2.0_f64.powi(n);
+        // x1 x2 and x0 x2 are in the range, x0 x1 is not; of the running products, the second one is not asked for.
+        for got in gradient(&[900, 900, -1000], &[0.0, 0.0, 1.0]) {
+            assert_eq!(got, [two(-100), two(-100), f64::INFINITY]);
+        }
+        for got in gradient(&[-900, -900, 1000, 900], &[1.0, 0.0, 3.0, 2.0]) {
+            assert_eq!(
+                got,
+                [1.0 + 3.0 * two(100) + 2.0 * two(1000), 3.0 * two(100) + 2.0 * two(1000), 2.0 * two(-900), two(-799)]
+            );
+        }
+        // A 0 hides what is behind it from what is before it, whatever sizes those have.
+        let zero = i32::MIN;
+        for got in gradient(&[10, zero, 1000, 1000, -1000, -990], &[3.0, 5.0, 0.0, 0.0, 0.0, 7.0]) {
+            assert_eq!(got, [3.0, 5.0 * two(10) + 7.0 * two(20), 0.0, 0.0, 0.0, 0.0]);
+        }
+        for got in gradient(&[-1000, zero, 1000, zero, 1000], &[1.0; 5]) {
+            assert_eq!(got, [1.0, two(-1000) + 1.0, 0.0, 0.0, 0.0]);
+        }
+        // More numbers than there are binary digits, in `f32`.
+        let long = Tensor::full([4000], 1e30).unwrap();
+        let x = Tensor::cat(&[&long, &long.reciprocal()], 0).unwrap().tracked().unwrap();
+        let last = x.cumprod(0).unwrap().narrow(0, 7999, 1).unwrap();
+        let grads = last.sum().backward().unwrap();
+        let shares = grads.wrt(&x).unwrap().mul(&x.detach()).unwrap().to_f64_vec();
+        assert!(shares.iter().all(|y| (y - 1.0).abs() < 1e-3), "{:?}", &shares[3990..4010]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Trigonometric and hyperbolic functions and their inverses. Angles are in radians; integers and truth values become
 //! `F32`.
 
+use super::activation::within;
 use super::{record, recording, unary};
 use crate::error::Result;
-use crate::tensor::Tensor;
 use crate::tensor::exec::binary::{self, BinaryOp};
 use crate::tensor::exec::unary::{LARGE, UnaryOp};
+use crate::tensor::{DType, Tensor};
 
 /// # Trigonometric and hyperbolic functions
 impl Tensor {
@@ -81,10 +82,10 @@ impl Tensor {
         unary("cosh", UnaryOp::Cosh, self, |_, g, x| g.mul(&x.sinh()))
     }
 
-    /// The hyperbolic tangent, `(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`. Gradient: `g (1 − tanh² x)`.
+    /// The hyperbolic tangent, `(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)`. Gradient: `g (1 − tanh² x)`, computed as `g / cosh² x`.
     #[must_use]
     pub fn tanh(&self) -> Tensor {
-        unary("tanh", UnaryOp::Tanh, self, |_, g, y| g.mul(&one_minus_square(y)?))
+        unary("tanh", UnaryOp::Tanh, self, |_, g, x| g.mul(&sech_square(x)))
     }
 
     /// The inverse hyperbolic sine. Gradient: `g / √(x² + 1)`.
@@ -135,6 +136,12 @@ fn split_large(x: &Tensor) -> (Tensor, Tensor, Tensor) {
     let size = x.abs();
     let bounded = x.clamp(Some(-LARGE), Some(LARGE));
     (bounded, size.gt_scalar(LARGE), size.clamp_min(LARGE).reciprocal())
+}
+
+/// `1 − tanh²(x)` as `1 / cosh²(x)`, which has its digits at both ends. From the limit on it is 0.
+pub(super) fn sech_square(x: &Tensor) -> Tensor {
+    let limit = if x.dtype() == DType::F64 { 400.0 } else { 60.0 };
+    within(x, limit).cosh().reciprocal().square()
 }
 
 /// `1 − x²` as `(1 − x)(1 + x)`, which keeps its digits near ±1. Near 0 the slopes of the two factors would cancel, so the

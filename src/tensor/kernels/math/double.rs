@@ -1,7 +1,7 @@
 //! The functions for `f64`: the standard library's and `libm`'s.
 
 use super::super::simd::Isa;
-use super::Real;
+use super::{Real, clamp};
 
 macro_rules! scalar_functions {
     ($($name:ident = $function:path;)*) => {$(
@@ -65,8 +65,9 @@ impl Real for f64 {
     }
 
     #[inline(always)]
-    fn normal_cdf_on<I: Isa>(self) -> Self {
-        0.5 * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    fn normal_tail_on<I: Isa>(self) -> (Self, Self) {
+        let t = clamp(self.abs(), 0.0, 40.0);
+        (0.5 * libm::erfc(t * std::f64::consts::FRAC_1_SQRT_2), (-0.5 * t * t).exp())
     }
 
     #[inline(always)]

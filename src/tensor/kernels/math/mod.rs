@@ -94,8 +94,8 @@ pub(crate) trait Real: num_traits::Float + num_traits::FloatConst + AddAssign + 
     fn erf_on<I: Isa>(self) -> Self;
     /// `1 - erf(x)`.
     fn erfc_on<I: Isa>(self) -> Self;
-    /// The distribution function of the standard normal, with an absolute error below 1e-7 for `f32`.
-    fn normal_cdf_on<I: Isa>(self) -> Self;
+    /// How much of the standard normal lies beyond `|self|`, with its digits where it is tiny, and `e^(-x²/2)`.
+    fn normal_tail_on<I: Isa>(self) -> (Self, Self);
     /// `1 / (1 + e⁻ˣ)`.
     fn sigmoid_on<I: Isa>(self) -> Self;
     /// `selfᵉ`.

@@ -33,6 +33,13 @@ pub(super) fn sigmoid_and_slope<I: Isa, T: Real>(x: T) -> (T, T) {
     ((if x < T::zero() { e } else { T::one() }) * d, e * d * d)
 }
 
+/// The distribution function of the standard normal, with its digits where it is tiny, and `e^(-x²/2)`.
+#[inline(always)]
+pub(super) fn normal_cdf<I: Isa, T: Real>(x: T) -> (T, T) {
+    let (tail, e) = x.normal_tail_on::<I>();
+    (if x < T::zero() { tail } else { T::one() - tail }, e)
+}
+
 /// `x` itself, but the lowest number for -∞: times 0, that is 0.
 #[inline(always)]
 pub(super) fn above_infinity<T: Real>(x: T) -> T {

@@ -194,7 +194,7 @@ rows! {
         by x 8 => |g, x| g * x.sinh_on::<I>();
     /// The hyperbolic tangent.
     Tanh 4 => |x| x.tanh_on::<I>(),
-        by y 1 => |g, y| g * one_minus_square(y);
+        by x 4 => |g, x| g * (T::from_f64(4.0) * sigmoid_and_slope::<I, T>(x + x).1);
     /// `x - tanh(x)`.
     Tanhshrink 4 => |x| x - x.tanh_on::<I>(),
         by x 4 => |g, x| {
@@ -244,10 +244,10 @@ rows! {
             g * T::from_f64(SELU_SCALE) * if x <= T::zero() { negative } else { T::one() }
         };
     /// `x Φ(x)` (Hendrycks and Gimpel, 2016), with the slope `Φ(x) + x φ(x)`.
-    Gelu 4 => |x| above_infinity(x) * x.normal_cdf_on::<I>(),
+    Gelu 4 => |x| above_infinity(x) * normal_cdf::<I, T>(x).0,
         by x 8 => |g, x| {
-            let density = (x * x * T::from_f64(-0.5)).exp_on::<I>() * T::from_f64(0.398_942_280_401_432_7);
-            g * (x.normal_cdf_on::<I>() + within(x, GELU_LIMIT) * density)
+            let (cdf, e) = normal_cdf::<I, T>(x);
+            g * (cdf + within(x, GELU_LIMIT) * (e * T::from_f64(0.398_942_280_401_432_7)))
         };
     /// GELU with `Φ` approximated by `tanh`.
     GeluTanh 4 => |x| above_infinity(x) * gelu_tanh_argument(x).sigmoid_on::<I>(),
@@ -322,7 +322,7 @@ rows! {
         };
     /// `1 / (1 + e⁻ˣ)`.
     Sigmoid 4 => |x| x.sigmoid_on::<I>(),
-        by y 1 => |g, y| g * y * (T::one() - y);
+        by x 4 => |g, x| g * sigmoid_and_slope::<I, T>(x).1;
     /// `log(sigmoid(x))`, without overflow.
     LogSigmoid 8 => |x| {
             let negative_part = if x > T::zero() { T::zero() } else { x };
