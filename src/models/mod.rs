@@ -42,7 +42,7 @@ pub use text::{
     Gpt, GptConfig, GptInputs, GptState, KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState,
     Pooling, PositionKind, Positions, RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig,
     RopeScaling, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
-    Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn, TcnBlock, TcnConfig, TextCnn, TextCnnConfig,
+    Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn, TcnBlock, TcnConfig, TcnState, TextCnn, TextCnnConfig,
     TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TransformerClassifier,
     TransformerClassifierConfig, gpt, llama,
 };

@@ -1,8 +1,9 @@
 //! What convolutional models of sequences see, and what they refuse.
 
 use demotic::layers::*;
-use demotic::models::{Tcn, TcnConfig, TextCnn, TextCnnConfig};
-use demotic::{DType, ErrorKind, Result, Rng, Tensor, tensor};
+use demotic::models::{CausalLm, Generate, GenerateOptions, LmState, Tcn, TcnConfig, TextCnn, TextCnnConfig};
+use demotic::optimizers::Optimizer;
+use demotic::{DType, ErrorKind, Result, Rng, Tensor, losses, tensor};
 
 fn ids<const N: usize, const M: usize>(rows: [[i64; M]; N]) -> Tensor {
     Tensor::from_nested(rows).unwrap()
@@ -80,6 +81,74 @@ fn blocks_that_look_further_back_than_there_is_anything() -> Result<()> {
     // One place by itself is what all see at the beginning.
     let first = model.predict(&Tensor::ones([1, 1, 2])?)?;
     assert!(y.narrow(1, 0, 1)?.allclose(&first, 1e-5, 1e-6, false)?);
+    Ok(())
+}
+
+/// Token by token, several at once, in rows of different lengths, exchanged rows: always what the model says of the whole sequence. The
+/// first blocks see less than there is, the last one more.
+#[test]
+fn a_tcn_continues_what_it_has_seen() -> Result<()> {
+    let config = TcnConfig::tokens(7, 5, 7).channels(&[6, 6, 4, 4, 4]).kernel_size(3);
+    assert!(config.receptive_field() > 40);
+    let model = Tcn::new(config, &mut Rng::seed(5))?;
+    let ids = Tensor::randint(0, 7, [3, 40], &mut Rng::seed(6))?;
+    let close = |a: &Tensor, b: &Tensor| a.allclose(b, 1e-5, 1e-5, false);
+    let whole = model.predict(&ids)?;
+    for cuts in [vec![40], (1..=40).collect::<Vec<_>>(), vec![1, 3, 4, 20, 21, 22, 40]] {
+        let (mut state, mut from) = (model.start(&[0; 3])?, 0);
+        for to in cuts {
+            let part = ids.slice(1, from as isize..to as isize)?;
+            let mut last = state.clone();
+            let logits = model.extend(&part, &mut state)?;
+            assert!(close(&logits, &whole.slice(1, from as isize..to as isize)?)?, "{from} .. {to}");
+            assert!(close(&model.extend_last(&part, &mut last)?, &logits.select(1, -1)?)?);
+            (from, _) = (to, assert_eq!((state.len(), last.len(), state.rows()), (to, to, 3)));
+        }
+    }
+    // The second row begins after 9 absent tokens, the third after 30; later, the third takes the place of the first.
+    let mut state = model.start(&[0, 9, 30])?;
+    for (from, to) in [(0, 5), (5, 12), (12, 13), (13, 35)] {
+        let logits = model.extend(&ids.slice(1, from..to)?, &mut state)?;
+        assert!(logits.to_f64_vec().iter().all(|x| x.is_finite()));
+        for (row, padding) in [(0, 0), (1, 9), (2, 30)] {
+            if from >= padding {
+                let alone = model.predict(&ids.narrow(0, row, 1)?.slice(1, padding..to)?)?;
+                assert!(
+                    close(&logits.narrow(0, row, 1)?, &alone.slice(1, from - padding..to - padding)?)?,
+                    "{row} at {from}"
+                );
+            }
+        }
+    }
+    state.reorder(&[2, 1, 1, 2])?;
+    let next = ids.slice(1, 35..40)?.index_select(0, &Tensor::from_nested([2i64, 1, 1, 2])?)?;
+    let logits = model.extend(&next, &mut state)?;
+    for (row, of, padding) in [(0, 2, 30), (1, 1, 9), (3, 2, 30)] {
+        let alone = model.predict(&ids.narrow(0, of, 1)?.slice(1, padding..40)?)?;
+        assert!(close(&logits.narrow(0, row, 1)?, &alone.slice(1, -5..40 - padding)?)?, "{row}");
+    }
+
+    // As a language model: what always comes next.
+    let (mut model, mut rng) =
+        (Tcn::new(TcnConfig::tokens(6, 8, 6).channels(&[16, 16]), &mut Rng::seed(7))?, Rng::seed(8));
+    let text: Vec<i64> = (0..64).map(|i| [0, 1, 2, 0, 3, 4][i % 6]).collect();
+    let ids = Tensor::from_vec(text.clone(), [1, 64])?;
+    let mut opt = demotic::optimizers::Adam::new(0.01);
+    for _step in 0..150 {
+        let logits = model.forward(&ids.slice(1, 0..63)?, &mut Mode::train(&mut rng))?;
+        let loss = losses::token_cross_entropy(&logits, &ids.slice(1, 1..64)?)?;
+        opt.step(&mut model, &loss.backward()?)?;
+    }
+    let options = GenerateOptions::new().sampler(demotic::text::Sampler::greedy()).max_new_tokens(12);
+    let found = model.generate(&text[..8], &options, &mut rng)?;
+    assert_eq!(found.tokens, text[8..20]);
+
+    let none = Tcn::new(TcnConfig::new(3, 1), &mut rng)?.start(&[0]).unwrap_err();
+    assert_eq!(none.message(), "tcn: the model takes numbers, not tokens");
+    let help = "a language model is made by TcnConfig::tokens(n, size, n): tokens of n kinds, and an output for each";
+    assert_eq!(none.help(), Some(help));
+    let other = Tcn::new(TcnConfig::tokens(5, 3, 2), &mut rng)?.start(&[0]).unwrap_err();
+    assert_eq!(other.message(), "tcn: the model has 2 outputs for tokens of 5 kinds");
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub use seq2seq::{
     Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
     Seq2SeqTransformerConfig, Seq2SeqTransformerState,
 };
-pub use tcn::{Tcn, TcnBlock, TcnConfig};
+pub use tcn::{Tcn, TcnBlock, TcnConfig, TcnState};
 pub use text_cnn::{TextCnn, TextCnnConfig};
 pub use token_embedding::{PositionKind, Positions, TokenEmbedding};
 pub use transformer_classifier::{Pooling, TransformerClassifier, TransformerClassifierConfig};

@@ -1,5 +1,9 @@
 //! Causal convolutions over sequences, ever wider apart.
 
+mod decode;
+
+pub use decode::TcnState;
+
 use serde::{Deserialize, Serialize};
 
 use super::sequences::{check_ids, check_sizes};
@@ -145,14 +149,21 @@ impl TcnBlock {
         Ok(Self { conv1, conv2, downsample, dropout, kernel_size, dilation })
     }
 
-    /// A convolution over the present and earlier places.
+    /// A convolution over the present and earlier places: the outputs of those behind the first `before`.
     #[track_caller]
-    fn causal(&self, name: &'static str, conv: &Conv1d, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+    fn causal(
+        &self,
+        name: &'static str,
+        conv: &Conv1d,
+        x: &Tensor,
+        before: usize,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
         let time = x.shape()[2];
         // The places of the kernel that reach back no further than the beginning.
         let within = (time.saturating_sub(1) / self.dilation + 1).min(self.kernel_size);
-        let margin = (within - 1) * self.dilation;
-        let x = if margin > 0 { x.pad(&[(margin as isize, 0)], 0.0)? } else { x.clone() };
+        let margin = ((within - 1) * self.dilation) as isize - before as isize;
+        let x = if margin == 0 { x.clone() } else { x.pad(&[(margin, 0)], 0.0)? };
         if within == self.kernel_size {
             return conv.at(name, &x, mode);
         }
@@ -162,6 +173,15 @@ impl TcnBlock {
             x.conv1d(&weight, conv.bias.as_deref(), &ConvOptions::new().dilation(apart))
         })
     }
+
+    /// The path beside the convolutions.
+    #[track_caller]
+    fn beside(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        match &self.downsample {
+            Some(conv) => conv.at("downsample", x, mode),
+            None => Ok(x.clone()),
+        }
+    }
 }
 
 impl Layer for TcnBlock {
@@ -169,13 +189,9 @@ impl Layer for TcnBlock {
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let mut y = x.clone();
         for (name, conv) in [("conv1", &self.conv1), ("conv2", &self.conv2)] {
-            y = self.dropout.at("dropout", &self.causal(name, conv, &y, mode)?.relu(), mode)?;
+            y = self.dropout.at("dropout", &self.causal(name, conv, &y, 0, mode)?.relu(), mode)?;
         }
-        let beside = match &self.downsample {
-            Some(conv) => conv.at("downsample", x, mode)?,
-            None => x.clone(),
-        };
-        Ok(y.add(&beside)?.relu())
+        Ok(y.add(&self.beside(x, mode)?)?.relu())
     }
 }
 
@@ -184,7 +200,8 @@ impl Layer for TcnBlock {
 /// Networks for Sequence Modeling*, 2018). No output depends on later inputs.
 ///
 /// For one answer for each sequence, take that of its last place: `y.select(1, -1)`. With tokens, an output of the size of the vocabulary, and
-/// targets moved by one, it is a language model: [`token_cross_entropy`](crate::losses::token_cross_entropy).
+/// targets moved by one, it is a language model: [`token_cross_entropy`](crate::losses::token_cross_entropy) trains it, and it
+/// [continues](crate::models::Generate) token by token, for each of which it looks at its receptive field and no more.
 ///
 /// # Shapes
 /// - input: `[batch, time, input_size]`, or token ids `[batch, time]` of type `I64`
