@@ -526,3 +526,23 @@ fn a_layer_in_use_is_asked_by_jobs_of_one_pool() -> Result<()> {
     }
     Ok(())
 }
+
+/// Of a batch of no examples nothing may be left, as in PyTorch.
+#[test]
+fn transposed_convolutions_of_nothing_to_nothing() -> Result<()> {
+    for (size, kernel, padding) in [(1, 2, 1), (1, 4, 2), (2, 3, 2)] {
+        let options = ConvOptions::new().padding([padding, padding]);
+        let of = |batch: usize| Tensor::zeros([batch, 2, size, size])?.tracked();
+        let weight = Tensor::ones([2, 3, kernel, kernel])?.tracked()?;
+        let (none, one) = (of(0)?, of(1)?);
+        let y = none.conv_transpose2d(&weight, None, &options)?;
+        assert_eq!(y.shape(), [0, 3, 0, 0]);
+        let grads = y.sum().backward()?;
+        assert_eq!(grads.wrt(&none)?.shape(), none.shape());
+        assert_eq!(grads.wrt(&weight)?.abs().sum().item()?, 0.0);
+        let e = one.conv_transpose2d(&weight, None, &options).unwrap_err().message();
+        assert!(e.contains(&format!("padding {padding} leaves nothing of the")), "{e}");
+        assert!(none.conv_transpose2d(&weight, None, &ConvOptions::new().padding([9, 9])).is_err());
+    }
+    Ok(())
+}

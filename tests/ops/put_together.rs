@@ -161,6 +161,12 @@ fn slices_that_repeat() -> Result<()> {
         assert_eq!(e.message(), format!("unique_dim: slices without elements, of [0, {wide}] along dimension 1"));
         assert!(Tensor::zeros([0, wide])?.unique_consecutive(Some(1)).is_err());
     }
+    // NaN is the largest and like nothing: numpy.unique(x, axis=0).
+    let nan = f64::NAN;
+    let x = tensor![[2.0, 1.0], [nan, 0.0], [1.0, nan], [nan, 0.0], [1.0, 2.0]];
+    let (values, inverse, counts) = x.unique_dim(0)?;
+    assert_eq!(values.nan_to_num(9.0, None, None).to_vec::<f32>()?, [1.0, 2.0, 1.0, 9.0, 2.0, 1.0, 9.0, 0.0, 9.0, 0.0]);
+    assert_eq!((inverse.to_vec::<i64>()?, counts.to_vec::<i64>()?), (vec![2, 3, 1, 4, 0], vec![1; 5]));
     assert_eq!(tensor![1.0].unique_dim(1).unwrap_err().kind(), demotic::ErrorKind::Index);
     Ok(())
 }

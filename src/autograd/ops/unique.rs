@@ -36,7 +36,8 @@ impl Tensor {
     }
 
     /// The different slices along a dimension in ascending order, as words are in a dictionary; for each slice of the input the number of its
-    /// like among them, and how often each occurs (both `I64`). There is no gradient. A slice with NaN is like no other.
+    /// like among them, and how often each occurs (both `I64`). There is no gradient. A slice with NaN is like no other, and
+    /// NaN is larger than every number, as in NumPy; PyTorch leaves it open where such slices come.
     ///
     /// # Errors
     /// If `dim` is out of range, or memory does not suffice.

@@ -110,11 +110,12 @@ fn equalized(x: &Tensor) -> Result<Tensor> {
     let (x, mut out) = (x.contiguous(), x.zeros_like());
     let size = x.shape()[1] * x.shape()[2];
     let (pixels, result) = (x.as_slice::<f32>()?, out.as_mut_slice::<f32>()?);
-    // What is no number is black.
     let tone = |x: f32| (x * (256.0 - 1e-3)).clamp(0.0, 255.0) as u8;
     for (pixels, result) in pixels.chunks_exact(size.max(1)).zip(result.chunks_exact_mut(size.max(1))) {
         let mut counts = [0usize; 256];
-        pixels.iter().for_each(|x| counts[usize::from(tone(*x))] += 1);
+        let numbers = pixels.iter().filter(|x| !x.is_nan());
+        numbers.for_each(|x| counts[usize::from(tone(*x))] += 1);
+        let size: usize = counts.iter().sum();
         let brightest = counts.iter().rposition(|count| *count > 0).unwrap_or(0);
         let step = (size - counts[brightest]) / 255;
         let mut table = [0u8; 256];
@@ -127,7 +128,8 @@ fn equalized(x: &Tensor) -> Result<Tensor> {
             below += count;
         }
         for (out, x) in result.iter_mut().zip(pixels) {
-            *out = f32::from(table[usize::from(tone(*x))]) / 255.0;
+            // What is no number has no tone and stays.
+            *out = if x.is_nan() { *x } else { f32::from(table[usize::from(tone(*x))]) / 255.0 };
         }
     }
     Ok(out)

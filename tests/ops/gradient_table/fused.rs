@@ -81,7 +81,7 @@ fn classification() -> Vec<Row> {
         ),
         Row::new(
             "log_sigmoid",
-            move |x| BceWithLogits::new().pos_weight(&weight()).loss(&x[0], &x[1]),
+            move |x| BceWithLogits::new().pos_weight(&weight()).loss(&x[0], &x[1].sigmoid()),
             [logits(), probabilities(3)],
         ),
     ]

@@ -218,7 +218,9 @@ pub(super) fn transposed(
         else {
             return Err(Error::argument(op, format!("stride {stride} and padding {before} are too large")));
         };
-        let Some(size) = covered.checked_sub(cut).filter(|size| *size > 0) else {
+        // A batch of no examples may come out as nothing, as in PyTorch.
+        let least = usize::from(x.shape()[0] > 0);
+        let Some(size) = covered.checked_sub(cut).filter(|size| *size >= least) else {
             let message = format!(
                 "padding {before} leaves nothing of the {covered} outputs in dimension {} (input {shape:?})",
                 d + dims - 1 - single

@@ -174,7 +174,9 @@ impl Tensor {
 
     /// The signal of which these are the spectra: [`stft`](Self::stft) backwards, `[.., n_fft / 2 + 1, stretches, 2]` gives
     /// `[.., samples]`. Of spectra that are not those of any signal, the one whose stretches are nearest to them in the sense of least squares
-    /// (Griffin and Lim, 1984). With `length`, it is cut off there, or filled up with zeros.
+    /// (Griffin and Lim, 1984). With `length`, it is cut off there, or filled up with zeros. That holds for spectra with both halves
+    /// (`onesided` false) too: each counts. PyTorch looks at the first half alone there, which is another signal where the second one is not its
+    /// mirror image.
     ///
     /// # Errors
     /// If this is not floating or not of that shape, an option does not fit, or there are samples that no window covers.
