@@ -9,7 +9,7 @@ pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::io::SaveLoad;
 pub use crate::losses::{self, Loss, Reduction};
 pub use crate::optimizers::{self, Adam, AdamW, Optimizer, Sgd};
-pub use crate::pipeline::{Pipeline, TextPipeline};
+pub use crate::pipeline::{ImagePipeline, Pipeline, TextPipeline};
 pub use crate::pretrained::Pretrained;
 pub use crate::regularizers;
 pub use crate::rng::Rng;

@@ -3,6 +3,7 @@
 //! | | takes | gives |
 //! |---|---|---|
 //! | [`Pipeline`] | a [`Table`](crate::data::Table) or a row of it, as they come | numbers in their own units, or classes or labels with probabilities |
+//! | [`ImagePipeline`] | pictures, or files of them | classes with probabilities |
 //! | [`TextPipeline`] | texts | their continuations, translations, or classes |
 //!
 //! ```
@@ -31,9 +32,11 @@
 //! ```
 //!
 //! The files are safetensors files: other programs see the parameters under the names that they always have. The rest stands
-//! as JSON in the file's metadata: `demotic.model`, `demotic.preprocessor`, `demotic.csv`, `demotic.tokenizer` and `demotic.text`.
+//! as JSON in the file's metadata: `demotic.model`, `demotic.preprocessor`, `demotic.csv`, `demotic.tokenizer`, `demotic.text` and
+//! `demotic.images`.
 
 mod classification;
+mod image;
 mod labels;
 mod table;
 mod text;
@@ -41,6 +44,7 @@ mod text;
 use std::path::Path;
 
 pub use classification::ClassPrediction;
+pub use image::{ImageInput, ImagePipeline};
 pub use labels::LabelPrediction;
 pub use table::Pipeline;
 pub use text::TextPipeline;
@@ -55,6 +59,7 @@ const CSV: &str = "demotic.csv";
 const TOKENIZER: &str = "demotic.tokenizer";
 const TARGET_TOKENIZER: &str = "demotic.target_tokenizer";
 const TEXT: &str = "demotic.text";
+const IMAGES: &str = "demotic.images";
 
 /// Writes a model, what the caller adds, and the pipeline's own parts into one file.
 #[track_caller]

@@ -395,7 +395,7 @@ fn empty() -> Error {
 }
 
 /// Features in the type that a model computes with.
-fn in_type_of(model: &dyn Layer, x: &Tensor) -> Tensor {
+pub(super) fn in_type_of(model: &dyn Layer, x: &Tensor) -> Tensor {
     let mut dtype = x.dtype();
     if let Some((_, first)) = model.named_parameters().first()
         && first.dtype().is_float()

@@ -296,7 +296,8 @@ impl TextPipeline<TransformerClassifier> {
         let config = model.config();
         if classes.len() != config.num_classes {
             let message = format!("{} names for {} classes", classes.len(), config.num_classes);
-            return Err(Error::argument("TextPipeline::classifier", message));
+            return Err(Error::argument("TextPipeline::classifier", message)
+                .with_help("a name for each output of the model, in the order of the class numbers"));
         }
         let (max_length, padding_id) = (config.max_length, config.padding_id);
         let mut pipeline = Self::new(model, tokenizer).with_classes(classes).with_max_length(max_length);

@@ -346,7 +346,118 @@ fn pictures_that_are_truncated_or_lie() {
     );
     assert_eq!(read_image(root.join("none.png"), Channels::Rgb).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(
+        message(write_image(&path, &Tensor::full([3, 3], 255.0).unwrap()), root),
+        "write_image: the picture has the value 255, expected numbers from 0 to 1"
+    );
+    write_image(&path, &Tensor::full([3, 3], 1.25).unwrap()).unwrap();
+    assert_eq!(
         message(write_image(&path, &Tensor::zeros([2, 3, 3]).unwrap()), root),
         "write_image: a picture of shape [2, 3, 3] and type f32, expected [1 or 3, height, width] of f32"
     );
+}
+
+/// What is no number has no tone: it stays, and the others are brought to tones as without it.
+#[test]
+fn equalizing_leaves_alone_what_is_no_number() -> Result<()> {
+    let mut numbers: Vec<f32> = (0..600).map(|i| i as f32 * 1e-3).collect();
+    let equalized = |numbers: &[f32]| {
+        let picture = Tensor::from_slice(numbers, [1, 1, numbers.len()])?;
+        Transforms::new().random_equalize(1.0).apply(&picture, &mut Rng::seed(0))?.to_vec::<f32>()
+    };
+    let before = equalized(&numbers)?;
+    numbers.insert(10, f32::NAN);
+    numbers.push(f32::NAN);
+    let found = equalized(&numbers)?;
+    assert!(found[10].is_nan() && found[601].is_nan());
+    let others: Vec<f32> = found.into_iter().filter(|x| !x.is_nan()).collect();
+    assert_eq!(others, before);
+    assert!(equalized(&[f32::NAN; 7])?.iter().all(|x| x.is_nan()));
+    Ok(())
+}
+
+/// A file in, a class out: what was learnt from a folder, in another program.
+#[cfg(feature = "image")]
+#[test]
+fn a_pipeline_of_pictures() -> Result<()> {
+    use demotic::models::{ConvNet, ConvNetConfig};
+    use demotic::pipeline::{ImageInput, ImagePipeline};
+    use demotic::prelude::*;
+
+    let folder = folder();
+    let root = folder.path().join("pictures");
+    // Lines across, and lines down, of several sizes.
+    let mut rng = Rng::seed(4);
+    for (class, dim) in [("across", 1), ("down", 2)] {
+        fs::create_dir_all(root.join(class)).unwrap();
+        for i in 0..12 {
+            let (side, wave) = (18 + i, Tensor::arange(18 + i)?.to_dtype(DType::F32).mul_scalar(0.9).sin());
+            let shape = if dim == 1 { [1, side, 1] } else { [1, 1, side] };
+            let lines = wave.mul_scalar(0.4).add_scalar(0.5).reshape(shape)?.broadcast_to([3, side, side])?;
+            write_image(root.join(class).join(format!("{i}.png")), &lines.contiguous())?;
+        }
+    }
+    let input = ImageInput::new(3, [16, 16]).normalize(&[0.5], &[0.25]);
+    let data = ImageDataset::open_folder(&root, Channels::Rgb)?.transform(input.transforms());
+    let mut model = ConvNet::new(ConvNetConfig::new(3, 2).channels(&[8]).depth(1), &mut rng)?;
+    Trainer::new(losses::cross_entropy, Adam::new(0.02)).epochs(15).batch_size(8).fit(&mut model, &data, &mut rng)?;
+
+    let pipeline = ImagePipeline::new(input.clone(), data.classes(), model.clone())?;
+    let path = folder.path().join("lines.safetensors");
+    pipeline.save(&path)?;
+    for opened in [ImagePipeline::open(&path)?, ImagePipeline::open_as::<ConvNet>(&path)?] {
+        assert_eq!((opened.classes(), opened.input()), (data.classes(), &input));
+        for class in data.classes() {
+            let file = root.join(class).join("3.png");
+            let found = opened.predict(&file)?;
+            assert!(found.class() == class && found.probability() > 0.8, "{found}");
+            // The same of pictures in memory, as numbers and as bytes, one and several.
+            let picture = read_image(&file, Channels::Rgb)?;
+            assert_eq!(opened.classify(&picture)?, [found.clone()]);
+            let bytes = picture.mul_scalar(255.0).round().to_dtype(DType::U8);
+            let both = opened.classify(&Tensor::stack(&[&bytes, &bytes], 0)?)?;
+            assert!(both.len() == 2 && both[0] == both[1] && both[0].class() == class);
+            assert!((both[0].probability() - found.probability()).abs() < 1e-5);
+        }
+    }
+    assert_eq!(pipeline.classify(&Tensor::zeros([0, 3, 5, 5])?)?, []);
+
+    let says = |result: Result<ImagePipeline>| message(result, folder.path());
+    let made = |input: ImageInput, names: &[&str]| says(ImagePipeline::new(input, names, model.clone()));
+    let two = ["a", "b"];
+    assert_eq!(
+        made(ImageInput::new(2, [16, 16]), &two),
+        "ImagePipeline::new: pictures with 2 channels, expected 1 or 3"
+    );
+    assert_eq!(
+        made(ImageInput::new(3, [0, 16]), &two),
+        "ImagePipeline::new: pictures of [0, 16] cut from None, expected sides of 1 to 16384"
+    );
+    assert_eq!(
+        made(input.clone().normalize(&[0.5], &[0.0]), &two),
+        "ImagePipeline::new: a mean of [0.5] and a deviation of [0.0], expected a number for each channel"
+    );
+    assert!(made(input.clone().normalize(&[0.5; 2], &[1.0]), &two).contains("expected a number for each channel"));
+    assert!(made(input.clone().crop_from(usize::MAX), &two).contains("expected sides of 1 to 16384"));
+    assert_eq!(made(input.clone(), &two[..1]), "ImagePipeline::new: 1 names of classes, expected at least 2");
+    assert_eq!(
+        made(input.clone(), &["a", "b", "c"]),
+        "ImagePipeline::new: the model gives [1, 2], expected [n, 3]: a logit for each class"
+    );
+    assert!(made(ImageInput::new(1, [16, 16]), &two).contains("expected [batch, 3, height, width]"));
+    let e = pipeline.classify(&Tensor::zeros([1, 9, 9])?).unwrap_err();
+    assert_eq!(e.message(), "classify: pictures of shape [1, 1, 9, 9], expected [n, 3, height, width]");
+    model.save(&path)?;
+    assert_eq!(says(ImagePipeline::open(&path)), "open: lines.safetensors: holds a model, but nothing about pictures");
+    for settings in ["{", "{\"input\":{},\"classes\":[]}", "null"] {
+        let mut metadata = demotic::io::Metadata::new();
+        metadata.insert("demotic.images", settings);
+        model.save_with(&metadata, &path)?;
+        assert_eq!(says(ImagePipeline::open(&path)), "open: lines.safetensors: has malformed settings of pictures");
+    }
+    let huge = r#"{"input":{"channels":3,"size":[9,99999],"crop_from":null,"mean":[],"std":[]},"classes":["a","b"]}"#;
+    let mut metadata = demotic::io::Metadata::new();
+    metadata.insert("demotic.images", huge);
+    model.save_with(&metadata, &path)?;
+    assert!(says(ImagePipeline::open(&path)).contains("pictures of [9, 99999] cut from None"));
+    Ok(())
 }
