@@ -11,7 +11,7 @@ use demotic::train::{History, predict};
 use serde_json::{Value, json};
 
 use crate::houses::{House, NOISE};
-use crate::options::Options;
+use crate::options::{Options, in_options};
 
 /// The bundled houses; `examples/make_houses.rs` says how they were made.
 const HOUSES: &str = include_str!("../data/houses.csv");
@@ -63,7 +63,10 @@ pub fn run(options: &Options) -> Result<Value> {
     }
     let target = options.target.as_str();
     let table = match &options.data {
-        Some(path) => Table::read_csv(path)?,
+        Some(path) => {
+            let table = options.csv.read(path).map_err(in_options)?.drop(&options.ignore)?;
+            if options.drop_missing { table.drop_missing(&[target])? } else { table }
+        }
         None => Table::from_csv_reader(HOUSES.as_bytes(), &CsvOptions::default())?,
     };
     println!("{}\n", table.head(5));
@@ -76,7 +79,7 @@ pub fn run(options: &Options) -> Result<Value> {
     rest.write_csv(options.out.join("train.csv"))?;
     test.write_csv(options.out.join("test.csv"))?;
 
-    let fitted = fit(&rest, options, &mut rng, true)?;
+    let fitted = fit(&rest, options, &mut rng, true).map_err(in_options)?;
     println!("{}\n", fitted.model.summary([1, fitted.prep.num_features()])?);
     println!("{}\n", fitted.history);
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use demotic::data::{CsvOptions, Ragged};
 use demotic::{Error, Result};
 
 pub const USAGE: &str = "\
@@ -9,6 +10,17 @@ house_price: three houses that everyone gets wrong at first, what helps, and a r
 
   --data FILE.csv    a table of your own, and only the model of it
   --target COLUMN    the column to predict (default: price)
+  --ignore COLUMN    a column that is not learnt from, such as a number of rows
+  --separator C      the character between fields (default: a comma)
+  --decimal-comma    numbers are written 2,5
+  --thousands C      the character between groups of digits
+  --strip TEXT       a unit that is dropped before or behind numbers, such as €
+  --missing TEXT     what stands for a missing value, besides an empty field
+  --text COLUMN      a column of texts that look like numbers, such as postal codes
+  --dates COLUMN=FORMAT   a column of dates, in a format such as %d.%m.%Y
+  --ragged pad|skip  what happens to lines with more or fewer fields than the header
+  --drop-missing     leave out rows without a value of the target
+                     (--ignore, --strip, --missing, --text and --dates may be given several times)
   --epochs N         the most epochs to train for (default: 300)
   --seed N           the seed of everything that is random (default: 1)
   --out DIR          where pictures and the model go (default: out/house_price)
@@ -20,6 +32,9 @@ house_price: three houses that everyone gets wrong at first, what helps, and a r
 pub struct Options {
     pub data: Option<PathBuf>,
     pub target: String,
+    pub ignore: Vec<String>,
+    pub drop_missing: bool,
+    pub csv: CsvOptions,
     pub epochs: usize,
     pub seed: u64,
     pub out: PathBuf,
@@ -35,6 +50,9 @@ impl Options {
         let mut options = Self {
             data: None,
             target: "price".into(),
+            ignore: Vec::new(),
+            drop_missing: false,
+            csv: CsvOptions::new(),
             epochs: 300,
             seed: 1,
             out: PathBuf::from("out/house_price"),
@@ -43,11 +61,34 @@ impl Options {
             json: false,
             check: false,
         };
+        let (mut missing, mut units) = (Vec::new(), Vec::new());
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| wrong(&format!("{arg} takes a value")));
             match arg.as_str() {
                 "--data" => options.data = Some(value()?.into()),
                 "--target" => options.target = value()?,
+                "--ignore" => options.ignore.push(value()?),
+                "--separator" => options.csv = options.csv.delimiter(character(&arg, &value()?)?),
+                "--decimal-comma" => options.csv = options.csv.decimal_comma(),
+                "--thousands" => options.csv = options.csv.thousands(character(&arg, &value()?)?),
+                "--strip" => units.push(value()?),
+                "--ragged" => {
+                    options.csv = options.csv.ragged(match value()?.as_str() {
+                        "pad" => Ragged::Pad,
+                        "skip" => Ragged::Skip,
+                        other => return Err(wrong(&format!("--ragged takes pad or skip, not `{other}`"))),
+                    });
+                }
+                "--drop-missing" => options.drop_missing = true,
+                "--missing" => missing.push(value()?),
+                "--text" => options.csv = options.csv.text([value()?]),
+                "--dates" => {
+                    let text = value()?;
+                    let Some((column, format)) = text.rsplit_once('=') else {
+                        return Err(wrong(&format!("--dates takes COLUMN=FORMAT, not `{text}`")));
+                    };
+                    options.csv = options.csv.dates([column], format);
+                }
                 "--epochs" => options.epochs = number(&arg, &value()?)? as usize,
                 "--seed" => options.seed = number(&arg, &value()?)?,
                 "--out" => options.out = value()?.into(),
@@ -59,6 +100,12 @@ impl Options {
                 other => return Err(wrong(&format!("there is no option {other}"))),
             }
         }
+        if !missing.is_empty() {
+            options.csv = options.csv.missing(missing);
+        }
+        if !units.is_empty() {
+            options.csv = options.csv.strip(units);
+        }
         if options.quick {
             options.epochs = options.epochs.min(120);
         }
@@ -68,6 +115,38 @@ impl Options {
 
 fn wrong(problem: &str) -> Error {
     Error::argument("house_price", problem).with_help(format!("\n{USAGE}"))
+}
+
+/// What a library says to those who write programs, in options of this one.
+pub fn in_options(e: Error) -> Error {
+    let help = e.help().unwrap_or_default();
+    let known = [
+        ("delimiter", "--separator C"),
+        ("decimal_comma", "--decimal-comma"),
+        ("thousands", "--thousands C"),
+        ("strip", "--strip TEXT"),
+        ("ragged", "--ragged pad|skip"),
+        ("drop_missing", "--drop-missing"),
+        ("::missing", "--missing TEXT"),
+        ("text(", "--text COLUMN"),
+        ("dates(", "--dates COLUMN=FORMAT"),
+        ("ignore(", "--ignore COLUMN"),
+        ("classification(", "--target COLUMN, with a column of numbers"),
+    ];
+    let meant: Vec<&str> = known.iter().filter(|(name, _)| help.contains(name)).map(|(_, option)| *option).collect();
+    if meant.is_empty() || !help.contains('(') && !help.contains("::") {
+        return e;
+    }
+    let meant = meant.join(", ");
+    e.with_help(format!("see --help: {meant}"))
+}
+
+fn character(option: &str, text: &str) -> Result<char> {
+    let mut letters = if text == "\\t" { "\t" } else { text }.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) => Ok(letter),
+        _ => Err(wrong(&format!("{option} takes one character, not `{text}`"))),
+    }
 }
 
 fn number(option: &str, text: &str) -> Result<u64> {
