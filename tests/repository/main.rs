@@ -16,5 +16,6 @@ mod docs_pages;
 mod grammar;
 mod house_price_files;
 mod layering;
+mod mistakes;
 mod readme;
 mod registry;
