@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 
-pub(crate) use near::near;
+pub(crate) use near::{meant, near};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -406,7 +406,8 @@ fn output_gradients(outputs: &[&Tensor], grads: Option<&[Tensor]>) -> Result<Vec
         let Some(node) = node_of(output) else {
             let message = "there is nothing to differentiate: the output was not computed from tracked tensors";
             return Err(Error::gradient("backward", message).with_help(
-                "parameters are tracked unless frozen, other tensors by tracked(); no_grad and predict record nothing",
+                "parameters are tracked unless frozen (unfreeze(\"*\") makes all of a model trainable), other tensors by tracked(); \
+                 no_grad and predict record nothing",
             ));
         };
         let grad = match grads {

@@ -94,7 +94,7 @@ impl Lora {
     /// An adapter for a weight, without dropout.
     ///
     /// # Errors
-    /// If the weight is no matrix, the rank is 0, `alpha` is not finite, or it does not fit into memory.
+    /// If the weight is no matrix, the rank is 0 or above its smaller side, `alpha` is not finite, or it does not fit into memory.
     #[track_caller]
     pub fn new(weight: &Weight, rank: usize, alpha: f64, rng: &mut Rng) -> Result<Self> {
         Self::with(weight, &LoraOptions::new(rank, alpha), rng)
@@ -111,6 +111,13 @@ impl Lora {
         }
         options.check()?;
         let [outputs, inputs] = weight.features()?;
+        if options.rank > outputs.min(inputs) {
+            let message = format!("a rank of {} for a weight of {outputs} × {inputs}", options.rank);
+            return Err(Error::argument("lora", message).with_help(format!(
+                "a matrix has at most the rank of its smaller side, here {}; a pattern can leave small layers out",
+                outputs.min(inputs)
+            )));
+        }
         let param = |value: Tensor| Param::new(value.to_dtype(weight.dtype()));
         Ok(Self {
             lora_a: param(Init::pytorch_default(inputs).tensor(&[options.rank, inputs], rng)?)?,
@@ -210,7 +217,7 @@ pub trait LoraExt: ModuleExt {
     /// those weights. Returns how many they are. What else is not to be trained has to be [frozen](ModuleExt::freeze) first.
     ///
     /// # Errors
-    /// If there are none, one has an adapter already or is no matrix, the rank is 0, `alpha` is not finite, or memory does not
+    /// If there are none, one has an adapter already or is no matrix, the rank is 0 or above its smaller side, `alpha` is not finite, or memory does not
     /// suffice. Nothing is changed then.
     ///
     /// ```

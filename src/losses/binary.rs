@@ -1,6 +1,6 @@
 //! The cross-entropy of yes and no.
 
-use super::{Loss, Reduction, check_pair, check_probabilities, configurable, in_single};
+use super::{Loss, Reduction, check_answers, check_pair, check_probabilities, configurable, in_single};
 use crate::autograd::ops::likelihood::binary_cross_entropy;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -15,7 +15,7 @@ configurable!(BceWithLogits { reduction, weight: tensor, pos_weight: tensor });
 /// Logarithms below −100 count as −100. Prefer [`bce_with_logits`] where the logits are at hand.
 ///
 /// # Errors
-/// If shapes or types differ, a probability is out of range, or there are no examples.
+/// If shapes or types differ, a probability or target is out of range, or there are no examples.
 #[track_caller]
 pub fn bce(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
     Bce::new().loss(probabilities, target)
@@ -25,7 +25,7 @@ pub fn bce(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
 /// rounding to probabilities.
 ///
 /// # Errors
-/// If shapes or types differ, or there are no examples.
+/// If shapes or types differ, a target is not between 0 and 1, or there are no examples.
 #[track_caller]
 pub fn bce_with_logits(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
     BceWithLogits::new().loss(logits, target)
@@ -55,6 +55,7 @@ impl Loss for Bce {
         }
         check_pair("bce", probabilities, target)?;
         check_probabilities("bce", probabilities)?;
+        check_answers("bce", target)?;
         let losses = binary_cross_entropy(probabilities, target)?;
         Ok(self.reduction.apply(&weighted("bce", losses, self.weight.as_ref(), probabilities)?))
     }
@@ -95,6 +96,7 @@ impl Loss for BceWithLogits {
             return self.loss(&logits, &target);
         }
         check_pair("bce_with_logits", logits, target)?;
+        check_answers("bce_with_logits", target)?;
         // −w y log σ(x) − (1 − y) log σ(−x): no difference of large numbers, neither here nor in the gradient.
         let mut positive = target.mul(&logits.log_sigmoid())?;
         if let Some(weight) = &self.pos_weight {

@@ -19,7 +19,10 @@ pub(super) fn class_numbers(
         } else if !(0..classes as i64).contains(t) {
             let message =
                 format!("target {i} is class {t}, the logits have {classes} classes (0 ..= {})", classes as i64 - 1);
-            return Err(Error::index(name, message));
+            return Err(Error::index(name, message).with_help(match *t < 0 {
+                true => "classes are counted from 0; a number for what does not count is said by ignore_index",
+                false => "classes are counted from 0, and the last layer has an output for each",
+            }));
         }
     }
     Ok(targets)

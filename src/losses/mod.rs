@@ -295,13 +295,29 @@ pub(crate) fn check_not_empty(name: &'static str, prediction: &Tensor) -> Result
 /// Values outside of 0 ..= 1 are logits, not probabilities.
 #[track_caller]
 fn check_probabilities(name: &'static str, x: &Tensor) -> Result<()> {
-    let x = x.detach();
-    // Where there is a NaN, the numbers are looked at one by one.
-    let are_within = x.is_empty() || x.min()?.item()? >= 0.0 && x.max()?.item()? <= 1.0;
-    let wrong = if are_within { None } else { x.to_f64_vec().into_iter().find(|p| *p < 0.0 || *p > 1.0) };
-    match wrong {
+    match not_probability(x)? {
         Some(p) => Err(Error::argument(name, format!("the prediction contains {p}, which is not a probability"))
             .with_help("for the raw outputs of a model use the loss of logits")),
         None => Ok(()),
     }
+}
+
+/// Targets outside of 0 ..= 1 are no answers of yes and no.
+#[track_caller]
+fn check_answers(name: &'static str, target: &Tensor) -> Result<()> {
+    match not_probability(target)? {
+        Some(y) => Err(Error::argument(name, format!("the target contains {y}, expected numbers from 0 to 1")).with_help(
+            "0 stands for no and 1 for yes; classes of more than two kinds go with cross_entropy, other numbers with mse or huber",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The first number that is outside of 0 ..= 1.
+#[track_caller]
+fn not_probability(x: &Tensor) -> Result<Option<f64>> {
+    let x = x.detach();
+    // Where there is a NaN, the numbers are looked at one by one.
+    let are_within = x.is_empty() || x.min()?.item()? >= 0.0 && x.max()?.item()? <= 1.0;
+    Ok(if are_within { None } else { x.to_f64_vec().into_iter().find(|p| *p < 0.0 || *p > 1.0) })
 }

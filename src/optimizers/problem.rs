@@ -36,6 +36,15 @@ impl Problem {
     }
 }
 
+/// The error for a model none of whose parameters has a part in earlier steps.
+#[track_caller]
+pub(super) fn other_model(optimizer: &str) -> Error {
+    Error::state(optimizer, "this is another model than that of the steps before").with_help(
+        "an optimizer serves one model, or its clones: make a new one for another model; to go on with one that was opened from a \
+         file, opt.load_state(opt.state())",
+    )
+}
+
 /// The error for trainable parameters without a gradient.
 #[track_caller]
 pub(super) fn no_gradient(optimizer: &str, missing: &[String]) -> Error {

@@ -78,6 +78,8 @@ pub(super) struct Entry {
     made_for: Option<(Dims, DType)>,
     /// The pass over the model that came by last.
     seen: u64,
+    /// The parameter of the last step, or one that it is a clone of.
+    pub(super) origin: Option<u64>,
 }
 
 impl Entry {
@@ -94,6 +96,7 @@ impl Entry {
             master: None,
             made_for: None,
             seen: 0,
+            origin: None,
         };
         groups.iter().for_each(|group| entry.join(group));
         entry

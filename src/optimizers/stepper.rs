@@ -10,11 +10,11 @@ use super::Optimizer;
 use super::clip::{Limit, Norm, prepared};
 use super::group::Group;
 use super::options::{below_one, not_negative, positive};
-use super::problem::{Problem, no_gradient, quoted};
+use super::problem::{Problem, no_gradient, other_model, quoted};
 use super::rule::{StepGradients, StepInfo, UpdateRule, begin_info};
 use super::state::{Entries, Entry, OptimizerState, expect_names};
 use crate::autograd::Gradients;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, meant};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut, matches};
 use crate::tensor::Tensor;
 use crate::tensor::exec::reduce::is_finite;
@@ -399,6 +399,7 @@ impl<R: UpdateRule> Stepper<R> {
     fn survey(&mut self, model: &dyn Module, grads: &Gradients) -> Result<Option<Limit>> {
         let mut total = Norm::new(2.0);
         let (mut missing, mut problem, mut failed) = (Vec::new(), None, None);
+        let (mut same, mut others) = (0, 0);
         self.entries.start_pass();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             let Slot::Param(param) = slot else { return };
@@ -408,6 +409,10 @@ impl<R: UpdateRule> Stepper<R> {
             };
             if !self.entries.mark(place) {
                 problem.get_or_insert_with(|| Problem::SamePath(path.to_string()));
+            }
+            if let Some(origin) = self.entries.get_mut(place).origin {
+                let known = if origin == param.origin() { &mut same } else { &mut others };
+                *known += 1;
             }
             if !param.is_trainable() {
                 return;
@@ -431,6 +436,10 @@ impl<R: UpdateRule> Stepper<R> {
             }
         };
         model.visit(&mut Visitor::new(&mut on_slot));
+        // Where nothing is remembered, there is nothing to mix up.
+        if others > 0 && same == 0 && self.remembers() {
+            return Err(other_model(self.rule.name()));
+        }
         if !missing.is_empty() && !self.allow_unused {
             return Err(no_gradient(self.rule.name(), &missing));
         }
@@ -467,7 +476,9 @@ impl<R: UpdateRule> Stepper<R> {
             if result.is_err() {
                 return;
             }
-            let (Some(grad), Some(place)) = (grads.get(param), self.entries.find(path)) else { return };
+            let Some(place) = self.entries.find(path) else { return };
+            self.entries.get_mut(place).origin = Some(param.origin());
+            let Some(grad) = grads.get(param) else { return };
             let grad = prepared(grad, limit, self.maximize);
             let entry = self.entries.get_mut(place);
             if keep {
@@ -500,24 +511,28 @@ impl<R: UpdateRule> Stepper<R> {
         result
     }
 
+    /// Whether steps depend on the ones before.
+    fn remembers(&self) -> bool {
+        !self.shared.is_empty() || self.entries.iter().any(|entry| !entry.tensors.is_empty())
+    }
+
     /// Every group should have a member, and every saved state a parameter.
     #[track_caller]
     fn check_paths(&mut self) -> Result<()> {
         let name = self.rule.name();
         let all = || self.entries.iter().filter(|entry| self.entries.is_seen(entry));
-        let list = || all().map(|entry| entry.path.as_str()).collect::<Vec<_>>().join(", ");
+        let names = || all().map(|entry| entry.path.clone()).collect::<Vec<_>>();
         for group in &self.groups {
             if !all().any(|entry| matches(&group.pattern, &entry.path)) {
                 let message = format!("no parameter matches the group `{}`", group.pattern);
-                return Err(Error::parameter(name, message).with_help(format!("the parameters are {}", list())));
+                return Err(Error::parameter(name, message).with_help(meant(&group.pattern, "parameters", &names())));
             }
         }
         if let Some(entry) = self.entries.iter().find(|entry| !self.entries.is_seen(entry)) {
             let message = format!("there is a state for {}, which is not in the model", quoted(&entry.path));
-            return Err(Error::parameter(name, message).with_help(format!(
-                "an optimizer serves one model, or its clones; the parameters of this one are {}",
-                list()
-            )));
+            let help =
+                format!("an optimizer serves one model, or its clones; {}", meant(&entry.path, "parameters", &names()));
+            return Err(Error::parameter(name, message).with_help(help));
         }
         self.unchecked = false;
         Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, meant};
 use crate::layers::{Module, ModuleExt, matches};
 
 /// Parameters chosen by path: those that match one of the patterns, or all if there are none.
@@ -29,6 +29,7 @@ impl Selection {
             [] => "the model has no parameters".to_string(),
             patterns => format!("no parameter matches `{}`", patterns.join("` or `")),
         };
-        Error::parameter(op, message).with_help(format!("the parameters are {}", names.join(", ")))
+        let pattern = self.patterns.first().map_or("", String::as_str);
+        Error::parameter(op, message).with_help(meant(pattern, "parameters", &names))
     }
 }

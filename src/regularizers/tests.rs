@@ -97,10 +97,7 @@ fn penalties_report_what_is_wrong() {
     let line = line!() - 1;
     assert_eq!(
         e.to_string(),
-        format!(
-            "L2: no parameter matches `*.wieght` or `b`\n  at {}:{line}\n  help: the parameters are weight, bias",
-            file!()
-        )
+        format!("L2: no parameter matches `*.wieght` or `b`\n  at {}:{line}\n  help: did you mean `weight`?", file!())
     );
     assert_eq!(e.kind(), ErrorKind::Parameter);
     let none: Vec<Param> = Vec::new();

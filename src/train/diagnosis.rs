@@ -62,6 +62,14 @@ pub(super) fn is_of_data(e: &Error) -> bool {
     e.help() == Some(FILL)
 }
 
+/// An error of the backward pass of a model that has nothing to train.
+#[track_caller]
+pub(super) fn frozen(e: Error) -> Error {
+    Error::gradient("fit", "all parameters of the model are frozen: there is nothing to train")
+        .with_help("unfreeze(\"*\") makes all of them trainable, a pattern such as \"head.*\" those of a part")
+        .with_source(e)
+}
+
 /// Operations on classes, by the names in their errors.
 const OF_CLASSES: [&str; 8] = [
     "cross_entropy",
@@ -95,6 +103,8 @@ pub(super) fn with_targets_explained(e: Error, target: &Tensor) -> Error {
     } else {
         return e;
     };
-    let advice = e.help().map_or_else(|| advice.clone(), |help| format!("{help}; {advice}"));
+    // Of classes that there are not, it says all that the loss does.
+    let help = e.help().filter(|_| e.kind() != ErrorKind::Index);
+    let advice = help.map_or_else(|| advice.clone(), |help| format!("{help}; {advice}"));
     e.with_help(advice)
 }

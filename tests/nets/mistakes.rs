@@ -35,7 +35,7 @@ fn sizes_of_linear_layers() -> Result<()> {
     tells!(
         model.predict(&ones([2, 4])),
         "linear: the input [2, 8] has 8 features, the layer takes 7",
-        "Linear::new(in, out) takes the number of input features first",
+        "make it of the size of what comes in: Linear::new(8, 2, ..)",
     );
     let classifier = Linear::new(784, 10, &mut rng)?;
     tells!(
@@ -106,7 +106,7 @@ fn targets_of_losses() {
     tells!(
         losses::cross_entropy(&logits, &(&classes + 2)),
         "cross_entropy: target 0 is class 3, the logits have 3 classes (0 ..= 2)",
-        "",
+        "classes are counted from 0, and the last layer has an output for each",
     );
     // One class is no choice, and no error either, as in PyTorch: there is nothing to lose.
     assert_eq!(losses::cross_entropy(&column, &(&classes - 1)).unwrap().item().unwrap(), 0.0);
@@ -163,7 +163,8 @@ fn backward_passes() -> Result<()> {
     tells!(
         ones([2]).sum().backward(),
         "backward: there is nothing to differentiate: the output was not computed from tracked tensors",
-        "parameters are tracked unless frozen, other tensors by tracked(); no_grad and predict record nothing",
+        "parameters are tracked unless frozen (unfreeze(\"*\") makes all of a model trainable), other tensors by tracked(); no_grad \
+         and predict record nothing",
     );
     tells!(
         grads.wrt(&ones([2])),
@@ -332,5 +333,144 @@ fn parts_of_dates_say_what_they_are_parts_of() -> Result<()> {
     }
     // Others are not.
     assert!(table.column("joined_years").unwrap_err().help().unwrap().starts_with("the columns are"));
+    Ok(())
+}
+
+#[test]
+fn names_of_parameters() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let mut net =
+        demotic::models::ResNet::new(demotic::models::ResNetConfig::resnet18().width(8).classes(3), &mut rng)?;
+    let nothing = |pattern: &str| format!("freeze: no parameter matches `{pattern}`");
+    tells!(net.freeze("fx.*"), nothing("fx.*"), "did you mean `fc.*`?");
+    tells!(net.freeze("fc"), nothing("fc"), "did you mean `fc.*`?");
+    tells!(net.freeze("*.wieght"), nothing("*.wieght"), "did you mean `*.weight`?");
+    tells!(net.freeze("layr1.*"), nothing("layr1.*"), "did you mean `layer1.*`?");
+    tells!(
+        net.freeze("encoder.*"),
+        nothing("encoder.*"),
+        "the parameters are conv1.weight, bn1.weight, bn1.bias, layer1.0.conv1.weight, layer1.0.bn1.weight, layer1.0.bn1.bias, \
+         layer1.0.conv2.weight, layer1.0.bn2.weight, and 54 more",
+    );
+    let mut empty = sequential![Relu];
+    tells!(empty.freeze("*"), nothing("*"), "there are no parameters");
+    let grads = losses::mse(&net.predict(&ones([1, 3, 32, 32]))?, &ones([1, 3]));
+    assert!(grads.is_ok());
+    Ok(())
+}
+
+#[test]
+fn everything_is_frozen() -> Result<()> {
+    let (mut rng, mut model) = (Rng::seed(0), Linear::new(2, 1, &mut Rng::seed(0))?);
+    let data = TensorDataset::new(ones([4, 2]), ones([4, 1]))?;
+    model.freeze("*")?;
+    let mut trainer = Trainer::new(losses::mse, Sgd::new(0.1)).epochs(1);
+    tells!(
+        trainer.fit(&mut model, &data, &mut rng),
+        "fit: all parameters of the model are frozen: there is nothing to train",
+        "unfreeze(\"*\") makes all of them trainable, a pattern such as \"head.*\" those of a part",
+    );
+    model.unfreeze("bias")?;
+    assert_eq!(trainer.fit(&mut model, &data, &mut rng)?.epochs.len(), 1);
+    Ok(())
+}
+
+/// What an optimizer remembers of one model is wrong for another.
+#[test]
+fn an_optimizer_for_a_second_model() -> Result<()> {
+    let model = |seed| Linear::new(2, 1, &mut Rng::seed(seed));
+    let step = |opt: &mut dyn Optimizer, model: &mut Linear| {
+        let loss = losses::mse(&model.forward(&ones([3, 2]), &mut Mode::eval())?, &ones([3, 1]))?;
+        opt.step(model, &loss.backward()?)
+    };
+    let (mut first, mut second, mut opt) = (model(0)?, model(1)?, Adam::new(0.1));
+    step(&mut opt, &mut first)?;
+    let before = second.weight.value()?.to_vec::<f32>()?;
+    tells!(
+        step(&mut opt, &mut second),
+        "Adam: this is another model than that of the steps before",
+        "an optimizer serves one model, or its clones: make a new one for another model; to go on with one that was opened from a \
+         file, opt.load_state(opt.state())",
+    );
+    assert_eq!(second.weight.value()?.to_vec::<f32>()?, before);
+    // Clones, new values, parts that are new, and what the help says.
+    step(&mut opt, &mut first.clone())?;
+    first.weight.set(&ones([1, 2]))?;
+    first.freeze("*")?;
+    first.unfreeze("*")?;
+    step(&mut opt, &mut first)?;
+    first.bias = model(2)?.bias;
+    step(&mut opt, &mut first)?;
+    let state = opt.state();
+    opt.load_state(state)?;
+    step(&mut opt, &mut second)?;
+    assert!(step(&mut opt, &mut first).is_err());
+    // Without a memory there is nothing to mix up.
+    let mut plain = Sgd::new(0.1);
+    step(&mut plain, &mut first)?;
+    step(&mut plain, &mut second)?;
+    let mut heavy = Sgd::new(0.1).momentum(0.9);
+    step(&mut heavy, &mut first)?;
+    assert!(step(&mut heavy, &mut second).is_err());
+    Ok(())
+}
+
+#[test]
+fn values_that_are_no_answers() -> Result<()> {
+    let help = "0 stands for no and 1 for yes; classes of more than two kinds go with cross_entropy, other numbers with mse or huber";
+    let p = tensor![0.5, 0.5];
+    tells!(losses::bce(&p, &tensor![0.0, 2.0]), "bce: the target contains 2, expected numbers from 0 to 1", help);
+    let logits = "bce_with_logits: the target contains -1, expected numbers from 0 to 1";
+    tells!(losses::bce_with_logits(&p, &tensor![1.0, -1.0]), logits, help);
+    assert!(losses::bce_with_logits(&p, &tensor![0.1, 0.9]).is_ok());
+    assert!(losses::bce_with_logits(&p, &tensor![f64::NAN, 0.9])?.item()?.is_nan());
+
+    let scores = ones([2, 3]);
+    tells!(
+        metrics::accuracy(&scores, &tensor![0.0, 1.0]),
+        "accuracy: class numbers of type f32, expected i64",
+        "convert them with to_dtype(DType::I64)",
+    );
+    assert_eq!(metrics::accuracy(&scores, &tensor![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])?, 0.5);
+    assert_eq!(metrics::accuracy(&ones([2, 1]), &tensor![1.0, 0.0])?, 0.5);
+    let named = metrics::confusion_matrix(&scores, &Tensor::from_nested([0i64, 2])?, 3)?;
+    tells!(
+        named.with_names(["a", "b"]),
+        "confusion_matrix: 2 names for 3 classes",
+        "the names stand in the order of the class numbers, one for each class",
+    );
+    Ok(())
+}
+
+#[test]
+fn adapters_larger_than_the_matrix() -> Result<()> {
+    let mut model = sequential![Linear::new(48, 16, &mut Rng::seed(0))?, Linear::new(16, 2, &mut Rng::seed(1))?];
+    let (mut rng, before) = (Rng::seed(2), model.num_parameters());
+    tells!(
+        model.add_lora("0.*", 17, 1.0, &mut rng),
+        "lora: a rank of 17 for a weight of 16 × 48",
+        "a matrix has at most the rank of its smaller side, here 16; a pattern can leave small layers out",
+    );
+    assert!(model.add_lora("*", 8, 1.0, &mut rng).is_err());
+    assert_eq!(model.num_parameters(), before);
+    assert_eq!(model.add_lora("0.*", 16, 1.0, &mut rng)?, 1);
+    Ok(())
+}
+
+#[test]
+fn pictures_that_are_too_small() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let net = sequential![Conv2d::new(1, 4, 3, &mut rng)?, MaxPool2d::new(2), MaxPool2d::new(2), Flatten::new()];
+    let e = net.predict(&ones([2, 1, 5, 8])).unwrap_err();
+    assert_eq!(e.message(), "max_pool2d: the height of the input is 1, less than a kernel that spans 2");
+    assert_eq!(e.help(), Some("images become smaller with every pooling: use fewer, or larger images"));
+    assert!(e.to_string().contains("in layer `2`"), "{e}");
+    assert_eq!(net.predict(&ones([2, 1, 10, 10]))?.shape(), [2, 16]);
+    let model = sequential![net, Linear::new(20, 3, &mut rng)?];
+    tells!(
+        model.predict(&ones([2, 1, 10, 10])),
+        "linear: the input [2, 16] has 16 features, the layer takes 20",
+        "make it of the size of what comes in: Linear::new(16, 3, ..)",
+    );
     Ok(())
 }

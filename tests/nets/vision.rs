@@ -17,7 +17,7 @@ fn pools_say_what_does_not_fit() {
     let x = images(&[1, 2, 4, 6]);
     let max = |pool: MaxPool2d| message(pool.predict(&x));
     let avg = |pool: AvgPool2d| message(pool.predict(&x));
-    assert_eq!(max(MaxPool2d::new(5)), "max_pool2d: a kernel that spans 5 for 4 with a padding of 0 on each side");
+    assert_eq!(max(MaxPool2d::new(5)), "max_pool2d: the height of the input is 4, less than a kernel that spans 5");
     assert_eq!(max(MaxPool2d::new(0)), "max_pool2d: the kernel is [0], expected at least 1");
     assert_eq!(max(MaxPool2d::new([1, 2, 3])), "max_pool2d: the kernel is [1, 2, 3], expected 1 or 2 numbers");
     assert_eq!(max(MaxPool2d::new(2).stride(0)), "max_pool2d: the stride is [0], expected at least 1");

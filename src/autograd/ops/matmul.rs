@@ -189,7 +189,8 @@ fn advice(input: &[usize], outputs: usize, features: usize) -> String {
             "flatten the examples first: flatten(1, -1), or a Flatten layer".into()
         }
         [_, ..] if input.len() > 1 && flat(0) => "flatten the example first: flatten(0, -1)".into(),
-        _ => "Linear::new(in, out) takes the number of input features first".into(),
+        [.., given] => format!("make it of the size of what comes in: Linear::new({given}, {outputs}, ..)"),
+        [] => "give a single number the shape [1, 1]".into(),
     }
 }
 

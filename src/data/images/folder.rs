@@ -170,10 +170,10 @@ fn collect(op: &'static str, folder: &Path, depth: usize, paths: &mut Vec<PathBu
 }
 
 /// Writes a picture as a PNG file: `[height, width]` or `[1, height, width]` in grey, `[3, height, width]` in colours, with numbers from 0
-/// to 1, of which others are moved there. The file is replaced as a whole or not at all.
+/// to 1; what lies a little outside, down to -1 and up to 2, becomes black or white. The file is replaced as a whole or not at all.
 ///
 /// # Errors
-/// If the picture has another shape or type or no pixels, or the file cannot be written.
+/// If the picture has another shape or type or no pixels, or values far outside, as bytes have them, or the file cannot be written.
 #[track_caller]
 pub fn write_image(path: impl AsRef<Path>, picture: &Tensor) -> Result<()> {
     let (op, path) = ("write_image", path.as_ref());

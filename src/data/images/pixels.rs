@@ -12,7 +12,8 @@ pub(crate) struct Pixels {
 }
 
 impl Pixels {
-    /// Those of `[height, width]`, `[1, height, width]` or `[3, height, width]` numbers from 0 to 1, of which others are moved there.
+    /// Those of `[height, width]`, `[1, height, width]` or `[3, height, width]` numbers from 0 to 1; what lies a little outside, down to
+    /// -1 and up to 2, is moved there, and what lies farther is an error.
     #[track_caller]
     pub(crate) fn of(op: &'static str, picture: &Tensor) -> Result<Self> {
         let (channels, height, width) = match *picture.shape() {
@@ -28,6 +29,12 @@ impl Pixels {
             return Err(Error::shape(op, message));
         };
         let planes = picture.to_f64_vec();
+        // A little beyond is what networks that draw make of white and black.
+        if let Some(x) = planes.iter().find(|x| x.is_finite() && !(-1.0..=2.0).contains(*x)) {
+            let message = format!("the picture has the value {x}, expected numbers from 0 to 1");
+            return Err(Error::argument(op, message)
+                .with_help("bytes are divided by 255, numbers from -1 to 1 brought there with (x + 1) / 2"));
+        }
         let size = height * width;
         let byte = |x: f64| (x.clamp(0.0, 1.0) * 255.0).round() as u8;
         let places = (0..size).flat_map(|i| (0..channels).map(move |c| (c, i)));

@@ -3,7 +3,7 @@
 use super::module::{Module, Role, Slot, SlotMut, Visitor, VisitorMut, short_type_name};
 use super::param::Param;
 use super::weight::quantized;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, meant};
 use crate::tensor::{DType, Tensor};
 
 /// What every module can do.
@@ -202,7 +202,7 @@ fn set_trainable<M: Module + ?Sized>(
     VisitorMut::new(&mut on_slot).module(module.as_module_mut());
     if count == 0 {
         let message = format!("no parameter matches `{pattern}`");
-        return Err(Error::parameter(op, message).with_help(format!("the parameters are {}", names.join(", "))));
+        return Err(Error::parameter(op, message).with_help(meant(pattern, "parameters", &names)));
     }
     Ok(count)
 }

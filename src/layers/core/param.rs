@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::autograd::ops::renorm::limit_rows;
@@ -15,7 +16,11 @@ use crate::tensor::{DType, Element, Tensor};
 /// [frozen](Param::set_trainable). A clone is a parameter of its own, with the same values and separate gradients.
 pub struct Param {
     value: Tensor,
+    origin: u64,
 }
+
+/// The number of the next parameter that is made.
+static ORIGINS: AtomicU64 = AtomicU64::new(1);
 
 impl Param {
     /// A trainable parameter with these initial values. The gradient of 16-bit values is `F32`.
@@ -24,7 +29,12 @@ impl Param {
     /// If the elements are integers or truth values.
     #[track_caller]
     pub fn new(value: Tensor) -> Result<Self> {
-        Ok(Self { value: value.tracked()? })
+        Ok(Self { value: value.tracked()?, origin: ORIGINS.fetch_add(1, Ordering::Relaxed) })
+    }
+
+    /// A number that a parameter shares with its clones and with no other.
+    pub(crate) fn origin(&self) -> u64 {
+        self.origin
     }
 
     /// The values, tracked if the parameter is trainable.
@@ -111,7 +121,7 @@ impl Clone for Param {
         let value = self.value.detach();
         // A parameter's type was checked when it was made.
         let value = if self.is_trainable() { value.tracked().unwrap_or(value) } else { value };
-        Self { value }
+        Self { value, origin: self.origin }
     }
 }
 
@@ -126,7 +136,7 @@ impl Param {
     /// The same parameter once more: same values, same gradients. For graphs that have to own what they use; see
     /// [`share`](crate::layers::share).
     pub(crate) fn shared(&self) -> Self {
-        Self { value: self.value.clone() }
+        Self { value: self.value.clone(), origin: self.origin }
     }
 
     /// Gives the values another type.

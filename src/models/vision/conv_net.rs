@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::check_images;
+use super::parts::{check_head, check_images};
 use crate::error::{Error, Result};
 use crate::layers::{
     BatchNorm2d, Conv2d, Count, Dropout, GlobalAvgPool, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory,
@@ -213,9 +213,7 @@ impl ConvNet {
     /// If there are no classes, or the weights do not fit into memory.
     #[track_caller]
     pub fn set_head(&mut self, num_classes: usize, rng: &mut Rng) -> Result<()> {
-        if num_classes == 0 {
-            return Err(Error::argument("set_head", "0 classes, expected at least 1"));
-        }
+        check_head("set_head", num_classes)?;
         self.head = Linear::new(self.head.in_features(), num_classes, rng)?;
         self.config.num_classes = num_classes;
         Ok(())

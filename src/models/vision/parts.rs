@@ -83,6 +83,15 @@ pub(super) fn check_images(
     mode.here(Err(Error::shape(model, message).with_help(help)))
 }
 
+/// Checks that a new head is one for something.
+#[track_caller]
+pub(super) fn check_head(op: &'static str, classes: usize) -> Result<()> {
+    if classes == 0 {
+        return Err(Error::argument(op, "0 classes, expected at least 1"));
+    }
+    Ok(())
+}
+
 /// What the models that end with a linear layer `head` share: features, dropout, and the layer that decides, which has the name given
 /// in their files.
 macro_rules! classifier {
@@ -100,6 +109,7 @@ macro_rules! classifier {
             /// If there are none, or they do not fit into memory.
             #[track_caller]
             pub fn with_head(&self, classes: usize, rng: &mut $crate::rng::Rng) -> $crate::error::Result<Self> {
+                $crate::models::vision::parts::check_head("with_head", classes)?;
                 let mut model = self.clone();
                 model.head = head(self.head.in_features(), classes, rng)?;
                 model.config.num_classes = classes;

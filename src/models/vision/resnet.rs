@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::conv;
+use super::parts::{check_head, conv};
 use crate::error::{Error, Result};
 use crate::layers::{
     BatchNorm2d, Conv2d, Count, GlobalAvgPool, Layer, LayerExt, Linear, MaxPool2d, Mode, check_memory, conv_norm,
@@ -270,6 +270,7 @@ impl ResNet {
     /// If there are none, or they do not fit into memory.
     #[track_caller]
     pub fn with_head(&self, classes: usize, rng: &mut Rng) -> Result<Self> {
+        check_head("with_head", classes)?;
         let mut model = self.clone();
         model.fc = Linear::new(self.config.features(), classes, rng)?;
         model.config.num_classes = classes;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ConvBlock;
-use super::parts::{CONVOLUTION, check_images};
+use super::parts::{CONVOLUTION, check_head, check_images};
 use crate::autograd::{ConvOptions, InterpolateOptions, Interpolation};
 use crate::error::{Error, Result};
 use crate::layers::{BatchNorm2d, Conv2d, ConvTranspose2d, Count, Layer, LayerExt, MaxPool2d, Mode, check_memory};
@@ -266,6 +266,7 @@ impl UNet {
     /// If there are none, or they do not fit into memory.
     #[track_caller]
     pub fn with_head(&self, classes: usize, rng: &mut Rng) -> Result<Self> {
+        check_head("with_head", classes)?;
         let mut model = self.clone();
         model.head = head(self.head.in_channels(), classes, rng)?;
         model.config.num_classes = classes;

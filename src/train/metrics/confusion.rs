@@ -7,7 +7,7 @@ use std::ops::Index;
 use serde::{Deserialize, Serialize};
 
 use super::classification::Classification;
-use super::examples::Pairs;
+use super::examples::{NAMES, Pairs};
 use crate::data::{shorten, text_width};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -129,7 +129,7 @@ impl ConfusionMatrix {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         if names.len() != self.num_classes() {
             let message = format!("{} names for {} classes", names.len(), self.num_classes());
-            return Err(Error::argument("confusion_matrix", message));
+            return Err(Error::argument("confusion_matrix", message).with_help(NAMES));
         }
         self.names = Some(names);
         Ok(self)

@@ -35,6 +35,9 @@ pub(super) fn fits(a: &[usize], b: &[usize]) -> bool {
     bare(a) == bare(b)
 }
 
+/// The help where names are not as many as classes.
+pub(super) const NAMES: &str = "the names stand in the order of the class numbers, one for each class";
+
 /// The place of an element, as an index of a tensor of this shape.
 pub(super) fn place(shape: &[usize], mut flat: usize) -> String {
     let mut index = vec![0; shape.len()];
@@ -140,6 +143,10 @@ impl Reading<'_> {
             1 => self.above_threshold(name, prediction, target),
             _ => {
                 let actual = actual(name, target, prediction, rest, columns, true)?;
+                if target.dtype().is_float() && target.shape() != prediction.shape() {
+                    let message = format!("class numbers of type {}, expected i64", target.dtype());
+                    return Err(Error::dtype(name, message).with_help("convert them with to_dtype(DType::I64)"));
+                }
                 self.check_known(name, &actual, columns)?;
                 Ok((largest(name, "the prediction", prediction, columns)?, actual, rest.to_vec()))
             }

@@ -4,6 +4,7 @@ use super::Core;
 use super::run::Position;
 use super::subject::Subject;
 use crate::error::{Error, ErrorKind};
+use crate::layers::{Module, ModuleExt};
 use crate::rng::Rng;
 use crate::train::callback::{FiniteOutputs, wrong_parameter};
 use crate::train::diagnosis;
@@ -14,6 +15,9 @@ impl Core {
     /// layer. `rng` is the generator as it was before the step.
     #[track_caller]
     pub(super) fn explain(&self, e: Error, position: &Position, subject: &mut dyn Subject, rng: Rng) -> Error {
+        if e.kind() == ErrorKind::Gradient && is_frozen(subject.model().as_module()) {
+            return diagnosis::frozen(e);
+        }
         if e.kind() != ErrorKind::Numeric {
             return e;
         }
@@ -62,4 +66,10 @@ impl Core {
         let _ = before.restore(subject.model());
         outputs.first().map(String::from)
     }
+}
+
+/// Whether a model has parameters, and all of them are frozen.
+fn is_frozen(model: &dyn Module) -> bool {
+    let parameters = model.named_parameters();
+    !parameters.is_empty() && parameters.iter().all(|(_, param)| !param.is_tracked())
 }

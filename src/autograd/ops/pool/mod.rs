@@ -117,7 +117,7 @@ impl PoolOptions {
         padding[..3 - dims].fill(0);
         let along = |i: usize| {
             let window = Window { kernel: kernel[i], stride: stride[i], padding: padding[i], dilation: dilation[i] };
-            window.along(name, image.sizes[i], self.ceil_mode)
+            window.along(name, ["the depth", "the height", "the width"][i], image.sizes[i], self.ceil_mode)
         };
         Ok([along(0)?, along(1)?, along(2)?])
     }
@@ -162,7 +162,7 @@ struct Along {
 
 impl Window {
     #[track_caller]
-    fn along(&self, name: &'static str, size: usize, ceil: bool) -> Result<Along> {
+    fn along(&self, name: &'static str, what: &str, size: usize, ceil: bool) -> Result<Along> {
         let Self { kernel, stride, padding, dilation } = *self;
         let wide = |n: usize| n as i128;
         let (n, s, p, d) = (wide(size), wide(stride), wide(padding), wide(dilation));
@@ -173,8 +173,10 @@ impl Window {
         }
         let free = (n + 2 * p).saturating_sub(extent).saturating_add(if ceil { s - 1 } else { 0 });
         if free < 0 {
-            let message = format!("a kernel that spans {extent} for {size} with a padding of {padding} on each side");
-            return Err(Error::shape(name, message).with_help("images become smaller with every pooling: use fewer"));
+            let padded = if padding > 0 { format!(" with a padding of {padding} on each side") } else { String::new() };
+            let message = format!("{what} of the input is {size}{padded}, less than a kernel that spans {extent}");
+            return Err(Error::shape(name, message)
+                .with_help("images become smaller with every pooling: use fewer, or larger images"));
         }
         let mut count = free / s + 1;
         if ceil && (count - 1) * s >= n + p {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::examples::NAMES;
 use super::{Average, Classification, Pairs, mean};
 use crate::error::{Error, Result};
 
@@ -36,7 +37,7 @@ impl Classification {
                 match found.into_iter().find(|label| !named(*label)) {
                     Some(label) => {
                         let message = format!("class {label} occurs, there are names for {} classes", names.len());
-                        Err(Error::index(name, message))
+                        Err(Error::index(name, message).with_help(NAMES))
                     }
                     None => Ok((0..names.len() as i64).collect()),
                 }
@@ -52,7 +53,7 @@ impl Classification {
                 }
                 if let Some(names) = names.as_ref().filter(|names| names.len() != labels.len()) {
                     let message = format!("{} names for {} labels", names.len(), labels.len());
-                    return Err(Error::argument(name, message));
+                    return Err(Error::argument(name, message).with_help("a name for each label, in their order"));
                 }
                 Ok(labels.clone())
             }
