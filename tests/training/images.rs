@@ -412,7 +412,7 @@ fn a_pipeline_of_pictures() -> Result<()> {
             assert!(found.class() == class && found.probability() > 0.8, "{found}");
             // The same of pictures in memory, as numbers and as bytes, one and several.
             let picture = read_image(&file, Channels::Rgb)?;
-            assert_eq!(opened.classify(&picture)?, [found.clone()]);
+            assert_eq!(opened.classify(&picture)?, std::slice::from_ref(&found));
             let bytes = picture.mul_scalar(255.0).round().to_dtype(DType::U8);
             let both = opened.classify(&Tensor::stack(&[&bytes, &bytes], 0)?)?;
             assert!(both.len() == 2 && both[0] == both[1] && both[0].class() == class);
