@@ -30,6 +30,17 @@ pub(super) fn not_finite(x: &Tensor, y: &Tensor, row: &dyn Fn(usize) -> usize) -
     )
 }
 
+/// Sixteen elements of each tensor, from all over it.
+pub(super) fn some_of(tensors: &[&Tensor]) -> Vec<f64> {
+    const OF_EACH: usize = 16;
+    let mut numbers = Vec::new();
+    for tensor in tensors {
+        let all = tensor.to_f64_vec();
+        numbers.extend(all.iter().step_by(all.len().div_ceil(OF_EACH).max(1)));
+    }
+    numbers
+}
+
 /// An error of a loss that is no number, made in an evaluation, because of what was `found` in the data.
 #[track_caller]
 pub(super) fn in_evaluation(loss: f64, found: &str) -> Error {

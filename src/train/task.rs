@@ -96,6 +96,13 @@ pub trait Task<M: ?Sized, B>: Send {
         None
     }
 
+    /// A few numbers of a batch, by which data are known again when a run is resumed: those of other data are an error. By default none, so
+    /// that only their number is compared.
+    fn fingerprint(&self, batch: &B) -> Vec<f64> {
+        let _ = batch;
+        Vec::new()
+    }
+
     /// Adds what the task remembers to a checkpoint: optimizers of its own
     /// ([`Checkpoint::named_optimizer`]), generators, counts.
     ///
@@ -223,6 +230,10 @@ impl<L: Layer> Task<L, (Tensor, Tensor)> for Supervised {
     fn diagnose(&self, (x, y): &(Tensor, Tensor), number: &dyn Fn(usize) -> usize) -> Option<String> {
         diagnosis::not_finite(x, y, number)
     }
+
+    fn fingerprint(&self, (x, y): &(Tensor, Tensor)) -> Vec<f64> {
+        diagnosis::some_of(&[x, y])
+    }
 }
 
 /// For a model that is chosen while the program runs.
@@ -233,5 +244,9 @@ impl Task<Box<dyn Layer>, (Tensor, Tensor)> for Supervised {
 
     fn diagnose(&self, (x, y): &(Tensor, Tensor), number: &dyn Fn(usize) -> usize) -> Option<String> {
         diagnosis::not_finite(x, y, number)
+    }
+
+    fn fingerprint(&self, (x, y): &(Tensor, Tensor)) -> Vec<f64> {
+        diagnosis::some_of(&[x, y])
     }
 }

@@ -85,4 +85,8 @@ impl<L: Layer> Task<L, (Tensor, Tensor, Tensor)> for Weighted {
     fn diagnose(&self, (x, y, _): &(Tensor, Tensor, Tensor), number: &dyn Fn(usize) -> usize) -> Option<String> {
         diagnosis::not_finite(x, y, number)
     }
+
+    fn fingerprint(&self, (x, y, weights): &(Tensor, Tensor, Tensor)) -> Vec<f64> {
+        diagnosis::some_of(&[x, y, weights])
+    }
 }

@@ -225,6 +225,20 @@ head (Linear)            [16, 2]               18
 ─────────────────────────────────────────────────
 130 parameters, 112 trainable, 18 frozen; 0.5 KiB"
     );
+    assert_eq!(
+        model.summary([512, 4])?.with_bytes().to_string(),
+        "\
+Net [512, 4] → [512, 2]
+─────────────────────────────────────────────────────────
+layer                    output shape   bytes  parameters
+body.0 (Linear)          [512, 8]      16,384          40
+body.1 (Relu)            [512, 8]      16,384           0
+body.2.inner.0 (Linear)  [512, 8]      16,384          72
+body.2.inner.1 (Tanh)    [512, 8]      16,384           0
+head (Linear)            [512, 2]       4,096          18
+─────────────────────────────────────────────────────────
+130 parameters, 112 trainable, 18 frozen; 0.5 KiB"
+    );
     Ok(())
 }
 

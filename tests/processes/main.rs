@@ -1,6 +1,9 @@
 //! What only a process of its own can show: limits of memory, kills, signals, files that several write.
 
 mod compiler_messages;
+mod disk;
 mod files;
+mod kills;
 mod limits;
 mod processes;
+mod roles;

@@ -4,50 +4,25 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output};
 use std::time::Duration;
+
+use crate::roles::{self, role, wait_for};
 
 use demotic::io::{Checkpoint, CheckpointFolder, write_atomically};
 use demotic::prelude::*;
 use demotic::train::{Ended, StopHandle};
 
-const ROLE: &str = "DEMOTIC_TEST_ROLE";
-const FOLDER: &str = "DEMOTIC_TEST_FOLDER";
-
-/// The role of this process and its folder, if it is one of those that a test started.
-fn role() -> Option<(String, PathBuf)> {
-    Some((std::env::var(ROLE).ok()?, PathBuf::from(std::env::var_os(FOLDER)?)))
-}
-
-/// Starts the test `test` of this program in a role.
-fn command(mut program: Command, test: &str, role: &str, folder: &Path) -> Command {
-    program
-        .args(["--exact", &format!("processes::{test}"), "--nocapture", "--test-threads=1"])
-        .env(ROLE, role)
-        .env(FOLDER, folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    program
+/// Starts the test `test` of this file in a role.
+fn command(program: Command, test: &str, role: &str, folder: &Path) -> Command {
+    roles::command(program, &format!("processes::{test}"), role, folder)
 }
 
 fn start(test: &str, role: &str, folder: &Path) -> Child {
     command(Command::new(std::env::current_exe().unwrap()), test, role, folder).spawn().unwrap()
-}
-
-/// Reads what a process prints until it prints `word`.
-fn wait_for(out: &mut BufReader<ChildStdout>, word: &str) {
-    let mut line = String::new();
-    while out.read_line(&mut line).unwrap() > 0 {
-        if line.contains(word) {
-            return;
-        }
-        line.clear();
-    }
-    panic!("the process has ended without `{word}`");
 }
 
 /// A run of 40 steps, ten in an epoch, with dropout and momentum: everything that a checkpoint has to know.

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod memory;
+mod soak;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -490,3 +490,98 @@ fn damaged_event_files_are_errors_or_end_early() -> Result<()> {
     assert!(read_events(folder.path()).is_err());
     Ok(())
 }
+
+/// A loop by hand that was killed in the middle of an epoch goes on where it was.
+#[test]
+fn a_loop_by_hand_goes_on_in_the_middle_of_an_epoch() -> Result<()> {
+    let (data, folder) = (data()?, tempfile::tempdir().unwrap());
+    /// Trains to the end, or to the kill.
+    fn train(
+        data: &TensorDataset,
+        folder: &CheckpointFolder,
+        seed: u64,
+        killed: Option<u64>,
+    ) -> Result<(Vec<Vec<f32>>, Vec<f64>, u64)> {
+        let (mut model, mut opt, mut rng) = (model()?, Adam::new(0.05), Rng::seed(seed));
+        let mut run = Callbacks::new()
+            .epochs(3)
+            .with(EarlyStopping::new(100))
+            .with(demotic::train::Checkpoints::new(folder.clone()).every(1));
+        if let Some(latest) = folder.latest()? {
+            run.resume(latest, &mut model, &mut opt, &mut rng)?;
+        }
+        run.fit_begin(&mut model, &mut opt)?;
+        while run.epoch_begin(&mut model, &mut opt)? {
+            let (mut order, used) = run.order(&mut rng);
+            for batch in data.batches(10).shuffle(&mut order).skip(used) {
+                let (x, y) = batch?;
+                let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut rng))?, &y)?;
+                opt.step(&mut model, &loss.backward()?)?;
+                run.step(&mut model, &mut opt, loss.item()?, x.size(0)?)?;
+                assert!(run.step_end(&mut model, &mut opt, &rng)?);
+                if killed == Some(run.steps()) {
+                    return Ok(Default::default());
+                }
+            }
+            run.epoch_end(&mut model, &mut opt, &rng, None)?;
+        }
+        let history = run.fit_end(&mut model, &mut opt)?;
+        Ok((weights(&model), history.train_losses(), rng.next_u64()))
+    }
+    let whole = train(&data, &CheckpointFolder::new(folder.path().join("whole")), 3, None)?;
+    for at in 1..=12 {
+        let folder = CheckpointFolder::new(folder.path().join(at.to_string()));
+        train(&data, &folder, 3, Some(at))?;
+        assert_eq!(train(&data, &folder, 99, None)?, whole, "killed after step {at}");
+    }
+    // What it has saved, a Trainer reads as well, and the other way round.
+    let folder = CheckpointFolder::new(folder.path().join("5"));
+    let saved = Checkpoint::load(folder.path().join("step-000000005.ckpt"))?;
+    assert_eq!((saved.get_counter("trainer.step")?, saved.get_counter("trainer.batch")?), (5, 1));
+    // One that is asked to end says so.
+    let stop = demotic::train::StopHandle::new();
+    stop.stop();
+    let (mut model, mut opt) = (model()?, Adam::new(0.05));
+    let mut run = Callbacks::new().stop_handle(stop);
+    assert!(!run.step_end(&mut model, &mut opt, &Rng::seed(0))?);
+    Ok(())
+}
+
+#[test]
+fn other_data_than_those_of_a_checkpoint_are_refused() -> Result<()> {
+    let (data, folder) = (data()?, tempfile::tempdir().unwrap());
+    let checkpoints = CheckpointFolder::new(folder.path()).keep(1);
+    let trainer = || Trainer::new(losses::mse, Sgd::new(0.01)).batch_size(10).epochs(2);
+    trainer().epochs(1).checkpoints(checkpoints.clone()).fit(&mut model()?, &data, &mut Rng::seed(3))?;
+    let latest = checkpoints.latest()?.unwrap();
+    let resume = |data: &TensorDataset| trainer().resume(&latest).fit(&mut model()?, data, &mut Rng::seed(3));
+    resume(&data)?;
+    // As other processors round.
+    resume(&TensorDataset::new(data.x().mul_scalar(1.0 + 1e-6), data.y().clone())?)?;
+    let others = [
+        TensorDataset::new(data.x().add_scalar(1.0), data.y().clone())?,
+        TensorDataset::new(data.x().clone(), data.y().mul_scalar(100.0))?,
+        TensorDataset::new(data.x().flip(&[0])?, data.y().flip(&[0])?)?,
+    ];
+    for other in &others {
+        let e = resume(other).unwrap_err();
+        let message = "saved with other data: samples of the same numbers have other values now";
+        assert_eq!(e.message(), format!("resume: {}: {message}", latest.display()));
+        let help = "a run goes on with the data and options that it began with, apart from epochs and max_steps";
+        assert_eq!(e.help(), Some(help));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_metric_that_is_undefined_on_the_data_is_said() -> Result<()> {
+    let data = data()?;
+    let share = |_: &Tensor, _: &Tensor| Ok(f64::NAN);
+    let mut trainer = Trainer::new(losses::mse, Sgd::new(0.01)).metric("share", share);
+    let e = trainer.fit(&mut model()?, &data, &mut Rng::seed(3)).unwrap_err();
+    assert!(e.message().starts_with("evaluate: the metric `share` is NaN, though the loss is "), "{e}");
+    let help =
+        "it is undefined on these data, or divides by something that is 0 in them: take more data, or another metric";
+    assert_eq!(e.help(), Some(help));
+    Ok(())
+}

@@ -19,6 +19,7 @@ pub struct Summary {
     frozen: usize,
     buffers: usize,
     bytes: usize,
+    shows_bytes: bool,
 }
 
 /// A line of a [`Summary`].
@@ -33,9 +34,30 @@ pub struct Row {
     pub output: Option<Vec<usize>>,
     /// How many parameter values it has.
     pub parameters: usize,
+    /// How many bytes its output has.
+    pub output_bytes: usize,
 }
 
 impl Summary {
+    /// Shows the bytes of outputs as well. What layers keep of a batch in training, which may be more, is in the
+    /// [`MemoryReport`](crate::train::MemoryReport) of a Trainer.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let model = sequential![Linear::new(8, 64, &mut rng)?, Relu, Linear::new(64, 1, &mut rng)?];
+    /// let summary = model.summary([32, 8])?.with_bytes();
+    /// println!("{summary}");
+    /// assert_eq!(summary.rows()[0].output_bytes, 32 * 64 * 4);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_bytes(mut self) -> Self {
+        self.shows_bytes = true;
+        self
+    }
+
     /// One line for each layer that has no layers inside, or parameters beside them.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
@@ -72,11 +94,11 @@ impl Summary {
         let watched = |input: &Tensor| {
             let mut shapes = HashMap::new();
             let mut note = on_output(|at, y| {
-                shapes.insert(at.path.to_string(), y.shape().to_vec());
+                shapes.insert(at.path.to_string(), (y.shape().to_vec(), y.numel() * y.dtype().size()));
                 Ok(None)
             });
             let output = run(input, &mut Mode::eval().called_at(caller).with_hooks(&mut note))?;
-            shapes.insert(String::new(), output.shape().to_vec());
+            shapes.insert(String::new(), (output.shape().to_vec(), output.numel() * output.dtype().size()));
             Ok::<_, Error>((output, shapes))
         };
         let input = Tensor::zeros(input_shape)?;
@@ -121,7 +143,9 @@ impl Summary {
             let Owner { parameters, has_leaves, has_parts } = owners[path.as_str()];
             if has_leaves || !has_parts {
                 let (path, kind) = (path.clone(), (*kind).to_string());
-                rows.push(Row { output: shapes.remove(&path), path, kind, parameters });
+                let (output, output_bytes) =
+                    shapes.remove(&path).map_or((None, 0), |(shape, bytes)| (Some(shape), bytes));
+                rows.push(Row { output, path, kind, parameters, output_bytes });
             }
         }
         let count = |want| leaves.iter().filter(|leaf| leaf.trainable == want).map(|leaf| leaf.numel).sum();
@@ -132,6 +156,7 @@ impl Summary {
             frozen: count(Some(false)),
             buffers: count(None),
             bytes: leaves.iter().map(|leaf| leaf.bytes).sum(),
+            shows_bytes: false,
         })
     }
 }
@@ -171,25 +196,27 @@ fn grouped(n: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cells: Vec<[String; 3]> = self
-            .rows
-            .iter()
-            .map(|row| {
-                let name = if row.path.is_empty() { row.kind.clone() } else { format!("{} ({})", row.path, row.kind) };
-                let output = row.output.as_ref().map_or_else(|| "–".to_string(), |shape| format!("{shape:?}"));
-                [name, output, grouped(row.parameters)]
-            })
-            .collect();
-        let head = ["layer", "output shape", "parameters"];
-        let width = |i: usize| cells.iter().map(|row| row[i].chars().count()).chain([head[i].len()]).max().unwrap_or(0);
-        let widths = [width(0), width(1), width(2)];
-        let rule = "─".repeat(widths.iter().sum::<usize>() + 4);
+        let cells = self.rows.iter().map(|row| {
+            let name = if row.path.is_empty() { row.kind.clone() } else { format!("{} ({})", row.path, row.kind) };
+            let output = row.output.as_ref().map_or_else(|| "–".to_string(), |shape| format!("{shape:?}"));
+            [name, output, grouped(row.output_bytes), grouped(row.parameters)]
+        });
+        let head = ["layer", "output shape", "bytes", "parameters"].map(String::from);
+        let cells: Vec<[String; 4]> = [head].into_iter().chain(cells).collect();
+        // Without the bytes there is no such column.
+        let columns: &[usize] = if self.shows_bytes { &[0, 1, 2, 3] } else { &[0, 1, 3] };
+        let width = |i: usize| cells.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..4).map(width).collect();
+        let all: usize = columns.iter().map(|i| widths[*i] + 2).sum();
+        let rule = "─".repeat(all - 2);
         writeln!(f, "{}\n{rule}", self.title)?;
-        let mut line =
-            |a: &str, b: &str, c: &str| writeln!(f, "{a:<0$}  {b:<1$}  {c:>2$}", widths[0], widths[1], widths[2]);
-        line(head[0], head[1], head[2])?;
-        for [name, output, parameters] in &cells {
-            line(name, output, parameters)?;
+        for row in &cells {
+            for (n, i) in columns.iter().enumerate() {
+                let (cell, width) = (&row[*i], widths[*i]);
+                let gap = if n > 0 { "  " } else { "" };
+                if *i < 2 { write!(f, "{gap}{cell:<width$}")? } else { write!(f, "{gap}{cell:>width$}")? }
+            }
+            writeln!(f)?;
         }
         writeln!(f, "{rule}")?;
         let total = grouped(self.trainable + self.frozen);

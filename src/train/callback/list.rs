@@ -265,13 +265,26 @@ impl Callbacks {
         optimizer: &(impl Optimizer + ?Sized),
         rng: &Rng,
     ) -> Result<Checkpoint> {
+        self.checkpoint_after(model, optimizer, rng, self.run.earlier_seconds)
+    }
+
+    /// The same, so many seconds after the epoch began.
+    #[track_caller]
+    pub(super) fn checkpoint_after(
+        &self,
+        model: &(impl Module + ?Sized),
+        optimizer: &(impl Optimizer + ?Sized),
+        rng: &Rng,
+        seconds: f64,
+    ) -> Result<Checkpoint> {
         let metrics = self.run.history.last().map_or(&[][..], |last| &last.metrics);
         let names: Vec<&str> = metrics.iter().map(|(name, _)| name.as_str()).collect();
         let checkpoint = self.save(Checkpoint::new().model(model).optimizer(optimizer).rng(rng))?;
-        self.run.save(checkpoint, &names, self.run.earlier_seconds)
+        self.run.save(self.save_position(checkpoint), &names, seconds)
     }
 
-    /// Goes on from a checkpoint that was saved at the end of an epoch. Model, optimizer and callbacks have to be made as they
+    /// Goes on from a checkpoint that was saved at the end of an epoch, or in the middle of one whose loop takes up its
+    /// [order](Self::order). Model, optimizer and callbacks have to be made as they
     /// were then. After an error everything is as before.
     ///
     /// # Errors
@@ -292,6 +305,7 @@ impl Callbacks {
         saved.restore_rng(&mut generator)?;
         self.restore(&saved, model, optimizer, &mut NoTask)?;
         (self.run, *rng) = (run, generator);
+        self.load_position(&saved);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::progress::Speaker;
 use crate::error::{Error, Result};
 use crate::io::Checkpoint;
+use crate::rng::Rng;
 use crate::train::history::{Ended, Epoch, History};
 use crate::train::mean::Mean;
 use crate::train::stop::{CtrlC, StopHandle};
@@ -56,6 +57,9 @@ pub(in crate::train) struct Run {
     /// The checkpoint that was saved last.
     pub(in crate::train) saved: Option<PathBuf>,
     pub(super) speaker: Option<Speaker>,
+    /// Of a loop by hand: the generator that shuffles the epoch, and how many batches of it were used.
+    pub(super) order: Option<Rng>,
+    pub(super) batch: usize,
 }
 
 /// The names in a checkpoint.
@@ -92,6 +96,8 @@ impl Run {
             ctrl_c: None,
             saved: None,
             speaker: None,
+            order: None,
+            batch: 0,
         }
     }
 
@@ -105,6 +111,7 @@ impl Run {
         self.epoch = self.epoch.saturating_add(1);
         (self.epoch_loss, self.recent_loss, self.earlier_seconds) = (Mean::default(), Mean::default(), 0.0);
         (self.is_epoch_end, self.is_epoch_complete) = (false, false);
+        (self.order, self.batch) = (None, 0);
         self.begun = Instant::now();
     }
 

@@ -122,6 +122,11 @@ impl Core {
                 Some(target) => at_metric(name, target, value)?,
                 None => value.here()?,
             };
+            if value.is_nan() && evaluation.loss.is_finite() {
+                let loss = Number(evaluation.loss);
+                let message = format!("the metric `{name}` is NaN, though the loss is {loss}");
+                return Err(Error::numeric("evaluate", message).with_help(UNDEFINED));
+            }
             evaluation.metrics.push((name.to_string(), value));
         }
         Ok(evaluation)
@@ -130,6 +135,10 @@ impl Core {
 
 /// The help where a task gives nothing to compute metrics of.
 const OUTPUTS: &str = "add them: Objective::new(loss, count).with_outputs(prediction, target)";
+
+/// The help where a metric has no value.
+const UNDEFINED: &str =
+    "it is undefined on these data, or divides by something that is 0 in them: take more data, or another metric";
 
 impl<T, B> Trainer<'_, T, B> {
     /// The predictions of a model for all examples of a dataset, in order, and the targets: computed in batches of

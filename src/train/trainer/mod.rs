@@ -140,6 +140,8 @@ struct Core {
     checkpoints: Option<CheckpointFolder>,
     metadata: Metadata,
     resume: Option<PathBuf>,
+    /// Some numbers of the data, by which they are known again.
+    fingerprint: Vec<f64>,
 }
 
 impl<T, B> fmt::Debug for Trainer<'_, T, B> {
@@ -176,6 +178,7 @@ impl Core {
             checkpoints: None,
             metadata: Metadata::new(),
             resume: None,
+            fingerprint: Vec::new(),
         }
     }
 }

@@ -10,11 +10,11 @@ use crate::error::{Error, Here, Result};
 use crate::io::{Checkpoint, CheckpointFolder};
 use crate::layers::{Module, ModuleExt};
 use crate::rng::Rng;
-use crate::train::callback::Run;
+use crate::train::callback::{BATCH, ORDER, Run};
 
-/// The generator that shuffled the present epoch.
-const ORDER: &str = "trainer.order";
 const STEPS_PER_EPOCH: &str = "trainer.steps_per_epoch";
+/// Some numbers of the data.
+const DATA: &str = "trainer.data";
 
 impl Core {
     /// Everything that the rest of the run depends on.
@@ -28,9 +28,12 @@ impl Core {
     ) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::new().optimizer(&*self.optimizer).rng(rng).metadata(self.metadata.clone());
         let model: &dyn Module = subject.model();
-        checkpoint = checkpoint.model(model).counter("trainer.batch", position.batch as u64);
+        checkpoint = checkpoint.model(model).counter(BATCH, position.batch as u64);
         for (name, _, value) in self.settings(subject.examples()) {
             checkpoint = checkpoint.counter(name, value);
+        }
+        if !self.fingerprint.is_empty() {
+            checkpoint = checkpoint.numbers(DATA, self.fingerprint.clone());
         }
         if let Some(order) = &position.order {
             checkpoint = checkpoint.named_rng(ORDER, order);
@@ -56,10 +59,15 @@ impl Core {
                 before => before?,
             };
             if before != value {
-                return Err(differs(format!("saved with {what} {before}, which is {value} now")).with_help(
-                    "a run goes on with the data and options that it began with, apart from epochs and max_steps",
-                ));
+                return Err(differs(format!("saved with {what} {before}, which is {value} now")).with_help(SAME));
             }
+        }
+        self.fingerprint = subject.fingerprint();
+        if saved.get_numbers(DATA).is_ok_and(|before| !is_alike(before, &self.fingerprint)) {
+            return Err(differs(
+                "saved with other data: samples of the same numbers have other values now".to_string(),
+            )
+            .with_help(SAME));
         }
         let metrics = Run::metrics(&saved)?;
         if metrics != self.metric_names() {
@@ -77,7 +85,7 @@ impl Core {
             ));
         }
 
-        let batch = usize::try_from(saved.get_counter("trainer.batch")?).unwrap_or(usize::MAX);
+        let batch = usize::try_from(saved.get_counter(BATCH)?).unwrap_or(usize::MAX);
         let order = if batch > 0 { Some(saved.get_rng(ORDER)?) } else { None };
         let mut run = self.callbacks.reset();
         run.load(&saved, &metrics, &path.display().to_string())?;
@@ -105,6 +113,16 @@ impl Core {
             (STEPS_PER_EPOCH, "a number of steps per epoch of", options.steps_per_epoch.unwrap_or(0)),
         ]
     }
+}
+
+/// The help where a run would go on with something else.
+const SAME: &str = "a run goes on with the data and options that it began with, apart from epochs and max_steps";
+
+/// Whether numbers of data are the same, but for what another processor rounds in another way.
+fn is_alike(before: &[f64], now: &[f64]) -> bool {
+    let near =
+        |a: f64, b: f64| a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-3 * a.abs().max(b.abs()) + 1e-6;
+    now.is_empty() || before.len() == now.len() && before.iter().zip(now).all(|(a, b)| near(*a, *b))
 }
 
 /// A parameter that was trained when the checkpoint was saved, and is frozen now.

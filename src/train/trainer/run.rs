@@ -129,6 +129,7 @@ impl Core {
 
     #[track_caller]
     fn run(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
+        self.fingerprint = if self.checkpoints.is_some() { subject.fingerprint() } else { Vec::new() };
         let mut position = match self.resume.take() {
             Some(path) => self.restore(&path, subject, rng)?,
             None => Position::default(),

@@ -25,6 +25,8 @@ pub(super) trait Subject {
     fn trained_on(&self) -> Box<dyn Measurable + '_>;
     fn validation(&self) -> Option<Box<dyn Measurable + '_>>;
     fn remembered(&self, checkpoint: Checkpoint) -> Result<Checkpoint>;
+    /// Some numbers of some samples of the training data.
+    fn fingerprint(&self) -> Vec<f64>;
 }
 
 /// A model, its task and some data, to be measured.
@@ -113,6 +115,15 @@ impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
 
     fn remembered(&self, checkpoint: Checkpoint) -> Result<Checkpoint> {
         self.task.save(checkpoint)
+    }
+
+    fn fingerprint(&self) -> Vec<f64> {
+        let len = self.train.len();
+        let mut rows = vec![0, len / 3, len / 3 * 2, len.saturating_sub(1)];
+        rows.dedup();
+        // What cannot be had says so where it is needed.
+        let batch = if len == 0 { None } else { self.train.batch(&rows, &mut Rng::seed(0)).ok() };
+        batch.map_or_else(Vec::new, |batch| self.task.0.fingerprint(&batch))
     }
 }
 
