@@ -80,11 +80,12 @@
 //! |---|---|---|
 //! | `progress` | yes | progress bars in the [`Trainer`](train::Trainer) |
 //! | `interrupt` | yes | Ctrl-C ends a training that keeps checkpoints with one more (on Unix) |
-//! | `plot` | | charts as SVG and PNG: `train::plot` |
+//! | `plot` | | pictures as SVG and PNG, reports as a page: `train::plot` |
 //! | `image` | | folders of PNG and JPEG files as data: [`data::ImageDataset`] |
 //! | `gzip` | | tables packed by gzip (`.csv.gz`) are read as they are |
 //! | `fft` | | Fourier transforms, of stretches of signals as well: `Tensor::rfft`, `Tensor::stft` … |
 //! | `linalg` | | decompositions of matrices, systems of equations, determinants: `Tensor::cholesky`, `Tensor::solve`, `Tensor::svd` … |
+//! | `tsne` | | points in the plane by t-SNE: `train::embedding::tsne` |
 //! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |
 //!
 //! Build with `--release`. Without it everything takes many times as long.
@@ -125,6 +126,7 @@ mod config;
 pub mod data;
 pub mod error;
 mod files;
+mod html;
 pub mod io;
 pub mod layers;
 pub mod losses;

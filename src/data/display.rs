@@ -13,9 +13,9 @@ const LAST_COLUMNS: usize = 4;
 /// The widest a text may be, in terminal cells.
 const WIDTH: usize = 30;
 
-/// An aligned preview: the first and last rows and columns, and the shape.
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Table {
+    /// What a preview has in its cells, the names of the columns first, and which columns stand on the right.
+    fn preview(&self) -> (Vec<Vec<String>>, Vec<bool>) {
         let (rows, columns) = self.shape();
         // `None` stands for what is left out.
         let rows_shown = shown(rows, 2 * EDGE, EDGE);
@@ -39,7 +39,34 @@ impl fmt::Display for Table {
                 });
             }
         }
+        (text, right)
+    }
 
+    /// The numbers of rows and columns, in words.
+    fn extent(&self) -> String {
+        let (rows, columns) = self.shape();
+        let s = |n| if n == 1 { "" } else { "s" };
+        format!("[{rows} row{} × {columns} column{}]", s(rows), s(columns))
+    }
+
+    /// The preview as a table of a page.
+    #[must_use]
+    pub(crate) fn html(&self) -> String {
+        let (text, right) = self.preview();
+        format!("{}<p>{}</p>", crate::html::table(&text[0], &text[1..], &right), self.extent())
+    }
+
+    /// Shows the table in a notebook of the Rust kernel of Jupyter, which calls this for the value of a cell: its first and last rows
+    /// and columns.
+    pub fn evcxr_display(&self) {
+        crate::html::show(&self.html());
+    }
+}
+
+/// An aligned preview: the first and last rows and columns, and the shape.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, right) = self.preview();
         let widths: Vec<usize> =
             (0..right.len()).map(|i| text.iter().map(|line| width(&line[i])).max().unwrap_or(0)).collect();
         for line in &text {
@@ -51,8 +78,7 @@ impl fmt::Display for Table {
             }
             writeln!(f, "{}", out.trim_end())?;
         }
-        let s = |n| if n == 1 { "" } else { "s" };
-        write!(f, "[{rows} row{} × {columns} column{}]", s(rows), s(columns))
+        f.write_str(&self.extent())
     }
 }
 

@@ -43,6 +43,13 @@ impl fmt::Display for Tensor {
     }
 }
 
+impl Tensor {
+    /// Shows the tensor in a notebook of the Rust kernel of Jupyter, which calls this for the value of a cell: as it is printed.
+    pub fn evcxr_display(&self) {
+        crate::html::show(&crate::html::preformatted(self));
+    }
+}
+
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tensor({self})")

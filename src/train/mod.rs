@@ -10,6 +10,8 @@ mod adversarial;
 mod callback;
 mod diagnosis;
 mod early_stopping;
+pub mod embedding;
+pub mod explain;
 mod histogram;
 mod history;
 mod mean;

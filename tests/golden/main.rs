@@ -10,6 +10,7 @@ mod attention;
 mod augment;
 mod binary;
 mod channel_norms;
+mod components;
 mod convolution;
 mod curves;
 #[cfg(feature = "fft")]

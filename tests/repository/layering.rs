@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("rng", &[]),
 ];
-const GROUND: [&str; 6] = ["config", "error", "order", "rng", "parallel", "profile"];
+const GROUND: [&str; 7] = ["config", "error", "html", "order", "rng", "parallel", "profile"];
 
 /// Names at the root of the crate that belong to a module below.
 const ROOT_NAMES: [(&str, &str); 9] = [

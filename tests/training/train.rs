@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use demotic::prelude::*;
-use demotic::train::plot::Chart;
 use demotic::train::{Ended, Snapshot, Verdict};
 
 fn line(rng: &mut Rng) -> Result<TensorDataset> {
@@ -461,29 +460,6 @@ impl Layer for Watched {
         *widest = x.shape()[0].max(*widest);
         self.0.forward(x, mode)
     }
-}
-
-#[test]
-fn charts_of_anything() -> Result<()> {
-    let dir = tempfile::tempdir().map_err(|e| Error::io("test", std::path::Path::new("temporary directory"), e))?;
-    let strange = [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-300, 1e300, 3.0];
-    let charts = [
-        Chart::new("empty"),
-        Chart::new("log").log_y().line("strange", strange),
-        Chart::new("points").points("strange", strange.map(|y| (y, y))).diagonal(),
-        Chart::new("constant").line("one", [1.0]).line("two", [1.0, 1.0]).y_limits(0.5, 2.0),
-    ];
-    for (i, chart) in charts.iter().enumerate() {
-        for format in ["svg", "png"] {
-            let path = dir.path().join(format!("{i}.{format}"));
-            chart.save(&path)?;
-            assert!(std::fs::metadata(&path).is_ok_and(|file| file.len() > 500), "{i}.{format}");
-        }
-    }
-    let e = charts[0].save("chart.jpg").unwrap_err();
-    assert_eq!(e.message(), "plot: chart.jpg: expected a name that ends in .svg or .png");
-    assert!(charts[0].save(dir.path().join("no/such/folder.svg")).is_err());
-    Ok(())
 }
 
 /// Four batches of 8 and one of 5 are, up to rounding, one of 37.

@@ -152,6 +152,14 @@ impl History {
         }
     }
 
+    /// Shows the course of the run in a notebook of the Rust kernel of Jupyter, which calls this for the value of a cell: the table,
+    /// and with the feature `plot` the losses.
+    pub fn evcxr_display(&self) {
+        crate::html::show(&crate::html::preformatted(self));
+        #[cfg(feature = "plot")]
+        self.chart().evcxr_display();
+    }
+
     /// What was measured, and of what there is a line in the table.
     fn rows(&self) -> Vec<&Epoch> {
         let by_steps = self.by_steps && !self.evaluations.is_empty();

@@ -181,7 +181,8 @@ impl ConfusionMatrix {
         values
     }
 
-    fn name(&self, class: usize) -> String {
+    /// The name of a class, or its number.
+    pub(in crate::train) fn name(&self, class: usize) -> String {
         match &self.names {
             Some(names) => shorten(&names[class]),
             None => self.labels[class].to_string(),

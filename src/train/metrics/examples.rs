@@ -78,7 +78,13 @@ fn largest(name: &'static str, what: &str, x: &Tensor, columns: usize) -> Result
 
 /// Checks that rows are probabilities, in range and adding up to 1.
 #[track_caller]
-pub(super) fn check_rows(name: &'static str, what: &str, values: &[f64], columns: usize, help: &str) -> Result<()> {
+pub(in crate::train) fn check_rows(
+    name: &'static str,
+    what: &str,
+    values: &[f64],
+    columns: usize,
+    help: &str,
+) -> Result<()> {
     for (row, values) in values.chunks(columns.max(1)).enumerate() {
         let sum: f64 = values.iter().sum();
         if let Some(value) = values.iter().find(|p| !(0.0..=1.0).contains(*p)) {
@@ -268,7 +274,7 @@ pub(super) fn check_weights(name: &'static str, weights: &[f64]) -> Result<()> {
 /// The classes of targets for scores of `columns` classes: numbers, or rows of the shape of the scores. `soft` says whether
 /// such rows may be probabilities other than 0 and 1.
 #[track_caller]
-pub(super) fn actual(
+pub(in crate::train) fn actual(
     name: &'static str,
     target: &Tensor,
     scores: &Tensor,

@@ -78,6 +78,8 @@ pub use clusters::{silhouette, silhouette_samples};
 pub use compare::{McNemar, McNemarTest, PermutationTest, mcnemar, permutation_test};
 pub use confusion::{ConfusionMatrix, Normalize, confusion_matrix};
 pub use curves::{LiftCurve, PrecisionRecallCurve, RocCurve, lift_curve, precision_recall_curve, roc_curve};
+#[cfg(feature = "plot")]
+pub(super) use examples::{actual, check_rows};
 pub use intervals::{Bootstrap, BootstrapMethod, Difference, Interval, bootstrap_interval};
 pub(super) use language::matches;
 pub use language::{bits_per_character, bits_per_token, exact_match, perplexity};

@@ -1,134 +1,121 @@
 //! How a [`Chart`] gets onto paper.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::Path;
-use std::sync::Once;
-
-use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, register_font};
-
 use super::axis::Axis;
-use super::{Chart, Series, Style};
-
-/// The size of a chart. A picture of pixels has more of them, for screens that can show them.
-const SIZE: (u32, u32) = (960, 600);
-const PIXELS: u32 = 2;
+use super::chart::{Chart, Series, Style};
+use super::scene::{
+    Anchor, Item, LABEL, MARGIN, Paint, Point, SMALL, Scene, Stroke, TITLE, Text, dash, fitting, width,
+};
 
 /// The largest number that is drawn: axes of larger ones cannot be divided into ticks any more.
-const LARGEST: f64 = 1e30;
+pub(super) const LARGEST: f64 = 1e30;
+/// The most separate points of a series, and the most of a line that have marks.
+const POINTS: usize = 4000;
+const MARKED: usize = 40;
+/// The most series that a legend has lines for.
+const NAMED: usize = 16;
 
-/// The colours of series in their order: distinguishable for people with the common forms of colour blindness (Okabe
-/// and Ito, 2008).
-const COLORS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(60, 60, 60),
-];
-
-type Area<B> = DrawingArea<B, plotters::coord::Shift>;
-type Plane<'a, B> = ChartContext<'a, B, Cartesian2d<Axis, Axis>>;
-type Point = (f64, f64);
-
-pub(super) fn svg(chart: &Chart, path: &Path) -> Result<(), String> {
-    draw(chart, &SVGBackend::new(path, SIZE).into_drawing_area(), 1)
-}
-
-pub(super) fn png(chart: &Chart, path: &Path) -> Result<(), String> {
-    let (width, height) = (SIZE.0 * PIXELS, SIZE.1 * PIXELS);
-    // Red, green and blue of every pixel, on white.
-    let mut pixels = vec![255; 3 * (width * height) as usize];
-    draw(chart, &BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(), PIXELS)?;
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path).map_err(said)?), width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header().map_err(said)?;
-    writer.write_image_data(&pixels).map_err(said)?;
-    writer.finish().map_err(said)
-}
-
-fn said(e: impl ToString) -> String {
-    e.to_string()
-}
-
-/// What is shown of a series, as places on the axes.
+/// What is shown of a series, as places on paper.
 struct Shown<'a> {
     series: &'a Series,
-    color: RGBColor,
+    number: usize,
     /// Lines, each of which goes on to the edge where it leaves the chart; or one list of points.
     faint: Vec<Vec<Point>>,
     strong: Vec<Vec<Point>>,
 }
 
-fn draw<B: DrawingBackend>(chart: &Chart, area: &Area<B>, scale: u32) -> Result<(), String> {
-    // One font for both formats: a picture of pixels has to carry its letters, and a drawing has to know their size.
-    static FONT: Once = Once::new();
-    FONT.call_once(|| {
-        // It fails only for a font that cannot be read, and then drawing says so.
-        let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
-    });
-    let [x, y] = axes(chart);
-    let shown: Vec<Shown<'_>> = chart
-        .series
-        .iter()
-        .zip(COLORS.iter().cycle())
-        .map(|(series, color)| {
-            let (faint, strong) = lines(chart, series, &x, &y);
-            Shown { series, color: *color, faint, strong }
-        })
-        .collect();
-    Canvas { chart, x, y, scale }.draw(area, &shown)
+struct Canvas<'c> {
+    chart: &'c Chart,
+    x: Axis,
+    y: Axis,
+    /// The corners of what lies between the axes.
+    left: f64,
+    top: f64,
+    right: f64,
+    bottom: f64,
+}
+
+impl Chart {
+    pub(super) fn scene(&self) -> Scene {
+        let length = |x: f64, usual: f64| if x.is_finite() { x.clamp(200.0, 4000.0) } else { usual };
+        let size = (length(self.size.0, 960.0), length(self.size.1, 600.0));
+        let mut scene = Scene::new(size, &self.title);
+        let [x, y] = axes(self);
+        let ticks = y.ticks.iter().map(|tick| width(&y.label(*tick), SMALL)).fold(0.0, f64::max);
+        let label = |i: usize| if self.labels[i].is_empty() { 0.0 } else { LABEL + 9.0 };
+        let mut left = MARGIN + label(1) + ticks + 8.0;
+        let mut right = size.0 - MARGIN - 12.0;
+        let top = MARGIN + if self.title.is_empty() { 8.0 } else { TITLE + 18.0 };
+        let note = if self.note.is_empty() { 0.0 } else { SMALL + 6.0 };
+        let bottom = (size.1 - MARGIN - SMALL - 10.0 - label(0) - note).max(top + 40.0);
+        if self.square {
+            let spare = ((right - left) - (bottom - top)).max(0.0);
+            (left, right) = (left + spare / 2.0, right - spare / 2.0);
+        }
+        let canvas = Canvas { chart: self, x, y, left, top, right, bottom };
+        let shown: Vec<Shown<'_>> = self.series.iter().enumerate().map(|(i, series)| canvas.shown(i, series)).collect();
+        canvas.frame(&mut scene);
+        canvas.texts(&mut scene);
+        shown.iter().for_each(|one| canvas.series(&mut scene, one));
+        canvas.marks(&mut scene, &shown);
+        canvas.legend(&mut scene, &shown);
+        scene
+    }
 }
 
 /// The numbers of a series that the axes have places for.
-fn drawable(chart: &Chart, values: impl Iterator<Item = Point>) -> impl Iterator<Item = Point> {
+fn drawable(chart: &Chart, values: impl Iterator<Item = (f64, f64)>) -> impl Iterator<Item = (f64, f64)> {
     let fits = |v: f64, log: bool| v.abs() <= LARGEST && !(log && v < 1.0 / LARGEST);
     let (log_x, log_y) = (chart.log_x, chart.log_y);
     values.filter(move |(x, y)| fits(*x, log_x) && fits(*y, log_y))
+}
+
+/// All that should be seen of a series.
+fn extent(series: &Series) -> Vec<(f64, f64)> {
+    let mut all = series.values.clone();
+    match &series.style {
+        Style::Line | Style::Smooth(_) | Style::Points => {}
+        Style::Bars(rights) => {
+            all.extend(series.values.iter().map(|(x, _)| (*x, 0.0)));
+            all.extend(series.values.iter().zip(rights).map(|((_, height), right)| (*right, *height)));
+        }
+        Style::Band(highs) => all.extend(series.values.iter().zip(highs).map(|((x, _), high)| (*x, *high))),
+    }
+    all
 }
 
 fn axes(chart: &Chart) -> [Axis; 2] {
     let bounds = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
     };
-    let points = || chart.series.iter().flat_map(|series| drawable(chart, series.values.iter().copied()));
-    let (low, high) = chart.y_limits;
+    let points: Vec<(f64, f64)> = chart.series.iter().flat_map(extent).collect();
+    let points: Vec<(f64, f64)> = drawable(chart, points.into_iter()).collect();
     // NaN as a limit is no limit.
-    let (low, high) =
-        (if low > f64::NEG_INFINITY { low } else { -LARGEST }, if high < f64::INFINITY { high } else { LARGEST });
+    let limits = |(low, high): (f64, f64)| {
+        (if low > f64::NEG_INFINITY { low } else { -LARGEST }, if high < f64::INFINITY { high } else { LARGEST })
+    };
+    let (x_limits, mut y_limits) = (limits(chart.x_limits), limits(chart.y_limits));
     let marks = |vertical: bool| {
         let at = chart.marks.iter().filter(move |mark| mark.vertical == vertical).map(|mark| (mark.at, mark.at));
         drawable(chart, at).map(|(at, _)| at)
     };
-    let mut x = bounds(&mut points().map(|p| p.0).chain(marks(true)));
-    let mut y = bounds(&mut points().map(|p| p.1).chain(marks(false)));
-    y = (y.0.max(low), y.1.min(high));
-    let whole = points().all(|p| p.0.fract() == 0.0);
+    let mut x = bounds(&mut points.iter().map(|p| p.0).chain(marks(true)));
+    let mut y = bounds(&mut points.iter().map(|p| p.1).chain(marks(false)));
+    // Bars stand on the edge.
+    if y.0 == 0.0 && chart.series.iter().any(|series| matches!(series.style, Style::Bars(_))) {
+        y_limits.0 = y_limits.0.max(0.0);
+    }
+    x = (x.0.max(x_limits.0), x.1.min(x_limits.1));
+    y = (y.0.max(y_limits.0), y.1.min(y_limits.1));
+    // Where limits are given, the axis is known whatever there is to see.
+    if chart.square && x_limits.1 < LARGEST {
+        (x, y) = (x_limits, y_limits);
+    }
+    let whole = points.iter().all(|p| p.0.fract() == 0.0);
     if chart.diagonal {
         x = (x.0.min(y.0), x.1.max(y.1));
         y = x;
     }
-    let all = (f64::NEG_INFINITY, f64::INFINITY);
-    [Axis::new(x, all, chart.log_x, whole), Axis::new(y, (low, high), chart.log_y, false)]
-}
-
-/// Faint and strong lines of a series, or its points as strong ones.
-fn lines(chart: &Chart, series: &Series, x: &Axis, y: &Axis) -> (Vec<Vec<Point>>, Vec<Vec<Point>>) {
-    let places = |values: &[Point]| -> Vec<Point> { values.iter().map(|(a, b)| (x.place(*a), y.place(*b))).collect() };
-    let values: Vec<Point> = drawable(chart, series.values.iter().copied()).collect();
-    match series.style {
-        Style::Line => (Vec::new(), cut(&places(&values), y.ends)),
-        Style::Smooth(window) => (cut(&places(&values), y.ends), cut(&places(&smooth(&values, window)), y.ends)),
-        Style::Points => {
-            let inside = |p: &Point| (y.ends.0..=y.ends.1).contains(&p.1);
-            (Vec::new(), vec![places(&values).into_iter().filter(inside).collect()])
-        }
-    }
+    [Axis::new(x, x_limits, chart.log_x, whole), Axis::new(y, y_limits, chart.log_y, false)]
 }
 
 /// Each point at the mean height of itself and its neighbours, `window` of them in all.
@@ -175,187 +162,306 @@ fn cut(line: &[Point], (low, high): (f64, f64)) -> Vec<Vec<Point>> {
     parts
 }
 
-impl Ranged for Axis {
-    type FormatOption = DefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, place: &f64, (first, last): (i32, i32)) -> i32 {
-        // Places that are far outside become the largest numbers there are.
-        (f64::from(first) + self.share(*place) * f64::from(last - first)).round() as i32
+/// A line without points that nobody can see: of those that follow each other in a column half a unit wide, the first, the lowest,
+/// the highest and the last.
+fn thin(line: Vec<Point>) -> Vec<Point> {
+    if line.len() <= POINTS / 2 {
+        return line;
     }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
+    let mut out = Vec::new();
+    for column in line.chunk_by(|a, b| (a.0 * 2.0).floor() == (b.0 * 2.0).floor()) {
+        let by = |better: fn(f64, f64) -> bool| {
+            (0..column.len()).fold(0, |best, i| if better(column[i].1, column[best].1) { i } else { best })
+        };
+        let mut kept = [0, by(|a, b| a < b), by(|a, b| a > b), column.len() - 1];
+        kept.sort_unstable();
+        let mut last = None;
+        for i in kept {
+            if last != Some(i) {
+                out.push(column[i]);
+            }
+            last = Some(i);
+        }
     }
-
-    fn range(&self) -> std::ops::Range<f64> {
-        self.ends.0..self.ends.1
-    }
-}
-
-struct Canvas<'c> {
-    chart: &'c Chart,
-    x: Axis,
-    y: Axis,
-    /// Pixels for a unit of length.
-    scale: u32,
+    out
 }
 
 impl Canvas<'_> {
-    fn font(&self, size: u32) -> (&'static str, u32) {
-        ("sans-serif", size * self.scale)
+    fn across(&self, place: f64) -> f64 {
+        self.left + self.x.share(place) * (self.right - self.left)
     }
 
-    fn draw<B: DrawingBackend>(&self, area: &Area<B>, shown: &[Shown<'_>]) -> Result<(), String> {
-        let text = |e: DrawingAreaErrorKind<B::ErrorType>| e.to_string();
-        area.fill(&WHITE).map_err(text)?;
-        let mut plane = ChartBuilder::on(area)
-            .caption(&self.chart.title, self.font(23))
-            .margin(16 * self.scale)
-            .x_label_area_size(50 * self.scale)
-            .y_label_area_size(88 * self.scale)
-            .build_cartesian_2d(self.x.clone(), self.y.clone())
-            .map_err(text)?;
+    fn down(&self, place: f64) -> f64 {
+        self.bottom - self.y.share(place) * (self.bottom - self.top)
+    }
+
+    fn on_paper(&self, line: &[Point]) -> Vec<Point> {
+        line.iter().map(|(x, y)| (self.across(*x), self.down(*y))).collect()
+    }
+
+    /// The part of a series that is on the axes, as places on them.
+    fn places(&self, values: impl Iterator<Item = (f64, f64)>) -> Vec<Point> {
+        let inside = |p: &Point| (self.x.ends.0..=self.x.ends.1).contains(&p.0);
+        drawable(self.chart, values).map(|(a, b)| (self.x.place(a), self.y.place(b))).filter(inside).collect()
+    }
+
+    fn shown<'s>(&self, number: usize, series: &'s Series) -> Shown<'s> {
+        let line = |values: &[Point]| -> Vec<Vec<Point>> {
+            cut(values, self.y.ends).into_iter().map(|part| thin(self.on_paper(&part))).collect()
+        };
+        let (mut faint, mut strong) = (Vec::new(), Vec::new());
+        match &series.style {
+            Style::Line => strong = line(&self.places(series.values.iter().copied())),
+            Style::Smooth(window) => {
+                faint = line(&self.places(series.values.iter().copied()));
+                let values: Vec<Point> = drawable(self.chart, series.values.iter().copied()).collect();
+                strong = line(&self.places(smooth(&values, *window).into_iter()));
+            }
+            Style::Points => {
+                let mut places = self.places(series.values.iter().copied());
+                places.retain(|p| (self.y.ends.0..=self.y.ends.1).contains(&p.1));
+                let (n, shown) = (places.len(), places.len().min(POINTS));
+                strong = vec![self.on_paper(&(0..shown).map(|i| places[i * n / shown.max(1)]).collect::<Vec<_>>())];
+            }
+            Style::Bars(rights) => {
+                for ((left, height), right) in series.values.iter().zip(rights) {
+                    let ends = self.places([(*left, *height), (*right, *height)].into_iter());
+                    let [a, b] = ends[..] else { continue };
+                    let zero = if self.chart.log_y { self.y.ends.0 } else { 0.0 };
+                    let inside = |y: f64| y.clamp(self.y.ends.0, self.y.ends.1);
+                    let corners = [(a.0, inside(zero)), (a.0, inside(a.1)), (b.0, inside(b.1)), (b.0, inside(zero))];
+                    strong.push(self.on_paper(&corners));
+                }
+            }
+            Style::Band(highs) => {
+                let inside = |p: Point| (p.0, p.1.clamp(self.y.ends.0, self.y.ends.1));
+                let whole = series.values.iter().zip(highs).filter(|((_, low), high)| !(low.is_nan() || high.is_nan()));
+                let (low, high): (Vec<_>, Vec<_>) = whole.map(|((x, low), high)| ((*x, *low), (*x, *high))).unzip();
+                let mut edge: Vec<Point> = self.places(low.into_iter()).into_iter().map(inside).collect();
+                edge.extend(self.places(high.into_iter()).into_iter().rev().map(inside));
+                strong = vec![self.on_paper(&edge)];
+            }
+        }
+        Shown { series, number, faint, strong }
+    }
+
+    /// Axes, the lines of a grid, and the numbers beside them.
+    fn frame(&self, scene: &mut Scene) {
+        let rule = Stroke::new(Paint::Soft, 0.22, 1.0);
+        let labels: Vec<(f64, String)> = self.x.ticks.iter().map(|tick| (*tick, self.x.label(*tick))).collect();
+        let widest = labels.iter().map(|(_, label)| width(label, SMALL)).fold(0.0, f64::max);
+        // Numbers do not run into each other.
+        let room = (self.right - self.left) / (widest + 12.0);
+        let every = ((labels.len() as f64 / room.max(1.0)).ceil() as usize).max(1);
+        for (i, (tick, label)) in labels.iter().enumerate() {
+            let x = self.across(*tick);
+            scene.line(vec![(x, self.top), (x, self.bottom)], rule);
+            if i % every == 0 {
+                scene.text((x, self.bottom + SMALL + 7.0), label, SMALL, Paint::Soft, Anchor::Middle);
+            }
+        }
+        let room = (self.bottom - self.top) / (SMALL + 4.0);
+        let every = ((self.y.ticks.len() as f64 / room.max(1.0)).ceil() as usize).max(1);
+        for (i, tick) in self.y.ticks.iter().enumerate() {
+            let y = self.down(*tick);
+            scene.line(vec![(self.left, y), (self.right, y)], rule);
+            if i % every != 0 {
+                continue;
+            }
+            let at = (self.left - 8.0, y + 0.36 * SMALL);
+            scene.text(at, &self.y.label(*tick), SMALL, Paint::Soft, Anchor::End);
+        }
+        if self.chart.diagonal {
+            let (low, high) = (self.x.ends.0.max(self.y.ends.0), self.x.ends.1.min(self.y.ends.1));
+            scene.line(self.on_paper(&[(low, low), (high, high)]), Stroke::new(Paint::Soft, 0.7, 1.0));
+        }
+        scene.line(
+            vec![(self.left, self.top), (self.left, self.bottom), (self.right, self.bottom)],
+            Stroke::new(Paint::Soft, 0.8, 1.0),
+        );
+    }
+
+    /// The title, the names of the axes, the note.
+    fn texts(&self, scene: &mut Scene) {
+        let chart = self.chart;
+        scene.heading(&chart.title);
         let named = |label: &str, log: bool| match (label, log) {
             ("", _) | (_, false) => label.to_string(),
             (_, true) => format!("{label} (logarithmic)"),
         };
-        plane
-            .configure_mesh()
-            .x_desc(named(&self.chart.labels[0], self.chart.log_x))
-            .y_desc(named(&self.chart.labels[1], self.chart.log_y))
-            .axis_desc_style(self.font(17))
-            .label_style(self.font(15))
-            .x_label_formatter(&|v| self.x.label(*v))
-            .y_label_formatter(&|v| self.y.label(*v))
-            .axis_style(BLACK.mix(0.5).stroke_width(self.scale))
-            .bold_line_style(BLACK.mix(0.12).stroke_width(self.scale))
-            .light_line_style(TRANSPARENT)
-            .draw()
-            .map_err(text)?;
-        if self.chart.diagonal {
-            let ends = [(self.x.ends.0, self.x.ends.0), (self.x.ends.1, self.x.ends.1)];
-            plane.draw_series(LineSeries::new(ends, BLACK.mix(0.4).stroke_width(self.scale))).map_err(text)?;
+        let below = self.bottom + SMALL + 10.0 + LABEL + 4.0;
+        let x = fitting(&named(&chart.labels[0], chart.log_x), LABEL, self.right - self.left);
+        scene.text(((self.left + self.right) / 2.0, below), &x, LABEL, Paint::Ink, Anchor::Middle);
+        let y = fitting(&named(&chart.labels[1], chart.log_y), LABEL, self.bottom - self.top);
+        if !y.is_empty() {
+            let ticks = self.y.ticks.iter().map(|tick| width(&self.y.label(*tick), SMALL)).fold(0.0, f64::max);
+            let at = (self.left - ticks - 8.0 - 10.0, (self.top + self.bottom) / 2.0);
+            let (size, paint, anchor) = (LABEL, Paint::Ink, Anchor::Middle);
+            scene.items.push(Item::Text(Text { at, text: y, size, paint, anchor, turned: true }));
         }
-        for one in shown {
-            self.series(&mut plane, one).map_err(text)?;
+        // How many points there are, if not all are drawn.
+        let drawn = |series: &&Series| series.style == Style::Points && series.values.len() > POINTS;
+        let mut note = chart.note.clone();
+        if let Some(series) = chart.series.iter().find(drawn) {
+            let of = super::axis::number(series.values.len() as f64);
+            note += &format!("{}{POINTS} of {of} points are drawn", if note.is_empty() { "" } else { "; " });
         }
-        self.marks(&mut plane, shown).map_err(text)?;
-        if shown.len() > 1 {
-            plane
-                .configure_series_labels()
-                .position(emptiest_corner(self, shown))
-                .margin(10 * self.scale)
-                .legend_area_size(26 * self.scale)
-                .background_style(WHITE.mix(0.9))
-                .border_style(BLACK.mix(0.3).stroke_width(self.scale))
-                .label_font(self.font(15))
-                .draw()
-                .map_err(text)?;
-        }
-        area.present().map_err(text)
+        let note = fitting(&note, SMALL, scene.size.0 - 2.0 * MARGIN);
+        scene.text((MARGIN, scene.size.1 - 9.0), &note, SMALL, Paint::Soft, Anchor::Start);
     }
 
-    fn series<B: DrawingBackend>(
-        &self,
-        plane: &mut Plane<'_, B>,
-        shown: &Shown<'_>,
-    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let (color, scale) = (shown.color, self.scale);
+    fn series(&self, scene: &mut Scene, shown: &Shown<'_>) {
+        let paint = Paint::Series(shown.number);
+        let pattern = dash(shown.number);
         for line in &shown.faint {
-            let style = color.mix(0.25).stroke_width(scale);
-            plane.draw_series(LineSeries::new(line.iter().copied(), style))?;
+            scene.line(line.clone(), Stroke::new(paint, 0.3, 1.0));
         }
-        let dots = shown.series.style == Style::Points;
-        for line in &shown.strong {
-            if dots {
-                let dot = |p: &Point| Circle::new(*p, 3 * scale, color.mix(0.5).filled());
-                plane.draw_series(line.iter().map(dot))?;
-            } else {
-                plane.draw_series(LineSeries::new(line.iter().copied(), color.stroke_width(2 * scale)))?;
+        let lines = || shown.strong.iter().filter(|line| !line.is_empty());
+        match shown.series.style {
+            Style::Line | Style::Smooth(_) => {
+                for line in lines() {
+                    scene.line(line.clone(), Stroke::new(paint, 1.0, 2.0).dashed(pattern));
+                }
+                let few = shown.series.values.len() <= MARKED && shown.series.style == Style::Line;
+                if few {
+                    let at: Vec<Point> = self.on_paper(&self.places(shown.series.values.iter().copied()));
+                    let at = at.into_iter().filter(|p| p.1 >= self.top - 0.5 && p.1 <= self.bottom + 0.5).collect();
+                    scene.items.push(Item::Marks { at, shape: shown.number, radius: 4.0, paint, opacity: 1.0 });
+                }
+            }
+            Style::Points => {
+                for at in lines() {
+                    let opacity = if at.len() > 60 { 0.55 } else { 0.85 };
+                    let radius = if at.len() > 1000 { 3.0 } else { 4.0 };
+                    scene.items.push(Item::Marks { at: at.clone(), shape: shown.number, radius, paint, opacity });
+                }
+            }
+            Style::Bars(_) | Style::Band(_) => {
+                let band = matches!(shown.series.style, Style::Band(_));
+                for area in lines() {
+                    scene.area(area.clone(), paint, if band { 0.18 } else { 0.35 });
+                    let mut edge = area.clone();
+                    edge.extend(area.first().copied());
+                    scene.line(edge, Stroke::new(paint, if band { 0.4 } else { 1.0 }, 1.0).dashed(pattern));
+                }
             }
         }
-        // The name, also of a series of which nothing is to be seen.
-        let unit = scale as i32;
-        let mark =
-            move |(x, y): (i32, i32)| Rectangle::new([(x, y - unit), (x + 18 * unit, y + 2 * unit)], color.filled());
-        plane.draw_series(std::iter::empty::<Circle<Point, u32>>())?.label(&shown.series.name).legend(mark);
-        Ok(())
     }
 
     /// Dashed lines with their names: of vertical ones at the top, of horizontal ones at the end where there is room.
-    fn marks<B: DrawingBackend>(
-        &self,
-        plane: &mut Plane<'_, B>,
-        shown: &[Shown<'_>],
-    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let (dash, unit) = (6 * self.scale, self.scale as i32);
-        let style = BLACK.mix(0.7).stroke_width(self.scale);
+    fn marks(&self, scene: &mut Scene, shown: &[Shown<'_>]) {
+        let style = Stroke::new(Paint::Ink, 0.7, 1.0).dashed(&[6.0, 6.0]);
         for mark in &self.chart.marks {
             let axis = if mark.vertical { &self.x } else { &self.y };
-            let at = axis.place(mark.at);
-            if !(axis.ends.0..=axis.ends.1).contains(&at) {
+            let place = axis.place(mark.at);
+            if !(axis.ends.0..=axis.ends.1).contains(&place) {
                 continue;
             }
-            let (line, place, anchor, shift) = if mark.vertical {
-                let anchor = if axis.share(at) < 0.7 { HPos::Left } else { HPos::Right };
-                let side = if axis.share(at) < 0.7 { 6 } else { -6 };
-                (
-                    [(at, self.y.ends.0), (at, self.y.ends.1)],
-                    (at, self.y.ends.1),
-                    Pos::new(anchor, VPos::Top),
-                    (side, 4),
-                )
+            if mark.vertical {
+                let x = self.across(place);
+                scene.line(vec![(x, self.top), (x, self.bottom)], style);
+                let on_the_right = axis.share(place) < 0.7;
+                let room = if on_the_right { self.right - x } else { x - self.left } - 8.0;
+                let name = fitting(&mark.name, SMALL, room);
+                let (anchor, side) = if on_the_right { (Anchor::Start, 6.0) } else { (Anchor::End, -6.0) };
+                scene.text((x + side, self.top + SMALL), &name, SMALL, Paint::Ink, anchor);
             } else {
                 // Above the line or below it, where fewer lines are in the way.
-                let close = |above: bool| {
-                    let near = |p: &&Point| {
-                        let distance = self.y.share(p.1) - self.y.share(at);
-                        self.x.share(p.0) < 0.35 && distance.abs() < 0.05 && (distance > 0.0) == above
-                    };
-                    shown.iter().flat_map(|s| s.strong.iter().flatten()).filter(near).count()
+                let y = self.down(place);
+                let near = |p: &&Point, above: bool| {
+                    let distance = (y - p.1) / (self.bottom - self.top);
+                    let along = (p.0 - self.left) / (self.right - self.left);
+                    along < 0.35 && distance.abs() < 0.05 && (distance > 0.0) == above
                 };
-                let below = self.y.share(at) > 0.06 && close(false) <= close(true);
-                let (v, down) = if below { (VPos::Top, 4) } else { (VPos::Bottom, -4) };
-                ([(self.x.ends.0, at), (self.x.ends.1, at)], (self.x.ends.0, at), Pos::new(HPos::Left, v), (8, down))
-            };
-            plane.draw_series(DashedLineSeries::new(line, dash, dash, style))?;
-            let font = self.font(15).into_font().color(&BLACK.mix(0.8)).pos(anchor);
-            let name = EmptyElement::at(place) + Text::new(mark.name.clone(), (shift.0 * unit, shift.1 * unit), font);
-            plane.draw_series(std::iter::once(name))?;
+                let close = |above: bool| {
+                    shown.iter().flat_map(|s| s.strong.iter().flatten()).filter(|p| near(p, above)).count()
+                };
+                let below = self.bottom - y > 24.0 && close(false) <= close(true);
+                scene.line(vec![(self.left, y), (self.right, y)], style);
+                let name = fitting(&mark.name, SMALL, self.right - self.left - 16.0);
+                let at = (self.left + 8.0, if below { y + SMALL + 2.0 } else { y - 6.0 });
+                scene.text(at, &name, SMALL, Paint::Ink, Anchor::Start);
+            }
         }
-        Ok(())
     }
-}
 
-/// The corner in which a legend hides the least.
-fn emptiest_corner(canvas: &Canvas<'_>, shown: &[Shown<'_>]) -> SeriesLabelPosition {
-    let (width, height) = (0.36, 0.06 + 0.045 * shown.len() as f64);
-    let corners = [
-        (SeriesLabelPosition::UpperRight, 1.0 - width, 1.0 - height),
-        (SeriesLabelPosition::UpperLeft, 0.0, 1.0 - height),
-        (SeriesLabelPosition::LowerLeft, 0.0, 0.0),
-        (SeriesLabelPosition::LowerRight, 1.0 - width, 0.0),
-    ];
-    let hidden = |left: f64, bottom: f64| {
-        let within = |(a, b): (f64, f64)| (left..=left + width).contains(&a) && (bottom..=bottom + height).contains(&b);
-        let of = |p: &Point| (canvas.x.share(p.0), canvas.y.share(p.1));
-        // Lines are hidden between their points as well.
-        let passed = |line: &Vec<Point>, dots: bool| {
-            let between = line.windows(2).flat_map(|pair| {
-                let (a, b) = (of(&pair[0]), of(&pair[1]));
-                (1..8).map(move |i| (a.0 + (b.0 - a.0) * f64::from(i) / 8.0, a.1 + (b.1 - a.1) * f64::from(i) / 8.0))
-            });
-            let on_the_way = if dots { 0 } else { between.filter(|p| within(*p)).count() };
-            on_the_way + line.iter().filter(|p| within(of(p))).count()
+    /// The names of the series, if there are several, in the corner where they hide the least.
+    fn legend(&self, scene: &mut Scene, shown: &[Shown<'_>]) {
+        if shown.len() < 2 {
+            return;
+        }
+        let (sample, line) = (30.0, SMALL + 6.0);
+        let most = 0.7 * (self.right - self.left);
+        let mut names: Vec<String> = shown.iter().map(|one| fitting(&one.series.name, SMALL, most)).collect();
+        if names.len() > NAMED {
+            names.truncate(NAMED - 1);
+            names.push(format!("… and {} more", shown.len() + 1 - NAMED));
+        }
+        let wide = names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max) + sample + 26.0;
+        let high = line * names.len() as f64 + 12.0;
+        let (left, top) = self.emptiest(shown, (wide, high));
+        let corner = (left + wide, top + high);
+        scene.rectangle((left, top), corner, Paint::Paper, 0.88);
+        scene.frame((left, top), corner, Stroke::new(Paint::Soft, 0.4, 1.0));
+        for (i, name) in names.iter().enumerate() {
+            let y = top + 6.0 + line * (i as f64 + 0.5);
+            let x = left + 10.0;
+            if names.len() < shown.len() && i + 1 == names.len() {
+                scene.text((x, y + 0.36 * SMALL), name, SMALL, Paint::Ink, Anchor::Start);
+                continue;
+            }
+            let one = &shown[i];
+            let paint = Paint::Series(one.number);
+            match one.series.style {
+                Style::Line | Style::Smooth(_) => {
+                    let stroke = Stroke::new(paint, 1.0, 2.0).dashed(dash(one.number));
+                    scene.line(vec![(x, y), (x + sample, y)], stroke);
+                    if one.series.style == Style::Line && one.series.values.len() <= MARKED {
+                        let at = vec![(x + sample / 2.0, y)];
+                        scene.items.push(Item::Marks { at, shape: one.number, radius: 4.0, paint, opacity: 1.0 });
+                    }
+                }
+                Style::Points => {
+                    let at = vec![(x + sample / 2.0, y)];
+                    scene.items.push(Item::Marks { at, shape: one.number, radius: 4.5, paint, opacity: 1.0 });
+                }
+                Style::Bars(_) | Style::Band(_) => {
+                    let (a, b) = ((x, y - 5.0), (x + sample, y + 5.0));
+                    scene.rectangle(a, b, paint, if matches!(one.series.style, Style::Band(_)) { 0.18 } else { 0.35 });
+                    scene.frame(a, b, Stroke::new(paint, 1.0, 1.0).dashed(dash(one.number)));
+                }
+            }
+            scene.text((x + sample + 8.0, y + 0.36 * SMALL), name, SMALL, Paint::Ink, Anchor::Start);
+        }
+    }
+
+    /// Where a box hides the least.
+    fn emptiest(&self, shown: &[Shown<'_>], (wide, high): Point) -> Point {
+        let gap = 10.0;
+        let (x, y) = ([self.right - gap - wide, self.left + gap], [self.top + gap, self.bottom - gap - high]);
+        let corners = [(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])];
+        let hidden = |(left, top): Point| {
+            let (more_x, more_y) = (left - 8.0..=left + wide + 8.0, top - 8.0..=top + high + 8.0);
+            let within = |p: Point| more_x.contains(&p.0) && more_y.contains(&p.1);
+            // Lines are hidden between their points as well.
+            let passed = |line: &Vec<Point>, dots: bool| {
+                let between = line.windows(2).flat_map(|pair| {
+                    let (a, b) = (pair[0], pair[1]);
+                    (1..8)
+                        .map(move |i| (a.0 + (b.0 - a.0) * f64::from(i) / 8.0, a.1 + (b.1 - a.1) * f64::from(i) / 8.0))
+                });
+                let on_the_way = if dots { 0 } else { between.filter(|p| within(*p)).count() };
+                on_the_way + line.iter().filter(|p| within(**p)).count()
+            };
+            let count = |s: &Shown<'_>| -> usize {
+                s.strong.iter().chain(&s.faint).map(|line| passed(line, s.series.style == Style::Points)).sum()
+            };
+            let diagonal = vec![(self.left, self.bottom), (self.right, self.top)];
+            let crossed = if self.chart.diagonal { passed(&diagonal, false) } else { 0 };
+            shown.iter().map(count).sum::<usize>() + crossed
         };
-        let count = |s: &Shown<'_>| -> usize {
-            s.strong.iter().chain(&s.faint).map(|line| passed(line, s.series.style == Style::Points)).sum()
-        };
-        shown.iter().map(count).sum::<usize>()
-    };
-    let best = corners.into_iter().min_by_key(|(_, left, bottom)| hidden(*left, *bottom));
-    best.map_or(SeriesLabelPosition::UpperRight, |(corner, _, _)| corner)
+        corners.into_iter().min_by_key(|corner| hidden(*corner)).unwrap_or((x[0], y[0]))
+    }
 }
 
 #[cfg(test)]
@@ -386,5 +492,16 @@ mod tests {
         assert_eq!(heights(1), [0.0, 3.0, 6.0, 0.0]);
         assert_eq!(heights(0), [0.0, 3.0, 6.0, 0.0]);
         assert_eq!(heights(usize::MAX), [2.25; 4]);
+    }
+    #[test]
+    fn thinning_keeps_the_ends_and_what_stands_out() {
+        let line: Vec<Point> = (0..100_000).map(|i| (f64::from(i) / 200.0, f64::from(i % 7))).collect();
+        let mut spiked = line.clone();
+        spiked[54_321].1 = 1e9;
+        let thinned = thin(spiked);
+        assert!(thinned.len() < 4100, "{}", thinned.len());
+        assert_eq!((thinned.first(), thinned.last()), (line.first(), line.last()));
+        assert!(thinned.contains(&(54_321.0 / 200.0, 1e9)));
+        assert_eq!(thin(line[..100].to_vec()), line[..100]);
     }
 }

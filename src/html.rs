@@ -1,0 +1,94 @@
+//! What is shown in pages: reports, and notebooks of the Rust kernel of Jupyter (`evcxr`).
+
+use std::fmt::{Display, Write};
+
+/// A text that means itself, between tags and in the quotes of an attribute. Characters that no page may hold become �.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            '\t' | '\n' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Hands a piece of a page to a notebook.
+#[expect(clippy::print_stdout, reason = "notebooks read what is printed")]
+pub(crate) fn show(content: &str) {
+    println!("EVCXR_BEGIN_CONTENT text/html\n{content}\nEVCXR_END_CONTENT");
+}
+
+/// A table of escaped cells, of which those in columns that are `right` stand on the right.
+pub(crate) fn table(head: &[String], rows: &[Vec<String>], right: &[bool]) -> String {
+    let mut out = String::from("<table>\n<thead><tr>");
+    let class = |i: usize| if right.get(i) == Some(&true) { " class=\"right\" style=\"text-align:right\"" } else { "" };
+    for (i, cell) in head.iter().enumerate() {
+        let _ = write!(out, "<th{}>{}</th>", class(i), escape(cell));
+    }
+    out += "</tr></thead>\n<tbody>\n";
+    for row in rows {
+        out += "<tr>";
+        for (i, cell) in row.iter().enumerate() {
+            let _ = write!(out, "<td{}>{}</td>", class(i), escape(cell));
+        }
+        out += "</tr>\n";
+    }
+    out + "</tbody>\n</table>"
+}
+
+/// What is printed, as it is.
+pub(crate) fn preformatted(text: &dyn Display) -> String {
+    format!("<pre>{}</pre>", escape(&text.to_string()))
+}
+
+/// Bytes as a text of letters, digits, `+` and `/` (RFC 4648).
+#[cfg(feature = "plot")]
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * i) & 63) as usize] as char;
+            out.push(if i > three.len() { '=' } else { letter });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_text_is_markup() {
+        assert_eq!(
+            escape("a<b>\"'&amp;\u{0}\u{7f}\r\n中"),
+            "a&lt;b&gt;&quot;&#39;&amp;amp;\u{fffd}\u{fffd}\u{fffd}\n中"
+        );
+        let cells = table(&["<th>".into()], &[vec!["</table>".into()]], &[true]);
+        assert!(cells.contains("&lt;th&gt;") && cells.contains("&lt;/table&gt;"), "{cells}");
+        assert_eq!(preformatted(&"1 < 2"), "<pre>1 &lt; 2</pre>");
+    }
+
+    /// The examples of RFC 4648.
+    #[test]
+    #[cfg(feature = "plot")]
+    fn base_64() {
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")];
+        for (text, expected) in cases {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+        assert_eq!(base64(&[0xff, 0xef, 0xbe]), "/+++");
+    }
+}
