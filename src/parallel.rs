@@ -7,10 +7,14 @@
 //! Work of a single block runs on the calling thread without touching the thread pool, so small models
 //! never pay for a hand-over.
 
+mod crew;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
+
+pub(crate) use crew::{Board, Crew, with_crew};
 
 /// More threads than this are a mistake.
 const MAX_THREADS: usize = 1024;
@@ -131,14 +135,6 @@ pub(crate) fn for_each<W: Send>(mut work: Vec<W>, f: &(dyn Fn(W) + Sync)) {
 /// the two.
 pub(crate) fn join(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     rayon::join(a, b);
-}
-
-/// Calls `here` on this thread and `beside` on another one, or behind it if none is free.
-pub(crate) fn beside(beside: &mut (dyn FnMut() + Send), here: &mut dyn FnMut()) {
-    rayon::in_place_scope(|scope| {
-        scope.spawn(|_| beside());
-        here();
-    });
 }
 
 /// Calls `f(i)` for every `i < n`, in any order. The caller begins at once; threads that wake up take what is left.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::cursor::Cursor;
 use super::dataset::Dataset;
-use crate::error::Result;
-use crate::parallel;
+use super::loading::{Cursor, Position, BatchSampler, prefetched};
+use crate::error::{Here, Result};
 use crate::rng::Rng;
 
 /// The batches of a [`Dataset`], as [`Dataset::batches`] makes them.
@@ -35,6 +34,8 @@ use crate::rng::Rng;
 pub struct Batches<'a, D: Dataset + ?Sized> {
     dataset: &'a D,
     cursor: Cursor,
+    sampler: Option<&'a dyn BatchSampler>,
+    workers: usize,
 }
 
 impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
@@ -42,7 +43,21 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     #[track_caller]
     #[must_use]
     pub fn new(dataset: &'a D, size: usize) -> Self {
-        Self { dataset, cursor: Cursor::new(dataset.len(), size) }
+        Self { dataset, cursor: Cursor::new(dataset.len(), size), sampler: None, workers: 1 }
+    }
+
+    /// Lets a [`BatchSampler`] say which samples come in which order, and which of them make a batch. What is random in that is drawn
+    /// from the generator that [`shuffle`](Self::shuffle) is given, and from the same one each time without it.
+    #[track_caller]
+    #[must_use]
+    pub fn sampler(mut self, sampler: &'a dyn BatchSampler) -> Self {
+        self.sampler = Some(sampler);
+        let drawn = self.cursor.drawn().cloned();
+        self.cursor.shuffle(self.sampler, &mut drawn.clone().unwrap_or_else(|| Rng::seed(0)));
+        if drawn.is_none() {
+            self.cursor.forget_drawn();
+        }
+        self
     }
 
     /// Puts the samples into a random order, another one for each call. Draws from the generator at once. More samples
@@ -50,7 +65,50 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     #[track_caller]
     #[must_use]
     pub fn shuffle(mut self, rng: &mut Rng) -> Self {
-        self.cursor.shuffle(rng);
+        self.cursor.shuffle(self.sampler.or_else(|| self.dataset.sampler()), rng);
+        self
+    }
+
+    /// Where the epoch stands: what [`resume`](Self::resume) needs to go on from there.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { batch: self.cursor.position(), rng: self.cursor.drawn().cloned() }
+    }
+
+    /// Goes on from a [`position`](Self::position), in place of [`shuffle`](Self::shuffle): with the same dataset, size and sampler,
+    /// the batches are those that were still to come.
+    ///
+    /// ```
+    /// use demotic::data::{Dataset, Position, TensorDataset};
+    /// use demotic::{Rng, Tensor};
+    ///
+    /// let data = TensorDataset::new(Tensor::arange(10)?, Tensor::arange(10)?)?;
+    /// let mut batches = data.batches(3).shuffle(&mut Rng::seed(7));
+    /// batches.next();
+    /// let saved = serde_json::to_string(&batches.position()).unwrap();
+    /// let rest: Vec<_> = batches.map(|batch| batch?.0.to_vec::<i64>()).collect::<demotic::Result<_>>()?;
+    ///
+    /// let position: Position = serde_json::from_str(&saved).unwrap();
+    /// let again = data.batches(3).resume(&position);
+    /// assert_eq!(again.map(|batch| batch?.0.to_vec::<i64>()).collect::<demotic::Result<Vec<_>>>()?, rest);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn resume(self, position: &Position) -> Self {
+        let mut batches = match &position.rng {
+            Some(rng) => self.shuffle(&mut rng.clone()),
+            None => self,
+        };
+        batches.cursor.seek(position.batch);
+        batches
+    }
+
+    /// How many threads [`prefetch`](Self::prefetch) makes batches on, 1 by default. Up to two batches wait for each of them.
+    #[must_use]
+    #[doc(alias = "num_workers")]
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads;
         self
     }
 
@@ -62,11 +120,12 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
         self
     }
 
-    /// Calls `f` with each batch, while another thread makes the next one: for batches that take as long to make as to learn from, such as
-    /// pictures from files. They are the same, in the same order, for any number of threads.
+    /// Calls `f` with each batch, while [other threads](Self::workers) make the next ones: for batches that take as long to make as to
+    /// learn from, such as pictures from files. They are the same, in the same order, for any number of threads.
     ///
     /// # Errors
-    /// The first of a batch or of `f`, behind which there are no further batches.
+    /// The first of a batch or of `f`, behind which there are no further batches. A panic while a batch is made is an error too. And if
+    /// the number of threads is 0 or above 1024, or they cannot be started.
     ///
     /// ```
     /// use demotic::data::{Dataset, TensorDataset};
@@ -74,28 +133,31 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     ///
     /// let data = TensorDataset::new(Tensor::zeros([10, 3])?, Tensor::zeros([10, 1])?)?;
     /// let mut sizes = Vec::new();
-    /// data.batches(4).shuffle(&mut Rng::seed(0)).prefetch(|(x, _y)| {
+    /// data.batches(4).shuffle(&mut Rng::seed(0)).workers(2).prefetch(|(x, _y)| {
     ///     sizes.push(x.shape()[0]);
     ///     Ok(())
     /// })?;
     /// assert_eq!(sizes, [4, 4, 2]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
-    #[doc(alias = "num_workers")]
     #[track_caller]
     pub fn prefetch(mut self, mut f: impl FnMut(D::Batch) -> Result<()>) -> Result<()> {
-        let mut made = self.next();
-        while let Some(batch) = made {
-            let (mut next, mut batch, mut result) = (None, Some(batch?), Ok(()));
-            parallel::beside(&mut || next = self.next(), &mut || {
-                if let Some(batch) = batch.take() {
-                    result = f(batch);
+        let (dataset, cursor) = (self.dataset, &mut self.cursor);
+        let mut result = Ok(());
+        prefetched(self.workers, &|pick| pick.of(dataset), &mut |ahead| {
+            result = loop {
+                ahead.ask(cursor);
+                let batch = match cursor.next() {
+                    None => break Ok(()),
+                    Some(Err(e)) => break Err(e),
+                    Some(Ok(pick)) => pick.batch,
+                };
+                if let Err(e) = ahead.take(batch).and_then(&mut f) {
+                    break Err(e);
                 }
-            });
-            result?;
-            made = next;
-        }
-        Ok(())
+            };
+        })?;
+        result.here()
     }
 
     /// Leaves out the last batch if it would be smaller than the others. There may then be none at all.

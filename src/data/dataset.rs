@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::batches::Batches;
+use super::loading::{BatchRows, Cached, Concat, Enumerated, Mapped, BatchSampler, Subset, Zipped};
 use super::split;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -14,7 +15,8 @@ use crate::tensor::{DType, Tensor};
 /// Numbered samples that can be had in batches.
 ///
 /// [`TensorDataset`] holds them in memory. Implement it for what is made on demand: images decoded from files, windows of
-/// a token stream. [`batches`](Self::batches) and the [`Trainer`](crate::train::Trainer) then work as for any other.
+/// a token stream. Where samples are easier to make one at a time, implement [`Samples`](super::Samples) instead, which has `get`.
+/// [`batches`](Self::batches) and the [`Trainer`](crate::train::Trainer) then work as for any other.
 ///
 /// What is random in a sample (where an image is cropped, which words are masked) is drawn from the generator that
 /// [`batch`](Self::batch) is given. [`Batches`] hands out one for each batch that depends on its number alone, so that it does not
@@ -89,6 +91,124 @@ pub trait Dataset: Send + Sync {
         Self: Sized,
     {
         Batches::new(self, size)
+    }
+
+    /// The order in which the samples should come where it is to be random, if not any order will do: that of data in a file
+    /// that is larger than the memory, for example.
+    fn sampler(&self) -> Option<&dyn BatchSampler> {
+        None
+    }
+
+    /// The same samples, with something done to each batch: a step of preprocessing, noise, other targets. `rng` is for what is
+    /// random in it.
+    ///
+    /// ```
+    /// use demotic::data::{Dataset, TensorDataset};
+    /// use demotic::{tensor, Rng};
+    ///
+    /// let data = TensorDataset::new(tensor![[1.0], [2.0]], tensor![0.0, 1.0])?;
+    /// let doubled = data.map(|(x, y), _rng: &mut Rng| Ok((x * 2.0, y)));
+    /// assert_eq!(doubled.batches(2).next().unwrap()?.0.to_vec::<f32>()?, [2.0, 4.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    fn map<B: Send, F>(self, f: F) -> Mapped<Self, F>
+    where
+        Self: Sized,
+        F: Fn(Self::Batch, &mut Rng) -> Result<B> + Send + Sync,
+    {
+        Mapped { data: self, f }
+    }
+
+    /// The samples with these numbers, in this order. [`Subset::new`] takes the dataset along.
+    ///
+    /// ```
+    /// use demotic::data::{Dataset, KFold, TensorDataset};
+    /// use demotic::Tensor;
+    ///
+    /// let data = TensorDataset::new(Tensor::zeros([10, 3])?, Tensor::zeros([10])?)?;
+    /// for fold in KFold::new(5).split(data.len())? {
+    ///     let (train, test) = (data.subset(fold.train)?, data.subset(fold.test)?);
+    ///     assert_eq!((train.len(), test.len()), (8, 2));
+    /// }
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If one does not exist.
+    #[track_caller]
+    fn subset(&self, numbers: Vec<usize>) -> Result<Subset<&Self>>
+    where
+        Self: Sized,
+    {
+        Subset::new(self, numbers)
+    }
+
+    /// The samples of this dataset, and behind them those of another one.
+    ///
+    /// ```
+    /// use demotic::data::{Dataset, TensorDataset};
+    /// use demotic::tensor;
+    ///
+    /// let (a, b) = (TensorDataset::new(tensor![1, 2], tensor![1, 2])?, TensorDataset::new(tensor![3], tensor![3])?);
+    /// let both = a.concat(b)?;
+    /// assert_eq!(both.batch(&[2, 0], &mut demotic::Rng::seed(0))?.0.to_vec::<i64>()?, [3, 1]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there are more samples than can be numbered.
+    #[track_caller]
+    #[doc(alias = "ConcatDataset")]
+    #[doc(alias = "chain")]
+    fn concat<'d, O>(self, other: O) -> Result<Concat<'d, Self::Batch>>
+    where
+        Self: Sized + 'd,
+        Self::Batch: BatchRows,
+        O: Dataset<Batch = Self::Batch> + 'd,
+    {
+        Concat::of(self).and(other)
+    }
+
+    /// The same samples, each of which is made once and kept in memory. What is random in them is drawn once as well, from a
+    /// generator that depends on the number of the sample alone: cache what takes long, and let what is random come behind it.
+    ///
+    /// ```
+    /// use demotic::data::{Dataset, Samples};
+    ///
+    /// let slow = vec![1.0_f32, 2.0, 3.0].collated().map(|x, _rng: &mut demotic::Rng| Ok(x.exp()));
+    /// let data = slow.cached();
+    /// for _epoch in 0..2 {
+    ///     assert_eq!(data.batches(3).next().unwrap()?.shape(), [3]);
+    /// }
+    /// assert_eq!(format!("{data:?}"), "Cached(3 of 3 samples)");
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    fn cached(self) -> Cached<Self>
+    where
+        Self: Sized,
+        Self::Batch: BatchRows + Clone,
+    {
+        Cached::new(self)
+    }
+
+    /// The samples of two datasets of one length side by side: a batch is a pair of their batches.
+    ///
+    /// # Errors
+    /// If their lengths differ.
+    #[track_caller]
+    fn zip<O: Dataset>(self, other: O) -> Result<Zipped<Self, O>>
+    where
+        Self: Sized,
+    {
+        Zipped::new(self, other)
+    }
+
+    /// The samples with their numbers: a batch is the numbers, `[n]` of type `I64`, and the batch.
+    fn enumerate(self) -> Enumerated<Self>
+    where
+        Self: Sized,
+    {
+        Enumerated { data: self }
     }
 }
 
@@ -240,7 +360,7 @@ fn rows_of(x: &Tensor, rows: usize) -> (Dims, usize) {
 
 /// Copies rows, which must exist, of a contiguous tensor.
 #[track_caller]
-fn gather(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
+pub(super) fn gather(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
     let (shape, len) = rows_of(x, rows.len());
     let index = index::numbered(stale("rows", &[rows.len()], DType::I64)?, &mut |i| rows[i] as i64);
     let mut out = stale("rows", &shape, x.dtype())?;

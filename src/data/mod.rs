@@ -34,31 +34,36 @@
 //! Language models learn from [`NextTokens`] of a long text, or from [`Sentences`], classifiers of pictures from an [`ImageDataset`].
 //! Whatever else yields batches implements [`Dataset`].
 
+mod arrays;
 mod balance;
 mod batches;
 mod column;
 mod csv;
-mod cursor;
 mod dataset;
 mod dates;
 mod describe;
 mod display;
 mod images;
+mod json_lines;
+mod loading;
 mod number;
 mod operations;
 mod preprocess;
 mod row;
 mod sequences;
+mod series;
 mod split;
 mod table;
 mod texts;
 mod weighted;
 mod wide;
 
+#[cfg(feature = "gzip")]
+pub use arrays::write_npz_compressed;
+pub use arrays::{Npz, read_npy, read_npy_from, write_idx, write_npy, write_npy_to, write_npz};
 pub use batches::Batches;
 pub use column::{Column, ColumnKind, Value};
 pub use csv::{ColumnOptions, CsvOptions, CsvReport, Ragged};
-pub(crate) use cursor::{Cursor, Pick};
 pub use dataset::{Dataset, TensorDataset};
 pub use dates::DatePart;
 pub(crate) use display::{shorten, width as text_width};
@@ -66,11 +71,17 @@ pub(crate) use images::Pixels;
 pub use images::{Amount, ImageDataset, Transforms, read_cifar10, read_cifar100, read_idx, read_mnist};
 #[cfg(feature = "image")]
 pub use images::{Channels, read_image, write_image};
+pub(crate) use loading::{Ahead, Cursor, Pick, prefetched};
+pub use loading::{
+    BatchRows, BucketSampler, Cached, Collate, Collated, Concat, Enumerated, GroupSampler, Mapped, Order, Position,
+    BatchSampler, Samples, StratifiedSampler, Subset, WeightedSampler, Zipped,
+};
 pub use operations::{Aggregate, JoinKind, SortOrder};
 pub use preprocess::{
     Encoding, Impute, MissingCategory, Outliers, Preprocessor, PreprocessorBuilder, Scaling, Smoothing, Unseen,
 };
 pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, PaddedSequences, Padding, Sentences, document_mask};
-pub use split::{Fold, Folds, KFold};
+pub use series::{Rolling, TimeFeatures, Windows};
+pub use split::{Fold, Folds, GroupKFold, KFold, RepeatedKFold, ShuffleSplit, StratifiedGroupKFold, TimeSeriesSplit};
 pub use table::Table;
 pub use weighted::WeightedDataset;

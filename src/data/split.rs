@@ -1,5 +1,13 @@
 //! Which rows are for training and which for testing.
 
+mod groups;
+mod shuffled;
+mod time;
+
+pub use groups::{GroupKFold, StratifiedGroupKFold};
+pub use shuffled::{RepeatedKFold, ShuffleSplit};
+pub use time::TimeSeriesSplit;
+
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::create::check_list;
@@ -68,6 +76,27 @@ pub(super) fn stratified(
     }))
 }
 
+/// Numbers of classes or groups without gaps: for each row the place of its number among those that occur, which are sorted, and
+/// how many rows each has.
+#[derive(Debug, Clone)]
+pub(super) struct Ranked {
+    pub(super) of_row: Vec<usize>,
+    pub(super) known: Vec<usize>,
+    pub(super) counts: Vec<usize>,
+}
+
+impl Ranked {
+    pub(super) fn of(labels: &[usize]) -> Self {
+        let mut known = labels.to_vec();
+        crate::order::sort_by_key(&mut known, |label| *label as u64);
+        known.dedup();
+        let of_row: Vec<usize> = labels.iter().map(|label| known.partition_point(|known| known < label)).collect();
+        let mut counts = vec![0; known.len()];
+        of_row.iter().for_each(|rank| counts[*rank] += 1);
+        Self { of_row, known, counts }
+    }
+}
+
 /// Divides rows into `k` parts, each of which is the test part once, for cross-validation.
 ///
 /// Anything learnt from data belongs inside the loop, preprocessing too:
@@ -92,6 +121,19 @@ pub(super) fn stratified(
 pub struct KFold {
     k: usize,
     rng: Option<Rng>,
+}
+
+/// Checks that there is something to test on in each fold.
+#[track_caller]
+fn check_k(op: &'static str, k: usize, n: usize, what: &str) -> Result<()> {
+    if k < 2 {
+        return Err(Error::argument(op, format!("k is {k}, expected at least 2 folds")));
+    }
+    if k > n {
+        let message = format!("k is {k}, more than the {n} {what}s there are");
+        return Err(Error::argument(op, message).with_help(format!("every fold needs a {what} to test on")));
+    }
+    Ok(())
 }
 
 /// One way to divide the rows.
@@ -134,7 +176,7 @@ impl KFold {
             true => i / (size + 1),
             false => larger + (i - larger * (size + 1)) / size,
         };
-        Ok(Folds { k: self.k, next: 0, rows: order.into_iter().enumerate().map(|(i, row)| (row, part(i))).collect() })
+        Ok(Folds::parts(self.k, order.into_iter().enumerate().map(|(i, row)| (row, part(i))).collect()))
     }
 
     /// The same with every class spread evenly over the folds; `labels` has the class of each row, as
@@ -153,20 +195,12 @@ impl KFold {
         crate::order::sort_by(&mut by_class, |a, b| labels[*a].cmp(&labels[*b]));
         let mut part = vec![0; labels.len()];
         by_class.iter().enumerate().for_each(|(i, row)| part[*row] = i % self.k);
-        Ok(Folds { k: self.k, next: 0, rows: order.into_iter().map(|row| (row, part[row])).collect() })
+        Ok(Folds::parts(self.k, order.into_iter().map(|row| (row, part[row])).collect()))
     }
 
     #[track_caller]
     fn check(&self, n: usize) -> Result<()> {
-        if self.k < 2 {
-            let message = format!("k is {}, expected at least 2 folds", self.k);
-            return Err(Error::argument("KFold", message));
-        }
-        if self.k > n {
-            let message = format!("k is {}, more than the {n} rows there are", self.k);
-            return Err(Error::argument("KFold", message).with_help("every fold needs a row to test on"));
-        }
-        Ok(())
+        check_k("KFold", self.k, n, "row")
     }
 
     #[track_caller]
@@ -178,30 +212,94 @@ impl KFold {
     }
 }
 
-/// The folds of a [`KFold`], one after the other.
+/// The folds of a [`KFold`] or another way to divide rows, one after the other.
 #[derive(Debug, Clone)]
-pub struct Folds {
-    k: usize,
-    next: usize,
+pub struct Folds(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
     /// The rows in order, each with the fold in which it is tested.
-    rows: Vec<(usize, usize)>,
+    Parts {
+        k: usize,
+        next: usize,
+        rows: Vec<(usize, usize)>,
+    },
+    Listed(std::vec::IntoIter<Fold>),
+}
+
+impl Folds {
+    fn parts(k: usize, rows: Vec<(usize, usize)>) -> Self {
+        Self(Kind::Parts { k, next: 0, rows })
+    }
+
+    fn listed(folds: Vec<Fold>) -> Self {
+        Self(Kind::Listed(folds.into_iter()))
+    }
+
+    /// The same folds, if each has every class on both of its sides. `labels` has the class of each row.
+    ///
+    /// ```
+    /// use demotic::data::KFold;
+    ///
+    /// let labels = [0, 0, 0, 1, 1, 1];
+    /// let e = KFold::new(2).split(6)?.with_all_classes(&labels).unwrap_err();
+    /// assert_eq!(e.message(), "with_all_classes: fold 1 has no row of class 0 to train on");
+    /// assert!(KFold::new(2).split_stratified(&labels)?.with_all_classes(&labels).is_ok());
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a fold lacks one, or has rows that have no label.
+    #[track_caller]
+    pub fn with_all_classes(self, labels: &[usize]) -> Result<Self> {
+        let op = "with_all_classes";
+        let ranked = Ranked::of(labels);
+        for (i, fold) in self.clone().enumerate() {
+            for (rows, what) in [(&fold.train, "train"), (&fold.test, "test")] {
+                let mut is_there = vec![false; ranked.known.len()];
+                for row in rows {
+                    let Some(rank) = ranked.of_row.get(*row) else {
+                        let message = format!("row {row} of fold {} and {} labels", i + 1, labels.len());
+                        return Err(Error::shape(op, message));
+                    };
+                    is_there[*rank] = true;
+                }
+                if let Some(rank) = is_there.iter().position(|is_there| !is_there) {
+                    let class = ranked.known[rank];
+                    let message = format!("fold {} has no row of class {class} to {what} on", i + 1);
+                    return Err(Error::argument(op, message).with_help(
+                        "use fewer folds, or stratified ones; or leave out or join classes that are this rare",
+                    ));
+                }
+            }
+        }
+        Ok(self)
+    }
 }
 
 impl Iterator for Folds {
     type Item = Fold;
 
     fn next(&mut self) -> Option<Fold> {
-        if self.next == self.k {
+        let (k, next, rows) = match &mut self.0 {
+            Kind::Parts { k, next, rows } => (*k, next, rows),
+            Kind::Listed(folds) => return folds.next(),
+        };
+        if *next == k {
             return None;
         }
-        let (test, train): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(_, part)| *part == self.next);
-        self.next += 1;
+        let (test, train): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, part)| part == next);
+        *next += 1;
         let rows = |pairs: Vec<(usize, usize)>| pairs.into_iter().map(|(row, _)| row).collect();
         Some(Fold { train: rows(train), test: rows(test) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.k - self.next, Some(self.k - self.next))
+        let left = match &self.0 {
+            Kind::Parts { k, next, .. } => k - next,
+            Kind::Listed(folds) => folds.len(),
+        };
+        (left, Some(left))
     }
 }
 

@@ -36,8 +36,8 @@ struct Guess {
 
 const PYTORCH: &str =
     "in Python, save its tensors with safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")";
-const NUMPY: &str =
-    "in Python, save its arrays with safetensors.numpy.save_file, or a table with numpy.savetxt(.., delimiter=\",\")";
+const NUMPY: &str = "data::read_npy reads it; in Python, save parameters with safetensors.numpy.save_file";
+const NUMPYS: &str = "data::Npz reads them; in Python, save parameters with safetensors.numpy.save_file";
 const UNPACK: &str = "unpack it first";
 const KERAS: &str =
     "in Python, save its weights with safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, ..)";
@@ -140,7 +140,7 @@ fn zip(head: &[u8]) -> Option<Guess> {
         return other("a PyTorch file (a ZIP archive with a pickle in it)", PYTORCH);
     }
     if contains(head, b".npy") {
-        return other("NumPy arrays (.npz)", NUMPY);
+        return other("NumPy arrays (.npz)", NUMPYS);
     }
     if contains(head, b"[Content_Types].xml") || contains(head, b"xl/") || contains(head, b"word/") {
         return other("an Excel or Word document", EXPORT);

@@ -15,6 +15,7 @@ mod convolution;
 mod curves;
 #[cfg(feature = "fft")]
 mod fft;
+mod files;
 mod generative;
 mod gguf;
 mod gpt2;

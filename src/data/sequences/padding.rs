@@ -32,6 +32,17 @@ pub struct Padding {
     value: f64,
     left: bool,
     width: Option<usize>,
+    cut: Cut,
+}
+
+/// What becomes of steps beyond the width.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Cut {
+    #[default]
+    Refused,
+    Last,
+    First,
 }
 
 /// Sequences of one length, with what is known of their own.
@@ -66,7 +77,33 @@ impl Padding {
         self
     }
 
-    /// Gives every batch so many steps. Longer sequences are an error: cut them before, where it makes sense.
+    /// Cuts sequences longer than [`width`](Self::width): their last steps are left out, as with `truncating="post"` in Keras.
+    ///
+    /// ```
+    /// use demotic::data::Padding;
+    /// use demotic::tensor;
+    ///
+    /// let sequences = [tensor![1.0, 2.0, 3.0], tensor![4.0]];
+    /// let batch = Padding::new().width(2).truncate().pad(&sequences)?;
+    /// assert_eq!(batch.values.to_vec::<f32>()?, [1.0, 2.0, 4.0, 0.0]);
+    /// assert_eq!(batch.lengths, [2, 1]);
+    /// let batch = Padding::new().width(2).truncate_left().left().pad(&sequences)?;
+    /// assert_eq!(batch.values.to_vec::<f32>()?, [2.0, 3.0, 0.0, 4.0]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[doc(alias = "truncating")]
+    pub fn truncate(mut self) -> Self {
+        self.cut = Cut::Last;
+        self
+    }
+
+    /// Cuts sequences longer than [`width`](Self::width): their first steps are left out, as with `truncating="pre"` in Keras.
+    pub fn truncate_left(mut self) -> Self {
+        self.cut = Cut::First;
+        self
+    }
+
+    /// Gives every batch so many steps. Longer sequences are an error, unless they are [cut](Self::truncate).
     #[doc(alias = "maxlen")]
     pub fn width(mut self, steps: usize) -> Self {
         self.width = Some(steps);
@@ -101,6 +138,9 @@ impl Padding {
         }
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let time = self.width.unwrap_or(longest);
+        if self.cut != Cut::Refused {
+            lengths.iter_mut().for_each(|length| *length = time.min(*length));
+        }
         if let Some(i) = lengths.iter().position(|length| *length > time) {
             let message = format!("sequence {i} has {} steps, the width is {time}", lengths[i]);
             return Err(Error::argument(op, message));
@@ -116,6 +156,19 @@ impl Padding {
         }
         let mut padded = Vec::with_capacity(sequences.len());
         for (sequence, length) in sequences.iter().zip(&lengths) {
+            let beyond = (sequence.shape()[0] - length) as isize;
+            let cut;
+            let sequence = match self.cut {
+                _ if beyond == 0 => sequence,
+                Cut::First => {
+                    cut = sequence.narrow(0, beyond, *length)?;
+                    &cut
+                }
+                Cut::Refused | Cut::Last => {
+                    cut = sequence.narrow(0, 0, *length)?;
+                    &cut
+                }
+            };
             let missing = (time - length) as isize;
             let mut margins = vec![(0, 0); sequence.rank()];
             margins[0] = if self.left { (missing, 0) } else { (0, missing) };

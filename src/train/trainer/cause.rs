@@ -38,7 +38,7 @@ impl Core {
     }
 
     fn in_data(&self, position: &Position, subject: &dyn Subject) -> Option<String> {
-        let mut batches = self.batches(position, subject.examples()).ok()?;
+        let mut batches = self.batches(position, subject).ok()?;
         let data = subject.trained_on();
         for _ in 0..self.options.accumulate {
             let Some(Ok(pick)) = batches.next() else { break };
@@ -51,7 +51,7 @@ impl Core {
 
     /// The first output that is no number when the batches of the step go through the model once more.
     fn in_outputs(&self, position: &Position, subject: &mut dyn Subject, mut rng: Rng) -> Option<String> {
-        let mut batches = self.batches(position, subject.examples()).ok()?;
+        let mut batches = self.batches(position, subject).ok()?;
         // Running statistics must not count the examples twice.
         let before = Snapshot::of(subject.model());
         let mut outputs = FiniteOutputs::new();

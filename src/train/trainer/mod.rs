@@ -27,7 +27,7 @@ use super::history::{Epoch, StepReport};
 use super::running::{self, Metric};
 use super::stop::StopHandle;
 use super::task::Supervised;
-use crate::data::Dataset;
+use crate::data::{Dataset, BatchSampler};
 use crate::error::Result;
 use crate::io::{CheckpointFolder, Metadata};
 use crate::layers::Module;
@@ -142,6 +142,7 @@ struct Core {
     resume: Option<PathBuf>,
     /// Some numbers of the data, by which they are known again.
     fingerprint: Vec<f64>,
+    sampler: Option<Box<dyn BatchSampler>>,
 }
 
 impl<T, B> fmt::Debug for Trainer<'_, T, B> {
@@ -179,6 +180,7 @@ impl Core {
             metadata: Metadata::new(),
             resume: None,
             fingerprint: Vec::new(),
+            sampler: None,
         }
     }
 }
@@ -243,6 +245,41 @@ impl<'d, T, B> Trainer<'d, T, B> {
     #[must_use]
     pub fn drop_last(mut self) -> Self {
         self.core.options.drop_last = true;
+        self
+    }
+
+    /// Lets a [`BatchSampler`] say which training examples come in which order, in place of a random order of all.
+    ///
+    /// ```
+    /// use demotic::data::WeightedSampler;
+    /// use demotic::prelude::*;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let labels: Vec<usize> = (0..60).map(|i| usize::from(i % 10 == 0)).collect();
+    /// let y = Tensor::from_vec(labels.iter().map(|label| *label as i64).collect(), [60])?;
+    /// let train = TensorDataset::new(Tensor::normal([60, 4], 0.0, 1.0, &mut rng)?, y)?;
+    /// let mut model = Linear::new(4, 2, &mut rng)?;
+    /// Trainer::new(losses::cross_entropy, Adam::new(0.01))
+    ///     .epochs(2)
+    ///     .sampler(WeightedSampler::balanced(&labels)?)
+    ///     .fit(&mut model, &train, &mut rng)?;
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sampler(mut self, sampler: impl BatchSampler + 'static) -> Self {
+        self.core.sampler = Some(Box::new(sampler));
+        self
+    }
+
+    /// Makes training batches on so many threads while the model learns from earlier ones: for data that take long to make, such as
+    /// pictures from files. The run has the same bits with any number of them, and a checkpoint does not know of them. Up to two
+    /// batches wait for each thread. With 0, the default, batches are made when they are needed.
+    ///
+    /// A panic while a batch is made becomes an error of [`fit`](Self::fit).
+    #[must_use]
+    #[doc(alias = "num_workers")]
+    pub fn prefetch(mut self, threads: usize) -> Self {
+        self.core.options.prefetch = threads;
         self
     }
 

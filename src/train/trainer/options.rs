@@ -42,6 +42,8 @@ pub struct TrainerOptions {
     pub validation_split: Option<f64>,
     /// See [`Trainer::memory_limit`](super::Trainer::memory_limit).
     pub memory_limit: Option<u64>,
+    /// See [`Trainer::prefetch`](super::Trainer::prefetch). Default 0.
+    pub prefetch: usize,
 }
 
 configurable!(
@@ -56,7 +58,8 @@ configurable!(
         evaluate_averages,
         steps_per_epoch,
         validation_split,
-        memory_limit
+        memory_limit,
+        prefetch
     },
     check
 );
@@ -75,6 +78,7 @@ impl Default for TrainerOptions {
             steps_per_epoch: None,
             validation_split: None,
             memory_limit: None,
+            prefetch: 0,
         }
     }
 }

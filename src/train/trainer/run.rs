@@ -5,7 +5,7 @@ use super::repeat::Repeat;
 use super::subject::{Subject, TRAINING, Tasked, Trained};
 use super::{Core, Examples, Trainer};
 use crate::autograd::Gradients;
-use crate::data::Cursor;
+use crate::data::{BatchSampler, Cursor, prefetched};
 use crate::error::{Error, Here, Result};
 use crate::io::Checkpoint;
 use crate::layers::Module;
@@ -92,15 +92,45 @@ impl<T, B: Send> Trainer<'_, T, B> {
     where
         T: Task<M, B>,
     {
-        let task = Tasked(&mut self.task);
+        let validation = self.validation;
         let Some(fraction) = self.core.options.validation_split else {
-            return self.core.fit(&mut Trained::new(model, task, train, self.validation), rng);
+            return self.fit_on(model, train, validation, [None, None], rng);
         };
-        let [kept, taken] = self.core.parts(train.len(), fraction, self.validation.is_some())?;
+        let [kept, taken] = self.core.parts(train.len(), fraction, validation.is_some())?;
         let (kept, taken) = (Part { data: train, rows: kept }, Part { data: train, rows: taken });
-        let mut subject = Trained::new(model, task, &kept, Some(&taken));
-        subject.rows = [Some(&kept.rows), Some(&taken.rows)];
-        self.core.fit(&mut subject, rng)
+        self.fit_on(model, &kept, Some(&taken), [Some(&kept.rows), Some(&taken.rows)], rng)
+    }
+
+    /// The same on data that are known, with their batches made when they are needed or in advance.
+    #[track_caller]
+    fn fit_on<M: Module + 'static>(
+        &mut self,
+        model: &mut M,
+        train: &Examples<'_, B>,
+        validation: Option<&Examples<'_, B>>,
+        rows: [Option<&[usize]>; 2],
+        rng: &mut Rng,
+    ) -> Result<History>
+    where
+        T: Task<M, B>,
+    {
+        let (core, task) = (&mut self.core, &mut self.task);
+        let threads = core.options.prefetch;
+        if threads == 0 {
+            let mut subject = Trained::new(model, Tasked(task), train, validation);
+            subject.rows = rows;
+            return core.fit(&mut subject, rng);
+        }
+        let mut history = None;
+        prefetched(threads, &|pick| pick.of(train), &mut |ahead| {
+            let mut subject = Trained::new(&mut *model, Tasked(&mut *task), train, validation);
+            (subject.rows, subject.ahead) = (rows, Some(ahead));
+            history = Some(core.fit(&mut subject, rng));
+        })?;
+        match history {
+            Some(history) => history.here(),
+            None => Err(crate::error::bug!("fit", "the run did not begin")),
+        }
     }
 }
 
@@ -108,7 +138,9 @@ impl Core {
     #[track_caller]
     pub(super) fn fit(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
         self.check(subject.examples())?;
-        let plan = self.options.plan(subject.examples());
+        let examples = subject.examples();
+        let sampled = self.sampler(subject).map_or(examples, |sampler| sampler.num_samples(examples));
+        let plan = self.options.plan(sampled);
         self.callbacks.run = Run::new(self.callbacks.run.stop_handle.clone(), plan);
         self.add_checkpoints();
         self.is_asked = false;
@@ -169,7 +201,8 @@ impl Core {
         self.callbacks.run.begun = std::time::Instant::now();
         let (epochs, max_steps) = self.options.limits();
         position.order.get_or_insert_with(|| rng.split());
-        let mut batches = self.batches(position, subject.examples())?;
+        let mut batches = self.batches(position, subject)?;
+        subject.begin_epoch();
         self.callbacks.tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.epoch_begin(run))?;
         while !self.callbacks.run.stop && self.callbacks.run.step < max_steps && batches.left() > 0 {
             let before = rng.clone();
@@ -231,13 +264,18 @@ impl Core {
         Ok(self.callbacks.run.stop.then_some(Ended::StoppedEarly))
     }
 
+    /// What says in which order the examples come, if that is not any random one.
+    fn sampler<'s>(&'s self, subject: &'s dyn Subject) -> Option<&'s dyn BatchSampler> {
+        self.sampler.as_deref().or_else(|| subject.sampler())
+    }
+
     /// What is left of the present epoch.
     #[track_caller]
-    pub(super) fn batches(&self, position: &Position, examples: usize) -> Result<Cursor> {
-        let size = self.options.batch_size;
+    pub(super) fn batches(&self, position: &Position, subject: &dyn Subject) -> Result<Cursor> {
+        let (size, examples) = (self.options.batch_size, subject.examples());
         let mut batches = Cursor::new(examples, size);
         if let Some(order) = &position.order {
-            batches.shuffle(&mut order.clone());
+            batches.shuffle(self.sampler(subject), &mut order.clone());
         }
         if self.options.drop_last {
             batches.drop_last();
@@ -272,6 +310,7 @@ impl Core {
         let from = batches.position();
         let before = self.optimizer.closure().is_some().then(|| rng.clone());
         for _ in 0..self.options.accumulate {
+            subject.ask(batches);
             let Some(pick) = batches.next() else { break };
             let pick = pick.within(TRAINING)?;
             let before = self.before_asking(subject)?;

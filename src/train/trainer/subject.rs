@@ -1,7 +1,7 @@
 //! What a run works on, without its types: so that the loop is compiled once, and not for each model.
 
 use super::Examples;
-use crate::data::Pick;
+use crate::data::{Ahead, Cursor, Pick, BatchSampler};
 use crate::error::{Here, Result};
 use crate::io::Checkpoint;
 use crate::layers::{Hooks, Mode, Module};
@@ -14,6 +14,12 @@ use crate::train::task::{Objective, Task};
 pub(super) trait Subject {
     /// The number of examples.
     fn examples(&self) -> usize;
+    /// What says in which order the examples come, if that is not any random one.
+    fn sampler(&self) -> Option<&dyn BatchSampler>;
+    /// An epoch begins, or goes on: nothing of an earlier one is needed any more.
+    fn begin_epoch(&mut self);
+    /// Lets the next batches be made in advance, if there are threads for it.
+    fn ask(&mut self, batches: &Cursor);
     /// The objective of a batch, and whether the task has made the step itself.
     fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)>;
     /// The objective of a batch that the model has seen already, at another place.
@@ -41,23 +47,25 @@ pub(super) trait Measurable {
 pub(super) const TRAINING: &str = "the training data of the Trainer";
 pub(super) const EVALUATION: &str = "the data of an evaluation";
 
-pub(super) struct Trained<'s, M, B> {
+pub(super) struct Trained<'s, 'p, 'scope, M, B> {
     pub(super) model: &'s mut M,
     pub(super) task: Tasked<'s, M, B>,
     pub(super) train: &'s Examples<'s, B>,
     pub(super) validation: Option<&'s Examples<'s, B>>,
     /// Which examples of the program's data these are, in training and validation, if they are not all.
     pub(super) rows: [Option<&'s [usize]>; 2],
+    /// Batches that are made in advance.
+    pub(super) ahead: Option<&'s mut Ahead<'p, 'scope, B>>,
 }
 
-impl<'s, M, B> Trained<'s, M, B> {
+impl<'s, M, B> Trained<'s, '_, '_, M, B> {
     pub(super) fn new(
         model: &'s mut M,
         task: Tasked<'s, M, B>,
         train: &'s Examples<'s, B>,
         validation: Option<&'s Examples<'s, B>>,
     ) -> Self {
-        Self { model, task, train, validation, rows: [None, None] }
+        Self { model, task, train, validation, rows: [None, None], ahead: None }
     }
 }
 
@@ -73,13 +81,33 @@ impl<M, B> Remembers for Tasked<'_, M, B> {
     }
 }
 
-impl<M: Module + 'static, B: Send> Subject for Trained<'_, M, B> {
+impl<M: Module + 'static, B: Send> Subject for Trained<'_, '_, '_, M, B> {
     fn examples(&self) -> usize {
         self.train.len()
     }
 
+    fn sampler(&self) -> Option<&dyn BatchSampler> {
+        self.train.sampler()
+    }
+
+    fn begin_epoch(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.begin();
+        }
+    }
+
+    fn ask(&mut self, batches: &Cursor) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.ask(batches);
+        }
+    }
+
     fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)> {
-        let batch = pick.of(self.train).within(TRAINING)?;
+        let batch = match &mut self.ahead {
+            Some(ahead) => ahead.take(pick.batch),
+            None => pick.of(self.train),
+        }
+        .within(TRAINING)?;
         match self.task.0.step(self.model, &batch, optimizer, rng)? {
             Some(objective) => Ok((objective, true)),
             None => Ok((self.task.0.objective(self.model, &batch, &mut Mode::train(rng))?, false)),

@@ -1,0 +1,14 @@
+//! Files of arrays: NumPy's `.npy` and `.npz`, IDX.
+
+mod crc;
+mod header;
+mod idx;
+mod npy;
+mod npz;
+mod zip;
+
+pub use idx::write_idx;
+pub use npy::{read_npy, read_npy_from, write_npy, write_npy_to};
+#[cfg(feature = "gzip")]
+pub use npz::write_npz_compressed;
+pub use npz::{Npz, write_npz};
