@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use demotic::data::{self, Column, Scaling};
 use demotic::io::safetensors::save_tensors;
 use demotic::io::{Checkpoint, Metadata};
 use demotic::prelude::*;
@@ -12,7 +13,17 @@ use demotic::text::{self, BpeOptions, BpeTokenizer, CharTokenizer, WordTokenizer
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = Path::new("corpus");
-    for kind in ["safetensors", "checkpoint", "csv", "tokenizer", "tensor_serde"] {
+    for kind in [
+        "safetensors",
+        "checkpoint",
+        "csv",
+        "tokenizer",
+        "tensor_serde",
+        "arrays",
+        "idx",
+        "json_lines",
+        "preprocessor",
+    ] {
         fs::create_dir_all(corpus.join(kind))?;
     }
 
@@ -44,6 +55,35 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("no_header", "\u{4}1,2,yes\n3,,no\n"),
     ] {
         fs::write(corpus.join("csv").join(name), table)?;
+    }
+
+    for entry in fs::read_dir("../tests/golden/files")? {
+        let path = entry?.path();
+        let kind = match path.extension().and_then(|name| name.to_str()) {
+            Some("npy" | "npz") => "arrays",
+            Some("jsonl") => "json_lines",
+            _ => continue,
+        };
+        fs::copy(&path, corpus.join(kind).join(path.file_name().unwrap_or_default()))?;
+    }
+    for (i, tensor) in tensors.iter().enumerate().filter(|(_, tensor)| tensor.dtype() == DType::I64) {
+        data::write_idx(corpus.join(format!("idx/{i}")), tensor)?;
+    }
+    data::write_idx(corpus.join("idx/halves"), &tensor![[0.5, 1.5], [2.5, 3.5]])?;
+    fs::write(corpus.join("json_lines/mixed"), "{\"a\":1,\"b\":\"x\"}\n\n{\"b\":2.5,\"c\":null,\"a\":18446744073709551615}\n")?;
+
+    let homes = Table::from_columns([
+        ("area", Column::from([100.0, 120.0, f64::NAN, 80.0])),
+        ("kind", Column::from(["flat", "house", "flat", "flat"])),
+        ("price", Column::from([200.0, 250.0, 350.0, 160.0])),
+    ])?;
+    let fitted = [
+        ("regression", Preprocessor::fit(&homes, "price")?),
+        ("classes", Preprocessor::classification("kind").fit(&homes)?),
+        ("unsupervised", Preprocessor::unsupervised().scaling(Scaling::MinMax).fit(&homes)?),
+    ];
+    for (name, prep) in fitted {
+        fs::write(corpus.join("preprocessor").join(name), prep.to_json()?)?;
     }
 
     let texts = ["the cat sat on the mat", "the dog saw the cat 猫"];

@@ -1,6 +1,6 @@
 """What NumPy, pandas and scikit-learn write, and what they make of splits and series: `python tests/golden/make_files.py`.
 
-Writes the folder `tests/golden/files`. Needs numpy, pandas, scikit-learn and pyarrow; the versions are in `expected.json`.
+Writes the folder `tests/golden/files`. Needs numpy, pandas and scikit-learn; the versions are in `expected.json`.
 """
 
 import io
