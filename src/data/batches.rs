@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::dataset::Dataset;
-use super::loading::{Cursor, Position, BatchSampler, prefetched};
+use super::loading::{BatchSampler, Cursor, Position, prefetched};
 use crate::error::{Here, Result};
 use crate::rng::Rng;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::batches::Batches;
-use super::loading::{BatchRows, Cached, Concat, Enumerated, Mapped, BatchSampler, Subset, Zipped};
+use super::loading::{BatchRows, BatchSampler, Cached, Concat, Enumerated, Mapped, Subset, Zipped};
 use super::split;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -151,7 +151,7 @@ pub trait Dataset: Send + Sync {
     ///
     /// let (a, b) = (TensorDataset::new(tensor![1, 2], tensor![1, 2])?, TensorDataset::new(tensor![3], tensor![3])?);
     /// let both = a.concat(b)?;
-    /// assert_eq!(both.batch(&[2, 0], &mut demotic::Rng::seed(0))?.0.to_vec::<i64>()?, [3, 1]);
+    /// assert_eq!(both.batch(&[2, 0], &mut demotic::Rng::seed(0))?.0.to_vec::<f32>()?, [3.0, 1.0]);
     /// # Ok::<(), demotic::Error>(())
     /// ```
     ///

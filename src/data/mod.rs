@@ -73,8 +73,8 @@ pub use images::{Amount, ImageDataset, Transforms, read_cifar10, read_cifar100, 
 pub use images::{Channels, read_image, write_image};
 pub(crate) use loading::{Ahead, Cursor, Pick, prefetched};
 pub use loading::{
-    BatchRows, BucketSampler, Cached, Collate, Collated, Concat, Enumerated, GroupSampler, Mapped, Order, Position,
-    BatchSampler, Samples, StratifiedSampler, Subset, WeightedSampler, Zipped,
+    BatchRows, BatchSampler, BucketSampler, Cached, Collate, Collated, Concat, Enumerated, GroupSampler, Mapped, Order,
+    Position, Samples, StratifiedSampler, Subset, WeightedSampler, Zipped,
 };
 pub use operations::{Aggregate, JoinKind, SortOrder};
 pub use preprocess::{

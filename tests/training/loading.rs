@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use demotic::data::{
-    Batches, BucketSampler, GroupSampler, Order, Position, BatchSampler, Samples, StratifiedSampler, WeightedSampler,
+    BatchSampler, Batches, BucketSampler, GroupSampler, Order, Position, Samples, StratifiedSampler, WeightedSampler,
 };
 use demotic::prelude::*;
 use demotic::{parallel, train};

@@ -14,5 +14,5 @@ pub use cursor::Position;
 pub(crate) use cursor::{Cursor, Pick};
 pub(crate) use prefetch::{Ahead, prefetched};
 pub use rows::BatchRows;
-pub use samplers::{BucketSampler, GroupSampler, Order, BatchSampler, StratifiedSampler, WeightedSampler};
+pub use samplers::{BatchSampler, BucketSampler, GroupSampler, Order, StratifiedSampler, WeightedSampler};
 pub use samples::{Collated, Samples};

@@ -27,7 +27,7 @@ use super::history::{Epoch, StepReport};
 use super::running::{self, Metric};
 use super::stop::StopHandle;
 use super::task::Supervised;
-use crate::data::{Dataset, BatchSampler};
+use crate::data::{BatchSampler, Dataset};
 use crate::error::Result;
 use crate::io::{CheckpointFolder, Metadata};
 use crate::layers::Module;

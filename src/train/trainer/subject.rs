@@ -1,7 +1,7 @@
 //! What a run works on, without its types: so that the loop is compiled once, and not for each model.
 
 use super::Examples;
-use crate::data::{Ahead, Cursor, Pick, BatchSampler};
+use crate::data::{Ahead, BatchSampler, Cursor, Pick};
 use crate::error::{Here, Result};
 use crate::io::Checkpoint;
 use crate::layers::{Hooks, Mode, Module};

@@ -1,6 +1,6 @@
 //! Batches of samples that belong together.
 
-use super::{Order, BatchSampler, check_count};
+use super::{BatchSampler, Order, check_count};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 

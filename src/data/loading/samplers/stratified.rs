@@ -1,6 +1,6 @@
 //! Every class in every batch.
 
-use super::{Order, BatchSampler, check_count};
+use super::{BatchSampler, Order, check_count};
 use crate::data::split::Ranked;
 use crate::error::{Error, Result};
 use crate::rng::Rng;

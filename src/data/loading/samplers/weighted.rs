@@ -1,6 +1,6 @@
 //! Some samples more often than others.
 
-use super::{Order, BatchSampler, check_count};
+use super::{BatchSampler, Order, check_count};
 use crate::data::split::Ranked;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
