@@ -173,7 +173,7 @@ impl Samples for Noisy {
         if i == self.fails_at {
             return Err(Error::argument("get", "no such luck"));
         }
-        if i % 7 == 0 {
+        if i.is_multiple_of(7) {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         Ok((i as f32 + rng.uniform() as f32, Tensor::uniform([3], 0.0, 1.0, rng)?))

@@ -67,6 +67,9 @@ impl RepeatedKFold {
     }
 }
 
+/// What draws the rows to test on, and those to train on.
+type Draw<'d> = &'d dyn Fn(&mut Rng) -> Result<(Vec<usize>, Vec<usize>)>;
+
 /// Draws a random part to test on, several times and independently: a row may be tested more than once, or never.
 ///
 /// ```
@@ -130,7 +133,7 @@ impl ShuffleSplit {
     }
 
     #[track_caller]
-    fn draw(&self, n: usize, draw: &dyn Fn(&mut Rng) -> Result<(Vec<usize>, Vec<usize>)>) -> Result<Folds> {
+    fn draw(&self, n: usize, draw: Draw<'_>) -> Result<Folds> {
         let op = "ShuffleSplit";
         if self.times == 0 {
             return Err(Error::argument(op, "0 folds, expected at least 1"));
