@@ -12,7 +12,7 @@ use crate::files;
 use crate::io::safetensors::{Reader, Sharded};
 use crate::io::{Metadata, TensorSource};
 use crate::layers::{Module, ModuleExt, Weight};
-use crate::text::{BpeTokenizer, Tokenizer};
+use crate::text::{self, BpeTokenizer, Tokenizer};
 
 /// The largest `config.json`, in bytes.
 const MAX_CONFIG: u64 = 10_000_000;
@@ -195,9 +195,8 @@ pub(super) fn tokenizer(op: &'static str, folder: &Path) -> Result<Box<dyn Token
         // Which says where it was looked for.
         files::open(op, &json)?;
     }
-    #[cfg(feature = "tokenizers")]
     if json.exists() {
-        return Ok(Box::new(crate::text::HuggingFaceTokenizer::load(&json)?));
+        return text::load(&json);
     }
     let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
     if vocab.exists() && merges.exists() {
@@ -213,10 +212,6 @@ pub(super) fn tokenizer(op: &'static str, folder: &Path) -> Result<Box<dyn Token
             return Err(malformed(op, &folder.join(ADDED), message));
         }
         return Ok(Box::new(tokenizer));
-    }
-    if json.exists() {
-        let e = Error::format(op, format!("{}: read with the feature `tokenizers`", json.display()));
-        return Err(e.with_help("build with it: cargo add demotic --features tokenizers"));
     }
     let message = format!("{}: neither tokenizer.json nor vocab.json with merges.txt", folder.display());
     Err(Error::format(op, message).with_help("the files of the tokenizer are published beside those of the model"))

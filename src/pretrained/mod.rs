@@ -73,8 +73,7 @@ fn reader_of(model_type: &str) -> Option<&'static str> {
     }
 }
 
-/// The tokenizer in the folder of a published model: `tokenizer.json` if the crate is built with the feature `tokenizers`, else
-/// the byte pairs of `vocab.json` and `merges.txt`.
+/// The tokenizer in the folder of a published model: `tokenizer.json`, or the byte pairs of `vocab.json` and `merges.txt`.
 ///
 /// # Errors
 /// If there is none, or its files are malformed.

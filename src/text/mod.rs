@@ -8,9 +8,10 @@
 //! | [`WordTokenizer`] | words, as in Keras | classification; loses case and punctuation |
 //! | [`BpeTokenizer`] | frequent sequences of bytes, as in GPT-2 | language models; loses nothing, knows every text |
 //! | [`WordPieceTokenizer`] | words and parts of them, as in BERT | BERT and its relatives |
+//! | [`PublishedTokenizer`] | what a `tokenizer.json` says | published models |
 #![cfg_attr(
     feature = "tokenizers",
-    doc = "| [`HuggingFaceTokenizer`] | whatever a `tokenizer.json` says | other published models |"
+    doc = "| [`HuggingFaceTokenizer`] | whatever a `tokenizer.json` says, through its own library | the rest of them |"
 )]
 //!
 //! ```
@@ -43,6 +44,7 @@ mod corpus;
 mod decode_stream;
 #[cfg(feature = "tokenizers")]
 mod hugging_face;
+mod published;
 mod sampling;
 mod saved;
 mod tokenizer;
@@ -57,6 +59,7 @@ pub use corpus::{TokenStream, TokenWriter};
 pub use decode_stream::{DecodeStream, TokenDecoder};
 #[cfg(feature = "tokenizers")]
 pub use hugging_face::HuggingFaceTokenizer;
+pub use published::PublishedTokenizer;
 pub use sampling::{Sampler, TokenHistory};
 pub(crate) use sampling::{Scratch, check_logits, kth_largest};
 pub(crate) use saved::parse_any as parse;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::tokenizer::Tokenizer;
-use super::{BpeTokenizer, CharTokenizer, WordPieceTokenizer, WordTokenizer};
+use super::{BpeTokenizer, CharTokenizer, PublishedTokenizer, WordPieceTokenizer, WordTokenizer};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -172,8 +172,9 @@ pub fn save(tokenizer: &dyn Tokenizer, path: impl AsRef<Path>) -> Result<()> {
     files::replace("save", path.as_ref(), |out| out.write_all(json.as_bytes()))
 }
 
-/// Reads a tokenizer of whatever kind: a file that [`save`] wrote, or Hugging Face's `tokenizer.json` (with the feature
-/// `tokenizers`).
+/// Reads a tokenizer of whatever kind: a file that [`save`] wrote, or a `tokenizer.json` as published models have it. This is
+/// a [`PublishedTokenizer`], or with the feature `tokenizers`, if it has parts that this crate does not have, one of its own
+/// library.
 ///
 /// # Errors
 /// If the file cannot be read, is malformed, or larger than 256 MiB.
@@ -207,7 +208,7 @@ pub fn from_json(json: &str) -> Result<Box<dyn Tokenizer>> {
 #[track_caller]
 pub(crate) fn parse_any(op: &'static str, path: &Path, text: &str) -> Result<Box<dyn Tokenizer>> {
     if is_hugging_face(text) {
-        return load_hugging_face(op, path, text);
+        return in_file(op, path, published(op, text));
     }
     let kind = kind(op, path, text)?;
     Ok(match kind.as_str() {
@@ -229,16 +230,16 @@ fn is_hugging_face(text: &str) -> bool {
     serde_json::from_str::<Head>(text).is_err() && serde_json::from_str::<Probe>(text).is_ok()
 }
 
-#[cfg(feature = "tokenizers")]
+/// The tokenizer of a `tokenizer.json`.
 #[track_caller]
-fn load_hugging_face(op: &'static str, path: &Path, text: &str) -> Result<Box<dyn Tokenizer>> {
-    in_file(op, path, super::HuggingFaceTokenizer::parse(op, text)).map(|t| Box::new(t) as Box<dyn Tokenizer>)
-}
-
-#[cfg(not(feature = "tokenizers"))]
-#[track_caller]
-fn load_hugging_face(op: &'static str, path: &Path, _text: &str) -> Result<Box<dyn Tokenizer>> {
-    Err(malformed(op, path, "a tokenizer of Hugging Face's library").with_help("enable the feature `tokenizers`"))
+fn published(op: &'static str, text: &str) -> Result<Box<dyn Tokenizer>> {
+    match PublishedTokenizer::read(op, text)? {
+        Ok(tokenizer) => Ok(Box::new(tokenizer)),
+        #[cfg(feature = "tokenizers")]
+        Err(_) => Ok(Box::new(super::HuggingFaceTokenizer::parse(op, text)?)),
+        #[cfg(not(feature = "tokenizers"))]
+        Err((part, message)) => Err(super::published::Refusal::Unknown(message).into_error(op, part)),
+    }
 }
 
 /// `save` and `load` for one kind.

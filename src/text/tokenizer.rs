@@ -34,6 +34,16 @@ pub trait Tokenizer: fmt::Debug + Send + Sync {
     #[track_caller]
     fn encode(&self, text: &str) -> Result<Vec<i64>>;
 
+    /// The ids of a text without the special tokens that the tokenizer puts around every text, as for a part of a text or
+    /// for one that has them already. Those that stand in the text are recognised.
+    ///
+    /// # Errors
+    /// As for [`encode`](Self::encode).
+    #[track_caller]
+    fn encode_without_special(&self, text: &str) -> Result<Vec<i64>> {
+        self.encode(text)
+    }
+
     /// The text of some ids. Bytes that are not UTF-8 become U+FFFD, as in [`String::from_utf8_lossy`].
     ///
     /// # Errors
@@ -168,6 +178,7 @@ batches!(
     super::WordTokenizer,
     super::BpeTokenizer,
     super::WordPieceTokenizer,
+    super::PublishedTokenizer,
     #[cfg(feature = "tokenizers")]
     super::HuggingFaceTokenizer,
 );
@@ -179,6 +190,11 @@ macro_rules! forward {
             #[track_caller]
             fn encode(&self, text: &str) -> Result<Vec<i64>> {
                 (**self).encode(text)
+            }
+
+            #[track_caller]
+            fn encode_without_special(&self, text: &str) -> Result<Vec<i64>> {
+                (**self).encode_without_special(text)
             }
 
             #[track_caller]
@@ -317,6 +333,26 @@ pub(super) fn truncate(ids: &mut Vec<i64>, max_length: usize, keep_end: bool) {
     } else {
         ids.truncate(max_length);
     }
+}
+
+/// What is left of `max_length` beside special tokens.
+#[track_caller]
+pub(super) fn room(op: &'static str, max_length: usize, special: usize) -> Result<usize> {
+    max_length.checked_sub(special).ok_or_else(|| {
+        Error::argument(
+            op,
+            format!("{max_length} tokens leave no room for the {special} special tokens around the text"),
+        )
+    })
+}
+
+/// Takes tokens from the end of the longer of two texts until both fit: as much of it as fits, or half of the room for each.
+pub(super) fn fit_pair(first: &mut Vec<i64>, second: &mut Vec<i64>, room: usize) {
+    let shorter = first.len().min(second.len());
+    let (short, long) = if 2 * shorter <= room { (shorter, room - shorter) } else { (room / 2, room - room / 2) };
+    let lengths = if first.len() > second.len() { (long, short) } else { (short, long) };
+    first.truncate(lengths.0);
+    second.truncate(lengths.1);
 }
 
 /// Puts rows of different lengths into one tensor.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::saved::{self, BYTE_ORDER_MARK, Stored, in_file, read_text};
-use super::tokenizer::{BatchOptions, TokenBatch, Tokenizer, batch, truncate};
+use super::tokenizer::{BatchOptions, TokenBatch, Tokenizer, batch, fit_pair, room, truncate};
 use super::unicode::{is_control, is_ideograph, is_punctuation, without_accents};
 use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary};
 use crate::error::{Error, Result};
@@ -63,11 +63,12 @@ pub(super) struct Saved {
     options: Options,
 }
 
-/// Two texts as one sequence; see [`WordPieceTokenizer::encode_pair`].
+/// Two texts as one sequence; see [`WordPieceTokenizer::encode_pair`] and
+/// [`PublishedTokenizer::encode_pair`](super::PublishedTokenizer::encode_pair).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PairEncoding {
-    /// The ids of `[CLS] first [SEP] second [SEP]`.
+    /// The ids of both with their special tokens, such as `[CLS] first [SEP] second [SEP]`.
     pub ids: Vec<i64>,
     /// 0 for the first text with its special tokens, 1 for the second.
     pub type_ids: Vec<i64>,
@@ -194,14 +195,7 @@ impl WordPieceTokenizer {
         let (mut first, mut second) = (self.plain(first), self.plain(second));
         let ends = if self.options.surround { Some(self.ends(op)?) } else { None };
         if let Some(max_length) = max_length {
-            let room = room(op, max_length, if ends.is_some() { 3 } else { 0 })?;
-            let shorter = first.len().min(second.len());
-            // As much of the longer one as fits, or half of the room for each.
-            let (short, long) =
-                if 2 * shorter <= room { (shorter, room - shorter) } else { (room / 2, room - room / 2) };
-            let lengths = if first.len() > second.len() { (long, short) } else { (short, long) };
-            first.truncate(lengths.0);
-            second.truncate(lengths.1);
+            fit_pair(&mut first, &mut second, room(op, max_length, if ends.is_some() { 3 } else { 0 })?);
         }
         if let Some((begin, end)) = ends {
             first.insert(0, begin);
@@ -316,17 +310,6 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     lines.map(move |line| line.strip_suffix('\r').filter(|_| strips).unwrap_or(line))
 }
 
-/// What is left of `max_length` beside special tokens.
-#[track_caller]
-fn room(op: &'static str, max_length: usize, special: usize) -> Result<usize> {
-    max_length.checked_sub(special).ok_or_else(|| {
-        Error::argument(
-            op,
-            format!("{max_length} tokens leave no room for the {special} special tokens around the text"),
-        )
-    })
-}
-
 impl Options {
     /// The words of a text, cleaned.
     fn words(&self, text: &str) -> Vec<String> {
@@ -389,6 +372,11 @@ impl Tokenizer for WordPieceTokenizer {
     #[track_caller]
     fn encode(&self, text: &str) -> Result<Vec<i64>> {
         self.encode_at_most(text, usize::MAX, false)
+    }
+
+    #[track_caller]
+    fn encode_without_special(&self, text: &str) -> Result<Vec<i64>> {
+        Ok(self.plain(text))
     }
 
     #[track_caller]

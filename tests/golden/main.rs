@@ -44,6 +44,7 @@ mod pictures;
 mod pooling;
 mod preprocessing;
 mod pretrained;
+mod published_tokenizers;
 mod recurrent;
 mod reductions;
 mod resnet;

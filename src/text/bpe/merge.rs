@@ -6,11 +6,11 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 /// For two neighbouring tokens, when they are merged (the lower, the earlier) and into which.
-pub(super) type Merges = HashMap<(u32, u32), (u32, u32)>;
+pub(in crate::text) type Merges = HashMap<(u32, u32), (u32, u32)>;
 
 /// Merges the pair of the lowest rank, of several such pairs the leftmost, until there is none left. Takes n log n steps
 /// for n tokens.
-pub(super) fn merge(mut tokens: Vec<u32>, merges: &Merges) -> Vec<u32> {
+pub(in crate::text) fn merge(mut tokens: Vec<u32>, merges: &Merges) -> Vec<u32> {
     const GONE: u32 = u32::MAX;
     let n = tokens.len();
     // Neighbours that are still there.
@@ -43,7 +43,7 @@ pub(super) fn merge(mut tokens: Vec<u32>, merges: &Merges) -> Vec<u32> {
 
 /// The tokens of words that were met before. Texts repeat their words, so most are found here.
 #[derive(Default)]
-pub(super) struct Cache(RwLock<Words>);
+pub(in crate::text) struct Cache(RwLock<Words>);
 
 type Words = HashMap<Box<[u8]>, Box<[u32]>>;
 
@@ -54,7 +54,7 @@ const MAX_WORDS: usize = 1 << 16;
 
 impl Cache {
     /// Appends the tokens of a word to `ids`, from the cache or made by `tokens`.
-    pub(super) fn append<E>(
+    pub(in crate::text) fn append<E>(
         &self,
         word: &[u8],
         ids: &mut Vec<i64>,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use self::merge::{Cache, Merges};
+pub(super) use self::merge::{Cache, Merges, merge};
 pub use self::train::BpeOptions;
 use super::saved::{self, Stored};
 use super::tokenizer::Tokenizer;
@@ -18,9 +18,18 @@ use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary, unknown_charac
 use crate::error::{Error, Result};
 
 /// The bytes of a token as byte-level vocabularies write it; `None` if a character of it stands for no byte.
-#[cfg(feature = "tokenizers")]
 pub(super) fn written_bytes(token: &str) -> Option<Box<[u8]>> {
     bytes::read(token)
+}
+
+/// The character that stands for a byte in byte-level vocabularies.
+pub(super) fn byte_character(byte: u8) -> char {
+    bytes::character(byte)
+}
+
+/// The length in bytes of the first of GPT-2's words; the text is not empty.
+pub(super) fn first_word(text: &str) -> usize {
+    words::word(text)
 }
 
 /// Byte-pair encoding of bytes (Sennrich et al., 2016; Radford et al., 2019): frequent words are one token, rare ones
@@ -148,7 +157,7 @@ impl BpeTokenizer {
     fn merge_word(&self, word: &str) -> Result<Vec<u32>, usize> {
         let tokens: Result<Vec<u32>, usize> =
             word.bytes().enumerate().map(|(at, byte)| self.byte_ids[usize::from(byte)].ok_or(at)).collect();
-        Ok(merge::merge(tokens?, &self.merges))
+        Ok(merge(tokens?, &self.merges))
     }
 
     #[track_caller]

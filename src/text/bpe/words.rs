@@ -40,7 +40,7 @@ fn class(c: char) -> Class {
 }
 
 /// The length of the first word in bytes.
-fn word(text: &str) -> usize {
+pub(super) fn word(text: &str) -> usize {
     const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
     if let Some(found) = CONTRACTIONS.iter().find(|contraction| text.starts_with(**contraction)) {
         return found.len();

@@ -1,23 +1,23 @@
 //! Hugging Face's `tokenizer.json`, through their crate.
 
-mod charsmap;
-mod check;
-mod decoder;
-
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use tokenizers::{Model, Tokenizer as Inner};
+use serde_json::Value;
+use tokenizers::normalizers::Replace;
+use tokenizers::{Decoder, Model, Tokenizer as Inner};
 
-use self::decoder::{HuggingFaceDecoder, Stages};
 use super::decode_stream::TokenDecoder;
+use super::published::{Refusal, Rewrite, Stages, check};
 use super::saved::{in_file, read_text};
 use super::tokenizer::{Tokenizer, truncate};
 use crate::error::{Error, Result};
 use crate::files;
 
-/// A tokenizer of Hugging Face's library, read from the `tokenizer.json` that is published with a model.
+/// A tokenizer of Hugging Face's library, read from the `tokenizer.json` that is published with a model: for files that have
+/// parts which [`PublishedTokenizer`](super::PublishedTokenizer) does not have.
 ///
 /// [`encode`](Tokenizer::encode) adds the special tokens that the file says, [`decode`](Tokenizer::decode) shows them.
 /// Truncation and padding that the file asks for are not done; use [`BatchOptions`](super::BatchOptions).
@@ -47,6 +47,23 @@ fn contained<T>(op: &str, part: &str, call: impl FnOnce() -> T) -> Result<T> {
             let text = text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("for an unknown reason");
             Err(Error::format(op, format!("{part}: the `tokenizers` crate panicked: {text}")))
         }
+    }
+}
+
+/// A decoder that replaces what an expression matches.
+#[derive(Debug)]
+struct Expression(Replace);
+
+impl Rewrite for Expression {
+    fn rewrite(&self, token: &str) -> String {
+        self.0.decode_chain(vec![token.to_string()]).map_or_else(|_| token.to_string(), |parts| parts.concat())
+    }
+}
+
+fn expression(part: &Value) -> Result<Arc<dyn Rewrite>, Refusal> {
+    match serde_json::from_value(part.clone()) {
+        Ok(replace) => Ok(Arc::new(Expression(replace))),
+        Err(e) => Err(Refusal::Malformed(format!("Replace: {e}"))),
     }
 }
 
@@ -80,7 +97,7 @@ impl HuggingFaceTokenizer {
 
     #[track_caller]
     pub(super) fn parse(op: &str, json: &str) -> Result<Self> {
-        let ids = check::check(op, json)?;
+        let (_, ids) = check(op, json)?;
         let mut inner: Inner = match contained(op, "tokenizer.json", || json.parse())? {
             Ok(inner) => inner,
             Err(e) => {
@@ -98,7 +115,12 @@ impl HuggingFaceTokenizer {
             .into_values()
             .chain(inner.get_added_vocabulary().get_vocab().values().copied())
             .max();
-        let stages = Stages::new(op, inner.get_decoder())?;
+        // In the form that the crate writes, whatever earlier one it has read.
+        let decoder = match serde_json::to_value(inner.get_decoder()) {
+            Ok(decoder) => decoder,
+            Err(e) => return Err(Error::format(op, format!("decoder: {e}")).with_source(e)),
+        };
+        let stages = Stages::new(&decoder, &expression).map_err(|e| e.into_error(op, "decoder"))?;
         let vocab_size = highest.map_or(0, |id| id as usize + 1);
         let tokenizer = Self { inner: Box::new(inner), special_tokens: true, stages, vocab_size };
         for (part, token, id) in ids {
@@ -158,6 +180,11 @@ impl Tokenizer for HuggingFaceTokenizer {
     }
 
     #[track_caller]
+    fn encode_without_special(&self, text: &str) -> Result<Vec<i64>> {
+        self.ids(text, false)
+    }
+
+    #[track_caller]
     fn decode(&self, ids: &[i64]) -> Result<String> {
         let mut text = String::new();
         if ids.is_empty() {
@@ -214,5 +241,43 @@ impl Tokenizer for HuggingFaceTokenizer {
     fn to_json(&self) -> Result<String> {
         let json = contained("to_json", "tokenizer.json", || self.inner.to_string(false))?;
         json.map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
+    }
+}
+
+/// A tokenizer's decoder in the middle of a text.
+#[derive(Debug)]
+struct HuggingFaceDecoder<'a> {
+    tokenizer: &'a HuggingFaceTokenizer,
+    stages: Stages,
+}
+
+impl<'a> HuggingFaceDecoder<'a> {
+    fn new(tokenizer: &'a HuggingFaceTokenizer) -> Self {
+        Self { tokenizer, stages: tokenizer.stages.clone() }
+    }
+
+    /// Takes a token for the operation `op`.
+    #[track_caller]
+    fn take(&mut self, op: &'static str, id: i64, text: &mut String) -> Result<()> {
+        let token = self.tokenizer.decoded_token(op, id)?;
+        contained(op, "decoder", || self.stages.run(Some(token), text))
+    }
+
+    /// Appends what was held back.
+    #[track_caller]
+    fn end(&mut self, op: &'static str, text: &mut String) -> Result<()> {
+        contained(op, "decoder", || self.stages.run(None, text))
+    }
+}
+
+impl TokenDecoder for HuggingFaceDecoder<'_> {
+    #[track_caller]
+    fn push(&mut self, id: i64, text: &mut String) -> Result<()> {
+        self.take("push", id, text)
+    }
+
+    fn finish(&mut self, text: &mut String) {
+        // Only an expression of the file can fail, in a way that `decode` reports; there is then no text to return.
+        let _ = self.end("finish", text);
     }
 }

@@ -4,7 +4,11 @@
 //! numbers are those of Unicode 16; the classes that only BERT's tokenizer uses are those of its reference implementation, from
 //! about Unicode 8. Ids therefore agree with the references for every character.
 
+mod normal;
+mod normal_tables;
 mod tables;
+
+pub(super) use normal::NormalForm;
 
 /// The general categories `L…`.
 pub(super) fn is_letter(c: char) -> bool {
@@ -24,6 +28,16 @@ pub(super) fn is_punctuation(c: char) -> bool {
 /// The general category `Mn`, to which most accents belong when they are characters of their own.
 pub(super) fn is_nonspacing_mark(c: char) -> bool {
     !c.is_ascii() && contains(&tables::NONSPACING_MARKS, c)
+}
+
+/// The general categories `M…`: marks.
+pub(super) fn is_mark(c: char) -> bool {
+    !c.is_ascii() && contains(&tables::MARKS, c)
+}
+
+/// What `\w` is in regular expressions: letters, marks, decimal digits, and what joins them, such as `_`.
+pub(super) fn is_word_character(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { contains(&tables::WORD, c) }
 }
 
 /// The general categories `Cc`, `Cf` and `Co`, but tab, line feed and carriage return.
@@ -55,33 +69,11 @@ fn contains(boundaries: &[u32], c: char) -> bool {
 /// Calls `keep` with the characters of the canonical decomposition of `c` (NFD) that are not non-spacing marks: `é` gives
 /// `e`, a lone accent nothing. Spacing marks that remain keep their order.
 pub(super) fn without_accents(c: char, mut keep: impl FnMut(char)) {
-    /// Hangul syllables are composed by a rule: leading consonant, vowel, and perhaps a trailing consonant.
-    const SYLLABLES: std::ops::RangeInclusive<u32> = 0xAC00..=0xD7A3;
-    const VOWELS: u32 = 21;
-    const TRAILING: u32 = 28;
-    let code = u32::from(c);
-    if c.is_ascii() {
-        return keep(c);
-    }
-    let mut keep_code = |code: u32| char::from_u32(code).into_iter().for_each(&mut keep);
-    if SYLLABLES.contains(&code) {
-        let index = code - SYLLABLES.start();
-        keep_code(0x1100 + index / (VOWELS * TRAILING));
-        keep_code(0x1161 + index / TRAILING % VOWELS);
-        if !index.is_multiple_of(TRAILING) {
-            keep_code(0x11A7 + index % TRAILING);
+    normal::decompose(c, false, &mut |c| {
+        if !is_nonspacing_mark(c) {
+            keep(c);
         }
-        return;
-    }
-    let (pairs, _) = tables::DECOMPOSED.as_chunks::<2>();
-    let (others, _) = tables::DECOMPOSED_OTHERS.as_chunks::<4>();
-    if let Ok(at) = pairs.binary_search_by_key(&code, |pair| pair[0]) {
-        keep_code(pairs[at][1]);
-    } else if let Ok(at) = others.binary_search_by_key(&code, |row| row[0]) {
-        others[at][1..].iter().filter(|code| **code != 0).for_each(|code| keep_code(*code));
-    } else if !is_nonspacing_mark(c) {
-        keep(c);
-    }
+    });
 }
 
 #[cfg(test)]
@@ -106,6 +98,7 @@ mod tests {
         for c in (0..128u8).map(char::from) {
             assert_eq!(is_letter(c), contains(&tables::LETTERS, c));
             assert_eq!(is_number(c), contains(&tables::NUMBERS, c));
+            assert_eq!(is_word_character(c), contains(&tables::WORD, c));
             assert_eq!(is_control(c), contains(&tables::CONTROLS, c));
             assert_eq!(is_punctuation(c), contains(&tables::PUNCTUATION, c));
         }

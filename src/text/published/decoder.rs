@@ -1,21 +1,16 @@
 //! The decoders of `tokenizer.json`, one token at a time.
 //!
-//! The `tokenizers` crate decodes a list of tokens as a whole. Here each of its decoders takes tokens as they come and gives
-//! on what no later token can change, so that text can be shown while it is generated. [`decode`](super::Tokenizer::decode)
+//! The reference decodes a list of tokens as a whole. Here each of its decoders takes tokens as they come and gives on what
+//! no later token can change, so that text can be shown while it is generated. [`decode`](crate::text::Tokenizer::decode)
 //! goes through the same code.
 
+use std::fmt;
 use std::sync::Arc;
 
-use tokenizers::Decoder;
-use tokenizers::decoders::DecoderWrapper;
-use tokenizers::decoders::ctc::CTC;
-use tokenizers::decoders::wordpiece::cleanup;
-use tokenizers::normalizers::Replace;
-use tokenizers::pre_tokenizers::metaspace::PrependScheme;
+use serde_json::Value;
 
-use super::{HuggingFaceTokenizer, contained};
-use crate::error::{Error, Result};
-use crate::text::decode_stream::{TokenDecoder, Utf8, fallback_byte};
+use super::{Read, Refusal, parts};
+use crate::text::decode_stream::{Utf8, fallback_byte};
 
 /// Tokens on their way through a decoder. A token is the text up to its end, which may come in parts.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +19,7 @@ enum Event {
     End,
 }
 
-/// One of the crate's decoders with what it remembers.
+/// One of the decoders with what it remembers.
 #[derive(Debug, Clone)]
 enum Stage {
     /// What is done where there is no decoder: spaces between tokens.
@@ -52,7 +47,9 @@ enum Stage {
         first: bool,
     },
     Ctc {
-        ctc: CTC,
+        pad: String,
+        delimiter: String,
+        cleans: bool,
         token: String,
         previous: Option<String>,
     },
@@ -64,7 +61,7 @@ enum Stage {
     },
     /// Whatever an expression matches, which is known when the token is complete.
     ReplaceRegex {
-        replace: Arc<Replace>,
+        rewrite: Arc<dyn Rewrite>,
         token: String,
     },
     Fuse,
@@ -87,23 +84,31 @@ enum Stage {
 /// of it again and again would take long.
 const LONGEST_PATTERN: usize = 256;
 
+/// What an expression of a decoder makes of a token.
+pub(in crate::text) trait Rewrite: fmt::Debug + Send + Sync {
+    fn rewrite(&self, token: &str) -> String;
+}
+
+/// Makes a [`Rewrite`] of a decoder `Replace` with an expression.
+pub(in crate::text) type Compile<'a> = &'a dyn Fn(&Value) -> Read<Arc<dyn Rewrite>>;
+
 /// The stages of a tokenizer's decoder.
 #[derive(Debug, Clone)]
-pub(super) struct Stages(Vec<Stage>);
+pub(in crate::text) struct Stages(Vec<Stage>);
 
 impl Stages {
-    #[track_caller]
-    pub(super) fn new(op: &str, decoder: Option<&DecoderWrapper>) -> Result<Self> {
+    /// The stages of a decoder in a `tokenizer.json`.
+    pub(in crate::text) fn new(decoder: &Value, compile: Compile) -> Read<Self> {
         let mut stages = Vec::new();
         match decoder {
-            Some(decoder) => append(op, decoder, &mut stages)?,
-            None => stages.push(Stage::Join { first: true }),
+            Value::Null => stages.push(Stage::Join { first: true }),
+            decoder => append(decoder, compile, &mut stages)?,
         }
         Ok(Self(stages))
     }
 
     /// A token, or with `None` the end of all.
-    fn run(&mut self, token: Option<String>, text: &mut String) {
+    pub(in crate::text) fn run(&mut self, token: Option<String>, text: &mut String) {
         let last = token.is_none();
         let mut events = token.map_or_else(Vec::new, |token| vec![Event::Text(token), Event::End]);
         for stage in &mut self.0 {
@@ -121,50 +126,69 @@ impl Stages {
 }
 
 /// Appends the stages of a decoder.
-#[track_caller]
-fn append(op: &str, decoder: &DecoderWrapper, stages: &mut Vec<Stage>) -> Result<()> {
+fn append(decoder: &Value, compile: Compile, stages: &mut Vec<Stage>) -> Read<()> {
     let token = String::new();
-    stages.push(match decoder {
-        DecoderWrapper::Sequence(sequence) => {
-            return sequence.get_decoders().iter().try_for_each(|decoder| append(op, decoder, stages));
+    stages.push(match parts::kind(decoder)? {
+        "Sequence" => {
+            return parts::list(decoder, "decoders")?.iter().try_for_each(|decoder| append(decoder, compile, stages));
         }
-        DecoderWrapper::BPE(bpe) => Stage::Bpe { suffix: bpe.suffix.clone(), token, held: None },
-        DecoderWrapper::ByteLevel(_) => Stage::ByteLevel { token, bytes: Utf8::default() },
-        DecoderWrapper::WordPiece(pieces) => {
-            Stage::WordPiece { prefix: pieces.prefix.clone(), cleans: pieces.cleanup, token, first: true }
+        "BPEDecoder" => Stage::Bpe { suffix: parts::text(decoder, "suffix")?.into(), token, held: None },
+        "ByteLevel" => Stage::ByteLevel { token, bytes: Utf8::default() },
+        "WordPiece" => {
+            let (prefix, cleans) = (parts::text(decoder, "prefix")?.into(), parts::flag(decoder, "cleanup", true)?);
+            Stage::WordPiece { prefix, cleans, token, first: true }
         }
-        DecoderWrapper::Metaspace(space) => {
-            let prepends = space.get_prepend_scheme() != PrependScheme::Never;
-            Stage::Metaspace { replacement: space.get_replacement(), prepends, first: true }
-        }
-        DecoderWrapper::CTC(ctc) => Stage::Ctc { ctc: ctc.clone(), token, previous: None },
-        DecoderWrapper::Replace(replace) => match literal(op, replace)? {
-            Some(pattern) if (1..=LONGEST_PATTERN).contains(&pattern.len()) => {
-                Stage::Replace { pattern, content: replace.content.clone(), held: String::new() }
+        "Metaspace" => {
+            let space = parts::metaspace(decoder)?;
+            Stage::Metaspace {
+                replacement: space.replacement,
+                prepends: space.scheme != parts::Scheme::Never,
+                first: true,
             }
-            _ => Stage::ReplaceRegex { replace: Arc::new(replace.clone()), token },
+        }
+        "CTC" => Stage::Ctc {
+            pad: parts::text(decoder, "pad_token")?.into(),
+            delimiter: parts::text(decoder, "word_delimiter_token")?.into(),
+            cleans: parts::flag(decoder, "cleanup", true)?,
+            token,
+            previous: None,
         },
-        DecoderWrapper::Fuse(_) => Stage::Fuse,
-        DecoderWrapper::Strip(strip) => Stage::Strip {
-            content: strip.content,
-            start: strip.start,
-            stop: strip.stop,
-            left: strip.start,
-            begun: false,
-            held: 0,
+        "Replace" => match decoder["pattern"]["String"].as_str() {
+            Some(pattern) if (1..=LONGEST_PATTERN).contains(&pattern.len()) => Stage::Replace {
+                pattern: pattern.into(),
+                content: parts::text(decoder, "content")?.into(),
+                held: String::new(),
+            },
+            _ => Stage::ReplaceRegex { rewrite: compile(decoder)?, token },
         },
-        DecoderWrapper::ByteFallback(_) => Stage::ByteFallback { token, ordinary: false, bytes: Vec::new() },
+        "Fuse" => Stage::Fuse,
+        "Strip" => {
+            let (start, stop) = (parts::number(decoder, "start")?, parts::number(decoder, "stop")?);
+            let content = parts::character(decoder, "content")?;
+            Stage::Strip { content, start, stop, left: start, begun: false, held: 0 }
+        }
+        "ByteFallback" => Stage::ByteFallback { token, ordinary: false, bytes: Vec::new() },
+        other => return Err(Refusal::unknown(other)),
     });
     Ok(())
 }
 
-/// The text that a decoder looks for, if it is no expression.
-#[track_caller]
-fn literal(op: &str, replace: &Replace) -> Result<Option<String>> {
-    match serde_json::to_value(replace) {
-        Ok(value) => Ok(value["pattern"]["String"].as_str().map(String::from)),
-        Err(e) => Err(Error::format(op, format!("decoder: {e}")).with_source(e)),
-    }
+/// How the reference mends text that was put together of words: English writes no spaces there.
+fn cleanup(text: &str) -> String {
+    const PAIRS: [(&str, &str); 11] = [
+        (" .", "."),
+        (" ?", "?"),
+        (" !", "!"),
+        (" ,", ","),
+        (" ' ", "'"),
+        (" n't", "n't"),
+        (" 'm", "'m"),
+        (" do not", " don't"),
+        (" 's", "'s"),
+        (" 've", "'ve"),
+        (" 're", "'re"),
+    ];
+    PAIRS.iter().fold(text.to_string(), |text, (from, to)| text.replace(from, to))
 }
 
 impl Stage {
@@ -291,14 +315,14 @@ impl Stage {
                 out.push(Event::Text(if *cleans { cleanup(&text) } else { text }));
             }
             Self::Metaspace { first, .. } => *first = false,
-            Self::Ctc { ctc, token, previous } => {
+            Self::Ctc { pad, delimiter, cleans, token, previous } => {
                 let token = std::mem::take(token);
                 if previous.as_deref() == Some(token.as_str()) {
                     return;
                 }
-                let mut text = token.replace(&ctc.pad_token, "");
-                if ctc.cleanup {
-                    text = cleanup(&text).replace(&ctc.word_delimiter_token, " ");
+                let mut text = token.replace(pad.as_str(), "");
+                if *cleans {
+                    text = cleanup(&text).replace(delimiter.as_str(), " ");
                 }
                 *previous = Some(token);
                 if text.is_empty() {
@@ -307,10 +331,8 @@ impl Stage {
                 out.push(Event::Text(text));
             }
             Self::Replace { held, .. } => out.push(Event::Text(std::mem::take(held))),
-            Self::ReplaceRegex { replace, token } => {
-                let token = std::mem::take(token);
-                let parts = replace.decode_chain(vec![token.clone()]);
-                out.push(Event::Text(parts.map_or(token, |parts| parts.concat())));
+            Self::ReplaceRegex { rewrite, token } => {
+                out.push(Event::Text(rewrite.rewrite(&std::mem::take(token))));
             }
             Self::Fuse => return,
             Self::Strip { start, left, begun, held, .. } => (*left, *begun, *held) = (*start, false, 0),
@@ -381,42 +403,4 @@ fn beginning(text: &str, pattern: &str) -> usize {
     (first..text.len())
         .find(|at| text.is_char_boundary(*at) && pattern.as_bytes().starts_with(&text.as_bytes()[*at..]))
         .unwrap_or(text.len())
-}
-
-/// A tokenizer's decoder in the middle of a text.
-#[derive(Debug)]
-pub(super) struct HuggingFaceDecoder<'a> {
-    tokenizer: &'a HuggingFaceTokenizer,
-    stages: Stages,
-}
-
-impl<'a> HuggingFaceDecoder<'a> {
-    pub(super) fn new(tokenizer: &'a HuggingFaceTokenizer) -> Self {
-        Self { tokenizer, stages: tokenizer.stages.clone() }
-    }
-
-    /// Takes a token for the operation `op`.
-    #[track_caller]
-    pub(super) fn take(&mut self, op: &'static str, id: i64, text: &mut String) -> Result<()> {
-        let token = self.tokenizer.decoded_token(op, id)?;
-        contained(op, "decoder", || self.stages.run(Some(token), text))
-    }
-
-    /// Appends what was held back.
-    #[track_caller]
-    pub(super) fn end(&mut self, op: &'static str, text: &mut String) -> Result<()> {
-        contained(op, "decoder", || self.stages.run(None, text))
-    }
-}
-
-impl TokenDecoder for HuggingFaceDecoder<'_> {
-    #[track_caller]
-    fn push(&mut self, id: i64, text: &mut String) -> Result<()> {
-        self.take("push", id, text)
-    }
-
-    fn finish(&mut self, text: &mut String) {
-        // Only an expression of the file can fail, in a way that `decode` reports; there is then no text to return.
-        let _ = self.end("finish", text);
-    }
 }

@@ -1,7 +1,7 @@
-//! What has to fit in a `tokenizer.json` before the `tokenizers` crate reads it.
+//! What has to fit in a `tokenizer.json` before anything is made of it.
 //!
-//! The crate indexes with what stands in the file; this looks first. Whatever is not here (a field of the wrong type, an
-//! expression that is none) the crate reports itself.
+//! Whatever is not here (a field of the wrong type, an expression that is none) is reported where the parts are made: by
+//! this crate, or by the `tokenizers` crate, which indexes with what stands in the file.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::charsmap;
 use crate::error::{Error, Result};
 
 /// Ids must be below this: sixty times the largest vocabularies. Embeddings and logits have a row for each id.
-const MAX_ID: u64 = 1 << 24;
+pub(super) const MAX_ID: u64 = 1 << 24;
 
 /// How many times as long (as a power of two) a normalizer, a pre-tokenizer or a decoder may make a text.
 const MAX_GROWTH: f64 = 24.0;
@@ -20,11 +20,11 @@ const MAX_GROWTH: f64 = 24.0;
 const MAX_SCORE: f64 = 1e100;
 
 /// An id that a part of the file puts into texts, with its token.
-pub(super) type Named = (&'static str, String, u32);
+pub(in crate::text) type Named = (&'static str, String, u32);
 
-/// Checks the text of a `tokenizer.json`, and returns the ids that its post-processor adds.
+/// Checks the contents of a `tokenizer.json`, and returns them with the ids that its post-processor adds.
 #[track_caller]
-pub(super) fn check(op: &str, json: &str) -> Result<Vec<Named>> {
+pub(in crate::text) fn check(op: &str, json: &str) -> Result<(Value, Vec<Named>)> {
     let root: Value = match serde_json::from_str(json) {
         Ok(root) => root,
         Err(e) => return Err(Error::format(op, format!("not a tokenizer's file: {e}")).with_source(e)),
@@ -33,7 +33,7 @@ pub(super) fn check(op: &str, json: &str) -> Result<Vec<Named>> {
     if let Err((part, message)) = parts(&root, &mut ids) {
         return Err(Error::format(op, format!("{part}: {message}")));
     }
-    Ok(ids)
+    Ok((root, ids))
 }
 
 type Checked = Result<(), (&'static str, String)>;
@@ -95,7 +95,7 @@ fn model(model: &Value) -> Result<(), String> {
                 }
             }
         }
-        // The crate says what is wrong.
+        // Whoever makes the model of it says what is wrong.
         _ => {}
     }
     Ok(())
@@ -103,12 +103,10 @@ fn model(model: &Value) -> Result<(), String> {
 
 /// A merge, `"a b"` or `["a", "b"]`, of tokens that there are into a token that there is.
 fn merge(at: usize, entry: &Value, prefix: &str, known: impl Fn(&str) -> bool) -> Result<(), String> {
-    let pair = match entry {
-        Value::String(line) if line.starts_with("#version") => return Ok(()),
-        Value::String(line) => line.split_once(' '),
-        _ => entry[0].as_str().zip(entry[1].as_str()),
-    };
-    let Some((left, right)) = pair else { return Err(format!("merge {at} is not two tokens")) };
+    if entry.as_str().is_some_and(|line| line.starts_with("#version")) {
+        return Ok(());
+    }
+    let Some((left, right)) = pair(entry) else { return Err(format!("merge {at} is not two tokens")) };
     let shown = || format!("merge {at}, of `{}` and `{}`", cut(left), cut(right));
     for token in [left, right] {
         if !known(token) {
@@ -124,6 +122,15 @@ fn merge(at: usize, entry: &Value, prefix: &str, known: impl Fn(&str) -> bool) -
         return Err(format!("{}: the vocabulary has no `{}`", shown(), cut(&merged)));
     }
     Ok(())
+}
+
+/// The two tokens of a merge.
+pub(super) fn pair(entry: &Value) -> Option<(&str, &str)> {
+    match entry {
+        Value::String(line) if line.starts_with("#version") => None,
+        Value::String(line) => line.split_once(' '),
+        _ => entry[0].as_str().zip(entry[1].as_str()),
+    }
 }
 
 /// How many times as long a normalizer, a pre-tokenizer or a decoder can make a text, as a power of two, at most.
@@ -206,7 +213,7 @@ fn post_processor(part: &Value, ids: &mut Vec<Named>, templates: &mut usize) -> 
 }
 
 /// A token as messages show it.
-fn cut(token: &str) -> String {
+pub(super) fn cut(token: &str) -> String {
     const SHOWN: usize = 60;
     match token.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &token[..end]),
