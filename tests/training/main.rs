@@ -17,6 +17,7 @@ mod plot;
 mod preprocessing;
 mod resume;
 mod series;
+mod tables;
 mod tasks;
 mod text;
 mod tokenizer_files;

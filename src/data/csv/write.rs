@@ -6,7 +6,7 @@ use std::path::Path;
 use super::options::{CsvOptions, Rules};
 use crate::data::column::Value;
 use crate::data::table::Table;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, short};
 use crate::files;
 
 #[track_caller]
@@ -39,6 +39,13 @@ impl<'t> Lines<'t> {
         }
         let delimiter = char::from(options.delimiter_byte(op)?);
         let rules = table.column_names().map(|name| options.rules_of(name)).collect();
+        let clash = |(_, rules): &(&str, &Rules)| options.quoted_texts && rules.style.decimal == delimiter;
+        if let Some((name, _)) = table.column_names().zip(&rules).find(clash) {
+            let message =
+                format!("{delimiter:?} is both the delimiter and the decimal comma of column `{}`", short(name));
+            let help = "numbers would stand in quotes, which quoted_texts makes texts of: delimiter(';') is usual";
+            return Err(Error::argument(op, message).with_help(help));
+        }
         Ok(Self { table, delimiter, options, rules })
     }
 

@@ -72,6 +72,13 @@ impl Codes {
                 codes.unseen.push(-1.0);
             }
         }
+        if !codes.values.iter().flatten().chain(&codes.unseen).all(|x| x.is_finite()) {
+            let name = short(&categories.column);
+            let message = format!(
+                "the means of the target that column `{name}` is to be encoded by are beyond the range of numbers"
+            );
+            return Err(Error::numeric(op, message));
+        }
         for i in 0..codes.values.len() {
             let present = slots.iter().map(|slot| codes.value(i, *slot).into()).collect();
             let scaler = Scaler::fit(op, &categories.column, present, how == Encoding::Ordinal, scaling)?;
@@ -96,18 +103,30 @@ impl Codes {
     }
 
     /// Number `i` of each row, scaled.
-    pub(super) fn encode(&self, i: usize, slots: &Slots) -> Result<Vec<f32>> {
-        self.scaled(i, slots.iter().map(|slot| self.value(i, *slot)))
+    #[track_caller]
+    pub(super) fn encode(&self, op: &'static str, i: usize, slots: &Slots) -> Result<Vec<f32>> {
+        self.scaled(op, i, slots.iter().map(|slot| self.value(i, *slot)).collect())
     }
 
-    fn scaled(&self, i: usize, values: impl Iterator<Item = f64>) -> Result<Vec<f32>> {
-        self.scalers[i].apply(&values.map(Wide::from).collect::<Vec<_>>())
+    #[track_caller]
+    fn scaled(&self, op: &'static str, i: usize, values: Vec<f64>) -> Result<Vec<f32>> {
+        let scaled = self.scalers[i].apply(&values.iter().copied().map(Wide::from).collect::<Vec<_>>())?;
+        match scaled.iter().position(|x| !x.is_finite()) {
+            Some(row) => {
+                let x = values[row];
+                let trouble = self.scalers[i].trouble(x);
+                Err(Error::numeric(op, format!("the category in row {row} is encoded as {x:e}, {trouble}")))
+            }
+            None => Ok(scaled),
+        }
     }
 
     /// Number `i` of each row from the rows of other folds: `folds` has training rows and the rows to encode. `None` if the numbers do
     /// not depend on the target.
+    #[track_caller]
     pub(super) fn out_of_fold(
         &self,
+        op: &'static str,
         i: usize,
         slots: &Slots,
         count: usize,
@@ -122,7 +141,7 @@ impl Codes {
                 values[*row] = slots[*row].and_then(|slot| means.get(slot)).copied().unwrap_or(mean);
             }
         }
-        Some(self.scaled(i, values.into_iter()))
+        Some(self.scaled(op, i, values))
     }
 
     pub(super) fn needs_folds(&self) -> bool {

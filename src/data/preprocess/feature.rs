@@ -215,7 +215,7 @@ impl Feature {
             Self::Encoded { categories, codes } => {
                 let slots = categories.slots(op, from)?;
                 for i in 0..codes.width() {
-                    let values = codes.encode(i, &slots)?;
+                    let values = codes.encode(op, i, &slots)?;
                     fill_column(cells.get_mut(i..).unwrap_or_default(), width, values.into_iter());
                 }
             }

@@ -52,7 +52,7 @@ impl PreprocessorBuilder {
             if let Feature::Encoded { categories, codes } = feature {
                 let slots = categories.slots(op, train.find(op, feature.column())?)?;
                 for (i, (_, y)) in supervision.columns.iter().enumerate() {
-                    if let Some(values) = codes.out_of_fold(i, &slots, categories.len(), y, &folds) {
+                    if let Some(values) = codes.out_of_fold(op, i, &slots, categories.len(), y, &folds) {
                         let cells = x.as_mut_slice::<f32>()?.get_mut(at + i..).unwrap_or_default();
                         fill_column(cells, width, values?.into_iter());
                     }

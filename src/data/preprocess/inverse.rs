@@ -35,20 +35,18 @@ impl Preprocessor {
             [_, width] => widths.contains(width),
             _ => false,
         };
-        let wrong =
-            |expected: String| Error::shape(op, format!("the target has shape {:?}, expected {expected}", y.shape()));
         let columns = match &self.target {
             None => return Err(Error::state(op, "this preprocessor was fitted without a target")),
             Some(Target::Number { column, .. }) => {
                 if !fits(&[1]) {
-                    return Err(wrong("[n, 1] or [n]".to_string()));
+                    return Err(misshapen(y, "[n, 1] or [n]"));
                 }
                 let numbers = self.inverse_target(&y.to_dtype(DType::F64))?.to_f64_vec();
                 vec![(column.clone(), numbers.into())]
             }
             Some(Target::Class(classes)) => {
                 if y.rank() != 1 {
-                    let e = wrong("[n] class numbers".to_string());
+                    let e = misshapen(y, "[n] class numbers");
                     return Err(e.with_help("logits.argmax(-1) gives the number of the likeliest class"));
                 }
                 self.class_names(y)?;
@@ -57,7 +55,7 @@ impl Preprocessor {
             }
             Some(Target::Binary(classes)) => {
                 if !fits(&[1]) {
-                    return Err(wrong("[n, 1] or [n]".to_string()));
+                    return Err(misshapen(y, "[n, 1] or [n]"));
                 }
                 let numbers: Vec<usize> = y.to_f64_vec().iter().map(|y| usize::from(*y > 0.5)).collect();
                 vec![classes.column_of(&numbers)]
@@ -65,7 +63,7 @@ impl Preprocessor {
             Some(Target::Labels(labels)) => {
                 let width = labels.labels.len();
                 if !matches!(y.shape(), [_, own] if *own == width) {
-                    return Err(wrong(format!("[n, {width}]")));
+                    return Err(misshapen(y, &format!("[n, {width}]")));
                 }
                 labels.columns_of(&y.to_f64_vec())
             }
@@ -164,4 +162,9 @@ impl Preprocessor {
             None => Ok(numbers.iter().filter_map(name).collect()),
         }
     }
+}
+
+#[track_caller]
+fn misshapen(y: &Tensor, expected: &str) -> Error {
+    Error::shape("inverse", format!("the target has shape {:?}, expected {expected}", y.shape()))
 }
