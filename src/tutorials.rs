@@ -22,6 +22,7 @@
 //! 17. [Generative models: VAE, GAN, diffusion](t17_generative_models)
 //! 18. [Your own training loop](t18_your_own_training_loop)
 //! 19. [Fine-tuning: pretrained weights, adapters, hooks](t19_fine_tuning)
+//! 21. [Preparing data](t21_preparing_data)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -55,6 +56,7 @@ macro_rules! pages {
                 "[t17]: super::t17_generative_models\n",
                 "[t18]: super::t18_your_own_training_loop\n",
                 "[t19]: super::t19_fine_tuning\n",
+                "[t21]: super::t21_preparing_data\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -103,6 +105,8 @@ pages! {
         "[`Callbacks`](crate::train::Callbacks), [`Callback`](crate::train::Callback), [`Task`](crate::train::Task), [`Metric`](crate::train::running::Metric), [`Dataset`](crate::data::Dataset)";
     t19_fine_tuning = "tutorials/19_fine_tuning.md",
         "[`LoraExt`](crate::layers::LoraExt), [`Weight`](crate::layers::Weight), [`Hooks`](crate::layers::Hooks), [`pretrained`](crate::pretrained), [`TensorSource`](crate::io::TensorSource)";
+    t21_preparing_data = "tutorials/21_preparing_data.md",
+        "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -146,6 +150,7 @@ pub mod zh {
     //! 17. [生成模型：VAE、GAN 与扩散](t17_generative_models)
     //! 18. [自己的训练循环](t18_your_own_training_loop)
     //! 19. [微调：预训练权重、适配器、钩子](t19_fine_tuning)
+    //! 21. [准备数据](t21_preparing_data)
 
     pages! {
         "参考文档：":
@@ -187,5 +192,7 @@ pub mod zh {
             "[`Callbacks`](crate::train::Callbacks), [`Callback`](crate::train::Callback), [`Task`](crate::train::Task), [`Metric`](crate::train::running::Metric), [`Dataset`](crate::data::Dataset)";
         t19_fine_tuning = "zh/19_fine_tuning.md",
             "[`LoraExt`](crate::layers::LoraExt), [`Weight`](crate::layers::Weight), [`Hooks`](crate::layers::Hooks), [`pretrained`](crate::pretrained), [`TensorSource`](crate::io::TensorSource)";
+        t21_preparing_data = "zh/21_preparing_data.md",
+            "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
     }
 }
