@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 
 pub(crate) use append::Appended;
 pub(crate) use format::{Format, refused, seems};
+#[cfg(not(feature = "gzip"))]
+pub(crate) use packed::{GZIP, UNPACK};
 pub(crate) use packed::{failed, unpacked};
 pub(crate) use shared::SharedFile;
 pub(crate) use temporary::sweep;

@@ -132,7 +132,7 @@ impl Pipeline {
         let default = CsvOptions::default();
         let options = self.csv.as_ref().unwrap_or(&default);
         let is_optional = |name: &str| self.preprocessor.is_optional(name);
-        options.for_model(&self.preprocessor.text_columns(), &is_optional).read(path)
+        options.for_model(self.preprocessor.text_columns(), &is_optional).read(path)
     }
 
     /// One row as a table with the columns of training, and no others.
@@ -141,7 +141,7 @@ impl Pipeline {
         let table = match &self.csv {
             Some(options) => {
                 let texts = self.preprocessor.text_columns();
-                options.row(op, row, &|name| texts.contains(&name))?
+                options.row(op, row, &|name| texts.contains(name))?
             }
             None => Table::from_row(row)?,
         };

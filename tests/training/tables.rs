@@ -112,13 +112,20 @@ mod packed {
         // Cut off, broken, and much more than there seems to be.
         let whole = packed(text);
         for length in 2..whole.len() {
-            let e = CsvOptions::new().read_from(&whole[..length]).unwrap_err();
-            assert_eq!(e.kind(), ErrorKind::Io, "{length}: {e}");
+            fails(
+                CsvOptions::new().read_from(&whole[..length]),
+                "from_csv_reader: not a CSV file: it seems to be a gzip archive",
+                "the gzip archive ends too early",
+            );
         }
         let mut broken = whole;
         let checksum = broken.len() - 6;
         broken[checksum] ^= 1;
-        assert_eq!(CsvOptions::new().read_from(broken.as_slice()).unwrap_err().kind(), ErrorKind::Io);
+        fails(
+            CsvOptions::new().read_from(broken.as_slice()),
+            "from_csv_reader: not a CSV file: it seems to be a gzip archive",
+            "the gzip archive is damaged: corrupt gzip stream does not have a matching checksum",
+        );
         fails(
             CsvOptions::new().max_bytes(1 << 20).read_from(packed(&vec![b'0'; 50 << 20]).as_slice()),
             "from_csv_reader: more than 1048576 bytes",
@@ -126,6 +133,16 @@ mod packed {
         );
         Ok(())
     }
+}
+
+#[cfg(not(feature = "gzip"))]
+#[test]
+fn packed_files_name_the_feature() {
+    fails(
+        CsvOptions::new().read_from(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 255, 254, 0][..]),
+        "from_csv_reader: not a CSV file: it seems to be a gzip archive",
+        "the feature `gzip` reads it as it is: cargo add demotic --features gzip; or unpack it first",
+    );
 }
 
 /// Texts that look like something else, or like nothing.
@@ -882,6 +899,86 @@ fn preprocessors_of_before() -> Result<()> {
     let number = r#"{"features":[{"Number":{"column":"a","scaler":{"center":0.0,"scale":1.0},"fill":null,"indicator":false}}],"target":{"Number":{"column":"y","scaler":{"center":5.0,"scale":2.0}}}}"#;
     let prep = Preprocessor::from_json(number)?;
     assert_eq!(prep.inverse_target(&tensor![1.0])?.to_vec::<f32>()?, [7.0]);
+    Ok(())
+}
+
+/// All kinds of features and targets.
+fn preprocessors() -> Result<Vec<(Preprocessor, Table)>> {
+    let table = streets().with_column("more", [1.0, 2.0, 2.0, 7.0])?.with_column("tag", ["p;q", "q", "", "p"])?;
+    let scalings = [Scaling::Standard, Scaling::QuantileNormal, Scaling::YeoJohnson, Scaling::Log1p, Scaling::BoxCox];
+    let encodings = [
+        Encoding::OneHot,
+        Encoding::Ordinal,
+        Encoding::Hashing { features: 5 },
+        Encoding::Target(Smoothing::Auto),
+        Encoding::Frequency,
+    ];
+    let targets = [
+        Preprocessor::regression("price"),
+        Preprocessor::classification("more"),
+        Preprocessor::binary("tag2"),
+        Preprocessor::label_lists("tag", ";"),
+    ];
+    let table = table.with_column("tag2", ["a", "b", "b", "a"])?;
+    let mut all = Vec::new();
+    for (i, target) in targets.into_iter().enumerate() {
+        for (scaling, encoding) in scalings.into_iter().zip(encodings) {
+            let rules =
+                target.clone().scaling(scaling).target_scaling(scaling).encode(encoding).missing_indicators(true);
+            let rules =
+                if i % 2 == 0 { rules.missing_category(MissingCategory::MostFrequent) } else { rules.min_frequency(2) };
+            all.push((rules.clip_outliers(Outliers::Iqr(0.1)).fit(&table)?, table.clone()));
+        }
+    }
+    Ok(all)
+}
+
+/// Numbers, lists and texts of a file changed at random: whatever is still a preprocessor, nothing panics.
+#[test]
+fn damaged_preprocessors_are_errors() -> Result<()> {
+    use serde_json::Value as Json;
+
+    /// Changes what is in place `at`, counted from the top.
+    fn damage(json: &mut Json, at: &mut usize, how: usize) {
+        if *at == 0 {
+            let numbers = [-1.0, 0.0, 0.5, 1e300, 7.0];
+            *json = match (&*json, how % 4) {
+                (Json::Array(list), 0) => Json::Array(list[..list.len() / 2].to_vec()),
+                (Json::Array(list), 1) => Json::Array([list.as_slice(), list].concat()),
+                (Json::Array(list), 2) => Json::Array(list.iter().rev().cloned().collect()),
+                (Json::Number(_), 0) => Json::from(u64::MAX >> how),
+                (Json::Number(_), _) => Json::from(numbers[how % 5]),
+                (Json::Bool(x), _) => Json::from(!x),
+                (Json::String(_), _) => Json::from(["", "a", "b", "Zeros"][how % 4]),
+                (Json::Null, _) => Json::from(how),
+                (json, _) => (*json).clone(),
+            };
+        }
+        *at = at.wrapping_sub(1);
+        match json {
+            Json::Array(list) => list.iter_mut().for_each(|json| damage(json, at, how)),
+            Json::Object(map) => map.values_mut().for_each(|json| damage(json, at, how)),
+            _ => {}
+        }
+    }
+    let (mut alive, mut rng) = (0, Rng::seed(9));
+    for (prep, table) in preprocessors()? {
+        let json: Json = serde_json::from_str(&prep.to_json()?).unwrap();
+        for place in 0..120 {
+            let mut damaged = json.clone();
+            damage(&mut damaged, &mut { place }, rng.below(20));
+            let Ok(prep) = Preprocessor::from_json(&damaged.to_string()) else { continue };
+            alive += 1;
+            let _ = (prep.feature_names(), prep.check_columns(&table), prep.notes());
+            let _ = prep.transform_features(&table).and_then(|x| prep.inverse_features(&x));
+            let _ = prep.transform(&table).and_then(|data| prep.inverse(data.y()));
+            let _ = prep.inverse_features(&Tensor::zeros([2, prep.num_features()])?);
+        }
+    }
+    assert!(alive > 1000, "{alive}");
+    let huge = r#"{"features":[{"Hashed":{"column":"a","features":99999999999}}],"target":null}"#;
+    let e = Preprocessor::from_json(huge).unwrap_err();
+    assert!(e.message().contains("hashing into 99999999999 features, expected 1 to 65536"), "{e}");
     Ok(())
 }
 

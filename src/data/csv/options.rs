@@ -349,10 +349,14 @@ impl CsvOptions {
 
     /// The same options for files of rows that a model is asked about: columns that it does not need may be absent, and those of names
     /// hold texts, whatever they look like in a file of a few rows.
-    pub(crate) fn for_model(&self, texts: &[&str], is_optional: &dyn Fn(&str) -> bool) -> Self {
+    pub(crate) fn for_model<'n>(
+        &self,
+        texts: impl IntoIterator<Item = &'n str>,
+        is_optional: &dyn Fn(&str) -> bool,
+    ) -> Self {
         let mut options = self.clone();
         options.optional.extend(self.named().filter(|name| is_optional(name)).map(str::to_string));
-        let open = texts.iter().filter(|name| self.rules_of(name).kind == Kind::Any);
+        let open = texts.into_iter().filter(|name| self.rules_of(name).kind == Kind::Any);
         open.fold(options, |options, name| options.column(name, ColumnOptions::new().text()))
     }
 

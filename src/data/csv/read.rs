@@ -1,7 +1,7 @@
 //! From the text of a CSV file to columns.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::options::{CsvOptions, CsvReport, Kind, Ragged, Rules};
@@ -118,7 +118,13 @@ impl Source<'_> {
         let mut bytes = Vec::new();
         let reader = files::unpacked(self.op, self.path, reader)?;
         if let Err(e) = reader.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes) {
-            return Err(files::failed(self.op, self.path, e));
+            return Err(match e.kind() {
+                // Only what is unpacked may be invalid.
+                io::ErrorKind::InvalidData => {
+                    self.error("", "not a CSV file: it seems to be a gzip archive").with_help(e.to_string())
+                }
+                _ => files::failed(self.op, self.path, e),
+            });
         }
         if bytes.len() as u64 > max_bytes {
             let message = format!("more than {max_bytes} bytes");
@@ -346,6 +352,8 @@ impl Source<'_> {
         match files::seems(bytes, &[files::Format::Csv, files::Format::Text]) {
             Some((what, help)) if !is_utf16 => {
                 let e = self.error("", &format!("not a CSV file: it seems to be {what}"));
+                #[cfg(not(feature = "gzip"))]
+                let help = if bytes.starts_with(&files::GZIP) { files::UNPACK } else { help };
                 Err(if help.is_empty() { e } else { e.with_help(help) })
             }
             _ => Ok(()),

@@ -365,9 +365,11 @@ impl PreprocessorBuilder {
             Some((name, task)) => Some(self.fit_target(op, name, *task, train)?),
             None => None,
         };
+        let by_target = |encoding: &Encoding| matches!(encoding, Encoding::Target(_));
+        let needs_target = by_target(&self.encode) || self.encode_of.iter().any(|(_, encoding)| by_target(encoding));
         let supervision = match &target {
-            Some(target) => Some(target.supervision(op, train)?),
-            None => None,
+            Some(target) if needs_target => Some(target.supervision(op, train)?),
+            _ => None,
         };
         let targets = target.as_ref().map(Target::columns).unwrap_or_default();
         let ignored: HashSet<&str> = self.ignore.iter().map(String::as_str).chain(targets).collect();

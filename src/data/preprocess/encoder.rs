@@ -9,12 +9,37 @@ use crate::data::column::Column;
 use crate::data::wide::Wide;
 use crate::error::{Error, Result, short};
 
-/// What the target has to say to categories: one list of numbers, one for each class, or one for each label.
-pub(super) struct Supervision {
-    /// What is added to the name of a column, and the numbers of all rows.
-    pub(super) columns: Vec<(String, Vec<f64>)>,
-    /// The class of each row, if there are classes.
-    pub(super) labels: Option<Vec<usize>>,
+/// What the target has to say to categories.
+pub(super) enum Supervision {
+    Number(Vec<f64>),
+    /// The class of each row; the names of all classes.
+    Classes(Vec<usize>, Vec<String>),
+    /// Zeros and ones, row by row; the names of all labels.
+    Labels(Vec<f32>, Vec<String>),
+}
+
+impl Supervision {
+    /// What is added to the name of a column for each list of numbers that there is: one, one for each class, or one for each label.
+    pub(super) fn names(&self) -> Vec<String> {
+        match self {
+            Self::Number(_) => vec![String::new()],
+            // Of two classes one tells the other.
+            Self::Classes(_, names) if names.len() == 2 => names[1..].to_vec(),
+            Self::Classes(_, names) | Self::Labels(_, names) => names.clone(),
+        }
+    }
+
+    /// Such a list, a number for each row.
+    pub(super) fn numbers(&self, i: usize) -> Vec<f64> {
+        match self {
+            Self::Number(y) => y.clone(),
+            Self::Classes(labels, names) => {
+                let class = i + usize::from(names.len() == 2);
+                labels.iter().map(|label| f64::from(u8::from(*label == class))).collect()
+            }
+            Self::Labels(y, names) => y.iter().skip(i).step_by(names.len().max(1)).map(|y| f64::from(*y)).collect(),
+        }
+    }
 }
 
 /// The numbers of each slot of categories.
@@ -54,9 +79,9 @@ impl Codes {
                 };
                 check_smoothing(op, smoothing)?;
                 let rows: Vec<usize> = (0..slots.len()).collect();
-                for (name, y) in &supervision.columns {
-                    let (values, mean) = means(&slots, categories.len(), y, &rows, smoothing);
-                    codes.names.push(name.clone());
+                codes.names = supervision.names();
+                for i in 0..codes.names.len() {
+                    let (values, mean) = means(&slots, categories.len(), &supervision.numbers(i), &rows, smoothing);
                     codes.values.push(values);
                     codes.unseen.push(mean);
                 }
@@ -99,7 +124,8 @@ impl Codes {
     }
 
     fn value(&self, i: usize, slot: Option<usize>) -> f64 {
-        slot.and_then(|slot| self.values[i].get(slot)).copied().unwrap_or(self.unseen[i])
+        let known = slot.and_then(|slot| self.values.get(i)?.get(slot));
+        known.or(self.unseen.get(i)).copied().unwrap_or(f64::NAN)
     }
 
     /// Number `i` of each row, scaled.
@@ -110,11 +136,11 @@ impl Codes {
 
     #[track_caller]
     fn scaled(&self, op: &'static str, i: usize, values: Vec<f64>) -> Result<Vec<f32>> {
-        let scaled = self.scalers[i].apply(&values.iter().copied().map(Wide::from).collect::<Vec<_>>())?;
+        let Some(scaler) = self.scalers.get(i) else { return Err(Error::format(op, "an encoding without its scale")) };
+        let scaled = scaler.apply(&values.iter().copied().map(Wide::from).collect::<Vec<_>>())?;
         match scaled.iter().position(|x| !x.is_finite()) {
             Some(row) => {
-                let x = values[row];
-                let trouble = self.scalers[i].trouble(x);
+                let (x, trouble) = (values[row], scaler.trouble(values[row]));
                 Err(Error::numeric(op, format!("the category in row {row} is encoded as {x:e}, {trouble}")))
             }
             None => Ok(scaled),

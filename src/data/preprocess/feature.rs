@@ -35,7 +35,21 @@ pub(super) enum Feature {
     /// A category as one number or a few.
     Encoded { categories: Categories, codes: Codes },
     /// A category as the place of its hash.
-    Hashed { column: String, features: usize },
+    Hashed {
+        column: String,
+        #[serde(deserialize_with = "places")]
+        features: usize,
+    },
+}
+
+/// So many features hashes have at most. More would be zeros in nearly all rows.
+const PLACES: usize = 1 << 16;
+
+fn places<'de, D: serde::Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    match usize::deserialize(from)? {
+        n @ 1..=PLACES => Ok(n),
+        n => Err(serde::de::Error::custom(format!("hashing into {n} features, expected 1 to {PLACES}"))),
+    }
 }
 
 /// Numbers that are all finite or missing.
@@ -109,10 +123,8 @@ impl Feature {
         supervision: Option<&Supervision>,
     ) -> Result<Fitted> {
         if let Encoding::Hashing { features } = encoding {
-            /// More would be zeros in nearly all rows.
-            const MOST: usize = 1 << 16;
-            if !(1..=MOST).contains(&features) {
-                let message = format!("hashing into {features} features, expected 1 to {MOST}");
+            if !(1..=PLACES).contains(&features) {
+                let message = format!("hashing into {features} features, expected 1 to {PLACES}");
                 return Err(Error::argument(op, message));
             }
             if column.num_missing() == column.len() {

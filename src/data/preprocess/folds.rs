@@ -1,5 +1,6 @@
 //! Fitting and encoding at once, so that no row sees its own target.
 
+use super::encoder::Supervision;
 use super::feature::Feature;
 use super::{Preprocessor, PreprocessorBuilder, fill_column};
 use crate::data::dataset::TensorDataset;
@@ -43,16 +44,17 @@ impl PreprocessorBuilder {
             return Ok((preprocessor, data));
         };
         let supervision = target.supervision(op, train)?;
-        let folds: Vec<_> = match &supervision.labels {
-            Some(labels) => folds.split_stratified(labels)?.collect(),
-            None => folds.split(train.num_rows())?.collect(),
+        let folds: Vec<_> = match &supervision {
+            Supervision::Classes(labels, _) => folds.split_stratified(labels)?.collect(),
+            _ => folds.split(train.num_rows())?.collect(),
         };
         let (mut x, width, mut at) = (data.x().clone(), preprocessor.num_features(), 0);
         for feature in &preprocessor.features {
             if let Feature::Encoded { categories, codes } = feature {
                 let slots = categories.slots(op, train.find(op, feature.column())?)?;
-                for (i, (_, y)) in supervision.columns.iter().enumerate() {
-                    if let Some(values) = codes.out_of_fold(op, i, &slots, categories.len(), y, &folds) {
+                for i in 0..codes.width() {
+                    let y = supervision.numbers(i);
+                    if let Some(values) = codes.out_of_fold(op, i, &slots, categories.len(), &y, &folds) {
                         let cells = x.as_mut_slice::<f32>()?.get_mut(at + i..).unwrap_or_default();
                         fill_column(cells, width, values?.into_iter());
                     }

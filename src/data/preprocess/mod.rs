@@ -14,6 +14,8 @@ mod scaler;
 mod target;
 mod warp;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::dataset::TensorDataset;
@@ -284,22 +286,25 @@ impl Preprocessor {
 
     #[track_caller]
     pub(crate) fn check_columns_of(&self, op: &'static str, table: &Table) -> Result<()> {
+        let columns = table.by_name();
         for feature in &self.features {
-            let Some(column) = table.by_name().get(feature.column()).copied() else {
+            let Some(column) = columns.get(feature.column()) else {
                 return Err(table.no_column(op, feature.column()));
             };
             feature.check_kind(op, column)?;
         }
         let Some(ignored) = &self.ignored else { return Ok(()) };
-        let targets = self.target_names();
-        let is_known = |name: &str| {
-            self.features.iter().any(|feature| feature.column() == name)
-                || targets.contains(&name)
-                || ignored.iter().any(|own| own == name)
-        };
-        match table.column_names().find(|name| !is_known(name)) {
+        let features = self.features.iter().map(Feature::column);
+        let known: HashSet<&str> =
+            features.chain(self.target_names()).chain(ignored.iter().map(String::as_str)).collect();
+        match table.column_names().find(|name| !known.contains(name)) {
             Some(name) => {
-                let columns: Vec<_> = self.features.iter().map(|feature| short(feature.column())).collect();
+                const SHOWN: usize = 20;
+                let mut columns: Vec<_> =
+                    self.features.iter().take(SHOWN).map(|feature| short(feature.column())).collect();
+                if self.features.len() > SHOWN {
+                    columns.push("…".into());
+                }
                 let message = format!("column `{}` was not there when fitting", short(name));
                 Err(Error::argument(op, message).with_help(format!("the features are {}", columns.join(", "))))
             }
@@ -313,7 +318,7 @@ impl Preprocessor {
     }
 
     /// The columns that hold names, even if they look like numbers.
-    pub(crate) fn text_columns(&self) -> Vec<&str> {
+    pub(crate) fn text_columns(&self) -> HashSet<&str> {
         self.features.iter().filter(|feature| feature.is_text()).map(Feature::column).collect()
     }
 

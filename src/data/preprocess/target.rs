@@ -203,27 +203,15 @@ impl Target {
     /// What categories are encoded by.
     #[track_caller]
     pub(super) fn supervision(&self, op: &'static str, table: &Table) -> Result<Supervision> {
-        let which = |labels: &[usize], class: usize| labels.iter().map(|y| f64::from(u8::from(*y == class))).collect();
         Ok(match self {
             Self::Number { column, .. } => {
-                let y = table.find(op, column)?.numbers().unwrap_or_default().to_vec();
-                Supervision { columns: vec![(column.clone(), y)], labels: None }
+                Supervision::Number(table.find(op, column)?.numbers().unwrap_or_default().to_vec())
             }
             Self::Class(classes) | Self::Binary(classes) => {
                 let y = classes.numbers(op, present(op, table, &classes.column)?)?;
-                let labels: Vec<usize> = y.iter().map(|y| *y as usize).collect();
-                // Of two classes one tells the other.
-                let from = usize::from(classes.classes.len() == 2);
-                let columns = (from..classes.classes.len()).map(|i| (classes.classes[i].clone(), which(&labels, i)));
-                Supervision { columns: columns.collect(), labels: Some(labels) }
+                Supervision::Classes(y.iter().map(|y| *y as usize).collect(), classes.classes.clone())
             }
-            Self::Labels(labels) => {
-                let (y, _) = labels.encode(op, table)?;
-                let width = labels.labels.len();
-                let column = |i: usize| y.iter().skip(i).step_by(width.max(1)).map(|y| f64::from(*y)).collect();
-                let columns = labels.labels.iter().enumerate().map(|(i, name)| (name.clone(), column(i))).collect();
-                Supervision { columns, labels: None }
-            }
+            Self::Labels(labels) => Supervision::Labels(labels.encode(op, table)?.0, labels.labels.clone()),
         })
     }
 }

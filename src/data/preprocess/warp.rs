@@ -207,11 +207,15 @@ fn share(quantiles: &[f64], x: f64, tail: f64) -> f64 {
     }
     let step = 1.0 / (quantiles.len() - 1) as f64;
     // The last quantile that is not larger, and the first that is not smaller.
-    let below = quantiles.partition_point(|q| *q <= x) - 1;
+    let below = quantiles.partition_point(|q| *q <= x).saturating_sub(1);
     let above = quantiles.partition_point(|q| *q < x);
-    let from_below = below as f64 + (x - quantiles[below]) / (quantiles[below + 1] - quantiles[below]);
-    let from_above = above as f64 - (quantiles[above] - x) / (quantiles[above] - quantiles[above - 1]);
-    0.5 * step * (from_below + from_above)
+    let part = |from: usize, to: usize| match (quantiles.get(from), quantiles.get(to)) {
+        (Some(from), Some(to)) => (x - from) / (to - from),
+        // There are such neighbours, unless the quantiles are in no order.
+        _ => f64::NAN,
+    };
+    let from_above = above.checked_sub(1).map_or(f64::NAN, |before| before as f64 + part(before, above));
+    0.5 * step * (below as f64 + part(below, below + 1) + from_above)
 }
 
 /// The numbers below which these shares of a normal distribution lie, between bounds that are as far out as scikit-learn's.
