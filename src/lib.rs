@@ -61,7 +61,7 @@
 //! |---|---|
 //! | [tensors](Tensor) | `f32`, `f64`, `f16`, `bf16`, `i64`, `i32`, `i8`, `u8`, `bool`; broadcasting, views, some two hundred operations, gradients of any order |
 //! | [layers] | dense, convolution, embedding, normalisation of features and channels, pooling, dropout, attention, RNN, GRU, LSTM, transformer encoders and decoders, positions |
-//! | [models] | linear regression, perceptrons, LeNet, `ConvNet`, VGG, ResNet, DenseNet, MobileNet, EfficientNet, ConvNeXt, U-Net, GPT, Llama, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
+//! | [models] | linear regression, perceptrons, LeNet, `ConvNet`, VGG, ResNet, DenseNet, MobileNet, EfficientNet, ConvNeXt, U-Net, GPT, Llama, BERT, recurrent language models, text classifiers, translation; [generation](models::Generate) with sampling, beams and streams |
 //! | [losses] | of numbers, classes, labels, distributions, regions, pairs, triplets, sequences (CTC), critics: some forty of them |
 //! | [optimizers] | SGD, the family of Adam, Adafactor, LAMB, LARS, Lion, Muon, L-BFGS, SAM and more; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
 //! | [regularizers] | L1, L2, elastic net, orthogonality, activities; bounds on weights, conditions with Lagrange multipliers; mixup, CutMix, holes, noise |
@@ -69,7 +69,7 @@
 //! | [data] | tables from CSV, joined, grouped and sorted; preprocessing, splits, balanced classes, batches, windows of text |
 //! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
-//! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM and Gemma from the folders of `transformers`, and back |
+//! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa and DistilBERT from the folders of `transformers`, and back; MiniLM and other encoders of sentences |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
 //!
 //! What there is not: GPUs, several machines, quantised weights.

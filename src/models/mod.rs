@@ -7,6 +7,7 @@
 //! | [`Gpt`] | text: a decoder-only transformer that predicts the next token |
 //! | [`Llama`] | text: the same as Llama, Mistral, Qwen, Phi-3 and Gemma are built |
 //! | [`LanguageModel`] | text: any of the two, whichever a file holds |
+//! | [`Bert`] | text: an encoder, a vector for each token or for the text; with heads that predict hidden tokens, classes of texts and tokens, answers |
 //! | [`RecurrentLm`] | text: predicts the next token with an LSTM, GRU or plain recurrent network |
 //! | [`TransformerClassifier`] | text: which class a sequence of tokens belongs to |
 //! | [`TextCnn`] | text: the same by convolutions over a few tokens |
@@ -38,13 +39,14 @@ pub use generative::{
 };
 pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
 pub use text::{
-    Beam, BeamSearch, BeamStop, CausalLm, Continuation, Encoded, FinishReason, Generate, GenerateOptions, Generator,
-    Gpt, GptConfig, GptInputs, GptState, KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState,
-    Pooling, PositionKind, Positions, RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig,
-    RopeScaling, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
-    Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn, TcnBlock, TcnConfig, TcnState, TextCnn, TextCnnConfig,
-    TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TransformerClassifier,
-    TransformerClassifierConfig, gpt, llama,
+    AnswerSpan, Beam, BeamSearch, BeamStop, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering,
+    BertForSequenceClassification, BertForTokenClassification, BertInputs, CausalLm, Continuation, Encoded,
+    FinishReason, Generate, GenerateOptions, Generator, Gpt, GptConfig, GptInputs, GptState, KvState, LanguageModel,
+    Likelihood, Llama, LlamaConfig, LlamaFamily, LmState, Pooling, PositionKind, Positions, RecurrentCell, RecurrentLm,
+    RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig,
+    Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn,
+    TcnBlock, TcnConfig, TcnState, TextCnn, TextCnnConfig, TextContinuation, TextGenerator, Token, TokenEmbedding,
+    TokenInputs, TransformerClassifier, TransformerClassifierConfig, bert, gpt, llama,
 };
 pub use vision::{
     ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,

@@ -38,6 +38,7 @@
 mod classification;
 mod image;
 mod labels;
+mod sentences;
 mod table;
 mod text;
 
@@ -46,6 +47,7 @@ use std::path::Path;
 pub use classification::ClassPrediction;
 pub use image::{ImageInput, ImagePipeline};
 pub use labels::LabelPrediction;
+pub use sentences::SentenceEncoder;
 pub use table::Pipeline;
 pub use text::TextPipeline;
 

@@ -12,7 +12,7 @@ use crate::files;
 use crate::io::safetensors::{Reader, Sharded};
 use crate::io::{Metadata, TensorSource};
 use crate::layers::{Module, ModuleExt, Weight};
-use crate::text::{self, BpeTokenizer, Tokenizer};
+use crate::text::{self, BpeTokenizer, Tokenizer, WordPieceTokenizer};
 
 /// The largest `config.json`, in bytes.
 const MAX_CONFIG: u64 = 10_000_000;
@@ -24,7 +24,7 @@ const INDEX: &str = "model.safetensors.index.json";
 
 /// A small file in JSON.
 #[track_caller]
-fn json<T: DeserializeOwned>(op: &'static str, path: &Path, what: &str) -> Result<T> {
+pub(super) fn json<T: DeserializeOwned>(op: &'static str, path: &Path, what: &str) -> Result<T> {
     match serde_json::from_slice(&files::read_limited(op, path, what, MAX_CONFIG)?) {
         Ok(value) => Ok(value),
         Err(e) if e.is_data() => Err(malformed(op, path, format!("not {what}: {e}")).with_source(e)),
@@ -167,11 +167,12 @@ fn seems(source: &dyn TensorSource) -> Option<&'static str> {
 
 /// The weights in a folder, which must not be those of another kind of model.
 #[track_caller]
-pub(super) fn weights_of(op: &'static str, folder: &Path, kind: &str) -> Result<Box<dyn TensorSource>> {
+pub(super) fn weights_of(op: &'static str, folder: &Path, kinds: &[&str]) -> Result<Box<dyn TensorSource>> {
     let weights = weights(op, folder)?;
     match seems(&*weights) {
-        Some(found) if found != kind => {
-            let message = format!("{}: the tensors seem to be those of `{found}`, not of `{kind}`", weights.describe());
+        Some(found) if !kinds.contains(&found) => {
+            let (there, kind) = (weights.describe(), kinds.join("` or `"));
+            let message = format!("{there}: the tensors seem to be those of `{found}`, not of `{kind}`");
             Err(Error::format(op, message).with_help("config.json is that of another model"))
         }
         _ => Ok(weights),
@@ -213,8 +214,39 @@ pub(super) fn tokenizer(op: &'static str, folder: &Path) -> Result<Box<dyn Token
         }
         return Ok(Box::new(tokenizer));
     }
-    let message = format!("{}: neither tokenizer.json nor vocab.json with merges.txt", folder.display());
+    let words = folder.join("vocab.txt");
+    if words.exists()
+        && let Some(tokenizer) = word_pieces(op, folder, &words)?
+    {
+        return Ok(Box::new(tokenizer));
+    }
+    let message =
+        format!("{}: neither tokenizer.json nor vocab.json with merges.txt nor BERT's vocab.txt", folder.display());
     Err(Error::format(op, message).with_help("the files of the tokenizer are published beside those of the model"))
+}
+
+/// BERT's tokenizer with the options in `tokenizer_config.json`, if the words are those of one.
+#[track_caller]
+fn word_pieces(op: &'static str, folder: &Path, words: &Path) -> Result<Option<WordPieceTokenizer>> {
+    let path = folder.join("tokenizer_config.json");
+    let options: Map<String, Value> =
+        if path.exists() { json(op, &path, "options of a tokenizer")? } else { Map::new() };
+    let class = options.get("tokenizer_class").and_then(Value::as_str).unwrap_or("BertTokenizer");
+    if !["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"].contains(&class) {
+        return Ok(None);
+    }
+    let flag = |name: &str| options.get(name).and_then(Value::as_bool);
+    let mut tokenizer = WordPieceTokenizer::from_vocab(words)?;
+    if flag("do_lower_case") == Some(false) {
+        tokenizer = tokenizer.cased();
+    }
+    if let Some(strip) = flag("strip_accents") {
+        tokenizer = tokenizer.strip_accents(strip);
+    }
+    if flag("tokenize_chinese_chars") == Some(false) {
+        tokenizer = tokenizer.without_separate_ideographs();
+    }
+    Ok(Some(tokenizer))
 }
 
 /// The tokens that were added to the vocabulary, with their numbers, in the order of these.

@@ -532,7 +532,7 @@ impl Pretrained for Llama {
             return Err(folder::another_type(op, folder, &model_type, "of the family of Llama"));
         };
         let config = config(family, Fields::new(op, folder, map))?;
-        let weights = folder::weights_of(op, folder, "llama")?;
+        let weights = folder::weights_of(op, folder, &["llama"])?;
         let source = source(op, &config, weights)?;
         io::from_source(op, config, &source)
     }

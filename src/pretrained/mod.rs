@@ -22,16 +22,20 @@
 //! |---|---|
 //! | `gpt2` | [`Gpt`] |
 //! | `llama` (Llama 1 to 3, SmolLM, SmolLM2 …), `mistral`, `qwen2` (Qwen2, Qwen2.5), `qwen3`, `phi3` (Phi-3, Phi-4), `smollm3`, `gemma`, `gemma2`, `gemma3_text` | [`Llama`] |
+//! | `bert` (BERT, MiniLM …), `roberta`, `xlm-roberta`, `camembert`, `distilbert` | [`Bert`], [`BertForMaskedLm`], [`BertForSequenceClassification`], [`BertForTokenClassification`], [`BertForQuestionAnswering`] |
 //!
-//! [`LanguageModel`] is whichever of them a folder holds, and [`load`] takes a folder of any of these types. An option in `config.json`
+//! [`LanguageModel`] is whichever language model a folder holds, and [`load`] takes a folder of any of these types. An option in `config.json`
 //! that is not known here may change what a model computes, and is an error that names it.
+//! Folders of `sentence-transformers` are read by [`SentenceEncoder::from_pretrained`](crate::pipeline::SentenceEncoder::from_pretrained).
 
 mod activations;
+mod bert;
 mod fields;
 mod folder;
 mod gpt2;
 mod llama;
 mod published;
+mod sentences;
 mod split;
 
 pub use published::{PublishedModel, load};
@@ -41,7 +45,10 @@ use std::path::Path;
 use crate::error::Result;
 use crate::layers::Module;
 #[allow(unused_imports, reason = "named in the documentation")]
-use crate::models::{Gpt, LanguageModel, Llama};
+use crate::models::{
+    Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
+    LanguageModel, Llama,
+};
 use crate::pipeline::TextPipeline;
 use crate::text::Tokenizer;
 
@@ -69,11 +76,13 @@ pub trait Pretrained: Module + Sized {
 fn reader_of(model_type: &str) -> Option<&'static str> {
     match model_type {
         "gpt2" => Some("models::Gpt"),
+        other if bert::family(other).is_some() => Some("models::Bert"),
         other => llama::family(other).map(|_| "models::Llama"),
     }
 }
 
-/// The tokenizer in the folder of a published model: `tokenizer.json`, or the byte pairs of `vocab.json` and `merges.txt`.
+/// The tokenizer in the folder of a published model: `tokenizer.json`, or the byte pairs of `vocab.json` and `merges.txt`, or BERT's
+/// words in `vocab.txt`.
 ///
 /// # Errors
 /// If there is none, or its files are malformed.

@@ -2,31 +2,53 @@
 
 use std::path::Path;
 
+use super::bert::{self, Head};
 use super::{Pretrained, folder, llama};
 use crate::error::Result;
-use crate::models::{Gpt, LanguageModel, Llama};
+use crate::models::{
+    Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
+    LanguageModel, Llama,
+};
 
 /// A published model of any kind.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "a program has one of them, or a few")]
 pub enum PublishedModel {
     /// Predicts the next token.
     LanguageModel(LanguageModel),
+    /// Gives vectors of texts.
+    Encoder(Bert),
+    /// Predicts hidden tokens.
+    MaskedLm(BertForMaskedLm),
+    /// Says what a text is.
+    SequenceClassification(BertForSequenceClassification),
+    /// Says what each token is.
+    TokenClassification(BertForTokenClassification),
+    /// Finds answers.
+    QuestionAnswering(BertForQuestionAnswering),
 }
 
 crate::module!(
     enum PublishedModel {
         LanguageModel(LanguageModel),
+        Encoder(Bert),
+        MaskedLm(BertForMaskedLm),
+        SequenceClassification(BertForSequenceClassification),
+        TokenClassification(BertForTokenClassification),
+        QuestionAnswering(BertForQuestionAnswering),
     }
 );
 
-/// The model that a folder holds, whichever it is: `AutoModel` of `transformers`. The `model_type` in its `config.json` decides.
+/// The model that a folder holds, whichever it is: `AutoModel` of `transformers`. The `model_type` in its `config.json` decides, and
+/// of encoders the class in `architectures`.
 ///
 /// ```no_run
 /// use demotic::pretrained::{PublishedModel, load};
 ///
 /// match load("some/folder")? {
 ///     PublishedModel::LanguageModel(model) => println!("it continues texts: {model:?}"),
+///     PublishedModel::Encoder(model) => println!("it makes vectors of texts: {model:?}"),
 ///     other => println!("something else: {other:?}"),
 /// }
 /// # Ok::<(), demotic::Error>(())
@@ -36,7 +58,31 @@ crate::module!(
 /// As for [`Pretrained::from_pretrained`], and if models of this type are not known.
 #[track_caller]
 pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
-    language_model("load", folder.as_ref()).map(PublishedModel::LanguageModel)
+    let (op, folder) = ("load", folder.as_ref());
+    let (model_type, map) = folder::any_config(op, folder)?;
+    if bert::family(&model_type).is_none() {
+        return language_model(op, folder).map(PublishedModel::LanguageModel);
+    }
+    let classes = map.get("architectures").and_then(|classes| classes.as_array());
+    let class = classes.and_then(|classes| classes.first()).and_then(|class| class.as_str()).unwrap_or("Model");
+    match bert::head_of(class) {
+        Some(Head::Body) => Bert::from_pretrained(folder).map(PublishedModel::Encoder),
+        Some(Head::MaskedLm) => BertForMaskedLm::from_pretrained(folder).map(PublishedModel::MaskedLm),
+        Some(Head::Sequence) => {
+            BertForSequenceClassification::from_pretrained(folder).map(PublishedModel::SequenceClassification)
+        }
+        Some(Head::Token) => {
+            BertForTokenClassification::from_pretrained(folder).map(PublishedModel::TokenClassification)
+        }
+        Some(Head::Questions) => {
+            BertForQuestionAnswering::from_pretrained(folder).map(PublishedModel::QuestionAnswering)
+        }
+        None => {
+            let message = format!("the class `{}` is not known", crate::error::short(class));
+            let e = folder::malformed(op, &folder.join(folder::CONFIG), message);
+            Err(e.with_help("models::Bert reads its body: Bert::from_pretrained(folder)"))
+        }
+    }
 }
 
 #[track_caller]

@@ -8,6 +8,7 @@ mod gpt;
 mod activations;
 mod attention;
 mod augment;
+mod bert;
 mod binary;
 mod channel_norms;
 mod components;

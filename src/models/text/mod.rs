@@ -1,5 +1,6 @@
 //! Models of text: what a language model is, generation with any of them, classes, and from one sequence to another.
 
+pub mod bert;
 mod causal_lm;
 mod generate;
 pub mod gpt;
@@ -7,6 +8,7 @@ mod inputs;
 mod kv_state;
 mod language_model;
 pub mod llama;
+mod pooling;
 mod recurrent_lm;
 mod seq2seq;
 mod sequences;
@@ -15,6 +17,10 @@ mod text_cnn;
 mod token_embedding;
 mod transformer_classifier;
 
+pub use bert::{
+    AnswerSpan, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification,
+    BertForTokenClassification, BertInputs,
+};
 pub use causal_lm::{CausalLm, LmState};
 pub use generate::{
     Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Likelihood,

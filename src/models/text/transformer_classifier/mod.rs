@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::layers::{Dropout, Layer, LayerExt, LayerNorm, Linear, Mode, TransformerEncoder};
 use crate::models::TokenEmbedding;
 use crate::models::options::architecture;
+use crate::models::text::pooling::pool;
 use crate::models::text::sequences::{Sequences, without};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -89,42 +90,21 @@ impl TransformerClassifier {
     /// nothing but padding or has padding between its tokens, or an id is not in the vocabulary.
     #[track_caller]
     pub fn hidden(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let Encoded { vectors, sequences, padding } = self.encode(ids, mode)?;
-        let hide = |value: f64| match &padding {
-            Some(padding) => vectors.masked_fill(&padding.unsqueeze(-1)?, value),
-            None => Ok(vectors.clone()),
-        };
-        match self.config.pooling {
-            Pooling::First => vectors.select(1, 0),
-            Pooling::Max => hide(f64::NEG_INFINITY)?.amax(&[1], false),
-            Pooling::Mean => match &sequences.lengths {
-                None => vectors.mean_dims(&[1], false),
-                Some(lengths) => {
-                    let lengths = lengths.iter().map(|length| *length as f64).collect();
-                    let lengths = Tensor::from_vec::<f64>(lengths, [sequences.count(), 1])?.to_dtype(vectors.dtype());
-                    hide(0.0)?.sum_dims(&[1], false)?.div(&lengths)
-                }
-            },
-        }
+        let (vectors, padding) = self.encode(ids, mode)?;
+        pool(&vectors, padding.as_ref(), self.config.pooling)
     }
 
+    /// The vectors of all tokens, and which of these are padding.
     #[track_caller]
-    fn encode(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<Encoded> {
+    fn encode(&self, ids: &Tensor, mode: &mut Mode<'_>) -> Result<(Tensor, Option<Tensor>)> {
         let config = &self.config;
         let sequences = Sequences::new(NAME, "sequence", ids, config.padding_id, Some(config.max_length))?;
         let padding = sequences.padding()?;
         let masks = without(padding.as_ref());
         let x = self.embedding.at("embedding", &sequences.ids, mode)?;
         let vectors = mode.call("encoder", &self.encoder, |encoder, mode| encoder.encode(&x, &masks, mode))?;
-        Ok(Encoded { vectors, sequences, padding })
+        Ok((vectors, padding))
     }
-}
-
-/// What is pooled: the vectors of all tokens, and which of them are padding.
-struct Encoded {
-    vectors: Tensor,
-    sequences: Sequences,
-    padding: Option<Tensor>,
 }
 
 impl Layer for TransformerClassifier {
