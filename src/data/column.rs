@@ -336,7 +336,7 @@ impl Column {
 
     /// The different values in order (numbers by size, texts by their characters), and the position of each row's value
     /// among them, `None` where it is missing.
-    pub(super) fn factorize(&self) -> (Vec<String>, Vec<Option<usize>>) {
+    pub(crate) fn factorize(&self) -> (Vec<String>, Vec<Option<usize>>) {
         match &self.0 {
             Values::Numbers(numbers) => {
                 // Adding zero turns -0 into 0, which is the same number and must be the same class.

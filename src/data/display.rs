@@ -14,11 +14,11 @@ const LAST_COLUMNS: usize = 4;
 const WIDTH: usize = 30;
 
 impl Table {
-    /// What a preview has in its cells, the names of the columns first, and which columns stand on the right.
-    fn preview(&self) -> (Vec<Vec<String>>, Vec<bool>) {
+    /// What a preview of so many rows has in its cells, the names of the columns first, and which columns stand on the right.
+    pub(crate) fn preview(&self, most: usize) -> (Vec<Vec<String>>, Vec<bool>) {
         let (rows, columns) = self.shape();
         // `None` stands for what is left out.
-        let rows_shown = shown(rows, 2 * EDGE, EDGE);
+        let rows_shown = shown(rows, most, most / 2);
         let columns_shown = shown(columns, COLUMNS, LAST_COLUMNS);
         let all: Vec<_> = self.columns().collect();
 
@@ -49,24 +49,24 @@ impl Table {
         format!("[{rows} row{} × {columns} column{}]", s(rows), s(columns))
     }
 
-    /// The preview as a table of a page.
+    /// The preview of so many rows as a table of a page.
     #[must_use]
-    pub(crate) fn html(&self) -> String {
-        let (text, right) = self.preview();
-        format!("{}<p>{}</p>", crate::html::table(&text[0], &text[1..], &right), self.extent())
+    pub(crate) fn html(&self, most: usize) -> String {
+        let (text, right) = self.preview(most);
+        crate::html::table(&text[0], &text[1..], &right)
     }
 
     /// Shows the table in a notebook of the Rust kernel of Jupyter, which calls this for the value of a cell: its first and last rows
     /// and columns.
     pub fn evcxr_display(&self) {
-        crate::html::show(&self.html());
+        crate::html::show(&format!("{}<p>{}</p>", self.html(2 * EDGE), self.extent()));
     }
 }
 
 /// An aligned preview: the first and last rows and columns, and the shape.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (text, right) = self.preview();
+        let (text, right) = self.preview(2 * EDGE);
         let widths: Vec<usize> =
             (0..right.len()).map(|i| text.iter().map(|line| width(&line[i])).max().unwrap_or(0)).collect();
         for line in &text {

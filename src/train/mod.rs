@@ -18,6 +18,8 @@ mod mean;
 pub mod metrics;
 #[cfg(feature = "plot")]
 pub mod plot;
+#[cfg(feature = "plot")]
+mod report;
 pub mod running;
 mod stop;
 mod task;
@@ -34,6 +36,8 @@ pub use callback::{
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
 pub use histogram::{Histogram, gradient_histograms, weight_histograms};
 pub use history::{Ended, Epoch, History, StepReport};
+#[cfg(feature = "plot")]
+pub use report::Report;
 pub use stop::StopHandle;
 pub use task::{Objective, Supervised, Task};
 pub use trainer::{Evaluation, MemoryReport, MemoryRow, Trainer, TrainerOptions, predict};

@@ -15,6 +15,7 @@ mod optimizers;
 mod own_tables;
 mod plot;
 mod preprocessing;
+mod report;
 mod resume;
 mod series;
 mod tables;

@@ -27,6 +27,7 @@ const SHOWN: usize = 40;
 pub struct Bars {
     title: String,
     label: String,
+    width: f64,
     bars: Vec<(String, f64, Option<[f64; 2]>)>,
 }
 
@@ -34,13 +35,20 @@ impl Bars {
     /// Without a bar as yet.
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), label: String::new(), bars: Vec::new() }
+        Self { title: title.into(), label: String::new(), width: 960.0, bars: Vec::new() }
     }
 
     /// What the lengths of the bars are, with its unit.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
+        self
+    }
+
+    /// The width of the drawing: 960, if nothing is said. From 300 to 4000.
+    #[must_use]
+    pub fn width(mut self, width: f64) -> Self {
+        self.width = if width.is_finite() { width.clamp(300.0, 4000.0) } else { self.width };
         self
     }
 
@@ -61,7 +69,7 @@ impl Bars {
 
     pub(super) fn scene(&self) -> Scene {
         let shown = &self.bars[..self.bars.len().min(SHOWN)];
-        let wide = 960.0;
+        let wide = self.width;
         let top = MARGIN + if self.title.is_empty() { 8.0 } else { TITLE + 18.0 };
         let bottom = top + BAR * shown.len().max(1) as f64;
         let label = if self.label.is_empty() { 0.0 } else { LABEL + 9.0 };
@@ -124,7 +132,7 @@ impl Bars {
 pub fn importance(of: &[Importance], measure: &str) -> Bars {
     let mut order: Vec<&Importance> = of.iter().collect();
     crate::order::sort_by(&mut order, |a, b| b.mean.total_cmp(&a.mean));
-    let label = format!("loss of {measure} when the column is shuffled (bar: mean, line: middle 95 % of the shuffles)");
+    let label = format!("loss of {measure}: mean of the shuffles, and the middle 95 % of them");
     let bars = Bars::new("Importance of the features").label(label);
     order.into_iter().fold(bars, |bars, one| bars.bar_with(&one.column, one.mean, one.interval()))
 }

@@ -16,7 +16,7 @@
 //! | several of these in one | | [`Panels`] |
 //!
 //! Each is a value that [`save`](Chart::save)s itself, gives its [SVG](Chart::to_svg) or [PNG](Chart::to_png), shows itself in a notebook,
-//! and can be a part of [`Panels`]. Series differ by dashes and marks as well as by colours, and can be told apart in grey.
+//! and can stand in a [`Report`](super::Report). Series differ by dashes and marks as well as by colours, and can be told apart in grey.
 
 mod axis;
 mod bars;
@@ -55,6 +55,11 @@ impl Picture {
     #[must_use]
     pub fn title(&self) -> &str {
         &self.0.title
+    }
+
+    /// The drawing for a page, whose style has its colours.
+    pub(super) fn for_page(&self) -> Result<String> {
+        svg::write(&self.0, svg::Setting::Page).map_err(failed)
     }
 
     fn svg(&self) -> Result<String> {

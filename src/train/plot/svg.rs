@@ -12,7 +12,6 @@ pub(super) enum Setting {
     /// By itself, on white.
     File,
     /// In a page, whose style has the colours `--ink`, `--soft`, `--paper` and `--series-0` to `--series-6`.
-    #[allow(dead_code)]
     Page,
 }
 
