@@ -7,10 +7,12 @@
 
 #![allow(unsafe_code)]
 
+mod bytes;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub(crate) use bytes::Bytes;
 pub(crate) use vector::Vector;
 
 use super::Real;
@@ -21,6 +23,8 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     const FMA: bool;
     /// A register of `f32`.
     type F32: Vector;
+    /// A register of bytes.
+    type Bytes: Bytes;
 
     /// `a · b + c`, rounded once where the hardware can, twice elsewhere.
     #[inline(always)]
@@ -53,6 +57,7 @@ pub(crate) struct Avx512;
 impl Isa for Portable {
     const FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
     type F32 = [f32; 4];
+    type Bytes = [u8; 32];
 
     /// Not inlined into each caller: the loop is compiled once, as the others are.
     #[inline(never)]
@@ -65,6 +70,7 @@ impl Isa for Portable {
 impl Isa for Avx2 {
     const FMA: bool = true;
     type F32 = std::arch::x86_64::__m256;
+    type Bytes = std::arch::x86_64::__m256i;
 
     #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
     unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
@@ -76,6 +82,7 @@ impl Isa for Avx2 {
 impl Isa for Avx512 {
     const FMA: bool = true;
     type F32 = std::arch::x86_64::__m512;
+    type Bytes = std::arch::x86_64::__m256i;
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt,f16c")]
     unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {

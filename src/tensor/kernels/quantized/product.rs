@@ -1,40 +1,39 @@
 //! Products of blocks with rows that are rounded to eight bits on the way: whole numbers multiply four times as many to an
 //! instruction, and the weights are read as they lie in memory, a few bits each.
 
-use super::unpack::{CHUNK, GROUP, GROUPS, Unpacked, unpack};
+use super::unpack::{CHUNK, GROUP, TABLE, Unpacked, unpack};
 use super::{Scheme, chunk_bytes};
-use crate::tensor::kernels::simd::{Isa, Kernel, Vector, dispatch, dispatch_to_avx2};
+use crate::tensor::kernels::simd::{Bytes, Isa, Kernel, dispatch_to_avx2};
 
 /// How many rows a product takes. More of them are faster multiplied as numbers.
 pub(crate) const MOST_ROWS: usize = 8;
 
 /// How many numbers of a row share a scale.
 const BLOCK: usize = 32;
-/// What a register may read behind the last number.
-const MARGIN: usize = 64;
+/// How many rows are multiplied by a block while it is in a register.
+const TOGETHER: usize = 4;
 
 /// Rows as whole numbers from −127 to 127, with a scale for each 32.
 pub(crate) struct Rows {
     len: usize,
     q: Vec<i8>,
-    /// For each [`GROUP`], the scale.
     scale: Vec<f32>,
     /// For each [`GROUP`], the sum of its numbers, as rounded.
-    sum: Vec<f32>,
+    sum: Vec<[f32; 2]>,
 }
 
 impl Rows {
     /// Rounds rows of `len` numbers, a multiple of 32.
     pub(crate) fn new(x: &[f32], len: usize) -> Self {
         assert!(len.is_multiple_of(BLOCK) && x.len().is_multiple_of(len.max(1)), "rows of whole blocks");
-        let groups = x.len() / GROUP;
-        let mut rows = Self { len, q: vec![0; x.len() + MARGIN], scale: vec![0.0; groups], sum: vec![0.0; groups] };
+        let blocks = x.len() / BLOCK;
+        let mut rows = Self { len, q: vec![0; x.len()], scale: vec![0.0; blocks], sum: vec![[0.0; 2]; blocks] };
         dispatch_to_avx2(Rounding { x, rows: &mut rows });
         rows
     }
 
     fn count(&self) -> usize {
-        (self.scale.len() * GROUP).checked_div(self.len).unwrap_or(0)
+        self.q.len().checked_div(self.len).unwrap_or(0)
     }
 }
 
@@ -49,9 +48,8 @@ impl Kernel for Rounding<'_> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Rows { q, scale, sum, .. } = self.rows;
-        let places =
-            q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale.as_chunks_mut::<2>().0).zip(sum.as_chunks_mut::<2>().0);
-        for (x, ((q, scales), sums)) in self.x.as_chunks::<BLOCK>().0.iter().zip(places) {
+        let places = q.as_chunks_mut::<BLOCK>().0.iter_mut().zip(scale.iter_mut().zip(sum));
+        for (x, (q, (scale, sum))) in self.x.as_chunks::<BLOCK>().0.iter().zip(places) {
             let (mut most, mut poison) = ([0.0_f32; 8], [0.0_f32; 8]);
             for x in x.as_chunks::<8>().0 {
                 for j in 0..8 {
@@ -61,16 +59,15 @@ impl Kernel for Rounding<'_> {
                 }
             }
             let most = most.iter().fold(0.0_f32, |a, b| if *b > a { *b } else { a });
-            let poison: f32 = poison.iter().sum();
-            let scale = most / 127.0 + poison;
+            *scale = most / 127.0 + poison.iter().sum::<f32>();
             let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
-            for j in 0..BLOCK {
-                q[j] = (x[j] * inverse).round_ties_even() as i32 as i8;
+            let mut totals = [0; 2];
+            for (j, (q, x)) in q.iter_mut().zip(x).enumerate() {
+                let whole = (x * inverse).round_ties_even() as i32;
+                *q = whole as i8;
+                totals[j / GROUP] += whole;
             }
-            for (half, (scales, sums)) in q.as_chunks::<GROUP>().0.iter().zip(scales.iter_mut().zip(sums)) {
-                let total: i32 = half.iter().map(|q| i32::from(*q)).sum();
-                (*scales, *sums) = (scale, scale * total as f32);
-            }
+            *sum = [*scale * totals[0] as f32, *scale * totals[1] as f32];
         }
     }
 }
@@ -83,7 +80,7 @@ pub(crate) fn products(scheme: Scheme, blocks: &[u8], x: &Rows, out: &mut [f32])
         "rows of whole blocks, not too many"
     );
     assert_eq!(out.len() * row_bytes, blocks.len() * count, "the blocks and their products");
-    dispatch(Products { scheme, blocks, row_bytes, x, count, out });
+    dispatch_to_avx2(Products { scheme, blocks, row_bytes, x, count, out });
 }
 
 struct Products<'a> {
@@ -101,57 +98,112 @@ impl Kernel for Products<'_> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Self { scheme, blocks, row_bytes, x, count, out } = self;
-        let (mut unpacked, bytes) = (Unpacked::new(), chunk_bytes(scheme));
         for (row, out) in blocks.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
-            // SAFETY: whoever runs this has the set.
-            let mut sums = [unsafe { I::F32::splat(0.0) }; MOST_ROWS];
-            for (c, blocks) in row.chunks(bytes).enumerate() {
-                unpack(scheme, blocks, &mut unpacked);
-                for (j, sum) in sums.iter_mut().enumerate().take(count) {
-                    *sum =
-                        add_chunk::<I>(scheme, &unpacked, x, j * x.len + c * CHUNK, CHUNK.min(x.len - c * CHUNK), *sum);
-                }
+            let mut first = 0;
+            while first + TOGETHER <= count {
+                let sums = row_sums::<I, TOGETHER>(scheme, row, x, first);
+                out[first..first + TOGETHER].copy_from_slice(&sums);
+                first += TOGETHER;
             }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                // SAFETY: as above.
-                *out = unsafe { sum.sum() };
+            for j in first..count {
+                [out[j]] = row_sums::<I, 1>(scheme, row, x, j);
             }
         }
     }
 }
 
-/// Adds to `sum` the product of a chunk with the `len` numbers of the rows from `at` on.
+/// A row of blocks times the rows `first ..` of `x`.
 #[inline(always)]
-fn add_chunk<I: Isa>(scheme: Scheme, chunk: &Unpacked, x: &Rows, at: usize, len: usize, mut sum: I::F32) -> I::F32 {
-    let (groups, width) = (at / GROUP..(at + len) / GROUP, I::F32::WIDTH);
-    // Behind the last group it is 0, so it does not matter what stands there.
-    let mut scale = [0.0; GROUPS];
-    for ((out, a), b) in scale.iter_mut().zip(&chunk.scale).zip(&x.scale[groups.clone()]) {
-        *out = a * b;
-    }
-    // All that is read of them: `len` is a multiple of 32, and the width that of at most 64 bytes.
-    let (q, own) = (&x.q[at..at + len.next_multiple_of(MARGIN)], &chunk.q);
-    let mut i = 0;
-    while i < len {
-        // SAFETY: whoever runs this has the set. `i` is a multiple of what a register holds, which divides 64, so it reads within
-        // `q` and, as that is at most as long, within `own`; of the scales it reads those of as many numbers, and they are as many.
-        unsafe {
-            let product = I::F32::dot(own.as_ptr().add(i), q.as_ptr().add(i));
-            sum = product.mul_add(I::F32::spread(scale.as_ptr().add(i / GROUP)), sum);
+fn row_sums<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
+    // SAFETY: whoever runs this has the set, and the blocks have the bytes that are read of them.
+    unsafe {
+        match scheme {
+            Scheme::Q4_0 => small::<I, N, 18, false>(row, x, first, |block| {
+                let [scale, _] = I::Bytes::halves(block.as_ptr());
+                (I::Bytes::nibbles(block.as_ptr().add(2)), scale, -8.0 * scale)
+            }),
+            Scheme::Q4_1 => small::<I, N, 20, false>(row, x, first, |block| {
+                let [scale, least] = I::Bytes::halves(block.as_ptr());
+                (I::Bytes::nibbles(block.as_ptr().add(4)), scale, least)
+            }),
+            Scheme::Q5_0 => small::<I, N, 22, false>(row, x, first, |block| {
+                let [scale, _] = I::Bytes::halves(block.as_ptr());
+                let fifth = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+                (I::Bytes::nibbles(block.as_ptr().add(6)).with_fifth(fifth), scale, -16.0 * scale)
+            }),
+            Scheme::Q5_1 => small::<I, N, 24, false>(row, x, first, |block| {
+                let [scale, least] = I::Bytes::halves(block.as_ptr());
+                let fifth = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
+                (I::Bytes::nibbles(block.as_ptr().add(8)).with_fifth(fifth), scale, least)
+            }),
+            Scheme::Q8_0 => small::<I, N, 34, true>(row, x, first, |block| {
+                let [scale, _] = I::Bytes::halves(block.as_ptr());
+                (I::Bytes::load(block.as_ptr().add(2)), scale, 0.0)
+            }),
+            Scheme::Iq4Nl => small::<I, N, 18, true>(row, x, first, |block| {
+                let [scale, _] = I::Bytes::halves(block.as_ptr());
+                (I::Bytes::nibbles(block.as_ptr().add(2)).entries(&TABLE), scale, 0.0)
+            }),
+            _ => large::<I, N>(scheme, row, x, first),
         }
-        i += 4 * width;
     }
-    if scheme.has_offset() {
-        let mut added = [0.0; GROUPS];
-        for ((out, a), b) in added.iter_mut().zip(&chunk.offset).zip(&x.sum[groups]) {
-            *out = a * b;
-        }
-        let mut i = 0;
-        while i < GROUPS {
-            // SAFETY: whoever runs this has the set; there are 16 numbers, which the width divides.
-            sum = unsafe { sum.add(I::F32::load(added.as_ptr().add(i))) };
-            i += width;
+}
+
+/// Blocks of 32 numbers. `read` finds their bytes, with a sign or without, the scale, and for the latter what is added to each number.
+#[inline(always)]
+fn small<I: Isa, const N: usize, const BYTES: usize, const SIGNED: bool>(
+    row: &[u8],
+    x: &Rows,
+    first: usize,
+    read: impl Fn(&[u8; BYTES]) -> (I::Bytes, f32, f32),
+) -> [f32; N] {
+    let blocks = x.len / BLOCK;
+    // SAFETY: whoever runs this has the set.
+    let (mut sums, mut added) = ([unsafe { I::Bytes::zero() }; N], [0.0; N]);
+    for (i, block) in row.as_chunks::<BYTES>().0.iter().enumerate() {
+        let (own, scale, offset) = read(block);
+        for j in 0..N {
+            let at = (first + j) * blocks + i;
+            let (q, by) = (&x.q[at * BLOCK..(at + 1) * BLOCK], scale * x.scale[at]);
+            // SAFETY: whoever runs this has the set, and of `q` there are 32 bytes.
+            unsafe {
+                let products = if SIGNED { own.dot_signed(q.as_ptr()) } else { own.dot_unsigned(q.as_ptr()) };
+                sums[j] = I::Bytes::add_scaled(sums[j], products, by);
+            }
+            if !SIGNED {
+                added[j] += offset * (x.sum[at][0] + x.sum[at][1]);
+            }
         }
     }
-    sum
+    // SAFETY: as above.
+    std::array::from_fn(|j| unsafe { I::Bytes::total(sums[j]) } + added[j])
+}
+
+/// Blocks of 256 numbers, unpacked before they are multiplied.
+#[inline(always)]
+fn large<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
+    let (blocks, mut unpacked) = (x.len / BLOCK, Unpacked::new());
+    // SAFETY: whoever runs this has the set.
+    let (mut sums, mut added) = ([unsafe { I::Bytes::zero() }; N], [0.0; N]);
+    for (c, chunk) in row.chunks(chunk_bytes(scheme)).enumerate() {
+        unpack(scheme, chunk, &mut unpacked);
+        let Unpacked { q: own, scale, offset } = &unpacked;
+        for (i, own) in own.as_chunks::<BLOCK>().0.iter().enumerate() {
+            let (scale, offset) = (&scale[2 * i..2 * i + 2], &offset[2 * i..2 * i + 2]);
+            for j in 0..N {
+                let at = (first + j) * blocks + c * (CHUNK / BLOCK) + i;
+                let (q, by) = (&x.q[at * BLOCK..(at + 1) * BLOCK], x.scale[at]);
+                // SAFETY: whoever runs this has the set, and both have 32 bytes.
+                unsafe {
+                    let products = I::Bytes::load(own.as_ptr().cast()).dot_signed(q.as_ptr());
+                    sums[j] = I::Bytes::add_scaled_by_two(sums[j], products, [scale[0] * by, scale[1] * by]);
+                }
+                if scheme.has_offset() {
+                    added[j] += offset[0] * x.sum[at][0] + offset[1] * x.sum[at][1];
+                }
+            }
+        }
+    }
+    // SAFETY: as above.
+    std::array::from_fn(|j| unsafe { I::Bytes::total(sums[j]) } + added[j])
 }

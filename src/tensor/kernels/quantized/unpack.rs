@@ -90,7 +90,7 @@ fn half_at<const BYTES: usize>(block: &[u8; BYTES], at: usize) -> f32 {
 }
 
 /// The entries that the numbers of [`Scheme::Iq4Nl`] stand for.
-const TABLE: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+pub(super) const TABLE: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// Unpacks the blocks of at most [`CHUNK`] numbers.
 #[inline(always)]

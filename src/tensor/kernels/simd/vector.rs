@@ -29,10 +29,6 @@ pub(crate) trait Vector: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// The sum of the elements.
     unsafe fn sum(self) -> f32;
-    /// The products of `4 · WIDTH` bytes each, `b` above −128, every four neighbours added up.
-    unsafe fn dot(a: *const i8, b: *const i8) -> Self;
-    /// Each of `WIDTH / 4` numbers four times.
-    unsafe fn spread(from: *const f32) -> Self;
     /// Exchanges rows and columns of a square of `WIDTH` vectors.
     unsafe fn transpose(square: &mut [Self; 16]);
     /// Asks for the cache line of an address, which need not exist.
@@ -111,25 +107,6 @@ impl Vector for [f32; WIDTH] {
     #[inline(always)]
     unsafe fn sum(self) -> f32 {
         (self[0] + self[2]) + (self[1] + self[3])
-    }
-
-    #[inline(always)]
-    unsafe fn dot(a: *const i8, b: *const i8) -> Self {
-        // SAFETY: the caller vouches for 4 · WIDTH bytes of each.
-        let (a, b) =
-            unsafe { (a.cast::<[[i8; 4]; WIDTH]>().read_unaligned(), b.cast::<[[i8; 4]; WIDTH]>().read_unaligned()) };
-        let mut sums = [0.0; WIDTH];
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(&b)) {
-            let [w, x, y, z] = [0, 1, 2, 3].map(|j| i32::from(a[j]) * i32::from(b[j]));
-            *sum = (w + x + y + z) as f32;
-        }
-        sums
-    }
-
-    #[inline(always)]
-    unsafe fn spread(from: *const f32) -> Self {
-        // SAFETY: the caller vouches for one number.
-        unsafe { [*from; WIDTH] }
     }
 
     #[inline(always)]

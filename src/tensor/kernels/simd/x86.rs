@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::bytes::Bytes;
 use super::vector::Vector;
 
 /// One kind of vector: names of intrinsics in, an implementation out. The bodies differ only in these.
@@ -9,7 +10,7 @@ macro_rules! vector {
     (
         $vec:ty, $mask:ty, $width:literal, $make_mask:ident,
         $splat:ident $load:ident $load_first:ident $store:ident $store_first:ident
-        $add:ident $mul:ident $max:ident $mul_add:ident $sum:ident $dot:ident $spread:ident $transpose:ident
+        $add:ident $mul:ident $max:ident $mul_add:ident $sum:ident $transpose:ident
     ) => {
         impl Vector for $vec {
             type Mask = $mask;
@@ -82,18 +83,6 @@ macro_rules! vector {
             }
 
             #[inline(always)]
-            unsafe fn dot(a: *const i8, b: *const i8) -> Self {
-                // SAFETY: as above, and the caller vouches for 4 · WIDTH bytes of each.
-                unsafe { $dot(a, b) }
-            }
-
-            #[inline(always)]
-            unsafe fn spread(from: *const f32) -> Self {
-                // SAFETY: as above, and the caller vouches for WIDTH / 4 numbers.
-                unsafe { $spread(from) }
-            }
-
-            #[inline(always)]
             unsafe fn transpose(square: &mut [Self; 16]) {
                 // SAFETY: as above.
                 unsafe { $transpose(square) }
@@ -111,12 +100,12 @@ macro_rules! vector {
 vector!(
     __m512, __mmask16, 16, mask_16,
     _mm512_set1_ps _mm512_loadu_ps load_first_16 _mm512_storeu_ps _mm512_mask_storeu_ps
-    _mm512_add_ps _mm512_mul_ps _mm512_max_ps _mm512_fmadd_ps _mm512_reduce_add_ps dot_16 spread_16 transpose_16
+    _mm512_add_ps _mm512_mul_ps _mm512_max_ps _mm512_fmadd_ps _mm512_reduce_add_ps transpose_16
 );
 vector!(
     __m256, __m256i, 8, mask_8,
     _mm256_set1_ps _mm256_loadu_ps _mm256_maskload_ps _mm256_storeu_ps _mm256_maskstore_ps
-    _mm256_add_ps _mm256_mul_ps _mm256_max_ps _mm256_fmadd_ps sum_8 dot_8 spread_8 transpose_8
+    _mm256_add_ps _mm256_mul_ps _mm256_max_ps _mm256_fmadd_ps sum_8 transpose_8
 );
 
 #[inline]
@@ -144,44 +133,6 @@ fn sum_8(v: __m256) -> f32 {
     let four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-}
-
-// The instruction that multiplies bytes takes one operand without a sign, so the signs of `a` go over to `b`. Two products fit into 16
-// bits: they are at most 128 · 127.
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn dot_16(a: *const i8, b: *const i8) -> __m512 {
-    // SAFETY: the caller vouches for 64 bytes of each.
-    let (a, b) = unsafe { (_mm512_loadu_si512(a.cast()), _mm512_loadu_si512(b.cast())) };
-    let b = _mm512_mask_sub_epi8(b, _mm512_movepi8_mask(a), _mm512_setzero_si512(), b);
-    let pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(a), b);
-    _mm512_cvtepi32_ps(_mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn dot_8(a: *const i8, b: *const i8) -> __m256 {
-    // SAFETY: the caller vouches for 32 bytes of each.
-    let (a, b) = unsafe { (_mm256_loadu_si256(a.cast()), _mm256_loadu_si256(b.cast())) };
-    let pairs = _mm256_maddubs_epi16(_mm256_sign_epi8(a, a), _mm256_sign_epi8(b, a));
-    _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn spread_16(from: *const f32) -> __m512 {
-    // SAFETY: the caller vouches for four numbers.
-    let four = _mm512_broadcast_f32x4(unsafe { _mm_loadu_ps(from) });
-    _mm512_permutevar_ps(four, _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn spread_8(from: *const f32) -> __m256 {
-    // SAFETY: the caller vouches for two numbers.
-    let two = _mm_castsi128_pd(unsafe { _mm_loadl_epi64(from.cast()) });
-    _mm256_permutevar_ps(_mm256_castpd_ps(_mm256_broadcastsd_pd(two)), _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1))
 }
 
 /// Four rows of 4 × 4 squares, one in each quarter (or half) of the registers, are transposed by two rounds of unpacking; then the
@@ -230,5 +181,103 @@ fn transpose_8(rows: &mut [__m256; 16]) {
     for j in 0..4 {
         rows[j] = _mm256_permute2f128_ps::<0x20>(fours[0][j], fours[1][j]);
         rows[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[0][j], fours[1][j]);
+    }
+}
+
+/// Bytes are multiplied by 256-bit instructions on both sets: what is waited for is memory.
+///
+/// The instruction for it takes one operand without a sign. Of those with one, the sign goes over to the other operand, which may
+/// not be −128, for 128 has no place there. Two products fit into 16 bits: they are at most 128 · 127.
+impl Bytes for __m256i {
+    type Sums = __m256;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller knows that the processor has the set, and vouches for 32 bytes.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn nibbles(from: *const u8) -> Self {
+        // SAFETY: as above, for 16 bytes.
+        unsafe {
+            let both = _mm_loadu_si128(from.cast());
+            let apart = _mm256_set_m128i(_mm_srli_epi16::<4>(both), both);
+            _mm256_and_si256(apart, _mm256_set1_epi8(15))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn with_fifth(self, bits: u32) -> Self {
+        // SAFETY: the caller knows that the processor has the set.
+        unsafe {
+            // Each byte of the bits eight times, of which each keeps its own.
+            let order = _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
+            let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits.cast_signed()), order);
+            let own = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64.cast_signed());
+            let is_set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, own), own);
+            _mm256_or_si256(self, _mm256_and_si256(is_set, _mm256_set1_epi8(16)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn entries(self, table: &[i8; 16]) -> Self {
+        // SAFETY: the caller knows that the processor has the set; the table has the 16 bytes that are read.
+        unsafe {
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+            _mm256_shuffle_epi8(table, self)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_signed(self, x: *const i8) -> __m256 {
+        // SAFETY: the caller knows that the processor has the set, and vouches for 32 bytes.
+        unsafe {
+            let x = _mm256_loadu_si256(x.cast());
+            let pairs = _mm256_maddubs_epi16(_mm256_sign_epi8(self, self), _mm256_sign_epi8(x, self));
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_unsigned(self, x: *const i8) -> __m256 {
+        // SAFETY: as above.
+        unsafe {
+            let pairs = _mm256_maddubs_epi16(self, _mm256_loadu_si256(x.cast()));
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> __m256 {
+        // SAFETY: the caller knows that the processor has the set.
+        unsafe { _mm256_setzero_ps() }
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled(sums: __m256, products: __m256, scale: f32) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_fmadd_ps(products, _mm256_set1_ps(scale), sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_scaled_by_two(sums: __m256, products: __m256, [low, high]: [f32; 2]) -> __m256 {
+        // SAFETY: as above.
+        unsafe { _mm256_fmadd_ps(products, _mm256_set_m128(_mm_set1_ps(high), _mm_set1_ps(low)), sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn total(sums: __m256) -> f32 {
+        // SAFETY: as above.
+        unsafe { sum_8(sums) }
+    }
+
+    #[inline(always)]
+    unsafe fn halves(from: *const u8) -> [f32; 2] {
+        // SAFETY: as above, and the caller vouches for four bytes. Both sets have the conversion.
+        unsafe {
+            let both = _mm_cvtph_ps(_mm_cvtsi32_si128(from.cast::<i32>().read_unaligned()));
+            [_mm_cvtss_f32(both), _mm_cvtss_f32(_mm_movehdup_ps(both))]
+        }
     }
 }
