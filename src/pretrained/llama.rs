@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
 use super::split::Split;
-use super::{Pretrained, activations, folder};
+use super::{Pretrained, activations, folder, gguf};
 use crate::error::{Error, Result, short};
 use crate::files;
 use crate::io::{self, TensorSource, safetensors};
@@ -527,6 +527,9 @@ impl Pretrained for Llama {
     #[track_caller]
     fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
         let (op, folder) = ("from_pretrained", folder.as_ref());
+        if gguf::is_file(folder) {
+            return gguf::llama(op, folder);
+        }
         let (model_type, map) = folder::any_config(op, folder)?;
         let Some(family) = family(&model_type) else {
             return Err(folder::another_type(op, folder, &model_type, "of the family of Llama"));

@@ -32,6 +32,7 @@ mod activations;
 mod bert;
 mod fields;
 mod folder;
+mod gguf;
 mod gpt2;
 mod llama;
 mod published;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bert::{self, Head};
-use super::{Pretrained, folder, llama};
+use super::{Pretrained, folder, gguf, llama};
 use crate::error::Result;
 use crate::models::{
     Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
@@ -87,6 +87,9 @@ pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
 
 #[track_caller]
 fn language_model(op: &'static str, folder: &Path) -> Result<LanguageModel> {
+    if gguf::is_file(folder) {
+        return gguf::llama(op, folder).map(Into::into);
+    }
     let (model_type, _) = folder::any_config(op, folder)?;
     match model_type.as_str() {
         "gpt2" => Gpt::from_pretrained(folder).map(Into::into),

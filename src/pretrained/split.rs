@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, short};
 use crate::io::{TensorInfo, TensorSource};
-use crate::tensor::Tensor;
+use crate::tensor::{QTensor, Tensor};
 
 /// A source some of whose tensors are rows of others.
 pub(super) struct Split<S> {
@@ -38,7 +38,7 @@ impl<S: TensorSource> Split<S> {
             for (name, rows) in split {
                 let mut shape = info.shape.clone();
                 shape[0] = rows;
-                infos.push(TensorInfo::new(name.as_str(), shape, info.dtype));
+                infos.push(TensorInfo { name: name.clone(), shape, ..info.clone() });
                 all.insert(name, (info.name.clone(), from, rows));
                 from += rows;
             }
@@ -54,16 +54,27 @@ impl<S: TensorSource> TensorSource for Split<S> {
 
     fn read(&self, name: &str) -> Result<Tensor> {
         match self.parts.get(name) {
-            // Not a view, for which the whole would stay in memory.
-            Some((whole, from, rows)) => {
-                let rows = Tensor::from_vec::<i64>((*from..from + rows).map(|row| row as i64).collect(), [*rows])?;
-                self.source.read(whole)?.index_select(0, &rows)
-            }
+            Some((whole, from, rows)) => part(&self.source.read(whole)?, *from, *rows),
             None => self.source.read(name),
+        }
+    }
+
+    fn read_quantized(&self, name: &str) -> Result<QTensor> {
+        match self.parts.get(name) {
+            Some((whole, from, rows)) => {
+                self.source.read_quantized(whole)?.with_rows(|blocks| part(blocks, *from, *rows))
+            }
+            None => self.source.read_quantized(name),
         }
     }
 
     fn describe(&self) -> String {
         self.source.describe()
     }
+}
+
+/// Some rows. Not a view, for which the whole would stay in memory.
+fn part(whole: &Tensor, from: usize, rows: usize) -> Result<Tensor> {
+    let rows = Tensor::from_vec::<i64>((from..from + rows).map(|row| row as i64).collect(), [rows])?;
+    whole.index_select(0, &rows)
 }

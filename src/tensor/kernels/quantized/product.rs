@@ -115,41 +115,59 @@ impl Kernel for Products<'_> {
 /// A row of blocks times the rows `first ..` of `x`.
 #[inline(always)]
 fn row_sums<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
-    // SAFETY: whoever runs this has the set, and the blocks have the bytes that are read of them.
-    unsafe {
-        match scheme {
-            Scheme::Q4_0 => small::<I, N, 18, false>(row, x, first, |block| {
-                let [scale, _] = I::Bytes::halves(block.as_ptr());
-                (I::Bytes::nibbles(block.as_ptr().add(2)), scale, -8.0 * scale)
-            }),
-            Scheme::Q4_1 => small::<I, N, 20, false>(row, x, first, |block| {
-                let [scale, least] = I::Bytes::halves(block.as_ptr());
-                (I::Bytes::nibbles(block.as_ptr().add(4)), scale, least)
-            }),
-            Scheme::Q5_0 => small::<I, N, 22, false>(row, x, first, |block| {
-                let [scale, _] = I::Bytes::halves(block.as_ptr());
-                let fifth = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
-                (I::Bytes::nibbles(block.as_ptr().add(6)).with_fifth(fifth), scale, -16.0 * scale)
-            }),
-            Scheme::Q5_1 => small::<I, N, 24, false>(row, x, first, |block| {
-                let [scale, least] = I::Bytes::halves(block.as_ptr());
-                let fifth = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
-                (I::Bytes::nibbles(block.as_ptr().add(8)).with_fifth(fifth), scale, least)
-            }),
-            Scheme::Q8_0 => small::<I, N, 34, true>(row, x, first, |block| {
-                let [scale, _] = I::Bytes::halves(block.as_ptr());
-                (I::Bytes::load(block.as_ptr().add(2)), scale, 0.0)
-            }),
-            Scheme::Iq4Nl => small::<I, N, 18, true>(row, x, first, |block| {
-                let [scale, _] = I::Bytes::halves(block.as_ptr());
-                (I::Bytes::nibbles(block.as_ptr().add(2)).entries(&TABLE), scale, 0.0)
-            }),
-            _ => large::<I, N>(scheme, row, x, first),
-        }
+    match scheme {
+        Scheme::Q4_0 => small::<I, N, 18, false>(row, x, first, q4_0),
+        Scheme::Q4_1 => small::<I, N, 20, false>(row, x, first, q4_1),
+        Scheme::Q5_0 => small::<I, N, 22, false>(row, x, first, q5_0),
+        Scheme::Q5_1 => small::<I, N, 24, false>(row, x, first, q5_1),
+        Scheme::Q8_0 => small::<I, N, 34, true>(row, x, first, q8_0),
+        Scheme::Iq4Nl => small::<I, N, 18, true>(row, x, first, iq4_nl),
+        _ => large::<I, N>(scheme, row, x, first),
     }
 }
 
-/// Blocks of 32 numbers. `read` finds their bytes, with a sign or without, the scale, and for the latter what is added to each number.
+/// Blocks of 32 numbers, by what finds the bytes of one, with a sign or without, the scale, and for the latter what is added to each
+/// number. Functions, for closures would be compiled apart, without the instruction set.
+macro_rules! blocks {
+    ($($name:ident($block:ident: $bytes:literal) $read:expr;)*) => {$(
+        #[inline(always)]
+        fn $name<B: Bytes>($block: &[u8; $bytes]) -> (B, f32, f32) {
+            // SAFETY: whoever multiplies has the set, and what is read lies within the block.
+            unsafe { $read }
+        }
+    )*};
+}
+
+blocks! {
+    q4_0(block: 18) {
+        let scale = B::half(block.as_ptr());
+        (B::nibbles(block.as_ptr().add(2)), scale, -8.0 * scale)
+    };
+    q4_1(block: 20) {
+        let [scale, least] = B::halves(block.as_ptr());
+        (B::nibbles(block.as_ptr().add(4)), scale, least)
+    };
+    q5_0(block: 22) {
+        let scale = B::half(block.as_ptr());
+        let fifth = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+        (B::nibbles(block.as_ptr().add(6)).with_fifth(fifth), scale, -16.0 * scale)
+    };
+    q5_1(block: 24) {
+        let [scale, least] = B::halves(block.as_ptr());
+        let fifth = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
+        (B::nibbles(block.as_ptr().add(8)).with_fifth(fifth), scale, least)
+    };
+    q8_0(block: 34) {
+        let scale = B::half(block.as_ptr());
+        (B::load(block.as_ptr().add(2)), scale, 0.0)
+    };
+    iq4_nl(block: 18) {
+        let scale = B::half(block.as_ptr());
+        (B::nibbles(block.as_ptr().add(2)).entries(&TABLE), scale, 0.0)
+    };
+}
+
+/// Blocks of 32 numbers, which `read` reads.
 #[inline(always)]
 fn small<I: Isa, const N: usize, const BYTES: usize, const SIGNED: bool>(
     row: &[u8],

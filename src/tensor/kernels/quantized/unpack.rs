@@ -34,15 +34,7 @@ pub(super) fn half(bytes: [u8; 2]) -> f32 {
     f32::from_bits(value | sign)
 }
 
-/// The low halves of the bytes, then the high ones.
-#[inline(always)]
-fn nibbles(bytes: &[u8; 16], q: &mut [i8; 32]) {
-    for j in 0..16 {
-        q[j] = (bytes[j] & 15) as i8;
-        q[j + 16] = (bytes[j] >> 4) as i8;
-    }
-}
-
+/// The low halves of the bytes, then the high ones, less a number.
 #[inline(always)]
 fn nibbles_less(bytes: &[u8; 16], less: i8, q: &mut [i8; 32]) {
     for j in 0..16 {
@@ -62,7 +54,8 @@ fn fives(bytes: &[u8; 16], high: [u8; 4], less: i8, q: &mut [i8; 32]) {
     }
 }
 
-/// Blocks of 32 numbers: `one` unpacks one, and returns its scale and offset.
+/// Blocks of 32 numbers: `one` unpacks one, and returns its scale and offset. It is a function, and no closure, which would be compiled
+/// apart.
 #[inline(always)]
 fn small<const BYTES: usize>(blocks: &[u8], out: &mut Unpacked, one: impl Fn(&[u8; BYTES], &mut [i8; 32]) -> [f32; 2]) {
     let places = out.q.as_chunks_mut::<32>().0.iter_mut();
@@ -96,37 +89,60 @@ pub(super) const TABLE: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1,
 #[inline(always)]
 pub(super) fn unpack(scheme: Scheme, blocks: &[u8], out: &mut Unpacked) {
     match scheme {
-        Scheme::Q4_0 => small::<18>(blocks, out, |block, q| {
-            nibbles_less(bytes(block, 2), 8, q);
-            [half_at(block, 0), -0.0]
-        }),
-        Scheme::Q4_1 => small::<20>(blocks, out, |block, q| {
-            nibbles(bytes(block, 4), q);
-            [half_at(block, 0), half_at(block, 2)]
-        }),
-        Scheme::Q5_0 => small::<22>(blocks, out, |block, q| {
-            fives(bytes(block, 6), *bytes(block, 2), 16, q);
-            [half_at(block, 0), -0.0]
-        }),
-        Scheme::Q5_1 => small::<24>(blocks, out, |block, q| {
-            fives(bytes(block, 8), *bytes(block, 4), 0, q);
-            [half_at(block, 0), half_at(block, 2)]
-        }),
-        Scheme::Q8_0 => small::<34>(blocks, out, |block, q| {
-            *q = bytes::<32, 34>(block, 2).map(|byte| byte as i8);
-            [half_at(block, 0), -0.0]
-        }),
-        Scheme::Iq4Nl => small::<18>(blocks, out, |block, q| {
-            nibbles(bytes(block, 2), q);
-            *q = q.map(|q| TABLE[(q & 15) as usize]);
-            [half_at(block, 0), -0.0]
-        }),
+        Scheme::Q4_0 => small(blocks, out, q4_0),
+        Scheme::Q4_1 => small(blocks, out, q4_1),
+        Scheme::Q5_0 => small(blocks, out, q5_0),
+        Scheme::Q5_1 => small(blocks, out, q5_1),
+        Scheme::Q8_0 => small(blocks, out, q8_0),
+        Scheme::Iq4Nl => small(blocks, out, iq4_nl),
         Scheme::Q2K => large(blocks, out, q2_k),
         Scheme::Q3K => large(blocks, out, q3_k),
         Scheme::Q4K => large(blocks, out, q4_k),
         Scheme::Q5K => large(blocks, out, q5_k),
         Scheme::Q6K => large(blocks, out, q6_k),
     }
+}
+
+#[inline(always)]
+fn q4_0(block: &[u8; 18], q: &mut [i8; 32]) -> [f32; 2] {
+    nibbles_less(bytes(block, 2), 8, q);
+    [half_at(block, 0), -0.0]
+}
+
+#[inline(always)]
+fn q4_1(block: &[u8; 20], q: &mut [i8; 32]) -> [f32; 2] {
+    nibbles_less(bytes(block, 4), 0, q);
+    [half_at(block, 0), half_at(block, 2)]
+}
+
+#[inline(always)]
+fn q5_0(block: &[u8; 22], q: &mut [i8; 32]) -> [f32; 2] {
+    fives(bytes(block, 6), *bytes(block, 2), 16, q);
+    [half_at(block, 0), -0.0]
+}
+
+#[inline(always)]
+fn q5_1(block: &[u8; 24], q: &mut [i8; 32]) -> [f32; 2] {
+    fives(bytes(block, 8), *bytes(block, 4), 0, q);
+    [half_at(block, 0), half_at(block, 2)]
+}
+
+#[inline(always)]
+fn q8_0(block: &[u8; 34], q: &mut [i8; 32]) -> [f32; 2] {
+    let own: &[u8; 32] = bytes(block, 2);
+    for j in 0..32 {
+        q[j] = own[j] as i8;
+    }
+    [half_at(block, 0), -0.0]
+}
+
+#[inline(always)]
+fn iq4_nl(block: &[u8; 18], q: &mut [i8; 32]) -> [f32; 2] {
+    nibbles_less(bytes(block, 2), 0, q);
+    for q in q {
+        *q = TABLE[(*q & 15) as usize];
+    }
+    [half_at(block, 0), -0.0]
 }
 
 #[inline(always)]

@@ -1,5 +1,7 @@
 //! A register of bytes, for products of whole numbers.
 
+use half::f16;
+
 /// Thirty-two bytes.
 ///
 /// # Safety
@@ -28,6 +30,9 @@ pub(crate) trait Bytes: Copy {
     /// The same with another scale for the second half.
     unsafe fn add_scaled_by_two(sums: Self::Sums, products: Self::Sums, scales: [f32; 2]) -> Self::Sums;
     unsafe fn total(sums: Self::Sums) -> f32;
+    /// A number of 16 bits, from two bytes. Whatever stands behind it would be converted for nothing, and slowly where it looks like a
+    /// number that is too small to have a leading one.
+    unsafe fn half(from: *const u8) -> f32;
     /// Two numbers of 16 bits, from four bytes.
     unsafe fn halves(from: *const u8) -> [f32; 2];
 }
@@ -117,9 +122,14 @@ impl Bytes for [u8; 32] {
     }
 
     #[inline(always)]
+    unsafe fn half(from: *const u8) -> f32 {
+        // SAFETY: the caller vouches for two bytes.
+        f16::from_le_bytes(unsafe { from.cast::<[u8; 2]>().read_unaligned() }).to_f32()
+    }
+
+    #[inline(always)]
     unsafe fn halves(from: *const u8) -> [f32; 2] {
         // SAFETY: the caller vouches for four bytes.
-        let [a, b, c, d] = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
-        [half::f16::from_le_bytes([a, b]).to_f32(), half::f16::from_le_bytes([c, d]).to_f32()]
+        unsafe { [Self::half(from), Self::half(from.add(2))] }
     }
 }

@@ -273,6 +273,15 @@ impl Bytes for __m256i {
     }
 
     #[inline(always)]
+    unsafe fn half(from: *const u8) -> f32 {
+        // SAFETY: as above, and the caller vouches for two bytes. Both sets have the conversion.
+        unsafe {
+            let bits = i32::from(from.cast::<u16>().read_unaligned());
+            _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn halves(from: *const u8) -> [f32; 2] {
         // SAFETY: as above, and the caller vouches for four bytes. Both sets have the conversion.
         unsafe {
