@@ -88,7 +88,7 @@ pub(crate) fn check_list(op: &'static str, what: &str, count: usize, bytes: usiz
 }
 
 #[track_caller]
-fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+pub(super) fn zeros(op: &'static str, shape: &[usize], dtype: DType) -> Result<Tensor> {
     let layout = Layout::new(check_shape(op, shape, dtype)?);
     // In a closure, the caller's line would be lost.
     match Storage::zeroed(dtype, layout.len()) {

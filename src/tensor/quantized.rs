@@ -7,7 +7,7 @@ use super::kernels::quantized::PACKED;
 pub use super::kernels::quantized::Scheme;
 use super::{DType, Tensor};
 use crate::error::{Error, Result};
-use crate::tensor::create::check_shape;
+use crate::tensor::create::{check_shape, zeros};
 
 /// A tensor whose numbers take a few bits each, in blocks along the last dimension with a scale for each block: the weights of a
 /// published model, say, in an eighth of their size. It is a value to multiply by and to look rows up in; nothing else is computed with
@@ -67,6 +67,13 @@ impl QTensor {
             return Err(Error::shape("from_blocks", message));
         }
         Ok(Self { scheme, shape, blocks: blocks.detach().contiguous() })
+    }
+
+    /// Blocks of zeros, which take no memory before something else is put into their place.
+    #[track_caller]
+    pub(crate) fn zeros(op: &'static str, scheme: Scheme, shape: &[usize]) -> Result<Self> {
+        let blocks = zeros(op, &blocks_shape(op, scheme, shape)?, DType::U8)?;
+        Ok(Self { scheme, shape: shape.to_vec(), blocks })
     }
 
     /// Its numbers, as a tensor of type `F32`.

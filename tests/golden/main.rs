@@ -19,6 +19,7 @@ mod fft;
 mod files;
 mod generative;
 mod gguf;
+mod gguf_models;
 mod gpt2;
 mod gpt_options;
 mod image_ops;

@@ -11,7 +11,6 @@ use super::module_ext::ModuleExt;
 use super::param::{Buffer, Param};
 use crate::autograd;
 use crate::error::{Error, Result};
-use crate::tensor::quantized::blocks_shape;
 use crate::tensor::{DType, QTensor, Scheme, Tensor};
 
 /// The weight of a [`Linear`](crate::layers::Linear) or an [`Embedding`](crate::layers::Embedding): a parameter, by itself or
@@ -547,8 +546,7 @@ pub(crate) fn quantize_as(model: &mut dyn Module, all: &BTreeMap<String, Quantiz
         let Some(QuantizedAs { scheme, shape }) = all.get(path) else { return Ok(()) };
         let turned = weight.is_inputs_first() && shape.iter().rev().eq(weight.shape());
         if turned || (!weight.is_inputs_first() && shape == weight.shape()) {
-            let blocks = Tensor::zeros(blocks_shape("open", *scheme, shape)?.as_slice())?.to_dtype(DType::U8);
-            *weight = Weight::from(&QTensor::from_blocks(*scheme, &**shape, &blocks)?);
+            *weight = Weight::from(&QTensor::zeros("open", *scheme, shape)?);
         }
         Ok(())
     })?;

@@ -1,0 +1,67 @@
+//! What was said so far, and what the model says next.
+
+use std::time::Instant;
+
+use demotic::models::{CausalLm, Generate, GenerateOptions};
+use demotic::prelude::*;
+use demotic::text::Sampler;
+
+use crate::form;
+use crate::options::Options;
+
+/// What ends a turn, in the vocabularies of published models.
+const ENDS: [&str; 8] =
+    [form::END, "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>"];
+
+pub struct Conversation<'m, M: CausalLm + Module> {
+    model: &'m TextPipeline<M>,
+    options: GenerateOptions,
+    turns: Vec<(String, String)>,
+    rng: Rng,
+}
+
+pub struct Answer {
+    pub text: String,
+    pub tokens: usize,
+    /// Tokens in a second, those of the question not counted.
+    pub per_second: f64,
+}
+
+impl<'m, M: CausalLm + Module> Conversation<'m, M> {
+    pub fn new(model: &'m TextPipeline<M>, options: &Options) -> Result<Self> {
+        let sampler = match options.greedy {
+            true => Sampler::greedy(),
+            false => Sampler::new().temperature(options.temperature)?.top_p(options.top_p)?,
+        };
+        let known = model.tokenizer().special_tokens();
+        let ends: Vec<i64> = known.iter().filter(|(name, _)| ENDS.contains(&name.as_str())).map(|(_, id)| *id).collect();
+        let generate = GenerateOptions::new().sampler(sampler).max_new_tokens(options.tokens).end_tokens(&ends);
+        let turns = options.system.iter().map(|text| ("system".to_string(), text.clone())).collect();
+        Ok(Self { model, options: generate, turns, rng: Rng::seed(options.seed) })
+    }
+
+    /// Says something, and shows what the model answers, piece by piece.
+    pub fn ask(&mut self, text: &str, show: &mut dyn FnMut(&str) -> Result<()>) -> Result<Answer> {
+        self.turns.push(("user".into(), text.into()));
+        let turns: Vec<(&str, &str)> = self.turns.iter().map(|(who, text)| (who.as_str(), text.as_str())).collect();
+        let answer = self.continue_text(&form::turns(&turns), show)?;
+        self.turns.push(("assistant".into(), answer.text.clone()));
+        Ok(answer)
+    }
+
+    /// Goes on from a text as it is.
+    pub fn continue_text(&mut self, text: &str, show: &mut dyn FnMut(&str) -> Result<()>) -> Result<Answer> {
+        let (tokenizer, mut said) = (self.model.tokenizer(), String::new());
+        let mut first = None;
+        for piece in self.model.model().stream_text(tokenizer, text, &self.options, &mut self.rng)? {
+            let piece = piece?;
+            first.get_or_insert_with(Instant::now);
+            show(&piece)?;
+            said.push_str(&piece);
+        }
+        let tokens = tokenizer.encode(&said)?.len();
+        let seconds = first.map_or(0.0, |first| first.elapsed().as_secs_f64());
+        let per_second = if seconds > 0.0 { tokens.saturating_sub(1) as f64 / seconds } else { 0.0 };
+        Ok(Answer { text: said, tokens, per_second })
+    }
+}

@@ -1,0 +1,110 @@
+//! Models in GGUF files: the logits that `transformers` computes with the same numbers, and what is wrong with other files.
+
+use std::path::PathBuf;
+
+use demotic::io::{TensorSource, gguf};
+use demotic::models::{Generate, GenerateOptions, LanguageModel, Llama};
+use demotic::prelude::*;
+use demotic::pretrained::{PublishedModel, load};
+use demotic::text::Sampler;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Expected {
+    ids: Vec<Vec<i64>>,
+    logits: std::collections::BTreeMap<String, Vec<f64>>,
+}
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/gguf")).join(name)
+}
+
+#[test]
+fn every_family_computes_what_it_did() -> Result<()> {
+    let expected: Expected = serde_json::from_str(&std::fs::read_to_string(file("models.json")).unwrap()).unwrap();
+    let ids = Tensor::from_nested(expected.ids)?;
+    assert_eq!(expected.logits.len(), 7);
+    for (name, theirs) in &expected.logits {
+        let model = Llama::from_pretrained(file(&format!("{name}.gguf")))?;
+        // As many rows at once as are multiplied by numbers, and not by whole numbers.
+        let logits = model.predict(&ids)?.to_f64_vec();
+        assert_eq!(logits.len(), theirs.len());
+        for (ours, theirs) in logits.iter().zip(theirs) {
+            assert!((ours - theirs).abs() <= 2e-4 * theirs.abs().max(1.0), "{name}: {ours} for {theirs}");
+        }
+        // One by one, where inputs are rounded to eight bits.
+        let first = ids.select(0, 0)?;
+        let mut state = demotic::models::CausalLm::start(&model, &[0])?;
+        for at in 0..12 {
+            let one = demotic::models::CausalLm::extend(&model, &first.narrow(0, at, 1)?.unsqueeze(0)?, &mut state)?;
+            let ours = one.to_f64_vec();
+            let theirs = &theirs[at * 64..(at + 1) * 64];
+            let off: f64 = ours.iter().zip(theirs).map(|(a, b)| (a - b).powi(2)).sum();
+            let size: f64 = theirs.iter().map(|b| b * b).sum();
+            // Random weights of this size make much of small differences.
+            assert!((off / size).sqrt() < 0.15, "{name}, token {at}: {}", (off / size).sqrt());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn weights_stay_in_blocks_and_the_model_can_be_saved_and_trained_beside() -> Result<()> {
+    let path = file("llama_tied.gguf");
+    let PublishedModel::LanguageModel(LanguageModel::Llama(mut model)) = load(&path)? else { panic!("no Llama") };
+    let mut schemes = Vec::new();
+    model.for_each("*", |path, weight: &Weight| {
+        schemes.push((path.to_string(), weight.quantized().map(|weight| weight.scheme().to_string())));
+    });
+    assert_eq!(schemes.len(), 15);
+    assert!(schemes.iter().all(|(_, scheme)| scheme.as_deref() == Some("Q8_0")), "{schemes:?}");
+    assert_eq!(model.num_parameters(), model.config().num_parameters());
+
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("model.safetensors");
+    model.save(&saved)?;
+    let ids = Tensor::from_nested([[1i64, 5, 9, 2]])?;
+    assert_eq!(Llama::open(&saved)?.predict(&ids)?.to_vec::<f32>()?, model.predict(&ids)?.to_vec::<f32>()?);
+
+    let options = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(6);
+    assert_eq!(model.generate(&[1, 5, 9], &options, &mut Rng::seed(0))?.tokens.len(), 6);
+    model.freeze("*")?;
+    assert_eq!(model.add_lora("*_proj", 2, 4.0, &mut Rng::seed(0))?, 14);
+    let loss = |model: &Llama| -> Result<Tensor> {
+        let logits = model.forward(&Tensor::from_nested([[1i64, 5, 9, 2, 8, 3, 4, 6, 7, 1, 2]])?, &mut Mode::eval())?;
+        losses::token_cross_entropy(&logits, &Tensor::from_nested([[5i64, 9, 2, 8, 3, 4, 6, 7, 1, 2, 3]])?)
+    };
+    let before = loss(&model)?.item()?;
+    let mut opt = AdamW::new(3e-2);
+    for _ in 0..20 {
+        let grads = loss(&model)?.backward()?;
+        opt.step(&mut model, &grads)?;
+    }
+    assert!(loss(&model)?.item()? < before / 2.0);
+
+    // As numbers, if somebody wants them so.
+    let file = gguf::Reader::open(&path)?.to_dtype(DType::F32);
+    assert!(file.infos().iter().all(|info| info.scheme.is_none()));
+    Ok(())
+}
+
+#[test]
+fn other_files_say_what_they_are() {
+    let message = |path: PathBuf| Llama::from_pretrained(path).unwrap_err().message();
+    let place = |name: &str| file(name).display().to_string();
+    assert_eq!(
+        message(file("blocks.gguf")),
+        format!("from_pretrained: {}: holds a model of the architecture `demotic-test`", place("blocks.gguf"))
+    );
+    assert_eq!(
+        message(file("missing.gguf")),
+        format!("open: {}: No such file or directory (os error 2)", place("missing.gguf"))
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("model.gguf");
+    std::fs::write(&other, "a,b\n1,2\n").unwrap();
+    assert_eq!(
+        message(other.clone()),
+        format!("open: {}: not a GGUF file: it seems to be a table (CSV)", other.display())
+    );
+}
