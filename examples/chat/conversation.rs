@@ -34,7 +34,8 @@ impl<'m, M: CausalLm + Module> Conversation<'m, M> {
             false => Sampler::new().temperature(options.temperature)?.top_p(options.top_p)?,
         };
         let known = model.tokenizer().special_tokens();
-        let ends: Vec<i64> = known.iter().filter(|(name, _)| ENDS.contains(&name.as_str())).map(|(_, id)| *id).collect();
+        let ends: Vec<i64> =
+            known.iter().filter(|(name, _)| ENDS.contains(&name.as_str())).map(|(_, id)| *id).collect();
         let generate = GenerateOptions::new().sampler(sampler).max_new_tokens(options.tokens).end_tokens(&ends);
         let turns = options.system.iter().map(|text| ("system".to_string(), text.clone())).collect();
         Ok(Self { model, options: generate, turns, rng: Rng::seed(options.seed) })

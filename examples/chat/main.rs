@@ -11,6 +11,7 @@ mod options;
 mod small;
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Instant;
 
 use conversation::Conversation;
@@ -54,7 +55,11 @@ fn with_small_model(options: &Options) -> Result<Value> {
     let exact = ask_all(&model, options, !options.json)?;
     let report = model.model_mut().quantize("*", Scheme::Q8_0)?;
     let small = ask_all(&model, options, false)?;
-    println!("\nright: {exact} of 30; with weights of eight bits, {} bytes instead of {}: {small}", report.bytes(), report.bytes_before());
+    println!(
+        "\nright: {exact} of 30; with weights of eight bits, {} bytes instead of {}: {small}",
+        report.bytes(),
+        report.bytes_before()
+    );
     if options.check && (exact, small) != (30, 30) {
         return Err(Error::state("chat", format!("{exact} and {small} of 30 answers are right")));
     }
@@ -81,12 +86,17 @@ fn known(options: &Options) -> Options {
     Options { model: None, prompt: None, raw: false, system: None, ..*options }
 }
 
+/// The terminal is gone.
+fn lost(e: std::io::Error) -> Error {
+    Error::io("chat", Path::new("the terminal"), e)
+}
+
 /// Answers the prompt, or what is typed.
 fn talk<M: CausalLm + Module>(model: &TextPipeline<M>, options: &Options) -> Result<Value> {
     let mut conversation = Conversation::new(model, options)?;
     let mut show = |piece: &str| {
         print!("{piece}");
-        std::io::stdout().flush().map_err(|e| Error::io("chat", "stdout", e))
+        std::io::stdout().flush().map_err(lost)
     };
     if let Some(prompt) = &options.prompt {
         let answer = match options.raw {
@@ -99,7 +109,7 @@ fn talk<M: CausalLm + Module>(model: &TextPipeline<M>, options: &Options) -> Res
     println!("Type, and end with an empty line.");
     let mut tokens = 0;
     for line in std::iter::once(Ok(String::new())).chain(std::io::stdin().lock().lines()) {
-        let line = line.map_err(|e| Error::io("chat", "stdin", e))?;
+        let line = line.map_err(lost)?;
         if line.is_empty() && tokens > 0 {
             break;
         }
@@ -109,7 +119,7 @@ fn talk<M: CausalLm + Module>(model: &TextPipeline<M>, options: &Options) -> Res
             println!("\n  [{} tokens, {:.1} a second]", answer.tokens, answer.per_second);
         }
         print!("\n> ");
-        std::io::stdout().flush().map_err(|e| Error::io("chat", "stdout", e))?;
+        std::io::stdout().flush().map_err(lost)?;
     }
     println!();
     Ok(json!({ "tokens": tokens }))

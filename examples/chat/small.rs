@@ -45,7 +45,8 @@ const OTHERS: [(&str, &str); 6] = [
 
 /// All questions with their answers.
 pub fn dialogues() -> Vec<(String, String)> {
-    let capitals = CAPITALS.iter().map(|(country, city)| (format!("What is the capital of {country}?"), format!("{city}.")));
+    let capitals =
+        CAPITALS.iter().map(|(country, city)| (format!("What is the capital of {country}?"), format!("{city}.")));
     let others = OTHERS.iter().map(|(question, answer)| (question.to_string(), answer.to_string()));
     capitals.chain(others).collect()
 }
