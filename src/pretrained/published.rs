@@ -40,8 +40,8 @@ crate::module!(
     }
 );
 
-/// The model that a folder holds, whichever it is: `AutoModel` of `transformers`. The `model_type` in its `config.json` decides, and
-/// of encoders the class in `architectures`.
+/// The model that a folder holds, or a GGUF file, whichever it is: `AutoModel` of `transformers`. The `model_type` in its `config.json`
+/// decides, and of encoders the class in `architectures`.
 ///
 /// ```no_run
 /// use demotic::pretrained::{PublishedModel, load};
@@ -59,6 +59,9 @@ crate::module!(
 #[track_caller]
 pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
     let (op, folder) = ("load", folder.as_ref());
+    if gguf::is_file(folder) {
+        return gguf::llama(op, folder).map(|model| PublishedModel::LanguageModel(model.into()));
+    }
     let (model_type, map) = folder::any_config(op, folder)?;
     if bert::family(&model_type).is_none() {
         return language_model(op, folder).map(PublishedModel::LanguageModel);
