@@ -96,6 +96,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`tune`] | searching hyper-parameters, cross-validation |
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
 //! | [`pretrained`] | published models |
 //! | [`pipeline`] | models with their preprocessing or tokenizer, in one file |
@@ -144,6 +145,7 @@ pub mod rng;
 pub mod tensor;
 pub mod text;
 pub mod train;
+pub mod tune;
 pub mod tutorials;
 
 pub use autograd::{AttentionOptions, ConvOptions, PaddingMode};

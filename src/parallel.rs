@@ -137,6 +137,43 @@ pub(crate) fn join(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     rayon::join(a, b);
 }
 
+/// Calls `f(i)` for every `i < n` on so many threads of its own, each with a share of the pool's threads for what happens inside: for
+/// pieces that are programs of their own, such as the training of a model. A thread of the pool that waits within one piece would begin
+/// another in its midst, and find what the first has set for the thread.
+pub(crate) fn apart(workers: usize, n: usize, f: &(dyn Fn(usize) + Sync)) -> Result<()> {
+    if workers <= 1 {
+        (0..n).for_each(f);
+        return Ok(());
+    }
+    let each = (threads() / workers).max(1);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        with_threads(each, || {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                if i >= n {
+                    break;
+                }
+                f(i);
+            }
+        })
+    };
+    std::thread::scope(|scope| {
+        let mut threads = Vec::with_capacity(workers);
+        for _ in 0..workers.min(MAX_THREADS) {
+            threads.push(scope.spawn(work));
+        }
+        let mut result = Ok(());
+        for thread in threads {
+            match thread.join() {
+                Ok(ended) => result = result.and(ended),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        result
+    })
+}
+
 /// Calls `f(i)` for every `i < n`, in any order. The caller begins at once; threads that wake up take what is left.
 pub(crate) fn share(n: usize, f: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);

@@ -23,6 +23,7 @@
 //! 18. [Your own training loop](t18_your_own_training_loop)
 //! 19. [Fine-tuning: pretrained weights, adapters, hooks](t19_fine_tuning)
 //! 21. [Preparing data](t21_preparing_data)
+//! 22. [Evaluation, cross-validation and comparing models](t22_evaluation)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -57,6 +58,7 @@ macro_rules! pages {
                 "[t18]: super::t18_your_own_training_loop\n",
                 "[t19]: super::t19_fine_tuning\n",
                 "[t21]: super::t21_preparing_data\n",
+                "[t22]: super::t22_evaluation\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -107,6 +109,8 @@ pages! {
         "[`LoraExt`](crate::layers::LoraExt), [`Weight`](crate::layers::Weight), [`Hooks`](crate::layers::Hooks), [`pretrained`](crate::pretrained), [`TensorSource`](crate::io::TensorSource)";
     t21_preparing_data = "tutorials/21_preparing_data.md",
         "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
+    t22_evaluation = "tutorials/22_evaluation.md",
+        "[`metrics`](crate::train::metrics), [`Bootstrap`](crate::train::metrics::Bootstrap), [`tune`](crate::tune), [`Tuner`](crate::tune::Tuner), [`cross_validate`](crate::tune::cross_validate), [`nested_cross_validate`](crate::tune::nested_cross_validate)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -151,6 +155,7 @@ pub mod zh {
     //! 18. [自己的训练循环](t18_your_own_training_loop)
     //! 19. [微调：预训练权重、适配器、钩子](t19_fine_tuning)
     //! 21. [准备数据](t21_preparing_data)
+    //! 22. [评估、交叉验证与模型比较](t22_evaluation)
 
     pages! {
         "参考文档：":
@@ -194,5 +199,7 @@ pub mod zh {
             "[`LoraExt`](crate::layers::LoraExt), [`Weight`](crate::layers::Weight), [`Hooks`](crate::layers::Hooks), [`pretrained`](crate::pretrained), [`TensorSource`](crate::io::TensorSource)";
         t21_preparing_data = "zh/21_preparing_data.md",
             "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
+        t22_evaluation = "zh/22_evaluation.md",
+            "[`metrics`](crate::train::metrics), [`Bootstrap`](crate::train::metrics::Bootstrap), [`tune`](crate::tune), [`Tuner`](crate::tune::Tuner), [`cross_validate`](crate::tune::cross_validate), [`nested_cross_validate`](crate::tune::nested_cross_validate)";
     }
 }

@@ -7,3 +7,4 @@ mod kills;
 mod limits;
 mod processes;
 mod roles;
+mod search;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may use besides itself and the ground (`error`, `order`, `rng`, `parallel`, `profile`).
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("tensor", &["memory"]),
     ("memory", &["tensor"]),
     ("autograd", &["tensor"]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "files"]),
+    ("tune", &["train", "data", "tensor", "files"]),
     (
         "train",
         &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "memory", "data", "io"],

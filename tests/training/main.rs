@@ -24,3 +24,4 @@ mod text;
 mod tokenizer_files;
 mod train;
 mod trainer_options;
+mod tune;

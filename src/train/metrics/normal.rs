@@ -28,6 +28,10 @@ pub(crate) fn quantile(p: f64) -> f64 {
         -(t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
     for _ in 0..4 {
         let step = (cdf(x) - p) * (2.0 * PI).sqrt() * (x * x / 2.0).exp();
+        // Beyond 37 the factor is infinite, and the approximation as good as it gets.
+        if !step.is_finite() {
+            break;
+        }
         x -= step / (1.0 + x * step / 2.0);
     }
     x

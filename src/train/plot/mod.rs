@@ -13,6 +13,7 @@
 //! | attention, and other matrices | weights `[queries, keys]` | [`attention`], [`Heatmap`] |
 //! | pictures in rows | `[n, channels, height, width]` | [`ImageGrid`] |
 //! | points in the plane | [`pca`](super::embedding::pca), `tsne` | [`embedding`] |
+//! | hyper-parameters and what came of them | a [`Study`](crate::tune::Study) | [`ParallelCoordinates`] |
 //! | several of these in one | | [`Panels`] |
 //!
 //! Each is a value that [`save`](Chart::save)s itself, gives its [SVG](Chart::to_svg) or [PNG](Chart::to_png), shows itself in a notebook,
@@ -27,6 +28,7 @@ mod heatmap;
 mod images;
 mod model;
 mod panels;
+mod parallel;
 mod png;
 mod scene;
 mod svg;
@@ -44,6 +46,7 @@ pub use heatmap::{Heatmap, attention};
 pub use images::ImageGrid;
 pub use model::{gradients, weights};
 pub use panels::Panels;
+pub use parallel::ParallelCoordinates;
 use scene::Scene;
 
 /// A picture that is finished but for its format: any [`Chart`], [`Bars`], [`Heatmap`], [`ImageGrid`] or [`Panels`] becomes one.
@@ -147,8 +150,8 @@ macro_rules! picture {
     )*};
 }
 
-picture!(Chart, Bars, Heatmap, ImageGrid, Panels);
-shown!(Picture, Chart, Bars, Heatmap, ImageGrid, Panels);
+picture!(Chart, Bars, Heatmap, ImageGrid, Panels, ParallelCoordinates);
+shown!(Picture, Chart, Bars, Heatmap, ImageGrid, Panels, ParallelCoordinates);
 
 impl From<&Picture> for Picture {
     fn from(of: &Picture) -> Self {
