@@ -22,6 +22,7 @@
 //! 17. [Generative models: VAE, GAN, diffusion](t17_generative_models)
 //! 18. [Your own training loop](t18_your_own_training_loop)
 //! 19. [Fine-tuning: pretrained weights, adapters, hooks](t19_fine_tuning)
+//! 20. [Finding out why training fails](t20_why_training_fails)
 //! 21. [Preparing data](t21_preparing_data)
 //! 22. [Evaluation, cross-validation and comparing models](t22_evaluation)
 //!
@@ -57,6 +58,7 @@ macro_rules! pages {
                 "[t17]: super::t17_generative_models\n",
                 "[t18]: super::t18_your_own_training_loop\n",
                 "[t19]: super::t19_fine_tuning\n",
+                "[t20]: super::t20_why_training_fails\n",
                 "[t21]: super::t21_preparing_data\n",
                 "[t22]: super::t22_evaluation\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
@@ -107,6 +109,8 @@ pages! {
         "[`Callbacks`](crate::train::Callbacks), [`Callback`](crate::train::Callback), [`Task`](crate::train::Task), [`Metric`](crate::train::running::Metric), [`Dataset`](crate::data::Dataset)";
     t19_fine_tuning = "tutorials/19_fine_tuning.md",
         "[`LoraExt`](crate::layers::LoraExt), [`Weight`](crate::layers::Weight), [`Hooks`](crate::layers::Hooks), [`pretrained`](crate::pretrained), [`TensorSource`](crate::io::TensorSource)";
+    t20_why_training_fails = "tutorials/20_why_training_fails.md",
+        "[`LrFinder`](crate::train::LrFinder), [`NanGuard`](crate::train::NanGuard), [`gradient_histograms`](crate::train::gradient_histograms), [`Hooks`](crate::layers::Hooks), [`metrics`](crate::train::metrics)";
     t21_preparing_data = "tutorials/21_preparing_data.md",
         "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
     t22_evaluation = "tutorials/22_evaluation.md",
@@ -154,6 +158,7 @@ pub mod zh {
     //! 17. [生成模型：VAE、GAN 与扩散](t17_generative_models)
     //! 18. [自己的训练循环](t18_your_own_training_loop)
     //! 19. [微调：预训练权重、适配器、钩子](t19_fine_tuning)
+    //! 20. [训练为什么失败，怎样查出来](t20_why_training_fails)
     //! 21. [准备数据](t21_preparing_data)
     //! 22. [评估、交叉验证与模型比较](t22_evaluation)
 
@@ -197,6 +202,8 @@ pub mod zh {
             "[`Callbacks`](crate::train::Callbacks), [`Callback`](crate::train::Callback), [`Task`](crate::train::Task), [`Metric`](crate::train::running::Metric), [`Dataset`](crate::data::Dataset)";
         t19_fine_tuning = "zh/19_fine_tuning.md",
             "[`LoraExt`](crate::layers::LoraExt), [`Weight`](crate::layers::Weight), [`Hooks`](crate::layers::Hooks), [`pretrained`](crate::pretrained), [`TensorSource`](crate::io::TensorSource)";
+        t20_why_training_fails = "zh/20_why_training_fails.md",
+            "[`LrFinder`](crate::train::LrFinder), [`NanGuard`](crate::train::NanGuard), [`gradient_histograms`](crate::train::gradient_histograms), [`Hooks`](crate::layers::Hooks), [`metrics`](crate::train::metrics)";
         t21_preparing_data = "zh/21_preparing_data.md",
             "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
         t22_evaluation = "zh/22_evaluation.md",

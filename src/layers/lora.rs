@@ -103,21 +103,22 @@ impl Lora {
     /// An adapter for a weight.
     ///
     /// # Errors
-    /// If the weight is no matrix, an option makes no sense, or it does not fit into memory.
+    /// If the weight is no matrix, an option makes no sense, the rank is above the smaller side, or it does not fit into memory.
     #[track_caller]
     pub fn with(weight: &Weight, options: &LoraOptions, rng: &mut Rng) -> Result<Self> {
+        if let Ok(sides) = weight.features() {
+            check_rank(options.rank, &[sides])?;
+        }
+        Self::of_any_rank(weight, options, rng)
+    }
+
+    #[track_caller]
+    fn of_any_rank(weight: &Weight, options: &LoraOptions, rng: &mut Rng) -> Result<Self> {
         if weight.shape().len() != 2 {
             return Err(Error::shape("lora", format!("a weight of shape {:?}, expected a matrix", weight.shape())));
         }
         options.check()?;
         let [outputs, inputs] = weight.features()?;
-        if options.rank > outputs.min(inputs) {
-            let message = format!("a rank of {} for a weight of {outputs} × {inputs}", options.rank);
-            return Err(Error::argument("lora", message).with_help(format!(
-                "a matrix has at most the rank of its smaller side, here {}; a pattern can leave small layers out",
-                outputs.min(inputs)
-            )));
-        }
         let param = |value: Tensor| Param::new(value.to_dtype(weight.dtype()));
         Ok(Self {
             lora_a: param(Init::pytorch_default(inputs).tensor(&[options.rank, inputs], rng)?)?,
@@ -246,7 +247,13 @@ pub trait LoraExt: ModuleExt {
     fn add_lora_with(&mut self, pattern: &str, options: &LoraOptions, rng: &mut Rng) -> Result<usize> {
         options.check()?;
         // All of them before the first is added, so that an error leaves the model as it was.
-        let (mut taken, mut adapters) = (None, Ok(Vec::new()));
+        let (mut taken, mut sides, mut adapters) = (None, Vec::new(), Ok(Vec::new()));
+        self.for_each("*", |path, weight: &Weight| {
+            if is_meant(pattern, path) {
+                sides.extend(weight.features().ok());
+            }
+        });
+        check_rank(options.rank, &sides)?;
         self.for_each("*", |path, weight: &Weight| {
             let Ok(made) = &mut adapters else { return };
             if !is_meant(pattern, path) {
@@ -255,7 +262,7 @@ pub trait LoraExt: ModuleExt {
             if weight.adapter().is_some() {
                 taken.get_or_insert_with(|| path.to_string());
             }
-            match Lora::with(weight, options, rng) {
+            match Lora::of_any_rank(weight, options, rng) {
                 Ok(lora) => made.push(lora),
                 Err(e) => adapters = Err(e.in_layer(path)),
             }
@@ -295,6 +302,19 @@ pub trait LoraExt: ModuleExt {
 }
 
 impl<M: ModuleExt + ?Sized> LoraExt for M {}
+
+/// A rank that none of the weights can have is a mistake. Of many, some may be smaller.
+#[track_caller]
+fn check_rank(rank: usize, matrices: &[[usize; 2]]) -> Result<()> {
+    match matrices.iter().map(|sides| (sides[0].min(sides[1]), sides)).max() {
+        Some((most, [outputs, inputs])) if rank > most => {
+            let message = format!("a rank of {rank} for a weight of {outputs} × {inputs}");
+            let help = format!("a matrix has at most the rank of its smaller side, here {most}");
+            Err(Error::argument("lora", message).with_help(help))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Adds an adapter to a weight, and freezes the weight.
 #[track_caller]

@@ -449,11 +449,12 @@ fn adapters_larger_than_the_matrix() -> Result<()> {
     tells!(
         model.add_lora("0.*", 17, 1.0, &mut rng),
         "lora: a rank of 17 for a weight of 16 × 48",
-        "a matrix has at most the rank of its smaller side, here 16; a pattern can leave small layers out",
+        "a matrix has at most the rank of its smaller side, here 16",
     );
-    assert!(model.add_lora("*", 8, 1.0, &mut rng).is_err());
+    assert!(model.add_lora("*", 17, 1.0, &mut rng).is_err() && model.add_lora("1.*", 8, 1.0, &mut rng).is_err());
     assert_eq!(model.num_parameters(), before);
-    assert_eq!(model.add_lora("0.*", 16, 1.0, &mut rng)?, 1);
+    // Of several, some may be smaller.
+    assert_eq!(model.add_lora("*", 16, 1.0, &mut rng)?, 2);
     Ok(())
 }
 
