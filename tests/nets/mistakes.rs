@@ -475,3 +475,22 @@ fn pictures_that_are_too_small() -> Result<()> {
     );
     Ok(())
 }
+
+/// JSON has no infinite numbers, and an option that is one would come back as one that is not there.
+#[test]
+fn options_of_models_that_no_file_could_hold() {
+    use demotic::models::{GptConfig, Mlp};
+    for p in [f64::INFINITY, f64::NAN, -1.0] {
+        let rng = &mut Rng::seed(0);
+        let config = || GptConfig::new(5, 4).layers(1).heads(1).hidden_size(4);
+        assert!(Gpt::new(config().embedding_dropout(p), rng).is_err());
+        assert!(Gpt::new(config().attention_dropout(p), rng).is_err());
+        assert!(Mlp::new(&[2, 3, 1], rng).unwrap().dropout(p).is_err());
+    }
+    for eps in [f64::INFINITY, f64::NAN] {
+        let mut config = GptConfig::new(5, 4).layers(1).heads(1).hidden_size(4);
+        config.layer_norm_eps = eps;
+        let path = std::env::temp_dir().join("never_written");
+        assert!(Gpt::new(config, &mut Rng::seed(0)).and_then(|gpt| gpt.save(path)).is_err());
+    }
+}
