@@ -180,6 +180,24 @@ fn every_encoder_is_written_back() -> Result<()> {
     Ok(())
 }
 
+/// The same as for `Llama`.
+#[test]
+fn what_is_written_is_what_transformers_has_opened() -> Result<()> {
+    let json = std::fs::read_to_string(folder().join("read_back.json")).unwrap_or_else(|_| "{}".into());
+    let recorded: BTreeMap<String, Value> = serde_json::from_str(&json).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let place = std::env::var_os("DEMOTIC_PUBLISHED").map(PathBuf::from);
+    for name in all().keys() {
+        let written = place.as_deref().unwrap_or(temporary.path()).join("bert").join(name);
+        save(&pretrained::load(folder().join(name))?, &written)?;
+        if place.is_none() {
+            let config: Value = serde_json::from_slice(&std::fs::read(written.join("config.json")).unwrap()).unwrap();
+            assert_eq!(Some(&config), recorded.get(name), "{name}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn heads_on_bodies_that_were_trained_before() -> Result<()> {
     let mut rng = Rng::seed(0);

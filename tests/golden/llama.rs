@@ -207,6 +207,25 @@ fn every_family_is_written_back() -> Result<()> {
     Ok(())
 }
 
+/// `read_families.py` has opened with `transformers` what is written here, and kept the configurations. With `DEMOTIC_PUBLISHED`, the
+/// folders go there, for it.
+#[test]
+fn what_is_written_is_what_transformers_has_opened() -> Result<()> {
+    let json = std::fs::read_to_string(folder().join("read_back.json")).unwrap_or_else(|_| "{}".into());
+    let recorded: Map<String, Value> = serde_json::from_str(&json).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let place = std::env::var_os("DEMOTIC_PUBLISHED").map(PathBuf::from);
+    for (name, path, _, _place) in models() {
+        let written = place.as_deref().unwrap_or(temporary.path()).join("llama").join(&name);
+        Llama::from_pretrained(&path)?.save_pretrained(&written)?;
+        if place.is_none() {
+            let config: Value = serde_json::from_slice(&std::fs::read(written.join("config.json")).unwrap()).unwrap();
+            assert_eq!(Some(&config), recorded.get(&name), "{name}");
+        }
+    }
+    Ok(())
+}
+
 fn config_of(name: &str) -> Map<String, Value> {
     serde_json::from_str(&std::fs::read_to_string(folder().join(name).join("config.json")).unwrap()).unwrap()
 }
