@@ -66,12 +66,13 @@ fn trainer<'d>() -> Trainer<'d> {
 }
 
 /// The same, with everything that writes into the folder, and from where it had got to.
-fn observed<'d>(folder: &Path) -> Result<Trainer<'d>> {
+fn observed<'d>(folder: &Path, prefetch: usize) -> Result<Trainer<'d>> {
     let checkpoints = CheckpointFolder::new(folder.join("run")).keep(2);
     let best = BestCheckpoints::new(CheckpointFolder::new(folder.join("best")).keep(1)).metric("r2").maximize();
     let trainer = trainer()
         .checkpoints(checkpoints.clone())
         .checkpoint_every(1)
+        .prefetch(prefetch)
         .callback(NanGuard::new())
         .callback(TimeBudget::new(Duration::from_secs(10_000)))
         .callback(Histograms::every(3))
@@ -91,9 +92,9 @@ fn bits(model: &Sequential, rng: &mut Rng) -> Vec<u8> {
 }
 
 /// Trains from wherever the folder is, to the end.
-fn train(folder: &Path) -> Result<Vec<u8>> {
+fn train(folder: &Path, prefetch: usize) -> Result<Vec<u8>> {
     let (mut model, data, mut rng) = parts()?;
-    observed(folder)?.fit(&mut model, &data, &mut rng)?;
+    observed(folder, prefetch)?.fit(&mut model, &data, &mut rng)?;
     Ok(bits(&model, &mut rng))
 }
 
@@ -126,7 +127,7 @@ struct Tally {
     finished: usize,
 }
 
-fn killed(kills: usize, threads: usize) -> Result<Tally> {
+fn killed(kills: usize, threads: usize, prefetch: usize) -> Result<Tally> {
     let name = "kills::a_run_that_is_killed_ends_with_the_same_bits";
     let (mut whole, data, mut rng) = parts()?;
     let mut plain = trainer();
@@ -134,7 +135,8 @@ fn killed(kills: usize, threads: usize) -> Result<Tally> {
     let expected = bits(&whole, &mut rng);
     let temporary = tempfile::tempdir().unwrap();
     let start = |folder: &Path| {
-        let mut command = roles::command(Command::new(std::env::current_exe().unwrap()), name, "run", folder);
+        let mut command =
+            roles::command(Command::new(std::env::current_exe().unwrap()), name, &prefetch.to_string(), folder);
         let mut child = command.env("RAYON_NUM_THREADS", threads.to_string()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         wait_for(&mut out, "begun");
@@ -184,7 +186,7 @@ fn killed(kills: usize, threads: usize) -> Result<Tally> {
         // From here to the end, on a copy: the next kill meets the folder as this one has left it.
         let rest = temporary.path().join("rest");
         copy(&folder, &rest);
-        let got = parallel::with_threads(threads, || train(&rest))??;
+        let got = parallel::with_threads(threads, || train(&rest, prefetch))??;
         assert!(got == expected, "other bits after {tally:?}");
         assert_eq!(lines(&rest), written, "{tally:?}");
         let left = fs::read_dir(rest.join("run"))
@@ -198,18 +200,18 @@ fn killed(kills: usize, threads: usize) -> Result<Tally> {
 
 #[test]
 fn a_run_that_is_killed_ends_with_the_same_bits() -> Result<()> {
-    if let Some((_, folder)) = role() {
+    if let Some((prefetch, folder)) = role() {
         fs::create_dir_all(&folder).unwrap();
         println!("begun");
-        let bits = train(&folder)?;
+        let bits = train(&folder, prefetch.parse().unwrap())?;
         write_atomically(folder.join("bits"), |out| out.write_all(&bits))?;
         println!("ended");
         return Ok(());
     }
-    let kills = std::env::var("DEMOTIC_KILLS").map_or(3, |kills| kills.parse().unwrap());
-    for threads in [1, 2] {
-        let tally = killed(kills, threads)?;
-        println!("{threads} threads: {tally:?}");
+    let kills = std::env::var("DEMOTIC_KILLS").map_or(2, |kills| kills.parse().unwrap());
+    for (threads, prefetch) in [(1, 0), (2, 0), (1, 2), (2, 3)] {
+        let tally = killed(kills, threads, prefetch)?;
+        println!("{threads} threads, and {prefetch} that make batches: {tally:?}");
         assert!(kills < 100 || tally.writing > 0, "no kill has met a file that was being written");
     }
     Ok(())
