@@ -342,7 +342,7 @@ pub(crate) fn add_loras(model: &mut dyn Module, all: &BTreeMap<String, LoraOptio
     }
     model.for_each_mut("*", |path, weight: &mut Weight| match all.get(path) {
         Some(options) => {
-            let lora = Lora::with(weight, options, &mut Rng::blank())?;
+            let lora = Lora::of_any_rank(weight, options, &mut Rng::blank())?;
             adapt(weight, lora)
         }
         None => Ok(()),

@@ -105,8 +105,9 @@ impl Kernel for Products<'_> {
                 out[first..first + TOGETHER].copy_from_slice(&sums);
                 first += TOGETHER;
             }
-            for j in first..count {
-                [out[j]] = row_sums::<I, 1>(scheme, row, x, j);
+            while first < count {
+                [out[first]] = row_sums::<I, 1>(scheme, row, x, first);
+                first += 1;
             }
         }
     }
