@@ -18,10 +18,10 @@ use crate::tensor::Tensor;
 /// use demotic::data::{self, Npz};
 /// use demotic::tensor;
 ///
-/// data::write_npz(&path, &[("x", &tensor![[1.0], [2.0]]), ("y", &tensor![0_i64, 1])])?;
+/// data::write_npz(&path, &[("x", &tensor![[1.0], [2.0]]), ("y", &tensor![0.0, 1.0])])?;
 /// let arrays = Npz::open(&path)?;
 /// assert_eq!(arrays.names().collect::<Vec<_>>(), ["x", "y"]);
-/// assert_eq!(arrays.read("y")?.to_vec::<i64>()?, [0, 1]);
+/// assert_eq!(arrays.read("y")?.to_vec::<f32>()?, [0.0, 1.0]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
 ///

@@ -16,7 +16,7 @@ const OP: &str = "Llama::new";
 /// use demotic::models::LlamaConfig;
 ///
 /// let config = LlamaConfig::new(65, 256).layers(2).hidden_size(64).intermediate_size(192).heads(4).kv_heads(2);
-/// assert_eq!(config.num_parameters(), 102_784);
+/// assert_eq!(config.num_parameters(), 106_944);
 /// assert_eq!(LlamaConfig::smollm2_135m().num_parameters(), 134_515_008);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
