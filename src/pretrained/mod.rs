@@ -38,12 +38,14 @@ mod llama;
 mod published;
 mod sentences;
 mod split;
+mod vocabulary;
 
 pub use published::{PublishedModel, load};
 
 use std::path::Path;
 
 use crate::error::Result;
+use crate::io::gguf::Reader;
 use crate::layers::Module;
 #[allow(unused_imports, reason = "named in the documentation")]
 use crate::models::{
@@ -51,7 +53,7 @@ use crate::models::{
     LanguageModel, Llama,
 };
 use crate::pipeline::TextPipeline;
-use crate::text::Tokenizer;
+use crate::text::{PublishedTokenizer, Tokenizer};
 
 /// A model that is published in the form of Hugging Face's `transformers`.
 pub trait Pretrained: Module + Sized {
@@ -82,14 +84,23 @@ fn reader_of(model_type: &str) -> Option<&'static str> {
     }
 }
 
-/// The tokenizer in the folder of a published model: `tokenizer.json`, or the byte pairs of `vocab.json` and `merges.txt`, or BERT's
-/// words in `vocab.txt`.
+/// The tokenizer of a published model: in a folder that of `tokenizer.json`, or the byte pairs of `vocab.json` and `merges.txt`, or
+/// BERT's words in `vocab.txt`; or that of a GGUF file.
 ///
 /// # Errors
 /// If there is none, or its files are malformed.
 #[track_caller]
 pub fn tokenizer(folder: impl AsRef<Path>) -> Result<Box<dyn Tokenizer>> {
-    folder::tokenizer("tokenizer", folder.as_ref())
+    let folder = folder.as_ref();
+    if is_gguf(folder) {
+        return Ok(Box::new(PublishedTokenizer::from_gguf(&Reader::open(folder)?)?));
+    }
+    folder::tokenizer("tokenizer", folder)
+}
+
+/// Whether a path names a GGUF file.
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 impl<M: Pretrained> TextPipeline<M> {

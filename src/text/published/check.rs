@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::charsmap;
+use super::charsmap::Charsmap;
 use crate::error::{Error, Result};
 
 /// Ids must be below this: sixty times the largest vocabularies. Embeddings and logits have a row for each id.
@@ -148,7 +148,7 @@ fn growth(part: &Value) -> Result<f64, String> {
         }
         "FixedLength" if part["length"].as_u64() == Some(0) => return Err("FixedLength: the length is 0".to_string()),
         "Precompiled" => match part["precompiled_charsmap"].as_str() {
-            Some(table) => charsmap::check(table).map_err(|e| format!("Precompiled: {e}"))?,
+            Some(table) => Charsmap::read(table).map_err(|e| format!("Precompiled: {e}"))?.longest(),
             None => return Err("Precompiled: the table is missing".to_string()),
         },
         "Replace" => {

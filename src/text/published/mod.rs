@@ -9,6 +9,7 @@ mod bpe;
 mod charsmap;
 mod check;
 mod decoder;
+mod gguf;
 mod normalizer;
 mod parts;
 mod pattern;
@@ -31,6 +32,7 @@ pub(super) use self::check::check;
 #[cfg(feature = "tokenizers")]
 pub(super) use self::decoder::Rewrite;
 pub(super) use self::decoder::Stages;
+pub(crate) use self::gguf::GgufVocabulary;
 use self::normalizer::Normalizer;
 use self::parts::Read;
 pub(super) use self::parts::Refusal;
@@ -52,8 +54,8 @@ use crate::files;
 /// says, such as one for the beginning, and [`decode`](Tokenizer::decode) shows them. What the file says about truncation
 /// and padding is not done; see [`BatchOptions`](super::BatchOptions).
 ///
-/// Byte-pair encoding is read, of bytes as in GPT-2, Llama 3, Qwen and SmolLM, and of characters with bytes to fall back on
-/// as in Llama 2, Mistral and Gemma. Regular expressions are known by their text: those that published tokenizers have are
+/// Read are byte-pair encoding, of bytes as in GPT-2, Llama 3, Qwen and SmolLM, and of characters with bytes to fall back on
+/// as in Llama 2, Mistral and Gemma; WordPiece as in BERT; and unigrams as in T5. Regular expressions are known by their text: those that published tokenizers have are
 /// done by hand, and another is an error that names it, as is any other part that this crate does not have. What is left is
 /// read with the feature `tokenizers`, by [`text::load`](super::load) without being told.
 ///
@@ -248,9 +250,14 @@ impl PublishedTokenizer {
             Piece::Token(id) => ids.push(i64::from(id)),
             Piece::Text(start, stretch) => {
                 let normal = self.normalizer.apply(stretch);
+                // Where the first character goes, the reference says that what is left does not stand at the beginning.
+                let first = start == 0 && {
+                    let end = stretch.chars().next().map_or(0, char::len_utf8);
+                    !self.normalizer.apply(&stretch[..end]).is_empty()
+                };
                 self.added.pieces(&normal, true, &mut |piece| match piece {
                     Piece::Token(id) => ids.push(i64::from(id)),
-                    Piece::Text(at, stretch) => self.pre_tokenizer.words(stretch, start + at == 0, &mut |word| {
+                    Piece::Text(at, stretch) => self.pre_tokenizer.words(stretch, first && at == 0, &mut |word| {
                         if let Err(message) = self.model.append(&self.tokens, word, &mut ids) {
                             wrong = Some(message);
                         }

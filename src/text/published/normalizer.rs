@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::charsmap::Charsmap;
 use super::parts::{self, Read, Refusal};
 use super::pattern::Pattern;
 use crate::text::unicode::{NormalForm, is_control, is_ideograph, is_mark, without_accents};
@@ -20,6 +21,7 @@ enum Step {
     Strip { left: bool, right: bool },
     Replace { pattern: Pattern, content: String },
     Prepend(String),
+    Precompiled(Charsmap),
 }
 
 #[derive(Debug, Clone)]
@@ -72,6 +74,10 @@ fn append(part: &Value, steps: &mut Vec<Step>) -> Read<()> {
             Step::Replace { pattern: Pattern::read(part)?, content: parts::text(part, "content")?.to_string() }
         }
         "Prepend" => Step::Prepend(parts::text(part, "prepend")?.to_string()),
+        "Precompiled" => match Charsmap::read(parts::text(part, "precompiled_charsmap")?) {
+            Ok(table) => Step::Precompiled(table),
+            Err(message) => return Refusal::malformed(format!("Precompiled: {message}")),
+        },
         other => return Err(Refusal::unknown(other)),
     });
     Ok(())
@@ -92,6 +98,7 @@ impl Step {
             Self::Replace { pattern, content } => pattern.replace(text, content),
             Self::Prepend(_) if text.is_empty() => return None,
             Self::Prepend(prefix) => format!("{prefix}{text}"),
+            Self::Precompiled(table) => table.apply(text),
         })
     }
 }

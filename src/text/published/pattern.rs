@@ -7,7 +7,7 @@
 use super::check::cut;
 use super::parts::{self, Read, Refusal};
 use crate::text::bpe::first_word;
-use crate::text::unicode::{is_letter, is_number};
+use crate::text::unicode::{is_letter, is_number, is_word_character};
 
 /// What is looked for in a text.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ type Scan = fn(&str) -> usize;
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 /// What alternatives look like, with what they match.
-const KNOWN: [(&str, Scan); 20] = [
+const KNOWN: [(&str, Scan); 22] = [
     (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)", contraction),
     (r"\p{L}+", letters),
     (r"[\p{L}]+", letters),
@@ -48,6 +48,8 @@ const KNOWN: [(&str, Scan); 20] = [
     (r"\s*[\r\n]", lines),
     (r"\s+(?!\S)", spaces_before_one),
     (r"\s+", spaces),
+    (r"\w+", |text| run(text, is_word_character)),
+    (r"[^\w\s]+", |text| run(text, |c| !is_word_character(c) && !c.is_whitespace())),
     (r" {2,}", |text| Some(run(text, |c| c == ' ')).filter(|length| *length >= 2).unwrap_or(0)),
     (r" +", |text| run(text, |c| c == ' ')),
 ];
@@ -75,7 +77,7 @@ impl Pattern {
         }
     }
 
-    fn alternatives(expression: &str) -> Read<Self> {
+    pub(super) fn alternatives(expression: &str) -> Read<Self> {
         let mut alternatives = Vec::new();
         for alternative in divided(expression) {
             let is_literal = |c: char| c.is_alphanumeric() || matches!(c, '\'' | ' ' | '_' | '\u{2581}' | '\n' | '-');

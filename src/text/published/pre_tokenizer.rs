@@ -87,6 +87,11 @@ impl PreTokenizer {
                 self.steps.push(Step::Characters { is_one: char::is_whitespace, behavior: Behavior::Removed });
                 Step::Characters { is_one: is_punctuation, behavior: Behavior::Isolated }
             }
+            "Whitespace" => Step::Split {
+                pattern: Pattern::alternatives(r"\w+|[^\w\s]+")?,
+                behavior: Behavior::Removed,
+                invert: true,
+            },
             "WhitespaceSplit" => Step::Characters { is_one: char::is_whitespace, behavior: Behavior::Removed },
             "CharDelimiterSplit" => Step::Delimiter(parts::character(part, "delimiter")?),
             "Metaspace" => Step::Metaspace(parts::metaspace(part)?),

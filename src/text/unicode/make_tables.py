@@ -9,14 +9,25 @@ character, so that ids agree for all of them. So are the normal forms.
 """
 
 import pathlib
+import struct
 
 import unicodedata2 as unicode
 from tokenizers import normalizers, pre_tokenizers
+
+
+def one_replacement(a, b):
+    """A table of replacements that knows one letter: of a cluster that begins with it, nothing else is left."""
+    units = [0] * 256
+    units[ord(a)] = 2 << 10 | 1 << 8 | ord(a)
+    units[ord(a) ^ 2] = 1 << 31
+    return struct.pack("<257I", 1024, *units) + b.encode() + b"\0"
+
 
 SPLIT = pre_tokenizers.BertPreTokenizer()
 CLEAN = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False)
 WORDS = pre_tokenizers.Whitespace()
 NFC, NFD, NFKD = (normalizer().normalize_str for normalizer in (normalizers.NFC, normalizers.NFD, normalizers.NFKD))
+CLUSTERS = normalizers.Precompiled(one_replacement("a", "b"))
 STRIP = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
 
 
@@ -32,6 +43,7 @@ CLASSES = [
     ("PUNCTUATION", "class `P`, and the symbols of ASCII", lambda c: len(SPLIT.pre_tokenize_str(f"x{c}x")) == 3),
     ("NONSPACING_MARKS", "class `Mn`: marks that combine with the character before", lambda c: between(STRIP, c) == ""),
     ("MARKS", "class `M`: marks", lambda c: normalizers.StripAccents().normalize_str(c) == ""),
+    ("JOINING", "what is one cluster with the character before it", lambda c: CLUSTERS.normalize_str("a" + c) == "b"),
     ("WORD", "what words are made of in regular expressions", lambda c: len(WORDS.pre_tokenize_str(f"x{c}x")) == 1),
     ("CONTROLS", "classes `Cc`, `Cf`, `Co`, but tab, line feed, carriage return", lambda c: between(CLEAN, c) == ""),
 ]

@@ -35,6 +35,11 @@ pub(super) fn is_mark(c: char) -> bool {
     !c.is_ascii() && contains(&tables::MARKS, c)
 }
 
+/// Whether a character belongs to the one before it: most marks, joiners, modifiers of emoji.
+pub(super) fn joins(c: char) -> bool {
+    !c.is_ascii() && contains(&tables::JOINING, c)
+}
+
 /// What `\w` is in regular expressions: letters, marks, decimal digits, and what joins them, such as `_`.
 pub(super) fn is_word_character(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { contains(&tables::WORD, c) }
