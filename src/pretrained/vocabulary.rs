@@ -6,7 +6,7 @@ use crate::text::{GgufVocabulary, PublishedTokenizer};
 
 impl PublishedTokenizer {
     /// The tokenizer in the metadata of a GGUF file: byte-level byte pairs (`gpt2`, with the division into words of GPT-2,
-    /// SmolLM, Llama 3 and Qwen2), SentencePiece's byte pairs with scores (`llama`), WordPiece (`bert`) or unigrams (`t5`).
+    /// SmolLM, Llama 3 and Qwen2), SentencePiece's byte pairs with scores (`llama`) or unigrams (`t5`).
     ///
     /// # Errors
     /// If the file has no tokenizer, one of a kind that this crate does not have, or what it says does not fit together.

@@ -78,8 +78,6 @@ def files():
     tokens = ordered(models["unigram"])
     options = {"token_scores": [score for _, score in models["unigram"]["vocab"]], "eos_token_id": 1, "unk_token_id": 2}
     yield write("unigram", "t5", tokens, **options, add_space_prefix=True, remove_extra_whitespaces=True)
-    marked = [t if t[0] + t[-1] == "[]" else t[2:] if t.startswith("##") else MARK + t for t in ordered(models["word_pieces"])]
-    yield write("word_pieces", "bert", marked, sep_token_id=3, unk_token_id=1, pad_token_id=0, bos_token_id=2)
 
 
 def main():

@@ -96,7 +96,6 @@ impl GgufVocabulary {
         match self.model.as_str() {
             "gpt2" => self.byte_pairs(),
             "llama" => self.scored_pairs(),
-            "bert" => self.word_pieces(),
             "t5" => self.unigram(),
             other => Err(Refusal::Unknown(format!("there is no tokenizer `{}` here", cut(other)))),
         }
@@ -190,30 +189,6 @@ impl GgufVocabulary {
             );
         }
         merges
-    }
-
-    /// WordPiece as in BERT: tokens that begin a word are marked, instead of those that do not.
-    fn word_pieces(mut self) -> Built {
-        for token in &mut self.tokens {
-            *token = match token.strip_prefix(MARK) {
-                Some(word) => word.to_string(),
-                None if token.starts_with('[') && token.ends_with(']') => std::mem::take(token),
-                None => format!("##{token}"),
-            };
-        }
-        let id = |given: Option<usize>, name| given.or_else(|| self.tokens.iter().position(|token| token == name));
-        let (begin, end) = (id(self.class.or(self.bos), "[CLS]"), id(self.separator.or(self.eos), "[SEP]"));
-        let unknown = id(self.unknown, "[UNK]").map_or("[UNK]", |id| &self.tokens[id]);
-        let root = json!({
-            "normalizer": {"type": "BertNormalizer"},
-            "pre_tokenizer": {"type": "BertPreTokenizer"},
-            "post_processor": begin.zip(end).map(|(begin, end)| {
-                json!({"type": "BertProcessing", "cls": ["", begin], "sep": ["", end]})
-            }),
-            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-            "model": {"type": "WordPiece", "unk_token": unknown},
-        });
-        self.finished(root, Vec::new())
     }
 
     /// SentencePiece's unigram model as in T5.
