@@ -26,7 +26,8 @@ const FAMILIES: [(&str, LlamaFamily); 8] = [
 
 /// Whether a path is that of a file, and not of a folder.
 pub(super) fn is_file(path: &Path) -> bool {
-    path.is_file() || (path.extension().is_some_and(|extension| extension == "gguf") && !path.is_dir())
+    let is_named_so = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    path.is_file() || (is_named_so && !path.is_dir())
 }
 
 /// The settings of a file, with errors that name what is wrong with them.

@@ -91,16 +91,15 @@ fn reader_of(model_type: &str) -> Option<&'static str> {
 /// If there is none, or its files are malformed.
 #[track_caller]
 pub fn tokenizer(folder: impl AsRef<Path>) -> Result<Box<dyn Tokenizer>> {
-    let folder = folder.as_ref();
-    if is_gguf(folder) {
-        return Ok(Box::new(PublishedTokenizer::from_gguf(&Reader::open(folder)?)?));
-    }
-    folder::tokenizer("tokenizer", folder)
+    tokenizer_for("tokenizer", folder.as_ref())
 }
 
-/// Whether a path names a GGUF file.
-fn is_gguf(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+#[track_caller]
+fn tokenizer_for(op: &'static str, path: &Path) -> Result<Box<dyn Tokenizer>> {
+    if gguf::is_file(path) {
+        return Ok(Box::new(PublishedTokenizer::from_gguf(&Reader::open(path)?)?));
+    }
+    folder::tokenizer(op, path)
 }
 
 impl<M: Pretrained> TextPipeline<M> {
@@ -112,7 +111,7 @@ impl<M: Pretrained> TextPipeline<M> {
     pub fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         // Whatever is wrong with the tokenizer is known sooner than the weights are read.
-        let tokenizer = folder::tokenizer("from_pretrained", folder)?;
+        let tokenizer = tokenizer_for("from_pretrained", folder)?;
         Ok(Self::new(M::from_pretrained(folder)?, tokenizer))
     }
 }
