@@ -30,6 +30,8 @@
 
 mod activations;
 mod bert;
+#[cfg(feature = "chat")]
+mod chat;
 mod fields;
 mod folder;
 mod gguf;
@@ -40,6 +42,8 @@ mod sentences;
 mod split;
 mod vocabulary;
 
+#[cfg(feature = "chat")]
+pub use chat::chat_template;
 pub use published::{PublishedModel, load};
 
 use std::path::Path;

@@ -40,6 +40,8 @@
 
 mod bpe;
 mod char;
+#[cfg(feature = "chat")]
+mod chat;
 mod corpus;
 mod decode_stream;
 #[cfg(feature = "tokenizers")]
@@ -55,6 +57,8 @@ mod wordpiece;
 
 pub use bpe::{BpeOptions, BpeTokenizer};
 pub use char::CharTokenizer;
+#[cfg(feature = "chat")]
+pub use chat::{ChatTemplate, Message};
 pub use corpus::{TokenStream, TokenWriter};
 pub use decode_stream::{DecodeStream, TokenDecoder};
 #[cfg(feature = "tokenizers")]

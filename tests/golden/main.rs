@@ -11,6 +11,8 @@ mod augment;
 mod bert;
 mod binary;
 mod channel_norms;
+#[cfg(feature = "chat")]
+mod chat_templates;
 mod components;
 mod convolution;
 mod curves;

@@ -202,6 +202,15 @@ fn smollm2_has_the_ids_of_llama_cpp() {
         assert_eq!(checksum(&ids), *expected, "{text:?} {ids:?}");
     }
     assert_eq!(tokenizer.id("<|im_end|>"), Some(2));
+    #[cfg(feature = "chat")]
+    {
+        let template = demotic::pretrained::chat_template(&path).unwrap();
+        let text = template.render(&[demotic::text::Message::user("Hi")], true).unwrap();
+        let said = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        assert!(text.starts_with("<|im_start|>system\n") && text.ends_with(said), "{text}");
+        let ids = tokenizer.encode_without_special(&text).unwrap();
+        assert_eq!((ids[0], tokenizer.decode(&ids).unwrap()), (1, text));
+    }
 }
 
 /// What loading says of a kind that was changed.
