@@ -1,7 +1,8 @@
 //! A conversation with a model in the terminal: a published one from its file, or one of a few thousand parameters that is made on
 //! the spot.
 //!
-//! `cargo run --release --example chat -- --model SmolLM2-135M-Instruct.Q4_1.gguf`, and `-- --help` for the options.
+//! `cargo run --release --example chat --features chat -- --model SmolLM2-135M-Instruct.Q4_1.gguf`, and `-- --help` for the
+//! options. Without the feature, conversations are written as ChatML and not by the model's own template.
 
 #[path = "../arguments/mod.rs"]
 mod arguments;
@@ -20,6 +21,7 @@ use demotic::parallel;
 use demotic::prelude::*;
 use demotic::tensor::Scheme;
 use demotic::{Error, Result};
+use form::Form;
 use options::Options;
 use serde_json::{Value, json};
 
@@ -46,7 +48,8 @@ fn run(options: &Options) -> Result<Value> {
     if !options.raw {
         println!("{parameters} parameters, read in {seconds:.2} s");
     }
-    talk(&model, options)
+    let form = if options.raw { Form::ChatMl } else { Form::of(path, &mut |note| println!("{note}")) };
+    talk(&model, &form, options)
 }
 
 /// Learns by heart, answers everything, and goes on with what is asked.
@@ -64,14 +67,15 @@ fn with_small_model(options: &Options) -> Result<Value> {
         return Err(Error::state("chat", format!("{exact} and {small} of 30 answers are right")));
     }
     let is_scripted = options.check || options.json;
-    let said = if is_scripted { Value::Null } else { talk(&model, options)? };
+    let said = if is_scripted { Value::Null } else { talk(&model, &Form::ChatMl, options)? };
     Ok(json!({ "right": exact, "right_in_eight_bits": small, "conversation": said }))
 }
 
 fn ask_all<M: CausalLm + Module>(model: &TextPipeline<M>, options: &Options, show: bool) -> Result<usize> {
     let mut right = 0;
     for (question, answer) in small::dialogues() {
-        let mut conversation = Conversation::new(model, &Options { greedy: true, tokens: 64, ..known(options) })?;
+        let mut conversation =
+            Conversation::new(model, &Form::ChatMl, &Options { greedy: true, tokens: 64, ..known(options) })?;
         let given = conversation.ask(&question, &mut |_| Ok(()))?.text;
         if show {
             println!("  {question:42} {given}");
@@ -92,8 +96,8 @@ fn lost(e: std::io::Error) -> Error {
 }
 
 /// Answers the prompt, or what is typed.
-fn talk<M: CausalLm + Module>(model: &TextPipeline<M>, options: &Options) -> Result<Value> {
-    let mut conversation = Conversation::new(model, options)?;
+fn talk<M: CausalLm + Module>(model: &TextPipeline<M>, form: &Form, options: &Options) -> Result<Value> {
+    let mut conversation = Conversation::new(model, form, options)?;
     let mut show = |piece: &str| {
         print!("{piece}");
         std::io::stdout().flush().map_err(lost)

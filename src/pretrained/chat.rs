@@ -32,13 +32,14 @@ const MAX_CONFIG: u64 = 50_000_000;
 #[track_caller]
 pub fn chat_template(path: impl AsRef<Path>) -> Result<ChatTemplate> {
     let (op, path) = ("chat_template", path.as_ref());
-    if super::is_gguf(path) {
+    if super::gguf::is_file(path) {
         let file = Reader::open(path)?;
         let Some(source) = file.get("tokenizer.chat_template").and_then(|value| value.as_text()) else {
             return Err(file.error(op, "it has no chat template"));
         };
         let mut template = ChatTemplate::new(source)?;
-        for (name, key) in [("bos_token", "tokenizer.ggml.bos_token_id"), ("eos_token", "tokenizer.ggml.eos_token_id")] {
+        for (name, key) in [("bos_token", "tokenizer.ggml.bos_token_id"), ("eos_token", "tokenizer.ggml.eos_token_id")]
+        {
             let id = file.get(key).and_then(|id| id.as_usize());
             let tokens = file.get("tokenizer.ggml.tokens").and_then(|tokens| tokens.as_list());
             if let Some(token) = tokens.zip(id).and_then(|(tokens, id)| tokens.get(id)?.as_text()) {

@@ -3,11 +3,10 @@
 use demotic::ErrorKind;
 use demotic::text::{ChatTemplate, Message};
 use serde::Deserialize;
-use serde_json::Value;
 
 #[derive(Deserialize)]
 struct Golden {
-    tools: Value,
+    tools: String,
     cases: Vec<Case>,
 }
 
@@ -22,10 +21,11 @@ struct Case {
 #[test]
 fn conversations_are_written_as_transformers_writes_them() {
     let Golden { tools, cases } = serde_json::from_str(include_str!("tokenizers/chat.json")).unwrap();
-    assert_eq!(cases.len(), 24);
+    assert_eq!(cases.len(), 32);
     for Case { source, messages, reply, text } in cases {
-        let template = ChatTemplate::new(&source).unwrap().with_token("bos_token", "<s>").with_token("eos_token", "</s>");
-        let template = template.with_json("tools", &tools.to_string()).unwrap();
+        let template =
+            ChatTemplate::new(&source).unwrap().with_token("bos_token", "<s>").with_token("eos_token", "</s>");
+        let template = template.with_json("tools", &tools).unwrap();
         let template = template.with_json("enable_thinking", &reply.to_string()).unwrap().at_time(1_709_210_096);
         assert_eq!(template.render(&messages, reply).ok(), text, "{source}\n{messages:?}");
     }
@@ -43,7 +43,7 @@ fn refused(source: &str) -> String {
 fn templates_end_in_time_and_memory() {
     let many = "render: line 1 of the template: it computes more than it may";
     let loops = "{% for a in range(9999) %}{% for b in range(9999) %}{% if a %}{% endif %}{% endfor %}{% endfor %}";
-    assert_eq!(refused(loops), "render: the template takes more than 5000000 steps");
+    assert_eq!(refused(loops), "render: the template takes more than 2000000 steps");
     for source in [
         "{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}",
         "{% set n = namespace(x='aa') %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}",
@@ -58,6 +58,9 @@ fn templates_end_in_time_and_memory() {
     assert_eq!(refused("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}").split(':').next(), Some("render"));
     assert!(refused("{% set n = namespace() %}{% set n.n = n %}{{ n }}").contains("more than 32 deep"));
     assert_eq!(refused("{{ 'a' * 99999999 }}"), "ChatTemplate::new: `*` is not done in templates of conversations");
+    assert!(refused("{{é}}").starts_with("render: ") && refused("{{ [][::0] }}").contains("the step of a slice is 0"));
+    let deep = format!("{{{{ {}1 }}}}", "[".repeat(200));
+    assert_eq!(refused(&deep), "ChatTemplate::new: brackets are more than 150 deep in each other");
     let joined = format!("{{{{ '' {} }}}}", "~ 'a'".repeat(101));
     assert_eq!(refused(&joined), "ChatTemplate::new: a tag joins 102 texts, expected 100 at most");
     assert_eq!(refused(&"a".repeat(1 << 19)), "ChatTemplate::new: 524288 bytes, expected 262144 at most");
@@ -69,7 +72,10 @@ fn templates_read_nothing_else() {
         let message = format!("ChatTemplate::new: `{keyword}` reads other templates, and there are none");
         assert_eq!(refused(&format!("{{% {keyword} '/etc/passwd' %}}")), message);
     }
-    assert_eq!(refused("{% call f() %}{% endcall %}"), "ChatTemplate::new: there is no `call` in templates of conversations");
+    assert_eq!(
+        refused("{% call f() %}{% endcall %}"),
+        "ChatTemplate::new: there is no `call` in templates of conversations"
+    );
     assert_eq!(refused("{{ raise_exception('no ' + messages[0].role) }}"), "render: line 1 of the template: no user");
     assert_eq!(refused("{{ strftime_now('%Q') }}"), "render: line 1 of the template: strftime_now has no `%Q`");
     assert!(refused("{% if %}").starts_with("ChatTemplate::new: line 1 of the template: "));
@@ -82,7 +88,8 @@ fn templates_read_nothing_else() {
 fn no_changed_template_makes_anything_panic() {
     let Golden { cases, .. } = serde_json::from_str(include_str!("tokenizers/chat.json")).unwrap();
     let mut rng = demotic::Rng::seed(3);
-    let pieces = ["{%", "%}", "{{", "}}", "-", "'", "\"", "set", "(", "|", "endset", "{#", "é", "\\", "=", "for", ",", "raw"];
+    let pieces =
+        ["{%", "%}", "{{", "}}", "-", "'", "\"", "set", "(", "|", "endset", "{#", "é", "\\", "=", "for", ",", "raw"];
     let mut made = 0;
     for round in 0..600 {
         let mut source: Vec<char> = cases[round % cases.len()].source.chars().collect();

@@ -59,6 +59,10 @@ STATE = """{%- macro shown(text, times=2) %}{% for i in range(times) %}{{ text|u
 {{ missing }}{{ missing is defined }} {{ messages | selectattr("role", "equalto", "user") | map(attribute="content") | list | length }}
 {{ "a-b" | replace("-", "_") }} {{ "yes" if enable_thinking else "no" }} {{ {"x": 1}.get("y", 7) }} {{ messages[::-1][0].role }}"""
 
+SLICES = """{%- for a in [none, 0, 1, 2, 5, 99, -1, -2, -5, -99] -%}{%- for b in [none, 0, 2, 99, -1, -99] -%}
+{{- "abcde"[a:b] }},{{ "abcdé"[a:b:-1] }},{{ messages[a:b:2] | map(attribute="role") | join }},{{ messages[a:b:-2] | length }},{{ "x[1:2]"[2:][a:] }};
+{%- endfor -%}{%- endfor -%}{{ [][::-1] | length }}{{ ""[1:] }}{{ {"k": messages[:1]}["k"][:1] | length }}"""
+
 TALK = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "  Hello there, é 👍 {{ not a tag }}  "},
@@ -74,7 +78,7 @@ def main():
     import transformers.utils.chat_template_utils as utils
 
     found = []
-    for source in [CHATML, LINES, STATE]:
+    for source in [CHATML, LINES, STATE, SLICES]:
         for messages in [TALK, TALK[1:2], [], TALK[1:4]]:
             for reply in [True, False]:
                 variables = {"bos_token": "<s>", "eos_token": "</s>", "tools": TOOLS, "enable_thinking": reply}
@@ -86,7 +90,7 @@ def main():
                     text = None
                 found.append({"source": source, "messages": messages, "reply": reply, "text": text})
     path = pathlib.Path(__file__).resolve().parent / "tokenizers" / "chat.json"
-    path.write_text(json.dumps({"tools": TOOLS, "cases": found}, separators=(",", ":")) + "\n")
+    path.write_text(json.dumps({"tools": json.dumps(TOOLS), "cases": found}, separators=(",", ":")) + "\n")
     print(path.stat().st_size, [case["text"] is None for case in found])
 
 

@@ -7,7 +7,7 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::guard::{BOUNDED, WRITTEN};
+use super::guard::{BOUNDED, SLICE, WRITTEN};
 
 /// The largest value that a template may give a name, in bytes, beside what it owes to the messages.
 const LARGEST: usize = 1 << 22;
@@ -119,6 +119,7 @@ fn joined(values: &Value, between: &str) -> Result<String, Error> {
 /// The methods of Python's texts and dictionaries.
 fn method(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     match (value.as_str(), name, arguments) {
+        (_, SLICE, [from, to, step @ ..]) => slice(value, from, to, step.first()),
         (Some(_), "format", _) => Err(Error::from(ErrorKind::UnknownMethod)),
         (Some(text), "replace", [from, to]) => match (from.as_str(), to.as_str()) {
             (Some(from), Some(to)) => Ok(Value::from(replaced(text, from, to)?)),
@@ -127,6 +128,41 @@ fn method(state: &State, value: &Value, name: &str, arguments: &[Value]) -> Resu
         (Some(between), "join", [values]) => Ok(Value::from(joined(values, between)?)),
         _ => unknown_method_callback(state, value, name, arguments),
     }
+}
+
+/// `value[from:to:step]` of a text or list, by Python's rules.
+fn slice(value: &Value, from: &Value, to: &Value, step: Option<&Value>) -> Result<Value, Error> {
+    let number = |value: &Value| if value.is_none() { Ok(None) } else { i64::try_from(value.clone()).map(Some) };
+    let step = step.map_or(Ok(None), number)?.unwrap_or(1);
+    if step == 0 {
+        return Err(refused("the step of a slice is 0"));
+    }
+    let texts = |text: &str| text.chars().map(Value::from).collect();
+    let items: Vec<Value> = match (value.as_str(), value.kind()) {
+        (Some(text), _) => texts(text),
+        (None, ValueKind::Seq | ValueKind::Iterable) => value.try_iter()?.collect(),
+        (None, kind) => return Err(refused(format!("{kind} has no slices"))),
+    };
+    let length = items.len() as i64;
+    // The first and last place that a slice can begin and end at.
+    let (low, high) = if step > 0 { (0, length) } else { (-1, length - 1) };
+    let place = |given: Option<i64>, otherwise: i64| {
+        let at = given.map_or(otherwise, |at| if at < 0 { at.saturating_add(length).max(low) } else { at });
+        at.clamp(low, high.max(low))
+    };
+    let (mut at, end) = match step > 0 {
+        true => (place(number(from)?, low), place(number(to)?, high)),
+        false => (place(number(from)?, high), place(number(to)?, low)),
+    };
+    let mut kept = Vec::new();
+    while if step > 0 { at < end } else { at > end } {
+        kept.push(items[at as usize].clone());
+        at = at.saturating_add(step);
+    }
+    Ok(match value.as_str() {
+        Some(_) => Value::from(kept.iter().filter_map(Value::as_str).collect::<String>()),
+        None => Value::from(kept),
+    })
 }
 
 /// JSON as Python writes it.
@@ -186,7 +222,8 @@ fn write_json(value: &Value, indent: Option<usize>, depth: usize, out: &mut Stri
         }
         ValueKind::String => out.push_str(&quoted(value.as_str().unwrap_or_default())?),
         ValueKind::None => out.push_str("null"),
-        ValueKind::Bool | ValueKind::Number => out.push_str(&value.to_string()),
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number => out.push_str(&value.to_string()),
         kind => return Err(refused(format!("{kind} has no form in JSON"))),
     }
     Ok(())

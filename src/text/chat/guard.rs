@@ -7,9 +7,14 @@
 /// The names of the functions that the tags call.
 pub(super) const BOUNDED: &str = "__bounded";
 pub(super) const WRITTEN: &str = "__written";
+/// The method that takes the place of `value[from:to:step]`: the engine's own fails on lists of nothing, and far outside of others.
+pub(super) const SLICE: &str = "__slice";
 
 /// How many texts may be joined within one tag.
 const MAX_JOINED: usize = 100;
+
+/// Brackets in brackets: what the engine allows.
+const MAX_DEPTH: usize = 150;
 
 /// The template with its sizes looked at, or why it cannot be used.
 pub(super) fn guarded(source: &str) -> Result<String, String> {
@@ -30,11 +35,21 @@ pub(super) fn guarded(source: &str) -> Result<String, String> {
         let Some(length) = tag_length(rest, is_block) else { break };
         let tag = &rest[..length];
         rest = &rest[length..];
-        let (open, close) = (mark(&tag[2..3]), mark(&tag[length - 3..length - 2]));
-        let inner = tag[2 + open.len()..length - 2 - close.len()].trim();
+        // Beside them may stand marks that say what becomes of the white space there.
+        let inner = &tag[2..length - 2];
+        let marked = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+        let (open, inner) = (&inner[..inner.len() - marked.len()], marked);
+        let marked = inner.strip_suffix(['-', '+']).unwrap_or(inner);
+        let (close, inner) = (&inner[marked.len()..], marked.trim());
         if let Some(message) = operators(inner) {
             return Err(message);
         }
+        let inner = sliced(inner)?;
+        let tag = match is_block && inner.split_whitespace().next() != Some("raw") {
+            true => &format!("{{%{open} {inner} {close}%}}"),
+            false => tag,
+        };
+        let inner = inner.as_str();
         if !is_block {
             out.push_str(&format!("{{{{{open} {WRITTEN}({inner}) {close}}}}}"));
             continue;
@@ -127,9 +142,46 @@ fn tag_length(text: &str, is_block: bool) -> Option<usize> {
     None
 }
 
-/// The mark of a tag that says what becomes of the white space beside it.
-fn mark(text: &str) -> &str {
-    if matches!(text, "-" | "+") { text } else { "" }
+/// The inside of a tag with a method in the place of each slice.
+fn sliced(inner: &str) -> Result<String, String> {
+    let (mut out, mut quote, mut escaped) = (String::with_capacity(inner.len()), None, false);
+    // Brackets that are open: where they and the colons right inside of them are.
+    let mut open: Vec<(char, usize, Vec<usize>)> = Vec::new();
+    for c in inner.chars() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(begun), c) if begun == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '[' | '(' | '{') if open.len() == MAX_DEPTH => {
+                return Err(format!("brackets are more than {MAX_DEPTH} deep in each other"));
+            }
+            (None, '[' | '(' | '{') => open.push((c, out.len(), Vec::new())),
+            (None, ':') => {
+                if let Some(('[', _, colons)) = open.last_mut() {
+                    colons.push(out.len());
+                }
+            }
+            (None, ']' | ')' | '}') => match open.pop() {
+                Some(('[', start, colons)) if c == ']' && matches!(colons.len(), 1 | 2) => {
+                    let (mut arguments, mut from) = (Vec::new(), start + 1);
+                    for end in colons.into_iter().chain([out.len()]) {
+                        let argument = out[from..end].trim();
+                        arguments.push(if argument.is_empty() { "none".to_string() } else { argument.to_string() });
+                        from = end + 1;
+                    }
+                    out.truncate(start);
+                    out.push_str(&format!(".{SLICE}({})", arguments.join(", ")));
+                    continue;
+                }
+                _ => {}
+            },
+            (None, _) => {}
+        }
+        out.push(c);
+    }
+    Ok(out)
 }
 
 /// What is wrong with the operators of a tag.

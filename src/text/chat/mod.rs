@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result, short};
 
 /// Steps of a template: some hundred times those of the longest conversations.
-const FUEL: u64 = 5_000_000;
+const FUEL: u64 = 2_000_000;
 
 /// The longest template, in bytes: ten times the longest published ones.
 const MAX_SOURCE: usize = 1 << 18;

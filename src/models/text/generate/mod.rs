@@ -193,6 +193,22 @@ pub trait Generate: CausalLm + Sized {
         options: &GenerateOptions,
         rng: &mut Rng,
     ) -> Result<TextGenerator<'m, Self>> {
+        self.stream_text_from(tokenizer, &tokenizer.encode(prompt)?, options, rng)
+    }
+
+    /// The same of a prompt that was encoded already: one with special tokens of its own, as the template of a conversation
+    /// writes them, which [`encode_without_special`](Tokenizer::encode_without_special) leaves as they are.
+    ///
+    /// # Errors
+    /// As for [`generate_text`](Self::generate_text).
+    #[track_caller]
+    fn stream_text_from<'m>(
+        &'m self,
+        tokenizer: &'m dyn Tokenizer,
+        prompt: &[i64],
+        options: &GenerateOptions,
+        rng: &mut Rng,
+    ) -> Result<TextGenerator<'m, Self>> {
         refuse_samples(options)?;
         TextGenerator::new(self, tokenizer, prompt, options, rng)
     }

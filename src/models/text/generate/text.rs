@@ -42,20 +42,19 @@ impl<'m, M: CausalLm> TextGenerator<'m, M> {
     pub(super) fn new(
         model: &'m M,
         tokenizer: &'m dyn Tokenizer,
-        prompt: &str,
+        ids: &[i64],
         options: &GenerateOptions,
         rng: &mut Rng,
     ) -> Result<Self> {
         let stops = StopSet::new("stop text", options.stop_texts.iter().map(String::as_bytes))?;
-        let ids = tokenizer.encode(prompt)?;
-        let tokens = Generator::new(Engine::new(model, &[&ids], options, rng)?);
+        let tokens = Generator::new(Engine::new(model, &[ids], options, rng)?);
         // What a token looks like may depend on those before it.
         let mut decoder = DecodeStream::new(tokenizer);
         let mut shown = 0;
-        for id in &ids {
+        for id in ids {
             shown += decoder.push(*id)?.len();
         }
-        let prompt = tokenizer.decode(&ids)?.get(shown..).unwrap_or("").to_string();
+        let prompt = tokenizer.decode(ids)?.get(shown..).unwrap_or("").to_string();
         let progress = stops.start();
         Ok(Self { tokens, decoder, prompt, stops, progress, text: String::new(), finish: None, failed: false })
     }
