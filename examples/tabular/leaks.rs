@@ -1,0 +1,70 @@
+//! Columns that know the answer: filled in after the fact, computed from the target, or the target by another name.
+
+use demotic::data::{Table, Value};
+use demotic::prelude::*;
+
+/// From which share of the target on a single column explains too much to be true.
+const TOO_GOOD: f64 = 0.99;
+
+/// The columns that by themselves tell nearly all of the target, with the share that they tell: of one half of the rows, each gets the
+/// target of the row of the other half with the nearest value.
+pub fn leaks(table: &Table, target: &str, classes: bool, rng: &mut Rng) -> Result<Vec<(String, f64)>> {
+    let (known, asked) = table.split(0.5, rng)?;
+    // Few rows are told by chance.
+    if asked.num_rows() < 20 {
+        return Ok(Vec::new());
+    }
+    let answers = |part: &Table| -> Result<Vec<String>> {
+        Ok(part.column(target)?.iter().map(|value| value.to_string()).collect())
+    };
+    let (given, wanted) = (answers(&known)?, answers(&asked)?);
+    let mut found = Vec::new();
+    for name in table.column_names().filter(|name| *name != target) {
+        let (values, questions) = (known.column(name)?, asked.column(name)?);
+        let guesses: Vec<Option<&String>> = if values.texts().is_some() {
+            let of = |text: Option<&str>| values.texts()?.position(|own| own == text).map(|at| &given[at]);
+            questions.texts().into_iter().flatten().map(of).collect()
+        } else {
+            let mut order: Vec<(f64, &String)> = values.iter().map(number).zip(&given).collect();
+            order.sort_by(|a, b| a.0.total_cmp(&b.0));
+            questions.iter().map(|value| nearest(&order, number(value))).collect()
+        };
+        let share = if classes {
+            let right = guesses.iter().zip(&wanted).filter(|(guess, answer)| **guess == Some(*answer)).count();
+            right as f64 / wanted.len() as f64
+        } else {
+            explained(&guesses, &wanted)
+        };
+        if share >= TOO_GOOD {
+            found.push((name.to_string(), share));
+        }
+    }
+    Ok(found)
+}
+
+fn number(value: Value<'_>) -> f64 {
+    match value {
+        Value::Number(x) => x,
+        Value::Integer(x) => x as f64,
+        _ => f64::NAN,
+    }
+}
+
+fn nearest<'a>(order: &[(f64, &'a String)], x: f64) -> Option<&'a String> {
+    let above = order.partition_point(|(value, _)| *value < x);
+    let sides = [above.checked_sub(1), Some(above)].into_iter().flatten().filter_map(|i| order.get(i));
+    sides.min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs())).map(|(_, answer)| *answer)
+}
+
+/// The share of the variance that is explained.
+fn explained(guesses: &[Option<&String>], wanted: &[String]) -> f64 {
+    let wanted: Vec<f64> = wanted.iter().filter_map(|text| text.parse().ok()).collect();
+    let mean = wanted.iter().sum::<f64>() / wanted.len() as f64;
+    let whole: f64 = wanted.iter().map(|y| (y - mean).powi(2)).sum();
+    let left: f64 = wanted
+        .iter()
+        .zip(guesses)
+        .map(|(y, guess)| (y - guess.and_then(|text| text.parse().ok()).unwrap_or(mean)).powi(2))
+        .sum();
+    1.0 - left / whole
+}
