@@ -53,6 +53,7 @@ mod row;
 mod sequences;
 mod series;
 mod split;
+mod stream;
 mod table;
 mod texts;
 mod weighted;
@@ -83,5 +84,6 @@ pub use preprocess::{
 pub use sequences::{IGNORE_INDEX, NextTokens, PaddedBatch, PaddedSequences, Padding, Sentences, document_mask};
 pub use series::{Rolling, TimeFeatures, Windows};
 pub use split::{Fold, Folds, GroupKFold, KFold, RepeatedKFold, ShuffleSplit, StratifiedGroupKFold, TimeSeriesSplit};
+pub use stream::{NpyRows, ShuffleBuffer, StreamedTable, TableFile};
 pub use table::Table;
 pub use weighted::WeightedDataset;

@@ -14,6 +14,8 @@ pub mod index;
 #[allow(unsafe_code)]
 pub(crate) mod kernels;
 pub(crate) mod layout;
+#[cfg(feature = "ndarray")]
+mod ndarray;
 pub(crate) mod quantized;
 mod serde;
 pub(crate) mod storage;

@@ -1,5 +1,6 @@
 //! From data to a trained model: tables, texts, preprocessing, metrics, the `Trainer`.
 
+mod arrays;
 mod callbacks;
 mod closure;
 mod config;
@@ -18,6 +19,7 @@ mod preprocessing;
 mod report;
 mod resume;
 mod series;
+mod streams;
 mod tables;
 mod tasks;
 mod text;

@@ -7,7 +7,9 @@ mod npy;
 mod npz;
 mod zip;
 
+pub(in crate::data) use header::Header;
 pub use idx::write_idx;
+pub(in crate::data) use npy::convert;
 pub use npy::{read_npy, read_npy_from, write_npy, write_npy_to};
 #[cfg(feature = "gzip")]
 pub use npz::write_npz_compressed;

@@ -103,3 +103,28 @@ impl Table {
         write_any(self, &CsvOptions::default(), writer)
     }
 }
+
+/// How a file is divided into records and fields.
+#[derive(Clone, Copy)]
+pub(in crate::data) struct Division {
+    pub(in crate::data) delimiter: u8,
+    pub(in crate::data) trim: bool,
+    pub(in crate::data) header: bool,
+}
+
+impl CsvOptions {
+    /// How a file that begins like this is divided, and the options with which each of its pieces is divided the same.
+    #[track_caller]
+    pub(in crate::data) fn divided(&self, op: &'static str, head: &str) -> Result<(Division, Self)> {
+        let delimiter = if self.detect { read::detected(head, self) } else { self.delimiter_byte(op)? };
+        let division = Division { delimiter, trim: self.trim, header: self.header };
+        let mut options = self.clone().delimiter(delimiter.into());
+        options.detect = false;
+        Ok((division, options))
+    }
+
+    /// The largest size of the input.
+    pub(in crate::data) fn most_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+}

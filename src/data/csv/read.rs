@@ -453,7 +453,7 @@ impl CsvOptions {
 
 /// What stands between the fields of a text: of the usual delimiters that which divides the most of its first records into the
 /// same number of fields, and of several that do, the one that divides them into more. A comma if none divides them at all.
-fn detected(text: &str, options: &CsvOptions) -> u8 {
+pub(super) fn detected(text: &str, options: &CsvOptions) -> u8 {
     const RECORDS: usize = 50;
     let mut best = ((0.0, 1), b',');
     for delimiter in *b",;\t|" {

@@ -8,6 +8,7 @@ mod rows;
 mod samplers;
 mod samples;
 
+pub(in crate::data) use adapters::gathered;
 pub use adapters::{Cached, Concat, Enumerated, Mapped, Subset, Zipped};
 pub use collate::Collate;
 pub use cursor::Position;

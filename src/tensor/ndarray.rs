@@ -1,0 +1,152 @@
+//! Arrays of the crate `ndarray`, and tensors as such.
+
+use ::ndarray::{ArrayBase, ArrayD, ArrayViewD, ArrayViewMutD, Data, Dimension, IxDyn, ShapeBuilder};
+
+use super::Tensor;
+use super::dtype::Element;
+use crate::error::{Error, Here, Result};
+
+impl Tensor {
+    /// A tensor with the elements of an array, which are copied once: in one piece if they lie in one, in C's order or in Fortran's (the
+    /// tensor is then a permuted view of them).
+    ///
+    /// ```
+    /// use demotic::Tensor;
+    /// use ndarray::array;
+    ///
+    /// let x = Tensor::from_ndarray(&array![[1.0_f32, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(x.shape(), [2, 2]);
+    /// assert_eq!(x.to_ndarray::<f32>()?, array![[1.0, 2.0], [3.0, 4.0]].into_dyn());
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there are more dimensions than tensors have.
+    #[track_caller]
+    pub fn from_ndarray<T: Element, S: Data<Elem = T>, D: Dimension>(array: &ArrayBase<S, D>) -> Result<Self> {
+        let view = array.view().into_dyn();
+        let shape = view.shape();
+        if let Some(elements) = view.as_slice() {
+            return Self::from_slice(elements, shape);
+        }
+        let turned = view.view().reversed_axes();
+        if let Some(elements) = turned.as_slice() {
+            let back: Vec<isize> = (0..shape.len() as isize).rev().collect();
+            return Self::from_slice(elements, turned.shape())?.permute(&back);
+        }
+        Self::from_vec(view.iter().copied().collect(), shape)
+    }
+
+    /// An array with a copy of the elements.
+    ///
+    /// # Errors
+    /// If they are of another type.
+    #[track_caller]
+    #[doc(alias = "to_array")]
+    pub fn to_ndarray<T: Element>(&self) -> Result<ArrayD<T>> {
+        let elements = self.to_vec::<T>()?;
+        ArrayD::from_shape_vec(IxDyn(self.shape()), elements)
+            .map_err(|e| crate::error::bug!("to_ndarray", "{:?}: {e}", self.shape()))
+            .here()
+    }
+
+    /// The elements as an array, without a copy: for views of tensors too, such as a transposed one.
+    ///
+    /// ```
+    /// use demotic::tensor;
+    ///
+    /// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].transpose(0, 1)?;
+    /// let view = x.view_ndarray::<f32>()?;
+    /// assert_eq!(view.shape(), [3, 2]);
+    /// assert_eq!(view.sum(), 21.0);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If they are of another type, or it is a view that repeats elements ([`expand`](Self::expand)), which arrays do not have:
+    /// [`to_ndarray`](Self::to_ndarray) copies them.
+    #[track_caller]
+    pub fn view_ndarray<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
+        let op = "view_ndarray";
+        self.expect_dtype(op, "the elements", T::DTYPE)?;
+        let shape = IxDyn(self.shape()).strides(IxDyn(self.strides()));
+        match ArrayViewD::from_shape(shape, self.data::<T>()) {
+            Ok(view) => Ok(view),
+            Err(_) => {
+                let message = format!("a view of shape {:?} that repeats elements", self.shape());
+                Err(Error::shape(op, message).with_help("to_ndarray() copies them"))
+            }
+        }
+    }
+
+    /// The elements as an array to write to, without a copy if nobody else sees them and they lie in order; they are copied first
+    /// otherwise, as in [`as_mut_slice`](Self::as_mut_slice).
+    ///
+    /// # Errors
+    /// As for [`as_mut_slice`](Self::as_mut_slice).
+    #[track_caller]
+    pub fn view_ndarray_mut<T: Element>(&mut self) -> Result<ArrayViewMutD<'_, T>> {
+        let shape = self.shape().to_vec();
+        ArrayViewMutD::from_shape(IxDyn(&shape), self.as_mut_slice::<T>()?)
+            .map_err(|e| crate::error::bug!("view_ndarray_mut", "{shape:?}: {e}"))
+            .here()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::ndarray::{Array2, Array3, ArrayD, IxDyn, ShapeBuilder, s};
+
+    use super::*;
+    use crate::tensor::DType;
+
+    #[test]
+    fn every_layout_of_an_array() -> Result<()> {
+        let rows = Array3::from_shape_fn((2, 3, 4), |(i, j, k)| (100 * i + 10 * j + k) as f32);
+        let columns = Array3::from_shape_fn((2, 3, 4).f(), |(i, j, k)| (100 * i + 10 * j + k) as f32);
+        let part = rows.slice(s![.., ..;2, 1..;2]);
+        let backwards = rows.slice(s![..;-1, .., ..]);
+        for view in [rows.view(), columns.view(), part, backwards] {
+            let x = Tensor::from_ndarray(&view)?;
+            assert_eq!(x.shape(), view.shape());
+            assert_eq!(x.to_vec::<f32>()?, view.iter().copied().collect::<Vec<_>>());
+            assert_eq!(x.to_ndarray::<f32>()?.view(), view.into_dyn());
+        }
+        // In Fortran's order it is one piece, and a view of it.
+        assert!(!Tensor::from_ndarray(&columns)?.is_contiguous());
+        assert_eq!(Tensor::from_ndarray(&Array2::<u8>::zeros((0, 3)))?.shape(), [0, 3]);
+        assert_eq!(Tensor::from_ndarray(&ArrayD::from_elem(IxDyn(&[]), 7_i64))?.item()?, 7.0);
+        let many = ArrayD::from_elem(IxDyn(&[1; 9]), true);
+        let e = Tensor::from_ndarray(&many).unwrap_err();
+        assert!(e.message().ends_with("9 dimensions, at most 8 are supported"), "{e}");
+        Ok(())
+    }
+
+    #[test]
+    fn views_see_the_same_memory() -> Result<()> {
+        let mut x = Tensor::from_vec((0..12).map(|i| i as f64).collect(), [3, 4])?;
+        assert!(std::ptr::eq(x.view_ndarray::<f64>()?.as_ptr(), x.data::<f64>().as_ptr()));
+        let part = x.narrow(1, 1, 2)?.transpose(0, 1)?;
+        let view = part.view_ndarray::<f64>()?;
+        assert_eq!(view.iter().copied().collect::<Vec<_>>(), part.to_vec::<f64>()?);
+        drop((view, part));
+        x.view_ndarray_mut::<f64>()?[[1, 2]] = -1.0;
+        assert_eq!(x.to_vec::<f64>()?[6], -1.0);
+        // A clone keeps its own.
+        let kept = x.clone();
+        x.view_ndarray_mut::<f64>()?.fill(0.0);
+        assert_eq!(kept.to_vec::<f64>()?[6], -1.0);
+        let e = x.view_ndarray::<f32>().unwrap_err();
+        assert_eq!(e.message(), "view_ndarray: the elements must be f32, not f64");
+        assert!(x.to_ndarray::<f32>().is_err() && x.view_ndarray_mut::<f32>().is_err());
+        assert_eq!(Tensor::zeros([0, 3])?.view_ndarray::<f32>()?.shape(), [0, 3]);
+        let wide = Tensor::ones([1, 3])?.expand([4, 3])?;
+        match wide.view_ndarray::<f32>() {
+            Ok(view) => assert_eq!(view.sum(), 12.0),
+            Err(e) => assert_eq!(e.message(), "view_ndarray: a view of shape [4, 3] that repeats elements"),
+        }
+        assert_eq!(wide.to_ndarray::<f32>()?.sum(), 12.0);
+        assert_eq!(Tensor::from_ndarray(&Array2::<half::f16>::zeros((2, 2)))?.dtype(), DType::F16);
+        Ok(())
+    }
+}
