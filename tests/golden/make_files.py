@@ -1,19 +1,23 @@
-"""What NumPy, pandas and scikit-learn write, and what they make of splits and series: `python tests/golden/make_files.py`.
+"""What NumPy, pandas, pyarrow and scikit-learn write, and what they make of splits and series: `python tests/golden/make_files.py`.
 
-Writes the folder `tests/golden/files`. Needs numpy, pandas and scikit-learn; the versions are in `expected.json`.
+Writes the folder `tests/golden/files`. Needs numpy, pandas, pyarrow and scikit-learn; the versions are in `expected.json`.
 """
 
-import io
+import datetime
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import sklearn
+from pyarrow import feather, parquet
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit
 
 OUT = Path(__file__).parent / "files"
-EXPECTED = {"versions": {"numpy": np.__version__, "pandas": pd.__version__, "scikit-learn": sklearn.__version__}}
+EXPECTED = {"versions": {"numpy": np.__version__, "pandas": pd.__version__, "pyarrow": pa.__version__,
+                         "scikit-learn": sklearn.__version__}}
 
 
 def arrays():
@@ -60,6 +64,54 @@ def tables():
         "sold": [True, False, True],
     })
     frame.to_json(OUT / "table.jsonl", orient="records", lines=True, double_precision=15)
+
+
+def columnar():
+    """One table with every type of column that a table can have, packed in every way; and those that it cannot."""
+    day = datetime.date
+    time = lambda *parts: datetime.datetime(*parts)
+    columns = {
+        "i8": pa.array([-7, None, 100], pa.int8()),
+        "i64": pa.array([9007199254740993, -1, None], pa.int64()),
+        "u32": pa.array([4294967295, 0, None], pa.uint32()),
+        "u64": pa.array([18446744073709551615, None, 3], pa.uint64()),
+        "f16": pa.array(np.array([0.5, -2.0, 100.0], np.float16)),
+        "f32": pa.array([1.5, None, -2.25], pa.float32()),
+        "f64": pa.array([0.1, 1e300, None], pa.float64()),
+        "truth": pa.array([True, None, False]),
+        "text": pa.array(["a", "ä\n", None]),
+        "category": pa.array(["x", None, "y"]).dictionary_encode(),
+        "day": pa.array([day(1969, 12, 31), None, day(2024, 2, 29)]),
+        "ms": pa.array([time(2001, 2, 3, 4, 5, 6, 789000), None, time(1960, 1, 1)], pa.timestamp("ms")),
+        "us": pa.array([time(2001, 2, 3, 4, 5, 6, 789123), None, time(1960, 1, 1)], pa.timestamp("us")),
+        "clock": pa.array([datetime.time(1, 2, 3, 500000), None, datetime.time(0)], pa.time64("us")),
+        "decimal": pa.array([Decimal("12.34"), None, Decimal("-0.05")], pa.decimal128(20, 2)),
+        "needed": pa.array([1, 2, 3], pa.int32()),
+    }
+    fields = [pa.field(n, a.type, nullable=n != "needed") for n, a in columns.items()]
+    table = pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
+    for compression in ["none", "snappy", "gzip", "lz4", "zstd"]:
+        name = OUT / f"{compression}.parquet"
+        parquet.write_table(table, name, compression=compression, store_schema=False, row_group_size=2)
+    for compression in ["uncompressed", "lz4", "zstd"]:
+        feather.write_feather(table, OUT / f"{compression}.feather", compression=compression, chunksize=2)
+    nested = pa.table({"a": [1], "b": [[1, 2]], "c": [{"d": 1}]})
+    parquet.write_table(nested, OUT / "nested.parquet", store_schema=False)
+    feather.write_feather(pa.table({"b": [[1, 2]]}), OUT / "nested.feather")
+    feather.write_feather(pa.table({"b": [b"\xff\x00"]}), OUT / "bytes.feather")
+
+    epoch = time(1970, 1, 1)
+    def value(x):
+        if isinstance(x, datetime.datetime):
+            return (x - epoch) / datetime.timedelta(seconds=1)
+        if isinstance(x, day):
+            return (x - day(1970, 1, 1)).days * 86400
+        if isinstance(x, datetime.time):
+            return x.hour * 3600 + x.minute * 60 + x.second + x.microsecond / 1e6
+        if isinstance(x, bool):
+            return "true" if x else "false"
+        return float(x) if isinstance(x, Decimal) else x
+    EXPECTED["columns"] = {n: [value(x) for x in table[n].to_pylist()] for n in columns}
 
 
 def splits():
@@ -114,6 +166,7 @@ if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     arrays()
     tables()
+    columnar()
     splits()
     series()
     (OUT / "expected.json").write_text(json.dumps(EXPECTED, allow_nan=False) + "\n", encoding="utf-8")
