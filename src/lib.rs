@@ -82,7 +82,9 @@
 //! | `interrupt` | yes | Ctrl-C ends a training that keeps checkpoints with one more (on Unix) |
 //! | `plot` | | pictures as SVG and PNG, reports as a page: `train::plot` |
 //! | `image` | | folders of PNG and JPEG files as data: [`data::ImageDataset`] |
-//! | `gzip` | | tables packed by gzip (`.csv.gz`) are read as they are |
+//! | `gzip` | | tables packed by gzip (`.csv.gz`) are read as they are, and NumPy's compressed archives |
+//! | `ndarray` | | arrays of `ndarray` from and to tensors |
+//! | `parquet` | | tables from and to Parquet, Arrow and Feather files |
 //! | `fft` | | Fourier transforms, of stretches of signals as well: `Tensor::rfft`, `Tensor::stft` … |
 //! | `linalg` | | decompositions of matrices, systems of equations, determinants: `Tensor::cholesky`, `Tensor::solve`, `Tensor::svd` … |
 //! | `tsne` | | points in the plane by t-SNE: `train::embedding::tsne` |

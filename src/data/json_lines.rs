@@ -135,7 +135,7 @@ impl Table {
 
 #[track_caller]
 fn parse(op: &'static str, place: &str, bytes: &[u8]) -> Result<Table> {
-    let wrong = |line: usize, what: &str| Error::format(op, format!("{place}line {line}: {what}"));
+    let wrong = |line: usize, what: &str| Error::format(op, format!("{place}line {line}{what}"));
     let mut table = Draft {
         columns: Vec::new(),
         places: HashMap::new(),
@@ -145,7 +145,7 @@ fn parse(op: &'static str, place: &str, bytes: &[u8]) -> Result<Table> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     for (i, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let Ok(line) = std::str::from_utf8(line) else {
-            return Err(wrong(i + 1, "the text is not UTF-8").with_help("save the file as UTF-8"));
+            return Err(wrong(i + 1, ": the text is not UTF-8").with_help("save the file as UTF-8"));
         };
         if line.trim().is_empty() {
             continue;
@@ -155,7 +155,7 @@ fn parse(op: &'static str, place: &str, bytes: &[u8]) -> Result<Table> {
         if let Err(e) = read {
             let message = e.to_string();
             let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-            let e = wrong(i + 1, &format!("character {}: {what}", e.column()));
+            let e = wrong(i + 1, &format!(", character {}: {what}", e.column()));
             return Err(match line.trim_start().starts_with('[') {
                 true => e.with_help(
                     "each line has an object: in Python, DataFrame.to_json(path, orient=\"records\", lines=True)",

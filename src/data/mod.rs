@@ -38,6 +38,8 @@ mod arrays;
 mod balance;
 mod batches;
 mod column;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod csv;
 mod dataset;
 mod dates;

@@ -42,6 +42,8 @@ const UNPACK: &str = "unpack it first";
 const KERAS: &str =
     "in Python, save its weights with safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, ..)";
 const CONVERT: &str = "take the model as .safetensors, in which most models are published as well";
+const PARQUET: &str = "Table::read_parquet reads it, with the feature `parquet`";
+const ARROW: &str = "Table::read_arrow reads it, with the feature `parquet`";
 const EXPORT: &str = "save the table as CSV in UTF-8";
 const DOWNLOAD: &str =
     "where a download was expected, this may be the page of an error or a login: look at it in a browser";
@@ -84,8 +86,8 @@ const MAGIC: [(&[u8], Format, &str, &str); 40] = {
         (b"%PDF", Other, "a PDF document", PICTURE),
         (b"{\\rtf", Other, "an RTF document", EXPORT),
         (b"\xd0\xcf\x11\xe0", Other, "an old Excel or Word document", EXPORT),
-        (b"PAR1", Other, "a Parquet file", EXPORT),
-        (b"ARROW1", Other, "an Arrow file", EXPORT),
+        (b"PAR1", Other, "a Parquet file", PARQUET),
+        (b"ARROW1", Other, "an Arrow file", ARROW),
         (b"FEA1", Other, "a Feather file", EXPORT),
         (b"ORC", Other, "an ORC file", EXPORT),
         (b"Obj\x01", Other, "an Avro file", EXPORT),

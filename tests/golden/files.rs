@@ -198,3 +198,162 @@ fn series_of_pandas() -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(feature = "parquet")]
+fn same_columns(table: &Table, what: &str) {
+    let expected = expected()["columns"].clone();
+    let expected = expected.as_object().unwrap();
+    assert_eq!((table.num_rows(), table.num_columns()), (3, expected.len()), "{what}");
+    for (name, values) in expected {
+        let column = table.column(name).unwrap();
+        for (row, (got, wanted)) in column.iter().zip(list(values)).enumerate() {
+            let place = format!("{what} {name} {row}: {got:?}, not {wanted}");
+            match wanted {
+                Json::Null => assert!(got.is_missing(), "{place}"),
+                Json::String(text) => assert_eq!(got.text(), Some(text.as_str()), "{place}"),
+                Json::Number(number) if number.is_f64() => {
+                    let wanted = number.as_f64().unwrap();
+                    assert!((got.number().unwrap() - wanted).abs() <= 1e-15 * wanted.abs(), "{place}");
+                }
+                number => assert_eq!(got.to_string(), number.to_string(), "{place}"),
+            }
+        }
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn columnar_files_of_pyarrow() -> Result<()> {
+    for name in ["none", "snappy", "gzip", "lz4"] {
+        let table = Table::read_parquet(path(&format!("{name}.parquet")))?;
+        same_columns(&table, name);
+        assert_eq!(table.column_names().next(), Some("i8"));
+        // Two groups of rows are two blocks.
+        let file = data::TableFile::open_parquet(path(&format!("{name}.parquet")))?;
+        assert_eq!((file.num_rows(), file.num_blocks()), (3, 2));
+        let blocks: Vec<Table> = file.blocks().collect::<Result<_>>()?;
+        assert_eq!(Table::concat(&blocks.iter().collect::<Vec<_>>())?, table);
+    }
+    for name in ["uncompressed", "lz4"] {
+        same_columns(&Table::read_arrow(path(&format!("{name}.feather")))?, name);
+    }
+    Ok(())
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn columnar_files_that_are_no_tables() {
+    let wrong = |name: &str, message: &str, help: Option<&str>| {
+        let read =
+            if name.ends_with("feather") { Table::read_arrow(path(name)) } else { Table::read_parquet(path(name)) };
+        let e = read.unwrap_err();
+        let op = if name.ends_with("feather") { "read_arrow" } else { "read_parquet" };
+        assert_eq!(e.message(), format!("{op}: {}: {message}", path(name)));
+        assert_eq!(e.help(), help, "{name}");
+    };
+    wrong(
+        "nested.parquet",
+        "column `b` has lists or structures, a table has numbers and texts",
+        Some("leave it out, in Python: frame.drop(columns=[\"b\"])"),
+    );
+    wrong(
+        "nested.feather",
+        "column `b` has values of the type List(Int64), a table has numbers and texts",
+        Some("leave it out, in Python: frame.drop(columns=[\"b\"])"),
+    );
+    wrong(
+        "bytes.feather",
+        "column `b` has values of the type Binary, a table has numbers and texts",
+        Some("leave it out, in Python: frame.drop(columns=[\"b\"])"),
+    );
+    wrong(
+        "zstd.parquet",
+        "it is packed by ZSTD, which is not among those that are read (none, Snappy, gzip, LZ4)",
+        Some("save it with another compression, in Python: frame.to_parquet(path, compression=\"snappy\")"),
+    );
+    wrong(
+        "zstd.feather",
+        "it is packed by ZSTD, which is not among those that are read (none, LZ4)",
+        Some("save it with another compression, in Python: frame.to_feather(path, compression=\"lz4\")"),
+    );
+    let e = Table::read_parquet(path("table.jsonl")).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Format, "{e}");
+    let e = Table::read_arrow(path("none.parquet")).unwrap_err();
+    assert_eq!(
+        e.message(),
+        format!(
+            "read_arrow: {}: not a file in Arrow's IPC format: it seems to be a Parquet file",
+            path("none.parquet")
+        )
+    );
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_come_back_from_columnar_files() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let many = 70_000;
+    let table = Table::from_columns([
+        ("whole", (0..many).map(|i| (i % 7 != 0).then_some(i64::MAX - i)).collect()),
+        ("wide", (0..many).map(|i| Some(i128::from(u64::MAX) - i128::from(i % 3) * (1 << 62))).collect()),
+        ("number", (0..many).map(|i| (i % 5 != 0).then_some(i as f64 / 3.0)).collect()),
+        ("text", (0..many).map(|i| (i % 11 != 0).then_some(["", "a", "ä\n"][i as usize % 3])).collect()),
+        ("none", Column::from(vec![f64::NAN; many as usize])),
+    ])?;
+    let (parquet, arrow) = (folder.path().join("t.parquet"), folder.path().join("t.arrow"));
+    table.write_parquet(&parquet)?;
+    table.write_arrow(&arrow)?;
+    for read in [Table::read_parquet(&parquet)?, Table::read_arrow(&arrow)?] {
+        assert_eq!(read.drop(&["wide"])?, table.drop(&["wide"])?);
+        // Beyond 64 bits there are doubles.
+        assert_eq!(read.column("wide")?.numbers(), table.column("wide")?.numbers());
+    }
+    assert_eq!(data::TableFile::open_parquet(&parquet)?.num_blocks(), 2);
+    let empty = Table::from_columns([("a", Column::from(Vec::<f64>::new()))])?;
+    empty.write_arrow(&arrow)?;
+    assert_eq!(Table::read_arrow(&arrow)?, empty);
+    let none = Table::default().write_parquet(&parquet).unwrap_err();
+    assert_eq!(none.message(), "write_parquet: the table has no columns");
+    Ok(())
+}
+
+/// Bytes that are changed at random, or cut: whatever comes of it, it is no panic.
+#[test]
+fn damaged_files_are_values_or_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let damaged = folder.path().join("damaged");
+    let mut rng = Rng::seed(8);
+    type Read = fn(&std::path::Path);
+    let kinds: [(&str, Read); 4] = [
+        ("npy", |path| drop(data::read_npy(path))),
+        ("npz", |path| {
+            if let Ok(arrays) = Npz::open(path) {
+                arrays.names().for_each(|name| drop(arrays.read(name)));
+            }
+        }),
+        ("jsonl", |path| drop(Table::read_json_lines(path))),
+        #[cfg(feature = "parquet")]
+        ("feather", |path| drop(Table::read_arrow(path))),
+        #[cfg(not(feature = "parquet"))]
+        ("idx", |path| drop(data::read_idx(path))),
+    ];
+    for entry in std::fs::read_dir(path("")).unwrap() {
+        let file = entry.unwrap().path();
+        let Some((_, read)) = kinds.iter().find(|(kind, _)| file.extension().is_some_and(|own| own == *kind)) else {
+            continue;
+        };
+        let whole = std::fs::read(&file).unwrap();
+        for round in 0..60 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + rng.below(4) {
+                let at = rng.below(bytes.len());
+                bytes[at] = [0, 0xff, 0x7f, 0x80, rng.next_u64() as u8][rng.below(5)];
+            }
+            if round % 4 == 0 {
+                bytes.truncate(rng.below(bytes.len()));
+            }
+            std::fs::write(&damaged, &bytes).unwrap();
+            read(&damaged);
+        }
+    }
+}

@@ -111,7 +111,7 @@ fn every_type_comes_back() -> Result<()> {
         }
     }
     let path = folder.path().join("large");
-    let e = data::write_idx(&path, &tensor![1_i64 << 40]).unwrap_err();
+    let e = data::write_idx(&path, &Tensor::from_vec(vec![1_i64 << 40], [1])?).unwrap_err();
     assert_eq!(e.message(), "write_idx: element 0 is 1099511627776, which 32 bits do not hold");
     Ok(())
 }

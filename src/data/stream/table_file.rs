@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use super::blocks::{Cache, ShuffleBuffer};
 use super::csv::{Piece, pieces};
 use crate::data::column::ColumnKind;
+#[cfg(feature = "parquet")]
+use crate::data::columnar::ParquetFile;
 use crate::data::csv::CsvOptions;
 use crate::data::dataset::{Dataset, TensorDataset};
 use crate::data::loading::{BatchSampler, gathered};
@@ -53,7 +55,14 @@ pub struct TableFile {
 
 /// How blocks are read.
 enum Source {
-    Csv { file: SharedFile, header: Vec<u8>, pieces: Vec<Piece>, options: Box<CsvOptions> },
+    Csv {
+        file: SharedFile,
+        header: Vec<u8>,
+        pieces: Vec<Piece>,
+        options: Box<CsvOptions>,
+    },
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetFile>),
 }
 
 impl TableFile {
@@ -74,6 +83,26 @@ impl TableFile {
     #[track_caller]
     pub fn open_csv_in(path: impl AsRef<Path>, options: &CsvOptions, rows: usize) -> Result<Self> {
         Self::csv(path.as_ref(), options, rows)
+    }
+
+    /// Opens a Parquet file, whose groups of rows are the blocks. Of such a file nothing but the list of groups is read at once. Needs the feature
+    /// `parquet`.
+    ///
+    /// # Errors
+    /// As for [`Table::read_parquet`].
+    #[cfg(feature = "parquet")]
+    #[track_caller]
+    pub fn open_parquet(path: impl AsRef<Path>) -> Result<Self> {
+        let (op, path) = ("TableFile::open_parquet", path.as_ref());
+        let file = ParquetFile::open(op, path)?;
+        let mut ends = Vec::with_capacity(file.num_groups());
+        for group in 0..file.num_groups() {
+            let Some(end) = ends.last().unwrap_or(&0usize).checked_add(file.num_rows(group)) else {
+                return Err(Error::format(op, format!("{}: more rows than can be numbered", path.display())));
+            };
+            ends.push(end);
+        }
+        Ok(Self { path: path.to_path_buf(), source: Source::Parquet(Box::new(file)), ends })
     }
 
     #[track_caller]
@@ -124,15 +153,19 @@ impl TableFile {
                 }
             }
         }
-        let Source::Csv { options, .. } = &mut table.source;
         let texts: Vec<&str> = mixed.iter().map(String::as_str).collect();
-        **options = options.for_model(&texts, &|_| false);
+        #[cfg_attr(not(feature = "parquet"), allow(irrefutable_let_patterns, reason = "the only kind there is"))]
+        if let Source::Csv { options, .. } = &mut table.source {
+            **options = options.for_model(&texts, &|_| false);
+        }
         Ok(table)
     }
 
     fn num_pieces(&self) -> usize {
         match &self.source {
             Source::Csv { pieces, .. } => pieces.len(),
+            #[cfg(feature = "parquet")]
+            Source::Parquet(file) => file.num_groups(),
         }
     }
 
@@ -193,6 +226,8 @@ impl TableFile {
                 let place = format!("the rows of {} from line {} on", self.path.display(), piece.line);
                 Table::from_csv_reader(&text[..], options).within(place)
             }
+            #[cfg(feature = "parquet")]
+            Source::Parquet(file) => file.read("TableFile::block", block),
         }
     }
 
