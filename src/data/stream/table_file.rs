@@ -156,7 +156,7 @@ impl TableFile {
         let texts: Vec<&str> = mixed.iter().map(String::as_str).collect();
         #[cfg_attr(not(feature = "parquet"), allow(irrefutable_let_patterns, reason = "the only kind there is"))]
         if let Source::Csv { options, .. } = &mut table.source {
-            **options = options.for_model(&texts, &|_| false);
+            **options = options.for_model(texts, &|_| false);
         }
         Ok(table)
     }
