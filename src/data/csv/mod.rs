@@ -1,5 +1,6 @@
 //! Tables from and to CSV files.
 
+mod column;
 mod options;
 mod read;
 mod records;
@@ -13,7 +14,8 @@ use super::table::Table;
 use crate::error::Result;
 use crate::files;
 
-pub use options::{ColumnOptions, CsvOptions, CsvReport, Ragged};
+pub use column::ColumnOptions;
+pub use options::{CsvOptions, CsvReport, Ragged};
 use read::Source;
 use write::write_any;
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::options::{CsvOptions, CsvReport, Kind, Ragged, Rules};
+use super::column::{Kind, Rules};
+use super::options::{CsvOptions, CsvReport, Ragged};
 use super::records::{Field, Records, Unclosed, line_at};
 use crate::data::column::{Column, IntegerBuilder};
 use crate::data::dates::{DateFormat, date_help, not_a_date, parts_of};

@@ -1,6 +1,7 @@
 //! One row with the texts of a file.
 
-use super::options::{CsvOptions, Kind};
+use super::column::Kind;
+use super::options::CsvOptions;
 use super::read::Source;
 use crate::data::column::{Column, Value};
 use crate::data::dates::parts_of;

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::options::{CsvOptions, Rules};
+use super::column::Rules;
+use super::options::CsvOptions;
 use crate::data::column::Value;
 use crate::data::table::Table;
 use crate::error::{Error, ErrorKind, Result, short};

@@ -47,16 +47,11 @@ pub(super) struct Categories {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fill: Option<usize>,
     /// Whether a feature says where it was.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) indicator: bool,
     /// Whether a missing one is an error.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     required: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
-fn is_false(x: &bool) -> bool {
-    !x
 }
 
 /// Categories, or why the column should have none.

@@ -4,6 +4,7 @@ mod builder;
 mod categories;
 mod encoder;
 mod feature;
+mod fit;
 mod folds;
 mod inverse;
 mod known;
