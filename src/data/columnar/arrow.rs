@@ -61,14 +61,14 @@ impl Source<'_> {
     }
 
     fn table(&self) -> Result<Table> {
-        let none = "no file in Arrow's IPC format";
+        let (wanted, none) = ("a file in Arrow's IPC format", "this is no file in Arrow's IPC format");
         let head = self.bytes(0, self.length.min(6))?;
         if head.starts_with(b"FEA1") {
             let e = self.wrong("Feather of version 1");
             return Err(e.with_help("save it again, in Python: pyarrow.feather.write_feather(frame, path)"));
         }
         if head != b"ARROW1" || self.length < 18 {
-            return Err(files::refused(self.op, self.path, &[], none, &format!("this is {none}")));
+            return Err(files::refused(self.op, self.path, &[], wanted, none));
         }
         let tail = self.bytes(self.length - 10, 10)?;
         let footer_length = match tail.first_chunk().map(|tail| read_footer_length(*tail)) {
