@@ -116,6 +116,14 @@ impl Context<'_> {
         self.run.kept = Some((self.run.epoch, self.run.step));
     }
 
+    /// Says something where the progress is said: as a line, or as a message of the dashboard. Without [`Progress`](super::Progress) it is
+    /// said to nobody.
+    pub fn say(&mut self, text: impl AsRef<str>) {
+        if let Some(speaker) = &mut self.run.speaker {
+            speaker.say(text.as_ref());
+        }
+    }
+
     /// Runs a function that prints, without a progress bar in its way.
     pub fn suspended<T>(&self, f: impl FnOnce() -> T) -> T {
         self.run.suspended(f)

@@ -5,6 +5,8 @@ mod budget;
 mod checkpoints;
 mod constrain;
 mod context;
+#[cfg(feature = "tui")]
+mod dashboard;
 mod early_stopping;
 mod functions;
 mod histograms;

@@ -52,8 +52,7 @@ mod bar {
         }
 
         pub(super) fn evaluated(&mut self, record: &super::Epoch) {
-            let validation = |loss| format!(", validation {}", super::Number(loss));
-            self.evaluation = record.validation_loss.map_or_else(String::new, validation);
+            self.evaluation = super::Measures(record).to_string();
             self.bar.set_message(format!("epoch {}, {record}", record.epoch));
         }
 
@@ -177,6 +176,8 @@ pub(super) enum Speaker {
     #[cfg_attr(not(feature = "progress"), expect(dead_code))]
     Bar(bar::Bar),
     Lines(Lines),
+    #[cfg(feature = "tui")]
+    Dashboard(Box<super::dashboard::Dashboard>),
 }
 
 impl Speaker {
@@ -190,11 +191,47 @@ impl Speaker {
         Self::Lines(Lines { plan, start: Instant::now(), losses: 0.0, steps: 0, done: 0 })
     }
 
+    /// Whether someone asks for the end.
+    fn step(&mut self, report: &StepReport) -> bool {
+        let (done, unit) = match report.tokens {
+            Some(tokens) => (tokens, "tokens"),
+            None => (report.examples, "examples"),
+        };
+        match self {
+            Self::Bar(bar) => bar.step(report, done, unit),
+            Self::Lines(lines) => lines.step(report, done, unit),
+            #[cfg(feature = "tui")]
+            Self::Dashboard(dashboard) => return dashboard.step(report, done, unit),
+        }
+        false
+    }
+
+    /// The model was measured, at the end of an epoch or after some steps.
+    fn measured(&mut self, record: &Epoch, is_epoch_end: bool) {
+        match self {
+            Self::Bar(bar) => bar.evaluated(record),
+            Self::Lines(lines) if is_epoch_end => lines.epoch(record),
+            Self::Lines(lines) => lines.evaluated(record),
+            #[cfg(feature = "tui")]
+            Self::Dashboard(dashboard) => dashboard.measured(record),
+        }
+    }
+
+    pub(super) fn say(&mut self, text: &str) {
+        match self {
+            #[cfg(feature = "tui")]
+            Self::Dashboard(dashboard) => dashboard.say(text),
+            other => other.suspended(|| eprintln!("{text}")),
+        }
+    }
+
     /// Runs a function that may print, without the bar in its way.
     pub(super) fn suspended<T>(&self, f: impl FnOnce() -> T) -> T {
         match self {
             Self::Bar(bar) => bar.suspend(f),
             Self::Lines(_) => f(),
+            #[cfg(feature = "tui")]
+            Self::Dashboard(dashboard) => dashboard.suspended(f),
         }
     }
 }
@@ -203,8 +240,12 @@ impl Speaker {
 /// with a line for each epoch. A run that is counted in steps has a line for each
 /// [measurement](crate::train::Trainer::evaluate_every), or, without these, twenty lines in all. Of more than a hundred epochs not
 /// every one has a line.
+#[cfg_attr(feature = "tui", doc = "\n\nA [`dashboard`](Self::dashboard) takes the whole terminal.")]
 #[derive(Debug, Clone, Default)]
-pub struct Progress(());
+pub struct Progress {
+    #[cfg(feature = "tui")]
+    dashboard: bool,
+}
 
 impl Progress {
     /// Progress of whatever run it is added to.
@@ -212,45 +253,51 @@ impl Progress {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// A dashboard in the terminal, with curves of losses and metrics, rate, memory and the last messages. `q` or Ctrl-C ends the run after the
+    /// present step, a second Ctrl-C the program at once. Where there is no terminal, there are lines.
+    #[cfg(feature = "tui")]
+    #[must_use]
+    pub fn dashboard(mut self) -> Self {
+        self.dashboard = true;
+        self
+    }
+
+    fn speaker(&self, plan: Plan, first: u64) -> Speaker {
+        #[cfg(feature = "tui")]
+        if self.dashboard
+            && let Some(dashboard) = super::dashboard::Dashboard::open(plan, first)
+        {
+            return Speaker::Dashboard(Box::new(dashboard));
+        }
+        Speaker::new(plan, first)
+    }
 }
 
 impl Callback for Progress {
     fn fit_begin(&mut self, run: &mut Context<'_>) -> Result<()> {
-        run.run.speaker = Some(Speaker::new(run.run.plan, run.run.step));
+        run.run.speaker = Some(self.speaker(run.run.plan, run.run.step));
         Ok(())
     }
 
     fn step(&mut self, run: &mut Context<'_>, report: &StepReport) -> Result<()> {
-        let (done, unit) = match report.tokens {
-            Some(tokens) => (tokens, "tokens"),
-            None => (report.examples, "examples"),
-        };
-        match &mut run.run.speaker {
-            Some(Speaker::Bar(bar)) => bar.step(report, done, unit),
-            Some(Speaker::Lines(lines)) => lines.step(report, done, unit),
-            None => {}
+        if run.run.speaker.as_mut().is_some_and(|speaker| speaker.step(report)) {
+            run.run.asked = true;
         }
         Ok(())
     }
 
     fn validation(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
-        if run.is_epoch_end() {
-            // The end of the epoch says it.
-            return Ok(());
-        }
-        match &mut run.run.speaker {
-            Some(Speaker::Bar(bar)) => bar.evaluated(record),
-            Some(Speaker::Lines(lines)) => lines.evaluated(record),
-            None => {}
+        // The end of the epoch says it.
+        if let (Some(speaker), false) = (&mut run.run.speaker, run.run.is_epoch_end) {
+            speaker.measured(record, false);
         }
         Ok(())
     }
 
     fn epoch_end(&mut self, run: &mut Context<'_>, record: &Epoch) -> Result<()> {
-        match &mut run.run.speaker {
-            Some(Speaker::Bar(bar)) => bar.evaluated(record),
-            Some(Speaker::Lines(lines)) => lines.epoch(record),
-            None => {}
+        if let Some(speaker) = &mut run.run.speaker {
+            speaker.measured(record, true);
         }
         Ok(())
     }
@@ -263,7 +310,15 @@ impl Callback for Progress {
             };
             run.suspended(|| eprintln!("interrupted after step {}{resume}", run.steps()));
         }
-        run.run.speaker = None;
+        let speaker = run.run.speaker.take();
+        #[cfg(feature = "tui")]
+        if let Some(Speaker::Dashboard(dashboard)) = speaker {
+            // What is left of it on the screen.
+            drop(dashboard);
+            eprintln!("{}", run.history().summary());
+            return Ok(());
+        }
+        drop(speaker);
         Ok(())
     }
 }

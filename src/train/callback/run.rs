@@ -52,6 +52,8 @@ pub(in crate::train) struct Run {
     pub(in crate::train) stop: bool,
     /// Whether it comes anyway.
     pub(in crate::train) ends: bool,
+    /// Whether someone asked for it by a key.
+    pub(super) asked: bool,
     pub(in crate::train) stop_handle: StopHandle,
     pub(in crate::train) ctrl_c: Option<CtrlC>,
     /// The checkpoint that was saved last.
@@ -92,6 +94,7 @@ impl Run {
             is_epoch_complete: false,
             stop: false,
             ends: false,
+            asked: false,
             stop_handle,
             ctrl_c: None,
             saved: None,
@@ -117,7 +120,7 @@ impl Run {
 
     /// Whether a handle or Ctrl-C has asked for the end.
     pub(in crate::train) fn is_interrupted(&self) -> bool {
-        self.stop_handle.is_stopped() || self.ctrl_c.as_ref().is_some_and(CtrlC::is_pressed)
+        self.asked || self.stop_handle.is_stopped() || self.ctrl_c.as_ref().is_some_and(CtrlC::is_pressed)
     }
 
     pub(in crate::train) fn suspended<T>(&self, f: impl FnOnce() -> T) -> T {

@@ -517,6 +517,13 @@ impl<'d, T, B> Trainer<'d, T, B> {
         self.added(Place::Progress, Progress::new())
     }
 
+    /// Shows how far it is as a dashboard in the terminal, with curves: see [`Progress::dashboard`].
+    #[cfg(feature = "tui")]
+    #[must_use]
+    pub fn dashboard(self) -> Self {
+        self.added(Place::Progress, Progress::new().dashboard())
+    }
+
     fn added(mut self, place: Place, callback: impl Callback + 'static) -> Self {
         self.core.callbacks.add(place, Box::new(callback));
         self
