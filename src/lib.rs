@@ -88,6 +88,8 @@
 //! | `fft` | | Fourier transforms, of stretches of signals as well: `Tensor::rfft`, `Tensor::stft` … |
 //! | `linalg` | | decompositions of matrices, systems of equations, determinants: `Tensor::cholesky`, `Tensor::solve`, `Tensor::svd` … |
 //! | `tsne` | | points in the plane by t-SNE: `train::embedding::tsne` |
+//! | `tui` | | a dashboard of runs in the terminal: `train::callback::Progress::dashboard` |
+//! | `chat` | | conversations by the templates of published models: `text::ChatTemplate` |
 //! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |
 //!
 //! Build with `--release`. Without it everything takes many times as long.

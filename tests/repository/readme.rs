@@ -28,3 +28,20 @@ fn tests_and_benches_turn_on_no_more_features_than_the_examples() {
         }
     }
 }
+
+#[test]
+fn every_feature_is_named() {
+    let (_, features) = include_str!("../../Cargo.toml").split_once("[features]\n").unwrap();
+    let names = features.lines().take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = ["));
+    let names: Vec<&str> = names.map(|(name, _)| name).filter(|name| *name != "default").collect();
+    assert!(names.contains(&"progress") && names.contains(&"tokenizers"), "{names:?}");
+    for name in names {
+        for (page, line) in [
+            (include_str!("../../README.md"), format!("`{name}`")),
+            (include_str!("../../README.zh.md"), format!("`{name}`")),
+            (include_str!("../../src/lib.rs"), format!("//! | `{name}` |")),
+        ] {
+            assert!(page.contains(&line), "a page lacks {line}");
+        }
+    }
+}
