@@ -63,7 +63,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If they are of another type, or it is a view that repeats elements ([`expand`](Self::expand)), which arrays do not have:
+    /// If they are of another type, or it is a view that repeats elements ([`broadcast_to`](Self::broadcast_to)), which arrays do not have:
     /// [`to_ndarray`](Self::to_ndarray) copies them.
     #[track_caller]
     pub fn view_ndarray<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
@@ -126,10 +126,11 @@ mod tests {
     fn views_see_the_same_memory() -> Result<()> {
         let mut x = Tensor::from_vec((0..12).map(|i| i as f64).collect(), [3, 4])?;
         assert!(std::ptr::eq(x.view_ndarray::<f64>()?.as_ptr(), x.data::<f64>().as_ptr()));
-        let part = x.narrow(1, 1, 2)?.transpose(0, 1)?;
-        let view = part.view_ndarray::<f64>()?;
-        assert_eq!(view.iter().copied().collect::<Vec<_>>(), part.to_vec::<f64>()?);
-        drop((view, part));
+        {
+            let part = x.narrow(1, 1, 2)?.transpose(0, 1)?;
+            let view = part.view_ndarray::<f64>()?;
+            assert_eq!(view.iter().copied().collect::<Vec<_>>(), part.to_vec::<f64>()?);
+        }
         x.view_ndarray_mut::<f64>()?[[1, 2]] = -1.0;
         assert_eq!(x.to_vec::<f64>()?[6], -1.0);
         // A clone keeps its own.
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(e.message(), "view_ndarray: the elements must be f32, not f64");
         assert!(x.to_ndarray::<f32>().is_err() && x.view_ndarray_mut::<f32>().is_err());
         assert_eq!(Tensor::zeros([0, 3])?.view_ndarray::<f32>()?.shape(), [0, 3]);
-        let wide = Tensor::ones([1, 3])?.expand([4, 3])?;
+        let wide = Tensor::ones([1, 3])?.broadcast_to([4, 3])?;
         match wide.view_ndarray::<f32>() {
             Ok(view) => assert_eq!(view.sum(), 12.0),
             Err(e) => assert_eq!(e.message(), "view_ndarray: a view of shape [4, 3] that repeats elements"),
