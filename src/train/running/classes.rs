@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Metric, Sum, counted, nothing_counts, other_kind, same_kind};
+use super::means::{Sum, counted};
+use super::{Metric, nothing_counts, other_kind, same_kind};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::train::metrics::{Classification, ClassificationReport, ConfusionMatrix};
