@@ -136,6 +136,15 @@ fn check_k(op: &'static str, k: usize, n: usize, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// The numbers below `n`, in a random order where there is a generator, which stays as it was.
+#[track_caller]
+fn order(rng: &Option<Rng>, n: usize) -> Result<Vec<usize>> {
+    match rng {
+        Some(rng) => rng.clone().permutation(n),
+        None => Ok((0..n).collect()),
+    }
+}
+
 /// One way to divide the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -169,7 +178,7 @@ impl KFold {
         self.check(n)?;
         // The order, each row with its part, and the two sides of a fold while they are sorted out.
         check_list("KFold", "row numbers", n, 64)?;
-        let order = self.order(n)?;
+        let order = order(&self.rng, n)?;
         // The first n % k parts have one row more.
         let (size, larger) = (n / self.k, n % self.k);
         let part = |i: usize| match i < larger * (size + 1) {
@@ -189,7 +198,7 @@ impl KFold {
     #[doc(alias = "StratifiedKFold")]
     pub fn split_stratified(&self, labels: &[usize]) -> Result<Folds> {
         self.check(labels.len())?;
-        let order = self.order(labels.len())?;
+        let order = order(&self.rng, labels.len())?;
         // Rows are dealt out class by class; going on where the last class ended keeps the folds of equal size.
         let mut by_class = order.clone();
         crate::order::sort_by(&mut by_class, |a, b| labels[*a].cmp(&labels[*b]));
@@ -201,14 +210,6 @@ impl KFold {
     #[track_caller]
     fn check(&self, n: usize) -> Result<()> {
         check_k("KFold", self.k, n, "row")
-    }
-
-    #[track_caller]
-    fn order(&self, n: usize) -> Result<Vec<usize>> {
-        match &self.rng {
-            Some(rng) => rng.clone().permutation(n),
-            None => Ok((0..n).collect()),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Folds that keep groups of rows together.
 
-use super::{Folds, Ranked, check_k};
+use super::{Folds, Ranked, check_k, order};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::create::check_list;
@@ -45,10 +45,10 @@ impl GroupKFold {
     pub fn split(&self, groups: &[usize]) -> Result<Folds> {
         let Ranked { of_row, counts, .. } = Ranked::of(groups);
         check_k("GroupKFold", self.k, counts.len(), "group")?;
-        let mut order: Vec<usize> = match &self.rng {
-            Some(rng) => rng.clone().permutation(counts.len())?,
-            None => (0..counts.len()).rev().collect(),
-        };
+        let mut order = order(&self.rng, counts.len())?;
+        if self.rng.is_none() {
+            order.reverse();
+        }
         crate::order::sort_by_key(&mut order, |group| !(counts[*group] as u64));
         let (mut sizes, mut fold_of) = (vec![0; self.k], vec![0; counts.len()]);
         for group in order {
@@ -119,10 +119,7 @@ impl StratifiedGroupKFold {
             of_group[group * width + class] += 1.0;
         }
         let group = |i: usize| &of_group[i * width..][..width];
-        let mut order: Vec<usize> = match &self.rng {
-            Some(rng) => rng.clone().permutation(groups.counts.len())?,
-            None => (0..groups.counts.len()).collect(),
-        };
+        let mut order = order(&self.rng, groups.counts.len())?;
         crate::order::sort_by_key(&mut order, |i| !crate::order::key(deviation(group(*i).iter().copied())));
 
         let (mut in_fold, mut fold_of) = (vec![0.0; self.k * width], vec![0; groups.counts.len()]);
