@@ -141,7 +141,7 @@ fn read_event(bytes: &[u8], events: &mut Vec<Event>) -> Result<()> {
     while let Some((number, value)) = fields.next()? {
         if number == field::VALUE {
             let (tag, value) = read_value(value.bytes())?;
-            events.push(Event { tag, value, ..event.clone() });
+            events.push(Event { tag, value, wall_time: event.wall_time, step: event.step });
         }
     }
     Ok(())
