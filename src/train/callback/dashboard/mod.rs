@@ -3,6 +3,7 @@
 mod curve;
 mod draw;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Stderr, stderr};
 use std::time::{Duration, Instant};
@@ -164,6 +165,8 @@ impl Wish {
 pub(super) struct Dashboard {
     view: View,
     screen: Option<Screen>,
+    /// Whether others have written to the terminal, so that what was drawn is not there any more.
+    is_stale: Cell<bool>,
     start: Instant,
     drawn: Instant,
 }
@@ -176,7 +179,8 @@ impl Dashboard {
         }
         let screen = Screen::open().ok()?;
         let now = Instant::now();
-        let mut dashboard = Self { view: View::new(plan, first), screen: Some(screen), start: now, drawn: now };
+        let view = View::new(plan, first);
+        let mut dashboard = Self { view, screen: Some(screen), is_stale: Cell::new(false), start: now, drawn: now };
         dashboard.draw();
         Some(dashboard)
     }
@@ -211,6 +215,7 @@ impl Dashboard {
         if self.screen.is_some() {
             // Where it cannot come back, its drawing does no harm.
             let _ = enter();
+            self.is_stale.set(true);
         }
         result
     }
@@ -244,8 +249,9 @@ impl Dashboard {
         let stats = memory::stats();
         self.view.memory = (stats.current_bytes, stats.peak_bytes);
         let view = &self.view;
+        let is_stale = self.is_stale.take();
         if let Some(screen) = &mut self.screen
-            && screen.0.draw(|frame| draw::draw(view, frame)).is_err()
+            && ((is_stale && screen.0.clear().is_err()) || screen.0.draw(|frame| draw::draw(view, frame)).is_err())
         {
             // A terminal that is gone.
             self.screen = None;
