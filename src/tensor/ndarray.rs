@@ -69,8 +69,13 @@ impl Tensor {
     pub fn view_ndarray<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         let op = "view_ndarray";
         self.expect_dtype(op, "the elements", T::DTYPE)?;
-        let shape = IxDyn(self.shape()).strides(IxDyn(self.strides()));
-        match ArrayViewD::from_shape(shape, self.data::<T>()) {
+        let shape = IxDyn(self.shape());
+        let view = match self.is_empty() {
+            // Whose strides would lead out of no elements.
+            true => ArrayViewD::from_shape(shape, &[]),
+            false => ArrayViewD::from_shape(shape.strides(IxDyn(self.strides())), self.data::<T>()),
+        };
+        match view {
             Ok(view) => Ok(view),
             Err(_) => {
                 let message = format!("a view of shape {:?} that repeats elements", self.shape());
