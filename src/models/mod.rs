@@ -13,6 +13,7 @@
 //! | [`TextCnn`] | text: the same by convolutions over a few tokens |
 //! | [`Tcn`] | sequences of numbers or tokens: causal convolutions, an output at each place |
 //! | [`Seq2SeqTransformer`], [`Seq2SeqLstm`] | from one sequence to another: translation, answers to questions |
+//! | [`T5`], [`T5Encoder`] | the same with relative positions, as it is published; and vectors of texts |
 //! | [`ResNet`], [`Vgg`], [`DenseNet`], [`ConvNext`] | pictures: the networks of torchvision, whose files load |
 //! | [`MobileNetV2`], [`MobileNetV3`], [`EfficientNet`] | the same for small devices |
 //! | [`UNet`] | a picture for a picture: what each pixel belongs to |
@@ -41,12 +42,13 @@ pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
 pub use text::{
     AnswerSpan, Beam, BeamSearch, BeamStop, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering,
     BertForSequenceClassification, BertForTokenClassification, BertInputs, CausalLm, Continuation, Encoded,
-    FinishReason, Generate, GenerateOptions, Generator, Gpt, GptConfig, GptInputs, GptState, KvState, LanguageModel,
-    Likelihood, Llama, LlamaConfig, LlamaFamily, LmState, Pooling, PositionKind, Positions, RecurrentCell, RecurrentLm,
-    RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig,
-    Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState, Tcn,
-    TcnBlock, TcnConfig, TcnState, TextCnn, TextCnnConfig, TextContinuation, TextGenerator, Token, TokenEmbedding,
-    TokenInputs, TransformerClassifier, TransformerClassifierConfig, bert, gpt, llama,
+    EncoderDecoderState, FinishReason, Generate, GenerateOptions, Generator, Gpt, GptConfig, GptInputs, GptState,
+    KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState, Pooling, PositionKind, Positions,
+    RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq, Seq2SeqLstm,
+    Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig,
+    Seq2SeqTransformerState, T5, T5Config, T5Encoder, Tcn, TcnBlock, TcnConfig, TcnState, TextCnn, TextCnnConfig,
+    TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TransformerClassifier,
+    TransformerClassifierConfig, bert, gpt, llama, t5,
 };
 pub use vision::{
     ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,

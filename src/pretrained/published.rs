@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::bert::{self, Head};
-use super::{Pretrained, folder, gguf, llama};
+use super::{Pretrained, folder, gguf, llama, t5};
 use crate::error::Result;
 use crate::models::{
     Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
-    LanguageModel, Llama,
+    LanguageModel, Llama, T5, T5Encoder,
 };
 
 /// A published model of any kind.
@@ -27,6 +27,10 @@ pub enum PublishedModel {
     TokenClassification(BertForTokenClassification),
     /// Finds answers.
     QuestionAnswering(BertForQuestionAnswering),
+    /// Writes one text for another.
+    TextToText(T5),
+    /// Gives vectors of texts.
+    TextEncoder(T5Encoder),
 }
 
 crate::module!(
@@ -37,6 +41,8 @@ crate::module!(
         SequenceClassification(BertForSequenceClassification),
         TokenClassification(BertForTokenClassification),
         QuestionAnswering(BertForQuestionAnswering),
+        TextToText(T5),
+        TextEncoder(T5Encoder),
     }
 );
 
@@ -63,11 +69,17 @@ pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
         return gguf::llama(op, folder).map(|model| PublishedModel::LanguageModel(model.into()));
     }
     let (model_type, map) = folder::any_config(op, folder)?;
+    let classes = map.get("architectures").and_then(|classes| classes.as_array());
+    let class = classes.and_then(|classes| classes.first()).and_then(|class| class.as_str()).unwrap_or("Model");
+    if t5::MODEL_TYPES.contains(&&*model_type) {
+        return match t5::is_encoder(class) {
+            true => T5Encoder::from_pretrained(folder).map(PublishedModel::TextEncoder),
+            false => T5::from_pretrained(folder).map(PublishedModel::TextToText),
+        };
+    }
     if bert::family(&model_type).is_none() {
         return language_model(op, folder).map(PublishedModel::LanguageModel);
     }
-    let classes = map.get("architectures").and_then(|classes| classes.as_array());
-    let class = classes.and_then(|classes| classes.first()).and_then(|class| class.as_str()).unwrap_or("Model");
     match bert::head_of(class) {
         Some(Head::Body) => Bert::from_pretrained(folder).map(PublishedModel::Encoder),
         Some(Head::MaskedLm) => BertForMaskedLm::from_pretrained(folder).map(PublishedModel::MaskedLm),

@@ -16,6 +16,8 @@ use demotic::text::WordPieceTokenizer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::published::near;
+
 #[derive(Debug, Deserialize)]
 struct Expected {
     ids: Vec<Vec<i64>>,
@@ -69,15 +71,6 @@ fn outputs(model: &PublishedModel, expected: &Expected, masked: bool, mode: &mut
         PublishedModel::TokenClassification(model) => of_tokens(model.forward_with(ids, inputs, mode)?),
         PublishedModel::QuestionAnswering(model) => of_tokens(model.forward_with(ids, inputs, mode)?),
         other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn near(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    let scale = theirs.iter().fold(1e-3_f64, |most, x| most.max(x.abs()));
-    for (a, b) in ours.iter().zip(theirs) {
-        assert!((a - b).abs() <= tolerance * scale, "{what}: {a} for {b}");
     }
 }
 

@@ -14,6 +14,8 @@ use demotic::text::Sampler;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::published::near;
+
 #[derive(Debug, Clone, Deserialize)]
 struct Expected {
     ids: Vec<Vec<i64>>,
@@ -53,15 +55,6 @@ fn models() -> Vec<(String, PathBuf, Expected, tempfile::TempDir)> {
     }
     assert_eq!(found.len(), 21);
     found
-}
-
-#[track_caller]
-fn near(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    let scale = theirs.iter().fold(1e-3_f64, |most, x| most.max(x.abs()));
-    for (a, b) in ours.iter().zip(theirs) {
-        assert!((a - b).abs() <= tolerance * scale, "{what}: {a} for {b}");
-    }
 }
 
 fn check_logits(model: &Llama, expected: &Expected, what: &str) -> Result<()> {

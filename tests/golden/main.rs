@@ -4,6 +4,8 @@
 mod golden;
 #[path = "../common/gpt.rs"]
 mod gpt;
+#[path = "../common/published.rs"]
+mod published;
 
 mod activations;
 mod attention;
@@ -55,6 +57,7 @@ mod resnet;
 mod schedules;
 mod self_attention;
 mod shape_index;
+mod t5;
 mod tables;
 mod tensor_options;
 mod tensorboard;

@@ -1,5 +1,5 @@
-"""Opens with `transformers` the folders that `Llama` and `Bert` write, compares what they compute with what was computed before, and
-records in tests/golden/pretrained/llama/read_back.json and .../bert/read_back.json the configurations that were opened.
+"""Opens with `transformers` the folders that `Llama`, `Bert` and `T5` write, compares what they compute with what was computed before, and
+records in tests/golden/pretrained/llama/read_back.json, .../bert/read_back.json and .../t5/read_back.json the configurations that were opened.
 
     DEMOTIC_PUBLISHED=/tmp/published cargo test -p demotic-tests --test golden -- what_is_written
     pip install torch==2.15.0 transformers==5.24.0
@@ -12,7 +12,7 @@ import sys
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "pretrained"
 MASK = [[1] * 9, [1] * 6 + [0] * 3]
@@ -69,5 +69,20 @@ def berts(place):
     (GOLDEN / "bert" / "read_back.json").write_text(json.dumps(recorded))
 
 
+def t5s(place):
+    expected = json.loads((GOLDEN / "t5" / "expected.json").read_text())
+    recorded = {}
+    for name, entry in expected.items():
+        model, left = opened(AutoModelForSeq2SeqLM, place / name)
+        assert not left, f"{name}: {left}"
+        source = torch.tensor(entry["source"])
+        with torch.no_grad():
+            found = model(input_ids=source, attention_mask=(source != 0).long(), decoder_input_ids=torch.tensor(entry["target"]))
+        close(found.logits[:, [5, -1]], entry["logits"], name)
+        recorded[name] = json.loads((place / name / "config.json").read_text())
+    (GOLDEN / "t5" / "read_back.json").write_text(json.dumps(recorded))
+
+
 llamas(pathlib.Path(sys.argv[1]) / "llama")
 berts(pathlib.Path(sys.argv[1]) / "bert")
+t5s(pathlib.Path(sys.argv[1]) / "t5")

@@ -61,6 +61,11 @@ impl TokenInputs {
         Ok(Self::new().mask(mask).positions(&Tensor::from_vec::<i64>(positions, [batch, time])?))
     }
 
+    /// The mask as it was given.
+    pub(super) fn given_mask(&self) -> Option<&Tensor> {
+        self.mask.as_ref()
+    }
+
     /// The mask of keys, `[batch, 1, 1, time]`; `None` if all are seen.
     #[track_caller]
     pub(super) fn key_mask(&self, op: &'static str, batch: usize, time: usize) -> Result<Option<Tensor>> {

@@ -12,6 +12,7 @@ mod pooling;
 mod recurrent_lm;
 mod seq2seq;
 mod sequences;
+pub mod t5;
 mod tcn;
 mod text_cnn;
 mod token_embedding;
@@ -33,9 +34,10 @@ pub use language_model::LanguageModel;
 pub use llama::{Llama, LlamaConfig, LlamaFamily, RopeConfig, RopeScaling};
 pub use recurrent_lm::{RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState};
 pub use seq2seq::{
-    Encoded, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer,
-    Seq2SeqTransformerConfig, Seq2SeqTransformerState,
+    Encoded, EncoderDecoderState, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens,
+    Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState,
 };
+pub use t5::{T5, T5Config, T5Encoder};
 pub use tcn::{Tcn, TcnBlock, TcnConfig, TcnState};
 pub use text_cnn::{TextCnn, TextCnnConfig};
 pub use token_embedding::{PositionKind, Positions, TokenEmbedding};

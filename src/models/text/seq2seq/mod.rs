@@ -1,10 +1,12 @@
 //! From one sequence to another: translation, answers to questions, summaries.
 
 mod lstm;
+mod memory;
 mod tokens;
 mod transformer;
 
 pub use lstm::{Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState};
+pub use memory::EncoderDecoderState;
 pub use tokens::Seq2SeqTokens;
 pub use transformer::{Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState};
 
@@ -18,7 +20,7 @@ use crate::tensor::Tensor;
 /// The name of the operation in messages.
 const NAME: &str = "seq2seq";
 
-/// A model that reads a source and writes a target: [`Seq2SeqTransformer`] and [`Seq2SeqLstm`].
+/// A model that reads a source and writes a target: [`Seq2SeqTransformer`], [`Seq2SeqLstm`], [`T5`](crate::models::T5).
 ///
 /// It is trained with *teacher forcing*: [`forward`](Self::forward) gives, for each token of a given target, the logits of the
 /// next one. To use it, [`encode`](Self::encode) sources: what comes out is a language model of their targets, with which
