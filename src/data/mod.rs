@@ -35,6 +35,7 @@
 //! Whatever else yields batches implements [`Dataset`].
 
 mod arrays;
+mod audio;
 mod balance;
 mod batches;
 mod column;
@@ -64,6 +65,7 @@ mod wide;
 #[cfg(feature = "gzip")]
 pub use arrays::write_npz_compressed;
 pub use arrays::{Npz, read_npy, read_npy_from, write_idx, write_npy, write_npy_to, write_npz};
+pub use audio::Audio;
 pub use batches::Batches;
 pub use column::{Column, ColumnKind, Value};
 pub use csv::{ColumnOptions, CsvOptions, CsvReport, Ragged};

@@ -14,6 +14,7 @@
 //! | [`Tcn`] | sequences of numbers or tokens: causal convolutions, an output at each place |
 //! | [`Seq2SeqTransformer`], [`Seq2SeqLstm`] | from one sequence to another: translation, answers to questions |
 //! | [`T5`], [`T5Encoder`] | the same with relative positions, as it is published; and vectors of texts |
+//! | [`Whisper`] | from speech to text |
 //! | [`ResNet`], [`Vgg`], [`DenseNet`], [`ConvNext`] | pictures: the networks of torchvision, whose files load |
 //! | [`MobileNetV2`], [`MobileNetV3`], [`EfficientNet`] | the same for small devices |
 //! | [`UNet`] | a picture for a picture: what each pixel belongs to |
@@ -43,12 +44,13 @@ pub use text::{
     AnswerSpan, Beam, BeamSearch, BeamStop, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering,
     BertForSequenceClassification, BertForTokenClassification, BertInputs, CausalLm, Continuation, Encoded,
     EncoderDecoderState, FinishReason, Generate, GenerateOptions, Generator, Gpt, GptConfig, GptInputs, GptState,
-    KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState, Pooling, PositionKind, Positions,
-    RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq, Seq2SeqLstm,
-    Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig,
-    Seq2SeqTransformerState, T5, T5Config, T5Encoder, Tcn, TcnBlock, TcnConfig, TcnState, TextCnn, TextCnnConfig,
-    TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TransformerClassifier,
-    TransformerClassifierConfig, bert, gpt, llama, t5,
+    KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState, LogMel, Pooling, PositionKind,
+    Positions, RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq,
+    Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig,
+    Seq2SeqTransformerState, SpeechSegment, SpeechTask, T5, T5Config, T5Encoder, Tcn, TcnBlock, TcnConfig, TcnState,
+    TextCnn, TextCnnConfig, TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TranscribeOptions,
+    TransformerClassifier, TransformerClassifierConfig, Whisper, WhisperConfig, WhisperTokens, bert, gpt, llama, t5,
+    whisper,
 };
 pub use vision::{
     ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,

@@ -5,6 +5,7 @@
 //! | [`Pipeline`] | a [`Table`](crate::data::Table) or a row of it, as they come | numbers in their own units, or classes or labels with probabilities |
 //! | [`ImagePipeline`] | pictures, or files of them | classes with probabilities |
 //! | [`TextPipeline`] | texts | their continuations, translations, or classes |
+//! | [`Transcriber`], with the feature `fft` | sound | what was said |
 //!
 //! ```
 //! use demotic::data::{Column, Preprocessor, Table};
@@ -41,6 +42,8 @@ mod labels;
 mod sentences;
 mod table;
 mod text;
+#[cfg(feature = "fft")]
+mod transcriber;
 
 use std::path::Path;
 
@@ -50,6 +53,8 @@ pub use labels::LabelPrediction;
 pub use sentences::SentenceEncoder;
 pub use table::Pipeline;
 pub use text::TextPipeline;
+#[cfg(feature = "fft")]
+pub use transcriber::{Transcriber, Transcript};
 
 use crate::error::Result;
 use crate::io::{self, Attachment, Metadata};

@@ -99,6 +99,11 @@ impl Fields {
         Self { op, path: folder.join(CONFIG), within: String::new(), map }
     }
 
+    /// Those of another file.
+    pub(super) fn of(op: &'static str, path: &Path, map: Map<String, Value>) -> Self {
+        Self { op, path: path.to_path_buf(), within: String::new(), map }
+    }
+
     /// An error about them.
     #[track_caller]
     pub(super) fn error(&self, message: impl std::fmt::Display) -> Error {

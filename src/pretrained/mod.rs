@@ -24,6 +24,7 @@
 //! | `llama` (Llama 1 to 3, SmolLM, SmolLM2 …), `mistral`, `qwen2` (Qwen2, Qwen2.5), `qwen3`, `phi3` (Phi-3, Phi-4), `smollm3`, `gemma`, `gemma2`, `gemma3_text` | [`Llama`] |
 //! | `bert` (BERT, MiniLM …), `roberta`, `xlm-roberta`, `camembert`, `distilbert` | [`Bert`], [`BertForMaskedLm`], [`BertForSequenceClassification`], [`BertForTokenClassification`], [`BertForQuestionAnswering`] |
 //! | `t5` (T5, its version 1.1, Flan-T5), `mt5` | [`T5`], [`T5Encoder`] |
+//! | `whisper` | [`Whisper`]; with its tokenizer, a [`Transcriber`](crate::pipeline::Transcriber) |
 //!
 //! [`LanguageModel`] is whichever language model a folder holds, and [`load`] takes a folder of any of these types. An option in `config.json`
 //! that is not known here may change what a model computes, and is an error that names it.
@@ -43,6 +44,7 @@ mod sentences;
 mod split;
 mod t5;
 mod vocabulary;
+mod whisper;
 
 #[cfg(feature = "chat")]
 pub use chat::chat_template;
@@ -56,7 +58,7 @@ use crate::layers::Module;
 #[allow(unused_imports, reason = "named in the documentation")]
 use crate::models::{
     Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
-    LanguageModel, Llama, T5, T5Encoder,
+    LanguageModel, Llama, T5, T5Encoder, Whisper,
 };
 use crate::pipeline::TextPipeline;
 use crate::text::{PublishedTokenizer, Tokenizer};
@@ -86,6 +88,7 @@ fn reader_of(model_type: &str) -> Option<&'static str> {
     match model_type {
         "gpt2" => Some("models::Gpt"),
         other if t5::MODEL_TYPES.contains(&other) => Some("models::T5"),
+        whisper::MODEL_TYPE => Some("models::Whisper"),
         other if bert::family(other).is_some() => Some("models::Bert"),
         other => llama::family(other).map(|_| "models::Llama"),
     }

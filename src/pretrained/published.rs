@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::bert::{self, Head};
-use super::{Pretrained, folder, gguf, llama, t5};
+use super::{Pretrained, folder, gguf, llama, t5, whisper};
 use crate::error::Result;
 use crate::models::{
     Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
-    LanguageModel, Llama, T5, T5Encoder,
+    LanguageModel, Llama, T5, T5Encoder, Whisper,
 };
 
 /// A published model of any kind.
@@ -31,6 +31,8 @@ pub enum PublishedModel {
     TextToText(T5),
     /// Gives vectors of texts.
     TextEncoder(T5Encoder),
+    /// Writes down speech.
+    SpeechToText(Whisper),
 }
 
 crate::module!(
@@ -43,6 +45,7 @@ crate::module!(
         QuestionAnswering(BertForQuestionAnswering),
         TextToText(T5),
         TextEncoder(T5Encoder),
+        SpeechToText(Whisper),
     }
 );
 
@@ -71,6 +74,9 @@ pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
     let (model_type, map) = folder::any_config(op, folder)?;
     let classes = map.get("architectures").and_then(|classes| classes.as_array());
     let class = classes.and_then(|classes| classes.first()).and_then(|class| class.as_str()).unwrap_or("Model");
+    if model_type == whisper::MODEL_TYPE {
+        return Whisper::from_pretrained(folder).map(PublishedModel::SpeechToText);
+    }
     if t5::MODEL_TYPES.contains(&&*model_type) {
         return match t5::is_encoder(class) {
             true => T5Encoder::from_pretrained(folder).map(PublishedModel::TextEncoder),

@@ -70,4 +70,6 @@ mod translation;
 mod types;
 mod unary;
 mod vision_models;
+#[cfg(feature = "fft")]
+mod whisper;
 mod zoo;

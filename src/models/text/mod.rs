@@ -17,6 +17,7 @@ mod tcn;
 mod text_cnn;
 mod token_embedding;
 mod transformer_classifier;
+pub mod whisper;
 
 pub use bert::{
     AnswerSpan, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification,
@@ -42,3 +43,4 @@ pub use tcn::{Tcn, TcnBlock, TcnConfig, TcnState};
 pub use text_cnn::{TextCnn, TextCnnConfig};
 pub use token_embedding::{PositionKind, Positions, TokenEmbedding};
 pub use transformer_classifier::{Pooling, TransformerClassifier, TransformerClassifierConfig};
+pub use whisper::{LogMel, SpeechSegment, SpeechTask, TranscribeOptions, Whisper, WhisperConfig, WhisperTokens};

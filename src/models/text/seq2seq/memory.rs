@@ -7,6 +7,37 @@ use crate::models::text::sequences::{check_rows, row_index};
 use crate::models::{KvState, LmState};
 use crate::tensor::Tensor;
 
+/// What attention looks at.
+pub(in crate::models::text) enum Seen<'a> {
+    /// The tokens themselves, and those before them that are kept.
+    Own(Option<&'a mut KvCache>),
+    /// The encoder's output.
+    Memory(&'a Tensor),
+    /// Its keys and values.
+    Kept(&'a KvCache),
+}
+
+impl Seen<'_> {
+    /// Keys and values, `[batch, heads, positions, head_dim]` both, of which `project` makes new ones.
+    #[track_caller]
+    pub(in crate::models::text) fn keys(
+        self,
+        x: &Tensor,
+        project: &mut dyn FnMut(&Tensor) -> Result<[Tensor; 2]>,
+    ) -> Result<[Tensor; 2]> {
+        match self {
+            Self::Kept(cache) => Ok([cache.keys(), cache.values()]),
+            Self::Memory(memory) => project(memory),
+            Self::Own(None) => project(x),
+            Self::Own(Some(cache)) => {
+                let [keys, values] = project(x)?;
+                cache.append(&keys, &values)?;
+                Ok([cache.keys(), cache.values()])
+            }
+        }
+    }
+}
+
 /// The keys and values of the target tokens so far, and those of what the encoder made of the source, in each block of a decoder
 /// ([`T5`](crate::models::T5), [`Whisper`](crate::models::Whisper)). The latter are computed once.
 #[derive(Debug, Clone)]

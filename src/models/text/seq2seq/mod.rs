@@ -7,6 +7,7 @@ mod transformer;
 
 pub use lstm::{Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState};
 pub use memory::EncoderDecoderState;
+pub(super) use memory::Seen;
 pub use tokens::Seq2SeqTokens;
 pub use transformer::{Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState};
 
@@ -20,7 +21,8 @@ use crate::tensor::Tensor;
 /// The name of the operation in messages.
 const NAME: &str = "seq2seq";
 
-/// A model that reads a source and writes a target: [`Seq2SeqTransformer`], [`Seq2SeqLstm`], [`T5`](crate::models::T5).
+/// A model that reads a source and writes a target: [`Seq2SeqTransformer`], [`Seq2SeqLstm`], [`T5`](crate::models::T5),
+/// [`Whisper`](crate::models::Whisper).
 ///
 /// It is trained with *teacher forcing*: [`forward`](Self::forward) gives, for each token of a given target, the logits of the
 /// next one. To use it, [`encode`](Self::encode) sources: what comes out is a language model of their targets, with which
@@ -62,7 +64,7 @@ pub trait Seq2Seq: Module + Sized {
     /// Logits for what follows upon each token of a target, given the source and the target up to there.
     ///
     /// # Shapes
-    /// - `source`: ids `[batch, source time]` of type `I64`, padded with the padding id on either side
+    /// - `source`: ids `[batch, source time]` of type `I64`, padded with the padding id on either side; frames of sound for a `Whisper`
     /// - `target`: ids `[batch, target time]`, start token first, padded on the right. What comes out behind the end of a
     ///   target means nothing
     /// - returns `[batch, target time, target vocabulary]`

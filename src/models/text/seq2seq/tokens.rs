@@ -28,7 +28,7 @@ use crate::tensor::Tensor;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Seq2SeqTokens {
-    /// How many different tokens there are in sources.
+    /// How many different tokens there are in sources; 0 where these are no tokens.
     pub source_vocab_size: usize,
     /// How many different tokens there are in targets.
     pub target_vocab_size: usize,

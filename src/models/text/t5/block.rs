@@ -7,6 +7,7 @@ use crate::error::{Result, bug};
 use crate::layers::{
     Activation, AttentionHeads, Dropout, Init, KvCache, Layer, LayerExt, Linear, Mode, Param, RmsNorm, Weight,
 };
+use crate::models::text::seq2seq::Seen;
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -131,16 +132,6 @@ pub struct T5Distances {
 
 crate::module!(T5Distances { weight });
 
-/// What attention looks at.
-pub(super) enum Seen<'a> {
-    /// The tokens themselves, and those before them that are kept.
-    Own(Option<&'a mut KvCache>),
-    /// The encoder's output.
-    Memory(&'a Tensor),
-    /// Its keys and values.
-    Kept(&'a KvCache),
-}
-
 /// What all blocks share in a pass.
 pub(super) struct Pass<'a> {
     /// Of attention to the tokens.
@@ -183,20 +174,7 @@ impl T5Attention {
     #[track_caller]
     fn run(&self, x: &Tensor, seen: Seen<'_>, options: &AttentionOptions, mode: &mut Mode<'_>) -> Result<Tensor> {
         let q = self.heads.split(&self.q.at("q", x, mode)?)?;
-        let [k, v] = match seen {
-            Seen::Kept(cache) => [cache.keys(), cache.values()],
-            Seen::Memory(memory) => self.keys(memory, mode)?,
-            Seen::Own(cache) => {
-                let own = self.keys(x, mode)?;
-                match cache {
-                    Some(cache) => {
-                        cache.append(&own[0], &own[1])?;
-                        [cache.keys(), cache.values()]
-                    }
-                    None => own,
-                }
-            }
-        };
+        let [k, v] = seen.keys(x, &mut |x| self.keys(x, mode))?;
         let y = self.heads.join(&q.attention(&k, &v, &self.heads.options(options.clone(), mode))?)?;
         self.o.at("o", &y, mode)
     }
