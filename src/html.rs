@@ -20,10 +20,30 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// Hands a piece of a page to a notebook.
+/// A text in which what stands between backticks is code.
+#[cfg(feature = "plot")]
+pub(crate) fn prose(text: &str) -> String {
+    let escaped = escape(text);
+    let mut out = String::new();
+    let mut rest = escaped.as_str();
+    while let Some((before, code, after)) =
+        rest.split_once('`').and_then(|(before, from)| from.split_once('`').map(|(code, after)| (before, code, after)))
+    {
+        let _ = write!(out, "{before}<code>{code}</code>");
+        rest = after;
+    }
+    out + rest
+}
+
+/// The line by which a notebook knows that content has ended.
+const END: &str = "EVCXR_END_CONTENT";
+
+/// Hands a piece of a page to a notebook, which keeps the last of several that a cell shows.
 #[expect(clippy::print_stdout, reason = "notebooks read what is printed")]
 pub(crate) fn show(content: &str) {
-    println!("EVCXR_BEGIN_CONTENT text/html\n{content}\nEVCXR_END_CONTENT");
+    // A line of the content that is the same word must not end it.
+    let content = format!("\n{content}\n").replace(&format!("\n{END}"), &format!("\n {END}"));
+    println!("EVCXR_BEGIN_CONTENT text/html{content}{END}");
 }
 
 /// A table of escaped cells, of which those in columns that are `right` stand on the right.
@@ -78,6 +98,12 @@ mod tests {
         let cells = table(&["<th>".into()], &[vec!["</table>".into()]], &[true]);
         assert!(cells.contains("&lt;th&gt;") && cells.contains("&lt;/table&gt;"), "{cells}");
         assert_eq!(preformatted(&"1 < 2"), "<pre>1 &lt; 2</pre>");
+    }
+
+    #[test]
+    #[cfg(feature = "plot")]
+    fn backticks_are_code() {
+        assert_eq!(prose("`a<b>` and `c`, `d"), "<code>a&lt;b&gt;</code> and <code>c</code>, `d");
     }
 
     /// The examples of RFC 4648.

@@ -25,6 +25,8 @@
 //! 20. [Finding out why training fails](t20_why_training_fails)
 //! 21. [Preparing data](t21_preparing_data)
 //! 22. [Evaluation, cross-validation and comparing models](t22_evaluation)
+//! 23. [Saving and resuming](t23_saving_and_resuming)
+//! 24. [Pictures and reports](t24_pictures_and_reports)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -61,6 +63,8 @@ macro_rules! pages {
                 "[t20]: super::t20_why_training_fails\n",
                 "[t21]: super::t21_preparing_data\n",
                 "[t22]: super::t22_evaluation\n",
+                "[t23]: super::t23_saving_and_resuming\n",
+                "[t24]: super::t24_pictures_and_reports\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -115,6 +119,10 @@ pages! {
         "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
     t22_evaluation = "tutorials/22_evaluation.md",
         "[`metrics`](crate::train::metrics), [`Bootstrap`](crate::train::metrics::Bootstrap), [`tune`](crate::tune), [`Tuner`](crate::tune::Tuner), [`cross_validate`](crate::tune::cross_validate), [`nested_cross_validate`](crate::tune::nested_cross_validate)";
+    t23_saving_and_resuming = "tutorials/23_saving_and_resuming.md",
+        "[`CheckpointFolder`](crate::io::CheckpointFolder), [`Checkpoint`](crate::io::Checkpoint), [`Trainer::resume`](crate::train::Trainer::resume), [`Callbacks::resume`](crate::train::Callbacks::resume), [`StopHandle`](crate::train::StopHandle)";
+    t24_pictures_and_reports = "tutorials/24_pictures_and_reports.md",
+        "[`plot`](crate::train::plot), [`Report`](crate::train::Report), [`explain`](crate::train::explain), [`embedding`](crate::train::embedding)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -161,6 +169,8 @@ pub mod zh {
     //! 20. [训练为什么失败，怎样查出来](t20_why_training_fails)
     //! 21. [准备数据](t21_preparing_data)
     //! 22. [评估、交叉验证与模型比较](t22_evaluation)
+    //! 23. [保存与继续](t23_saving_and_resuming)
+    //! 24. [图与报告](t24_pictures_and_reports)
 
     pages! {
         "参考文档：":
@@ -208,5 +218,9 @@ pub mod zh {
             "[`CsvOptions`](crate::data::CsvOptions), [`Table`](crate::data::Table), [`Encoding`](crate::data::Encoding), [`Scaling`](crate::data::Scaling), [`PreprocessorBuilder`](crate::data::PreprocessorBuilder), [`Pipeline::with_csv`](crate::pipeline::Pipeline::with_csv)";
         t22_evaluation = "zh/22_evaluation.md",
             "[`metrics`](crate::train::metrics), [`Bootstrap`](crate::train::metrics::Bootstrap), [`tune`](crate::tune), [`Tuner`](crate::tune::Tuner), [`cross_validate`](crate::tune::cross_validate), [`nested_cross_validate`](crate::tune::nested_cross_validate)";
+        t23_saving_and_resuming = "zh/23_saving_and_resuming.md",
+            "[`CheckpointFolder`](crate::io::CheckpointFolder), [`Checkpoint`](crate::io::Checkpoint), [`Trainer::resume`](crate::train::Trainer::resume), [`Callbacks::resume`](crate::train::Callbacks::resume), [`StopHandle`](crate::train::StopHandle)";
+        t24_pictures_and_reports = "zh/24_pictures_and_reports.md",
+            "[`plot`](crate::train::plot), [`Report`](crate::train::Report), [`explain`](crate::train::explain), [`embedding`](crate::train::embedding)";
     }
 }

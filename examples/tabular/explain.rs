@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 use crate::model::Settings;
 use crate::rows::probabilities;
 
+/// What is said of a model that is none.
+const NOTHING: &str =
+    "the model is no better than none: the other columns do not tell what is asked for, or there are too few rows";
+
 /// What the page says besides what is measured here.
 pub struct Page<'a> {
     pub title: String,
@@ -56,10 +60,17 @@ pub fn report(
     match prep.classes() {
         Some(classes) => {
             let found = probabilities(pipeline, test)?;
-            scores = json!({
-                "accuracy": metrics::accuracy(&found, truth.y())?,
-                "log_loss": metrics::log_loss(&found, truth.y())?,
-            });
+            let (accuracy, log_loss) = (metrics::accuracy(&found, truth.y())?, metrics::log_loss(&found, truth.y())?);
+            scores = json!({ "accuracy": accuracy, "log_loss": log_loss });
+            let codes = truth.y().to_dtype(DType::F64).to_f64_vec();
+            let count = |class: usize| codes.iter().filter(|code| **code == class as f64).count();
+            let most = (0..classes.len()).map(count).max().unwrap_or(0) as f64 / codes.len() as f64;
+            println!("On the test part: accuracy {accuracy:.4}, log loss {log_loss:.4}.");
+            println!("Without a model, by always saying the most frequent class: accuracy {most:.4}.");
+            if accuracy <= most {
+                report = report.warning(NOTHING);
+                println!("warning: {NOTHING}");
+            }
             report = report.classification(&found, truth.y(), classes, Some(test))?;
             measure = "accuracy";
             let score = |table: &Table| metrics::accuracy(&probabilities(pipeline, table)?, truth.y());
@@ -83,11 +94,20 @@ pub fn report(
             let found = pipeline.predict(test)?;
             let found = Tensor::from_vec(found, [test.num_rows(), 1])?;
             let actual = prep.inverse_target(&truth.y().to_dtype(DType::F64))?;
-            scores = json!({
-                "rmse": metrics::rmse(&found, &actual)?,
-                "mae": metrics::mae(&found, &actual)?,
-                "r2": metrics::r2(&found, &actual)?,
-            });
+            let (rmse, mae) = (metrics::rmse(&found, &actual)?, metrics::mae(&found, &actual)?);
+            let r2 = metrics::r2(&found, &actual)?;
+            scores = json!({ "rmse": rmse, "mae": mae, "r2": r2 });
+            let mean = actual.mean_dims(&[0], true)?.broadcast_to(actual.shape())?;
+            println!("On the test part: MAE {mae:.4}, RMSE {rmse:.4}, R² {r2:.4}.");
+            println!(
+                "Without a model, by always saying the mean: MAE {:.4}, RMSE {:.4}.",
+                metrics::mae(&mean, &actual)?,
+                metrics::rmse(&mean, &actual)?
+            );
+            if r2 <= 0.0 {
+                report = report.warning(NOTHING);
+                println!("warning: {NOTHING}");
+            }
             report = report.regression(&found, &actual, Some(test))?;
             measure = "R²";
             let score = |table: &Table| {
@@ -112,7 +132,6 @@ pub fn report(
     report.save(out.join("report.html"))?;
     page.history.chart().save(out.join("loss.svg"))?;
     plot::importance(&importance, measure).save(out.join("importance.svg"))?;
-    println!("On the test part: {scores}");
     Ok(scores)
 }
 

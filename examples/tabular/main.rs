@@ -11,6 +11,7 @@ mod model;
 mod options;
 mod read;
 mod rows;
+mod sift;
 
 use std::time::Instant;
 
@@ -55,8 +56,8 @@ fn run(options: &Options) -> Result<()> {
     println!("{name}, of which `{target}` is to be predicted:\n\n{}\n", table.head(5));
     notes.iter().for_each(|note| println!("note: {note}"));
     let classes = options.classes.unwrap_or(looks_like_classes(&table, &target)?);
-    // A row without an answer teaches nothing.
-    let table = table.drop_missing(&[&target])?;
+    let mut warnings = Vec::new();
+    let table = sift::rows(&table, &target, classes, &mut warnings)?;
 
     // 2. What is too good to be true. The test part is looked at once, at the very end.
     let (train, test) = match classes {
@@ -66,18 +67,19 @@ fn run(options: &Options) -> Result<()> {
     let question = Question {
         target: target.clone(),
         classes,
-        ignore: options.ignore.clone(),
+        ignore: [sift::columns(&train.drop(&options.ignore)?, &target, &mut warnings), options.ignore.clone()].concat(),
         epochs: if options.quick { 80 } else { 300 },
     };
-    let mut warnings = Vec::new();
     let suspects = leaks::leaks(&train.drop(&question.ignore)?, &target, classes, &mut rng.split())?;
     for (column, share) in &suspects {
         warnings.push(format!(
-            "`{column}` alone tells {:.1} % of `{target}`: if nobody knows it before the answer, leave it out (--ignore {column})",
+            "`{column}` alone tells {:.1} % of `{target}`: if nobody knows it before the answer, leave it out (`--ignore {column}`)",
             100.0 * share
         ));
     }
-    warnings.extend(question.preprocessing(&train)?.notes().iter().cloned());
+    // What the library says to programs, for the command line.
+    let option = |note: &String| note.replace("ignore(&[\"", "`--ignore \"").replace("\"])", "\"`");
+    warnings.extend(question.preprocessing(&train)?.notes().iter().map(option));
     warnings.iter().for_each(|warning| println!("warning: {warning}"));
     // For comparing other programs on the same split.
     train.write_csv(options.out.join("train.csv"))?;

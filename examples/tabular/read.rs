@@ -48,7 +48,8 @@ fn written(name: &str, column: &Column) -> Result<Option<(ColumnOptions, String)
         candidates.push((plain().thousands(','), format!("numbers with commas between thousands{unit}")));
     }
     for format in ["iso", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"] {
-        let date = ColumnOptions::new().date(format).parts([DatePart::Year]).cycles([DatePart::Month]);
+        let date =
+            ColumnOptions::new().date(format).parts([DatePart::Year]).cycles([DatePart::Month, DatePart::Weekday]);
         candidates.push((date, format!("dates ({format})")));
     }
     Ok(candidates.into_iter().find(|(options, _)| fits(options)))

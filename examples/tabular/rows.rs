@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use demotic::data::{Column, Table};
+use demotic::data::{Column, CsvOptions, Table};
 use demotic::prelude::*;
 
 /// What a pipeline says to each row, as texts.
@@ -30,7 +30,8 @@ pub fn predict(folder: &Path, file: &Path) -> Result<()> {
     let answers = answers(&pipeline, &table)?;
     let name = format!("predicted {}", pipeline.preprocessor().target_name().unwrap_or("target"));
     let texts: Column = answers.iter().map(|answer| Some(answer.as_str())).collect();
-    let table = table.with_column(name, texts)?;
+    // Beside the rows as they are in the file.
+    let table = CsvOptions::new().detect_delimiter().read(file)?.with_column(name, texts)?;
     println!("{table}");
     let path = folder.join("predictions.csv");
     table.write_csv(&path)?;

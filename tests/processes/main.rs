@@ -5,6 +5,7 @@ mod disk;
 mod files;
 mod kills;
 mod limits;
+mod notebook;
 mod processes;
 mod roles;
 mod search;

@@ -566,7 +566,7 @@ fn curves_over_rows_and_values() -> Result<()> {
 fn searches_and_curves_have_pictures() -> Result<()> {
     let study = Tuner::new(conditional_space()).sampler(Sampler::Random).trials(30).run(conditional_of)?;
     let svg = study.parallel_coordinates().to_svg()?;
-    for text in ["kind", "rate (log)", "extra", "value", "true", ">b<"] {
+    for text in ["kind", ">rate<", ">(log)<", "extra", "value", "true", ">b<"] {
         assert!(svg.contains(text), "{text} is missing");
     }
     assert!(study.chart().to_svg()?.contains("best so far"));

@@ -226,8 +226,10 @@ pub(super) fn parts_of(
             let (first, count) = part.circle(time).unwrap_or((0.0, 1.0));
             TAU * (part.of(x, time) - first) / count
         };
-        columns.push((format!("{name}_{}_sin", part.name()), column(&|x, time| angle(x, time).sin())));
-        columns.push((format!("{name}_{}_cos", part.name()), column(&|x, time| angle(x, time).cos())));
+        // At a quarter of the circle, what is left of rounding is 0 and not 6·10⁻¹⁷.
+        let exact = |x: f64| if x.abs() < 1e-15 { 0.0 } else { x };
+        columns.push((format!("{name}_{}_sin", part.name()), column(&|x, time| exact(angle(x, time).sin()))));
+        columns.push((format!("{name}_{}_cos", part.name()), column(&|x, time| exact(angle(x, time).cos()))));
     }
     Ok(columns)
 }

@@ -155,9 +155,12 @@ impl History {
     /// Shows the course of the run in a notebook of the Rust kernel of Jupyter, which calls this for the value of a cell: the table,
     /// and with the feature `plot` the losses.
     pub fn evcxr_display(&self) {
-        crate::html::show(&crate::html::preformatted(self));
+        let mut page = crate::html::preformatted(self);
         #[cfg(feature = "plot")]
-        self.chart().evcxr_display();
+        {
+            page += &self.chart().to_svg().unwrap_or_else(|e| crate::html::preformatted(&e));
+        }
+        crate::html::show(&page);
     }
 
     /// What was measured, and of what there is a line in the table.

@@ -79,7 +79,14 @@ impl Bars {
 
         let names: Vec<String> = shown.iter().map(|(name, ..)| fitting(name, SMALL, 0.35 * wide)).collect();
         let left = MARGIN + 10.0 + names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max);
-        let written: Vec<String> = shown.iter().map(|(_, length, _)| super::axis::number(*length)).collect();
+        // As exactly as the longest: what is next to nothing beside it is 0.
+        let longest = shown.iter().map(|(_, length, _)| length.abs()).filter(|x| *x <= LARGEST).fold(0.0, f64::max);
+        let step = 10f64.powf(longest.log10().floor() - 3.0);
+        let written = shown.iter().map(|(_, length, _)| {
+            let rounded = (length / step).round() * step;
+            super::axis::number(if rounded.is_finite() { rounded + 0.0 } else { *length })
+        });
+        let written: Vec<String> = written.collect();
         let right = wide - MARGIN - 12.0 - written.iter().map(|text| width(text, SMALL)).fold(0.0, f64::max);
         let fits = |x: &f64| x.abs() <= LARGEST;
         let ends = shown.iter().flat_map(|(_, length, interval)| {
@@ -116,7 +123,10 @@ impl Bars {
         let zero = across(0.0);
         scene.line(vec![(zero, top), (zero, bottom)], Stroke::new(Paint::Soft, 0.8, 1.0));
         let label = fitting(&self.label, LABEL, wide - 2.0 * MARGIN);
-        scene.text(((left + right) / 2.0, bottom + SMALL + 14.0 + LABEL), &label, LABEL, Paint::Ink, Anchor::Middle);
+        // Below the bars, and not beyond the picture.
+        let half = width(&label, LABEL) / 2.0;
+        let middle = ((left + right) / 2.0).min(wide - MARGIN - half).max(MARGIN + half);
+        scene.text((middle, bottom + SMALL + 14.0 + LABEL), &label, LABEL, Paint::Ink, Anchor::Middle);
         if self.bars.len() > SHOWN {
             let text = format!("the first {SHOWN} of {}", self.bars.len());
             let at = (MARGIN, scene.size.1 - 9.0);

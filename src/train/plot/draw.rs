@@ -56,8 +56,8 @@ impl Chart {
         canvas.frame(&mut scene);
         canvas.texts(&mut scene);
         shown.iter().for_each(|one| canvas.series(&mut scene, one));
-        canvas.marks(&mut scene, &shown);
-        canvas.legend(&mut scene, &shown);
+        let names = canvas.marks(&mut scene, &shown);
+        canvas.legend(&mut scene, &shown, &names);
         scene
     }
 }
@@ -348,8 +348,10 @@ impl Canvas<'_> {
         }
     }
 
-    /// Dashed lines with their names: of vertical ones at the top, of horizontal ones at the end where there is room.
-    fn marks(&self, scene: &mut Scene, shown: &[Shown<'_>]) {
+    /// Dashed lines with their names: of vertical ones at the top, of horizontal ones at the end where there is room. Gives two corners of
+    /// each name at the top.
+    fn marks(&self, scene: &mut Scene, shown: &[Shown<'_>]) -> Vec<[Point; 2]> {
+        let mut names = Vec::new();
         let style = Stroke::new(Paint::Ink, 0.7, 1.0).dashed(&[6.0, 6.0]);
         for mark in &self.chart.marks {
             let axis = if mark.vertical { &self.x } else { &self.y };
@@ -365,6 +367,8 @@ impl Canvas<'_> {
                 let name = fitting(&mark.name, SMALL, room);
                 let (anchor, side) = if on_the_right { (Anchor::Start, 6.0) } else { (Anchor::End, -6.0) };
                 scene.text((x + side, self.top + SMALL), &name, SMALL, Paint::Ink, anchor);
+                let from = if on_the_right { x } else { x - width(&name, SMALL) };
+                names.push([(from, self.top), (from + width(&name, SMALL), self.top + 1.5 * SMALL)]);
             } else {
                 // Above the line or below it, where fewer lines are in the way.
                 let y = self.down(place);
@@ -383,10 +387,11 @@ impl Canvas<'_> {
                 scene.text(at, &name, SMALL, Paint::Ink, Anchor::Start);
             }
         }
+        names
     }
 
     /// The names of the series, if there are several, in the corner where they hide the least.
-    fn legend(&self, scene: &mut Scene, shown: &[Shown<'_>]) {
+    fn legend(&self, scene: &mut Scene, shown: &[Shown<'_>], taken: &[[Point; 2]]) {
         if shown.len() < 2 {
             return;
         }
@@ -399,7 +404,7 @@ impl Canvas<'_> {
         }
         let wide = names.iter().map(|name| width(name, SMALL)).fold(0.0, f64::max) + sample + 26.0;
         let high = line * names.len() as f64 + 12.0;
-        let (left, top) = self.emptiest(shown, (wide, high));
+        let (left, top) = self.emptiest(shown, taken, (wide, high));
         let corner = (left + wide, top + high);
         scene.rectangle((left, top), corner, Paint::Paper, 0.88);
         scene.frame((left, top), corner, Stroke::new(Paint::Soft, 0.4, 1.0));
@@ -436,7 +441,7 @@ impl Canvas<'_> {
     }
 
     /// Where a box hides the least.
-    fn emptiest(&self, shown: &[Shown<'_>], (wide, high): Point) -> Point {
+    fn emptiest(&self, shown: &[Shown<'_>], taken: &[[Point; 2]], (wide, high): Point) -> Point {
         let gap = 10.0;
         let (x, y) = ([self.right - gap - wide, self.left + gap], [self.top + gap, self.bottom - gap - high]);
         let corners = [(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])];
@@ -458,7 +463,10 @@ impl Canvas<'_> {
             };
             let diagonal = vec![(self.left, self.bottom), (self.right, self.top)];
             let crossed = if self.chart.diagonal { passed(&diagonal, false) } else { 0 };
-            shown.iter().map(count).sum::<usize>() + crossed
+            let covers =
+                |[a, b]: &&[Point; 2]| a.0 < left + wide + 8.0 && b.0 > left - 8.0 && a.1 < top + high && b.1 > top;
+            // A name that cannot be read is worse than a piece of a line.
+            shown.iter().map(count).sum::<usize>() + crossed + 20 * taken.iter().filter(covers).count()
         };
         corners.into_iter().min_by_key(|corner| hidden(*corner)).unwrap_or((x[0], y[0]))
     }

@@ -248,10 +248,11 @@ pub fn partial_dependence(of: &PartialDependence) -> Picture {
     let title = format!("Partial dependence on {}", of.column);
     match &of.effect {
         Effect::Numbers(points) => {
-            Chart::new(title).labels(&of.column, &of.prediction).xy_line(&of.column, points.iter().copied()).into()
+            let chart = Chart::new(title).labels(&of.column, &of.prediction).size(640.0, 420.0);
+            chart.xy_line(&of.column, points.iter().copied()).into()
         }
         Effect::Categories(means) => {
-            let bars = Bars::new(title).label(&of.prediction);
+            let bars = Bars::new(title).label(&of.prediction).width(640.0);
             means.iter().fold(bars, |bars, (name, mean)| bars.bar(name, *mean)).into()
         }
     }

@@ -7,6 +7,8 @@ use super::scene::{Anchor, LABEL, MARGIN, Paint, Point, SMALL, Scene, Stroke, TI
 /// The most lines that are drawn, and the most axes.
 const LINES: usize = 500;
 const AXES: usize = 30;
+/// The height of the picture.
+const HIGH: f64 = 500.0;
 
 /// Axes side by side, with a line across them for each of several things (Inselberg, 1985): which values of hyper-parameters go with which
 /// result. [`Study::parallel_coordinates`](crate::tune::Study::parallel_coordinates) makes one of a search.
@@ -80,11 +82,11 @@ impl ParallelCoordinates {
 
     pub(super) fn scene(&self) -> Scene {
         let shown = &self.axes[..self.axes.len().min(AXES)];
-        let wide = (160.0 * shown.len() as f64).clamp(640.0, 4000.0);
-        let mut scene = Scene::new((wide, 600.0), &self.title);
+        let wide = (120.0 * shown.len() as f64).clamp(640.0, 4000.0);
+        let mut scene = Scene::new((wide, HIGH), &self.title);
         scene.heading(&self.title);
         let top = MARGIN + TITLE + LABEL + 36.0;
-        let bottom = 600.0 - MARGIN - SMALL - 16.0;
+        let bottom = HIGH - MARGIN - SMALL - 16.0;
         let room = (wide - 2.0 * MARGIN) / shown.len().max(1) as f64;
         let across = |i: usize| MARGIN + room * (i as f64 + 0.5);
 
@@ -126,9 +128,11 @@ impl ParallelCoordinates {
         for (i, coordinate) in shown.iter().enumerate() {
             let x = across(i);
             scene.line(vec![(x, top), (x, bottom)], Stroke::new(Paint::Ink, 0.8, 1.2));
-            let log = if coordinate.log { " (log)" } else { "" };
-            let name = fitting(&format!("{}{log}", coordinate.name), SMALL, room - 8.0);
-            scene.text((x, top - 12.0), &name, SMALL, Paint::Ink, Anchor::Middle);
+            let name = fitting(&coordinate.name, SMALL, room - 8.0);
+            scene.text((x, top - 12.0 - SMALL - 3.0), &name, SMALL, Paint::Ink, Anchor::Middle);
+            if coordinate.log {
+                scene.text((x, top - 12.0), "(log)", SMALL, Paint::Soft, Anchor::Middle);
+            }
             let mut label = |text: &str, y: f64| {
                 scene.line(vec![(x - 4.0, y), (x + 4.0, y)], Stroke::new(Paint::Ink, 0.8, 1.2));
                 let text = fitting(text, 13.0, room - 24.0);
@@ -144,7 +148,7 @@ impl ParallelCoordinates {
             }
         }
         let note = fitting(&self.note, SMALL, wide - 2.0 * MARGIN);
-        scene.text((wide / 2.0, 600.0 - MARGIN), &note, SMALL, Paint::Soft, Anchor::Middle);
+        scene.text((wide / 2.0, HIGH - MARGIN), &note, SMALL, Paint::Soft, Anchor::Middle);
         scene
     }
 }

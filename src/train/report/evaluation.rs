@@ -2,56 +2,69 @@
 
 use super::{Report, sized};
 use crate::data::Table;
-use crate::error::{Error, Here, Result};
+use crate::error::{Error, Here, Result, short};
 use crate::html::table;
 use crate::tensor::{DType, Tensor};
 use crate::train::history::Number;
 use crate::train::metrics::{self, Average, Bootstrap, Classification, Interval};
 use crate::train::plot;
 
+/// What the area below the ROC curve says.
+const APART: &str = "how well the classes are told apart: 1 is perfect, 0.5 is guessing";
 /// Mistakes that are shown, and columns of the rows of them.
 const MISTAKES: usize = 10;
 
-type Measure = fn(&Tensor, &Tensor) -> Result<f64>;
+/// A metric with its name, and what it says to those who do not know it.
+type Measure = (&'static str, fn(&Tensor, &Tensor) -> Result<f64>, &'static str);
 
-/// Metrics with their intervals, or why they have none.
+/// A metric with its interval, or why it has none.
+type Found = (Measure, Result<Interval>);
+
+/// A number in the target's unit; as in the history, but with two decimals where there are two digits before them.
+fn brief(x: f64) -> String {
+    if (10.0..1e7).contains(&x.abs()) { format!("{x:.2}") } else { Number(x).to_string() }
+}
+
+/// Metrics with their intervals.
 #[track_caller]
-fn measured(
-    measures: &[(&'static str, Measure)],
-    prediction: &Tensor,
-    target: &Tensor,
-) -> Vec<(&'static str, Result<Interval>)> {
+fn measured(measures: &[Measure], prediction: &Tensor, target: &Tensor) -> Vec<Found> {
     // Enough for two digits of the ends; fewer where there are many examples, and the interval is narrow.
     let rows = target.shape().first().copied().unwrap_or(0);
     let resamples = (4_000_000 / rows.max(1)).clamp(200, 1000);
     let bootstrap = Bootstrap::new().resamples(resamples);
-    measures.iter().map(|(name, measure)| (*name, bootstrap.interval(prediction, target, measure))).collect()
+    measures.iter().map(|one| (*one, bootstrap.interval(prediction, target, one.1))).collect()
 }
 
 impl Report {
     /// The first two metrics at the top, all of them as a table.
-    fn measures(self, found: &[(&'static str, Result<Interval>)], what: &str) -> Self {
-        let range = |interval: &Interval| format!("{} to {}", Number(interval.low), Number(interval.high));
+    fn measures(self, found: &[Found], what: &str, without: &str) -> Self {
+        let range = |interval: &Interval| format!("{} to {}", brief(interval.low), brief(interval.high));
         let mut page = self;
         let mut rows = Vec::new();
-        for (i, (name, interval)) in found.iter().enumerate() {
+        for (i, ((name, _, says), interval)) in found.iter().enumerate() {
             let cells = match interval {
                 Ok(interval) => {
                     if i < 3 {
-                        page = page.fact(*name, Number(interval.value), format!("95 %: {}", range(interval)));
+                        page = page.fact(*name, brief(interval.value), format!("95 %: {}", range(interval)));
                     }
-                    vec![(*name).to_string(), Number(interval.value).to_string(), range(interval)]
+                    vec![(*name).to_string(), brief(interval.value), range(interval), (*says).to_string()]
                 }
-                Err(e) => vec![(*name).to_string(), "–".into(), format!("not defined here: {}", e.message())],
+                Err(e) => vec![
+                    (*name).to_string(),
+                    "–".into(),
+                    format!("not defined here: {}", e.message()),
+                    (*says).to_string(),
+                ],
             };
             rows.push(cells);
         }
-        let head = ["metric", "value", "95 % interval"].map(String::from);
+        let head = ["metric", "value", "95 % interval", "what it says"].map(String::from);
         let text = format!(
             "On {what}. The intervals are from drawing these examples anew, with replacement (bootstrap): they say how much the values \
              depend on which examples happen to be in the test part."
         );
-        page.text(text).block(format!("<div class=\"scroll\">{}</div>", table(&head, &rows, &[false, true, false])))
+        let rows = table(&head, &rows, &[false, true]);
+        page.text(text).block(format!("<div class=\"scroll\">{rows}</div>")).text(without)
     }
 
     /// A section on predicted numbers: metrics with intervals, predicted against actual, residuals, and the worst mistakes, with their `rows`
@@ -64,15 +77,21 @@ impl Report {
         let n = target.numel();
         let (prediction, target) = (numbers(prediction, "prediction", n)?, numbers(target, "target", n)?);
         check_rows(rows, n)?;
-        let measures: [(&str, Measure); 5] = [
-            ("RMSE", metrics::rmse),
-            ("MAE", metrics::mae),
-            ("R²", metrics::r2),
-            ("median absolute error", metrics::median_absolute_error),
-            ("largest error", metrics::max_error),
+        let measures: [Measure; 5] = [
+            ("RMSE", metrics::rmse, "how far off, in the unit of the target; large errors count more"),
+            ("MAE", metrics::mae, "how far off on average, in the unit of the target"),
+            ("R²", metrics::r2, "1 is perfect; 0 is as good as always saying the mean"),
+            ("median absolute error", metrics::median_absolute_error, "half of the predictions are closer than this"),
+            ("largest error", metrics::max_error, "how far off the worst prediction is"),
         ];
         let found = measured(&measures, &prediction, &target);
-        let mut page = self.section("Evaluation").measures(&found, &examples(n));
+        let mean = target.mean_dims(&[0], true)?.broadcast_to([n])?;
+        let without = format!(
+            "Without a model, by always saying the mean of these examples, the RMSE would be {} and the MAE {}.",
+            brief(metrics::rmse(&mean, &target)?),
+            brief(metrics::mae(&mean, &target)?)
+        );
+        let mut page = self.section("Evaluation").measures(&found, &examples(n), &without);
         page = page.picture(plot::predicted(&prediction, &target)?, "On the line, what is predicted is what is.");
         page =
             page.picture(sized(plot::residuals(&prediction, &target)?), "Of a good model, a cloud without a pattern.");
@@ -81,7 +100,7 @@ impl Report {
         let mut order: Vec<usize> = (0..n).collect();
         crate::order::sort_by(&mut order, |a, b| (p[*b] - y[*b]).abs().total_cmp(&(p[*a] - y[*a]).abs()));
         order.truncate(MISTAKES);
-        let of = |value: &dyn Fn(usize) -> f64| order.iter().map(|i| Number(value(*i)).to_string()).collect::<Vec<_>>();
+        let of = |value: &dyn Fn(usize) -> f64| order.iter().map(|i| brief(value(*i))).collect::<Vec<_>>();
         let columns =
             [("actual", of(&|i| y[i])), ("predicted", of(&|i| p[i])), ("actual − predicted", of(&|i| y[i] - p[i]))];
         Ok(page.section("Worst mistakes").mistakes(&order, &columns, rows))
@@ -133,18 +152,50 @@ impl Report {
         // Says what is wrong with probabilities and targets.
         metrics::log_loss(&probabilities, target)?;
         let two = columns == 2;
-        let roc: Measure =
-            if two { metrics::roc_auc } else { |p, y| Classification::new().roc_auc_one_vs_rest(p, y, Average::Macro) };
-        let measures: [(&str, Measure); 6] = [
-            ("accuracy", metrics::accuracy),
-            (if two { "ROC AUC" } else { "ROC AUC, one against the rest" }, roc),
-            ("log loss", metrics::log_loss),
-            ("balanced accuracy", metrics::balanced_accuracy),
-            ("F1, mean of the classes", |p, y| Classification::new().f1(p, y, Average::Macro)),
-            ("calibration error", |p, y| metrics::expected_calibration_error(p, y, 10)),
+        let roc: Measure = match two {
+            true => ("ROC AUC", metrics::roc_auc, APART),
+            false => (
+                "ROC AUC, one against the rest",
+                |p, y| Classification::new().roc_auc_one_vs_rest(p, y, Average::Macro),
+                APART,
+            ),
+        };
+        let measures: [Measure; 6] = [
+            ("accuracy", metrics::accuracy, "the share of right predictions"),
+            roc,
+            (
+                "log loss",
+                metrics::log_loss,
+                "how good the probabilities are: 0 is perfect; being sure and wrong costs most",
+            ),
+            (
+                "balanced accuracy",
+                metrics::balanced_accuracy,
+                "the share of right predictions, each class counting the same",
+            ),
+            (
+                "F1, mean of the classes",
+                |p, y| Classification::new().f1(p, y, Average::Macro),
+                "few false alarms and few left out, both in one number: 1 is perfect",
+            ),
+            (
+                "calibration error",
+                |p, y| metrics::expected_calibration_error(p, y, 10),
+                "how far the probabilities are from how often they are right",
+            ),
         ];
         let found = measured(&measures, &probabilities, target);
-        let mut page = self.section("Evaluation").measures(&found, &examples(n));
+        let mut counts = vec![0usize; columns];
+        for class in target.to_dtype(DType::I64).to_vec::<i64>()? {
+            if let Some(count) = usize::try_from(class).ok().and_then(|class| counts.get_mut(class)) {
+                *count += 1;
+            }
+        }
+        let often = (0..columns).fold(0, |best, class| if counts[class] > counts[best] { class } else { best });
+        let share = 100.0 * counts[often] as f64 / counts.iter().sum::<usize>().max(1) as f64;
+        let without =
+            format!("Without a model, by always saying {}, {share:.1} % would be right.", short(&names[often]));
+        let mut page = self.section("Evaluation").measures(&found, &examples(n), &without);
         let named = Classification::new().labels(0..columns as i64).names(names.clone());
         page = page.preformatted(&named.report(&probabilities, target)?);
         if columns <= 200 {
@@ -194,6 +245,8 @@ impl Report {
 
     /// A table of some examples, counted from 0, with what their rows hold.
     fn mistakes(self, of: &[usize], columns: &[(&str, Vec<String>)], rows: Option<&Table>) -> Self {
+        let mut right = vec![true];
+        right.extend(columns.iter().map(|(_, texts)| texts.iter().all(|text| text.parse::<f64>().is_ok())));
         let mut head = vec!["row".to_string()];
         head.extend(columns.iter().map(|(name, _)| (*name).to_string()));
         let mut cells: Vec<Vec<String>> = of
@@ -204,11 +257,12 @@ impl Report {
             })
             .collect();
         if let Some(shown) = rows.and_then(|rows| rows.rows(of).ok()) {
-            let (text, _) = shown.preview(2 * MISTAKES);
+            let (text, numbers) = shown.preview(2 * MISTAKES);
+            right.extend(numbers.into_iter().skip(1));
             head.extend(text[0][1..].iter().cloned());
             cells.iter_mut().zip(&text[1..]).for_each(|(line, more)| line.extend(more[1..].iter().cloned()));
         }
-        self.block(format!("<div class=\"scroll\">{}</div>", table(&head, &cells, &[true])))
+        self.block(format!("<div class=\"scroll\">{}</div>", table(&head, &cells, &right)))
     }
 }
 

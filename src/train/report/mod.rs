@@ -11,7 +11,7 @@ use super::explain::{Importance, PartialDependence};
 use super::plot::{self, Bars, Chart, Picture};
 use crate::data::{Table, Value};
 use crate::error::{Result, short};
-use crate::html::{escape, preformatted};
+use crate::html::{escape, preformatted, prose};
 
 /// A report on a model as one HTML page, which needs nothing but itself: no script, no font, no picture from elsewhere. It is in light or
 /// dark colours as the reader's system is, fits telephones and paper, and is smaller than 2 MB.
@@ -46,7 +46,8 @@ use crate::html::{escape, preformatted};
 /// ```
 ///
 /// Sections stand in the order in which they are added; [`settings`](Self::setting), versions and [timings](Self::timing) come last.
-/// Texts from outside, such as names of columns, are shown as they are and never taken for markup.
+/// Texts from outside, such as names of columns, are shown as they are and never taken for markup; in paragraphs and warnings, what stands
+/// between backticks is set as code.
 #[derive(Debug, Clone)]
 pub struct Report {
     title: String,
@@ -115,7 +116,7 @@ impl Report {
     /// A paragraph.
     #[must_use]
     pub fn text(self, text: impl AsRef<str>) -> Self {
-        self.block(format!("<p>{}</p>", escape(text.as_ref())))
+        self.block(format!("<p>{}</p>", prose(text.as_ref())))
     }
 
     /// A text as it is printed, with its spaces and lines.

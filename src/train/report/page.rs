@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::html::escape;
+use crate::html::{escape, prose};
 
 /// The most bytes of a page.
 const MOST: usize = 2_000_000;
@@ -23,9 +23,9 @@ pub(super) fn write(report: &Report) -> String {
          <header>\n<h1>{title}</h1>\n"
     );
     let mut pieces = Pieces { left_out: 0 };
-    report.about.iter().for_each(|text| pieces.add(&mut page, &format!("<p>{}</p>\n", escape(text))));
+    report.about.iter().for_each(|text| pieces.add(&mut page, &format!("<p>{}</p>\n", prose(text))));
     if !report.warnings.is_empty() {
-        let items: String = report.warnings.iter().map(|text| format!("<li>{}</li>\n", escape(text))).collect();
+        let items: String = report.warnings.iter().map(|text| format!("<li>{}</li>\n", prose(text))).collect();
         pieces.add(&mut page, &format!("<div class=\"warning\" role=\"note\"><ul>\n{items}</ul></div>\n"));
     }
     if !report.facts.is_empty() {
