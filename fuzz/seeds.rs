@@ -15,6 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let corpus = Path::new("corpus");
     for kind in [
         "safetensors",
+        "pickle",
+        "gguf",
         "checkpoint",
         "csv",
         "tokenizer",
@@ -65,6 +67,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => continue,
         };
         fs::copy(&path, corpus.join(kind).join(path.file_name().unwrap_or_default()))?;
+    }
+    for (kind, ending) in [("pytorch", "pth"), ("gguf", "gguf")] {
+        for entry in fs::read_dir(Path::new("../tests/golden").join(kind))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|found| found == ending) {
+                let to = if kind == "gguf" { kind } else { "pickle" };
+                fs::copy(&path, corpus.join(to).join(path.file_name().unwrap_or_default()))?;
+            }
+        }
     }
     for (i, tensor) in tensors.iter().enumerate().filter(|(_, tensor)| tensor.dtype() == DType::I64) {
         data::write_idx(corpus.join(format!("idx/{i}")), tensor)?;

@@ -1,10 +1,12 @@
 //! Opening files with errors that name them, and replacing files as a whole or not at all.
 
 mod append;
+pub(crate) mod crc;
 mod format;
 mod packed;
 mod shared;
 mod temporary;
+pub(crate) mod zip;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
@@ -15,7 +17,7 @@ use temporary::Temporary;
 use crate::error::{Error, Result};
 
 pub(crate) use append::Appended;
-pub(crate) use format::{Format, refused, seems};
+pub(crate) use format::{Format, format, refused, seems};
 #[cfg(not(feature = "gzip"))]
 pub(crate) use packed::{GZIP, UNPACK};
 pub(crate) use packed::{failed, unpacked};

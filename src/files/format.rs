@@ -13,6 +13,8 @@ pub(crate) enum Format {
     Safetensors,
     Checkpoint,
     Gguf,
+    PyTorch,
+    Npz,
     TokenIds,
     Json,
     /// Fields with delimiters between them.
@@ -34,10 +36,9 @@ struct Guess {
     help: &'static str,
 }
 
-const PYTORCH: &str =
-    "in Python, save its tensors with safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")";
+const PYTORCH: &str = "io::pytorch::Reader reads the tensors in it";
 const NUMPY: &str = "data::read_npy reads it; in Python, save parameters with safetensors.numpy.save_file";
-const NUMPYS: &str = "data::Npz reads them; in Python, save parameters with safetensors.numpy.save_file";
+const NUMPYS: &str = "data::Npz reads them, and is a source of tensors";
 const UNPACK: &str = "unpack it first";
 const KERAS: &str =
     "in Python, save its weights with safetensors.numpy.save_file({w.path: w.numpy() for w in model.weights}, ..)";
@@ -139,10 +140,11 @@ fn guess(head: &[u8]) -> Option<Guess> {
 fn zip(head: &[u8]) -> Option<Guess> {
     // The name of the first file in it, and what else can be seen.
     if contains(head, b"data.pkl") || contains(head, b"/version") || contains(head, b"/byteorder") {
-        return other("a PyTorch file (a ZIP archive with a pickle in it)", PYTORCH);
+        let what = "a PyTorch file (a ZIP archive with a pickle in it)";
+        return Some(Guess { format: Format::PyTorch, what, help: PYTORCH });
     }
     if contains(head, b".npy") {
-        return other("NumPy arrays (.npz)", NUMPYS);
+        return Some(Guess { format: Format::Npz, what: "NumPy arrays (.npz)", help: NUMPYS });
     }
     if contains(head, b"[Content_Types].xml") || contains(head, b"xl/") || contains(head, b"word/") {
         return other("an Excel or Word document", EXPORT);
@@ -160,7 +162,8 @@ fn zip(head: &[u8]) -> Option<Guess> {
 fn pickle(head: &[u8]) -> Option<Guess> {
     match head {
         [0x80, 2..=5, rest @ ..] if rest.starts_with(b"\x8a\x0al\xfc\x9cF\xf9") => {
-            other("a PyTorch file of the old form (a pickle)", PYTORCH)
+            let what = "a PyTorch file of the old form (a pickle)";
+            Some(Guess { format: Format::PyTorch, what, help: PYTORCH })
         }
         [0x80, 2..=5, ..] => other(
             "a Python pickle",
@@ -248,6 +251,16 @@ fn is_json(start: &[u8]) -> bool {
         // A list of numbers.
         (b'[', Some(b'-' | b'0'..=b'9')) => inner.contains(&b','),
         _ => false,
+    }
+}
+
+/// Which kind of file this seems to be.
+#[track_caller]
+pub(crate) fn format(op: &'static str, path: &Path) -> crate::error::Result<Option<Format>> {
+    let mut head = Vec::new();
+    match super::open(op, path)?.take(HEAD as u64).read_to_end(&mut head) {
+        Ok(_) => Ok(guess(&head).map(|guess| guess.format)),
+        Err(e) => Err(Error::io(op, path, e)),
     }
 }
 

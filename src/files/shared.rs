@@ -1,7 +1,7 @@
 //! Reading by position.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 
 /// A file that several threads read at different places.
 #[cfg(unix)]
@@ -33,5 +33,30 @@ impl SharedFile {
         let mut file = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         io::Seek::seek(&mut *file, io::SeekFrom::Start(position))?;
         io::Read::read_exact(&mut *file, bytes)
+    }
+}
+
+impl SharedFile {
+    /// Some of the bytes from a place on, one after the other.
+    pub(crate) fn span(&self, at: u64, count: u64) -> Span<'_> {
+        Span { file: self, at, left: count }
+    }
+}
+
+/// Bytes of a file that follow each other.
+pub(crate) struct Span<'a> {
+    file: &'a SharedFile,
+    at: u64,
+    left: u64,
+}
+
+impl Read for Span<'_> {
+    /// Whole or not at all: what a file is said to have and has not is an error.
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = (out.len() as u64).min(self.left) as usize;
+        self.file.read_exact_at(&mut out[..count], self.at)?;
+        self.at += count as u64;
+        self.left -= count as u64;
+        Ok(count)
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::MAGIC as CHECKPOINT;
-use super::module::{load, slots};
+use super::module::{load_new, slots};
 use super::safetensors::{self, Reader};
 use super::{Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result, short};
@@ -285,7 +285,8 @@ fn fill(
     quantize_as(model, &order::map(in_blocks.collect::<Vec<_>>()))?;
     add_loras(model, adapters)?;
     widen(model, &infos)?;
-    load(model, op, &AsBlocks { source, weights: quantized(model) }, Some(help)).map(drop)
+    let weights = quantized(model);
+    load_new(model, op, &AsBlocks { source, weights }, help)
 }
 
 /// A source, of which those weights are read as their blocks that a model keeps as such.

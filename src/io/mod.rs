@@ -20,7 +20,8 @@
 //! - A [`Pipeline`](crate::pipeline::Pipeline) or [`TextPipeline`](crate::pipeline::TextPipeline) is a model with its
 //!   preprocessing or tokenizer, in one file as well.
 //! - Any other module is made in code and [loads](SaveLoad::load) its parameters.
-//! - Parameters that another program wrote, under other names or in several files, come from a [`TensorSource`].
+//! - Parameters that another program wrote, under other names or in several files, come from a [`TensorSource`]: a file of
+//!   [safetensors], of [PyTorch](pytorch), of NumPy ([`Npz`](crate::data::Npz)), a [GGUF](gguf) file; [`open_source`] takes any of them.
 //!
 //! Models are kept in the [safetensors] format, the one in which PyTorch users publish theirs. It is data only: reading a
 //! file never runs code from it. A training run that is to be resumed is kept in a [`Checkpoint`], which holds the
@@ -28,11 +29,15 @@
 
 mod architecture;
 mod checkpoint;
+mod elements;
 pub mod gguf;
 mod metadata;
 mod module;
+mod npz;
+pub mod pytorch;
 pub mod safetensors;
 mod source;
+mod sources;
 
 pub(crate) use crate::files::Appended;
 pub use crate::files::write_atomically;
@@ -42,3 +47,5 @@ pub use metadata::{Attachment, Metadata};
 pub use module::{LoadReport, Misshapen, SaveLoad};
 pub(crate) use module::{load_named, slots};
 pub use source::{Converted, Renamed, TensorInfo, TensorSource, Transposed};
+pub use sources::open_source;
+pub(crate) use sources::source;

@@ -307,6 +307,72 @@ pub(super) fn load(
     source: &dyn TensorSource,
     strict: Option<&'static str>,
 ) -> Result<LoadReport> {
+    let (report, mut fitting) = compare(module, op, source, strict)?;
+    // All is read before anything changes, in the order of the names.
+    order::sort_by(&mut fitting, |(a, _), (b, _)| a.cmp(b));
+    let mut values = BTreeMap::new();
+    for (path, form) in fitting {
+        let value = read_as(op, source, &path, &form)?;
+        values.insert(path, value);
+    }
+    let mut failed = None;
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        let Some(value) = values.remove(path) else { return };
+        failed = failed.take().or(set(slot, &value).err());
+    };
+    VisitorMut::new(&mut on_slot).module(module.as_module_mut());
+    failed.map_or(Ok(report), Err)
+}
+
+/// The same for a model that nobody has seen yet, and that nobody will see after an error: each tensor takes its place as soon as it is
+/// read, so that there is no second model in memory.
+#[track_caller]
+pub(super) fn load_new(
+    module: &mut dyn Module,
+    op: &'static str,
+    source: &dyn TensorSource,
+    help: &'static str,
+) -> Result<()> {
+    let (_, fitting) = compare(module, op, source, Some(help))?;
+    let mut forms = ByName::of(fitting);
+    let mut failed = None;
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        let (None, Some(form)) = (&failed, forms.remove(path)) else { return };
+        failed = read_as(op, source, path, &form).and_then(|value| set(slot, &value)).err();
+    };
+    VisitorMut::new(&mut on_slot).module(module);
+    failed.map_or(Ok(()), Err)
+}
+
+fn set(slot: SlotMut<'_>, value: &Tensor) -> Result<()> {
+    match slot {
+        SlotMut::Param(param) => param.set(value),
+        SlotMut::Buffer(buffer) => buffer.set(value),
+    }
+}
+
+/// The type and shape that a model has a tensor in.
+type Form = (DType, Vec<usize>);
+
+#[track_caller]
+fn read_as(op: &'static str, source: &dyn TensorSource, path: &str, (dtype, shape): &Form) -> Result<Tensor> {
+    let value = source.read(path)?;
+    if value.shape() != *shape {
+        let (there, found) = (source.describe(), value.shape());
+        let message = format!("{there}: `{path}` is {found:?}, where infos() has {shape:?}");
+        return Err(Error::shape(op, message));
+    }
+    Ok(value.cast(*dtype))
+}
+
+/// What of a source fits a model. If `strict`, anything that does not fit is an error with this help.
+#[track_caller]
+fn compare(
+    module: &(impl Module + ?Sized),
+    op: &'static str,
+    source: &dyn TensorSource,
+    strict: Option<&'static str>,
+) -> Result<(LoadReport, Vec<(String, Form)>)> {
     let infos = source.infos();
     let mut given = ByName::of(infos.iter().map(|info| (info.name.clone(), info)).collect());
     let mut report = LoadReport::default();
@@ -318,7 +384,7 @@ pub(super) fn load(
         };
         match given.dtype {
             Some(dtype) if given.shape == value.shape() && converts(dtype, value.dtype()) => {
-                fitting.push((path, (value.dtype(), value.layout().shape())));
+                fitting.push((path, (value.dtype(), given.shape.clone())));
             }
             dtype => report.misshapen.push(Misshapen {
                 name: path,
@@ -337,27 +403,5 @@ pub(super) fn load(
         return Err(Error::parameter(op, message).with_help(help));
     }
 
-    // All is read before anything changes, in the order of the names.
-    order::sort_by(&mut fitting, |(a, _), (b, _)| a.cmp(b));
-    let mut values = BTreeMap::new();
-    for (path, (dtype, shape)) in fitting {
-        let value = source.read(&path)?;
-        if *value.shape() != *shape {
-            let (there, found) = (source.describe(), value.shape());
-            let message = format!("{there}: `{path}` is {found:?}, where infos() has {:?}", &*shape);
-            return Err(Error::shape(op, message));
-        }
-        values.insert(path, value.cast(dtype));
-    }
-    let mut failed = None;
-    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-        let Some(value) = values.remove(path) else { return };
-        let set = match slot {
-            SlotMut::Param(param) => param.set(&value),
-            SlotMut::Buffer(buffer) => buffer.set(&value),
-        };
-        failed = failed.take().or(set.err());
-    };
-    VisitorMut::new(&mut on_slot).module(module.as_module_mut());
-    failed.map_or(Ok(report), Err)
+    Ok((report, fitting))
 }

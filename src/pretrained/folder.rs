@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, short};
 use crate::files;
-use crate::io::safetensors::{Reader, Sharded};
-use crate::io::{Metadata, TensorSource};
+use crate::io::safetensors::Sharded;
+use crate::io::{self, Metadata, TensorSource};
 use crate::layers::{Module, ModuleExt, Weight};
 use crate::text::{self, BpeTokenizer, Tokenizer, WordPieceTokenizer};
 
@@ -121,19 +121,21 @@ pub(super) fn unsupported(op: &'static str, folder: &Path, message: impl std::fm
     Error::argument(op, format!("{}: {message}", folder.join(CONFIG).display()))
 }
 
-/// The weights in a folder, in one file or several.
+/// The weights in a folder, in one file or several; of those that hold the same, safetensors before PyTorch's.
 #[track_caller]
 pub(super) fn weights(op: &'static str, folder: &Path) -> Result<Box<dyn TensorSource>> {
-    let (whole, index) = (folder.join(WEIGHTS), folder.join(INDEX));
-    if whole.exists() {
-        return Ok(Box::new(Reader::open_for(op, &whole)?));
-    }
-    if index.exists() {
-        return Ok(Box::new(Sharded::open_for(op, &index)?));
+    for (whole, index) in [(WEIGHTS, INDEX), ("pytorch_model.bin", "pytorch_model.bin.index.json")] {
+        let (whole, index) = (folder.join(whole), folder.join(index));
+        if whole.exists() {
+            return Ok(io::source(op, &whole)?);
+        }
+        if index.exists() {
+            return Ok(Box::new(Sharded::open_for(op, &index)?));
+        }
     }
     let message = format!("{}: neither {WEIGHTS} nor {INDEX}", folder.display());
-    let other = ["pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack"];
-    Err(match other.into_iter().find(|name| folder.join(name).exists()) {
+    let other = ["tf_model.h5", "flax_model.msgpack"].into_iter().find(|name| folder.join(name).exists());
+    Err(match other {
         Some(name) => Error::format(op, message)
             .with_help(format!("there is {name}: `transformers` writes it anew as safetensors with save_pretrained")),
         None => Error::format(op, message).with_help("give the folder that holds the files of the published model"),

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Nothing is downloaded: a folder holds what its publisher put there, `config.json`, the weights as
-//! `model.safetensors` (or in several files with `model.safetensors.index.json`), and the files of the tokenizer.
+//! `model.safetensors` or `pytorch_model.bin` (or in several files with an index), and the files of the tokenizer.
 //!
 //! | `model_type` | model |
 //! |---|---|

@@ -64,6 +64,7 @@ mod tensorboard;
 mod text_models;
 mod tokenizers;
 mod tokens;
+mod torch_files;
 mod transformer;
 mod transforms;
 mod translation;

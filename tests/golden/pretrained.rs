@@ -188,8 +188,11 @@ fn folders_that_hold_something_else_are_errors() {
     begins("from_pretrained: FOLDER/config.json: there is no activation_function `laplace`");
     config(r#"{"model_type": "gpt2"}"#);
     begins("from_pretrained: FOLDER: neither model.safetensors nor model.safetensors.index.json");
+    std::fs::write(made.path().join("tf_model.h5"), "").unwrap();
+    assert!(message().contains("help: there is tf_model.h5"));
     std::fs::write(made.path().join("pytorch_model.bin"), "").unwrap();
-    assert!(message().contains("help: there is pytorch_model.bin"));
+    begins("from_pretrained: FOLDER/pytorch_model.bin: this is no file of tensors that is known");
+    std::fs::remove_file(made.path().join("pytorch_model.bin")).unwrap();
     std::fs::copy(folder("gpt2").join("model.safetensors"), made.path().join("model.safetensors")).unwrap();
     begins(
         "from_pretrained: FOLDER/model.safetensors: the configuration is that of 124439808 parameters, the file has ",

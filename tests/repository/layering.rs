@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("pretrained", &["pipeline", "models", "layers", "tensor", "text", "io", "files"]),
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
-    ("io", &["optimizers", "layers", "tensor", "files"]),
+    ("io", &["optimizers", "layers", "tensor", "data", "files"]),
     ("tune", &["train", "data", "tensor", "files"]),
     (
         "train",

@@ -97,6 +97,40 @@ fn unused_blocks_wait_until_they_are_released() {
 }
 
 #[test]
+fn loading_takes_the_memory_of_the_model_and_of_one_tensor() {
+    use demotic::io::{open_source, safetensors::Reader};
+    use demotic::models::Mlp;
+    use demotic::prelude::*;
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    // Eight matrices of a MiB each.
+    let model = Mlp::new(&[512; 9], &mut Rng::seed(0)).unwrap();
+    model.save(&path).unwrap();
+    let config = model.config().unwrap();
+    drop(model);
+    let loads: [&dyn Fn() -> Mlp; 3] = [
+        &|| Mlp::open(&path).unwrap(),
+        &|| Mlp::from_source(config.clone(), &Reader::open(&path).unwrap()).unwrap(),
+        &|| Mlp::from_source(config.clone(), &open_source(&path).unwrap()).unwrap(),
+    ];
+    for load in loads {
+        memory::release();
+        memory::reset_peak();
+        let before = memory::stats().current_bytes;
+        let mut model = None;
+        // What the tensors take is not the allocator's, and the other way round.
+        let heap = allocation_counter::measure(|| model = Some(load())).bytes_max as usize;
+        let stats = memory::stats();
+        let (model_bytes, tensor) = (stats.current_bytes - before, 1 << 20);
+        assert!(model_bytes >= 8 * tensor, "{model_bytes}");
+        let peak = stats.peak_bytes - before + heap;
+        assert!(peak <= model_bytes + tensor + (tensor >> 2), "{peak} bytes for a model of {model_bytes}");
+        drop(model);
+    }
+}
+
+#[test]
 fn what_is_recycled_does_not_show() {
     let _turn = alone();
     for _ in 0..3 {

@@ -1,11 +1,9 @@
 //! Files of arrays: NumPy's `.npy` and `.npz`, IDX.
 
-mod crc;
 mod header;
 mod idx;
 mod npy;
 mod npz;
-mod zip;
 
 pub(in crate::data) use header::Header;
 pub use idx::write_idx;

@@ -3,12 +3,13 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::crc::Crc;
+use super::header::Header;
 use super::npy;
-use super::zip::{Archive, Bytes, Entry, Writer};
 use crate::error::{Error, Here, Result, near, short};
 use crate::files;
-use crate::tensor::Tensor;
+use crate::files::crc::Crc;
+use crate::files::zip::{Archive, Bytes, Entry, Writer};
+use crate::tensor::{DType, Tensor};
 
 /// Arrays with names in one file, as `numpy.savez` writes them. Opening it reads the names; each array is read when it is asked for.
 ///
@@ -69,6 +70,19 @@ impl Npz {
     /// The names of the arrays, in the order of the file.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.archive.entries.iter().map(|entry| called(&entry.name))
+    }
+
+    /// The arrays with their shapes and the types that they are read as, as far as there are any.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, Option<(Vec<usize>, DType)>)> {
+        self.archive.entries.iter().map(|entry| {
+            let header = Header::read(&mut unpacked(self.archive.packed(entry), entry)).ok();
+            (called(&entry.name), header.map(|header| (header.shape, header.kind.dtype())))
+        })
+    }
+
+    /// What the archive is called.
+    pub(crate) fn place(&self) -> &str {
+        if self.place.is_empty() { "the archive" } else { self.place.trim_end_matches(": ") }
     }
 
     /// The array of a name.

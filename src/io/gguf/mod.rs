@@ -17,6 +17,7 @@ use super::source::missing;
 use super::{TensorInfo, TensorSource};
 use crate::error::{Error, Result, short};
 use crate::files::{self, SharedFile};
+use crate::tensor::create::stale;
 use crate::tensor::quantized::blocks_shape;
 use crate::tensor::{DType, QTensor, Tensor};
 
@@ -102,12 +103,13 @@ impl Reader {
         }
     }
 
-    /// The bytes of a tensor. There are as many in the file.
+    /// The elements of a tensor, straight from the file, which has as many.
     #[track_caller]
-    fn bytes(&self, info: &Info, count: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; count];
-        match self.file.read_exact_at(&mut bytes, self.header.data + info.start) {
-            Ok(()) => Ok(bytes),
+    fn elements(&self, info: &Info, dtype: DType, shape: &[usize]) -> Result<Tensor> {
+        let mut out = stale("read", shape, dtype)?;
+        let count = (out.numel() * dtype.size()) as u64;
+        match out.read_le_bytes(&mut self.file.span(self.header.data + info.start, count)) {
+            Ok(()) => Ok(out),
             Err(e) => Err(Error::io("read", &self.path, e)),
         }
     }
@@ -130,12 +132,9 @@ impl TensorSource for Reader {
         let count = info.shape.iter().product::<usize>();
         let tensor = match info.stored {
             Stored::Blocks(_) => return self.read_quantized(name)?.dequantize(),
-            Stored::Numbers(dtype) => {
-                let bytes = self.bytes(info, count * dtype.size())?;
-                Tensor::from_le_bytes("read", dtype, &info.shape, &bytes)
-            }
+            Stored::Numbers(dtype) => self.elements(info, dtype, &info.shape),
             Stored::Integers16 => {
-                let bytes = self.bytes(info, count * 2)?;
+                let bytes = self.elements(info, DType::U8, &[count * 2])?.to_vec::<u8>()?;
                 let numbers = bytes.as_chunks().0.iter().map(|word| i32::from(i16::from_le_bytes(*word)));
                 Tensor::from_vec(numbers.collect(), info.shape.as_slice())
             }
@@ -156,8 +155,7 @@ impl TensorSource for Reader {
             return Err(self.error("read_quantized", format_args!("tensor `{}` is kept as {stored}", short(name))));
         };
         let shape = blocks_shape("read_quantized", scheme, &info.shape)?;
-        let bytes = self.bytes(info, shape.iter().product())?;
-        QTensor::from_blocks(scheme, info.shape.as_slice(), &Tensor::from_vec(bytes, shape)?)
+        QTensor::from_blocks(scheme, info.shape.as_slice(), &self.elements(info, DType::U8, &shape)?)
     }
 
     fn describe(&self) -> String {

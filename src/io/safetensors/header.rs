@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
@@ -11,7 +10,6 @@ use super::METADATA;
 use super::read::Info;
 use crate::error::short;
 use crate::io::Metadata;
-use crate::tensor::DType;
 
 /// What a header says, in the order of the tensors' elements.
 pub(super) struct Header {
@@ -91,20 +89,4 @@ impl<'de> Visitor<'de> for Entries {
         texts.flatten().into_iter().flatten().for_each(|(name, text)| metadata.insert(name, text));
         Ok((tensors, metadata))
     }
-}
-
-/// The type that elements are read as.
-pub(super) fn dtype(kind: Dtype) -> Option<DType> {
-    Some(match kind {
-        Dtype::F32 => DType::F32,
-        Dtype::F64 => DType::F64,
-        Dtype::BF16 => DType::BF16,
-        Dtype::F16 => DType::F16,
-        Dtype::U8 => DType::U8,
-        Dtype::BOOL => DType::Bool,
-        Dtype::I32 => DType::I32,
-        Dtype::I8 => DType::I8,
-        Dtype::I64 | Dtype::I16 | Dtype::U16 | Dtype::U32 | Dtype::U64 => DType::I64,
-        _ => return None,
-    })
 }

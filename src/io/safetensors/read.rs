@@ -10,9 +10,10 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorInfo as Entry;
 
 use super::MAX_HEADER;
-use super::header::{Header, dtype};
+use super::header::Header;
 use crate::error::{Error, Result, short};
 use crate::files::{self, SharedFile};
+use crate::io::elements::{self, Failed};
 use crate::io::{Metadata, TensorInfo, TensorSource};
 use crate::tensor::{DType, Tensor};
 
@@ -72,7 +73,7 @@ pub struct Info {
 
 impl Info {
     pub(super) fn new(name: String, info: Entry) -> Self {
-        let (dtype, stored) = (dtype(info.dtype), info.dtype.to_string());
+        let (dtype, stored) = (elements::dtype(info.dtype), info.dtype.to_string());
         Self { name, shape: info.shape, dtype, stored, kind: info.dtype, range: info.data_offsets }
     }
 }
@@ -155,26 +156,22 @@ impl Reader {
     #[track_caller]
     fn read_info(&self, info: &Info) -> Result<Tensor> {
         let place = || format!("{}: tensor `{}`", self.path.display(), short(&info.name));
-        let Some(dtype) = info.dtype else {
+        if info.dtype.is_none() {
             let message = format!("{} has elements of type {}, which tensors cannot hold", place(), info.stored);
             return Err(Error::dtype(self.op, message));
-        };
-        // The range lies within the file, so this allocates no more than the file's size.
-        let mut bytes = vec![0; info.range.1 - info.range.0];
-        if let Err(e) = self.file.read_exact_at(&mut bytes, self.data + info.range.0 as u64) {
-            return Err(Error::io(self.op, &self.path, e));
         }
-        let tensor = match integers(info.kind, &bytes) {
-            Some(Ok(integers)) => Tensor::from_vec(integers, info.shape.as_slice()),
-            Some(Err(value)) => {
-                let message = format!("{} contains {value}, which is beyond the range of i64", place());
-                return Err(Error::numeric(self.op, message));
-            }
-            None => Tensor::from_le_bytes(self.op, dtype, &info.shape, &bytes),
-        };
-        match tensor {
+        // The range lies within the file, so this allocates no more than the file's size.
+        let mut bytes = self.file.span(self.data + info.range.0 as u64, (info.range.1 - info.range.0) as u64);
+        match elements::read(self.op, info.kind, &info.shape, &mut bytes) {
             Ok(tensor) => Ok(tensor),
-            Err(e) => Err(Error::format(self.op, format!("{}: {}", place(), e.message())).with_source(e)),
+            Err(Failed::Io(e)) => Err(Error::io(self.op, &self.path, e)),
+            Err(Failed::Large(value)) => {
+                let message = format!("{} contains {value}, which is beyond the range of i64", place());
+                Err(Error::numeric(self.op, message))
+            }
+            Err(Failed::Other(e)) => {
+                Err(Error::format(self.op, format!("{}: {}", place(), e.message())).with_source(e))
+            }
         }
     }
 }
@@ -191,24 +188,6 @@ impl TensorSource for Reader {
 
     fn describe(&self) -> String {
         self.path.display().to_string()
-    }
-}
-
-/// The elements of the integer types that tensors do not have, as `i64`; `None` for other types. An error is a value
-/// that does not fit.
-fn integers(kind: Dtype, bytes: &[u8]) -> Option<Result<Vec<i64>, u64>> {
-    fn words<const N: usize>(bytes: &[u8], parse: fn([u8; N]) -> i64) -> Option<Result<Vec<i64>, u64>> {
-        Some(Ok(bytes.as_chunks().0.iter().map(|word| parse(*word)).collect()))
-    }
-    match kind {
-        Dtype::I16 => words(bytes, |word| i16::from_le_bytes(word).into()),
-        Dtype::U16 => words(bytes, |word| u16::from_le_bytes(word).into()),
-        Dtype::U32 => words(bytes, |word| u32::from_le_bytes(word).into()),
-        Dtype::U64 => {
-            let values = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
-            Some(values.map(|value| i64::try_from(value).map_err(|_| value)).collect())
-        }
-        _ => None,
     }
 }
 

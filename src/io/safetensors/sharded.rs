@@ -6,11 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Reader;
 use crate::error::{Error, Result, short};
 use crate::files;
 use crate::io::source::missing;
-use crate::io::{TensorInfo, TensorSource};
+use crate::io::{TensorInfo, TensorSource, sources};
 use crate::order::ByName;
 use crate::tensor::Tensor;
 
@@ -20,8 +19,8 @@ const MAX_INDEX: u64 = 100_000_000;
 /// What the index is usually called.
 const INDEX: &str = "model.safetensors.index.json";
 
-/// A model in several safetensors files, as large ones are published: `model.safetensors.index.json` beside
-/// `model-00001-of-00002.safetensors` …
+/// A model in several files, as large ones are published: `model.safetensors.index.json` beside
+/// `model-00001-of-00002.safetensors` …; or `pytorch_model.bin.index.json` beside files of PyTorch.
 ///
 /// ```
 /// # use demotic::io::{Metadata, TensorSource, safetensors};
@@ -39,9 +38,9 @@ const INDEX: &str = "model.safetensors.index.json";
 /// ```
 pub struct Sharded {
     path: PathBuf,
-    files: Vec<Reader>,
-    /// The file of each tensor, in the order of names.
-    tensors: ByName<usize>,
+    files: Vec<Box<dyn TensorSource + Send + Sync>>,
+    /// Each tensor, and the number of its file.
+    tensors: ByName<(TensorInfo, usize)>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +80,7 @@ impl Sharded {
         };
 
         let folder = path.parent().unwrap_or(Path::new(""));
-        let (mut files, mut numbers) = (Vec::new(), HashMap::new());
+        let (mut files, mut numbers, mut found) = (Vec::new(), HashMap::new(), Vec::new());
         let mut tensors = ByName::default();
         for (name, file) in index.weight_map {
             let number = match numbers.get(&file) {
@@ -92,18 +91,20 @@ impl Sharded {
                     if !matches!(parts[..], [Component::Normal(_)]) {
                         return Err(malformed(op, &path, format!("`{}` is no name of a file beside it", short(&file))));
                     }
-                    files.push(Reader::open_for(op, &folder.join(&file))?);
+                    let source = sources::source(op, &folder.join(&file))?;
+                    found.push(ByName::of(source.infos().into_iter().map(|info| (info.name.clone(), info)).collect()));
+                    files.push(source);
                     numbers.insert(file, files.len() - 1);
                     files.len() - 1
                 }
             };
-            let there: &Reader = &files[number];
-            if there.info(&name).is_none() {
+            let there: &mut ByName<TensorInfo> = &mut found[number];
+            let Some(info) = there.remove(&name) else {
                 let message =
-                    format!("tensor `{}` should be in {}, which has none", short(&name), there.path().display());
+                    format!("tensor `{}` should be in {}, which has none", short(&name), files[number].describe());
                 return Err(malformed(op, &path, message));
-            }
-            tensors.insert(name, number);
+            };
+            tensors.insert(name, (info, number));
         }
         Ok(Self { path, files, tensors })
     }
@@ -111,15 +112,12 @@ impl Sharded {
 
 impl TensorSource for Sharded {
     fn infos(&self) -> Vec<TensorInfo> {
-        let info = |(name, file): &(String, usize)| {
-            self.files[*file].info(name).map(|info| TensorInfo::new(name, info.shape.as_slice(), info.dtype))
-        };
-        self.tensors.iter().filter_map(info).collect()
+        self.tensors.iter().map(|(_, (info, _))| info.clone()).collect()
     }
 
     fn read(&self, name: &str) -> Result<Tensor> {
         match self.tensors.get(name) {
-            Some(file) => self.files[*file].tensor(name),
+            Some((_, file)) => self.files[*file].read(name),
             None => Err(missing(self, name)),
         }
     }

@@ -1,4 +1,4 @@
-//! ZIP archives, as far as NumPy writes them: entries that are stored or deflated, with 64-bit sizes where they need it.
+//! ZIP archives, as far as NumPy and PyTorch write them: entries that are stored or deflated, with 64-bit sizes where they need it.
 //!
 //! Everything that an archive says of itself is checked against its length before memory is taken for it: where entries lie, that no
 //! two of them share bytes, and that what is deflated does not claim more than deflating can make of so many bytes.
@@ -9,7 +9,7 @@ use crate::error::short;
 use crate::files::SharedFile;
 
 /// Where the bytes of an archive are.
-pub(super) enum Bytes {
+pub(crate) enum Bytes {
     File(SharedFile),
     Memory(Vec<u8>),
 }
@@ -29,20 +29,20 @@ impl Bytes {
 }
 
 /// An archive that was opened.
-pub(super) struct Archive {
-    bytes: Bytes,
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Archive {
+    pub(crate) bytes: Bytes,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// A file in an archive.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) is_deflated: bool,
-    pub(super) crc: u32,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) is_deflated: bool,
+    pub(crate) crc: u32,
     /// The bytes that it takes in the archive, and those that it holds.
-    pub(super) packed: u64,
-    pub(super) size: u64,
+    pub(crate) packed: u64,
+    pub(crate) size: u64,
     /// Where its own header begins.
     at: u64,
     /// Where its bytes begin.
@@ -73,7 +73,7 @@ const ELSEWHERE: u64 = u32::MAX as u64;
 
 impl Archive {
     /// Reads the list of entries of an archive of so many bytes.
-    pub(super) fn open(bytes: Bytes, length: u64) -> Result<Self, String> {
+    pub(crate) fn open(bytes: Bytes, length: u64) -> Result<Self, String> {
         let read = |at: u64, count: u64| {
             let mut out = vec![0; usize::try_from(count).map_err(|e| e.to_string())?];
             bytes.read_at(&mut out, at).map_err(|e| e.to_string())?;
@@ -155,8 +155,13 @@ impl Archive {
         Ok(())
     }
 
+    /// Where the bytes of an entry begin, if they are there as they are.
+    pub(crate) fn place(&self, entry: &Entry) -> Option<u64> {
+        (!entry.is_deflated).then_some(entry.start)
+    }
+
     /// The bytes of an entry as they are in the archive, one block after the other.
-    pub(super) fn packed<'a>(&'a self, entry: &Entry) -> impl io::Read + 'a {
+    pub(crate) fn packed<'a>(&'a self, entry: &Entry) -> impl io::Read + 'a {
         Packed { bytes: &self.bytes, at: entry.start, left: entry.packed }
     }
 }
@@ -220,14 +225,14 @@ impl Entry {
 }
 
 /// Writes an archive, entry by entry.
-pub(super) struct Writer<'o> {
+pub(crate) struct Writer<'o> {
     out: &'o mut dyn Write,
     at: u64,
     entries: Vec<Entry>,
 }
 
 impl<'o> Writer<'o> {
-    pub(super) fn new(out: &'o mut dyn Write) -> Self {
+    pub(crate) fn new(out: &'o mut dyn Write) -> Self {
         Self { out, at: 0, entries: Vec::new() }
     }
 
@@ -237,7 +242,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Adds an entry, whose bytes `write` writes: as many as it says, as they are in the archive.
-    pub(super) fn entry(
+    pub(crate) fn entry(
         &mut self,
         (name, is_deflated, crc): (&str, bool, u32),
         (packed, size): (u64, u64),
@@ -254,7 +259,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Writes the list.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         let start = self.at;
         for entry in std::mem::take(&mut self.entries).iter() {
             self.put(&entry.header(true))?;

@@ -19,20 +19,20 @@ const TABLE: [u32; 256] = {
 
 /// The sum of bytes that come piece by piece.
 #[derive(Clone, Copy)]
-pub(super) struct Crc(u32);
+pub(crate) struct Crc(u32);
 
 impl Crc {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(u32::MAX)
     }
 
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = TABLE[usize::from(self.0 as u8 ^ *byte)] ^ (self.0 >> 8);
         }
     }
 
-    pub(super) fn value(self) -> u32 {
+    pub(crate) fn value(self) -> u32 {
         !self.0
     }
 }
