@@ -72,10 +72,10 @@ pub use csv::{ColumnOptions, CsvOptions, CsvReport, Ragged};
 pub use dataset::{Dataset, TensorDataset};
 pub use dates::DatePart;
 pub(crate) use display::{shorten, width as text_width};
-pub(crate) use images::Pixels;
-pub use images::{Amount, ImageDataset, Transforms, read_cifar10, read_cifar100, read_idx, read_mnist};
+pub use images::{Amount, ImageDataset, Resample, Transforms, read_cifar10, read_cifar100, read_idx, read_mnist};
 #[cfg(feature = "image")]
 pub use images::{Channels, read_image, write_image};
+pub(crate) use images::{Pixels, resized};
 pub(crate) use loading::{Ahead, Cursor, Pick, prefetched};
 pub use loading::{
     BatchRows, BatchSampler, BucketSampler, Cached, Collate, Collated, Concat, Enumerated, GroupSampler, Mapped, Order,

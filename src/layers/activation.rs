@@ -74,6 +74,8 @@ activations! {
     GeluTanh => |x| x.gelu_tanh();
     /// [`Tensor::silu`] as a layer.
     Silu => |x| x.silu();
+    /// `x · σ(1.702 x)`, an approximation of GELU that CLIP uses (Hendrycks and Gimpel, *Gaussian error linear units*, 2016).
+    QuickGelu => |x| x.mul(&x.mul_scalar(1.702).sigmoid())?;
     /// [`Tensor::mish`] as a layer.
     Mish => |x| x.mish();
     /// [`Tensor::softsign`] as a layer.
@@ -261,7 +263,7 @@ macro_rules! all_activations {
 }
 
 all_activations! {
-    Relu; Relu6; Selu; Gelu; GeluTanh; Silu; Mish; Softsign; Hardswish; Hardsigmoid; Sigmoid; LogSigmoid; Tanh; Tanhshrink;
+    Relu; Relu6; Selu; Gelu; GeluTanh; QuickGelu; Silu; Mish; Softsign; Hardswish; Hardsigmoid; Sigmoid; LogSigmoid; Tanh; Tanhshrink;
     LeakyRelu {
         /// The slope for negative inputs.
         slope: f64

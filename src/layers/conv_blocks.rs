@@ -31,9 +31,11 @@ pub struct ConvNormActivation {
     /// Of what the convolution gives.
     pub norm: BatchNorm2d,
     activation: Option<Activation>,
+    /// The stride, if what it leaves over is added at the end.
+    same: usize,
 }
 
-crate::module!(ConvNormActivation { conv as "0", norm as "1" }, plain { activation });
+crate::module!(ConvNormActivation { conv as "0", norm as "1" }, plain { activation, same });
 
 impl ConvNormActivation {
     /// A layer with stride 1 and rectified units.
@@ -57,13 +59,21 @@ impl ConvNormActivation {
             let message = format!("a convolution that gives {given} channels before a norm of {normed}");
             return Err(Error::argument("ConvNormActivation::of", message));
         }
-        Ok(Self { conv, norm, activation: Some(Activation::Relu) })
+        Ok(Self { conv, norm, activation: Some(Activation::Relu), same: 0 })
     }
 
     /// How far the kernel moves from one output to the next.
     #[must_use]
     pub fn stride(mut self, stride: impl Shape) -> Self {
         self.conv = self.conv.stride(stride);
+        self
+    }
+
+    /// As many places around the input as TensorFlow adds for its padding `SAME`, for a convolution of this stride: as few as give
+    /// an output for every `stride` pixels, of an odd number one more at the end.
+    pub(crate) fn same_padding(mut self, stride: usize) -> Self {
+        self.same = stride;
+        self.conv = self.conv.padding(0);
         self
     }
 
@@ -86,20 +96,34 @@ described! {
     ConvNormActivation,
     |layer| {
         let parts = LayerConfig::new().with("conv", layer.conv.config()?).with("norm", layer.norm.config()?);
+        let parts = if layer.same == 0 { parts } else { parts.with("same_padding", layer.same) };
         parts.with_form("activation", &layer.activation)
     },
     |options, rng| {
         let conv = Conv2d::from_config(options.take("conv")?, rng)?;
         let layer = Self::of(conv, BatchNorm2d::from_config(options.take("norm")?, rng)?)?;
-        Self { activation: options.take("activation")?, ..layer }
+        Self { activation: options.take("activation")?, same: options.take_or("same_padding", 0)?, ..layer }
     },
     |sizes| sizes.of_part::<Conv2d>("conv") + sizes.of_part::<BatchNorm2d>("norm")
+}
+
+/// An input with the places that TensorFlow adds; nothing, where it is no image.
+#[track_caller]
+fn widened(x: &Tensor, kernel: &[usize], stride: usize) -> Result<Option<Tensor>> {
+    let (&[_, _, height, width], &[_, _, k, l]) = (x.shape(), kernel) else { return Ok(None) };
+    let around = |n: usize, kernel: usize| {
+        let all = (n.div_ceil(stride).saturating_sub(1) * stride + kernel).saturating_sub(n);
+        ((all / 2) as isize, (all - all / 2) as isize)
+    };
+    x.pad(&[around(height, k), around(width, l)], 0.0).map(Some)
 }
 
 impl Layer for ConvNormActivation {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let relu = self.activation == Some(Activation::Relu);
+        let wide = if self.same == 0 { None } else { mode.here(widened(x, self.conv.weight.shape(), self.same))? };
+        let x = wide.as_ref().unwrap_or(x);
         let y = conv_norm((&self.conv, "0"), (&self.norm, "1"), x, None, relu, mode)?;
         match self.activation {
             Some(activation) if !relu => mode.here(activation.apply(&y)),

@@ -130,7 +130,7 @@ static OWN: &[Entry] = entries! {
         CircularPad3d, ConstantPad1d, ConstantPad2d, ConstantPad3d, Dropout, Dropout1d, Dropout2d, Dropout3d, Elu,
         FeatureAlphaDropout, Flatten, Fold, GaussianNoise, Geglu, Gelu, GeluTanh, GlobalAvgPool, GlobalMaxPool, Glu,
         Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LocalResponseNorm, LogSigmoid, LogSoftmax, LpPool1d,
-        LpPool2d, LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d, Maxout, Mish, PixelShuffle, PixelUnshuffle,
+        LpPool2d, LpPool3d, MaxPool1d, MaxPool2d, MaxPool3d, Maxout, Mish, PixelShuffle, PixelUnshuffle, QuickGelu,
         ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, Reglu, Relu, Relu6, ReplicationPad1d, ReplicationPad2d,
         ReplicationPad3d, RotaryPositions, Rrelu, Selu, Sigmoid, Silu, SinusoidalPositions, Softmax, Softmin,
         Softplus, Softshrink, Softsign, StochasticDepth, Swiglu, Tanh, Tanhshrink, Threshold, Unfold, Upsample,

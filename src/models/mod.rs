@@ -17,6 +17,9 @@
 //! | [`Whisper`] | from speech to text |
 //! | [`ResNet`], [`Vgg`], [`DenseNet`], [`ConvNext`] | pictures: the networks of torchvision, whose files load |
 //! | [`MobileNetV2`], [`MobileNetV3`], [`EfficientNet`] | the same for small devices |
+//! | [`Vit`], [`VitForImageClassification`], [`DeitForImageClassification`] | pictures: transformers that look at patches |
+//! | [`ImageClassifier`] | pictures: any published classifier, whichever a file holds |
+//! | [`Clip`] | pictures and texts: vectors that are close where both belong together |
 //! | [`UNet`] | a picture for a picture: what each pixel belongs to |
 //! | [`Autoencoder`], [`Vae`] | short codes of examples, and new examples of codes |
 //! | [`Dcgan`] | new pictures by two networks that learn against each other |
@@ -25,14 +28,19 @@
 //!
 //! Language models implement [`CausalLm`], and [`Generate`] continues text with any of them.
 //!
-//! In the sources, each kind of data has a folder: `text`, `tabular`, `vision`; and there is one for what makes new data, `generative`.
+//! In the sources, each kind of data has a folder: `text`, `tabular`, `vision`; and there is one for what makes new data, `generative`. What
+//! sees two kinds (`clip`), and the layers that both have (`encoder`), stand beside them.
 
+mod clip;
+mod encoder;
 mod generative;
 mod options;
 mod tabular;
 mod text;
 mod vision;
 
+pub use clip::{Clip, ClipConfig, ClipText, ClipVision};
+pub use encoder::{EncoderConfig, EncoderLayer};
 pub use generative::{
     Adversaries, Autoencoder, CodeDecoder, CodeEncoder, CoderConfig, Dcgan, DcganConfig, DcganDiscriminator,
     DcganGenerator, Denoiser, Diffusion, DiffusionConfig, DiffusionSampling, DiffusionUnet, DiffusionUnetConfig, Elbo,
@@ -53,8 +61,10 @@ pub use text::{
     whisper,
 };
 pub use vision::{
-    ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DenseBlock, DenseNet, DenseNetConfig,
-    DenseTransition, EfficientNet, EfficientNetConfig, InvertedResidual, InvertedStage, LeNet, LeNetConfig,
-    MobileNetV2, MobileNetV2Config, MobileNetV3, MobileNetV3Block, MobileNetV3Config, ResNet, ResNetBlock,
-    ResNetConfig, ResNetShortcut, UNet, UNetConfig, UNetRise, UNetUp, Vgg, VggConfig,
+    ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DeitForImageClassification,
+    DeitForImageClassificationWithTeacher, DenseBlock, DenseNet, DenseNetConfig, DenseTransition, EfficientNet,
+    EfficientNetConfig, ImageClassifier, InvertedResidual, InvertedStage, LeNet, LeNetConfig, MobileNetV2,
+    MobileNetV2Config, MobileNetV3, MobileNetV3Block, MobileNetV3Config, ResNet, ResNetBlock, ResNetConfig,
+    ResNetShortcut, UNet, UNetConfig, UNetRise, UNetUp, Vgg, VggConfig, Vit, VitConfig, VitEmbeddings,
+    VitForImageClassification,
 };

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | [`Pipeline`] | a [`Table`](crate::data::Table) or a row of it, as they come | numbers in their own units, or classes or labels with probabilities |
 //! | [`ImagePipeline`] | pictures, or files of them | classes with probabilities |
+//! | [`ImageClassification`] | pictures | the same by a published model |
+//! | [`ZeroShotImageClassification`] | pictures, and classes in words | the same by CLIP, without any training |
 //! | [`TextPipeline`] | texts | their continuations, translations, or classes |
 //! | [`Transcriber`], with the feature `fft` | sound | what was said |
 //!
@@ -37,7 +39,9 @@
 //! `demotic.images`.
 
 mod classification;
+mod classify;
 mod image;
+mod image_processor;
 mod labels;
 mod sentences;
 mod table;
@@ -45,10 +49,13 @@ mod text;
 #[cfg(feature = "fft")]
 mod transcriber;
 
+pub use crate::data::Resample;
 use std::path::Path;
 
 pub use classification::ClassPrediction;
+pub use classify::{ImageClassification, ZeroShotImageClassification};
 pub use image::{ImageInput, ImagePipeline};
+pub use image_processor::{ImageProcessor, Resize};
 pub use labels::LabelPrediction;
 pub use sentences::SentenceEncoder;
 pub use table::Pipeline;

@@ -3,13 +3,14 @@
 use crate::layers::Activation;
 
 /// The name that is written of each function comes first.
-const ACTIVATIONS: [(&str, Activation); 14] = [
+const ACTIVATIONS: [(&str, Activation); 15] = [
     ("gelu_new", Activation::GeluTanh),
     ("gelu_pytorch_tanh", Activation::GeluTanh),
     ("gelu_fast", Activation::GeluTanh),
     ("gelu_python_tanh", Activation::GeluTanh),
     ("gelu", Activation::Gelu),
     ("gelu_python", Activation::Gelu),
+    ("quick_gelu", Activation::QuickGelu),
     ("relu", Activation::Relu),
     ("relu6", Activation::Relu6),
     ("silu", Activation::Silu),

@@ -214,9 +214,18 @@ fn config(family: BertFamily, head: Head, mut fields: Fields) -> Result<BertConf
         config.first_position = padding.saturating_add(1);
         config.pooler_dropout = head == Head::Sequence;
     }
+    config.labels = labels(f)?;
+    config.pooler = head == Head::Sequence;
+    fields.done(names(family).0)?;
+    Ok(config)
+}
+
+/// The names of classes in the order of their numbers.
+#[track_caller]
+pub(super) fn labels(f: &mut Fields) -> Result<Vec<String>> {
     let (labels, count): (Option<BTreeMap<String, String>>, Option<usize>) =
         (f.optional("id2label")?, f.optional("num_labels")?);
-    config.labels = match labels {
+    match labels {
         Some(labels) => {
             let count = labels.len();
             let mut names = Vec::with_capacity(count);
@@ -226,13 +235,10 @@ fn config(family: BertFamily, head: Head, mut fields: Fields) -> Result<BertConf
                     None => return Err(f.error(format_args!("id2label has {count} names, and none for {i}"))),
                 }
             }
-            names
+            Ok(names)
         }
-        None => (0..count.unwrap_or(2).min(MAX_LABELS)).map(|i| format!("LABEL_{i}")).collect(),
-    };
-    config.pooler = head == Head::Sequence;
-    fields.done(names(family).0)?;
-    Ok(config)
+        None => Ok((0..count.unwrap_or(2).min(MAX_LABELS)).map(|i| format!("LABEL_{i}")).collect()),
+    }
 }
 
 /// More labels than those of any model.

@@ -174,13 +174,25 @@ impl Fields {
 
     /// Ends the asking.
     #[track_caller]
-    pub(super) fn done(mut self, of: &str) -> Result<()> {
-        if self.within.is_empty() {
+    pub(super) fn done(self, of: &str) -> Result<()> {
+        let whole = self.within.is_empty();
+        self.end(of, whole)
+    }
+
+    /// Ends the asking for options in an option that are a whole configuration.
+    #[track_caller]
+    pub(super) fn done_whole(self, of: &str) -> Result<()> {
+        self.end(of, true)
+    }
+
+    #[track_caller]
+    fn end(mut self, of: &str, whole: bool) -> Result<()> {
+        if whole {
             for (name, value) in &USUAL {
                 self.only(name, value)?;
             }
         }
-        let silent = |name: &str| self.within.is_empty() && (name.starts_with('_') || SILENT.contains(&name));
+        let silent = |name: &str| whole && (name.starts_with('_') || SILENT.contains(&name));
         match self.map.iter().find(|(name, value)| !value.is_null() && !silent(name)) {
             Some((name, _)) => {
                 let e = self.error(format_args!("there is no option `{}{}` of a `{of}`", self.within, short(name)));

@@ -25,6 +25,12 @@
 //! | `bert` (BERT, MiniLM …), `roberta`, `xlm-roberta`, `camembert`, `distilbert` | [`Bert`], [`BertForMaskedLm`], [`BertForSequenceClassification`], [`BertForTokenClassification`], [`BertForQuestionAnswering`] |
 //! | `t5` (T5, its version 1.1, Flan-T5), `mt5` | [`T5`], [`T5Encoder`] |
 //! | `whisper` | [`Whisper`]; with its tokenizer, a [`Transcriber`](crate::pipeline::Transcriber) |
+//! | `vit`, `deit` | [`Vit`], [`VitForImageClassification`], [`DeitForImageClassification`], [`DeitForImageClassificationWithTeacher`] |
+//! | `clip` | [`Clip`] |
+//!
+//! Networks of torchvision and timm (ResNet, MobileNet, EfficientNet), in one file or in a folder of timm, are read by
+//! [`ImageClassifier::from_pretrained`]; [`ImageClassification`](crate::pipeline::ImageClassification) and
+//! [`ZeroShotImageClassification`](crate::pipeline::ZeroShotImageClassification) take pictures of any size.
 //!
 //! [`LanguageModel`] is whichever language model a folder holds, and [`load`] takes a folder of any of these types. An option in `config.json`
 //! that is not known here may change what a model computes, and is an error that names it.
@@ -34,15 +40,20 @@ mod activations;
 mod bert;
 #[cfg(feature = "chat")]
 mod chat;
+mod clip;
 mod fields;
 mod folder;
 mod gguf;
 mod gpt2;
+mod images;
 mod llama;
+mod networks;
+mod preprocessor;
 mod published;
 mod sentences;
 mod split;
 mod t5;
+mod vit;
 mod vocabulary;
 mod whisper;
 
@@ -57,8 +68,9 @@ use crate::io::gguf::Reader;
 use crate::layers::Module;
 #[allow(unused_imports, reason = "named in the documentation")]
 use crate::models::{
-    Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
-    LanguageModel, Llama, T5, T5Encoder, Whisper,
+    Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Clip,
+    DeitForImageClassification, DeitForImageClassificationWithTeacher, Gpt, ImageClassifier, LanguageModel, Llama, T5,
+    T5Encoder, Vit, VitForImageClassification, Whisper,
 };
 use crate::pipeline::TextPipeline;
 use crate::text::{PublishedTokenizer, Tokenizer};
@@ -89,6 +101,8 @@ fn reader_of(model_type: &str) -> Option<&'static str> {
         "gpt2" => Some("models::Gpt"),
         other if t5::MODEL_TYPES.contains(&other) => Some("models::T5"),
         whisper::MODEL_TYPE => Some("models::Whisper"),
+        "vit" | "deit" => Some("models::ImageClassifier"),
+        "clip" => Some("models::Clip"),
         other if bert::family(other).is_some() => Some("models::Bert"),
         other => llama::family(other).map(|_| "models::Llama"),
     }

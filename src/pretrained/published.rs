@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::bert::{self, Head};
-use super::{Pretrained, folder, gguf, llama, t5, whisper};
+use super::{Pretrained, folder, gguf, images, llama, t5, whisper};
 use crate::error::Result;
+use crate::files::{self, Format};
 use crate::models::{
-    Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Gpt,
-    LanguageModel, Llama, T5, T5Encoder, Whisper,
+    Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Clip,
+    Gpt, ImageClassifier, LanguageModel, Llama, T5, T5Encoder, Vit, Whisper,
 };
 
 /// A published model of any kind.
@@ -33,6 +34,12 @@ pub enum PublishedModel {
     TextEncoder(T5Encoder),
     /// Writes down speech.
     SpeechToText(Whisper),
+    /// Says what is on a picture.
+    ImageClassification(ImageClassifier),
+    /// Gives vectors of pictures.
+    ImageEncoder(Vit),
+    /// Gives vectors of pictures and of texts.
+    Clip(Clip),
 }
 
 crate::module!(
@@ -46,11 +53,15 @@ crate::module!(
         TextToText(T5),
         TextEncoder(T5Encoder),
         SpeechToText(Whisper),
+        ImageClassification(ImageClassifier),
+        ImageEncoder(Vit),
+        Clip(Clip),
     }
 );
 
-/// The model that a folder holds, or a GGUF file, whichever it is: `AutoModel` of `transformers`. The `model_type` in its `config.json`
-/// decides, and of encoders the class in `architectures`.
+/// The model that a folder holds, or a file (a GGUF file, or a network for pictures), whichever it is: `AutoModel` of `transformers`. The
+/// `model_type` in its `config.json` decides, and of encoders the class in `architectures`; of a network for pictures its name, see
+/// [`ImageClassifier::from_pretrained`].
 ///
 /// ```no_run
 /// use demotic::pretrained::{PublishedModel, load};
@@ -68,14 +79,28 @@ crate::module!(
 #[track_caller]
 pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
     let (op, folder) = ("load", folder.as_ref());
+    if folder.is_file()
+        && matches!(files::format(op, folder)?, Some(Format::Safetensors | Format::PyTorch | Format::Npz))
+    {
+        return images::classifier(op, folder).map(PublishedModel::ImageClassification);
+    }
     if gguf::is_file(folder) {
         return gguf::llama(op, folder).map(|model| PublishedModel::LanguageModel(model.into()));
     }
+    if images::timm(op, folder)?.is_some() {
+        return images::classifier(op, folder).map(PublishedModel::ImageClassification);
+    }
     let (model_type, map) = folder::any_config(op, folder)?;
-    let classes = map.get("architectures").and_then(|classes| classes.as_array());
-    let class = classes.and_then(|classes| classes.first()).and_then(|class| class.as_str()).unwrap_or("Model");
-    if model_type == whisper::MODEL_TYPE {
-        return Whisper::from_pretrained(folder).map(PublishedModel::SpeechToText);
+    let class = map.get("architectures").and_then(|classes| classes.get(0)).and_then(|class| class.as_str());
+    let class = class.unwrap_or("Model");
+    match model_type.as_str() {
+        "vit" | "deit" if class.ends_with("Model") => {
+            return Vit::from_pretrained(folder).map(PublishedModel::ImageEncoder);
+        }
+        "vit" | "deit" => return images::classifier(op, folder).map(PublishedModel::ImageClassification),
+        "clip" => return Clip::from_pretrained(folder).map(PublishedModel::Clip),
+        whisper::MODEL_TYPE => return Whisper::from_pretrained(folder).map(PublishedModel::SpeechToText),
+        _ => {}
     }
     if t5::MODEL_TYPES.contains(&&*model_type) {
         return match t5::is_encoder(class) {

@@ -27,6 +27,7 @@ mod gguf_models;
 mod gpt2;
 mod gpt_options;
 mod image_ops;
+mod images;
 mod initializers;
 mod layers;
 #[cfg(feature = "linalg")]

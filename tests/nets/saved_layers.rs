@@ -122,6 +122,7 @@ fn described(rng: &mut Rng) -> Result<Vec<(Boxed, Tensor)>> {
             Relu6,
             Selu,
             Gelu,
+            QuickGelu,
             Silu,
             Mish,
             Softsign,

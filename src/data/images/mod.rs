@@ -7,6 +7,7 @@ mod files;
 mod folder;
 mod geometry;
 mod pixels;
+mod resample;
 mod step;
 mod transform;
 
@@ -14,6 +15,8 @@ pub use files::{read_cifar10, read_cifar100, read_idx, read_mnist};
 #[cfg(feature = "image")]
 pub use folder::{Channels, read_image, write_image};
 pub(crate) use pixels::Pixels;
+pub use resample::Resample;
+pub(crate) use resample::resized;
 pub use transform::{Amount, Transforms};
 
 use std::fmt;

@@ -38,6 +38,7 @@ pub use seq2seq::{
     Encoded, EncoderDecoderState, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens,
     Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState,
 };
+pub(super) use sequences::check_ids;
 pub use t5::{T5, T5Config, T5Encoder};
 pub use tcn::{Tcn, TcnBlock, TcnConfig, TcnState};
 pub use text_cnn::{TextCnn, TextCnnConfig};

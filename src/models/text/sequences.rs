@@ -8,7 +8,12 @@ use crate::tensor::{DType, Tensor};
 /// Checks token ids `[batch, time]` of type `I64`, at least one of them and at most `limit` in a sequence; returns `batch`
 /// and `time`. `what` says what they are ids of: `source token`.
 #[track_caller]
-pub(super) fn check_ids(op: &'static str, what: &str, ids: &Tensor, limit: Option<usize>) -> Result<(usize, usize)> {
+pub(in crate::models) fn check_ids(
+    op: &'static str,
+    what: &str,
+    ids: &Tensor,
+    limit: Option<usize>,
+) -> Result<(usize, usize)> {
     ids.expect_dtype(op, &format!("the {what} ids"), DType::I64)?;
     let &[batch, time] = ids.shape() else {
         let message = format!("{what} ids of shape {:?}, expected [batch, time]", ids.shape());

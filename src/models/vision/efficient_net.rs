@@ -40,6 +40,17 @@ pub struct EfficientNetConfig {
     /// Whether there is no squeeze-and-excitation, the units are `Relu6`, and the first and last convolutions and the depths of the first
     /// and last stages are not multiplied.
     pub lite: bool,
+    /// Added to variances by batch norm: 10⁻⁵, in what comes from TensorFlow 10⁻³.
+    #[serde(default = "usual_eps")]
+    pub norm_eps: f64,
+    /// Whether convolutions with a stride pad as TensorFlow does: what it leaves over is added at the end.
+    #[serde(default)]
+    pub same_padding: bool,
+}
+
+/// In files that are older than the option.
+fn usual_eps() -> f64 {
+    1e-5
 }
 
 impl Default for EfficientNetConfig {
@@ -70,7 +81,8 @@ impl EfficientNetConfig {
             [6, 3, 1, 320, 1],
         ]);
         let stochastic_depth = 0.2;
-        Self { in_channels: 3, num_classes: 1000, width, depth, stages, dropout, stochastic_depth, lite }
+        let (in_channels, num_classes, norm_eps, same_padding) = (3, 1000, usual_eps(), false);
+        Self { in_channels, num_classes, width, depth, stages, dropout, stochastic_depth, lite, norm_eps, same_padding }
     }
 
     published! {
@@ -149,10 +161,16 @@ impl EfficientNetConfig {
             last: self.features(),
             activation,
             gates: [Activation::Silu, Activation::Sigmoid],
-            norm: [1e-5, 0.1],
+            norm: [self.norm_eps, 0.1],
+            same: self.same_padding,
             skipped: self.stochastic_depth,
             names: Names::EfficientNet,
         }
+    }
+
+    /// How many blocks each stage has.
+    pub(crate) fn stage_blocks(&self) -> Vec<usize> {
+        self.body().stages.iter().map(|stage| stage.blocks).collect()
     }
 
     /// The number of parameters of such a model.

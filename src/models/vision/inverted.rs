@@ -90,6 +90,8 @@ pub(super) struct Body {
     pub(super) gates: [Activation; 2],
     /// What batch norm adds to variances, and its momentum.
     pub(super) norm: [f64; 2],
+    /// Whether convolutions with a stride have TensorFlow's padding.
+    pub(super) same: bool,
     /// The probability that the last block is skipped, the others the less, the earlier they are.
     pub(super) skipped: f64,
     /// How the blocks' parts and names are arranged.
@@ -152,7 +154,8 @@ impl Body {
     fn part(&self, [inputs, outputs, kernel, stride, groups]: [usize; 5], rng: &mut Rng) -> Result<ConvNormActivation> {
         let [eps, momentum] = self.norm;
         let norm = BatchNorm2d::new(outputs)?.eps(eps).momentum(momentum)?;
-        ConvNormActivation::of(conv(inputs, outputs, kernel, stride, groups, rng)?, norm)
+        let part = ConvNormActivation::of(conv(inputs, outputs, kernel, stride, groups, rng)?, norm)?;
+        Ok(if self.same && stride > 1 { part.same_padding(stride) } else { part })
     }
 
     /// Everything before the pooling. [`check`](Self::check) comes first.

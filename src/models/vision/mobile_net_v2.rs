@@ -98,6 +98,7 @@ impl MobileNetV2Config {
             activation: Activation::Relu6,
             gates: [Activation::Relu, Activation::Sigmoid],
             norm: [1e-5, 0.1],
+            same: false,
             skipped: 0.0,
             names: Names::MobileNetV2,
         }

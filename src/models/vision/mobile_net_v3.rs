@@ -65,11 +65,23 @@ pub struct MobileNetV3Config {
     pub hidden: usize,
     /// The probability of dropout before the classes.
     pub dropout: f64,
+    /// Added to variances by batch norm: 10⁻³, in what timm has trained 10⁻⁵.
+    #[serde(default = "usual_eps")]
+    pub norm_eps: f64,
+    /// Whether convolutions with a stride pad as TensorFlow does: what it leaves over is added at the end.
+    #[serde(default)]
+    pub same_padding: bool,
+}
+
+/// In files that are older than the option.
+fn usual_eps() -> f64 {
+    1e-3
 }
 
 impl MobileNetV3Config {
     fn new(blocks: Vec<MobileNetV3Block>, hidden: usize) -> Self {
-        Self { in_channels: 3, num_classes: 1000, width: 1.0, blocks, hidden, dropout: 0.2 }
+        let (norm_eps, same_padding) = (usual_eps(), false);
+        Self { in_channels: 3, num_classes: 1000, width: 1.0, blocks, hidden, dropout: 0.2, norm_eps, same_padding }
     }
 
     /// The small network: pictures with three channels, 1000 classes, a dropout of 0.2.
@@ -165,7 +177,8 @@ impl MobileNetV3Config {
             last: self.last(),
             activation: Activation::Hardswish,
             gates: [Activation::Relu, Activation::Hardsigmoid],
-            norm: [0.001, 0.01],
+            norm: [self.norm_eps, 0.01],
+            same: self.same_padding,
             skipped: 0.0,
             names: Names::MobileNetV3,
         }

@@ -80,13 +80,11 @@ impl Pattern {
     pub(super) fn alternatives(expression: &str) -> Read<Self> {
         let mut alternatives = Vec::new();
         for alternative in divided(expression) {
-            let is_literal = |c: char| c.is_alphanumeric() || matches!(c, '\'' | ' ' | '_' | '\u{2581}' | '\n' | '-');
-            alternatives.push(match KNOWN.iter().find(|(known, _)| *known == alternative) {
-                Some((_, scan)) => Alternative::Scan(*scan),
-                None if !alternative.is_empty() && alternative.chars().all(is_literal) => {
-                    Alternative::Literal(alternative.to_string())
-                }
-                None => {
+            let known = KNOWN.iter().find(|(known, _)| *known == alternative);
+            alternatives.push(match (known, literal(alternative)) {
+                (Some((_, scan)), _) => Alternative::Scan(*scan),
+                (None, Some(literal)) => Alternative::Literal(literal),
+                (None, None) => {
                     let whole =
                         if alternative == expression { String::new() } else { format!(" of `{}`", cut(expression)) };
                     return Err(Refusal::Unknown(format!(
@@ -138,6 +136,19 @@ impl Pattern {
         out.push_str(&text[from..]);
         out
     }
+}
+
+/// The text that an expression stands for, if it matches no other: marks of punctuation may be behind a `\`.
+fn literal(expression: &str) -> Option<String> {
+    let is_literal = |c: &char| c.is_alphanumeric() || "' _\u{2581}\n-<>".contains(*c);
+    let (mut text, mut characters) = (String::new(), expression.chars());
+    while let Some(c) = characters.next() {
+        text.push(match c {
+            '\\' => characters.next().filter(char::is_ascii_punctuation)?,
+            c => Some(c).filter(is_literal)?,
+        });
+    }
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// The alternatives of an expression, divided by the `|` that are in no brackets.
