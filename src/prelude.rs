@@ -36,7 +36,7 @@ pub use crate::layers::{
     GlobalMaxPool, Glu, GroupNorm, Gru, GruCell, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, InstanceNorm1d,
     InstanceNorm2d, InstanceNorm3d, Join, Lambda, LayerNorm, LayerNorm2d, LeakyRelu, LearnedPositions, Linear,
     LocalResponseNorm, LogSigmoid, LogSoftmax, LpPool1d, LpPool2d, LpPool3d, Lstm, LstmCell, MaxPool1d, MaxPool2d,
-    MaxPool3d, Maxout, Mish, MultiHeadAttention, Parallel, PixelShuffle, PixelUnshuffle, Prelu, Recurrent,
+    MaxPool3d, Maxout, Mish, MultiHeadAttention, Parallel, PixelShuffle, PixelUnshuffle, Prelu, QuickGelu, Recurrent,
     RecurrentOutput, RecurrentState, ReflectionPad1d, ReflectionPad2d, ReflectionPad3d, Reglu, Relu, Relu6,
     ReplicationPad1d, ReplicationPad2d, ReplicationPad3d, RmsNorm, Rnn, RnnCell, RotaryPositions, Rrelu, RunOptions,
     SelfAttention, Selu, Sigmoid, Silu, SinusoidalPositions, Softmax, Softmin, Softplus, Softshrink, Softsign,
