@@ -31,7 +31,7 @@ pub use gradients::Gradients;
 pub use ops::attention::AttentionOptions;
 pub use ops::batch_norm::BatchStatistics;
 pub use ops::convolution::{ConvOptions, PaddingMode};
-pub(crate) use ops::convolution::{Finish, Packed, predicted};
+pub(crate) use ops::convolution::{Finish, Packed, patches, predicted};
 #[cfg(feature = "fft")]
 pub use ops::fft::{FftNorm, FftOptions, StftOptions};
 pub use ops::grid_sample::GridPadding;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Count;
 use super::conv_norm::{Kept, Parts};
-use super::core::{Init, Layer, LayerConfig, Mode, Param, Weight, described};
+use super::core::{ConvKind, Init, Layer, LayerConfig, Mode, Param, Weight, described};
 use crate::autograd::{ConvOptions, Finish, PaddingMode};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -148,11 +148,7 @@ macro_rules! layer {
                 if let Err(e) = self.weight.begin_pass(mode) {
                     return mode.here(Err(e));
                 }
-                let y = match self.weight.value() {
-                    Ok(weight) => x.$op(&weight, self.bias.as_deref(), &self.options),
-                    Err(e) => Err(e),
-                };
-                mode.here(y)
+                mode.here(self.weight.convolve(ConvKind::$name, x, self.bias.as_deref(), &self.options))
             }
 
             layer!(@together $transposed);

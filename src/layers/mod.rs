@@ -67,7 +67,7 @@ pub use pool::{
     MaxPool3d,
 };
 pub use position::{LearnedPositions, RotaryPositions, SinusoidalPositions};
-pub use quantize::{QuantizeExt, QuantizeReport, QuantizedWeight};
+pub use quantize::{QuantizeExt, QuantizeOptions, QuantizeReport, QuantizedWeight};
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmCell, Recurrent, RecurrentOutput, RecurrentState, Rnn, RnnCell, RunOptions,
 };

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use create::Nested;
 pub use dtype::{DType, Element, Float};
 pub use layout::{MAX_DIMS, NewShape, Shape};
-pub use quantized::{QTensor, Scheme};
+pub use quantized::{Calibration, GptqOptions, QTensor, Scheme};
 pub(crate) use serde::Numbers;
 
 use layout::{Dims, Layout};

@@ -52,6 +52,7 @@ mod pooling;
 mod preprocessing;
 mod pretrained;
 mod published_tokenizers;
+mod quantize;
 mod recurrent;
 mod reductions;
 mod resnet;

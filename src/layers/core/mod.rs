@@ -36,8 +36,8 @@ pub use options::LayerOption;
 pub use param::{Buffer, Param};
 pub use share::{checkpointed, share};
 pub use summary::{Row, Summary};
-pub use weight::{Adapted, Adapter, CloneAdapter, Quantized, Weight};
-pub(crate) use weight::{QuantizedAs, quantize_as, quantized};
+pub use weight::{Adapted, Adapter, CloneAdapter, ConvKind, Quantized, Weight};
+pub(crate) use weight::{QuantizedAs, as_rows, quantize_as, quantized};
 
 pub(crate) use config::described;
 pub(crate) use container::inside;

@@ -9,7 +9,7 @@ use super::mode::Mode;
 use super::module::{Module, Role, Visitor, VisitorMut};
 use super::module_ext::ModuleExt;
 use super::param::{Buffer, Param};
-use crate::autograd;
+use crate::autograd::{self, ConvOptions};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, QTensor, Scheme, Tensor};
 
@@ -48,6 +48,8 @@ pub enum Weight {
 pub struct Quantized {
     scheme: Scheme,
     shape: Vec<usize>,
+    /// What of it is a row of blocks: of convolutions, all that an output has.
+    rows: Vec<usize>,
     blocks: Buffer,
 }
 
@@ -55,7 +57,22 @@ impl Quantized {
     /// A weight with these blocks.
     #[must_use]
     pub fn new(value: &QTensor) -> Self {
-        Self { scheme: value.scheme(), shape: value.shape().to_vec(), blocks: Buffer::new(value.blocks().clone()) }
+        let (scheme, shape) = (value.scheme(), value.shape().to_vec());
+        Self { scheme, rows: shape.clone(), shape, blocks: Buffer::new(value.blocks().clone()) }
+    }
+
+    /// The weight of a convolution, `[out, in / groups, kernel…]`, of which a row of the blocks has all numbers of an output.
+    ///
+    /// # Errors
+    /// If there are not as many numbers, or as many rows.
+    #[track_caller]
+    pub fn with_shape(value: &QTensor, shape: impl Into<Vec<usize>>) -> Result<Self> {
+        let shape = shape.into();
+        if shape.len() < 2 || as_rows(&shape) != value.shape() {
+            let message = format!("blocks of {:?} for a weight of shape {shape:?}", value.shape());
+            return Err(Error::shape("quantized", message));
+        }
+        Ok(Self { shape, ..Self::new(value) })
     }
 
     /// The blocks.
@@ -64,7 +81,12 @@ impl Quantized {
     /// None, unless the buffer was replaced by something else.
     #[track_caller]
     pub fn value(&self) -> Result<QTensor> {
-        QTensor::from_blocks(self.scheme, &*self.shape, &self.blocks.get())
+        QTensor::from_blocks(self.scheme, &*self.rows, &self.blocks.get())
+    }
+
+    #[track_caller]
+    fn numbers(&self) -> Result<Tensor> {
+        self.value()?.dequantize()?.reshape(&*self.shape)
     }
 
     /// How the numbers are kept.
@@ -75,6 +97,56 @@ impl Quantized {
 
     fn shared(&self) -> Self {
         Self { blocks: self.blocks.shared(), ..self.clone() }
+    }
+}
+
+/// The shape of the blocks of a weight: a matrix, with a row for each output.
+pub(crate) fn as_rows(shape: &[usize]) -> Vec<usize> {
+    match shape {
+        [outputs, rest @ ..] if rest.len() > 1 => vec![*outputs, rest.iter().product()],
+        _ => shape.to_vec(),
+    }
+}
+
+/// Which convolution a layer computes with its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the layers have these names")]
+pub enum ConvKind {
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+}
+
+impl ConvKind {
+    /// The convolution itself.
+    ///
+    /// # Errors
+    /// As for [`Tensor::conv2d`].
+    #[track_caller]
+    pub fn apply(self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
+        match self {
+            Self::Conv1d => x.conv1d(w, bias, options),
+            Self::Conv2d => x.conv2d(w, bias, options),
+            Self::Conv3d => x.conv3d(w, bias, options),
+            Self::ConvTranspose1d => x.conv_transpose1d(w, bias, options),
+            Self::ConvTranspose2d => x.conv_transpose2d(w, bias, options),
+            Self::ConvTranspose3d => x.conv_transpose3d(w, bias, options),
+        }
+    }
+
+    /// How many spatial dimensions it has, unless it is a transposed one.
+    #[must_use]
+    pub fn dims(self) -> Option<usize> {
+        match self {
+            Self::Conv1d => Some(1),
+            Self::Conv2d => Some(2),
+            Self::Conv3d => Some(3),
+            _ => None,
+        }
     }
 }
 
@@ -176,6 +248,22 @@ pub trait Adapter: Module + CloneAdapter {
         x.linear(&weight.narrow(0, first, count)?, bias)
     }
 
+    /// A convolution with the weight that the adapter makes of `base`: see [`Weight::convolve`].
+    ///
+    /// # Errors
+    /// If `x` does not fit.
+    #[track_caller]
+    fn convolve(
+        &self,
+        base: &Weight,
+        kind: ConvKind,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        options: &ConvOptions,
+    ) -> Result<Tensor> {
+        kind.apply(x, &self.value(&base.value()?)?, bias, options)
+    }
+
     /// The rows with the numbers `ids` of what the adapter makes of `base`, which `rows` picks out of a matrix with as many.
     ///
     /// # Errors
@@ -239,7 +327,7 @@ impl Weight {
     pub fn value(&self) -> Result<Tensor> {
         match self {
             Self::Dense(param) | Self::InputsFirst(param) => Ok(param.value().clone()),
-            Self::Quantized(quantized) => quantized.value()?.dequantize(),
+            Self::Quantized(quantized) => quantized.numbers(),
             Self::Adapted(Adapted { base, adapter }) => adapter.value(&base.value()?),
         }
     }
@@ -391,7 +479,7 @@ impl Weight {
     }
 
     /// The same weight once more, for gradients too.
-    fn shared(&self) -> Self {
+    pub(crate) fn shared(&self) -> Self {
         match self {
             Self::Dense(param) => Self::Dense(param.shared()),
             Self::InputsFirst(param) => Self::InputsFirst(param.shared()),
@@ -502,6 +590,21 @@ impl Weight {
         }
     }
 
+    /// A convolution with this weight. With one in [`Int8`](Scheme::Int8), it is of whole numbers: see [`QTensor::conv2d`].
+    ///
+    /// # Errors
+    /// If `x` does not fit.
+    #[track_caller]
+    pub fn convolve(&self, kind: ConvKind, x: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
+        match (self, kind.dims()) {
+            (Self::Quantized(quantized), Some(dims)) => {
+                quantized.value()?.convolve(dims, &quantized.shape, x, bias, options)
+            }
+            (Self::Adapted(Adapted { base, adapter }), _) => adapter.convolve(base, kind, x, bias, options),
+            _ => kind.apply(x, &self.value()?, bias, options),
+        }
+    }
+
     /// The rows with the numbers `ids`, which `rows` picks out of a matrix with as many.
     ///
     /// # Errors
@@ -528,8 +631,8 @@ pub(crate) struct QuantizedAs {
 pub(crate) fn quantized<M: Module + ?Sized>(model: &M) -> BTreeMap<String, QuantizedAs> {
     let mut found = BTreeMap::new();
     model.for_each("*", |path, weight: &Weight| {
-        if let Some(Quantized { scheme, shape, .. }) = weight.quantized() {
-            found.insert(path.to_string(), QuantizedAs { scheme: *scheme, shape: shape.clone() });
+        if let Some(Quantized { scheme, rows, .. }) = weight.quantized() {
+            found.insert(path.to_string(), QuantizedAs { scheme: *scheme, shape: rows.clone() });
         }
     });
     found
@@ -547,6 +650,9 @@ pub(crate) fn quantize_as(model: &mut dyn Module, all: &BTreeMap<String, Quantiz
         let turned = weight.is_inputs_first() && shape.iter().rev().eq(weight.shape());
         if turned || (!weight.is_inputs_first() && shape == weight.shape()) {
             *weight = Weight::from(&QTensor::zeros("open", *scheme, shape)?);
+        } else if *shape == as_rows(weight.shape()) {
+            *weight =
+                Weight::Quantized(Quantized::with_shape(&QTensor::zeros("open", *scheme, shape)?, weight.shape())?);
         }
         Ok(())
     })?;

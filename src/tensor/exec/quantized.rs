@@ -1,5 +1,11 @@
 //! Blocks of quantised weights: made, read, and multiplied by.
 
+mod fitted;
+mod whole;
+
+pub(crate) use fitted::{Rounding, connected, fitted, gptq};
+pub(crate) use whole::convolution;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::gemm::{self, narrow, wide};
@@ -22,32 +28,47 @@ const PANEL: usize = 1 << 17;
 pub(crate) fn pack(scheme: Scheme, x: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let mut out = stale("quantize", shape, DType::U8)?;
     let x = x.packed();
-    let (numbers, bytes, fits) = (scheme.block_len(), scheme.block_bytes(), AtomicBool::new(true));
+    let ([numbers, bytes], fits) = (unit(scheme, x.shape()), AtomicBool::new(true));
     let data = x.data::<f32>();
-    parallel::for_blocks(out.data_mut::<u8>(), GRAIN / 4 / numbers * bytes, |start, out| {
+    parallel::for_blocks(out.data_mut::<u8>(), (GRAIN / 4 / numbers.max(1)).max(1) * bytes, |start, out| {
         let x = &data[start / bytes * numbers..][..out.len() / bytes * numbers];
-        if !x.iter().all(|x| x.is_finite()) || !kernels::pack(scheme, x, out) {
+        let rows = if scheme == Scheme::Int8 { bytes } else { out.len() };
+        let all = x.iter().all(|x| x.is_finite());
+        let packed = out.chunks_mut(rows).zip(x.chunks((rows / bytes * numbers).max(1)));
+        if !all || !packed.fold(true, |fits, (out, x)| kernels::pack(scheme, x, out) & fits) {
             fits.store(false, Ordering::Relaxed);
         }
     });
-    if !fits.into_inner() {
-        let message = format!("a number is not finite, or too large for the 16-bit scales of {scheme}");
-        return Err(Error::numeric("quantize", message));
+    if fits.into_inner() { Ok(out) } else { Err(too_large(scheme)) }
+}
+
+/// How many numbers are read at a time, and their bytes: a block, or a row where that is one.
+fn unit(scheme: Scheme, shape: &[usize]) -> [usize; 2] {
+    match (scheme, shape.last()) {
+        (Scheme::Int8, Some(row)) => [*row, scheme.row_bytes(*row)],
+        _ => [scheme.block_len(), scheme.block_bytes()],
     }
-    Ok(out)
+}
+
+#[track_caller]
+fn too_large(scheme: Scheme) -> Error {
+    let scales = if scheme == Scheme::Int8 { "scales" } else { "16-bit scales" };
+    Error::numeric("quantize", format!("a number is not finite, or too large for the {scales} of {scheme}"))
 }
 
 /// The numbers of a tensor.
 #[track_caller]
 pub(crate) fn numbers(op: &'static str, w: &QTensor) -> Result<Tensor> {
     let mut out = stale(op, w.shape(), DType::F32)?;
-    unpack(w.scheme(), w.blocks().data::<u8>(), out.data_mut());
+    unpack(w, w.blocks().data::<u8>(), out.data_mut());
     Ok(out)
 }
 
-fn unpack(scheme: Scheme, blocks: &[u8], out: &mut [f32]) {
-    let (numbers, bytes) = (scheme.block_len(), scheme.block_bytes());
-    parallel::for_blocks(out, GRAIN, |start, out| {
+/// The numbers of some of the rows of `w`.
+fn unpack(w: &QTensor, blocks: &[u8], out: &mut [f32]) {
+    let (scheme, [numbers, bytes]) = (w.scheme(), unit(w.scheme(), w.shape()));
+    let grain = if scheme == Scheme::Int8 { numbers } else { GRAIN };
+    parallel::for_blocks(out, grain, |start, out| {
         kernels::unpack_all(scheme, &blocks[start / numbers * bytes..][..out.len() / numbers * bytes], out);
     });
 }
@@ -68,6 +89,7 @@ pub(crate) fn linear(x: &Tensor, w: &QTensor) -> Result<Tensor> {
         // The sum of nothing.
         None => out = zeros(&shape, DType::F32),
         Some(0) => (),
+        Some(_) if w.scheme() == Scheme::Int8 => whole::linear(w, &x, out.data_mut()),
         Some(rows) if rows <= MOST_ROWS => few(w, &Rows::new(x.data(), features), rows, out.data_mut()),
         Some(_) => many(w, &x, out.data_mut()),
     }
@@ -104,7 +126,7 @@ fn many(w: &QTensor, x: &Tensor, out: &mut [f32]) {
     for first in (0..outputs).step_by(most) {
         let count = most.min(outputs - first);
         let mut panel = Tensor::stale(DType::F32, &[count, features]);
-        unpack(w.scheme(), &blocks[first * bytes..][..count * bytes], panel.data_mut());
+        unpack(w, &blocks[first * bytes..][..count * bytes], panel.data_mut());
         gemm::linear_into::<f32>(x, &panel, None, &mut out[first..], outputs);
     }
 }

@@ -5,8 +5,10 @@
 
 mod check;
 mod options;
+mod quantized;
 
 pub use options::{ConvOptions, PaddingMode};
+pub(crate) use quantized::patches;
 
 use std::sync::{Mutex, PoisonError};
 

@@ -3,13 +3,23 @@
 use half::f16;
 
 use super::Scheme;
+use super::fit::{Levels, put_row};
 
 /// The schemes that numbers can be put into.
-pub(crate) const PACKED: [Scheme; 5] = [Scheme::Q4_0, Scheme::Q4_1, Scheme::Q5_0, Scheme::Q5_1, Scheme::Q8_0];
+pub(crate) const PACKED: [Scheme; 6] =
+    [Scheme::Q4_0, Scheme::Q4_1, Scheme::Q5_0, Scheme::Q5_1, Scheme::Q8_0, Scheme::Int8];
 
-/// Puts numbers into blocks. `false` if a scale is beyond the 16-bit numbers that hold it, or the scheme is not one of [`PACKED`].
+/// Puts numbers into blocks, or one row of [`Scheme::Int8`]. `false` if a scale is beyond the 16-bit numbers that hold it, or the scheme is not one of [`PACKED`].
 pub(crate) fn pack(scheme: Scheme, x: &[f32], out: &mut [u8]) -> bool {
     let one: fn(&[f32; 32], &mut [u8]) -> bool = match scheme {
+        // One row.
+        Scheme::Int8 => {
+            let Some(levels) = Levels::of(scheme) else { return false };
+            let fit = levels.by_largest(x);
+            let q: Vec<f64> = x.iter().map(|x| levels.nearest(f64::from(*x), fit)).collect();
+            put_row(scheme, &[fit], &q, out);
+            return true;
+        }
         Scheme::Q4_0 => |x, out| around_zero(x, 16.0, false, out),
         Scheme::Q5_0 => |x, out| around_zero(x, 32.0, true, out),
         Scheme::Q4_1 => |x, out| from_least(x, 15.0, false, out),
@@ -58,7 +68,7 @@ fn eight(x: &[f32; 32], out: &mut [u8]) -> bool {
 }
 
 /// Four bits of each, two numbers to a byte, behind the fifth bits of all.
-fn bits(q: &[u8; 32], fifth: bool, mut out: &mut [u8]) {
+pub(super) fn bits(q: &[u8; 32], fifth: bool, mut out: &mut [u8]) {
     if fifth {
         let high = q.iter().enumerate().fold(0u32, |high, (j, q)| high | u32::from(q >> 4) << j);
         let (place, rest) = out.split_at_mut(4);

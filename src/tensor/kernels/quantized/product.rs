@@ -74,7 +74,8 @@ impl Kernel for Rounding<'_> {
 
 /// `out[i][j]`: row `i` of the blocks times row `j` of `x`. There are at most [`MOST_ROWS`] of the latter.
 pub(crate) fn products(scheme: Scheme, blocks: &[u8], x: &Rows, out: &mut [f32]) {
-    let (count, row_bytes) = (x.count(), x.len / scheme.block_len() * scheme.block_bytes());
+    let (count, row_bytes) = (x.count(), scheme.row_bytes(x.len));
+    assert!(scheme != Scheme::Int8, "its products are those of `whole`");
     assert!(
         x.len.is_multiple_of(scheme.block_len()) && (1..=MOST_ROWS).contains(&count) && row_bytes > 0,
         "rows of whole blocks, not too many"

@@ -136,3 +136,72 @@ fn what_was_packed_is_packed_to_the_same_again() {
         assert!(pack(scheme, &[0.0; 32], &mut bytes[..scheme.block_bytes()]));
     }
 }
+
+/// Up to lengths at which 32 bits would overflow, with the largest numbers there are.
+#[test]
+fn products_of_rows_are_exact() {
+    for (count, rows, len) in [(1, 1, 1), (5, 3, 31), (4, 2, 32), (6, 5, 100), (1, 2, 140_003)] {
+        let q = |i: usize, most: i32| match len {
+            140_003 => most as i8,
+            _ => ((i * 7919 + i / 13) % 255) as i32 as u8 as i8,
+        };
+        let given: Vec<i8> = (0..rows * len).map(|i| q(i, 127).max(-127)).collect();
+        let scales: Vec<f32> = (0..rows).map(|j| 1.0 + j as f32 / 4.0).collect();
+        let mut own = Vec::new();
+        for i in 0..count {
+            own.extend((0.5 + i as f32).to_le_bytes());
+            own.extend((0..len).map(|k| q(k + 3 * i, -128) as u8));
+        }
+        on_each_level(|level| {
+            let mut out = vec![f32::NAN; count * rows];
+            whole::products(&own, &given, &scales, &mut out);
+            for (i, own) in own.chunks(len + 4).enumerate() {
+                for (j, x) in given.chunks(len).enumerate() {
+                    let exact: i64 = own[4..].iter().zip(x).map(|(w, x)| i64::from(*w as i8) * i64::from(*x)).sum();
+                    let expected = exact as f32 * (scales[j] * (0.5 + i as f32));
+                    assert_eq!(out[i * rows + j], expected, "{level:?} {count} {rows} {len}");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn rows_are_rounded_on_each_level_alike() {
+    let x = numbers(70);
+    on_each_level(|level| {
+        let mut q = vec![0; 70];
+        let scale = whole::round(&x, &mut q);
+        assert_eq!(scale, 50.0 / 13.0 / 127.0, "{level:?}");
+        for (q, x) in q.iter().zip(&x) {
+            assert_eq!(f32::from(*q), (x / scale).round_ties_even(), "{level:?}");
+        }
+        assert!(whole::round(&[1.0, f32::INFINITY], &mut q[..2]).is_nan());
+    });
+}
+
+/// `R⁻¹` with `R · Rᵀ = H`, of which `H · (Uᵀ · U)` is one.
+#[test]
+fn factors_invert() {
+    for n in [1, 2, 70] {
+        let x: Vec<f64> = (0..n * (n + 3)).map(|i| f64::from((i * 37 % 101) as u8) / 50.0 - 1.0).collect();
+        let row = |i: usize| &x[i * (n + 3)..(i + 1) * (n + 3)];
+        let mut h = vec![0.0; n * n];
+        for i in 0..n {
+            for j in 0..n {
+                h[i * n + j] = row(i).iter().zip(row(j)).map(|(a, b)| a * b).sum::<f64>() + f64::from(u8::from(i == j));
+            }
+        }
+        let mut u = h.clone();
+        assert!(factor(&mut u, n));
+        for i in 0..n {
+            for j in 0..n {
+                assert!(i <= j || u[i * n + j] == 0.0);
+                let sum: f64 =
+                    (0..n).map(|k| (0..n).map(|l| h[i * n + k] * u[l * n + k] * u[l * n + j]).sum::<f64>()).sum();
+                assert!((sum - f64::from(u8::from(i == j))).abs() < 1e-9, "{n} {i} {j}: {sum}");
+            }
+        }
+    }
+    assert!(!factor(&mut [1.0, 2.0, 2.0, 1.0], 2) && !factor(&mut [f64::NAN], 1) && factor(&mut [], 0));
+}

@@ -100,6 +100,8 @@ pub(super) fn unpack(scheme: Scheme, blocks: &[u8], out: &mut Unpacked) {
         Scheme::Q4K => large(blocks, out, q4_k),
         Scheme::Q5K => large(blocks, out, q5_k),
         Scheme::Q6K => large(blocks, out, q6_k),
+        // Has no blocks, and is read by rows.
+        Scheme::Int8 => (),
     }
 }
 
