@@ -9,7 +9,7 @@ use demotic::prelude::*;
 use crate::measure::Options;
 
 /// Random tokens: `rows` sequences of one more than `length`, so that each has a next one.
-fn tokens(rows: usize, length: usize, vocab: usize, rng: &mut Rng) -> Result<(Tensor, Tensor)> {
+pub fn tokens(rows: usize, length: usize, vocab: usize, rng: &mut Rng) -> Result<(Tensor, Tensor)> {
     let ids = (0..rows * (length + 1)).map(|_| rng.below(vocab) as i64).collect();
     let ids = Tensor::from_vec(ids, [rows, length + 1])?;
     Ok((ids.narrow(1, 0, length)?.contiguous(), ids.narrow(1, 1, length)?.contiguous()))
@@ -65,9 +65,12 @@ const NEW: usize = 64;
 /// GPT-2 with 124 million parameters: 64 greedy tokens after a prompt of 32, one sequence, with a key-value cache. The time
 /// is that of a token.
 pub fn gpt2_124m_decode(options: &Options) -> Result<()> {
-    let mut rng = Rng::seed(7);
-    let model = Gpt::new(GptConfig::gpt2(), &mut rng)?;
-    let (prompt, _) = tokens(1, PROMPT, 50257, &mut rng)?;
+    decode(options, &Gpt::new(GptConfig::gpt2(), &mut Rng::seed(7))?, PROMPT)
+}
+
+/// Greedy tokens after a random prompt, one at a time.
+pub fn decode<M: CausalLm>(options: &Options, model: &M, prompt: usize) -> Result<()> {
+    let (prompt, _) = tokens(1, prompt, model.vocab_size(), &mut Rng::seed(8))?;
     let mut state = model.start(&[0])?;
     let (mut next, mut made) = (prompt.clone(), NEW);
     options.run_timed(|_| {
@@ -86,9 +89,12 @@ pub fn gpt2_124m_decode(options: &Options) -> Result<()> {
 
 /// The prompt of [`gpt2_124m_decode`].
 pub fn gpt2_124m_prefill(options: &Options) -> Result<()> {
-    let mut rng = Rng::seed(7);
-    let model = Gpt::new(GptConfig::gpt2(), &mut rng)?;
-    let (prompt, _) = tokens(1, PROMPT, 50257, &mut rng)?;
+    prefill(options, &Gpt::new(GptConfig::gpt2(), &mut Rng::seed(7))?, PROMPT)
+}
+
+/// A random prompt, all at once.
+pub fn prefill<M: CausalLm>(options: &Options, model: &M, prompt: usize) -> Result<()> {
+    let (prompt, _) = tokens(1, prompt, model.vocab_size(), &mut Rng::seed(8))?;
     let mut state = model.start(&[0])?;
     options.run(|_| {
         model.restart(&mut state, &[0])?;

@@ -8,13 +8,14 @@ mod images;
 mod language;
 mod measure;
 mod mlp;
+mod published;
 
 use demotic::Result;
 use measure::Options;
 
 type Workload = fn(&Options) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 12] = [
+const WORKLOADS: [(&str, Workload); 18] = [
     ("mlp_tabular", mlp::tabular),
     ("mlp_mnist", mlp::mnist),
     ("mlp_infer_1", mlp::infer_1),
@@ -27,6 +28,12 @@ const WORKLOADS: [(&str, Workload); 12] = [
     ("gpt2_124m_train", language::gpt2_124m_train),
     ("gpt2_124m_decode", language::gpt2_124m_decode),
     ("gpt2_124m_prefill", language::gpt2_124m_prefill),
+    ("gpt2_124m_decode_q8_0", published::gpt2_124m_decode_q8_0),
+    ("gpt2_124m_decode_q4_0", published::gpt2_124m_decode_q4_0),
+    ("bert_base_infer", published::bert_base_infer),
+    ("smollm2_decode", published::smollm2_decode),
+    ("smollm2_prompt_512", published::smollm2_prompt_512),
+    ("minilm_1000", published::minilm_1000),
 ];
 
 fn main() -> Result<()> {

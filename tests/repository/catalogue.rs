@@ -131,7 +131,7 @@ fn is_layer_name(name: &str) -> bool {
     ]
     .iter()
     .any(|part| name.contains(part))
-        && !["Visitor", "VisitorMut", "Slot", "SlotMut", "Fan", "Gain", "Name", "Buffer"].contains(&name)
+        && !["Visitor", "VisitorMut", "Slot", "SlotMut", "Fan", "Gain", "Name", "Buffer", "ConvKind"].contains(&name)
 }
 
 fn losses() -> BTreeSet<String> {

@@ -1,7 +1,7 @@
 //! Matrix products.
 
 use demotic::tensor::{QTensor, Scheme};
-use demotic::{DType, Tensor};
+use demotic::{ConvOptions, DType, Tensor};
 
 use super::row::{Row, spread};
 
@@ -17,6 +17,11 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("linear", |x| x[0].linear(&x[1], None), [x(&[2, 3]), x(&[2, 3])]),
         Row::new("linear", |x| x[0].linear(&x[1], Some(&x[2])), [x(&[2, 2, 3]), x(&[2, 3]), x(&[2])]),
         Row::new("linear", |x| x[0].linear(&x[1].t(), Some(&x[2])), [x(&[2, 2, 3]), x(&[3, 2]), x(&[2])]),
+        Row::new(
+            "conv_quantized",
+            |x| kernel().conv2d(&x[0], [2, 4], Some(&x[1]), &ConvOptions::new().stride([1, 2]).padding(1)),
+            [x(&[2, 2, 3, 5]), x(&[3])],
+        ),
         Row::new("linear_quantized", |x| quantized().linear(&x[0], Some(&x[1])), [x(&[2, 2, 32]), x(&[3])]),
         Row::new("matmul", |x| x[0].dot(&x[1]), [x(&[4]), x(&[4])]),
         Row::new("mul", |x| x[0].outer(&x[1]), [x(&[3]), x(&[2])]),
@@ -26,6 +31,11 @@ pub(super) fn rows() -> Vec<Row> {
         einsum("ijk,ij->ik", [x(&[2, 2, 3]), x(&[2, 2])]),
         einsum("iij,kj,lk->il", [x(&[2, 2, 3]), x(&[2, 3]), x(&[2, 2])]),
     ]
+}
+
+fn kernel() -> QTensor {
+    let weight = spread(&[3, 16], -1.0, 1.0).to_dtype(DType::F32);
+    QTensor::quantize(&weight, Scheme::Int8).unwrap()
 }
 
 /// A weight of a few bits a number; in double precision nothing else is rounded.

@@ -6,7 +6,7 @@ use crate::autograd::{ConvOptions, UnfoldOptions, record};
 use crate::error::{Error, Result};
 use crate::tensor::exec::conv::Geometry;
 use crate::tensor::exec::quantized as exec;
-use crate::tensor::{DType, QTensor, Scheme, Tensor};
+use crate::tensor::{QTensor, Scheme, Tensor};
 
 /// # Convolutions
 impl QTensor {
@@ -69,13 +69,13 @@ impl QTensor {
         let op = ["conv1d", "conv2d", "conv3d"][dims - 1];
         let _timer = crate::profile::op(op);
         x.expect_any_float(op, "the input")?;
-        if self.scheme() != Scheme::Int8 || x.dtype() == DType::F64 {
+        if self.scheme() != Scheme::Int8 {
             let weight = self.dequantize()?.reshape(shape)?.to_dtype(x.dtype());
             return convolution(op, dims, x, &weight, bias, options);
         }
         let like = Tensor::scalar(0.0).to_dtype(x.dtype()).broadcast_to(shape)?;
         let ((x, single), geometry) = fitting(op, dims, x, &like, bias, options)?;
-        let mut y = record("conv_quantized", exec::convolution(&geometry, &x, self)?, &[&x], |tape| {
+        let mut y = record("conv_quantized", exec::convolution(&geometry, &x, self, shape)?, &[&x], |tape| {
             let (weight, shape) = (self.clone(), shape.to_vec());
             tape.edge(&x, move |g| {
                 let weight = weight.dequantize()?.reshape(&*shape)?.to_dtype(g.dtype());

@@ -1,9 +1,10 @@
 //! Products of rows of eight bits with inputs that are rounded on the way.
 
+use super::numbers;
 use crate::error::Result;
 use crate::parallel;
 use crate::tensor::create::stale;
-use crate::tensor::exec::conv::Geometry;
+use crate::tensor::exec::conv::{self, Geometry};
 use crate::tensor::exec::gemm::{narrow, wide};
 use crate::tensor::kernels::GRAIN;
 use crate::tensor::kernels::quantized::whole as kernels;
@@ -55,9 +56,13 @@ pub(super) fn linear(w: &QTensor, x: &Tensor, out: &mut [f32]) {
     });
 }
 
-/// The convolution of `x`, each example of which is rounded with a scale of its own, with weights of which a row is an output.
+/// The convolution of `x`, each example of which is rounded with a scale of its own, with weights of which a row is an output, and which
+/// are of this shape. Nothing is rounded in `F64`.
 #[track_caller]
-pub(crate) fn convolution(g: &Geometry, x: &Tensor, w: &QTensor) -> Result<Tensor> {
+pub(crate) fn convolution(g: &Geometry, x: &Tensor, w: &QTensor, weight: &[usize]) -> Result<Tensor> {
+    if x.dtype() == DType::F64 {
+        return conv::forward(g, x, &numbers("conv_quantized", w)?.cast(DType::F64).reshape(weight)?, None);
+    }
     let [depth, height, width] = g.output;
     let (places, dtype) = (depth * height * width, x.dtype());
     let mut shape = x.layout().shape();
