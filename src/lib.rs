@@ -127,6 +127,7 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub, clippy::print_stdout)]
 
 pub mod autograd;
+pub mod compress;
 mod config;
 pub mod data;
 pub mod error;

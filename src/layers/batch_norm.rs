@@ -201,6 +201,29 @@ macro_rules! normalising {
                 }
             }
 
+            /// The same layer for some of its channels, by their numbers.
+            #[track_caller]
+            pub(crate) fn selected(&self, channels: &Tensor) -> Result<Self> {
+                let some = |x: &Tensor| x.detach().index_select(0, channels);
+                let param = |x: &Option<Param>| {
+                    let selected = |x: &Param| {
+                        let mut param = Param::new(some(x)?)?;
+                        param.set_trainable(x.is_trainable());
+                        Ok::<_, Error>(param)
+                    };
+                    x.as_ref().map(selected).transpose()
+                };
+                let buffer = |x: &Option<Buffer>| x.as_ref().map(|x| some(&x.get()).map(Buffer::new)).transpose();
+                Ok(Self {
+                    weight: param(&self.weight)?,
+                    bias: param(&self.bias)?,
+                    running_mean: buffer(&self.running_mean)?,
+                    running_var: buffer(&self.running_var)?,
+                    num_batches_tracked: self.num_batches_tracked.clone(),
+                    settings: Settings { channels: channels.numel(), ..self.settings },
+                })
+            }
+
             /// What is added to the variance; 1e-5 by default.
             #[must_use]
             pub fn eps(mut self, eps: f64) -> Self {

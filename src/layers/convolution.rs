@@ -189,6 +189,11 @@ macro_rules! layer {
     (@shape false) => { "`[out_channels, in_channels / groups, kernel…]`." };
     (@shape true) => { "`[in_channels, out_channels / groups, kernel…]`." };
     (@options false) => {
+        /// Says that there are so many groups, for weights that have become as many.
+        pub(crate) fn set_groups(&mut self, groups: usize) {
+            self.options = self.options.clone().groups(groups);
+        }
+
         /// As many places are added as are needed for an output of the size of the input: [`ConvOptions::same`].
         #[must_use]
         pub fn same(self) -> Self {

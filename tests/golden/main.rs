@@ -16,6 +16,7 @@ mod channel_norms;
 #[cfg(feature = "chat")]
 mod chat_templates;
 mod components;
+mod compress;
 mod convolution;
 mod curves;
 #[cfg(feature = "fft")]

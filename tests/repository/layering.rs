@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may use besides itself and the ground (`error`, `order`, `rng`, `parallel`, `profile`).
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: &[(&str, &[&str])] = &[
     ("tensor", &["memory"]),
     ("memory", &["tensor"]),
     ("autograd", &["tensor"]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "data", "files"]),
+    ("compress", &["train", "regularizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
     ("tune", &["train", "data", "tensor", "files"]),
     (
         "train",

@@ -3,6 +3,7 @@
 mod arrays;
 mod callbacks;
 mod closure;
+mod compress;
 mod config;
 mod data;
 mod images;

@@ -1,0 +1,237 @@
+//! Pruning, distilling and shrinking models.
+
+use demotic::compress::{
+    Distill, GradualPruning, Hint, Masks, Pruning, Scores, SoftTargets, compare, random_scores, shrink, stored_targets,
+};
+use demotic::io::CheckpointFolder;
+use demotic::layers::{BatchNorm2d, Conv2d, Flatten, MaxPool2d};
+use demotic::prelude::*;
+use demotic::regularizers::Constraint;
+
+fn network(rng: &mut Rng) -> Result<Sequential> {
+    Ok(sequential![Linear::new(8, 16, rng)?, Relu, Linear::new(16, 12, rng)?, Relu, Linear::new(12, 3, rng)?])
+}
+
+/// Points in classes that a small network can learn.
+fn classes(rng: &mut Rng) -> Result<TensorDataset> {
+    let x = Tensor::normal([240, 8], 0.0, 1.0, rng)?;
+    let scores = x.matmul(&Tensor::normal([8, 3], 0.0, 1.0, rng)?)?;
+    TensorDataset::new(x, scores.argmax_dim(1, false)?)
+}
+
+fn zeros(model: &Sequential, path: &str) -> usize {
+    let (_, value) = model.named_parameters().into_iter().find(|(name, _)| name == path).unwrap();
+    value.to_f64_vec().into_iter().filter(|x| *x == 0.0).count()
+}
+
+#[test]
+fn groups_and_rows_lose_equally_many() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let model = network(&mut rng)?;
+    let masks = Pruning::magnitude(0.0).n_of_m(2, 4).on("0").masks(&model)?;
+    let mask = masks.get("0.weight").unwrap().to_f64_vec();
+    assert!(mask.chunks(4).all(|group| group.iter().sum::<f64>() == 2.0));
+    let masks = Pruning::by(random_scores(&model, &mut rng)?, 0.25).per_row().masks(&model)?;
+    assert!(masks.get("2.weight").unwrap().to_f64_vec().chunks(16).all(|row| row.iter().sum::<f64>() == 12.0));
+    assert_eq!(masks.sparsity(), 0.25);
+    // GPT-2's dense layers have their inputs first: a row is a column there.
+    let gpt =
+        demotic::models::Gpt::new(demotic::models::GptConfig::new(11, 8).layers(1).hidden_size(8).heads(2), &mut rng)?;
+    let masks = Pruning::magnitude(0.5).per_row().on("*.mlp.*").masks(&gpt)?;
+    for weight in masks.weights() {
+        let mask = masks.get(&weight.path).unwrap();
+        let inputs = if weight.path.contains("proj") { 32 } else { 8 };
+        let of_inputs = if mask.shape()[1] == inputs { mask.to_f64_vec() } else { mask.t().contiguous().to_f64_vec() };
+        assert!(of_inputs.chunks(inputs).all(|row| row.iter().sum::<f64>() * 2.0 == inputs as f64), "{}", weight.path);
+    }
+    Ok(())
+}
+
+#[test]
+fn masks_outlive_momentum() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let (data, mut model) = (classes(&mut rng)?, network(&mut rng)?);
+    Trainer::new(losses::cross_entropy, Adam::new(0.01)).epochs(2).fit(&mut model, &data, &mut rng)?;
+    let masks = Pruning::magnitude(0.6).global().apply(&mut model)?;
+    let before: Vec<usize> = ["0.weight", "2.weight", "4.weight"].map(|path| zeros(&model, path)).to_vec();
+    Trainer::new(losses::cross_entropy, Adam::new(0.01))
+        .epochs(2)
+        .constraint(masks.clone())
+        .fit(&mut model, &data, &mut rng)?;
+    assert_eq!(before, ["0.weight", "2.weight", "4.weight"].map(|path| zeros(&model, path)));
+    assert_eq!(Masks::of_zeros(&model, "*.weight")?.sparsity(), masks.sparsity());
+    let both = masks.and(&Pruning::magnitude(0.9).on("0").masks(&model)?)?;
+    assert!(both.sparsity() > masks.sparsity());
+    Ok(())
+}
+
+#[test]
+fn gradual_pruning_resumes_with_the_same_bits() -> Result<()> {
+    let mut rng = Rng::seed(2);
+    let data = classes(&mut rng)?;
+    let start = network(&mut rng)?;
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = |epochs: usize| {
+        let gradual = GradualPruning::new(Pruning::magnitude(0.8), 4, 24).every(5);
+        let trainer = Trainer::new(losses::cross_entropy, Adam::new(0.01)).epochs(epochs).batch_size(32);
+        trainer.callback(gradual).checkpoints(CheckpointFolder::new(folder.path()).keep(100)).checkpoint_every(10)
+    };
+    let mut whole = start.clone();
+    trainer(4).fit(&mut whole, &data, &mut Rng::seed(3))?;
+    assert!((Masks::of_zeros(&whole, "*.weight")?.sparsity() - 0.8).abs() < 0.01);
+    let saved = folder.path().join("step-000000010.ckpt");
+    let mut resumed = start.clone();
+    trainer(4).resume(&saved).fit(&mut resumed, &data, &mut Rng::seed(3))?;
+    for ((path, a), (_, b)) in whole.named_parameters().into_iter().zip(resumed.named_parameters()) {
+        assert_eq!(a.to_f64_vec(), b.to_f64_vec(), "{path}");
+    }
+    let gradual = GradualPruning::new(Pruning::magnitude(0.8), 4, 24);
+    assert_eq!((gradual.share(4), gradual.share(24), gradual.share(100)), (0.0, 0.8, 0.8));
+    assert!((gradual.share(14) - 0.7).abs() < 1e-12);
+    Ok(())
+}
+
+#[test]
+fn scores_follow_their_formulas() -> Result<()> {
+    let mut layer = Linear::new(2, 1, &mut Rng::seed(0))?.without_bias();
+    layer.weight.set(&tensor![[2.0, -1.0]])?;
+    let (mut movement, mut taylor) = (Scores::new(), Scores::new());
+    for x in [[1.0f32, 3.0], [2.0, 0.5]] {
+        // The slopes of the sum are the inputs.
+        let loss = layer.forward(&Tensor::from_slice(&x, [1, 2])?, &mut Mode::eval())?.sum();
+        let grads = loss.backward()?;
+        movement.movement(&layer, &grads)?;
+        taylor.taylor(&layer, &grads)?;
+    }
+    assert_eq!(movement.get("weight").unwrap().to_f64_vec(), [-6.0, 3.5]);
+    assert_eq!(taylor.get("weight").unwrap().to_f64_vec(), [20.0, 9.25]);
+    let masks = Pruning::by(movement, 0.5).masks(&layer)?;
+    assert_eq!(masks.get("weight").unwrap().to_f64_vec(), [0.0, 1.0]);
+    Ok(())
+}
+
+#[test]
+fn what_is_shrunk_is_what_was_masked() -> Result<()> {
+    let mut rng = Rng::seed(4);
+    let mut model = sequential![
+        Conv2d::new(1, 8, 3, &mut rng)?.padding(1).without_bias(),
+        BatchNorm2d::new(8)?,
+        Relu,
+        MaxPool2d::new(2),
+        Conv2d::new(8, 8, 3, &mut rng)?.padding(1).groups(8, &mut rng)?.without_bias(),
+        Conv2d::new(8, 12, 1, &mut rng)?.without_bias(),
+        Relu,
+        Flatten::new(),
+        Linear::new(12 * 16, 10, &mut rng)?.without_bias(),
+        Tanh,
+        Linear::new(10, 3, &mut rng)?,
+    ];
+    let x = Tensor::normal([4, 1, 8, 8], 0.0, 1.0, &mut rng)?;
+    // A unit that is zero stays so in all layers behind it: in evaluation the norm's mean is 0 and its bias too.
+    let masks = Pruning::magnitude(0.5).units(2.0).apply(&mut model)?;
+    let masked = model.predict(&x)?;
+    let shrunk = shrink(&mut model, &masks)?;
+    let small = model.predict(&x)?;
+    for (a, b) in masked.to_f64_vec().into_iter().zip(small.to_f64_vec()) {
+        assert!((a - b).abs() < 1e-5, "{a} and {b}");
+    }
+    let left: Vec<(&str, usize)> = shrunk.layers.iter().map(|layer| (layer.path.as_str(), layer.after)).collect();
+    assert_eq!(left, [("0", 4), ("5", 6), ("8", 5), ("10", 3)]);
+    assert!(shrunk.layers[3].kept_because.as_ref().unwrap().contains("outputs"));
+    assert!(shrunk.after < shrunk.before / 2);
+    // It is saved and opened like any other.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.safetensors");
+    model.save(&path)?;
+    assert_eq!(Sequential::open(&path)?.predict(&x)?.to_vec::<f32>()?, small.to_vec::<f32>()?);
+    Ok(())
+}
+
+#[test]
+fn a_student_learns_from_its_teacher() -> Result<()> {
+    let mut rng = Rng::seed(5);
+    let (data, mut teacher) = (classes(&mut rng)?, network(&mut rng)?);
+    Trainer::new(losses::cross_entropy, Adam::new(0.01)).epochs(20).fit(&mut teacher, &data, &mut rng)?;
+    let (x, _) = data.batch(&(0..240).collect::<Vec<_>>(), &mut rng)?;
+    let said = stored_targets(&teacher, &data, 64)?;
+    let difference =
+        |student: &Sequential| -> Result<f64> { Ok(SoftTargets::new(2.0).loss(&student.predict(&x)?, &said)?.item()?) };
+    let start = sequential![Linear::new(8, 8, &mut rng)?, Relu, Linear::new(8, 3, &mut rng)?];
+    let before = difference(&start)?;
+    let mut student = start.clone();
+    let task =
+        Distill::new(teacher, 2.0, 0.9).hint(Hint::Similarities, "1", "3", 0.1).hint(Hint::Distances, "0", "2", 0.1);
+    Trainer::with_task(task, Adam::new(0.02)).epochs(30).metric("accuracy", metrics::accuracy).fit(
+        &mut student,
+        &data,
+        &mut rng,
+    )?;
+    assert!(difference(&student)? < before / 10.0, "{} after {before}", difference(&student)?);
+    // From what the teacher once said.
+    let mut other = start.clone();
+    let stored = TensorDataset::new(x.clone(), said.clone())?;
+    Trainer::new(SoftTargets::new(2.0), Adam::new(0.02)).epochs(30).fit(&mut other, &stored, &mut rng)?;
+    assert!(difference(&other)? < before / 10.0);
+    let report = compare(&[("start", &start), ("student", &student)], &x, "divergence", &|model| {
+        SoftTargets::new(2.0).loss(&model.predict(&x)?, &said)?.item()
+    })?;
+    assert_eq!(report.models[0].layers.last().unwrap().1, 0.0);
+    assert!(report.to_html().contains("<td>student</td>") && report.to_string().lines().count() == 3);
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_told() -> Result<()> {
+    let mut rng = Rng::seed(6);
+    let mut model = network(&mut rng)?;
+    let before = model.named_parameters()[0].1.to_vec::<f32>()?;
+    let e = Pruning::magnitude(1.0).apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("a share of 1, expected at least 0 and less than 1"), "{e}");
+    let e = Pruning::magnitude(f64::NAN).apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("a share of NaN"), "{e}");
+    let e = Pruning::magnitude(0.99).on("4").apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("nothing would be left of this weight") && e.contains("4.weight"), "{e}");
+    let e = Pruning::magnitude(0.5).on("*.h.*").apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("no weight with scores matches `*.h.*`") && e.contains("0.weight"), "{e}");
+    let e = Pruning::magnitude(0.5).n_of_m(2, 5).apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("rows of 8 numbers, which groups of 5 do not divide"), "{e}");
+    let e = Pruning::magnitude(0.5).n_of_m(0, 4).apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("0 of 4 are kept"), "{e}");
+    let e = Pruning::magnitude(0.5).units(0.0).apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("a norm of order 0"), "{e}");
+    let scores = Scores::of(vec![("0.weight".into(), tensor![[1.0, f64::NAN]])]);
+    let e = Pruning::by(scores, 0.5).apply(&mut model).unwrap_err().to_string();
+    assert!(e.contains("scores of shape [1, 2] for a weight of shape [16, 8]"), "{e}");
+    assert_eq!(before, model.named_parameters()[0].1.to_vec::<f32>()?);
+    let masks = Pruning::magnitude(0.5).masks(&model)?;
+    let e = masks.apply(&mut Linear::new(2, 2, &mut rng)?).unwrap_err().to_string();
+    assert!(e.contains("the model has no parameter `0.weight`, for which there is a mask"), "{e}");
+    let e = Masks::of_zeros(&model, "x").unwrap_err().to_string();
+    assert!(e.contains("no parameter matches `x`"), "{e}");
+
+    let data = classes(&mut rng)?;
+    let run = |task: Distill<Sequential>| {
+        Trainer::with_task(task, Adam::new(0.01))
+            .fit(&mut model.clone(), &data, &mut Rng::seed(0))
+            .unwrap_err()
+            .to_string()
+    };
+    let teacher = network(&mut rng)?;
+    let e = run(Distill::new(teacher.clone(), 0.0, 0.5));
+    assert!(e.contains("a temperature of 0, expected a positive number"), "{e}");
+    let e = run(Distill::new(teacher.clone(), 1.0, 1.5));
+    assert!(e.contains("a share of 1.5 of what the teacher says"), "{e}");
+    let e = run(Distill::new(teacher.clone(), 1.0, 0.5).hint(Hint::Outputs, "0", "2", 1.0));
+    assert!(
+        e.contains("outputs of shape [32, 16] for a teacher's [32, 12]") && e.contains("Hint::Similarities"),
+        "{e}"
+    );
+    let e = run(Distill::new(teacher, 1.0, 0.5).hint(Hint::Outputs, "7", "2", 1.0));
+    assert!(e.contains("no layer `7` was run") && e.contains("0, 1, 2, 3, 4"), "{e}");
+    let wide = sequential![Linear::new(8, 5, &mut rng)?];
+    let e = run(Distill::new(wide, 1.0, 0.5));
+    assert!(e.contains("scores of shape [32, 3] for a teacher's [32, 5]"), "{e}");
+    let e = compare(&[], &Tensor::ones([1, 8])?, "x", &|_| Ok(0.0)).unwrap_err().to_string();
+    assert!(e.contains("no models"), "{e}");
+    Ok(())
+}
