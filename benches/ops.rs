@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use demotic::prelude::*;
+use demotic::tensor::SparseTensor;
 
 fn random(shape: &[usize]) -> Tensor {
     Tensor::normal(shape, 0.0, 1.0, &mut Rng::seed(0)).expect("a shape that fits into memory")
@@ -40,5 +41,26 @@ fn rows(c: &mut Criterion) {
     group.bench_function("transpose", |bench| bench.iter(|| black_box(x.t().contiguous())));
 }
 
-criterion_group!(benches, products, elementwise, rows);
+/// A sparse weight beside a dense one of the same size.
+fn sparse(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sparse");
+    for (outputs, features) in [(256, 256), (3072, 768)] {
+        for kept in [0.2, 0.1, 0.05] {
+            let dense = random(&[outputs, features]);
+            let left = Tensor::bernoulli([outputs, features], kept, &mut Rng::seed(1)).unwrap().to_dtype(DType::F32);
+            let dense = dense.mul(&left).unwrap();
+            let weight = SparseTensor::from_dense(&dense).unwrap();
+            for rows in [1, 8, 64, 256] {
+                let x = random(&[rows, features]);
+                let name = format!("{rows}x{features}x{outputs}, {kept} kept");
+                group.bench_function(format!("dense/{name}"), |bench| bench.iter(|| black_box(x.linear(&dense, None))));
+                group.bench_function(format!("sparse/{name}"), |bench| {
+                    bench.iter(|| black_box(weight.linear(&x, None)))
+                });
+            }
+        }
+    }
+}
+
+criterion_group!(benches, products, elementwise, rows, sparse);
 criterion_main!(benches);

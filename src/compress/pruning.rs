@@ -248,7 +248,7 @@ impl Pruning {
             }
             Among::Group { keep, of } => {
                 let wide = rows.first().map_or(0, Vec::len);
-                if wide % of != 0 {
+                if !wide.is_multiple_of(of) {
                     let message = format!("rows of {wide} numbers, which groups of {of} do not divide");
                     return Err(Error::shape("Pruning", message).with_help("leave the layer out by on(pattern)"));
                 }

@@ -18,6 +18,7 @@ pub(crate) mod layout;
 mod ndarray;
 pub(crate) mod quantized;
 mod serde;
+pub(crate) mod sparse;
 pub(crate) mod storage;
 
 use std::any::Any;
@@ -28,6 +29,7 @@ pub use dtype::{DType, Element, Float};
 pub use layout::{MAX_DIMS, NewShape, Shape};
 pub use quantized::{Calibration, GptqOptions, QTensor, Scheme};
 pub(crate) use serde::Numbers;
+pub use sparse::SparseTensor;
 
 use layout::{Dims, Layout};
 use storage::{Storage, Word, with_word};

@@ -18,5 +18,6 @@ mod range;
 mod recurrent;
 mod several_outputs;
 mod simd_levels;
+mod sparse;
 mod tensor_basics;
 mod types;

@@ -194,6 +194,19 @@ fn advice(input: &[usize], outputs: usize, features: usize) -> String {
     }
 }
 
+/// Adds a bias, if there is one, to the outputs of a dense layer whose weights are no tensor.
+#[track_caller]
+pub(super) fn with_bias(y: Tensor, outputs: usize, bias: Option<&Tensor>) -> Result<Tensor> {
+    match bias {
+        Some(bias) if bias.shape() != [outputs] => {
+            let message = format!("a bias of shape {:?} for {outputs} outputs", bias.shape());
+            Err(Error::shape("linear", message))
+        }
+        Some(bias) => y.add(bias),
+        None => Ok(y),
+    }
+}
+
 /// Checks that `x` is what a dense layer of these sizes takes.
 #[track_caller]
 pub(super) fn expect_features(x: &Tensor, outputs: usize, features: usize) -> Result<()> {

@@ -55,6 +55,7 @@ mod shape;
 mod slice;
 mod softmax;
 mod sort;
+mod sparse;
 mod special;
 pub(crate) mod squared_error;
 mod sum;

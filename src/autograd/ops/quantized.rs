@@ -1,7 +1,7 @@
 //! What is computed with quantised weights.
 
 use super::gather::indices;
-use super::matmul::{expect_features, expect_fractions};
+use super::matmul::{expect_features, expect_fractions, with_bias};
 use super::record;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -38,14 +38,7 @@ impl QTensor {
             tape.edge(x, move |g| g.matmul(&weight.dequantize()?.to_dtype(g.dtype())));
             tape.keeps_examples(x, x.rank() > 1);
         });
-        match bias {
-            Some(bias) if bias.shape() != [outputs] => {
-                let message = format!("a bias of shape {:?} for {outputs} outputs", bias.shape());
-                Err(Error::shape("linear", message))
-            }
-            Some(bias) => y.add(bias),
-            None => Ok(y),
-        }
+        with_bias(y, outputs, bias)
     }
 
     /// The rows of a matrix `[n, dim]` that these numbers name: ids `[..]` of type `I64` give `[.., dim]`, of type `F32`.

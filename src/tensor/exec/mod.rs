@@ -13,6 +13,7 @@
 //! | [`random`] | random choices for each element |
 //! | [`gemm`] | matrix products |
 //! | [`quantized`] | weights of a few bits a number |
+//! | [`sparse`] | matrices most of whose numbers are zero |
 //! | [`conv`] | convolutions and their gradients |
 //! | `fft` | discrete Fourier transforms, with the feature of that name |
 //! | `linalg` | decompositions of matrices, with the feature of that name |
@@ -31,6 +32,7 @@ pub(crate) mod linalg;
 pub(crate) mod quantized;
 pub(crate) mod random;
 pub(crate) mod reduce;
+pub(crate) mod sparse;
 pub(crate) mod unary;
 
 use half::{bf16, f16};

@@ -18,6 +18,7 @@
 //! | [`softmax`], [`cross_entropy`], [`layer_norm`], [`rotary`], [`optim`], [`penalty`] | fused loops of training |
 //! | [`gemm`] | matrix products |
 //! | [`quantized`] | weights of a few bits a number, and products with them |
+//! | [`sparse`] | products with matrices most of whose numbers are zero |
 //! | [`windows`], [`resample`], [`batch_norm`] | images: sums and maxima over windows, other sizes, statistics of channels |
 //! | [`attention`] | scaled dot-product attention, block by block |
 //! | [`recurrent`] | the sweeps over time of recurrent networks |
@@ -62,6 +63,7 @@ mod shared;
 pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod sort;
+pub(crate) mod sparse;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use demotic::tensor::{QTensor, Scheme};
+use demotic::tensor::{QTensor, Scheme, SparseTensor};
 use demotic::{ConvOptions, DType, Tensor};
 
 use super::row::{Row, spread};
@@ -23,6 +23,7 @@ pub(super) fn rows() -> Vec<Row> {
             [x(&[2, 2, 3, 5]), x(&[3])],
         ),
         Row::new("linear_quantized", |x| quantized().linear(&x[0], Some(&x[1])), [x(&[2, 2, 32]), x(&[3])]),
+        Row::new("linear_sparse", |x| sparse().linear(&x[0], Some(&x[1])), [x(&[2, 2, 5]), x(&[3])]),
         Row::new("matmul", |x| x[0].dot(&x[1]), [x(&[4]), x(&[4])]),
         Row::new("mul", |x| x[0].outer(&x[1]), [x(&[3]), x(&[2])]),
         einsum("ij,jk->ik", [x(&[2, 3]), x(&[3, 2])]),
@@ -42,6 +43,12 @@ fn kernel() -> QTensor {
 fn quantized() -> QTensor {
     let weight = spread(&[3, 32], -1.0, 1.0).to_dtype(DType::F32);
     QTensor::quantize(&weight, Scheme::Q5_1).unwrap()
+}
+
+/// A weight most of whose numbers are zero, with a row of zeros.
+fn sparse() -> SparseTensor {
+    let weight = [0.0, 1.5, 0.0, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.25, 0.0, 0.0f32];
+    SparseTensor::from_dense(&Tensor::from_slice(&weight, [3, 5]).unwrap()).unwrap()
 }
 
 fn einsum<const N: usize>(equation: &'static str, inputs: [Tensor; N]) -> Row {
