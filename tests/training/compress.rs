@@ -155,7 +155,7 @@ fn a_student_learns_from_its_teacher() -> Result<()> {
     let (x, _) = data.batch(&(0..240).collect::<Vec<_>>(), &mut rng)?;
     let said = stored_targets(&teacher, &data, 64)?;
     let difference =
-        |student: &Sequential| -> Result<f64> { Ok(SoftTargets::new(2.0).loss(&student.predict(&x)?, &said)?.item()?) };
+        |student: &Sequential| -> Result<f64> { SoftTargets::new(2.0).loss(&student.predict(&x)?, &said)?.item() };
     let start = sequential![Linear::new(8, 8, &mut rng)?, Relu, Linear::new(8, 3, &mut rng)?];
     let before = difference(&start)?;
     let mut student = start.clone();
