@@ -68,6 +68,10 @@
 //! | [training](train) | the [`Trainer`](train::Trainer), [metrics](train::metrics), early stopping, charts |
 //! | [data] | tables from CSV, joined, grouped and sorted; preprocessing, splits, balanced classes, batches, windows of text |
 //! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |
+//! | [fairness] | rates of groups with intervals, parity before, during and after training |
+//! | [quality of data](data::quality) | missing and repeated rows, outliers, leaks, labels that are wrong, drift |
+//! | [reliability] | calibration, conformal prediction, ensembles and the like, strange inputs, attacks, certificates |
+//! | [model cards](card) | what should be known about a model, with the header that hubs read |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
 //! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa and DistilBERT from the folders of `transformers`, and back; MiniLM and other encoders of sentences |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
@@ -100,6 +104,9 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`card`] | a page that goes with a model |
+//! | [`reliability`] | what a model does not know |
+//! | [`fairness`] | whether groups of people are treated alike |
 //! | [`tune`] | searching hyper-parameters, cross-validation |
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
 //! | [`pretrained`] | published models |
@@ -127,10 +134,12 @@
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub, clippy::print_stdout)]
 
 pub mod autograd;
+pub mod card;
 pub mod compress;
 mod config;
 pub mod data;
 pub mod error;
+pub mod fairness;
 mod files;
 mod html;
 pub mod io;
@@ -146,7 +155,9 @@ pub mod prelude;
 pub mod pretrained;
 pub mod profile;
 pub mod regularizers;
+pub mod reliability;
 pub mod rng;
+mod stats;
 pub mod tensor;
 pub mod text;
 pub mod train;

@@ -52,6 +52,7 @@ mod loading;
 mod number;
 mod operations;
 mod preprocess;
+pub mod quality;
 mod row;
 mod sequences;
 mod series;

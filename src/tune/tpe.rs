@@ -6,7 +6,7 @@ use super::trial::{Outcome, TrialRecord};
 use crate::error::{Error, Result};
 use crate::order;
 use crate::rng::Rng;
-use crate::train::metrics::normal;
+use crate::stats::normal;
 
 /// The tree-structured Parzen estimator (Bergstra et al., 2011; 2013), each parameter by itself: of the earlier trials the best few and
 /// the others are each described by a density, kernels around their values and a wide one as the prior; of some values drawn from the

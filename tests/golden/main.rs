@@ -19,6 +19,7 @@ mod components;
 mod compress;
 mod convolution;
 mod curves;
+mod fairness;
 #[cfg(feature = "fft")]
 mod fft;
 mod files;
@@ -54,8 +55,10 @@ mod preprocessing;
 mod pretrained;
 mod published_tokenizers;
 mod quantize;
+mod quality;
 mod recurrent;
 mod reductions;
+mod reliability;
 mod resnet;
 mod schedules;
 mod self_attention;

@@ -24,10 +24,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "train",
         &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "memory", "data", "io"],
     ),
+    ("card", &["fairness", "train", "io"]),
+    ("fairness", &["train", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
+    ("reliability", &["fairness", "train", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
+    ("stats", &[]),
     ("error", &[]),
     ("rng", &[]),
 ];
-const GROUND: [&str; 7] = ["config", "error", "html", "order", "rng", "parallel", "profile"];
+const GROUND: [&str; 8] = ["config", "error", "html", "order", "rng", "parallel", "profile", "stats"];
 
 /// Names at the root of the crate that belong to a module below.
 const ROOT_NAMES: [(&str, &str); 9] = [

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::normal;
 use crate::error::{Error, Result};
 use crate::order;
 use crate::rng::Rng;
+use crate::stats::normal;
 use crate::tensor::Tensor;
 
 /// How an interval is made of resampled values.

@@ -59,7 +59,6 @@ mod examples;
 mod intervals;
 mod language;
 mod multi_label;
-pub(crate) mod normal;
 mod ranking;
 mod regression;
 mod report;

@@ -1,0 +1,172 @@
+//! The table, its target as yes and no, and its three parts.
+
+use demotic::data::quality::{Finding, Problem, Quality};
+use demotic::data::{Column, ColumnKind, CsvOptions, Value};
+use demotic::fairness::{Groups, bands};
+use demotic::prelude::*;
+
+use crate::options::Options;
+
+/// The bundled loan applications; `examples/make_loans.rs` says how they were made.
+const LOANS: &str = include_str!("../data/loans.csv");
+
+/// What is audited.
+pub struct Subject {
+    /// What it is called.
+    pub name: String,
+    /// The table as it was read.
+    pub table: Table,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+    /// What was done to it because of that.
+    pub changes: Vec<String>,
+    /// The outcome that people wish for, in words.
+    pub wish: String,
+    /// The table that is learnt from: cleaned, its target `no` and `yes`.
+    pub clean: Table,
+    /// Columns that are not learnt from.
+    pub unseen: Vec<String>,
+    pub train: Part,
+    pub calibration: Part,
+    pub test: Part,
+}
+
+/// Some rows.
+pub struct Part {
+    pub table: Table,
+    pub groups: Groups,
+    /// 1 where the outcome is what people wish for, `[n]`.
+    pub y: Tensor,
+}
+
+pub const YES: &str = "yes";
+pub const NO: &str = "no";
+
+impl Subject {
+    pub fn new(options: &Options, rng: &mut Rng) -> Result<Self> {
+        let target = options.target.as_str();
+        let (name, table) = match &options.data {
+            Some(path) => (
+                path.file_name().map_or("table".into(), |name| name.to_string_lossy().into_owned()),
+                Table::read_csv(path)?,
+            ),
+            None => ("loans.csv".into(), Table::from_csv_reader(LOANS.as_bytes(), &CsvOptions::default())?),
+        };
+        let mut table = table;
+        for (column, borders) in &options.bands {
+            let cut = bands(table.column(column)?, borders)?;
+            table = table.with_column(column, cut)?;
+        }
+        let (outcome, wish) = outcome(table.column(target)?, target, options.positive.as_deref())?;
+        // Says what is wrong with the columns that are compared.
+        Groups::of(&table, &options.groups, target)?;
+        let table = table.with_column(target, outcome)?;
+
+        let mut quality = Quality::new().target(target);
+        for group in &options.groups {
+            quality = quality.group(group);
+        }
+        let findings = quality.examine(&table)?;
+        let mut changes = Vec::new();
+        let mut clean = table.drop_missing(&[target])?;
+        if clean.num_rows() < table.num_rows() {
+            changes.push(format!("{} rows without an outcome were left out.", table.num_rows() - clean.num_rows()));
+        }
+        let mut unseen = options.ignore.clone();
+        for finding in &findings {
+            let named = finding.columns.join(", ");
+            match finding.problem {
+                Problem::Duplicates => {
+                    let before = clean.num_rows();
+                    clean = clean.drop_duplicates::<&str>(&[])?;
+                    changes.push(format!("{} repeated rows were left out.", before - clean.num_rows()));
+                }
+                Problem::Leak | Problem::Constant => {
+                    let why =
+                        if finding.problem == Problem::Leak { "it tells the outcome" } else { "it tells nothing" };
+                    changes.push(format!("The column `{named}` is not learnt from: {why}."));
+                    unseen.extend(finding.columns.iter().cloned());
+                }
+                Problem::Outliers => {
+                    changes.push(format!("Numbers of `{named}` far from the others are limited to the usual range."))
+                }
+                _ => {}
+            }
+        }
+        unseen.retain(|column| table.column_names().any(|own| own == column) && column != target);
+        unseen.sort();
+        unseen.dedup();
+        if clean.num_rows() < 60 {
+            let message = format!("{} rows with an outcome, expected 60 at least", clean.num_rows());
+            return Err(Error::argument("audit", message).with_help("fewer do not say what happens to a group"));
+        }
+
+        let (train, rest) = clean.split_stratified(0.6, target, rng)?;
+        let (calibration, test) = rest.split_stratified(0.5, target, rng)?;
+        let part = |table: Table| -> Result<Part> {
+            let yes: Vec<i64> =
+                table.column(target)?.iter().map(|value| i64::from(value.text() == Some(YES))).collect();
+            let n = yes.len();
+            Ok(Part { groups: Groups::of(&table, &options.groups, target)?, y: Tensor::from_vec(yes, [n])?, table })
+        };
+        let (train, calibration, test) = (part(train)?, part(calibration)?, part(test)?);
+        Ok(Self { name, table, findings, changes, wish, clean, unseen, train, calibration, test })
+    }
+}
+
+/// The target as `yes` and `no`, and what yes means.
+fn outcome(column: &Column, target: &str, positive: Option<&str>) -> Result<(Column, String)> {
+    let mut values: Vec<String> = Vec::new();
+    for value in column.iter().filter(|value| !value.is_missing()) {
+        let text = value.to_string();
+        if !values.contains(&text) && values.len() < 3 {
+            values.push(text);
+        }
+    }
+    if column.kind() == ColumnKind::Number {
+        values.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
+    } else {
+        values.sort();
+    }
+    let marked = |is: &dyn Fn(Value<'_>) -> bool| -> Column {
+        column
+            .iter()
+            .map(|value| if value.is_missing() { None } else { Some(if is(value) { YES } else { NO }) })
+            .collect()
+    };
+    let wish = match (positive, values.as_slice()) {
+        (Some(wish), _) => Some(wish.to_string()),
+        (None, [_, wish]) => Some(wish.clone()),
+        _ => None,
+    };
+    if let Some(wish) = wish {
+        let there = column.iter().any(|value| value.to_string() == wish);
+        let all = column.iter().all(|value| value.is_missing() || value.to_string() == wish);
+        if !there || all {
+            let message =
+                format!("the target `{target}` {} `{wish}`", if all { "is never anything but" } else { "is never" });
+            return Err(
+                Error::argument("audit", message).with_help("--positive VALUE names the outcome that people wish for")
+            );
+        }
+        return Ok((marked(&|value| value.to_string() == wish), format!("`{target}` is `{wish}`")));
+    }
+    let Some(numbers) = column.numbers() else {
+        let message = format!(
+            "the target `{target}` has {} different texts",
+            if values.len() < 2 { "fewer than two" } else { "more than two" }
+        );
+        return Err(
+            Error::argument("audit", message).with_help("--positive VALUE makes one of them yes, and the others no")
+        );
+    };
+    let mut sorted: Vec<f64> = numbers.iter().copied().filter(|x| x.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let Some(median) = sorted.get(sorted.len() / 2).copied().filter(|median| sorted.first() != Some(median)) else {
+        return Err(Error::argument("audit", format!("the numbers of the target `{target}` cannot be divided in two")));
+    };
+    Ok((
+        marked(&|value| value.number().is_some_and(|x| x >= median)),
+        format!("`{target}` is at least {median}, the median"),
+    ))
+}

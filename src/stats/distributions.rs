@@ -1,0 +1,183 @@
+//! Distributions, and intervals of shares.
+
+use std::f64::consts::PI;
+
+/// The interval of a share of which `k` of `n` were counted, at a quantile of the normal distribution (Wilson, 1927).
+pub(crate) fn wilson(k: f64, n: f64, level: f64) -> [f64; 2] {
+    let z = super::normal::quantile(0.5 + level / 2.0);
+    let p = k / n;
+    let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let low = if k <= 0.0 { 0.0 } else { (middle - half).max(0.0) };
+    let high = if k >= n { 1.0 } else { (middle + half).min(1.0) };
+    [low, high]
+}
+
+/// The exact interval of the same (Clopper and Pearson, 1934): ends that are passed with a probability of `alpha` in all, both
+/// sides alike.
+pub(crate) fn clopper_pearson(k: f64, n: f64, alpha: f64) -> [f64; 2] {
+    let low = if k <= 0.0 { 0.0 } else { beta_quantile(k, n - k + 1.0, alpha / 2.0) };
+    let high = if k >= n { 1.0 } else { beta_quantile(k + 1.0, n - k, 1.0 - alpha / 2.0) };
+    [low, high]
+}
+
+/// The number that one of a beta distribution falls below with probability `p`, by bisection.
+fn beta_quantile(a: f64, b: f64, p: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if beta_cdf(middle, a, b) < p {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
+
+/// How likely a number of a beta distribution is at most `x`: the regularised incomplete beta function, by its continued fraction
+/// (Lentz's method).
+pub(crate) fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
+    if x <= 0.0 || x >= 1.0 {
+        return if x >= 1.0 { 1.0 } else { 0.0 };
+    }
+    // On the side where it converges.
+    if x > (a + 1.0) / (a + b + 2.0) {
+        return 1.0 - beta_cdf(1.0 - x, b, a);
+    }
+    let front = (libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * x.ln() + b * (-x).ln_1p()).exp() / a;
+    let (mut c, mut d) = (1.0, 1.0 / near(1.0 - (a + b) * x / (a + 1.0)));
+    let mut f = d;
+    for m in 1..5000 {
+        let m = f64::from(m);
+        let even = m * (b - m) * x / ((a - 1.0 + 2.0 * m) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 1.0 + 2.0 * m));
+        let mut change = 1.0;
+        for term in [even, odd] {
+            d = 1.0 / near(1.0 + term * d);
+            c = near(1.0 + term / c);
+            change = c * d;
+            f *= change;
+        }
+        if (change - 1.0).abs() < 1e-16 {
+            break;
+        }
+    }
+    (front * f).clamp(0.0, 1.0)
+}
+
+/// Away from zero, by which the fraction would divide.
+fn near(x: f64) -> f64 {
+    if x.abs() < 1e-300 { 1e-300 } else { x }
+}
+
+/// How likely a number of a χ² distribution is more than `x`: the regularised upper incomplete gamma function.
+pub(crate) fn chi_square_tail(x: f64, freedom: f64) -> f64 {
+    let (a, x) = (freedom / 2.0, x / 2.0);
+    if x <= 0.0 || a <= 0.0 {
+        return 1.0;
+    }
+    let front = (a * x.ln() - x - libm::lgamma(a)).exp();
+    if x < a + 1.0 {
+        let (mut term, mut sum) = (1.0 / a, 1.0 / a);
+        for i in 1..10_000 {
+            term *= x / (a + f64::from(i));
+            sum += term;
+            if term < sum * 1e-17 {
+                break;
+            }
+        }
+        return (1.0 - front * sum).clamp(0.0, 1.0);
+    }
+    let mut b = x + 1.0 - a;
+    let (mut c, mut d) = (1e300, 1.0 / b);
+    let mut f = d;
+    for i in 1..10_000 {
+        let i = f64::from(i);
+        let term = -i * (i - a);
+        b += 2.0;
+        d = 1.0 / near(term * d + b);
+        c = near(b + term / c);
+        f *= d * c;
+        if (d * c - 1.0).abs() < 1e-16 {
+            break;
+        }
+    }
+    (front * f).clamp(0.0, 1.0)
+}
+
+/// How likely the largest distance of an empirical distribution from the true one, times √n, is more than `x`, for large `n`
+/// (Kolmogorov, 1933).
+pub(crate) fn kolmogorov_tail(x: f64) -> f64 {
+    if x <= 0.0 {
+        return 1.0;
+    }
+    if x < 0.5 {
+        // The form that converges for small distances.
+        let sum: f64 = (1..20).map(|k| (-(f64::from(2 * k - 1) * PI / x).powi(2) / 8.0).exp()).sum();
+        return (1.0 - (2.0 * PI).sqrt() / x * sum).clamp(0.0, 1.0);
+    }
+    let term = |k: i32| if k % 2 == 1 { 2.0 } else { -2.0 } * (-2.0 * f64::from(k * k) * x * x).exp();
+    (1..100).map(term).sum::<f64>().clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn close(got: f64, want: f64) {
+        assert!((got - want).abs() <= 1e-11 * want.abs().max(1e-3), "{got}, expected {want}");
+    }
+
+    // Expected values from SciPy 1.17: `scipy.special` and `scipy.stats`.
+    #[test]
+    fn tails_and_intervals() {
+        for (x, a, b, want) in [
+            (0.3, 2.0, 5.0, 0.579_825),
+            (0.9, 0.5, 0.5, 0.795_167_235_300_866_5),
+            (0.5, 1000.0, 1000.0, 0.5),
+            (0.999, 30.0, 1.0, 0.970_430_967_263_085_8),
+        ] {
+            close(beta_cdf(x, a, b), want);
+        }
+        for (x, k, want) in [
+            (3.84, 1.0, 0.050_043_521_248_705_19),
+            (0.5, 4.0, 0.973_500_978_839_256_1),
+            (100.0, 50.0, 3.454_931_382_984_871e-5),
+            (30.0, 3.0, 1.380_057_031_293_255_3e-6),
+        ] {
+            close(chi_square_tail(x, k), want);
+        }
+        for (x, want) in [
+            (0.3, 0.999_990_694_198_665_5),
+            (0.6, 0.864_282_779_050_604_2),
+            (1.36, 0.049_485_876_755_377_876),
+            (2.5, 7.453_306_344_157_342e-6),
+        ] {
+            close(kolmogorov_tail(x), want);
+        }
+        for (k, n, alpha, exact, score) in [
+            (
+                99.0,
+                100.0,
+                0.05,
+                [0.945_540_614_607_919_4, 0.999_746_853_967_318_1],
+                [0.945_513_803_821_294_6, 0.998_232_567_935_859_3],
+            ),
+            (
+                3.0,
+                10.0,
+                0.01,
+                [0.037_007_221_096_207_31, 0.735_113_985_287_130_8],
+                [0.079_566_316_523_065_78, 0.679_975_320_798_897_4],
+            ),
+            (0.0, 20.0, 0.05, [0.0, 0.168_433_470_983_085_48], [0.0, 0.161_125_158_052_819_35]),
+        ] {
+            for end in 0..2 {
+                close(clopper_pearson(k, n, alpha)[end], exact[end]);
+                close(wilson(k, n, 1.0 - alpha)[end], score[end]);
+            }
+        }
+    }
+}
