@@ -4,7 +4,7 @@
 //! so that it is known how unfair the decisions are:
 //!
 //! ```text
-//! log-odds = 0.8 + 1.8 · (income − 3200) / 900 − 1.5 · (debt − 9000) / 4000 + (years − 7) / 5 − 1.5 if the applicant is a woman
+//! log-odds = 0.6 + 1.2 · (income − 3200) / 900 − (debt − 9000) / 4000 + 0.7 · (years − 7) / 5 − 1.2 if the applicant is a woman
 //! ```
 //!
 //! Occupations matter for nothing, but women and men have different ones, so that a model which is not told the sex can still guess it.
