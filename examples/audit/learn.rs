@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::subject::{NO, Part, Subject, YES};
 
 /// What gives each row a probability of the outcome that people wish for.
+#[allow(clippy::large_enum_variant)]
 pub enum Model {
     /// Trained here, with the preprocessing in front of it.
     Own { prep: Preprocessor, net: Mlp },

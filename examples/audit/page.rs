@@ -121,7 +121,7 @@ pub fn write(subject: &Subject, options: &Options, rng: &mut Rng, start: Instant
     for text in said {
         card = card.reliability(text);
     }
-    page = groups(page, &measured, &test.groups.names().len())?;
+    page = groups(page, &measured, test.groups.names().len())?;
     let (mut page, compared) = mitigation(page, subject, &ways, &failed)?;
     for text in &subject.changes {
         card = card.data(text.as_str());
@@ -288,7 +288,7 @@ fn labels(subject: &Subject, options: &Options) -> Result<(usize, String)> {
     Ok((n, text))
 }
 
-fn groups(page: Report, measured: &Fairness, all: &usize) -> Result<Report> {
+fn groups(page: Report, measured: &Fairness, all: usize) -> Result<Report> {
     let mut page = page.section("Whom it treats worse").text(format!(
         "{all} groups are compared by what happens to them. \"Chosen\" is who gets the outcome that people wish for. Black lines are 95 % intervals: \
          where those of two groups lie apart, the difference is more than chance."

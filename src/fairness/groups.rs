@@ -115,9 +115,14 @@ impl Groups {
 
     /// The number of rows.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "there is always a row")]
     pub fn len(&self) -> usize {
         self.codes.len()
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
     }
 
     /// How many rows each group has.

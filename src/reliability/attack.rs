@@ -63,7 +63,7 @@ impl Attack {
     /// If it is empty.
     #[track_caller]
     pub fn range(mut self, low: f64, high: f64) -> Result<Self> {
-        if !(low < high) {
+        if low.is_nan() || high.is_nan() || low >= high {
             return Err(Error::argument(OP, format!("a range from {low} to {high}")));
         }
         self.range = Some((low, high));
@@ -92,7 +92,10 @@ impl Attack {
             return Err(Error::argument(OP, format!("{steps} steps, expected 1 to 100000")));
         }
         let x = x.detach();
-        let start = Tensor::uniform(x.shape(), -self.size, self.size, rng)?.to_dtype(x.dtype());
+        let start = match self.size > 0.0 {
+            true => Tensor::uniform(x.shape(), -self.size, self.size, rng)?.to_dtype(x.dtype()),
+            false => x.zeros_like(),
+        };
         let mut at = self.within(&x.add(&self.projected(&start)?)?)?;
         // Two and a half times the way there, so that no place is out of reach.
         let length = 2.5 * self.size / steps as f64;

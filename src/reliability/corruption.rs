@@ -45,7 +45,7 @@ impl Corruption {
     #[track_caller]
     pub fn apply(self, x: &Tensor, severity: f64, rng: &mut Rng) -> Result<Tensor> {
         let most = if matches!(self, Self::Noise | Self::Shift) { 1e6 } else { 1.0 };
-        if !(severity >= 0.0 && severity <= most) {
+        if !(0.0..=most).contains(&severity) {
             return Err(Error::argument(
                 OP,
                 format!("{} with a severity of {severity}, expected 0 to {most}", self.name()),

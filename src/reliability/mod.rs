@@ -57,7 +57,7 @@ fn classes(op: &'static str, y: &Tensor, n: usize, classes: usize) -> Result<Vec
         return Err(Error::shape(op, format!("targets of shape {:?} for {n} rows", y.shape())));
     }
     let values = y.to_f64_vec();
-    match values.iter().position(|y| !(*y >= 0.0 && *y < classes as f64 && y.fract() == 0.0)) {
+    match values.iter().position(|y| !(0.0..classes as f64).contains(y) || y.fract() != 0.0) {
         Some(i) => {
             let message = format!(
                 "the target of row {i} is {}, expected a class from 0 to {}",

@@ -174,10 +174,8 @@ mod tests {
             ),
             (0.0, 20.0, 0.05, [0.0, 0.168_433_470_983_085_48], [0.0, 0.161_125_158_052_819_35]),
         ] {
-            for end in 0..2 {
-                close(clopper_pearson(k, n, alpha)[end], exact[end]);
-                close(wilson(k, n, 1.0 - alpha)[end], score[end]);
-            }
+            clopper_pearson(k, n, alpha).into_iter().zip(exact).for_each(|(got, want)| close(got, want));
+            wilson(k, n, 1.0 - alpha).into_iter().zip(score).for_each(|(got, want)| close(got, want));
         }
     }
 }

@@ -55,13 +55,13 @@ pub(crate) fn logistic(
     let mut best = loss(&at);
     for _ in 0..100 {
         let (mut gradient, mut hessian) = (vec![0.0; size], vec![0.0; size * size]);
-        for i in 0..rows {
+        for (i, y) in y.iter().enumerate() {
             let p = sigmoid(at.logit(row(i)));
-            let (slope, curve) = (weight(i) * (p - y[i]), weight(i) * p * (1.0 - p));
+            let (slope, curve) = (weight(i) * (p - y), weight(i) * p * (1.0 - p));
             let of = |j: usize| if j < width { x[i * width + j] } else { 1.0 };
-            for j in 0..size {
+            for (j, gradient) in gradient.iter_mut().enumerate() {
                 let xj = of(j);
-                gradient[j] += slope * xj;
+                *gradient += slope * xj;
                 // What is zero in most columns (one-hot) adds nothing.
                 if xj != 0.0 {
                     let scaled = curve * xj;
@@ -69,8 +69,8 @@ pub(crate) fn logistic(
                 }
             }
         }
-        for j in 0..width {
-            gradient[j] += l2 * at.coefficients[j];
+        for (j, c) in at.coefficients.iter().enumerate() {
+            gradient[j] += l2 * c;
             hessian[j * size + j] += l2;
         }
         if gradient.iter().all(|g| g.abs() < 1e-11 * (1.0 + rows as f64)) {

@@ -278,7 +278,7 @@ fn discrepancy(rows: &[f64], width: usize, first: usize, seed: u64) -> [f64; 2] 
     }
     // Twice the square of the median distance.
     let scale = 2.0 * stats::quantile(&stats::sorted(distances), 0.5);
-    if !(scale > 0.0) {
+    if scale.is_nan() || scale <= 0.0 {
         return [0.0, 1.0];
     }
     kernel.iter_mut().for_each(|square| *square = (-*square / scale).exp());

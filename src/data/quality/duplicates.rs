@@ -19,14 +19,14 @@ pub(super) fn find(table: &Table, found: &mut Vec<Finding>) {
     let codes: Vec<Vec<Option<usize>>> = table.columns().map(|(_, column)| column.factorize().1).collect();
     let mut first: HashMap<Vec<Option<usize>>, usize> = HashMap::with_capacity(n);
     let mut again = Vec::new();
-    let mut is_again = vec![false; n];
     for row in 0..n {
         let key: Vec<Option<usize>> = codes.iter().map(|codes| codes[row]).collect();
         if *first.entry(key).or_insert(row) != row {
             again.push(row);
-            is_again[row] = true;
         }
     }
+    let mut is_again = vec![false; n];
+    again.iter().for_each(|row| is_again[*row] = true);
     if !again.is_empty() {
         let share = again.len() as f64 / n as f64;
         let severity = if share > 0.05 { Severity::Serious } else { Severity::Warning };
@@ -123,8 +123,8 @@ fn near(kept: &[usize], numbers: &[Scaled], texts: &[Vec<String>]) -> (Vec<usize
             if distance <= NEAR {
                 continue;
             }
-            // Written so that a missing number beside one that is there counts as far.
-            if one || !(distance <= NEAR_ONE) {
+            // A missing number beside one that is there is far.
+            if one || distance.is_nan() || distance > NEAR_ONE {
                 return false;
             }
             one = true;

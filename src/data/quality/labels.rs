@@ -72,7 +72,7 @@ pub fn label_errors(probabilities: &Tensor, labels: &Tensor) -> Result<LabelErro
     }
     let mut y = Vec::with_capacity(n);
     for (i, label) in labels.to_f64_vec().into_iter().enumerate() {
-        if !(label >= 0.0 && label < k as f64 && label.fract() == 0.0) {
+        if !(0.0..k as f64).contains(&label) || label.fract() != 0.0 {
             return Err(Error::argument(
                 OP,
                 format!("the label of row {i} is {label}, expected a class from 0 to {}", k - 1),
