@@ -255,21 +255,21 @@ fn data(page: Report, subject: &Subject, options: &Options) -> Result<Report> {
         ));
     }
     page = page.section("What is wrong with the data");
-    page = if subject.findings.is_empty() {
-        page.text("Nothing was found: no missing values, repeated rows, outliers, constant columns or columns that tell the outcome.")
-    } else {
-        let column = |text: &dyn Fn(&Finding) -> String| subject.findings.iter().map(text).collect::<Vec<String>>();
-        let rows = |finding: &Finding| {
-            let some: Vec<String> = finding.rows.iter().take(4).map(usize::to_string).collect();
-            some.join(", ") + if finding.rows.len() > 4 { " …" } else { "" }
+    if subject.findings.is_empty() {
+        page = page.text(
+            "Nothing was found: no missing values, repeated rows, outliers, constant columns or columns that tell the outcome.",
+        );
+    }
+    // As lines, since tables show the beginning of long texts alone.
+    for finding in &subject.findings {
+        let some: Vec<String> = finding.rows.iter().take(4).map(usize::to_string).collect();
+        let rows = match finding.rows.len() {
+            0 => String::new(),
+            n => format!(" (rows {}{})", some.join(", "), if n > 4 { " …" } else { "" }),
         };
-        page.table(&texts(&[
-            ("how bad", column(&|finding| finding.severity.name().into())),
-            ("what", column(&|finding| finding.message.clone())),
-            ("rows", column(&rows)),
-            ("what to do", column(&|finding| finding.advice.clone())),
-        ])?)
-    };
+        let Finding { message, advice, .. } = finding;
+        page = page.text(format!("{}: {message}{rows}. What to do: {advice}.", finding.severity.name().to_uppercase()));
+    }
     Ok(subject.changes.iter().fold(page.text("What was done about it here:"), |page, text| page.text(text)))
 }
 
@@ -314,18 +314,10 @@ fn groups(page: Report, measured: &Fairness, all: usize) -> Result<Report> {
     let mut meanings = Vec::new();
     for (name, value, meaning) in [
         ("demographic parity, difference", measured.demographic_parity_difference(), "how many are chosen"),
-        (
-            "equal opportunity, difference",
-            measured.equal_opportunity_difference(),
-            "how many of those who deserve it are chosen",
-        ),
-        (
-            "equalized odds, difference",
-            measured.equalized_odds_difference(),
-            "the worse of how many are chosen among those who do and do not deserve it",
-        ),
-        ("predictive parity, difference", measured.predictive_parity_difference(), "how many of the chosen deserve it"),
-        ("calibration, difference", measured.calibration_difference(), "how far probabilities are from what comes"),
+        ("equal opportunity, difference", measured.equal_opportunity_difference(), "who deserves it and gets it"),
+        ("equalized odds, difference", measured.equalized_odds_difference(), "the worse of both kinds of errors"),
+        ("predictive parity, difference", measured.predictive_parity_difference(), "of the chosen, who deserves it"),
+        ("calibration, difference", measured.calibration_difference(), "how right probabilities are"),
     ] {
         names.push(name.to_string());
         meanings.push(meaning.to_string());
@@ -345,7 +337,7 @@ fn mitigation(page: Report, subject: &Subject, ways: &[learn::Way], failed: &[St
     let test = &subject.test;
     let mut page = page.section("What it would cost to treat them alike");
     let mut points = Vec::new();
-    let mut rows: [Vec<String>; 5] = Default::default();
+    let mut rows: [Vec<String>; 4] = Default::default();
     let mut results = Vec::new();
     for way in ways {
         let measured = Fairness::measure(&way.scores, &test.y, &test.groups)?;
@@ -353,7 +345,7 @@ fn mitigation(page: Report, subject: &Subject, ways: &[learn::Way], failed: &[St
         let Ok(difference) = measured.demographic_parity_difference() else { continue };
         let chance = measured.equal_opportunity_difference().map_or("not defined".into(), percent);
         points.push(Compromise::new(&way.name, accuracy, difference));
-        let cells = [way.name.clone(), percent(accuracy), percent(difference), chance, way.how.to_string()];
+        let cells = [way.name.clone(), percent(accuracy), percent(difference), chance];
         rows.iter_mut().zip(cells).for_each(|(column, cell)| column.push(cell));
         results.push(json!({ "name": way.name, "accuracy": accuracy, "difference": difference }));
     }
@@ -365,13 +357,15 @@ fn mitigation(page: Report, subject: &Subject, ways: &[learn::Way], failed: &[St
         "To the left the groups are treated more alike, above the outcomes in the table are met more often. Where these outcomes are \
          unfair themselves, meeting them less is not a loss.",
     );
-    let [names, accuracy, difference, chance, how] = rows;
+    let [names, accuracy, difference, chance] = rows;
     page = page.table(&texts(&[
         ("what is done", names),
         ("accuracy", accuracy),
         ("difference of selection", difference),
         ("of who deserves it", chance),
-        ("how", how),
     ])?);
+    for way in ways {
+        page = page.text(format!("{}: {}.", way.name, way.how));
+    }
     Ok((failed.iter().fold(page, |page, text| page.text(format!("Not possible here. {text}."))), results))
 }
