@@ -142,7 +142,7 @@ impl ExponentiatedGradient {
     #[track_caller]
     pub fn fit(&self, x: &Tensor, y: &Tensor, groups: &Groups, learner: Learner<'_>) -> Result<RandomizedClassifier> {
         let Self { parity, slack, eps, rounds, rate } = *self;
-        if !(1..=10_000).contains(&rounds) || !(slack >= 0.0 && slack.is_finite()) {
+        if !((1..=10_000).contains(&rounds) && slack >= 0.0 && slack.is_finite()) {
             let message = format!(
                 "{rounds} rounds and a slack of {slack}, expected 1 to 10000 and a number that is not negative"
             );
