@@ -38,14 +38,14 @@ pub fn learn(options: &Options) -> Result<Digits> {
     let train = order.split_off(digits.len() / 5);
     let (train, test) = (digits.subset(&train)?, digits.subset(&order)?);
 
-    let mut config = VitConfig::new(8, 2, 32, 2);
+    let mut config = VitConfig::new(8, 2, 32, 1);
     config.encoder.num_heads = 2;
     config.labels = NAMES.map(String::from).to_vec();
     let mut model = VitForImageClassification::new(config, &mut rng)?;
-    let epochs = if options.quick { 20 } else { 60 };
+    let epochs = if options.quick { 60 } else { 120 };
     let steps = (epochs * train.len().div_ceil(64)) as u64;
-    let curve = Curve::cosine(2e-3, steps).warm_up(steps / 20);
-    let mut opt = AdamW::new(2e-3);
+    let curve = Curve::cosine(5e-3, steps).warm_up(steps / 20);
+    let mut opt = AdamW::new(5e-3);
     let mut step = 0;
     for _epoch in 0..epochs {
         for batch in train.batches(64).shuffle(&mut rng) {

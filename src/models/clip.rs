@@ -136,8 +136,8 @@ impl ClipConfig {
 /// use demotic::prelude::*;
 ///
 /// let mut config = ClipConfig::new(100, 32, 8).projection(8);
-/// (config.text.hidden_size, config.text.num_layers) = (64, 1);
-/// (config.vision.hidden_size, config.vision.num_layers) = (64, 1);
+/// (config.text.hidden_size, config.text.num_layers) = (48, 1);
+/// (config.vision.hidden_size, config.vision.num_layers) = (48, 1);
 /// let clip = Clip::new(config, &mut Rng::seed(0))?;
 /// let pictures = Tensor::zeros([2, 3, 32, 32])?;
 /// let texts = Tensor::from_nested([[1i64, 5, 99], [1, 7, 99], [1, 6, 99]])?;

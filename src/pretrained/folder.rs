@@ -143,7 +143,7 @@ pub(super) fn weights(op: &'static str, folder: &Path) -> Result<Box<dyn TensorS
 }
 
 /// What kinds of models have which parameters: a part of a name, and the `model_type`.
-const SIGNS: [(&str, &str); 14] = [
+const SIGNS: [(&str, &str); 15] = [
     (".attn.c_attn.", "gpt2"),
     (".attention.q_lin.", "distilbert"),
     (".attention.self.query_proj.", "deberta"),
@@ -152,6 +152,7 @@ const SIGNS: [(&str, &str); 14] = [
     (".SelfAttention.q.", "t5"),
     ("vision_model.encoder.", "clip"),
     (".attention.attention.query.", "vit"),
+    ("blocks.0.attn.qkv.", "a vision transformer of timm"),
     ("model.decoder.layers.", "whisper"),
     (".block_sparse_moe.", "mixtral"),
     (".mlp.experts.", "a mixture of experts"),
@@ -161,7 +162,7 @@ const SIGNS: [(&str, &str); 14] = [
 ];
 
 /// Of what kind of model tensors seem to be.
-fn seems(source: &dyn TensorSource) -> Option<&'static str> {
+pub(super) fn seems(source: &dyn TensorSource) -> Option<&'static str> {
     let infos = source.infos();
     let has = |part: &str| infos.iter().any(|info| format!(".{}", info.name).contains(part));
     SIGNS.iter().find(|(part, _)| has(part)).map(|(_, kind)| *kind)

@@ -133,7 +133,11 @@ pub(super) fn load(op: &'static str, name: &str, source: &dyn TensorSource) -> R
             None => e.with_help(format!("there are {}", NAMES.join(", "))),
         });
     };
-    let named = Named::new(op, source)?;
+    if let Some(found) = folder::seems(source) {
+        let message = format!("{}: the tensors seem to be those of `{found}`, not of `{plain}`", source.describe());
+        return Err(Error::format(op, message).with_help("pretrained::load reads the folders of transformers"));
+    }
+    let named = Named::new(source);
     match network {
         Network::ResNet(mut config) => {
             named.sizes(&mut config.in_channels, "conv1.weight", &mut config.num_classes, "fc.weight");
@@ -254,8 +258,7 @@ struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    #[track_caller]
-    fn new(op: &'static str, source: &'a dyn TensorSource) -> Result<Self> {
+    fn new(source: &'a dyn TensorSource) -> Self {
         let infos = source.infos();
         // What wrappers put in front of all names.
         let before = ["module.", "model."]
@@ -278,13 +281,7 @@ impl<'a> Named<'a> {
         let mut named = Self { source, style, blocks: Vec::new(), tensors };
         named.count();
         named.blocks = named.find();
-        if style == Style::Torchvision
-            && named.tensors.keys().any(|name| name.contains("attention.query") || name.contains("attn.qkv"))
-        {
-            let message = format!("{}: the tensors seem to be those of a vision transformer", source.describe());
-            return Err(Error::format(op, message).with_help("transformers saves ViT and DeiT with their config.json"));
-        }
-        Ok(named)
+        named
     }
 
     /// Files of old releases do not say how many batches were seen.

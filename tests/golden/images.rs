@@ -115,7 +115,10 @@ fn networks_that_do_not_fit_are_refused() -> Result<()> {
     // A transformer is no network of convolutions.
     let vit = folder().join("vit/model.safetensors");
     let e = ImageClassifier::from_file("resnet18", vit).unwrap_err().message();
-    assert!(e.contains("the tensors seem to be those of a vision transformer"), "{e}");
+    assert!(e.ends_with("vit/model.safetensors: the tensors seem to be those of `vit`, not of `resnet18`"), "{e}");
+    let bert = folder().join("../bert/bert/model.safetensors");
+    let e = ImageClassifier::from_file("mobilenet_v2", bert).unwrap_err().message();
+    assert!(e.ends_with("the tensors seem to be those of `bert`, not of `mobilenet_v2`"), "{e}");
     // As timm publishes it, in a folder.
     std::fs::rename(&path, made.path().join("model.safetensors")).unwrap();
     let config = made.path().join("config.json");
