@@ -309,9 +309,16 @@ fn tables_come_back_from_columnar_files() -> Result<()> {
         assert_eq!(read.column("wide")?.numbers(), table.column("wide")?.numbers());
     }
     assert_eq!(data::TableFile::open_parquet(&parquet)?.num_blocks(), 2);
-    let empty = Table::from_columns([("a", Column::from(Vec::<f64>::new()))])?;
+    let nobody = Column::from(Vec::<String>::new());
+    let empty = Table::from_columns([("a\n\",b", Column::from(Vec::<f64>::new())), ("", nobody)])?;
     empty.write_arrow(&arrow)?;
+    empty.write_parquet(&parquet)?;
     assert_eq!(Table::read_arrow(&arrow)?, empty);
+    assert_eq!(Table::read_parquet(&parquet)?, empty);
+    let file = data::TableFile::open_parquet(&parquet)?;
+    assert_eq!((file.num_rows(), file.num_blocks()), (0, 0));
+    let e = file.block(0).unwrap_err();
+    assert_eq!(e.message(), "TableFile::block: block 0 of 0, counted from 0");
     let none = Table::default().write_parquet(&parquet).unwrap_err();
     assert_eq!(none.message(), "write_parquet: the table has no columns");
     Ok(())
@@ -324,7 +331,7 @@ fn damaged_files_are_values_or_errors() {
     let damaged = folder.path().join("damaged");
     let mut rng = Rng::seed(8);
     type Read = fn(&std::path::Path);
-    let kinds: [(&str, Read); 4] = [
+    let kinds: [(&str, Read); 5] = [
         ("npy", |path| drop(data::read_npy(path))),
         ("npz", |path| {
             if let Ok(arrays) = Npz::open(path) {
@@ -334,8 +341,15 @@ fn damaged_files_are_values_or_errors() {
         ("jsonl", |path| drop(Table::read_json_lines(path))),
         #[cfg(feature = "parquet")]
         ("feather", |path| drop(Table::read_arrow(path))),
+        #[cfg(feature = "parquet")]
+        ("parquet", |path| {
+            drop(Table::read_parquet(path));
+            drop(data::TableFile::open_parquet(path).map(|file| file.blocks().count()));
+        }),
         #[cfg(not(feature = "parquet"))]
         ("idx", |path| drop(data::read_idx(path))),
+        #[cfg(not(feature = "parquet"))]
+        ("csv", |path| drop(Table::read_csv(path))),
     ];
     for entry in std::fs::read_dir(path("")).unwrap() {
         let file = entry.unwrap().path();

@@ -38,11 +38,13 @@ impl Table {
     pub fn read_parquet(path: impl AsRef<Path>) -> Result<Self> {
         let op = "read_parquet";
         let file = ParquetFile::open(op, path.as_ref())?;
+        file.check_memory(op)?;
         let mut parts = Vec::with_capacity(file.num_groups());
         for group in 0..file.num_groups() {
             parts.push(file.read(op, group)?);
         }
         match parts.len() {
+            0 => file.without_rows(op),
             1 => Ok(parts.remove(0)),
             _ => Self::concat(&parts.iter().collect::<Vec<_>>()),
         }
@@ -131,7 +133,7 @@ fn decimals(values: impl Iterator<Item = Option<i128>>, scale: i32) -> Column {
         0 => values.collect(),
         // A power of ten up to 22 is exact, so that the quotient is rounded once.
         1..=22 => values.map(|x| x.map(|x| x as f64 / 10f64.powi(scale))).collect(),
-        _ => values.map(|x| x.map(|x| x as f64 * 10f64.powi(-scale))).collect(),
+        _ => values.map(|x| x.map(|x| x as f64 * 10f64.powi(scale.saturating_neg()))).collect(),
     }
 }
 

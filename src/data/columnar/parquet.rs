@@ -11,7 +11,7 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use ::parquet::file::writer::SerializedFileWriter;
-use ::parquet::schema::types::{ColumnDescriptor, Type};
+use ::parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 use bytes::Bytes;
 
 use super::{DAY, Written, decimals, guarded, packed_by, refused, seconds, truths, wrong};
@@ -20,6 +20,9 @@ use crate::data::table::Table;
 use crate::error::{Error, Result, short};
 use crate::files::{self, SharedFile};
 use crate::tensor::create::check_list;
+
+/// What a value takes while it is read.
+const VALUE: usize = 16;
 
 /// A Parquet file, of which groups of rows are read.
 pub(in crate::data) struct ParquetFile {
@@ -92,7 +95,7 @@ impl ParquetFile {
                 let Ok(count) = usize::try_from(group.num_rows()) else {
                     return Err(wrong(op, path, format_args!("a group of {} rows", group.num_rows())));
                 };
-                check_list(op, "values", count.saturating_mul(columns.max(1)), 16)?;
+                check_list(op, "values", count.saturating_mul(columns.max(1)), VALUE)?;
                 for column in group.columns() {
                     let known =
                         [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::LZ4, Compression::LZ4_RAW];
@@ -118,6 +121,34 @@ impl ParquetFile {
         self.rows[group]
     }
 
+    /// Whether the memory holds all groups at once.
+    #[track_caller]
+    pub(in crate::data) fn check_memory(&self, op: &'static str) -> Result<()> {
+        let rows = self.rows.iter().fold(0usize, |all, rows| all.saturating_add(*rows));
+        check_list(op, "values", rows.saturating_mul(self.schema().num_columns().max(1)), VALUE)
+    }
+
+    fn schema(&self) -> &SchemaDescriptor {
+        self.reader.metadata().file_metadata().schema_descr()
+    }
+
+    /// The table of a file without groups: its columns are what the schema says.
+    #[track_caller]
+    pub(in crate::data) fn without_rows(&self, op: &'static str) -> Result<Table> {
+        let mut columns = Vec::new();
+        for description in self.schema().columns() {
+            let name = column_name(op, &self.path, description)?;
+            let is_text = match description.physical_type() {
+                Physical::BOOLEAN => true,
+                Physical::BYTE_ARRAY => scale(description).is_none(),
+                _ => false,
+            };
+            let column = if is_text { Column::from(Vec::<String>::new()) } else { Column::from(Vec::<f64>::new()) };
+            columns.push((name.to_string(), column));
+        }
+        Table::named(op, columns)
+    }
+
     /// The rows of a group, which must exist.
     #[track_caller]
     pub(in crate::data) fn read(&self, op: &'static str, group: usize) -> Result<Table> {
@@ -130,13 +161,10 @@ impl ParquetFile {
             Ok(reader) => (self.rows[group], reader),
             Err(e) => return Err(failed(op, path, &e)),
         };
-        let schema = self.reader.metadata().file_metadata().schema_descr();
+        let schema = self.schema();
         let mut columns = Vec::with_capacity(schema.num_columns());
         for (i, description) in schema.columns().iter().enumerate() {
-            let name = description.path().parts().first().map_or("", String::as_str);
-            if description.max_rep_level() > 0 || description.path().parts().len() > 1 {
-                return Err(refused(op, path, name, "lists or structures"));
-            }
+            let name = column_name(op, path, description)?;
             let column = match reader.get_column_reader(i) {
                 Ok(column) => column,
                 Err(e) => return Err(failed(op, path, &e)),
@@ -153,6 +181,25 @@ impl ParquetFile {
             columns.push((name.to_string(), made));
         }
         Table::named(op, columns)
+    }
+}
+
+/// The name of a column, if it is one of numbers or texts.
+#[track_caller]
+fn column_name<'d>(op: &'static str, path: &Path, description: &'d ColumnDescriptor) -> Result<&'d str> {
+    let parts = description.path().parts();
+    let name = parts.first().map_or("", String::as_str);
+    match description.max_rep_level() > 0 || parts.len() > 1 {
+        true => Err(refused(op, path, name, "lists or structures")),
+        false => Ok(name),
+    }
+}
+
+/// How many digits of a decimal stand behind its point.
+fn scale(of: &ColumnDescriptor) -> Option<i32> {
+    match of.logical_type_ref() {
+        Some(LogicalType::Decimal(decimal)) => Some(decimal.scale),
+        _ => (of.converted_type() == ConvertedType::DECIMAL).then(|| of.type_scale()),
     }
 }
 
@@ -193,11 +240,7 @@ fn cells<T: DataType>(
 fn values(column: ColumnReader, of: &ColumnDescriptor, rows: usize) -> Result<Option<Column>, ParquetError> {
     let optional = of.max_def_level() > 0;
     let (logical, converted) = (of.logical_type_ref(), of.converted_type());
-    let scale = match logical {
-        Some(LogicalType::Decimal(decimal)) => Some(decimal.scale),
-        _ if converted == ConvertedType::DECIMAL => Some(of.type_scale()),
-        _ => None,
-    };
+    let scale = scale(of);
     // Units of a second, for times of a day and for points in time.
     let unit = match logical {
         Some(LogicalType::Timestamp(time) | LogicalType::Time(time)) => Some(match time.unit {
