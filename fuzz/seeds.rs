@@ -10,6 +10,8 @@ use demotic::io::{Checkpoint, Metadata};
 use demotic::prelude::*;
 use demotic::tensor;
 use demotic::text::{self, BpeOptions, BpeTokenizer, CharTokenizer, WordTokenizer};
+use demotic::train::Histogram;
+use demotic::train::tensorboard::EventWriter;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let corpus = Path::new("corpus");
@@ -23,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "tensor_serde",
         "arrays",
         "idx",
+        "columnar",
+        "events",
         "json_lines",
         "preprocessor",
     ] {
@@ -55,6 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("quoted", "\0name,size\n\"a, \"\"b\"\"\",1\r\nc,\n"),
         ("semicolons", "\u{1}a;b\nx;1,5\ny;2,5\n"),
         ("no_header", "\u{4}1,2,yes\n3,,no\n"),
+        ("ragged", "\u{10}a,b\n1\n2,3,4\n"),
+        ("detected", "\u{40}a;b\n\"1\";2\n"),
     ] {
         fs::write(corpus.join("csv").join(name), table)?;
     }
@@ -64,6 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let kind = match path.extension().and_then(|name| name.to_str()) {
             Some("npy" | "npz") => "arrays",
             Some("jsonl") => "json_lines",
+            Some("parquet" | "feather") => "columnar",
             _ => continue,
         };
         fs::copy(&path, corpus.join(kind).join(path.file_name().unwrap_or_default()))?;
@@ -81,7 +88,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         data::write_idx(corpus.join(format!("idx/{i}")), tensor)?;
     }
     data::write_idx(corpus.join("idx/halves"), &tensor![[0.5, 1.5], [2.5, 3.5]])?;
-    fs::write(corpus.join("json_lines/mixed"), "{\"a\":1,\"b\":\"x\"}\n\n{\"b\":2.5,\"c\":null,\"a\":18446744073709551615}\n")?;
+    fs::write(
+        corpus.join("json_lines/mixed"),
+        "{\"a\":1,\"b\":\"x\"}\n\n{\"b\":2.5,\"c\":null,\"a\":18446744073709551615}\n",
+    )?;
+
+    let log = EventWriter::create(corpus.join("events"))?;
+    log.scalars(1, &[("loss", 0.5), ("accuracy", 0.75)])?;
+    log.histogram("weights", 1, &Histogram::of(&tensor![0.0, 1.0, 1.0]))?;
+    log.text("note", 2, "a text")?;
+    log.image("digit", 2, &Tensor::zeros([1, 2, 2])?)?;
+    log.resumed(2)?;
 
     let homes = Table::from_columns([
         ("area", Column::from([100.0, 120.0, f64::NAN, 80.0])),
