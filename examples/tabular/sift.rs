@@ -36,15 +36,16 @@ pub fn rows(table: &Table, target: &str, classes: bool, warnings: &mut Vec<Strin
     answered.rows(&kept)
 }
 
-/// The columns that are the same in every row, or empty.
+/// The columns that are empty, and those of texts that are the same in every row; a number that is, does no harm.
 pub fn columns(train: &Table, target: &str, warnings: &mut Vec<String>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, column) in train.columns().filter(|(name, _)| *name != target) {
         let mut values = column.iter().filter(|value| !matches!(value, Value::Missing)).map(|value| value.to_string());
         let first = values.next();
+        let text = column.texts().is_some();
         let what = match &first {
             None => "has no values",
-            Some(first) if column.num_missing() == 0 && values.all(|value| value == *first) => {
+            Some(first) if text && column.num_missing() == 0 && values.all(|value| value == *first) => {
                 "is the same in every row"
             }
             Some(_) => continue,
