@@ -72,11 +72,12 @@
 //! | [quality of data](data::quality) | missing and repeated rows, outliers, leaks, labels that are wrong, drift |
 //! | [reliability] | calibration, conformal prediction, ensembles and the like, strange inputs, attacks, certificates |
 //! | [model cards](card) | what should be known about a model, with the header that hubs read |
+//! | [smaller models](compress) | pruning, distillation, sparse and quantised weights |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
 //! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa and DistilBERT from the folders of `transformers`, and back; MiniLM and other encoders of sentences |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
 //!
-//! What there is not: GPUs, several machines, quantised weights.
+//! What there is not: GPUs, several machines.
 //!
 //! # Features
 //!
@@ -107,6 +108,7 @@
 //! | [`card`] | a page that goes with a model |
 //! | [`reliability`] | what a model does not know |
 //! | [`fairness`] | whether groups of people are treated alike |
+//! | [`compress`] | pruning, distillation, units taken out |
 //! | [`tune`] | searching hyper-parameters, cross-validation |
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
 //! | [`pretrained`] | published models |

@@ -162,7 +162,8 @@ fn attention(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
 /// The loss is `share · soft + (1 − share) · hard`, where soft is [`SoftTargets`] of what the teacher says, and hard the loss of the
 /// student against the targets of the data: [`CrossEntropy`] unless [another](Self::hard) is given. Whatever [hints](Self::hint) are
 /// given is added. Teacher and student may be of any kinds that take the same inputs and choose among the same classes: language models
-/// choose a token at each place, of which those count whose target does.
+/// choose a token at each place, of which those count whose target does; their classes are in the last dimension, so that
+/// their hard loss is `CrossEntropy::new().classes_last()`.
 ///
 /// ```
 /// use demotic::compress::{Distill, Hint};

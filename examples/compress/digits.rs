@@ -1,0 +1,95 @@
+//! A convolutional network that reads digits: channels and units are taken out, and what is left learns from the whole network.
+
+use std::path::Path;
+
+use demotic::compress::{Distill, Pruning, compare, shrink};
+use demotic::data::Table;
+use demotic::layers::{BatchNorm2d, Conv2d, Flatten, MaxPool2d, QuantizeExt};
+use demotic::optimizers::schedule::Curve;
+use demotic::prelude::*;
+use demotic::tensor::Scheme;
+
+use crate::Outcome;
+use crate::options::Options;
+
+/// See `examples/pictures/table.rs` for where they come from.
+const DIGITS: &str = "examples/data/digits.csv";
+/// How many of them are tested with.
+const TESTED: usize = 500;
+/// The share of channels and units that go.
+const GONE: f64 = 0.625;
+const BATCH: usize = 32;
+
+pub fn run(options: &Options) -> Result<Outcome> {
+    let mut rng = Rng::seed(options.seed);
+    let (x, y) = read()?;
+    let order = Tensor::permutation(x.shape()[0], &mut rng)?;
+    let (x, y) = (x.index_select(0, &order)?, y.index_select(0, &order)?);
+    let learned = x.shape()[0] - TESTED;
+    let train = TensorDataset::new(x.narrow(0, 0, learned)?, y.narrow(0, 0, learned)?)?;
+    let (test, truth) = (x.narrow(0, learned, TESTED)?, y.narrow(0, learned, TESTED)?);
+
+    let mut original = sequential![
+        Conv2d::new(1, 32, 3, &mut rng)?.padding(1),
+        BatchNorm2d::new(32)?,
+        Relu,
+        Conv2d::new(32, 64, 3, &mut rng)?.padding(1),
+        BatchNorm2d::new(64)?,
+        Relu,
+        MaxPool2d::new(2),
+        Flatten::new(),
+        Linear::new(64 * 16, 128, &mut rng)?,
+        Relu,
+        Linear::new(128, 10, &mut rng)?,
+    ];
+    let steps = |epochs: usize| (epochs * learned.div_ceil(BATCH)) as u64;
+    Trainer::new(losses::cross_entropy, AdamW::new(2e-3))
+        .epochs(options.epochs)
+        .batch_size(BATCH)
+        .step_schedule(Curve::cosine(2e-3, steps(options.epochs)))
+        .fit(&mut original, &train, &mut rng)?;
+
+    // The channels and units with the smallest weights go, and what is left is an ordinary network.
+    let mut masked = original.clone();
+    let masks = Pruning::magnitude(GONE).units(2.0).on("0").on("3").on("8").apply(&mut masked)?;
+    let mut small = masked.clone();
+    println!("{}", shrink(&mut small, &masks)?);
+
+    // It learns from the network that it comes from, and from the digits.
+    let epochs = options.epochs;
+    Trainer::with_task(Distill::new(original.clone(), 3.0, 0.7), AdamW::new(2e-3))
+        .epochs(epochs)
+        .batch_size(BATCH)
+        .step_schedule(Curve::cosine(2e-3, steps(epochs)))
+        .fit(&mut small, &train, &mut rng)?;
+    let mut quantized = small.clone();
+    println!("\n{}", quantized.quantize("8", Scheme::Q8_0)?);
+    quantized.save(options.out.join("digits.safetensors"))?;
+
+    let models: [(&str, &dyn Layer); 4] = [
+        ("original", &original),
+        ("pruned, as it is", &masked),
+        ("smaller, distilled", &small),
+        ("and in eight bits", &quantized),
+    ];
+    let accuracy = |model: &dyn Layer| metrics::accuracy(&model.predict(&test)?, &truth);
+    Ok(Outcome { report: compare(&models, &test, "accuracy", &accuracy)? })
+}
+
+/// Levels from 0 to 1, and the digits.
+fn read() -> Result<(Tensor, Tensor)> {
+    let path = Path::new(DIGITS);
+    let path = if path.exists() { path.to_path_buf() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(DIGITS) };
+    let table = Table::read_csv(&path)?;
+    let columns: Vec<&[f64]> = table.columns().filter_map(|(_, column)| column.numbers()).collect();
+    let ([pixels @ .., digit], 65) = (columns.as_slice(), columns.len()) else {
+        return Err(Error::format(
+            "digits",
+            format!("{}: expected 64 columns of pixels and the digit", path.display()),
+        ));
+    };
+    let n = table.num_rows();
+    let levels = (0..n).flat_map(|row| pixels.iter().map(move |pixel| (pixel[row] / 16.0) as f32));
+    let x = Tensor::from_vec(levels.collect(), [n, 1, 8, 8])?;
+    Ok((x, Tensor::from_vec(digit.iter().map(|digit| *digit as i64).collect(), [n])?))
+}
