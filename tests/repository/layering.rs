@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "train",
         &["models", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "memory", "data", "io"],
     ),
-    ("card", &["fairness", "train", "io"]),
+    ("card", &["fairness", "train", "data", "io"]),
     ("fairness", &["train", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
     ("reliability", &["fairness", "train", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
     ("stats", &[]),

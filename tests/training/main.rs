@@ -2,6 +2,7 @@
 
 mod arrays;
 mod callbacks;
+mod card;
 mod closure;
 mod compress;
 mod config;
