@@ -80,7 +80,7 @@ pub fn write(page: Report, subject: &Subject, model: &Model, rng: &mut Rng) -> R
         let severities = [0.0, 0.1, 0.2, 0.3, 0.5];
         let mut chart = Chart::new("Disturbed inputs").labels("how much", "accuracy").size(640.0, 420.0);
         for kind in [Corruption::Noise, Corruption::Erase, Corruption::Shuffle] {
-            let mut measure = |x: &Tensor| metrics::accuracy(&net.predict(x)?.sigmoid(), y);
+            let mut measure = |x: &Tensor| metrics::accuracy(&net.predict(x)?, y);
             chart = chart.xy_line(kind.name(), kind.sweep(&x, &severities, rng, &mut measure)?);
         }
         let mut attacked = Vec::new();
