@@ -5,7 +5,7 @@
 //!   model is trained on. [`GradualPruning`] does so step by step during training.
 //! - [`shrink`] takes units out altogether: what is left is a smaller, ordinary model.
 //! - [`Distill`] trains a model on what another one says.
-//! - Weights of a few bits a number are made by [`quantize`](crate::layers::QuantizeExt::quantize).
+//! - Weights of a few bits a number are made by [`quantize`](crate::layers::QuantizeExt::quantize), and learnt by [`qat`].
 //! - [`compare`] measures what it cost.
 
 mod compare;
@@ -13,6 +13,7 @@ mod distill;
 mod gradual;
 mod masks;
 mod pruning;
+pub mod qat;
 mod relations;
 mod scores;
 mod shrink;

@@ -365,7 +365,7 @@ pub(crate) fn set_loras<M: Module + ?Sized>(model: &mut M, all: &BTreeMap<String
 }
 
 /// Whether a pattern means a weight, by its path or that of its layer.
-pub(super) fn is_meant(pattern: &str, path: &str) -> bool {
+pub(crate) fn is_meant(pattern: &str, path: &str) -> bool {
     matches(pattern, path) || path.rsplit_once('.').is_some_and(|(layer, _)| matches(pattern, layer))
 }
 

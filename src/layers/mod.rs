@@ -81,8 +81,8 @@ pub use update_bn::update_bn;
 pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
-pub(crate) use self::core::{Count, QuantizedAs, check_memory, inside, matches, quantize_as, quantized};
+pub(crate) use self::core::{Count, QuantizedAs, as_rows, check_memory, inside, matches, quantize_as, quantized};
 pub(crate) use conv_norm::conv_norm;
-pub(crate) use lora::{add_loras, loras, set_loras};
+pub(crate) use lora::{add_loras, is_meant, loras, set_loras};
 pub(crate) use recurrent::Stack;
 pub(crate) use transformer::{layer_parameters, layer_tensors};

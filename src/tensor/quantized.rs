@@ -110,6 +110,36 @@ impl QTensor {
         Ok(Self { scheme, shape: x.shape().to_vec(), blocks })
     }
 
+    /// Rounds the rows of a matrix of type `F32` with these scales, `[rows, blocks]`, which a scheme without an offset may round to 16 bits.
+    ///
+    /// # Errors
+    /// As for [`quantize`](Self::quantize), if the scheme has an offset, or the scales do not fit.
+    #[track_caller]
+    pub fn quantize_by(x: &Tensor, scheme: Scheme, scales: &Tensor) -> Result<Self> {
+        for (what, x) in [("the tensor", x), ("the scales", scales)] {
+            x.expect_dtype("quantize", what, DType::F32)?;
+        }
+        if !PACKED.contains(&scheme) || scheme.has_offset() {
+            return Err(Error::argument("quantize", format!("scales alone do not make numbers in {scheme}")));
+        }
+        let bytes = blocks_shape("quantize", scheme, x.shape())?;
+        let expected = match *x.shape() {
+            [rows, _] if scheme == Scheme::Int8 => [rows, 1],
+            [rows, len] => [rows, len / scheme.block_len()],
+            ref shape => {
+                return Err(Error::shape("quantize", format!("a tensor of shape {shape:?}, expected a matrix")));
+            }
+        };
+        if scales.shape() != expected {
+            let message =
+                format!("scales of shape {:?} for {:?} in {scheme}, expected {expected:?}", scales.shape(), x.shape());
+            return Err(Error::shape("quantize", message));
+        }
+        let scales = scales.packed();
+        let blocks = exec::fitted(scheme, x, &bytes, Rounding::Given(scales.data()))?;
+        Ok(Self { scheme, shape: x.shape().to_vec(), blocks })
+    }
+
     /// A tensor of these blocks, a tensor of type `U8` whose last dimension is the bytes of a row.
     ///
     /// # Errors

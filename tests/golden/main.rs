@@ -55,6 +55,7 @@ mod preprocessing;
 mod pretrained;
 mod published_tokenizers;
 mod quality;
+mod qat;
 mod quantize;
 mod recurrent;
 mod reductions;

@@ -17,6 +17,7 @@ mod losses;
 mod mistakes;
 mod more_layers;
 mod more_losses;
+mod qat;
 mod quantized;
 mod recurrent_lm;
 mod save_open;

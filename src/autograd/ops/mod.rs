@@ -58,6 +58,7 @@ mod sort;
 mod sparse;
 mod special;
 pub(crate) mod squared_error;
+mod straight_through;
 mod sum;
 mod triangle;
 mod trigonometric;

@@ -15,6 +15,7 @@ use crate::autograd;
 use crate::error::{Error, Result};
 use crate::tensor::{Calibration, DType, QTensor, Scheme, Tensor};
 use observe::Observer;
+use report::ratio;
 
 /// Quantising the weights of a model, and making numbers of them again.
 pub trait QuantizeExt: ModuleExt {
@@ -188,7 +189,7 @@ impl<'a> Quantizing<'a> {
             let e = Error::parameter("quantize", format!("no weight matches `{}`", options.only.join("`, `")));
             return Err(e.with_help(format!("the weights are {}", paths.join(", "))));
         }
-        let report = QuantizeReport { weights: Vec::new(), skipped: Vec::new() };
+        let report = QuantizeReport::of(Vec::new());
         Ok(Self { options, all, before: Vec::new(), report })
     }
 
@@ -318,30 +319,17 @@ fn quantized(
         calibration => calibration,
     };
     let value = by_group(&exact, scheme, &calibration, products)?;
-    let near = value.dequantize()?;
     let (mut output_error, mut output_error_absmax) = (None, None);
     if is_met {
-        output_error = Some(error_of_outputs(&exact, &near, products)?);
+        output_error = Some(error_of_outputs(&exact, &value.dequantize()?, products)?);
         if calibration != Calibration::Absmax {
             let rounded = QTensor::quantize(&exact, scheme)?.dequantize()?;
             output_error_absmax = Some(error_of_outputs(&exact, &rounded, products)?);
         }
     }
-    let (bytes, method) = (value.size_in_bytes(), calibration.name());
-    let error = ratio(exact.sub(&near)?.square().sum().item()?, exact.square().sum().item()?);
-    let weight = Weight::Quantized(match shape.len() {
-        2 => Quantized::new(&value),
-        _ => Quantized::with_shape(&value, &*shape)?,
-    });
-    let path = path.to_string();
-    let one =
-        QuantizedWeight { path, shape, scheme, method, bytes_before, bytes, error, output_error, output_error_absmax };
-    Ok((weight, one))
-}
-
-/// The root of the quotient of two sums of squares.
-fn ratio(difference: f64, whole: f64) -> f64 {
-    if whole == 0.0 { 0.0 } else { (difference / whole).max(0.0).sqrt() }
+    let one = QuantizedWeight::of(path, &shape, &exact, &value, calibration.name(), bytes_before)?;
+    let weight = Weight::Quantized(Quantized::with_shape(&value, &*shape)?);
+    Ok((weight, QuantizedWeight { output_error, output_error_absmax, ..one }))
 }
 
 /// The rows of each group, rounded for the inputs of that.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::tensor::Scheme;
+use crate::error::Result;
+use crate::tensor::{QTensor, Scheme, Tensor};
 
 /// What [`quantize`](super::QuantizeExt::quantize) changed. Shown as a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +27,7 @@ pub struct QuantizedWeight {
     /// How its numbers are kept.
     pub scheme: Scheme,
     /// How its scales were chosen, by the name of the [`Calibration`](crate::tensor::Calibration): `mse` where GPTQ was asked for and no
-    /// inputs were seen.
+    /// inputs were seen; `trained` or `learnt` (with its scales) after [quantisation-aware training](crate::compress::qat).
     pub method: &'static str,
     /// The bytes that it took.
     pub bytes_before: usize,
@@ -41,6 +42,23 @@ pub struct QuantizedWeight {
 }
 
 impl QuantizedWeight {
+    /// Of the weight with these rows, and what has become of it.
+    #[track_caller]
+    pub(crate) fn of(
+        path: &str,
+        shape: &[usize],
+        exact: &Tensor,
+        value: &QTensor,
+        method: &'static str,
+        bytes_before: usize,
+    ) -> Result<Self> {
+        let (path, shape, scheme, bytes) = (path.into(), shape.to_vec(), value.scheme(), value.size_in_bytes());
+        let off = exact.sub(&value.dequantize()?)?.square().sum().item()?;
+        let error = ratio(off, exact.square().sum().item()?);
+        let (output_error, output_error_absmax) = (None, None);
+        Ok(Self { path, shape, scheme, method, bytes_before, bytes, error, output_error, output_error_absmax })
+    }
+
     /// How many bits a number takes.
     #[must_use]
     pub fn bits(&self) -> f64 {
@@ -48,7 +66,16 @@ impl QuantizedWeight {
     }
 }
 
+/// The root of the quotient of two sums of squares.
+pub(super) fn ratio(difference: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { (difference / whole).max(0.0).sqrt() }
+}
+
 impl QuantizeReport {
+    pub(crate) fn of(weights: Vec<QuantizedWeight>) -> Self {
+        Self { weights, skipped: Vec::new() }
+    }
+
     /// The bytes that the weights took.
     #[must_use]
     pub fn bytes_before(&self) -> usize {

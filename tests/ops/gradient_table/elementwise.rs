@@ -8,6 +8,7 @@ use super::row::{Row, spread};
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
         Row::new("to_dtype", |x| Ok(x[0].to_dtype(DType::F64)), [any()]),
+        Row::new("straight_through", |x| x[0].straight_through(&x[0]), [any()]),
         Row::new("softplus", |x| x[0].softplus(1.0, 20.0), [any()]),
         // Some elements are above the threshold.
         Row::new("softplus", |x| x[0].softplus(2.0, 0.5), [any()]),

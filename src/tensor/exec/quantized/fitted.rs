@@ -12,16 +12,18 @@ use crate::tensor::{DType, Tensor};
 
 /// How scales are chosen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Rounding {
+pub(crate) enum Rounding<'a> {
     /// By the largest number that is left when each row is cut off at this percentile of its sizes.
     Percentile(f64),
     /// By the least squared error.
     Error,
+    /// They are given, `[rows, blocks]`, for a scheme without an offset.
+    Given(&'a [f32]),
 }
 
 /// Blocks of the numbers of `x`, as a tensor of type `U8` and this shape.
 #[track_caller]
-pub(crate) fn fitted(scheme: Scheme, x: &Tensor, shape: &[usize], how: Rounding) -> Result<Tensor> {
+pub(crate) fn fitted(scheme: Scheme, x: &Tensor, shape: &[usize], how: Rounding<'_>) -> Result<Tensor> {
     let (mut out, x) = (stale("quantize", shape, DType::U8)?, x.packed());
     let (Some(levels), Some(len)) = (Levels::of(scheme), x.shape().last().copied()) else {
         return Err(too_large(scheme));
@@ -30,17 +32,18 @@ pub(crate) fn fitted(scheme: Scheme, x: &Tensor, shape: &[usize], how: Rounding)
     let (data, fits) = (x.data::<f32>(), AtomicBool::new(x.data::<f32>().iter().all(|x| x.is_finite())));
     parallel::for_blocks(out.data_mut::<u8>(), (GRAIN / 64 / len.max(1)).max(1) * bytes, |start, out| {
         let rows = data[start / bytes * len..].chunks_exact(len.max(1));
-        for (row, out) in rows.zip(out.chunks_exact_mut(bytes)) {
+        for (at, (row, out)) in rows.zip(out.chunks_exact_mut(bytes)).enumerate() {
             let (mut row, mut all) = (row.to_vec(), Vec::with_capacity(len / block.max(1)));
             if let Rounding::Percentile(percent) = how {
                 let most = kernels::percentile(&row, percent);
                 row.iter_mut().for_each(|x| *x = x.clamp(-most.abs(), most.abs()));
             }
             let mut q = Vec::with_capacity(len);
-            for x in row.chunks(block.max(1)) {
+            for (i, x) in row.chunks(block.max(1)).enumerate() {
                 let fit = match how {
                     Rounding::Percentile(_) => levels.by_largest(x),
                     Rounding::Error => levels.by_error(x),
+                    Rounding::Given(scales) => levels.given(scales[(start / bytes + at) * (len / block) + i]),
                 };
                 q.extend(x.iter().map(|x| levels.nearest(f64::from(*x), fit)));
                 all.push(fit);

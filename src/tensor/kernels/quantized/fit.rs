@@ -53,6 +53,11 @@ impl Levels {
         Fit { scale: kept(scale), least: kept(least) }
     }
 
+    /// This scale.
+    pub(crate) fn given(self, scale: f32) -> Fit {
+        self.stored(scale, 0.0)
+    }
+
     /// The `q` of a number.
     #[inline(always)]
     pub(crate) fn nearest(self, x: f64, fit: Fit) -> f64 {

@@ -137,7 +137,7 @@ impl Scheme {
     }
 
     /// Whether something is added to the multiples of the scale.
-    pub(super) const fn has_offset(self) -> bool {
+    pub(crate) const fn has_offset(self) -> bool {
         matches!(self, Self::Q4_1 | Self::Q5_1 | Self::Q2K | Self::Q4K | Self::Q5K)
     }
 }
