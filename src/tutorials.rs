@@ -27,6 +27,7 @@
 //! 22. [Evaluation, cross-validation and comparing models](t22_evaluation)
 //! 23. [Saving and resuming](t23_saving_and_resuming)
 //! 24. [Pictures and reports](t24_pictures_and_reports)
+//! 26. [Quantisation: from the formula to the file](t26_quantisation)
 //! 28. [Is it fair?](t28_is_it_fair)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
@@ -66,6 +67,7 @@ macro_rules! pages {
                 "[t22]: super::t22_evaluation\n",
                 "[t23]: super::t23_saving_and_resuming\n",
                 "[t24]: super::t24_pictures_and_reports\n",
+                "[t26]: super::t26_quantisation\n",
                 "[t28]: super::t28_is_it_fair\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
@@ -125,6 +127,8 @@ pages! {
         "[`CheckpointFolder`](crate::io::CheckpointFolder), [`Checkpoint`](crate::io::Checkpoint), [`Trainer::resume`](crate::train::Trainer::resume), [`Callbacks::resume`](crate::train::Callbacks::resume), [`StopHandle`](crate::train::StopHandle)";
     t24_pictures_and_reports = "tutorials/24_pictures_and_reports.md",
         "[`plot`](crate::train::plot), [`Report`](crate::train::Report), [`explain`](crate::train::explain), [`embedding`](crate::train::embedding)";
+    t26_quantisation = "tutorials/26_quantisation.md",
+        "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
     t28_is_it_fair = "tutorials/28_is_it_fair.md",
         "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
 }
@@ -175,6 +179,7 @@ pub mod zh {
     //! 22. [评估、交叉验证与模型比较](t22_evaluation)
     //! 23. [保存与继续](t23_saving_and_resuming)
     //! 24. [图与报告](t24_pictures_and_reports)
+    //! 26. [量化：从公式到文件](t26_quantisation)
     //! 28. [它公平吗？](t28_is_it_fair)
 
     pages! {
@@ -227,6 +232,8 @@ pub mod zh {
             "[`CheckpointFolder`](crate::io::CheckpointFolder), [`Checkpoint`](crate::io::Checkpoint), [`Trainer::resume`](crate::train::Trainer::resume), [`Callbacks::resume`](crate::train::Callbacks::resume), [`StopHandle`](crate::train::StopHandle)";
         t24_pictures_and_reports = "zh/24_pictures_and_reports.md",
             "[`plot`](crate::train::plot), [`Report`](crate::train::Report), [`explain`](crate::train::explain), [`embedding`](crate::train::embedding)";
+        t26_quantisation = "zh/26_quantisation.md",
+            "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
         t28_is_it_fair = "zh/28_is_it_fair.md",
             "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
     }

@@ -43,7 +43,8 @@ pub struct QatOptions {
     /// How the numbers will be kept: one of the schemes that numbers can be put into.
     pub scheme: Scheme,
     /// Whether scales are learnt with the weights (Esser et al., *Learned step size quantization*, 2020), one for each block, or row,
-    /// which begin as those of the largest number; otherwise they are those of the largest number, which is the default.
+    /// which begin as those of the largest number; otherwise they are those of the largest number, which is the default. Being small
+    /// numbers, they want a smaller rate of learning than most weights.
     pub learn_scales: bool,
     /// Patterns, in which `*` stands for any text, of the paths of weights or their layers; by default, all.
     pub only: Vec<String>,
