@@ -112,7 +112,7 @@
 //! | [`tune`] | searching hyper-parameters, cross-validation |
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
 //! | [`pretrained`] | published models |
-//! | [`compress`] | smaller models: training for weights of a few bits |
+//! | [`compress`] | smaller models: pruning, distillation, training for weights of a few bits |
 //! | [`pipeline`] | models with their preprocessing or tokenizer, in one file |
 //! | [`models`] | complete models |
 //! | [`regularizers`] | penalties and constraints |
