@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "checkpoint",
         "csv",
         "tokenizer",
+        "templates",
         "tensor_serde",
         "arrays",
         "idx",
@@ -128,6 +129,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         if path.metadata()?.len() < 64 << 10 {
             fs::copy(&path, corpus.join("tokenizer").join(name))?;
         }
+    }
+
+    let chats: serde_json::Value = serde_json::from_slice(&fs::read(golden.join("chat.json"))?)?;
+    let sources = chats["cases"].as_array().into_iter().flatten().filter_map(|case| case["source"].as_str());
+    let schema = r##"{"type":"object","properties":{"a":{"type":["integer","null"]},"b":{"type":"array","items":{"$ref":"#/$defs/c"},
+        "minItems":1}},"required":["a"],"$defs":{"c":{"anyOf":[{"enum":["x",1.5]},{"type":"string","maxLength":3}]}}}"##;
+    for (i, text) in sources.chain(["[0-9]{4}-(?:a|é+)?", schema]).enumerate() {
+        fs::write(corpus.join(format!("templates/{i}")), text)?;
     }
 
     for (i, tensor) in tensors.iter().enumerate() {

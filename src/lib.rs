@@ -95,6 +95,7 @@
 //! | `tsne` | | points in the plane by t-SNE: `train::embedding::tsne` |
 //! | `tui` | | a dashboard of runs in the terminal: `train::callback::Progress::dashboard` |
 //! | `chat` | | conversations by the templates of published models: `text::ChatTemplate` |
+//! | `constraint` | | continuations that a regular expression or a JSON schema describes: `models::Constraint` |
 //! | `tokenizers` | | Hugging Face's `tokenizer.json`: `text::HuggingFaceTokenizer` |
 //!
 //! Build with `--release`. Without it everything takes many times as long.

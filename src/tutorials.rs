@@ -29,6 +29,7 @@
 //! 24. [Pictures and reports](t24_pictures_and_reports)
 //! 26. [Quantisation: from the formula to the file](t26_quantisation)
 //! 28. [Is it fair?](t28_is_it_fair)
+//! 25. [A published model in ten lines](t25_a_published_model)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -69,6 +70,7 @@ macro_rules! pages {
                 "[t24]: super::t24_pictures_and_reports\n",
                 "[t26]: super::t26_quantisation\n",
                 "[t28]: super::t28_is_it_fair\n",
+                "[t25]: super::t25_a_published_model\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -131,6 +133,8 @@ pages! {
         "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
     t28_is_it_fair = "tutorials/28_is_it_fair.md",
         "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
+    t25_a_published_model = "tutorials/25_a_published_model.md",
+        "[`pretrained`](crate::pretrained), [`Generate`](crate::models::Generate), [`PrefixCached`](crate::models::PrefixCached), [`TokenConstraint`](crate::models::TokenConstraint), [`SentenceEncoder`](crate::pipeline::SentenceEncoder)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -181,6 +185,7 @@ pub mod zh {
     //! 24. [图与报告](t24_pictures_and_reports)
     //! 26. [量化：从公式到文件](t26_quantisation)
     //! 28. [它公平吗？](t28_is_it_fair)
+    //! 25. [十行运行已发布的模型](t25_a_published_model)
 
     pages! {
         "参考文档：":
@@ -236,5 +241,7 @@ pub mod zh {
             "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
         t28_is_it_fair = "zh/28_is_it_fair.md",
             "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
+        t25_a_published_model = "zh/25_a_published_model.md",
+            "[`pretrained`](crate::pretrained), [`Generate`](crate::models::Generate), [`PrefixCached`](crate::models::PrefixCached), [`TokenConstraint`](crate::models::TokenConstraint), [`SentenceEncoder`](crate::pipeline::SentenceEncoder)";
     }
 }

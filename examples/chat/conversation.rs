@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use demotic::models::{CausalLm, Generate, GenerateOptions};
+use demotic::models::{CausalLm, Generate, GenerateOptions, PrefixCached};
 use demotic::prelude::*;
 use demotic::text::Sampler;
 
@@ -13,8 +13,13 @@ use crate::options::Options;
 const ENDS: [&str; 8] =
     [form::END, "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>", "<|endoftext|>", "<|end_of_text|>", "<eos>"];
 
+/// The most memory for what was said before, in bytes.
+const CACHE: usize = 256 << 20;
+
 pub struct Conversation<'m, M: CausalLm + Module> {
     model: &'m TextPipeline<M>,
+    /// What was said before is not read again.
+    cached: PrefixCached<&'m M>,
     form: &'m Form,
     options: GenerateOptions,
     /// The most tokens of an answer.
@@ -41,7 +46,8 @@ impl<'m, M: CausalLm + Module> Conversation<'m, M> {
             known.iter().filter(|(name, _)| ENDS.contains(&name.as_str())).map(|(_, id)| *id).collect();
         let generate = GenerateOptions::new().sampler(sampler).max_new_tokens(options.tokens).end_tokens(&ends);
         let turns = options.system.iter().map(|text| ("system".to_string(), text.clone())).collect();
-        Ok(Self { model, form, options: generate, tokens: options.tokens, turns, rng: Rng::seed(options.seed) })
+        let cached = PrefixCached::new(model.model(), CACHE);
+        Ok(Self { model, cached, form, options: generate, tokens: options.tokens, turns, rng: Rng::seed(options.seed) })
     }
 
     /// Says something, and shows what the model answers, piece by piece.
@@ -76,7 +82,7 @@ impl<'m, M: CausalLm + Module> Conversation<'m, M> {
     fn answer(&mut self, prompt: &[i64], show: &mut dyn FnMut(&str) -> Result<()>) -> Result<Answer> {
         let (tokenizer, mut said) = (self.model.tokenizer(), String::new());
         let mut first = None;
-        for piece in self.model.model().stream_text_from(tokenizer, prompt, &self.options, &mut self.rng)? {
+        for piece in self.cached.stream_text_from(tokenizer, prompt, &self.options, &mut self.rng)? {
             let piece = piece?;
             first.get_or_insert_with(Instant::now);
             show(&piece)?;

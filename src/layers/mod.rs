@@ -50,7 +50,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use embedding_bag::{BagMode, EmbeddingBag};
 pub use group_norm::{GroupNorm, LocalResponseNorm};
-pub use kv_cache::KvCache;
+pub use kv_cache::{KvCache, KvPrecision};
 pub use linear::Linear;
 pub use lora::{Lora, LoraExt, LoraOptions};
 pub use noise::{AlphaDropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout, GaussianNoise, StochasticDepth};

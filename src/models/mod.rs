@@ -48,17 +48,20 @@ pub use generative::{
     UnetTimes, Vae, VaeConfig,
 };
 pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
+#[cfg(feature = "constraint")]
+pub use text::Constraint;
 pub use text::{
-    AnswerSpan, Beam, BeamSearch, BeamStop, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering,
-    BertForSequenceClassification, BertForTokenClassification, BertInputs, CausalLm, Continuation, Encoded,
-    EncoderDecoderState, FinishReason, Generate, GenerateOptions, Generator, Gpt, GptConfig, GptInputs, GptState,
-    KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState, LogMel, Pooling, PositionKind,
-    Positions, RecurrentCell, RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq,
-    Seq2SeqLstm, Seq2SeqLstmConfig, Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig,
-    Seq2SeqTransformerState, SpeechSegment, SpeechTask, T5, T5Config, T5Encoder, Tcn, TcnBlock, TcnConfig, TcnState,
-    TextCnn, TextCnnConfig, TextContinuation, TextGenerator, Token, TokenEmbedding, TokenInputs, TranscribeOptions,
-    TransformerClassifier, TransformerClassifierConfig, Whisper, WhisperConfig, WhisperTokens, bert, gpt, llama, t5,
-    whisper,
+    AnswerSpan, BatchGenerator, Beam, BeamSearch, BeamStop, Bert, BertConfig, BertFamily, BertForMaskedLm,
+    BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, BertInputs, CancelHandle,
+    CausalLm, Continuation, Encoded, EncoderDecoderState, FinishReason, Generate, GenerateOptions, Generator, Gpt,
+    GptConfig, GptInputs, GptState, KvState, LanguageModel, Likelihood, Llama, LlamaConfig, LlamaFamily, LmState,
+    LogMel, MemoryNeed, Pooling, PositionKind, Positions, PrefixCached, PrefixState, PrefixStats, RecurrentCell,
+    RecurrentLm, RecurrentLmConfig, RecurrentLmState, RopeConfig, RopeScaling, Seq2Seq, Seq2SeqLstm, Seq2SeqLstmConfig,
+    Seq2SeqLstmState, Seq2SeqTokens, Seq2SeqTransformer, Seq2SeqTransformerConfig, Seq2SeqTransformerState,
+    Speculation, SpeechSegment, SpeechTask, T5, T5Config, T5Encoder, Tcn, TcnBlock, TcnConfig, TcnState, TextCnn,
+    TextCnnConfig, TextContinuation, TextGenerator, Token, TokenConstraint, TokenEmbedding, TokenInputs,
+    TranscribeOptions, TransformerClassifier, TransformerClassifierConfig, Whisper, WhisperConfig, WhisperTokens, bert,
+    gpt, llama, t5, whisper,
 };
 pub use vision::{
     ConvBlock, ConvNet, ConvNetConfig, ConvNext, ConvNextBlock, ConvNextConfig, DeitForImageClassification,

@@ -66,7 +66,7 @@ pub use hugging_face::HuggingFaceTokenizer;
 pub(crate) use published::GgufVocabulary;
 pub use published::PublishedTokenizer;
 pub use sampling::{Sampler, TokenHistory};
-pub(crate) use sampling::{Scratch, check_logits, kth_largest};
+pub(crate) use sampling::{Scratch, check_logits, drawn, kth_largest};
 pub(crate) use saved::parse_any as parse;
 pub use saved::{from_json, load, save};
 pub use tokenizer::{BatchOptions, TokenBatch, Tokenizer, encode_batch};

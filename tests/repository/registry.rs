@@ -11,7 +11,10 @@ const UNREGISTERED: &[(&str, &[&str])] = &[
         "no layer: it takes or gives more than one tensor",
         &["Bilinear", "Transformer", "TransformerDecoder", "TransformerDecoderLayer"],
     ),
-    ("no layer: a part of one", &["AttentionHeads", "KvCache", "Param", "Buffer", "Weight", "Adapted", "Quantized"]),
+    (
+        "no layer: a part of one",
+        &["AttentionHeads", "KvCache", "KvPrecision", "Param", "Buffer", "Weight", "Adapted", "Quantized"],
+    ),
     (
         "no layer: changes weights",
         &["Adapter", "CloneAdapter", "Lora", "LoraExt", "QuantizeExt", "SpectralNorm", "WeightNorm"],

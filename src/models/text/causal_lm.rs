@@ -1,6 +1,7 @@
 //! What a language model must be able to do so that text can be generated with it.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::layers::KvPrecision;
 use crate::tensor::Tensor;
 
 /// A model that predicts the next token from those before it.
@@ -124,6 +125,27 @@ pub trait CausalLm {
     fn extend_last(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
         self.extend(ids, state)?.select(1, -1)
     }
+
+    /// The most bytes that tensors take, besides the model's own, while so much is generated: the state, logits, and what is
+    /// computed on the way. `None`, as by default, if that is not known.
+    fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {
+        let _ = need;
+        None
+    }
+}
+
+/// How much is to be generated, of which [`CausalLm::memory_needed`] tells the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryNeed {
+    /// The number of sequences.
+    pub rows: usize,
+    /// The tokens of the longest prompt, which are fed at once.
+    pub prompt: usize,
+    /// The most tokens of a sequence, prompt and continuation together.
+    pub tokens: usize,
+    /// How keys and values are kept.
+    pub precision: KvPrecision,
 }
 
 /// What a [`CausalLm`] remembers of the tokens that it was fed: one row for each sequence of the batch.
@@ -146,6 +168,50 @@ pub trait LmState: Clone + Send {
     /// If there is no such row. The state is then as before.
     #[track_caller]
     fn reorder(&mut self, rows: &[usize]) -> Result<()>;
+
+    /// Forgets all but the first `len` tokens of each row, padding included; nothing happens if there are no more. Returns whether
+    /// it can: a recurrent state cannot, and does not by default.
+    fn truncate(&mut self, len: usize) -> bool {
+        let _ = len;
+        false
+    }
+
+    /// A state that was fed only the first `len` tokens, in no more memory than it needs. `None`, as by default, if that is not kept
+    /// apart from what came later, or there are not so many.
+    fn prefix(&self, len: usize) -> Option<Self> {
+        let _ = len;
+        None
+    }
+
+    /// The memory that it takes in bytes; `None`, as by default, if that is not known.
+    fn bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// States of one row each as one. Shorter ones count as padded on the left. `None`, as by default, if that cannot be, as with rows
+    /// that are padded already.
+    fn join(states: &[Self]) -> Option<Self> {
+        let _ = states;
+        None
+    }
+
+    /// How keys and values are kept.
+    fn precision(&self) -> KvPrecision {
+        KvPrecision::Full
+    }
+
+    /// Keeps keys and values in another form. The state must be empty.
+    ///
+    /// # Errors
+    /// If the state keeps no keys and values that could have it, or has tokens already.
+    #[track_caller]
+    fn store_as(&mut self, precision: KvPrecision) -> Result<()> {
+        if precision == self.precision() {
+            return Ok(());
+        }
+        let message = format!("the state of this model cannot be kept as {precision:?}");
+        Err(Error::argument("store_as", message).with_help("only keys and values of attention can"))
+    }
 }
 
 /// A borrowed model is a model.
@@ -178,5 +244,9 @@ impl<M: CausalLm + ?Sized> CausalLm for &M {
     #[track_caller]
     fn extend_last(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
         (**self).extend_last(ids, state)
+    }
+
+    fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {
+        (**self).memory_needed(need)
     }
 }

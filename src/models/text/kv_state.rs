@@ -1,9 +1,9 @@
 //! What a decoder remembers: keys and values.
 
 use crate::error::{Error, Result};
-use crate::layers::KvCache;
-use crate::models::LmState;
+use crate::layers::{KvCache, KvPrecision};
 use crate::models::text::sequences::{check_rows, row_index};
+use crate::models::{LmState, MemoryNeed};
 use crate::tensor::Tensor;
 
 /// The keys and values of the tokens that a decoder ([`Gpt`](super::Gpt), [`Llama`](super::Llama)) was fed, in each of its blocks.
@@ -37,6 +37,93 @@ impl LmState for KvState {
         }
         self.padding = rows.iter().map(|row| self.padding[*row]).collect();
         Ok(())
+    }
+
+    fn truncate(&mut self, len: usize) -> bool {
+        if len >= self.len {
+            return true;
+        }
+        let ids = self.ids.as_ref().map(|ids| ids.narrow(1, 0, len)).transpose();
+        let Ok(ids) = ids else { return false };
+        self.caches.iter_mut().for_each(|cache| cache.truncate(len));
+        (self.ids, self.len) = (ids, len);
+        true
+    }
+
+    fn prefix(&self, len: usize) -> Option<Self> {
+        let ids = self.ids.as_ref().map(|ids| ids.narrow(1, 0, len)).transpose().ok()?;
+        let caches = self.caches.iter().map(|cache| cache.prefix(len)).collect::<Result<_>>().ok()?;
+        Some(Self { caches, padding: self.padding.clone(), len, ids })
+    }
+
+    fn bytes(&self) -> Option<usize> {
+        Some(self.caches.iter().map(KvCache::bytes).sum())
+    }
+
+    fn join(states: &[Self]) -> Option<Self> {
+        let len = states.iter().map(|state| state.len).max()?;
+        // Models that may read a text once more do so from their tokens, which have no padding.
+        if states.iter().any(|state| state.padding != [0] || state.ids.is_some()) {
+            return None;
+        }
+        let caches = (0..states[0].caches.len()).map(|block| {
+            let rows: Option<Vec<&KvCache>> = states.iter().map(|state| state.caches.get(block)).collect();
+            KvCache::joined(&rows?).ok()
+        });
+        let padding = states.iter().map(|state| len - state.len).collect();
+        Some(Self { caches: caches.collect::<Option<_>>()?, padding, len, ids: None })
+    }
+
+    fn precision(&self) -> KvPrecision {
+        self.caches.first().map_or(KvPrecision::Full, KvCache::precision)
+    }
+
+    #[track_caller]
+    fn store_as(&mut self, precision: KvPrecision) -> Result<()> {
+        if precision != self.precision() {
+            self.caches = self.caches.drain(..).map(|cache| cache.stored_as(precision)).collect::<Result<_>>()?;
+        }
+        Ok(())
+    }
+}
+
+/// The sizes of a decoder on which its memory depends.
+pub(super) struct DecoderSizes {
+    pub(super) blocks: usize,
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    pub(super) head_dim: usize,
+    pub(super) hidden: usize,
+    pub(super) intermediate: usize,
+    pub(super) vocab: usize,
+    pub(super) context: usize,
+    /// Whether room for the whole context is taken at the beginning.
+    pub(super) at_once: bool,
+    /// Bytes of a number.
+    pub(super) number: usize,
+}
+
+impl DecoderSizes {
+    /// An upper bound of what is taken while so much is generated.
+    pub(super) fn memory_needed(&self, need: &MemoryNeed) -> u128 {
+        let wide = |x: usize| x as u128;
+        let (rows, tokens) = (wide(need.rows), need.tokens.min(self.context));
+        // A growing cache takes twice as much whenever it is full, from 64 positions on.
+        let room = if self.at_once { self.context } else { tokens.max(64).saturating_mul(2).min(self.context) };
+        let vectors = |precision: KvPrecision, positions: usize| {
+            let bytes = precision.vector_bytes(self.head_dim, self.number);
+            2 * rows * wide(self.kv_heads) * wide(positions) * wide(bytes)
+        };
+        // All blocks; one of them once more while it grows, and as numbers while it is looked at.
+        let state = wide(self.blocks + 1) * vectors(need.precision, room) + 2 * vectors(KvPrecision::Full, tokens);
+        let fed = rows * wide(need.prompt.max(1));
+        let features = wide(self.heads + 2 * self.kv_heads) * wide(self.head_dim);
+        let row = 6 * wide(self.hidden) + 3 * wide(self.intermediate) + 4 * features;
+        // Scores of attention where they are all kept, a head's at a time.
+        let scores = fed * wide(tokens) + rows * wide(tokens) * wide(self.heads);
+        let logits = rows * wide(self.vocab) * wide(3 * self.number + 8);
+        // Blocks of memory come in sizes, of which there are four for each power of two.
+        (state + fed * row * wide(self.number) + scores * wide(self.number) + logits) / 4 * 5 + (1 << 20)
     }
 }
 

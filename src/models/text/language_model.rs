@@ -1,6 +1,6 @@
 //! A language model of whichever family.
 
-use super::{CausalLm, Gpt, KvState, Llama};
+use super::{CausalLm, Gpt, KvState, Llama, MemoryNeed};
 use crate::error::Result;
 use crate::layers::{Layer, Mode};
 use crate::tensor::Tensor;
@@ -83,6 +83,10 @@ impl CausalLm for LanguageModel {
     #[track_caller]
     fn extend_last(&self, ids: &Tensor, state: &mut KvState) -> Result<Tensor> {
         each!(self, model => model.extend_last(ids, state))
+    }
+
+    fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {
+        each!(self, model => model.memory_needed(need))
     }
 }
 

@@ -23,10 +23,13 @@ pub use bert::{
     AnswerSpan, Bert, BertConfig, BertFamily, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification,
     BertForTokenClassification, BertInputs,
 };
-pub use causal_lm::{CausalLm, LmState};
+pub use causal_lm::{CausalLm, LmState, MemoryNeed};
+#[cfg(feature = "constraint")]
+pub use generate::Constraint;
 pub use generate::{
-    Beam, BeamSearch, BeamStop, Continuation, FinishReason, Generate, GenerateOptions, Generator, Likelihood,
-    TextContinuation, TextGenerator, Token,
+    BatchGenerator, Beam, BeamSearch, BeamStop, CancelHandle, Continuation, FinishReason, Generate, GenerateOptions,
+    Generator, Likelihood, PrefixCached, PrefixState, PrefixStats, Speculation, TextContinuation, TextGenerator, Token,
+    TokenConstraint,
 };
 pub use gpt::{Gpt, GptConfig, GptInputs, GptState};
 pub use inputs::TokenInputs;

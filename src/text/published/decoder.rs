@@ -125,6 +125,37 @@ impl Stages {
     }
 }
 
+impl Stages {
+    /// The bytes that a token adds to a text behind others; `None` if that depends on those.
+    pub(in crate::text) fn bytes(&self, token: &str) -> Option<Vec<u8>> {
+        let mut token = token.to_string();
+        for stage in &self.0 {
+            token = match stage {
+                Stage::ByteLevel { .. } => {
+                    return Some(
+                        crate::text::bpe::written_bytes(&token).map_or_else(|| token.into_bytes(), Into::into),
+                    );
+                }
+                Stage::Join { .. } => format!(" {token}"),
+                Stage::Metaspace { replacement, .. } => token.replace(*replacement, " "),
+                Stage::Replace { pattern, content, .. } => token.replace(pattern.as_str(), content),
+                Stage::ByteFallback { .. } => match fallback_byte(&token) {
+                    Some(byte) => return Some(vec![byte]),
+                    None => token,
+                },
+                Stage::WordPiece { prefix, cleans: false, .. } => match token.strip_prefix(prefix.as_str()) {
+                    Some(rest) => rest.to_string(),
+                    None => format!(" {token}"),
+                },
+                // What is taken away at the beginning of all.
+                Stage::Strip { stop: 0, .. } | Stage::Fuse => token,
+                _ => return None,
+            };
+        }
+        Some(token.into_bytes())
+    }
+}
+
 /// Appends the stages of a decoder.
 fn append(decoder: &Value, compile: Compile, stages: &mut Vec<Stage>) -> Read<()> {
     let token = String::new();

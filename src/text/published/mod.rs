@@ -391,6 +391,12 @@ impl Tokenizer for PublishedTokenizer {
         Some(Box::new(PublishedDecoder { tokenizer: self, stages: self.stages.clone() }))
     }
 
+    #[track_caller]
+    fn token_bytes(&self, id: i64, first: bool) -> Result<Option<Vec<u8>>> {
+        let token = self.decoded_token("token_bytes", id)?;
+        Ok(if first { None } else { self.stages.bytes(&token) })
+    }
+
     fn vocab_size(&self) -> usize {
         self.vocab_size
     }

@@ -402,6 +402,33 @@ impl Scratch {
         self.kept.iter().map(|c| c.weight).sum()
     }
 
+    /// The candidates with their probabilities.
+    pub(crate) fn chances(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
+        let total = self.total();
+        self.kept.iter().map(move |c| (c.token, c.weight / total))
+    }
+
+    /// A token with the probabilities of the candidates, of one that was drawn with others: it is taken with the probability
+    /// p / q, and otherwise one is drawn in proportion to what the candidates have more, max(p − q, 0).
+    pub(crate) fn accept(&self, token: i64, drawn_with: &[(i64, f64)], rng: &mut Rng) -> i64 {
+        // Both lists are in the order of ids.
+        let chance =
+            |list: &[(i64, f64)]| list.binary_search_by_key(&token, |(token, _)| *token).map_or(0.0, |at| list[at].1);
+        let own: Vec<(i64, f64)> = self.chances().collect();
+        let (p, q) = (chance(&own), chance(drawn_with));
+        if p >= q || rng.uniform() * q < p {
+            return token;
+        }
+        let mut others = drawn_with.iter().peekable();
+        let more = own.iter().map(|(token, p)| {
+            while others.next_if(|(other, _)| other < token).is_some() {}
+            let q = others.peek().filter(|(other, _)| other == token).map_or(0.0, |(_, q)| *q);
+            (*token, (p - q).max(0.0))
+        });
+        let more: Vec<(i64, f64)> = more.collect();
+        drawn(&more, rng)
+    }
+
     /// One of the candidates, of which there is at least one.
     pub(crate) fn draw(&self, rng: &mut Rng) -> i64 {
         if let [only] = self.kept[..] {
@@ -421,6 +448,22 @@ impl Scratch {
         }
         chosen
     }
+}
+
+/// One of the tokens, with chances in proportion to these.
+pub(crate) fn drawn(chances: &[(i64, f64)], rng: &mut Rng) -> i64 {
+    if let [(only, _)] = chances {
+        return *only;
+    }
+    let (mut left, mut chosen) = (rng.uniform() * chances.iter().map(|(_, p)| p).sum::<f64>(), 0);
+    for (token, p) in chances.iter().filter(|(_, p)| *p > 0.0) {
+        // If rounding leaves something, it is the last that can come.
+        (chosen, left) = (*token, left - p);
+        if left < 0.0 {
+            break;
+        }
+    }
+    chosen
 }
 
 #[cfg(test)]

@@ -112,8 +112,10 @@ pub(super) fn search<M: CausalLm>(
         Some(room) if room < options.max_new_tokens => (room, FinishReason::Context),
         _ => (options.max_new_tokens, FinishReason::MaxNewTokens),
     };
+    options.check_memory(model, beams.num_beams, prompt.len())?;
     let _unrecorded = pause_recording();
     let mut state = model.start(&[0])?;
+    state.store_as(options.precision)?;
     let mut logits = model.extend_last(&Tensor::from_slice(prompt, [1, prompt.len()])?, &mut state)?;
     let history =
         if options.sampler.uses_history() { TokenHistory::of_prompt(prompt) } else { TokenHistory::default() };
@@ -123,6 +125,15 @@ pub(super) fn search<M: CausalLm>(
     let kept = beams.num_beams.saturating_mul(options.end_tokens.len().saturating_add(1).max(2));
     let (mut scores, mut buffer) = (Vec::new(), Vec::new());
     for length in 1..=longest {
+        if options.is_cancelled() {
+            finished.extend(running.into_iter().map(|Running { tokens, log_prob, .. }| {
+                let score = beams.score(log_prob, tokens.len().max(1));
+                Beam { tokens, score, finish: FinishReason::Cancelled }
+            }));
+            crate::order::sort_by(&mut finished, |a, b| b.score.total_cmp(&a.score));
+            finished.truncate(beams.num_beams);
+            break;
+        }
         check_shape(&logits, running.len(), vocab)?;
         fill_scores(&logits, &running, options, length, &mut scores)?;
         let candidates = best(&scores, vocab, kept, &mut buffer)?;
@@ -182,6 +193,9 @@ fn check_options(options: &GenerateOptions, vocab: usize) -> Result<()> {
     }
     if options.samples > 1 {
         return refused("samples is above 1", "a search returns as many continuations as it has beams");
+    }
+    if options.constraint.is_some() {
+        return refused("there is a constraint, but beams do not follow it", "generate and stream do");
     }
     if !options.stop_texts.is_empty() {
         return refused("stop texts need a tokenizer", "stop_sequence(&[..]) takes tokens");

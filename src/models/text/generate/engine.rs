@@ -1,7 +1,9 @@
 //! The loop of generation: several sequences, each of which gets a token at a time.
 
 use super::Token;
+use super::constraint::Constrained;
 use super::options::{FinishReason, GenerateOptions};
+use super::speculate::Proposal;
 use super::stop::{Progress, StopSet};
 use crate::autograd::pause_recording;
 use crate::error::{Error, Result};
@@ -9,7 +11,7 @@ use crate::losses::{CrossEntropy, Loss, Reduction};
 use crate::models::{CausalLm, LmState};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
-use crate::text::{Scratch, TokenHistory};
+use crate::text::{Scratch, TokenHistory, drawn};
 
 /// A prompt with its continuation so far.
 pub(super) struct Sequence {
@@ -21,6 +23,8 @@ pub(super) struct Sequence {
     history: TokenHistory,
     stop: Progress,
     rng: Rng,
+    /// Where the constraint is.
+    place: u64,
     pub(super) finish: Option<FinishReason>,
 }
 
@@ -40,6 +44,23 @@ impl Sequence {
         self.new_tokens() - held
     }
 
+    /// The latest token, which the model has not been fed yet, and where it stands.
+    pub(super) fn latest(&self) -> (i64, usize) {
+        (self.tokens.last().copied().unwrap_or(0), self.tokens.len() - 1)
+    }
+
+    pub(super) fn tokens(&self) -> &[i64] {
+        &self.tokens
+    }
+
+    pub(super) fn history(&self) -> &TokenHistory {
+        &self.history
+    }
+
+    pub(super) fn has_slid(&self) -> bool {
+        self.window > 0
+    }
+
     /// New token `i`.
     pub(super) fn token(&self, i: usize) -> Token {
         Token { id: self.tokens[self.prompt + i], log_prob: self.log_probs[i] }
@@ -53,17 +74,19 @@ impl Sequence {
 
 /// See the [module page](self).
 pub(super) struct Engine<'m, M: CausalLm> {
-    model: &'m M,
+    pub(super) model: &'m M,
     options: GenerateOptions,
-    context: Option<usize>,
+    pub(super) context: Option<usize>,
     stops: StopSet<i64>,
     pub(super) sequences: Vec<Sequence>,
     /// Which sequence each row of the state is of.
     rows: Vec<usize>,
-    state: M::State,
+    pub(super) state: M::State,
     /// For the next token of each row, until they are used.
     logits: Option<Tensor>,
     scratch: Scratch,
+    /// Tokens that the next one cannot be.
+    suppressed: Vec<i64>,
 }
 
 impl<'m, M: CausalLm> Engine<'m, M> {
@@ -83,10 +106,13 @@ impl<'m, M: CausalLm> Engine<'m, M> {
         for prompt in prompts {
             windows.push(options.checked_prompt(prompt.as_ref(), vocab, context)?);
         }
+        let longest = windows.iter().map(|window| window.len()).max().unwrap_or(0);
+        options.check_memory(model, windows.len().saturating_mul(options.samples), longest)?;
         let _unrecorded = pause_recording();
         let (ids, padding) = padded(windows.iter().copied())?;
         let mut state = model.start(&padding)?;
-        let mut logits = model.extend_last(&ids, &mut state)?;
+        state.store_as(options.precision)?;
+        let mut logits = feed_prompt(model, &ids, &mut state, options)?;
         check_shape(&logits, windows.len(), vocab)?;
         if options.samples > 1 {
             let rows: Vec<usize> = (0..windows.len()).flat_map(|i| std::iter::repeat_n(i, options.samples)).collect();
@@ -109,12 +135,13 @@ impl<'m, M: CausalLm> Engine<'m, M> {
                 },
                 stop: stops.start(),
                 rng: rng.split(),
+                place: options.constraint.as_ref().map_or(0, |constraint| constraint.0.start()),
                 finish: None,
             })
             .collect();
         let rows = (0..sequences.len()).collect();
         let (options, logits, scratch) = (options.clone(), Some(logits), Scratch::default());
-        Ok(Self { model, options, context, stops, sequences, rows, state, logits, scratch })
+        Ok(Self { model, options, context, stops, sequences, rows, state, logits, scratch, suppressed: Vec::new() })
     }
 
     /// Whether all sequences are finished.
@@ -125,29 +152,132 @@ impl<'m, M: CausalLm> Engine<'m, M> {
     /// Gives each unfinished sequence a token. The latest ones are fed only now, because after the last nobody asks.
     #[track_caller]
     pub(super) fn step(&mut self) -> Result<()> {
+        if self.end_all_if_cancelled() {
+            return Ok(());
+        }
         let _unrecorded = pause_recording();
         let logits = match self.logits.take() {
             Some(logits) => logits,
             None => self.feed()?,
         };
-        let logits = if logits.dtype().is_differentiable() { logits } else { logits.to_dtype(DType::F32) }.contiguous();
-        let (vocab, scores) = (logits.shape()[1], logits.to_dtype(DType::F64));
+        let logits = as_numbers(&logits);
+        let scores = logits.to_dtype(DType::F64);
         let mut chosen = Vec::with_capacity(self.rows.len());
-        for (row, sequence) in self.rows.iter().enumerate() {
-            let sequence = &mut self.sequences[*sequence];
-            let early = sequence.new_tokens() < self.options.min_new_tokens;
-            let suppressed: &[i64] = if early { &self.options.end_tokens } else { &[] };
-            let (sampler, scratch) = (&self.options.sampler, &mut self.scratch);
-            let scores = &scores.as_slice()?[row * vocab..][..vocab];
-            sampler.candidates(scores, &sequence.history, suppressed, scratch)?;
-            chosen.push(scratch.draw(&mut sequence.rng));
+        for row in 0..self.rows.len() {
+            let (sequence, vocab) = (self.rows[row], logits.shape()[1]);
+            let is_possible = self.candidates(sequence, &scores.as_slice()?[row * vocab..][..vocab])?;
+            chosen.push(is_possible.then(|| self.scratch.draw(&mut self.sequences[sequence].rng)));
         }
-        let targets = Tensor::from_slice(&chosen, [chosen.len()])?;
-        let surprises = CrossEntropy::new().reduction(Reduction::None).loss(&logits, &targets)?.to_f64_vec();
-        for (row, (token, surprise)) in chosen.into_iter().zip(surprises).enumerate() {
-            self.push(self.rows[row], token, -surprise);
+        let log_probs = log_probs(&logits, &chosen)?;
+        for (row, (token, log_prob)) in chosen.into_iter().zip(log_probs).enumerate() {
+            match token {
+                Some(token) => self.push(self.rows[row], token, log_prob),
+                None => self.sequences[self.rows[row]].finish = Some(FinishReason::Complete),
+            }
         }
         Ok(())
+    }
+
+    /// Ends all sequences if another thread has asked for it.
+    pub(super) fn end_all_if_cancelled(&mut self) -> bool {
+        let is_cancelled = self.options.is_cancelled();
+        if is_cancelled {
+            let open = self.sequences.iter_mut().filter(|sequence| sequence.finish.is_none());
+            open.for_each(|sequence| sequence.finish = Some(FinishReason::Cancelled));
+        }
+        is_cancelled
+    }
+
+    /// Leaves what a sequence's next token can be in `scratch`; returns whether there is any, and not only the end.
+    #[track_caller]
+    fn candidates(&mut self, sequence: usize, scores: &[f64]) -> Result<bool> {
+        let Self { sequences, options, scratch, suppressed, .. } = self;
+        let sequence = &sequences[sequence];
+        let early = sequence.new_tokens() < options.min_new_tokens;
+        let ends = &options.end_tokens;
+        suppressed.clear();
+        let mut can_end = true;
+        if let Some(Constrained(constraint)) = &options.constraint {
+            constraint.forbidden(sequence.place, scores.len(), suppressed);
+            can_end = constraint.may_end(sequence.place);
+            suppressed.retain(|token| !ends.contains(token));
+            let distinct = (0..ends.len()).filter(|i| !ends[..*i].contains(&ends[*i])).count();
+            if suppressed.len() + distinct >= scores.len() {
+                if can_end {
+                    return Ok(false);
+                }
+                let message =
+                    format!("after {} tokens, no token goes on as the constraint wants it", sequence.new_tokens());
+                let help = "the vocabulary has no tokens for the characters that may come";
+                return Err(Error::state("generate", message).with_help(help));
+            }
+        }
+        if early || !can_end {
+            suppressed.extend(ends);
+        }
+        options.sampler.candidates(scores, &sequence.history, suppressed, scratch)?;
+        Ok(true)
+    }
+
+    /// Whether the logits for the next token are there already.
+    pub(super) fn has_logits(&self) -> bool {
+        self.logits.is_some()
+    }
+
+    /// Feeds tokens to a draft, and returns what the sampler would choose from, with probabilities.
+    #[track_caller]
+    pub(super) fn chances_of<D: CausalLm>(
+        &mut self,
+        draft: &D,
+        ids: &[i64],
+        state: &mut D::State,
+        history: &TokenHistory,
+    ) -> Result<Vec<(i64, f64)>> {
+        let _unrecorded = pause_recording();
+        let logits = draft.extend_last(&Tensor::from_slice(ids, [1, ids.len()])?, state)?;
+        check_shape(&logits, 1, draft.vocab_size())?;
+        let history = if self.options.sampler.uses_history() { history } else { &TokenHistory::default() };
+        let scores = as_numbers(&logits).to_dtype(DType::F64);
+        self.options.sampler.candidates(scores.as_slice()?, history, &[], &mut self.scratch)?;
+        Ok(self.scratch.chances().collect())
+    }
+
+    /// Feeds the latest token of the only sequence with what a draft proposes behind it, each with the probabilities it was drawn
+    /// with. Takes proposals as long as the model would choose them, and one token more; returns how many were taken. By the rule of
+    /// rejection (Leviathan et al., 2023; Chen et al., 2023) what comes out is distributed as if there were no draft.
+    #[track_caller]
+    pub(super) fn check(&mut self, proposals: &[Proposal], rng: &mut Rng) -> Result<u64> {
+        let _unrecorded = pause_recording();
+        let (latest, place) = self.sequences[0].latest();
+        let ids: Vec<i64> = [latest].into_iter().chain(proposals.iter().map(|(token, _)| *token)).collect();
+        let logits = self.model.extend(&Tensor::from_slice(&ids, [1, ids.len()])?, &mut self.state)?.squeeze(0)?;
+        let vocab = self.model.vocab_size();
+        check_shape(&logits, ids.len(), vocab)?;
+        let logits = as_numbers(&logits);
+        let scores = logits.to_dtype(DType::F64);
+        let mut accepted = 0;
+        for row in 0..ids.len() {
+            if !self.candidates(0, &scores.as_slice()?[row * vocab..][..vocab])? {
+                self.sequences[0].finish = Some(FinishReason::Complete);
+                break;
+            }
+            let proposal = proposals.get(row);
+            let token = match proposal {
+                Some((token, drafted)) => self.scratch.accept(*token, drafted, rng),
+                None => drawn(&self.scratch.chances().collect::<Vec<_>>(), rng),
+            };
+            let log_prob = log_probs(&logits.narrow(0, row, 1)?, &[Some(token)])?[0];
+            self.push(0, token, log_prob);
+            let is_taken = proposal.is_some_and(|(proposed, _)| *proposed == token);
+            accepted += u64::from(is_taken);
+            if !is_taken || self.sequences[0].finish.is_some() {
+                break;
+            }
+        }
+        // All but the latest token stay fed; of an ended sequence nobody asks.
+        let fed = self.sequences[0].latest().1.clamp(place + 1, place + ids.len());
+        self.state.truncate(fed);
+        Ok(accepted)
     }
 
     /// Appends a token to a sequence, and finishes it if that was its last.
@@ -159,6 +289,9 @@ impl<'m, M: CausalLm> Engine<'m, M> {
         }
         sequence.tokens.push(token);
         sequence.log_probs.push(log_prob);
+        if let Some(Constrained(constraint)) = &options.constraint {
+            sequence.place = constraint.advance(sequence.place, token);
+        }
         if options.sampler.uses_history() {
             sequence.history.push(token);
         }
@@ -208,8 +341,50 @@ impl<'m, M: CausalLm> Engine<'m, M> {
         }
         let (ids, padding) = padded(self.rows.iter().map(|i| self.sequences[*i].window()))?;
         self.model.restart(&mut self.state, &padding)?;
-        self.model.extend_last(&ids, &mut self.state)
+        self.state.store_as(self.options.precision)?;
+        feed_prompt(self.model, &ids, &mut self.state, &self.options)
     }
+}
+
+/// A prompt that could be cancelled is fed in pieces of so many tokens.
+const PIECE: usize = 256;
+
+/// The shortest piece. Few rows may be multiplied by other means than many (quantised weights are), and whether a prompt is
+/// fed in pieces must not make a difference.
+pub(super) const SHORTEST_PIECE: usize = 16;
+
+/// Feeds prompts, and returns the logits after their last tokens.
+#[track_caller]
+fn feed_prompt<M: CausalLm>(
+    model: &M,
+    ids: &Tensor,
+    state: &mut M::State,
+    options: &GenerateOptions,
+) -> Result<Tensor> {
+    let (mut at, time) = (0, ids.shape()[1]);
+    while options.cancel.is_some() && time - at >= PIECE + SHORTEST_PIECE && !options.is_cancelled() {
+        model.extend_last(&ids.narrow(1, at, PIECE)?, state)?;
+        at += PIECE;
+    }
+    if options.is_cancelled() {
+        // Nobody looks at them.
+        return Tensor::zeros([ids.shape()[0], model.vocab_size()]);
+    }
+    model.extend_last(&ids.narrow(1, at, time - at)?, state)
+}
+
+/// Logits of a type that has gradients, one after the other.
+pub(super) fn as_numbers(logits: &Tensor) -> Tensor {
+    let is_wide = logits.dtype().is_differentiable();
+    if is_wide { logits.contiguous() } else { logits.to_dtype(DType::F32).contiguous() }
+}
+
+/// The logarithms of the probabilities of what was chosen in each row.
+#[track_caller]
+pub(super) fn log_probs(logits: &Tensor, chosen: &[Option<i64>]) -> Result<Vec<f64>> {
+    let targets = Tensor::from_vec(chosen.iter().map(|token| token.unwrap_or(0)).collect(), [chosen.len()])?;
+    let surprises = CrossEntropy::new().reduction(Reduction::None).loss(logits, &targets)?.to_f64_vec();
+    Ok(surprises.into_iter().map(|surprise| -surprise).collect())
 }
 
 /// Rows of different lengths as one tensor, padded on the left, and the paddings.

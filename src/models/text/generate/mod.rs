@@ -1,16 +1,30 @@
 //! Continuing text with a language model.
 
+#[cfg(feature = "constraint")]
+mod automaton;
+mod batch;
 mod beam;
+mod constraint;
 mod engine;
 mod options;
+mod prefix;
+#[cfg(feature = "constraint")]
+mod schema;
 mod score;
+mod speculate;
 mod stop;
 mod stream;
 mod text;
 
+#[cfg(feature = "constraint")]
+pub use automaton::Constraint;
+pub use batch::BatchGenerator;
 pub use beam::{Beam, BeamSearch, BeamStop};
-pub use options::{FinishReason, GenerateOptions};
+pub use constraint::TokenConstraint;
+pub use options::{CancelHandle, FinishReason, GenerateOptions};
+pub use prefix::{PrefixCached, PrefixState, PrefixStats};
 pub use score::Likelihood;
+pub use speculate::Speculation;
 pub use stream::Generator;
 pub use text::{TextContinuation, TextGenerator};
 
@@ -142,6 +156,73 @@ pub trait Generate: CausalLm + Sized {
         refuse_stop_texts(options)?;
         refuse_samples(options)?;
         Ok(Generator::new(Engine::new(self, &[prompt], options, rng)?))
+    }
+
+    /// Continues several prompts at once, token by token: [`generate_batch`](Self::generate_batch) whose tokens can be shown as they come.
+    ///
+    /// # Errors
+    /// As there; those of later tokens come from the iterator.
+    ///
+    /// ```
+    /// use demotic::models::{Generate, GenerateOptions, Gpt, GptConfig};
+    /// use demotic::prelude::*;
+    ///
+    /// let gpt = Gpt::new(GptConfig::new(20, 32).layers(1).hidden_size(16), &mut Rng::seed(0))?;
+    /// let prompts: [&[i64]; 2] = [&[1, 2, 3], &[4]];
+    /// let mut tokens = [0, 0];
+    /// for item in gpt.stream_batch(&prompts, &GenerateOptions::new().max_new_tokens(5), &mut Rng::seed(1))? {
+    ///     let (which, _token) = item?;
+    ///     tokens[which] += 1;
+    /// }
+    /// assert_eq!(tokens, [5, 5]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    fn stream_batch<P: AsRef<[i64]>>(
+        &self,
+        prompts: &[P],
+        options: &GenerateOptions,
+        rng: &mut Rng,
+    ) -> Result<BatchGenerator<'_, Self>> {
+        refuse_stop_texts(options)?;
+        Ok(BatchGenerator::new(Engine::new(self, prompts, options, rng)?))
+    }
+
+    /// Continues a prompt with the help of a smaller model of the same vocabulary, which drafts `ahead` tokens that this one then
+    /// checks all at once (speculative decoding; Leviathan et al., 2023). A draft that is often right saves time.
+    ///
+    /// Greedily, the tokens are those of [`generate`](Self::generate), as far as logits do not depend on how many tokens are fed at
+    /// once; drawn ones have exactly the distribution that they have there, though the same seed gives others.
+    ///
+    /// # Errors
+    /// As for [`stream`](Self::stream), and if the vocabularies have different sizes, `ahead` is 0 or above 7, or the state of either
+    /// model cannot forget its latest tokens (a recurrent one).
+    ///
+    /// ```
+    /// use demotic::models::{Generate, GenerateOptions, Gpt, GptConfig};
+    /// use demotic::prelude::*;
+    /// use demotic::text::Sampler;
+    ///
+    /// let mut rng = Rng::seed(0);
+    /// let model = Gpt::new(GptConfig::new(20, 32).layers(2).hidden_size(32), &mut rng)?;
+    /// let draft = Gpt::new(GptConfig::new(20, 32).layers(1).hidden_size(16), &mut rng)?;
+    /// let options = GenerateOptions::new().sampler(Sampler::greedy()).max_new_tokens(10);
+    /// let tokens: Vec<i64> =
+    ///     model.speculate(&draft, 4, &[1, 2], &options, &mut rng)?.map(|t| Ok(t?.id)).collect::<Result<_>>()?;
+    /// assert_eq!(tokens, model.generate(&[1, 2], &options, &mut rng)?.tokens);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    #[doc(alias = "assistant_model")]
+    fn speculate<'m, D: CausalLm>(
+        &'m self,
+        draft: &'m D,
+        ahead: usize,
+        prompt: &[i64],
+        options: &GenerateOptions,
+        rng: &mut Rng,
+    ) -> Result<Speculation<'m, Self, D>> {
+        Speculation::new(self, draft, ahead, prompt, options, rng)
     }
 
     /// Continues a text.

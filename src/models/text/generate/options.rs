@@ -1,7 +1,13 @@
 //! How text is continued.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::constraint::{Constrained, TokenConstraint};
 use super::stop::StopSet;
 use crate::error::{Error, Result};
+use crate::layers::KvPrecision;
+use crate::models::{CausalLm, MemoryNeed};
 use crate::text::Sampler;
 
 /// Most sequences that are generated at once from one prompt.
@@ -31,6 +37,10 @@ pub struct GenerateOptions {
     pub(super) samples: usize,
     pub(super) truncate_prompt: bool,
     pub(super) sliding_window: bool,
+    pub(super) constraint: Option<Constrained>,
+    pub(super) cancel: Option<CancelHandle>,
+    pub(super) precision: KvPrecision,
+    pub(super) memory_limit: Option<usize>,
 }
 
 impl Default for GenerateOptions {
@@ -45,6 +55,10 @@ impl Default for GenerateOptions {
             samples: 1,
             truncate_prompt: false,
             sliding_window: false,
+            constraint: None,
+            cancel: None,
+            precision: KvPrecision::Full,
+            memory_limit: None,
         }
     }
 }
@@ -126,6 +140,53 @@ impl GenerateOptions {
         self
     }
 
+    /// Only continuations that the constraint allows: a regular expression, a JSON schema, or a grammar of your own. What counts is
+    /// the continuation alone, from its first token on. It ends with [`FinishReason::Complete`] when nothing can follow; where more may
+    /// follow, the model's end token decides, which is impossible before the text is complete.
+    #[must_use]
+    #[doc(alias = "grammar", alias = "guided")]
+    pub fn constraint(mut self, constraint: impl TokenConstraint + 'static) -> Self {
+        self.constraint = Some(Constrained(Arc::new(constraint)));
+        self
+    }
+
+    /// Ends continuations with [`FinishReason::Cancelled`] when another thread says so.
+    #[must_use]
+    pub fn cancel(mut self, handle: &CancelHandle) -> Self {
+        self.cancel = Some(handle.clone());
+        self
+    }
+
+    /// How the keys and values of earlier tokens are kept. By default as they are computed. The forms say by how much they round.
+    #[must_use]
+    pub fn kv_cache(mut self, precision: KvPrecision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The most bytes that tensors may take beside the model's own. What could need more is an error before it begins: it is
+    /// reckoned for the longest continuations that the other options allow, as an upper bound.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Checks whether so much memory would be enough.
+    #[track_caller]
+    pub(super) fn check_memory<M: CausalLm>(&self, model: &M, rows: usize, prompt: usize) -> Result<()> {
+        let Some(limit) = self.memory_limit else { return Ok(()) };
+        let tokens = prompt.saturating_add(self.max_new_tokens);
+        let tokens = model.context_length().map_or(tokens, |context| tokens.min(context));
+        let need = model.memory_needed(&MemoryNeed { rows, prompt, tokens, precision: self.precision });
+        not_above(need, limit, &format!("{rows} × {tokens} tokens"))
+    }
+
+    /// Whether another thread has asked for the end.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelHandle::is_cancelled)
+    }
+
     /// Checks all that does not depend on a prompt.
     #[track_caller]
     pub(super) fn check(&self, vocab: usize) -> Result<()> {
@@ -173,6 +234,60 @@ impl GenerateOptions {
     }
 }
 
+#[track_caller]
+fn not_above(need: Option<u128>, limit: usize, what: &str) -> Result<()> {
+    match need {
+        Some(need) if need <= limit as u128 => Ok(()),
+        Some(need) => {
+            let message = format!("{what} may need {need} bytes, the memory limit is {limit}");
+            let help = "fewer prompts, samples or max_new_tokens, or kv_cache(KvPrecision::Int8)";
+            Err(Error::argument("generate", message).with_help(help))
+        }
+        None => {
+            let message = "there is a memory limit, but the model does not say how much it needs";
+            Err(Error::argument("generate", message).with_help("CausalLm::memory_needed is for that"))
+        }
+    }
+}
+
+/// Ends continuations from another thread: a flag that clones share.
+///
+/// ```
+/// use demotic::models::{CancelHandle, GenerateOptions};
+///
+/// let handle = CancelHandle::new();
+/// let options = GenerateOptions::new().cancel(&handle);
+/// std::thread::spawn(move || handle.cancel());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CancelHandle(Arc<AtomicBool>);
+
+impl CancelHandle {
+    /// A handle with which nothing is cancelled yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends every continuation that has the handle, before its next token.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has been cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Handles are equal if they are one.
+impl PartialEq for CancelHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Checks that token ids are in the vocabulary.
 #[track_caller]
 pub(super) fn check_ids(op: &'static str, what: &str, ids: &[i64], vocab: usize) -> Result<()> {
@@ -196,4 +311,8 @@ pub enum FinishReason {
     MaxNewTokens,
     /// The model's context is full.
     Context,
+    /// The text is complete by the [constraint](GenerateOptions::constraint), and nothing can follow.
+    Complete,
+    /// Another thread [asked for it](CancelHandle).
+    Cancelled,
 }

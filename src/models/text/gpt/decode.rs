@@ -7,8 +7,9 @@ use super::{Gpt, GptState, NAME};
 use crate::autograd::pause_recording;
 use crate::error::Result;
 use crate::layers::{LayerExt, Mode};
-use crate::models::CausalLm;
+use crate::models::text::kv_state::DecoderSizes;
 use crate::models::text::sequences::{check_next, check_padding};
+use crate::models::{CausalLm, MemoryNeed};
 use crate::tensor::Tensor;
 
 impl Gpt {
@@ -81,5 +82,22 @@ impl CausalLm for Gpt {
         let _unrecorded = pause_recording();
         let x = self.extend_hidden(ids, state)?;
         self.finish(&x.narrow(1, x.shape()[1] - 1, 1)?)?.squeeze(1)
+    }
+
+    fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {
+        let config = &self.config;
+        let sizes = DecoderSizes {
+            blocks: config.num_layers,
+            heads: config.num_heads,
+            kv_heads: config.num_heads,
+            head_dim: config.hidden_size / config.num_heads.max(1),
+            hidden: config.hidden_size,
+            intermediate: config.intermediate_size,
+            vocab: config.vocab_size,
+            context: config.context_length,
+            at_once: true,
+            number: self.transformer.wte.weight.dtype().size().max(4),
+        };
+        Some(sizes.memory_needed(need))
     }
 }

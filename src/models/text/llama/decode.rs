@@ -7,8 +7,9 @@ use super::{Llama, NAME};
 use crate::autograd::pause_recording;
 use crate::error::Result;
 use crate::layers::{LayerExt, Mode};
+use crate::models::text::kv_state::DecoderSizes;
 use crate::models::text::sequences::{check_next, check_padding};
-use crate::models::{CausalLm, KvState};
+use crate::models::{CausalLm, KvState, MemoryNeed};
 use crate::tensor::Tensor;
 
 impl Llama {
@@ -108,5 +109,22 @@ impl CausalLm for Llama {
         let _unrecorded = pause_recording();
         let x = self.extend_hidden(ids, state)?;
         self.finish(&x.narrow(1, x.shape()[1] - 1, 1)?)?.squeeze(1)
+    }
+
+    fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {
+        let config = &self.config;
+        let sizes = DecoderSizes {
+            blocks: self.model.layers.len(),
+            heads: config.num_heads,
+            kv_heads: config.key_heads(),
+            head_dim: config.head_size(),
+            hidden: config.hidden_size,
+            intermediate: config.intermediate_size,
+            vocab: config.vocab_size,
+            context: config.context_length,
+            at_once: false,
+            number: self.dtype().size().max(4),
+        };
+        Some(sizes.memory_needed(need))
     }
 }
