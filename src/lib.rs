@@ -65,6 +65,7 @@
 //! | [losses] | of numbers, classes, labels, distributions, regions, pairs, triplets, sequences (CTC), critics: some forty of them |
 //! | [optimizers] | SGD, the family of Adam, Adafactor, LAMB, LARS, Lion, Muon, L-BFGS, SAM and more; [schedules](optimizers::schedule), [clipping](optimizers::clip), [groups](optimizers::Group) |
 //! | [regularizers] | L1, L2, elastic net, orthogonality, activities; bounds on weights, conditions with Lagrange multipliers; mixup, CutMix, holes, noise |
+//! | [explanations](explain) | gradients, integrated gradients, DeepLIFT, relevance, Grad-CAM, occlusion, LIME, SHAP, permutation importance, partial dependence, ALE, counterfactuals, influence, probes; how faithful they are |
 //! | [training](train) | the [`Trainer`](train::Trainer), [metrics](train::metrics), early stopping, charts |
 //! | [data] | tables from CSV, joined, grouped and sorted; preprocessing, splits, balanced classes, batches, windows of text |
 //! | [text] | tokenizers by character, word, byte pair and word piece, `tokenizer.json`; sampling |
@@ -112,6 +113,7 @@
 //! | [`compress`] | pruning, distillation, units taken out |
 //! | [`tune`] | searching hyper-parameters, cross-validation |
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
+//! | [`explain`] | why a model predicted that |
 //! | [`pretrained`] | published models |
 //! | [`compress`] | smaller models: pruning, distillation, training for weights of a few bits |
 //! | [`pipeline`] | models with their preprocessing or tokenizer, in one file |
@@ -143,6 +145,7 @@ pub mod compress;
 mod config;
 pub mod data;
 pub mod error;
+pub mod explain;
 pub mod fairness;
 mod files;
 mod html;

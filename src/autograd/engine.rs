@@ -65,12 +65,18 @@ pub(super) struct Pass {
     queue: BinaryHeap<Latest>,
     /// What was asked for, in the order of the visits: the latest first.
     found: Vec<(Arc<Node>, Tensor)>,
+    filter: Option<Filter>,
+    filtered: usize,
 }
+
+/// What takes the place of the gradient of the result of an operation with this name; nothing if it stays as it is.
+pub(crate) type Filter = fn(&'static str, &Tensor) -> Option<Tensor>;
 
 impl Pass {
     pub(super) fn new(goal: Goal, retain: bool) -> Self {
         let (pending, gathered) = (NodeMap::default(), NodeMap::default());
-        Self { goal, retain, pending, gathered, queue: BinaryHeap::new(), found: Vec::new() }
+        let (queue, found) = (BinaryHeap::new(), Vec::new());
+        Self { goal, retain, pending, gathered, queue, found, filter: None, filtered: 0 }
     }
 
     fn wants(&self, id: NodeId) -> bool {
@@ -98,8 +104,13 @@ impl Pass {
 
     /// The gradients that were asked for, in the order in which their tensors were made.
     fn run(mut self) -> Result<Vec<(Arc<Node>, Tensor)>> {
+        self.walk()?;
+        Ok(self.found)
+    }
+
+    fn walk(&mut self) -> Result<()> {
         while let Some(Latest(node)) = self.queue.pop() {
-            let Some(grad) = self.pending.remove(&node.id) else {
+            let Some(mut grad) = self.pending.remove(&node.id) else {
                 if let Some(grads) = self.gathered.remove(&node.id) {
                     self.propagate(&node, Arrived::Several(&grads))?;
                 }
@@ -109,6 +120,9 @@ impl Pass {
                 Goal::Leaves => (node.is_leaf(), !node.is_leaf()),
                 Goal::Only(needed) => needed.get(&node.id).map_or((false, false), |need| (need.wanted, need.behind)),
             };
+            if let Some(other) = self.filter.and_then(|filter| filter(node.name, &grad)) {
+                (grad, self.filtered) = (other, self.filtered + 1);
+            }
             if behind {
                 match node.output_of() {
                     None => self.propagate(&node, Arrived::One(&grad))?,
@@ -120,7 +134,7 @@ impl Pass {
             }
         }
         self.found.reverse();
-        Ok(self.found)
+        Ok(())
     }
 
     /// Hands the gradient of one of several results to the operation that they are of.
@@ -392,6 +406,26 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
         });
     }
     Ok(result)
+}
+
+/// The gradient of a single number by `input`, where `filter` has changed what arrives at some operations, and how often it did.
+#[track_caller]
+pub(crate) fn grad_filtered(output: &Tensor, input: &Tensor, filter: Filter) -> Result<(Tensor, usize)> {
+    let (grads, Some(target)) = (output_gradients(&[output], None)?, node_of(input)) else {
+        return Err(bug!("grad", "an input that is not tracked"));
+    };
+    let roots: Vec<_> = grads.iter().map(|(node, _)| node.clone()).collect();
+    let needed = Reached::from(&roots, |_| false).on_the_way_to(&[target]).here()?;
+    let mut pass = Pass { filter: Some(filter), ..Pass::new(Goal::Only(needed), false) };
+    recording::with(false, || {
+        for (node, grad) in grads {
+            pass.give("grad", &node, grad)?;
+        }
+        pass.walk()
+    })
+    .here()?;
+    let found = pass.found.pop().map_or_else(|| input.detach().for_gradient().zeros_like(), |(_, grad)| grad);
+    Ok((found, pass.filtered))
 }
 
 /// The nodes of outputs with the gradients to start from.

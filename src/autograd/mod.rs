@@ -25,6 +25,7 @@ mod several;
 pub use check::{gradcheck, gradgradcheck};
 pub use checkpoint::checkpoint;
 pub(crate) use checkpoint::checkpoint_of_two;
+pub(crate) use engine::grad_filtered;
 pub use engine::{GradOptions, Sink, grad};
 pub use function::{Function, Saved, SecondOrder, apply, custom};
 pub use gradients::Gradients;
@@ -47,4 +48,4 @@ pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 
 pub(crate) use gradients::Outline;
 pub(crate) use node::{is_recorded, record};
-pub(crate) use recording::pause as pause_recording;
+pub(crate) use recording::{pause as pause_recording, with as with_recording};

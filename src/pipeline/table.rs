@@ -357,7 +357,7 @@ impl Pipeline {
 
     /// What the model gives for features, without their units.
     #[track_caller]
-    fn run(&self, op: &'static str, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn run(&self, op: &'static str, x: &Tensor) -> Result<Tensor> {
         let output = self.model.predict(&in_type_of(&*self.model, x))?;
         match output.shape() {
             [rows, ..] if *rows == x.shape()[0] => Ok(output),

@@ -11,7 +11,6 @@ mod callback;
 mod diagnosis;
 mod early_stopping;
 pub mod embedding;
-pub mod explain;
 mod histogram;
 mod history;
 mod mean;
@@ -27,6 +26,7 @@ pub mod tensorboard;
 mod trainer;
 mod weighted;
 
+pub use crate::explain;
 pub use adversarial::Adversarial;
 pub use callback::{
     AfterEpoch, BestCheckpoints, Callback, Callbacks, Checkpoints, Context, Every, FiniteOutputs, HistogramRecord,

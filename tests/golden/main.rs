@@ -20,6 +20,7 @@ mod compress;
 mod convolution;
 mod curves;
 mod fairness;
+mod explain;
 #[cfg(feature = "fft")]
 mod fft;
 mod files;

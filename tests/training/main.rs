@@ -8,6 +8,7 @@ mod compress;
 mod config;
 mod data;
 mod fairness;
+mod explain;
 mod images;
 mod language_data;
 mod loading;

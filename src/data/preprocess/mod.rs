@@ -240,6 +240,11 @@ impl Preprocessor {
         self.features.iter().flat_map(Feature::names).collect()
     }
 
+    /// The columns in their order, and how many features each is.
+    pub(crate) fn features_of_columns(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.features.iter().map(|feature| (feature.column(), feature.width()))
+    }
+
     /// The name of the target column; `None` if there is no target, or more than one column.
     #[must_use]
     pub fn target_name(&self) -> Option<&str> {

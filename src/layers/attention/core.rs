@@ -212,7 +212,8 @@ impl AttentionHeads {
             cache.append(&k, &v)?;
             (k, v) = (cache.keys(), cache.values());
         }
-        self.join(&q.attention(&k, &v, &self.options(options, mode))?)
+        let options = self.options(options, mode);
+        self.join(&mode.attention([&q, &k, &v], &options)?)
     }
 
     /// `[.., T, n · head_dim]` as `[.., n, T, head_dim]`: a view.

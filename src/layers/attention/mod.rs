@@ -362,7 +362,7 @@ impl MultiHeadAttention {
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         let (k, v, options) = self.prepare(q, k, v, masks, mode)?;
-        self.join(&q.attention(&k, &v, &options)?, mode)
+        self.join(&mode.attention([q, &k, &v], &options)?, mode)
     }
 
     /// Adds the keys and values that every sequence has, and turns the masks into options.

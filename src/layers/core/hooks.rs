@@ -68,6 +68,20 @@ pub trait Hooks {
     /// # Errors
     /// An error ends the pass.
     fn output(&mut self, at: &Place<'_>, output: &Tensor) -> Result<Option<Tensor>>;
+
+    /// Whether [`attention`](Self::attention) is to be called. The weights are then made as a whole, which costs time and memory.
+    fn wants_attention(&self) -> bool {
+        false
+    }
+
+    /// The weights with which queries look at keys, `[batch, heads, queries, keys]`, in the layer that attends.
+    ///
+    /// # Errors
+    /// An error ends the pass.
+    fn attention(&mut self, at: &Place<'_>, weights: &Tensor) -> Result<()> {
+        let _ = (at, weights);
+        Ok(())
+    }
 }
 
 /// A function as [`Hooks`]: it is called with each layer's place and output, and may return what takes its place.

@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use super::hooks::{Hooks, Place};
 use super::module::Module;
+use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
 use crate::profile;
 use crate::rng::Rng;
@@ -293,6 +294,20 @@ impl<'a> Mode<'a> {
         }
         *output = new;
         Ok(())
+    }
+
+    /// [`Tensor::attention`], of whose weights hooks are told that want them.
+    #[track_caller]
+    pub(crate) fn attention(&mut self, [q, k, v]: [&Tensor; 3], options: &AttentionOptions) -> Result<Tensor> {
+        if self.run == Run::Again || !self.hooks.as_ref().is_some_and(|hooks| hooks.wants_attention()) {
+            return q.attention(k, v, options);
+        }
+        let (y, weights) = q.attention_with_weights(k, v, options)?;
+        let path = self.path();
+        if let Some(hooks) = &mut self.hooks {
+            hooks.attention(&Place { path: &path, kind: "Attention" }, &weights)?;
+        }
+        Ok(y)
     }
 
     #[cold]

@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::draw::LARGEST;
 use super::scene::{Anchor, LABEL, MARGIN, Paint, SMALL, Scene, Stroke, TITLE, fitting, width};
-use crate::train::explain::Importance;
+use crate::explain::Importance;
 
 /// How high a bar is, with the room to the next.
 const BAR: f64 = 30.0;

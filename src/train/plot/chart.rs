@@ -46,6 +46,8 @@ pub(super) enum Style {
     Line,
     /// A faint line, and a strong one through the means of so many neighbours.
     Smooth(usize),
+    /// Faint lines of so many points each, at the same places, and a strong one through their means.
+    Curves(usize),
     Points,
     /// Values are the left edges and the heights; these are the right edges.
     Bars(Vec<f64>),
@@ -238,7 +240,12 @@ impl Chart {
         self
     }
 
-    fn series(mut self, name: impl Into<String>, values: impl IntoIterator<Item = (f64, f64)>, style: Style) -> Self {
+    pub(super) fn series(
+        mut self,
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = (f64, f64)>,
+        style: Style,
+    ) -> Self {
         self.series.push(Series { name: name.into(), values: values.into_iter().collect(), style });
         self
     }

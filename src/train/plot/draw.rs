@@ -73,7 +73,7 @@ fn drawable(chart: &Chart, values: impl Iterator<Item = (f64, f64)>) -> impl Ite
 fn extent(series: &Series) -> Vec<(f64, f64)> {
     let mut all = series.values.clone();
     match &series.style {
-        Style::Line | Style::Smooth(_) | Style::Points => {}
+        Style::Line | Style::Smooth(_) | Style::Curves(_) | Style::Points => {}
         Style::Bars(rights) => {
             all.extend(series.values.iter().map(|(x, _)| (*x, 0.0)));
             all.extend(series.values.iter().zip(rights).map(|((_, height), right)| (*right, *height)));
@@ -217,6 +217,13 @@ impl Canvas<'_> {
                 let values: Vec<Point> = drawable(self.chart, series.values.iter().copied()).collect();
                 strong = line(&self.places(smooth(&values, *window).into_iter()));
             }
+            Style::Curves(n) => {
+                let curves: Vec<&[(f64, f64)]> = series.values.chunks((*n).max(1)).collect();
+                faint = curves.iter().flat_map(|curve| line(&self.places(curve.iter().copied()))).collect();
+                let mean = |i: usize| curves.iter().map(|curve| curve[i].1).sum::<f64>() / curves.len() as f64;
+                let means = curves.first().into_iter().flat_map(|first| first.iter().enumerate());
+                strong = line(&self.places(means.map(|(i, (x, _))| (*x, mean(i)))));
+            }
             Style::Points => {
                 let mut places = self.places(series.values.iter().copied());
                 places.retain(|p| (self.y.ends.0..=self.y.ends.1).contains(&p.1));
@@ -318,7 +325,7 @@ impl Canvas<'_> {
         }
         let lines = || shown.strong.iter().filter(|line| !line.is_empty());
         match shown.series.style {
-            Style::Line | Style::Smooth(_) => {
+            Style::Line | Style::Smooth(_) | Style::Curves(_) => {
                 for line in lines() {
                     scene.line(line.clone(), Stroke::new(paint, 1.0, 2.0).dashed(pattern));
                 }
@@ -418,7 +425,7 @@ impl Canvas<'_> {
             let one = &shown[i];
             let paint = Paint::Series(one.number);
             match one.series.style {
-                Style::Line | Style::Smooth(_) => {
+                Style::Line | Style::Smooth(_) | Style::Curves(_) => {
                     let stroke = Stroke::new(paint, 1.0, 2.0).dashed(dash(one.number));
                     scene.line(vec![(x, y), (x + sample, y)], stroke);
                     if one.series.style == Style::Line && one.series.values.len() <= MARKED {

@@ -6,8 +6,8 @@ use super::bars::Bars;
 use super::chart::Chart;
 use super::heatmap::Heatmap;
 use crate::error::{Error, Here, Result};
+use crate::explain::{Effect, PartialDependence};
 use crate::tensor::Tensor;
-use crate::train::explain::{Effect, PartialDependence};
 use crate::train::metrics::{self, ConfusionMatrix};
 
 /// Pairs of a prediction and what it should have been.

@@ -7,8 +7,11 @@
 //! | predicted against actual; residuals | predicted numbers | [`predicted`], [`residuals`], [`residual_histogram`] |
 //! | ROC, precision and recall, calibration, lift | scores of classes | [`roc`], [`precision_recall`], [`calibration`], [`lift`] |
 //! | confusion matrix | a [`ConfusionMatrix`](super::metrics::ConfusionMatrix) | [`confusion`] |
-//! | importance of features, with intervals | [`permutation_importance`](super::explain::permutation_importance) | [`importance`] |
-//! | what a model makes of one feature | [`partial_dependence`](super::explain::partial_dependence) | [`partial_dependence`] |
+//! | importance of features, with intervals | [`permutation_importance`](crate::explain::permutation_importance) | [`importance`] |
+//! | what a model makes of one feature | [`partial_dependence`](crate::explain::partial_dependence), [`ice`](crate::explain::ice()), [`ale`](crate::explain::ale()) | [`partial_dependence`], [`ice`], [`ale`] |
+//! | what features add to one output, or to many | any [attribution](crate::explain) | [`attributions`], [`Beeswarm`] |
+//! | how faithful an explanation is | [`Faithfulness`](crate::explain::Faithfulness) | [`faithfulness`] |
+//! | where in a picture | [`overlay`](crate::explain::overlay) | [`ImageGrid`] |
 //! | weights, gradients | a model, [`Gradients`](crate::autograd::Gradients) | [`weights`], [`gradients`] |
 //! | attention, and other matrices | weights `[queries, keys]` | [`attention`], [`Heatmap`] |
 //! | pictures in rows | `[n, channels, height, width]` | [`ImageGrid`] |
@@ -21,9 +24,11 @@
 
 mod axis;
 mod bars;
+mod beeswarm;
 mod chart;
 mod draw;
 mod evaluation;
+mod explanations;
 mod heatmap;
 mod images;
 mod model;
@@ -37,11 +42,13 @@ use std::path::Path;
 
 use crate::error::{Error, Here, Result};
 pub use bars::{Bars, importance};
+pub use beeswarm::Beeswarm;
 pub use chart::Chart;
 pub use evaluation::{
     calibration, confusion, embedding, lift, partial_dependence, precision_recall, predicted, residual_histogram,
     residuals, roc,
 };
+pub use explanations::{ale, attributions, faithfulness, ice};
 pub use heatmap::{Heatmap, attention};
 pub use images::ImageGrid;
 pub use model::{gradients, weights};
@@ -150,8 +157,8 @@ macro_rules! picture {
     )*};
 }
 
-picture!(Chart, Bars, Heatmap, ImageGrid, Panels, ParallelCoordinates);
-shown!(Picture, Chart, Bars, Heatmap, ImageGrid, Panels, ParallelCoordinates);
+picture!(Chart, Bars, Beeswarm, Heatmap, ImageGrid, Panels, ParallelCoordinates);
+shown!(Picture, Chart, Bars, Beeswarm, Heatmap, ImageGrid, Panels, ParallelCoordinates);
 
 impl From<&Picture> for Picture {
     fn from(of: &Picture) -> Self {

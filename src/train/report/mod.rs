@@ -7,10 +7,10 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::History;
-use super::explain::{Importance, PartialDependence};
 use super::plot::{self, Bars, Chart, Picture};
 use crate::data::{Table, Value};
 use crate::error::{Result, short};
+use crate::explain::{Importance, PartialDependence};
 use crate::html::{escape, preformatted, prose};
 
 /// A report on a model as one HTML page, which needs nothing but itself: no script, no font, no picture from elsewhere. It is in light or
@@ -221,7 +221,7 @@ impl Report {
         self.block(format!("<details><summary>{}</summary>{html}</details>", escape(summary)))
     }
 
-    /// A section on what the model looks at, from [`permutation_importance`](super::explain::permutation_importance); `measure` is what
+    /// A section on what the model looks at, from [`permutation_importance`](crate::explain::permutation_importance); `measure` is what
     /// becomes worse.
     #[must_use]
     pub fn importance(self, of: &[Importance], measure: &str) -> Self {
@@ -234,7 +234,7 @@ impl Report {
     }
 
     /// What is predicted on average for each value of some columns, from
-    /// [`partial_dependence`](super::explain::partial_dependence).
+    /// [`partial_dependence`](crate::explain::partial_dependence).
     #[must_use]
     pub fn dependence(self, of: &[PartialDependence]) -> Self {
         of.iter().fold(self.section("Partial dependence"), |page, one| page.picture(plot::partial_dependence(one), ""))

@@ -200,7 +200,8 @@ impl Attention {
         if let Some(cap) = self.softcap {
             options = options.softcap(cap);
         }
-        let y = self.heads.join(&q.attention(&k, &v, &self.heads.options(options, mode))?)?;
+        let options = self.heads.options(options, mode);
+        let y = self.heads.join(&mode.attention([&q, &k, &v], &options)?)?;
         self.o_proj.at("o_proj", &y, mode)
     }
 }

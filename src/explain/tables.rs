@@ -1,6 +1,6 @@
-//! What a model looks at.
+//! What a model makes of the columns of a table.
 //!
-//! Both functions see a model as a function of a table, so that they serve a [`Pipeline`](crate::pipeline::Pipeline), with the names of
+//! These functions see a model as a function of a table, so that they serve a [`Pipeline`](crate::pipeline::Pipeline), with the names of
 //! the columns that people know, as well as anything else. They say what the *model* does, not what is so in the world: of two columns
 //! that tell the same, shuffling one may do nothing.
 
@@ -43,7 +43,7 @@ impl Importance {
 /// ```
 /// use demotic::data::{Column, Table};
 /// use demotic::prelude::*;
-/// use demotic::train::explain::permutation_importance;
+/// use demotic::explain::permutation_importance;
 ///
 /// let table = Table::from_columns([
 ///     ("area", Column::from([1.0, 2.0, 3.0, 4.0])),
@@ -143,7 +143,7 @@ const CATEGORIES: usize = 30;
 ///
 /// ```
 /// use demotic::data::{Column, Table};
-/// use demotic::train::explain::{Effect, partial_dependence};
+/// use demotic::explain::{Effect, partial_dependence};
 ///
 /// let table = Table::from_columns([("a", Column::from([1.0, 2.0])), ("b", Column::from([5.0, 7.0]))])?;
 /// let sum = |table: &Table| {
@@ -178,19 +178,14 @@ fn effect(
     predict: &mut dyn FnMut(&Table) -> Result<Vec<f64>>,
 ) -> Result<Effect> {
     let op = "partial_dependence";
-    if !(2..=10_000).contains(&points) {
-        return Err(Error::argument(op, format!("{points} points, expected 2 to 10,000")));
-    }
+    check_points(op, points)?;
     let column = table.column(name)?;
     let rows = table.num_rows();
     if column.num_missing() == column.len() {
         return Err(Error::argument(op, format!("column `{}` has no values", short(name))));
     }
     let mut mean = |column: Column| -> Result<f64> {
-        let predicted = predict(&table.clone().with_column(name, column)?)?;
-        if predicted.len() != rows {
-            return Err(Error::shape(op, format!("{} predictions for {rows} rows", predicted.len())));
-        }
+        let predicted = predicted(op, &table.clone().with_column(name, column)?, predict)?;
         Ok(predicted.iter().sum::<f64>() / rows as f64)
     };
     if column.texts().is_some() {
@@ -213,12 +208,65 @@ fn effect(
         }
         return Ok(Effect::Categories(means));
     }
-    let number = |value: Value<'_>| match value {
+    let different = grid(op, name, &column.iter().filter_map(number).collect::<Vec<_>>(), points)?;
+    let mut means = Vec::with_capacity(different.len());
+    for x in different {
+        means.push((x, mean(Column::from(vec![x; rows]))?));
+    }
+    Ok(Effect::Numbers(means))
+}
+
+#[track_caller]
+fn check_points(op: &'static str, points: usize) -> Result<()> {
+    match points {
+        2..=10_000 => Ok(()),
+        _ => Err(Error::argument(op, format!("{points} points, expected 2 to 10,000"))),
+    }
+}
+
+/// Predictions for all rows of a table.
+#[track_caller]
+pub(super) fn predicted(
+    op: &'static str,
+    table: &Table,
+    predict: &mut dyn FnMut(&Table) -> Result<Vec<f64>>,
+) -> Result<Vec<f64>> {
+    let (predicted, rows) = (predict(table)?, table.num_rows());
+    match predicted.len() == rows {
+        true => Ok(predicted),
+        false => Err(Error::shape(op, format!("{} predictions for {rows} rows", predicted.len()))),
+    }
+}
+
+fn number(value: Value<'_>) -> Option<f64> {
+    match value {
         Value::Number(x) => Some(x),
         Value::Integer(x) => Some(x as f64),
         _ => None,
-    };
-    let mut values: Vec<f64> = column.iter().filter_map(number).filter(|x| x.is_finite()).collect();
+    }
+}
+
+/// The numbers of a column, NaN where there is none.
+#[track_caller]
+pub(super) fn numbers_of(op: &'static str, table: &Table, name: &str) -> Result<Vec<f64>> {
+    let column = table.column(name)?;
+    if column.num_missing() == column.len() {
+        return Err(Error::argument(op, format!("column `{}` has no values", short(name))));
+    }
+    if column.texts().is_some() {
+        return Err(Error::dtype(op, format!("column `{}` has texts, expected numbers", short(name))));
+    }
+    Ok(column.iter().map(|value| number(value).unwrap_or(f64::NAN)).collect())
+}
+
+/// Values of a column of numbers: all different ones, or even steps between the 5th and the 95th percentile.
+#[track_caller]
+pub(super) fn grid(op: &'static str, name: &str, values: &[f64], points: usize) -> Result<Vec<f64>> {
+    check_points(op, points)?;
+    let mut values: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
+    if values.is_empty() {
+        return Err(Error::argument(op, format!("column `{}` has no values", short(name))));
+    }
     crate::order::sort_by_key(&mut values, |x| crate::order::key(*x));
     let mut different = values.clone();
     different.dedup();
@@ -232,11 +280,7 @@ fn effect(
         different = (0..points).map(|i| low + (high - low) * i as f64 / (points - 1) as f64).collect();
         different.dedup();
     }
-    let mut means = Vec::with_capacity(different.len());
-    for x in different {
-        means.push((x, mean(Column::from(vec![x; rows]))?));
-    }
-    Ok(Effect::Numbers(means))
+    Ok(different)
 }
 
 #[cfg(test)]
