@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use demotic::data::{NextTokens, Sentences};
+use demotic::explain::{Explained, IntegratedGradients, Target, overlay};
 use demotic::models::{
     Denoiser, DiffusionSampling, GaussianDiffusion, Gpt, GptConfig, NoiseSchedule, RecurrentLm, RecurrentLmConfig,
 };
@@ -13,7 +14,7 @@ use demotic::optimizers::Averaged;
 use demotic::prelude::*;
 use demotic::text::{CharTokenizer, Sampler, TokenHistory};
 use demotic::train::metrics::{Average, Classification};
-use demotic::train::plot::Chart;
+use demotic::train::plot::{Chart, ImageGrid, Picture};
 
 fn main() -> Result<()> {
     save("line", line()?)?;
@@ -23,13 +24,14 @@ fn main() -> Result<()> {
     save("overfitting", overfitting()?)?;
     save("temperature", temperature()?)?;
     save("threshold", threshold()?)?;
-    save("corners", corners()?)
+    save("corners", corners()?)?;
+    save("places", places()?)
 }
 
-fn save(name: &str, chart: Chart) -> Result<()> {
+fn save(name: &str, picture: impl Into<Picture>) -> Result<()> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tutorials/images"));
     let path = folder.join(name).with_extension("svg");
-    chart.save(&path)?;
+    picture.into().save(&path)?;
     let failed = |e| Error::io("tutorial_pictures", &path, e);
     let bytes = std::fs::read(&path).map_err(failed)?;
     let uri = format!("data:image/svg+xml;base64,{}", base64(&bytes));
@@ -270,4 +272,30 @@ fn corners() -> Result<Chart> {
         }
     }
     Ok(chart)
+}
+
+/// Tutorial 27: four digits, and which of their pixels speak for their class.
+fn places() -> Result<ImageGrid> {
+    let table = Table::read_csv("examples/data/digits.csv")?;
+    let columns: Vec<&[f64]> = table.columns().filter_map(|(_, column)| column.numbers()).collect();
+    let n = table.num_rows();
+    let levels = (0..n).flat_map(|row| columns[..64].iter().map(move |pixel| (pixel[row] / 16.0) as f32));
+    let x = Tensor::from_vec(levels.collect(), [n, 1, 8, 8])?;
+    let y = Tensor::from_vec(columns[64].iter().map(|digit| *digit as i64).collect(), [n])?;
+    let (train, test) = TensorDataset::new(x, y)?.split(0.8, &mut Rng::seed(2))?;
+    let mut rng = Rng::seed(3);
+    let mut model = sequential![
+        Conv2d::new(1, 8, 3, &mut rng)?,
+        Relu,
+        MaxPool2d::new(2),
+        Flatten::new(),
+        Linear::new(72, 10, &mut rng)?
+    ];
+    Trainer::new(losses::cross_entropy, Adam::new(0.01)).epochs(5).batch_size(32).fit(&mut model, &train, &mut rng)?;
+    let x = test.x().narrow(0, 0, 4)?;
+    let of = Explained::layer(&model).target(Target::Predicted);
+    let shown = overlay(&x, &IntegratedGradients::new().attribute(&of, &x)?.values)?;
+    let both = Tensor::cat(&[&x.broadcast_to([4, 3, 8, 8])?, &shown], 0)?;
+    let captions = test.y().to_vec::<i64>()?.into_iter().take(4).map(|digit| format!("a {digit}"));
+    ImageGrid::new("What speaks for a digit", &both).map(|grid| grid.columns(4).captions(captions))
 }

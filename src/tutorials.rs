@@ -30,6 +30,7 @@
 //! 26. [Quantisation: from the formula to the file](t26_quantisation)
 //! 28. [Is it fair?](t28_is_it_fair)
 //! 25. [A published model in ten lines](t25_a_published_model)
+//! 27. [Why did it predict that?](t27_why_did_it_predict_that)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -71,6 +72,7 @@ macro_rules! pages {
                 "[t26]: super::t26_quantisation\n",
                 "[t28]: super::t28_is_it_fair\n",
                 "[t25]: super::t25_a_published_model\n",
+                "[t27]: super::t27_why_did_it_predict_that\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -135,6 +137,8 @@ pages! {
         "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
     t25_a_published_model = "tutorials/25_a_published_model.md",
         "[`pretrained`](crate::pretrained), [`Generate`](crate::models::Generate), [`PrefixCached`](crate::models::PrefixCached), [`TokenConstraint`](crate::models::TokenConstraint), [`SentenceEncoder`](crate::pipeline::SentenceEncoder)";
+    t27_why_did_it_predict_that = "tutorials/27_why_did_it_predict_that.md",
+        "[`explain`](crate::explain), [`Explained`](crate::explain::Explained), [`shap_rows`](crate::explain::shap_rows), [`IntegratedGradients`](crate::explain::IntegratedGradients), [`Counterfactuals`](crate::explain::Counterfactuals), [`Faithfulness`](crate::explain::Faithfulness)", picture "places";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -186,6 +190,7 @@ pub mod zh {
     //! 26. [量化：从公式到文件](t26_quantisation)
     //! 28. [它公平吗？](t28_is_it_fair)
     //! 25. [十行运行已发布的模型](t25_a_published_model)
+    //! 27. [它为什么这样预测？](t27_why_did_it_predict_that)
 
     pages! {
         "参考文档：":
@@ -243,5 +248,7 @@ pub mod zh {
             "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
         t25_a_published_model = "zh/25_a_published_model.md",
             "[`pretrained`](crate::pretrained), [`Generate`](crate::models::Generate), [`PrefixCached`](crate::models::PrefixCached), [`TokenConstraint`](crate::models::TokenConstraint), [`SentenceEncoder`](crate::pipeline::SentenceEncoder)";
+        t27_why_did_it_predict_that = "zh/27_why_did_it_predict_that.md",
+            "[`explain`](crate::explain), [`Explained`](crate::explain::Explained), [`shap_rows`](crate::explain::shap_rows), [`IntegratedGradients`](crate::explain::IntegratedGradients), [`Counterfactuals`](crate::explain::Counterfactuals), [`Faithfulness`](crate::explain::Faithfulness)", picture "places";
     }
 }

@@ -19,8 +19,8 @@ mod components;
 mod compress;
 mod convolution;
 mod curves;
-mod fairness;
 mod explain;
+mod fairness;
 #[cfg(feature = "fft")]
 mod fft;
 mod files;
