@@ -52,7 +52,7 @@ pub fn message_with_option<M: Pretrained>(folder: &Path, option: &str, value: Va
     match M::from_pretrained(place.path()) {
         Ok(_) => String::new(),
         Err(e) => {
-            assert!(e.to_string().contains("tests/common/published.rs"), "not the caller's line: {e}");
+            assert!(e.to_string().contains("common/published.rs"), "not the caller's line: {e}");
             let help = e.help().map_or(String::new(), |help| format!(" | {help}"));
             e.message().replace(place.path().to_str().unwrap(), "FOLDER") + &help
         }

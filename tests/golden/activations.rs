@@ -1,7 +1,7 @@
 //! Activation functions against PyTorch.
 
 use crate::golden::Case;
-use demotic::{Result, Tensor};
+use demotic::prelude::*;
 
 #[test]
 fn activations() {
@@ -17,6 +17,7 @@ fn compute(case: &Case, x: &Tensor) -> Result<Tensor> {
         "gelu" => x.gelu(),
         "gelu_tanh" => x.gelu_tanh(),
         "silu" => x.silu(),
+        "quick_gelu" => QuickGelu.forward(x, &mut Mode::eval())?,
         "mish" => x.mish(),
         "softplus" => x.softplus(case.attr("beta"), case.attr("threshold"))?,
         "softsign" => x.softsign(),

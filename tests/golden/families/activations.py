@@ -33,6 +33,7 @@ def cases(f):
     each("gelu", F.gelu, limits=False)
     each("gelu_tanh", lambda x: F.gelu(x, approximate="tanh"), limits=False)
     each("silu", F.silu, limits=False)
+    each("quick_gelu", lambda x: x * torch.sigmoid(1.702 * x), limits=False)
     each("mish", F.mish, limits=False)
     for beta, threshold in ((1.0, 20.0), (2.0, 20.0), (0.5, 5.0)):
         each("softplus", F.softplus, beta=beta, threshold=threshold)

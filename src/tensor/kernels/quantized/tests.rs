@@ -123,7 +123,8 @@ fn all_halves_are_read() {
 #[test]
 fn what_was_packed_is_packed_to_the_same_again() {
     let x = numbers(4 * 96);
-    for scheme in PACKED {
+    // Rows of `Int8` have one scale, of 32 bits, and are in a test of their own.
+    for scheme in PACKED.into_iter().filter(|scheme| *scheme != Scheme::Int8) {
         let mut bytes = vec![0; x.len() / 32 * scheme.block_bytes()];
         assert!(pack(scheme, &x, &mut bytes));
         let mut near = vec![0.0; x.len()];
