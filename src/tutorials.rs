@@ -27,10 +27,10 @@
 //! 22. [Evaluation, cross-validation and comparing models](t22_evaluation)
 //! 23. [Saving and resuming](t23_saving_and_resuming)
 //! 24. [Pictures and reports](t24_pictures_and_reports)
-//! 26. [Quantisation: from the formula to the file](t26_quantisation)
-//! 28. [Is it fair?](t28_is_it_fair)
 //! 25. [A published model in ten lines](t25_a_published_model)
+//! 26. [Quantisation: from the formula to the file](t26_quantisation)
 //! 27. [Why did it predict that?](t27_why_did_it_predict_that)
+//! 28. [Is it fair?](t28_is_it_fair)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
@@ -69,10 +69,10 @@ macro_rules! pages {
                 "[t22]: super::t22_evaluation\n",
                 "[t23]: super::t23_saving_and_resuming\n",
                 "[t24]: super::t24_pictures_and_reports\n",
-                "[t26]: super::t26_quantisation\n",
-                "[t28]: super::t28_is_it_fair\n",
                 "[t25]: super::t25_a_published_model\n",
+                "[t26]: super::t26_quantisation\n",
                 "[t27]: super::t27_why_did_it_predict_that\n",
+                "[t28]: super::t28_is_it_fair\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
                 $("\n\n", $reference, $items,)?
@@ -131,14 +131,14 @@ pages! {
         "[`CheckpointFolder`](crate::io::CheckpointFolder), [`Checkpoint`](crate::io::Checkpoint), [`Trainer::resume`](crate::train::Trainer::resume), [`Callbacks::resume`](crate::train::Callbacks::resume), [`StopHandle`](crate::train::StopHandle)";
     t24_pictures_and_reports = "tutorials/24_pictures_and_reports.md",
         "[`plot`](crate::train::plot), [`Report`](crate::train::Report), [`explain`](crate::train::explain), [`embedding`](crate::train::embedding)";
-    t26_quantisation = "tutorials/26_quantisation.md",
-        "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
-    t28_is_it_fair = "tutorials/28_is_it_fair.md",
-        "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
     t25_a_published_model = "tutorials/25_a_published_model.md",
         "[`pretrained`](crate::pretrained), [`Generate`](crate::models::Generate), [`PrefixCached`](crate::models::PrefixCached), [`TokenConstraint`](crate::models::TokenConstraint), [`SentenceEncoder`](crate::pipeline::SentenceEncoder)";
+    t26_quantisation = "tutorials/26_quantisation.md",
+        "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
     t27_why_did_it_predict_that = "tutorials/27_why_did_it_predict_that.md",
         "[`explain`](crate::explain), [`Explained`](crate::explain::Explained), [`shap_rows`](crate::explain::shap_rows), [`IntegratedGradients`](crate::explain::IntegratedGradients), [`Counterfactuals`](crate::explain::Counterfactuals), [`Faithfulness`](crate::explain::Faithfulness)", picture "places";
+    t28_is_it_fair = "tutorials/28_is_it_fair.md",
+        "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
 }
 
 /// What has another name here than in PyTorch, another form, or no counterpart.
@@ -188,9 +188,9 @@ pub mod zh {
     //! 23. [保存与继续](t23_saving_and_resuming)
     //! 24. [图与报告](t24_pictures_and_reports)
     //! 26. [量化：从公式到文件](t26_quantisation)
-    //! 28. [它公平吗？](t28_is_it_fair)
     //! 25. [十行运行已发布的模型](t25_a_published_model)
     //! 27. [它为什么这样预测？](t27_why_did_it_predict_that)
+    //! 28. [它公平吗？](t28_is_it_fair)
 
     pages! {
         "参考文档：":
@@ -242,13 +242,13 @@ pub mod zh {
             "[`CheckpointFolder`](crate::io::CheckpointFolder), [`Checkpoint`](crate::io::Checkpoint), [`Trainer::resume`](crate::train::Trainer::resume), [`Callbacks::resume`](crate::train::Callbacks::resume), [`StopHandle`](crate::train::StopHandle)";
         t24_pictures_and_reports = "zh/24_pictures_and_reports.md",
             "[`plot`](crate::train::plot), [`Report`](crate::train::Report), [`explain`](crate::train::explain), [`embedding`](crate::train::embedding)";
-        t26_quantisation = "zh/26_quantisation.md",
-            "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
-        t28_is_it_fair = "zh/28_is_it_fair.md",
-            "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
         t25_a_published_model = "zh/25_a_published_model.md",
             "[`pretrained`](crate::pretrained), [`Generate`](crate::models::Generate), [`PrefixCached`](crate::models::PrefixCached), [`TokenConstraint`](crate::models::TokenConstraint), [`SentenceEncoder`](crate::pipeline::SentenceEncoder)";
+        t26_quantisation = "zh/26_quantisation.md",
+            "[`QTensor`](crate::tensor::QTensor), [`Scheme`](crate::tensor::Scheme), [`Calibration`](crate::tensor::Calibration), [`QuantizeExt`](crate::layers::QuantizeExt), [`qat`](crate::compress::qat)";
         t27_why_did_it_predict_that = "zh/27_why_did_it_predict_that.md",
             "[`explain`](crate::explain), [`Explained`](crate::explain::Explained), [`shap_rows`](crate::explain::shap_rows), [`IntegratedGradients`](crate::explain::IntegratedGradients), [`Counterfactuals`](crate::explain::Counterfactuals), [`Faithfulness`](crate::explain::Faithfulness)", picture "places";
+        t28_is_it_fair = "zh/28_is_it_fair.md",
+            "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
     }
 }
