@@ -64,7 +64,10 @@ fn expressions_hold() {
     for seed in 0..20 {
         let text = model.generate_text(&words, "c", &options, &mut Rng::seed(seed)).unwrap();
         assert!(matches!(text.finish, FinishReason::EndToken(_) | FinishReason::MaxNewTokens));
-        assert!(!text.text.is_empty() && text.text.len().is_multiple_of(3) && constraint.matches(&text.text), "{text:?}");
+        assert!(
+            !text.text.is_empty() && text.text.len().is_multiple_of(3) && constraint.matches(&text.text),
+            "{text:?}"
+        );
     }
     // A draft makes no difference to what is allowed.
     let draft = llama_of(words.vocab_size(), 1, 6);
