@@ -62,7 +62,7 @@ fn templates_end_in_time_and_memory() {
     let e = refused("{{ [][::0] }}");
     assert!(e.contains("the step of a slice is 0"), "{e}");
     let deep = format!("{{{{ {}1 }}}}", "[".repeat(200));
-    assert_eq!(refused(&deep), "ChatTemplate::new: brackets are more than 150 deep in each other");
+    assert_eq!(refused(&deep), "ChatTemplate::new: line 1 of the template: template exceeds maximum recursion limits");
     let joined = format!("{{{{ '' {} }}}}", "~ 'a'".repeat(101));
     assert_eq!(refused(&joined), "ChatTemplate::new: a tag joins 102 texts, expected 100 at most");
     assert_eq!(refused(&"a".repeat(1 << 19)), "ChatTemplate::new: 524288 bytes, expected 262144 at most");

@@ -155,11 +155,9 @@ impl History {
     /// Shows the course of the run in a notebook of the Rust kernel of Jupyter, which calls this for the value of a cell: the table,
     /// and with the feature `plot` the losses.
     pub fn evcxr_display(&self) {
-        let mut page = crate::html::preformatted(self);
+        let page = crate::html::preformatted(self);
         #[cfg(feature = "plot")]
-        {
-            page += &self.chart().to_svg().unwrap_or_else(|e| crate::html::preformatted(&e));
-        }
+        let page = page + &self.chart().to_svg().unwrap_or_else(|e| crate::html::preformatted(&e));
         crate::html::show(&page);
     }
 
