@@ -23,7 +23,7 @@ use crate::tensor::Tensor;
 /// let pictures = Tensor::uniform([1, 1, 8, 8], 0.0, 1.0, &mut rng)?;
 /// let patches = Groups::patches(&[1, 8, 8], 4)?;
 /// let of = Explained::layer(&model).target(Target::Predicted);
-/// let found = Lime::new().groups(&patches).attribute(&of, &pictures, &mut rng)?;
+/// let found = Lime::new().groups(&patches).alpha(1e-6).attribute(&of, &pictures, &mut rng)?;
 /// assert_eq!(found.values.shape(), [1, 4]);
 /// assert!(found.fit[0] > 0.99, "the model is linear");
 /// # Ok::<(), demotic::Error>(())
