@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 ///
 /// let weight = tensor![[0.0, 2.0, 0.0], [0.0, 0.0, 0.0]];
 /// let sparse = SparseTensor::from_dense(&weight)?;
-/// assert_eq!((sparse.count(), sparse.shape()), (1, [2, 3]));
+/// assert_eq!((sparse.count(), sparse.shape()), (1, &[2, 3][..]));
 /// assert_eq!(sparse.linear(&tensor![[1.0, 3.0, 1.0]], None)?.to_vec::<f32>()?, [6.0, 0.0]);
 /// assert_eq!(sparse.to_dense()?.to_vec::<f32>()?, weight.to_vec::<f32>()?);
 /// # Ok::<(), demotic::Error>(())
