@@ -1,9 +1,9 @@
 //! A convolutional network that reads digits: channels and units are taken out, and what is left learns from the whole network.
 
-use std::path::Path;
+#[path = "../pictures/table.rs"]
+mod table;
 
 use demotic::compress::{Distill, Pruning, compare, shrink};
-use demotic::data::Table;
 use demotic::layers::{BatchNorm2d, Conv2d, Flatten, MaxPool2d, QuantizeExt};
 use demotic::optimizers::schedule::Curve;
 use demotic::prelude::*;
@@ -12,8 +12,6 @@ use demotic::tensor::Scheme;
 use crate::Outcome;
 use crate::options::Options;
 
-/// See `examples/pictures/table.rs` for where they come from.
-const DIGITS: &str = "examples/data/digits.csv";
 /// How many of them are tested with.
 const TESTED: usize = 500;
 /// The share of channels and units that go.
@@ -22,9 +20,8 @@ const BATCH: usize = 32;
 
 pub fn run(options: &Options) -> Result<Outcome> {
     let mut rng = Rng::seed(options.seed);
-    let (x, y) = read()?;
-    let order = Tensor::permutation(x.shape()[0], &mut rng)?;
-    let (x, y) = (x.index_select(0, &order)?, y.index_select(0, &order)?);
+    let digits = table::digits()?;
+    let (x, y) = digits.batch(&rng.permutation(digits.len())?, &mut Rng::seed(0))?;
     let learned = x.shape()[0] - TESTED;
     let train = TensorDataset::new(x.narrow(0, 0, learned)?, y.narrow(0, 0, learned)?)?;
     let (test, truth) = (x.narrow(0, learned, TESTED)?, y.narrow(0, learned, TESTED)?);
@@ -74,22 +71,4 @@ pub fn run(options: &Options) -> Result<Outcome> {
     ];
     let accuracy = |model: &dyn Layer| metrics::accuracy(&model.predict(&test)?, &truth);
     Ok(Outcome { report: compare(&models, &test, "accuracy", &accuracy)? })
-}
-
-/// Levels from 0 to 1, and the digits.
-fn read() -> Result<(Tensor, Tensor)> {
-    let path = Path::new(DIGITS);
-    let path = if path.exists() { path.to_path_buf() } else { Path::new(env!("CARGO_MANIFEST_DIR")).join(DIGITS) };
-    let table = Table::read_csv(&path)?;
-    let columns: Vec<&[f64]> = table.columns().filter_map(|(_, column)| column.numbers()).collect();
-    let ([pixels @ .., digit], 65) = (columns.as_slice(), columns.len()) else {
-        return Err(Error::format(
-            "digits",
-            format!("{}: expected 64 columns of pixels and the digit", path.display()),
-        ));
-    };
-    let n = table.num_rows();
-    let levels = (0..n).flat_map(|row| pixels.iter().map(move |pixel| (pixel[row] / 16.0) as f32));
-    let x = Tensor::from_vec(levels.collect(), [n, 1, 8, 8])?;
-    Ok((x, Tensor::from_vec(digit.iter().map(|digit| *digit as i64).collect(), [n])?))
 }
