@@ -47,6 +47,8 @@ pub enum ErrorKind {
     Format,
     /// Something was used before it was ready, or after it was over.
     State,
+    /// Another process of a group has failed, does not answer in time, or does something else than this one.
+    Peer,
     /// A part of this crate is in a state that it must never get into: a mistake of the crate, not of its caller.
     Internal,
 }

@@ -77,8 +77,9 @@
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
 //! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa and DistilBERT from the folders of `transformers`, and back; MiniLM and other encoders of sentences |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
+//! | [several processes](distributed) | sums with a fixed order, threads as processes, MPI by the crate `demotic-mpi` |
 //!
-//! What there is not: GPUs, several machines.
+//! What there is not: GPUs.
 //!
 //! # Features
 //!
@@ -144,6 +145,7 @@ pub mod card;
 pub mod compress;
 mod config;
 pub mod data;
+pub mod distributed;
 pub mod error;
 pub mod explain;
 pub mod fairness;

@@ -18,11 +18,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
     ("io", &["optimizers", "layers", "tensor", "data", "files"]),
+    (
+        "distributed",
+        &["models", "io", "data", "optimizers", "losses", "layers", "autograd", "tensor", "memory", "files"],
+    ),
     ("compress", &["train", "regularizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
     ("tune", &["train", "data", "tensor", "files"]),
     (
         "train",
         &[
+            "distributed",
             "explain",
             "models",
             "regularizers",

@@ -9,6 +9,7 @@ mod config;
 mod data;
 mod explain;
 mod fairness;
+mod groups;
 mod images;
 mod language_data;
 mod loading;

@@ -1,0 +1,21 @@
+//! Training and inference on several processes, on one machine or on many.
+//!
+//! A [`Group`](trait@Group) is what they see of each other: its operations ([sums](trait@Group#operations-of-all-ranks), gathering, broadcasts) have the same bits on
+//! any number of threads and over any network. [`ThreadGroup`] runs a program on threads of one process, which is enough to write and to
+//! test it; the crate `demotic-mpi` runs the same program on many machines.
+
+mod collectives;
+mod group;
+mod mailbox;
+mod message;
+mod one;
+mod pending;
+mod subgroup;
+mod threads;
+
+pub use group::{Group, Tag, part};
+pub use mailbox::Mailbox;
+pub use message::Message;
+pub use one::OneProcess;
+pub use pending::Pending;
+pub use threads::ThreadGroup;
