@@ -98,110 +98,171 @@ impl Kernel for Products<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
+        match self.scheme {
+            Scheme::Q4_0 => self.small::<I, Q4_0>(),
+            Scheme::Q4_1 => self.small::<I, Q4_1>(),
+            Scheme::Q5_0 => self.small::<I, Q5_0>(),
+            Scheme::Q5_1 => self.small::<I, Q5_1>(),
+            Scheme::Q8_0 => self.small::<I, Q8_0>(),
+            Scheme::Iq4Nl => self.small::<I, Iq4Nl>(),
+            _ => self.large::<I>(),
+        }
+    }
+}
+
+impl Products<'_> {
+    /// Some rows of blocks at once: their sums do not wait for each other, and their scales are converted together.
+    #[inline(always)]
+    fn small<I: Isa, B: Block>(self) {
+        let Self { blocks, row_bytes, x, count, out, .. } = self;
+        let (mut row, rows) = (0, out.len() / count);
+        while row < rows {
+            let (blocks, out) = (&blocks[row * row_bytes..], &mut out[row * count..]);
+            let taken = match rows - row {
+                4.. if count < TOGETHER => 4,
+                2.. if count >= TOGETHER => 2,
+                _ => 1,
+            };
+            let mut first = 0;
+            if taken == 2 {
+                while first + TOGETHER <= count {
+                    block_sums::<I, B, 2, TOGETHER>(blocks, row_bytes, x, first, count, out);
+                    first += TOGETHER;
+                }
+            }
+            for first in first..count {
+                match taken {
+                    4 => block_sums::<I, B, 4, 1>(blocks, row_bytes, x, first, count, out),
+                    2 => block_sums::<I, B, 2, 1>(blocks, row_bytes, x, first, count, out),
+                    _ => block_sums::<I, B, 1, 1>(blocks, row_bytes, x, first, count, out),
+                }
+            }
+            row += taken;
+        }
+    }
+
+    #[inline(always)]
+    fn large<I: Isa>(self) {
         let Self { scheme, blocks, row_bytes, x, count, out } = self;
         for (row, out) in blocks.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
             let mut first = 0;
             while first + TOGETHER <= count {
-                let sums = row_sums::<I, TOGETHER>(scheme, row, x, first);
+                let sums = chunk_sums::<I, TOGETHER>(scheme, row, x, first);
                 out[first..first + TOGETHER].copy_from_slice(&sums);
                 first += TOGETHER;
             }
             while first < count {
-                [out[first]] = row_sums::<I, 1>(scheme, row, x, first);
+                [out[first]] = chunk_sums::<I, 1>(scheme, row, x, first);
                 first += 1;
             }
         }
     }
 }
 
-/// A row of blocks times the rows `first ..` of `x`.
-#[inline(always)]
-fn row_sums<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
-    match scheme {
-        Scheme::Q4_0 => small::<I, N, 18, false>(row, x, first, q4_0),
-        Scheme::Q4_1 => small::<I, N, 20, false>(row, x, first, q4_1),
-        Scheme::Q5_0 => small::<I, N, 22, false>(row, x, first, q5_0),
-        Scheme::Q5_1 => small::<I, N, 24, false>(row, x, first, q5_1),
-        Scheme::Q8_0 => small::<I, N, 34, true>(row, x, first, q8_0),
-        Scheme::Iq4Nl => small::<I, N, 18, true>(row, x, first, iq4_nl),
-        _ => large::<I, N>(scheme, row, x, first),
+/// Blocks of 32 numbers with scales of 16 bits.
+///
+/// # Safety
+/// Whoever calls a function has the instruction set, and the pointers are those of whole blocks.
+trait Block {
+    const BYTES: usize;
+    /// What is added to each number, as a multiple of the scale; it stands behind the scale if there is no such number.
+    const OFFSET: Option<f32>;
+
+    /// The numbers: with a sign if nothing is added to them.
+    unsafe fn numbers<B: Bytes>(block: *const u8) -> B;
+
+    /// The scales of some blocks, and what is added to each number.
+    #[inline(always)]
+    unsafe fn scales<B: Bytes, const R: usize>(blocks: [*const u8; R]) -> [[f32; R]; 2] {
+        // SAFETY: as the caller vouches for.
+        unsafe {
+            match Self::OFFSET {
+                Some(offset) => {
+                    let scales = B::half(blocks);
+                    [scales, scales.map(|scale| offset * scale)]
+                }
+                None => B::halves(blocks),
+            }
+        }
     }
 }
 
-/// Blocks of 32 numbers, by what finds the bytes of one, with a sign or without, the scale, and for the latter what is added to each
-/// number. Functions, for closures would be compiled apart, without the instruction set.
 macro_rules! blocks {
-    ($($name:ident($block:ident: $bytes:literal) $read:expr;)*) => {$(
-        #[inline(always)]
-        fn $name<B: Bytes>($block: &[u8; $bytes]) -> (B, f32, f32) {
-            // SAFETY: whoever multiplies has the set, and what is read lies within the block.
-            unsafe { $read }
+    ($($name:ident: $bytes:literal, $offset:expr, $block:ident => $read:expr;)*) => {$(
+        #[allow(non_camel_case_types)]
+        struct $name;
+
+        impl Block for $name {
+            const BYTES: usize = $bytes;
+            const OFFSET: Option<f32> = $offset;
+
+            #[inline(always)]
+            unsafe fn numbers<B: Bytes>($block: *const u8) -> B {
+                // SAFETY: as the caller vouches for; what is read lies within the block.
+                unsafe { $read }
+            }
         }
     )*};
 }
 
 blocks! {
-    q4_0(block: 18) {
-        let scale = B::half(block.as_ptr());
-        (B::nibbles(block.as_ptr().add(2)), scale, -8.0 * scale)
-    };
-    q4_1(block: 20) {
-        let [scale, least] = B::halves(block.as_ptr());
-        (B::nibbles(block.as_ptr().add(4)), scale, least)
-    };
-    q5_0(block: 22) {
-        let scale = B::half(block.as_ptr());
-        let fifth = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
-        (B::nibbles(block.as_ptr().add(6)).with_fifth(fifth), scale, -16.0 * scale)
-    };
-    q5_1(block: 24) {
-        let [scale, least] = B::halves(block.as_ptr());
-        let fifth = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
-        (B::nibbles(block.as_ptr().add(8)).with_fifth(fifth), scale, least)
-    };
-    q8_0(block: 34) {
-        let scale = B::half(block.as_ptr());
-        (B::load(block.as_ptr().add(2)), scale, 0.0)
-    };
-    iq4_nl(block: 18) {
-        let scale = B::half(block.as_ptr());
-        (B::nibbles(block.as_ptr().add(2)).entries(&TABLE), scale, 0.0)
-    };
+    Q4_0: 18, Some(-8.0), block => B::nibbles(block.add(2));
+    Q4_1: 20, None, block => B::nibbles(block.add(4));
+    Q5_0: 22, Some(-16.0), block => B::nibbles(block.add(6)).with_fifth(block.add(2));
+    Q5_1: 24, None, block => B::nibbles(block.add(8)).with_fifth(block.add(4));
+    Q8_0: 34, Some(0.0), block => B::load(block.add(2));
+    Iq4Nl: 18, Some(0.0), block => B::nibbles(block.add(2)).entries(&TABLE);
 }
 
-/// Blocks of 32 numbers, which `read` reads.
+/// `R` rows of blocks times `N` rows of `x`, of which `first` is the first; `out` has a row of `count` for each row of blocks.
 #[inline(always)]
-fn small<I: Isa, const N: usize, const BYTES: usize, const SIGNED: bool>(
-    row: &[u8],
+fn block_sums<I: Isa, B: Block, const R: usize, const N: usize>(
+    rows: &[u8],
+    row_bytes: usize,
     x: &Rows,
     first: usize,
-    read: impl Fn(&[u8; BYTES]) -> (I::Bytes, f32, f32),
-) -> [f32; N] {
-    let blocks = x.len / BLOCK;
+    count: usize,
+    out: &mut [f32],
+) {
+    let (blocks, signed) = (x.len / BLOCK, B::OFFSET == Some(0.0));
+    assert!(row_bytes == blocks * B::BYTES && rows.len() >= R * row_bytes, "whole rows of blocks");
+    assert!(x.q.len() >= (first + N) * x.len, "rows of `x`");
     // SAFETY: whoever runs this has the set.
-    let (mut sums, mut added) = ([unsafe { I::Bytes::zero() }; N], [0.0; N]);
-    for (i, block) in row.as_chunks::<BYTES>().0.iter().enumerate() {
-        let (own, scale, offset) = read(block);
-        for j in 0..N {
-            let at = (first + j) * blocks + i;
-            let (q, by) = (&x.q[at * BLOCK..(at + 1) * BLOCK], scale * x.scale[at]);
-            // SAFETY: whoever runs this has the set, and of `q` there are 32 bytes.
-            unsafe {
-                let products = if SIGNED { own.dot_signed(q.as_ptr()) } else { own.dot_unsigned(q.as_ptr()) };
-                sums[j] = I::Bytes::add_scaled(sums[j], products, by);
-            }
-            if !SIGNED {
-                added[j] += offset * (x.sum[at][0] + x.sum[at][1]);
+    let (mut sums, mut added) = ([[unsafe { I::Bytes::zero() }; N]; R], [[0.0; N]; R]);
+    for i in 0..blocks {
+        let mut at = [rows.as_ptr(); R];
+        for (r, at) in at.iter_mut().enumerate() {
+            *at = at.wrapping_add(r * row_bytes + i * B::BYTES);
+        }
+        // SAFETY: whoever runs this has the set. Of blocks there are `R` rows of `row_bytes`, and of `x` those up to `first + N`.
+        unsafe {
+            let [scale, offset] = B::scales::<I::Bytes, R>(at);
+            for r in 0..R {
+                let own = B::numbers::<I::Bytes>(at[r]);
+                for j in 0..N {
+                    let of = (first + j) * blocks + i;
+                    let q = x.q.as_ptr().add(of * BLOCK);
+                    let products = if signed { own.dot_signed(q) } else { own.dot_unsigned(q) };
+                    sums[r][j] = I::Bytes::add_scaled(sums[r][j], products, scale[r] * x.scale.get_unchecked(of));
+                    if !signed {
+                        let [low, high] = x.sum.get_unchecked(of);
+                        added[r][j] += offset[r] * (low + high);
+                    }
+                }
             }
         }
     }
-    // SAFETY: as above.
-    std::array::from_fn(|j| unsafe { I::Bytes::total(sums[j]) } + added[j])
+    for r in 0..R {
+        for j in 0..N {
+            // SAFETY: as above.
+            out[r * count + first + j] = unsafe { I::Bytes::total(sums[r][j]) } + added[r][j];
+        }
+    }
 }
 
 /// Blocks of 256 numbers, unpacked before they are multiplied.
 #[inline(always)]
-fn large<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
+fn chunk_sums<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
     let (blocks, mut unpacked) = (x.len / BLOCK, Unpacked::new());
     // SAFETY: whoever runs this has the set.
     let (mut sums, mut added) = ([unsafe { I::Bytes::zero() }; N], [0.0; N]);

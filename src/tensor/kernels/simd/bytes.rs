@@ -15,8 +15,8 @@ pub(crate) trait Bytes: Copy {
     unsafe fn load(from: *const u8) -> Self;
     /// The low halves of 16 bytes, then the high ones.
     unsafe fn nibbles(from: *const u8) -> Self;
-    /// Adds 16 to each byte for which a bit is set.
-    unsafe fn with_fifth(self, bits: u32) -> Self;
+    /// Adds 16 to each byte for which a bit of four bytes is set.
+    unsafe fn with_fifth(self, bits: *const u8) -> Self;
     /// The entries of a table that bytes from 0 to 15 number.
     unsafe fn entries(self, table: &[i8; 16]) -> Self;
     /// Products of bytes with a sign, those at `x` above −128: four neighbours added up.
@@ -30,11 +30,10 @@ pub(crate) trait Bytes: Copy {
     /// The same with another scale for the second half.
     unsafe fn add_scaled_by_two(sums: Self::Sums, products: Self::Sums, scales: [f32; 2]) -> Self::Sums;
     unsafe fn total(sums: Self::Sums) -> f32;
-    /// A number of 16 bits, from two bytes. Whatever stands behind it would be converted for nothing, and slowly where it looks like a
-    /// number that is too small to have a leading one.
-    unsafe fn half(from: *const u8) -> f32;
-    /// Two numbers of 16 bits, from four bytes.
-    unsafe fn halves(from: *const u8) -> [f32; 2];
+    /// Numbers of 16 bits, each from two bytes.
+    unsafe fn half<const R: usize>(from: [*const u8; R]) -> [f32; R];
+    /// Two numbers of 16 bits each, from four bytes: the first ones, then the second ones.
+    unsafe fn halves<const R: usize>(from: [*const u8; R]) -> [[f32; R]; 2];
 }
 
 /// An array: on processors without a set of [`super::x86`], and for Miri.
@@ -59,7 +58,9 @@ impl Bytes for [u8; 32] {
     }
 
     #[inline(always)]
-    unsafe fn with_fifth(mut self, bits: u32) -> Self {
+    unsafe fn with_fifth(mut self, bits: *const u8) -> Self {
+        // SAFETY: the caller vouches for four bytes.
+        let bits = u32::from_le_bytes(unsafe { bits.cast::<[u8; 4]>().read_unaligned() });
         for (j, byte) in self.iter_mut().enumerate() {
             *byte |= ((bits >> j & 1) << 4) as u8;
         }
@@ -122,14 +123,14 @@ impl Bytes for [u8; 32] {
     }
 
     #[inline(always)]
-    unsafe fn half(from: *const u8) -> f32 {
-        // SAFETY: the caller vouches for two bytes.
-        f16::from_le_bytes(unsafe { from.cast::<[u8; 2]>().read_unaligned() }).to_f32()
+    unsafe fn half<const R: usize>(from: [*const u8; R]) -> [f32; R] {
+        // SAFETY: the caller vouches for two bytes at each.
+        from.map(|from| f16::from_le_bytes(unsafe { from.cast::<[u8; 2]>().read_unaligned() }).to_f32())
     }
 
     #[inline(always)]
-    unsafe fn halves(from: *const u8) -> [f32; 2] {
-        // SAFETY: the caller vouches for four bytes.
-        unsafe { [Self::half(from), Self::half(from.add(2))] }
+    unsafe fn halves<const R: usize>(from: [*const u8; R]) -> [[f32; R]; 2] {
+        // SAFETY: the caller vouches for four bytes at each.
+        unsafe { [Self::half(from), Self::half(from.map(|from| from.wrapping_add(2)))] }
     }
 }

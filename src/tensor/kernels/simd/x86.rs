@@ -208,9 +208,10 @@ impl Bytes for __m256i {
     }
 
     #[inline(always)]
-    unsafe fn with_fifth(self, bits: u32) -> Self {
-        // SAFETY: the caller knows that the processor has the set.
+    unsafe fn with_fifth(self, bits: *const u8) -> Self {
+        // SAFETY: the caller knows that the processor has the set, and vouches for four bytes.
         unsafe {
+            let bits = bits.cast::<u32>().read_unaligned();
             // Each byte of the bits eight times, of which each keeps its own.
             let order = _mm256_setr_epi64x(0, 0x0101_0101_0101_0101, 0x0202_0202_0202_0202, 0x0303_0303_0303_0303);
             let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits.cast_signed()), order);
@@ -273,20 +274,34 @@ impl Bytes for __m256i {
     }
 
     #[inline(always)]
-    unsafe fn half(from: *const u8) -> f32 {
-        // SAFETY: as above, and the caller vouches for two bytes. Both sets have the conversion.
+    unsafe fn half<const R: usize>(from: [*const u8; R]) -> [f32; R] {
+        // SAFETY: as above, and the caller vouches for two bytes at each. Both sets have the conversion. It converts four at a time: what
+        // stands behind the last is nought, and not what was left in the register, for which it would wait.
         unsafe {
-            let bits = i32::from(from.cast::<u16>().read_unaligned());
-            _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)))
+            let mut out = [0.0; R];
+            for (from, out) in from.chunks(4).zip(out.chunks_mut(4)) {
+                let mut bits = 0;
+                for (j, from) in from.iter().enumerate() {
+                    bits |= u64::from(from.cast::<u16>().read_unaligned()) << (16 * j);
+                }
+                let mut four = [0.0; 4];
+                _mm_storeu_ps(four.as_mut_ptr(), _mm_cvtph_ps(_mm_cvtsi64_si128(bits.cast_signed())));
+                out.copy_from_slice(&four[..out.len()]);
+            }
+            out
         }
     }
 
     #[inline(always)]
-    unsafe fn halves(from: *const u8) -> [f32; 2] {
-        // SAFETY: as above, and the caller vouches for four bytes. Both sets have the conversion.
+    unsafe fn halves<const R: usize>(from: [*const u8; R]) -> [[f32; R]; 2] {
+        // SAFETY: as above, and the caller vouches for four bytes at each.
         unsafe {
-            let both = _mm_cvtph_ps(_mm_cvtsi32_si128(from.cast::<i32>().read_unaligned()));
-            [_mm_cvtss_f32(both), _mm_cvtss_f32(_mm_movehdup_ps(both))]
+            let mut out = [[0.0; R]; 2];
+            for (r, from) in from.iter().enumerate() {
+                let both = _mm_cvtph_ps(_mm_cvtsi32_si128(from.cast::<i32>().read_unaligned()));
+                (out[0][r], out[1][r]) = (_mm_cvtss_f32(both), _mm_cvtss_f32(_mm_movehdup_ps(both)));
+            }
+            out
         }
     }
 }
