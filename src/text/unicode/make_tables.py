@@ -1,7 +1,8 @@
-"""Writes tables.rs, the classes of characters that tokenizers tell apart, and normal_tables.rs, for the normal forms.
+"""Writes tables.bin, the classes of characters that tokenizers tell apart and the tables of the normal forms, and texts.txt, what
+characters decompose into.
 
     pip install unicodedata2==16.0.0 tokenizers==0.23.3
-    python src/text/unicode/make_tables.py && rustfmt src/text/unicode/*tables.rs
+    python src/text/unicode/make_tables.py
 
 Letters and numbers are those of Unicode 16, as in the reference implementation of byte-pair encoding. The reference
 implementation of BERT's tokenizer has older tables, from about Unicode 8; its classes are found by asking it about every
@@ -37,15 +38,16 @@ def between(normalizer, c):
     return normalizer.normalize_str(f"x{c}x")[1:-1]
 
 
+# In the order of `Table` in tables.rs.
 CLASSES = [
-    ("LETTERS", "class `L`: letters", lambda c: unicode.category(c)[0] == "L"),
-    ("NUMBERS", "class `N`: numbers", lambda c: unicode.category(c)[0] == "N"),
-    ("PUNCTUATION", "class `P`, and the symbols of ASCII", lambda c: len(SPLIT.pre_tokenize_str(f"x{c}x")) == 3),
-    ("NONSPACING_MARKS", "class `Mn`: marks that combine with the character before", lambda c: between(STRIP, c) == ""),
-    ("MARKS", "class `M`: marks", lambda c: normalizers.StripAccents().normalize_str(c) == ""),
-    ("JOINING", "what is one cluster with the character before it", lambda c: CLUSTERS.normalize_str("a" + c) == "b"),
-    ("WORD", "what words are made of in regular expressions", lambda c: len(WORDS.pre_tokenize_str(f"x{c}x")) == 1),
-    ("CONTROLS", "classes `Cc`, `Cf`, `Co`, but tab, line feed, carriage return", lambda c: between(CLEAN, c) == ""),
+    ("class `L`: letters", lambda c: unicode.category(c)[0] == "L"),
+    ("class `N`: numbers", lambda c: unicode.category(c)[0] == "N"),
+    ("class `P`, and the symbols of ASCII", lambda c: len(SPLIT.pre_tokenize_str(f"x{c}x")) == 3),
+    ("class `Mn`: marks that combine with the character before", lambda c: between(STRIP, c) == ""),
+    ("class `M`: marks", lambda c: normalizers.StripAccents().normalize_str(c) == ""),
+    ("what is one cluster with the character before it", lambda c: CLUSTERS.normalize_str("a" + c) == "b"),
+    ("what words are made of in regular expressions", lambda c: len(WORDS.pre_tokenize_str(f"x{c}x")) == 1),
+    ("classes `Cc`, `Cf`, `Co`, but tab, line feed, carriage return", lambda c: between(CLEAN, c) == ""),
 ]
 
 
@@ -65,9 +67,25 @@ def boundaries(wanted):
     return found
 
 
-def array(name, doc, numbers):
-    body = ", ".join(f"{n:#x}" for n in numbers)
-    return f"/// {doc}\npub(super) static {name}: [u32; {len(numbers)}] = [{body}];\n"
+def table(columns, numbers):
+    """A table of rows: how many columns and rows it has, then column by column how much each number is above the last one. All as
+    variable-length numbers, the sign in the lowest bit."""
+    packed = bytearray()
+
+    def put(n):
+        while n >= 128:
+            packed.append(n & 127 | 128)
+            n >>= 7
+        packed.append(n)
+
+    put(columns)
+    put(len(numbers) // columns)
+    for column in range(columns):
+        last = 0
+        for n in numbers[column::columns]:
+            put((n - last) * 2 if n >= last else (last - n) * 2 - 1)
+            last = n
+    return bytes(packed)
 
 
 def combining_class(c):
@@ -79,7 +97,7 @@ def combining_class(c):
 
 
 def normal_tables():
-    """Decompositions, classes and compositions."""
+    """Canonical and compatibility decompositions, classes of marks, compositions; and what characters decompose into."""
     texts, places = "", {}
 
     def decompositions(normalize, known):
@@ -92,16 +110,10 @@ def normal_tables():
             if text not in places:
                 places[text] = len(texts.encode())
                 texts += text
-            found += [ord(c), places[text] << 8 | len(text.encode())]
+            found += [ord(c), places[text], len(text.encode())]
         return found
 
-    doc = "Characters whose {} decomposition is another text: each followed by its place in `TEXTS` and its length."
-    parts = ["//! Made by `make_tables.py`.\n"]
-    parts.append(array("CANONICAL", doc.format("canonical"), decompositions(NFD, lambda c: c)))
-    doc = doc.format("compatibility").replace("another text", "not the canonical one")
-    parts.append(array("COMPATIBILITY", doc, decompositions(NFKD, NFD)))
-    escaped = "".join(f"\\u{{{ord(c):x}}}" for c in texts)
-    parts.append(f'/// What they decompose into.\npub(super) static TEXTS: &str = "{escaped}";\n')
+    tables = [table(3, decompositions(NFD, lambda c: c)), table(3, decompositions(NFKD, NFD))]
     ranges = []
     for c in characters():
         kind = combining_class(c)
@@ -109,24 +121,22 @@ def normal_tables():
             ranges[-2] += 1
         elif kind:
             ranges += [ord(c), ord(c) + 1, kind]
-    doc = "Classes by which marks are ordered: where characters of one begin and end, and the class."
-    parts.append(array("COMBINING_CLASSES", doc, ranges))
+    tables.append(table(3, ranges))
     pairs = []
     for c in characters():
         pair = unicode.decomposition(c).split()
         if len(pair) == 2 and not pair[0].startswith("<") and NFC("".join(chr(int(p, 16)) for p in pair)) == c:
             pairs.append([int(p, 16) for p in pair] + [ord(c)])
-    doc = "Pairs of characters that are composed to one, each with that, in the order of the pairs."
-    parts.append(array("COMPOSED", doc, sum(sorted(pairs), [])))
-    return "\n".join(parts)
+    tables.append(table(3, sum(sorted(pairs), [])))
+    return tables, texts
 
 
 def main():
-    parts = ["//! Made by `make_tables.py`.\n"]
-    for name, doc, wanted in CLASSES:
-        parts.append(array(name, f"Characters of {doc}: where they begin and end, alternately.", boundaries(wanted)))
-    pathlib.Path(__file__).with_name("tables.rs").write_text("\n".join(parts))
-    pathlib.Path(__file__).with_name("normal_tables.rs").write_text(normal_tables())
+    tables, texts = normal_tables()
+    folder = pathlib.Path(__file__).parent
+    classes = [table(2, boundaries(wanted)) for _, wanted in CLASSES]
+    (folder / "tables.bin").write_bytes(b"".join(classes + tables))
+    (folder / "texts.txt").write_text(texts, encoding="utf-8", newline="")
 
 
 if __name__ == "__main__":

@@ -5,49 +5,50 @@
 //! about Unicode 8. Ids therefore agree with the references for every character.
 
 mod normal;
-mod normal_tables;
 mod tables;
+
+use tables::{Table, table};
 
 pub(super) use normal::NormalForm;
 
 /// The general categories `L…`.
 pub(super) fn is_letter(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphabetic() } else { contains(&tables::LETTERS, c) }
+    if c.is_ascii() { c.is_ascii_alphabetic() } else { contains(Table::Letters, c) }
 }
 
 /// The general categories `N…`.
 pub(super) fn is_number(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_digit() } else { contains(&tables::NUMBERS, c) }
+    if c.is_ascii() { c.is_ascii_digit() } else { contains(Table::Numbers, c) }
 }
 
 /// The general categories `P…`, and the symbols of ASCII, such as `$` and `+`.
 pub(super) fn is_punctuation(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_punctuation() } else { contains(&tables::PUNCTUATION, c) }
+    if c.is_ascii() { c.is_ascii_punctuation() } else { contains(Table::Punctuation, c) }
 }
 
 /// The general category `Mn`, to which most accents belong when they are characters of their own.
 pub(super) fn is_nonspacing_mark(c: char) -> bool {
-    !c.is_ascii() && contains(&tables::NONSPACING_MARKS, c)
+    !c.is_ascii() && contains(Table::NonspacingMarks, c)
 }
 
 /// The general categories `M…`: marks.
 pub(super) fn is_mark(c: char) -> bool {
-    !c.is_ascii() && contains(&tables::MARKS, c)
+    !c.is_ascii() && contains(Table::Marks, c)
 }
 
 /// Whether a character belongs to the one before it: most marks, joiners, modifiers of emoji.
 pub(super) fn joins(c: char) -> bool {
-    !c.is_ascii() && contains(&tables::JOINING, c)
+    !c.is_ascii() && contains(Table::Joining, c)
 }
 
 /// What `\w` is in regular expressions: letters, marks, decimal digits, and what joins them, such as `_`.
 pub(super) fn is_word_character(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { contains(&tables::WORD, c) }
+    if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { contains(Table::Word, c) }
 }
 
 /// The general categories `Cc`, `Cf` and `Co`, but tab, line feed and carriage return.
 pub(super) fn is_control(c: char) -> bool {
-    if c.is_ascii() { c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r') } else { contains(&tables::CONTROLS, c) }
+    if c.is_ascii() { c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r') } else { contains(Table::Controls, c) }
 }
 
 /// Ideographs: the blocks of unified and compatibility ideographs that BERT separates by spaces.
@@ -67,8 +68,8 @@ pub(super) fn is_unspaced(c: char) -> bool {
 }
 
 /// Whether the number of boundaries up to the character is odd.
-fn contains(boundaries: &[u32], c: char) -> bool {
-    boundaries.partition_point(|boundary| *boundary <= u32::from(c)) % 2 == 1
+fn contains(class: Table, c: char) -> bool {
+    table(class).partition_point(|boundary| *boundary <= u32::from(c)) % 2 == 1
 }
 
 /// Calls `keep` with the characters of the canonical decomposition of `c` (NFD) that are not non-spacing marks: `é` gives
@@ -101,11 +102,11 @@ mod tests {
         }
         assert!('ि'.is_alphabetic() && 'ⓐ'.is_alphabetic() && 'Ⅷ'.is_alphabetic());
         for c in (0..128u8).map(char::from) {
-            assert_eq!(is_letter(c), contains(&tables::LETTERS, c));
-            assert_eq!(is_number(c), contains(&tables::NUMBERS, c));
-            assert_eq!(is_word_character(c), contains(&tables::WORD, c));
-            assert_eq!(is_control(c), contains(&tables::CONTROLS, c));
-            assert_eq!(is_punctuation(c), contains(&tables::PUNCTUATION, c));
+            assert_eq!(is_letter(c), contains(Table::Letters, c));
+            assert_eq!(is_number(c), contains(Table::Numbers, c));
+            assert_eq!(is_word_character(c), contains(Table::Word, c));
+            assert_eq!(is_control(c), contains(Table::Controls, c));
+            assert_eq!(is_punctuation(c), contains(Table::Punctuation, c));
         }
         assert!(is_punctuation('$') && is_punctuation('。') && !is_punctuation('€'));
     }

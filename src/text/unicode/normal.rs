@@ -1,6 +1,6 @@
 //! Normal forms of texts (Unicode Standard Annex 15), with the tables of the reference implementation.
 
-use super::normal_tables::{CANONICAL, COMBINING_CLASSES, COMPATIBILITY, COMPOSED, TEXTS};
+use super::tables::{TEXTS, Table, table};
 
 /// One of the four normal forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +56,17 @@ pub(super) fn decompose(c: char, compatibility: bool, keep: &mut dyn FnMut(char)
         let parts = if trailing == 0 { &codes[..2] } else { &codes[..] };
         return parts.iter().filter_map(|code| char::from_u32(*code)).for_each(keep);
     }
-    let found = if compatibility { find(&COMPATIBILITY, code) } else { None };
-    match found.or_else(|| find(&CANONICAL, code)) {
+    let found = if compatibility { find(Table::Compatibility, code) } else { None };
+    match found.or_else(|| find(Table::Canonical, code)) {
         Some(text) => text.chars().for_each(keep),
         None => keep(c),
     }
 }
 
-fn find(table: &[u32], code: u32) -> Option<&'static str> {
-    let (pairs, _) = table.as_chunks::<2>();
-    let place = pairs[pairs.binary_search_by_key(&code, |pair| pair[0]).ok()?][1];
-    let start = (place >> 8) as usize;
-    TEXTS.get(start..start + (place & 0xFF) as usize)
+fn find(decompositions: Table, code: u32) -> Option<&'static str> {
+    let (rows, _) = table(decompositions).as_chunks::<3>();
+    let [_, start, len] = rows[rows.binary_search_by_key(&code, |row| row[0]).ok()?];
+    TEXTS.get(start as usize..(start + len) as usize)
 }
 
 /// The class by which a mark is ordered among others; 0 for a character that is no such mark.
@@ -76,7 +75,7 @@ fn combining_class(c: char) -> u8 {
     if code < 0x300 {
         return 0;
     }
-    let (ranges, _) = COMBINING_CLASSES.as_chunks::<3>();
+    let (ranges, _) = table(Table::CombiningClasses).as_chunks::<3>();
     match ranges[ranges.partition_point(|range| range[1] <= code)..].first() {
         Some([start, _, class]) if *start <= code => *class as u8,
         _ => 0,
@@ -92,7 +91,7 @@ fn composed(first: char, second: char) -> Option<char> {
     if SYLLABLES.contains(&a) && (a - SYLLABLES.start).is_multiple_of(SAME_VOWEL) && TRAILING.contains(&b) {
         return char::from_u32(a + b - (TRAILING.start - 1));
     }
-    let (rows, _) = COMPOSED.as_chunks::<3>();
+    let (rows, _) = table(Table::Composed).as_chunks::<3>();
     let at = rows.binary_search_by(|row| (row[0], row[1]).cmp(&(a, b))).ok()?;
     char::from_u32(rows[at][2])
 }
