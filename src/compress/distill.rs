@@ -185,8 +185,8 @@ fn attention(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
 /// # Ok::<(), demotic::Error>(())
 /// ```
 ///
-/// On the level of sequences, a language model learns from texts that the teacher has [written](crate::models::Generate) (Kim and
-/// Rush, *Sequence-level knowledge distillation*, 2016): that is training on a corpus as any other.
+/// The student may be larger than its teacher. From [stored](Self::stored) scores, it learns without the teacher; on the level of sequences,
+/// a language model learns from texts that the teacher has [written](super::written).
 pub struct Distill<T> {
     teacher: T,
     soft: SoftTargets,
@@ -207,7 +207,27 @@ impl<T: Layer> Distill<T> {
             hints: Vec::new(),
         }
     }
+}
 
+/// In place of a teacher: what it has said is in the batches.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored;
+
+impl Distill<Stored> {
+    /// From scores that are part of the batches, those of [`Taught`](super::Taught), and without hints.
+    #[must_use]
+    pub fn stored(temperature: f64, share: f64) -> Self {
+        Self {
+            teacher: Stored,
+            soft: SoftTargets::new(temperature),
+            share,
+            hard: Box::new(CrossEntropy::new()),
+            hints: Vec::new(),
+        }
+    }
+}
+
+impl<T> Distill<T> {
     /// Another loss against the targets of the data.
     #[must_use]
     pub fn hard(mut self, loss: impl Loss + 'static) -> Self {
@@ -222,8 +242,15 @@ impl<T: Layer> Distill<T> {
         self
     }
 
+    /// `teach` runs the teacher, or knows what it has said.
     #[track_caller]
-    fn of(&self, student: &dyn Layer, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
+    fn of(
+        &self,
+        student: &dyn Layer,
+        [x, y]: [&Tensor; 2],
+        teach: &dyn Fn(&mut Seen) -> Result<Tensor>,
+        mode: &mut Mode<'_>,
+    ) -> Result<Objective> {
         if !(0.0..=1.0).contains(&self.share) {
             let message = format!("a share of {} of what the teacher says, expected 0 to 1", self.share);
             return Err(Error::argument("Distill", message));
@@ -240,7 +267,7 @@ impl<T: Layer> Distill<T> {
         let [by_student, by_teacher] = &mut seen;
         let said = {
             let _unrecorded = autograd::pause_recording();
-            self.teacher.forward(x, &mut Mode::eval().with_hooks(by_teacher)).map_err(|e| e.within("the teacher"))?
+            teach(by_teacher)?
         };
         let _unrecorded = (!mode.is_training()).then(autograd::pause_recording);
         let prediction = match mode.rng() {
@@ -303,11 +330,38 @@ impl Hooks for Seen {
         self.keep(at.path, output, |hint| hint != Hint::Attention);
         Ok(None)
     }
+
+    fn wants_attention(&self) -> bool {
+        self.wanted.iter().any(|(hint, _)| *hint == Hint::Attention)
+    }
+
+    fn attention(&mut self, at: &Place<'_>, weights: &Tensor) -> Result<()> {
+        self.keep(at.path, weights, |hint| hint == Hint::Attention);
+        Ok(())
+    }
 }
 
 impl<S: Layer, T: Layer> Task<S, (Tensor, Tensor)> for Distill<T> {
-    fn objective(&self, student: &S, batch: &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
-        self.of(student, batch, mode)
+    fn objective(&self, student: &S, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
+        let teach = |seen: &mut Seen| {
+            self.teacher.forward(x, &mut Mode::eval().with_hooks(seen)).map_err(|e| e.within("the teacher"))
+        };
+        self.of(student, [x, y], &teach, mode)
+    }
+}
+
+impl<S: Layer> Task<S, (Tensor, Tensor, Tensor)> for Distill<Stored> {
+    fn objective(
+        &self,
+        student: &S,
+        (x, y, said): &(Tensor, Tensor, Tensor),
+        mode: &mut Mode<'_>,
+    ) -> Result<Objective> {
+        if !self.hints.is_empty() {
+            let e = Error::state("Distill", "hints from a teacher of whom only the scores are stored");
+            return Err(e.with_help("Distill::new(teacher, ..) runs the teacher"));
+        }
+        self.of(student, [x, y], &|_| Ok(said.clone()), mode)
     }
 }
 

@@ -14,8 +14,8 @@ use super::{Metadata, TensorInfo, TensorSource};
 use crate::error::{Error, Result, short};
 use crate::files;
 use crate::layers::{
-    Architecture, Blueprint, Count, Layer, LoraOptions, Module, QuantizedAs, SlotMut, VisitorMut, add_loras, loras,
-    quantize_as, quantized,
+    Architecture, Blueprint, Count, Layer, LoraOptions, Module, QuantizedAs, SlotMut, VisitorMut, WeightForm,
+    add_loras, check_forms, form_as, forms, loras, quantize_as, quantized,
 };
 use crate::order;
 use crate::rng::Rng;
@@ -29,6 +29,10 @@ const VERSION: u32 = 1;
 const ADAPTERS: &str = "demotic.lora";
 /// And under which name how the weights are kept that are quantised, by their path.
 const QUANTIZED: &str = "demotic.quantized";
+/// And under which name how the weights are kept that are sparse, or products of two, by their path.
+const FORMS: &str = "demotic.weights";
+/// For how many numbers of such a weight there is at least one in its file: so that a small file cannot ask for a large model.
+const THINNEST: usize = 1000;
 
 /// How long a description may be, in bytes. As a value it takes some twenty times as much memory.
 const MAX_DESCRIPTION: usize = 4 << 20;
@@ -83,6 +87,7 @@ pub(crate) fn save(
     all.remove(KEY);
     all.remove(ADAPTERS);
     all.remove(QUANTIZED);
+    all.remove(FORMS);
     let description = |kind, config, problem| Description { version: VERSION, kind, config, problem };
     match model.blueprint() {
         Some(Ok(blueprint)) => {
@@ -112,6 +117,10 @@ pub(crate) fn save(
     let schemes = quantized(model);
     if !schemes.is_empty() {
         all.insert_json(QUANTIZED, &schemes)?;
+    }
+    let forms = forms(model);
+    if !forms.is_empty() {
+        all.insert_json(FORMS, &forms)?;
     }
     safetensors::write(op, slots(model), &all, path)
 }
@@ -174,6 +183,7 @@ impl ModelFile {
         metadata.remove(KEY);
         metadata.remove(ADAPTERS);
         metadata.remove(QUANTIZED);
+        metadata.remove(FORMS);
         metadata
     }
 
@@ -200,8 +210,8 @@ impl ModelFile {
             return Err(e.with_help(format!("open it as what it is: {}::open(path)", self.kind)));
         }
         let Contents { config } = parse::<Contents<M::Config>>(self.op, self.path(), &self.json)?;
-        let adapters = adapters(self.op, &self.reader)?;
-        build(self.op, config, &stored(self.op, &self.reader)?, &adapters, CHANGED)
+        let beside = Beside::read(self.op, &self.reader)?;
+        build(self.op, config, &stored(self.op, &self.reader)?, &beside, CHANGED)
     }
 
     /// The layer, whichever of those it is that files know by their names.
@@ -212,14 +222,13 @@ impl ModelFile {
     pub(crate) fn build_layer(&self) -> Result<Box<dyn Layer>> {
         let Contents { config } = parse(self.op, self.path(), &self.json)?;
         let blueprint = Blueprint::new(self.kind.clone(), config);
-        let source = stored(self.op, &self.reader)?;
-        check_size(self.op, blueprint.min_parameters(), &source)?;
+        let (source, beside) = (stored(self.op, &self.reader)?, Beside::read(self.op, &self.reader)?);
+        check_size(self.op, blueprint.min_parameters(), &source, &beside)?;
         let mut layer = match blueprint.build(&mut Rng::blank()) {
             Ok(layer) => layer,
             Err(e) => return Err(self.because(e)),
         };
-        let adapters = adapters(self.op, &self.reader)?;
-        fill(self.op, (*layer).as_module_mut(), &source, &adapters, CHANGED)?;
+        fill(self.op, (*layer).as_module_mut(), &source, &beside, CHANGED)?;
         Ok(layer)
     }
 }
@@ -231,7 +240,7 @@ pub(crate) fn from_source<M: Architecture>(
     config: M::Config,
     source: &dyn TensorSource,
 ) -> Result<M> {
-    build(op, config, source, &BTreeMap::new(), "the configuration is that of another model")
+    build(op, config, source, &Beside::default(), "the configuration is that of another model")
 }
 
 /// A model of this configuration with the parameters of a source: all of them, and no others. The help is for a source that
@@ -241,26 +250,31 @@ fn build<M: Architecture>(
     op: &'static str,
     config: M::Config,
     source: &dyn TensorSource,
-    adapters: &BTreeMap<String, LoraOptions>,
+    beside: &Beside,
     help: &'static str,
 ) -> Result<M> {
-    check_size(op, M::min_parameters(&config), source)?;
+    check_size(op, M::min_parameters(&config), source, beside)?;
     // Not by a closure, in which the caller's line would be this one.
     let mut model = match M::from_config(config, &mut Rng::blank()) {
         Ok(model) => model,
         Err(e) => return Err(because(op, &source.describe(), e)),
     };
-    fill(op, model.as_module_mut(), source, adapters, help)?;
+    fill(op, model.as_module_mut(), source, beside, help)?;
     Ok(model)
 }
 
 /// Whether a source has as many numbers as a configuration asks for.
 #[track_caller]
-fn check_size(op: &'static str, asked: usize, source: &dyn TensorSource) -> Result<()> {
+fn check_size(op: &'static str, asked: usize, source: &dyn TensorSource, beside: &Beside) -> Result<()> {
     let infos = source.infos();
     // A source of the program's own may claim anything.
-    let numel = |info: &TensorInfo| info.shape.iter().fold(Count::new(1), |all, n| all * *n);
-    let there = infos.iter().map(numel).sum::<Count>().get();
+    let numel = |shape: &[usize]| shape.iter().fold(Count::new(1), |all, n| all * *n);
+    let there = infos.iter().map(|info| numel(&info.shape)).sum::<Count>();
+    let left_out = beside.forms.values().map(|form| {
+        let parts = form.parts().iter().map(|(_, shape)| numel(shape)).sum::<Count>();
+        Count::new(numel(form.shape()).get().min((parts * THINNEST).get()))
+    });
+    let there = (there + left_out.sum::<Count>()).get();
     if asked > there {
         let message = format!("the configuration is that of {asked} parameters, the file has {there}");
         return Err(Error::format(op, format!("{}: {message}", source.describe())));
@@ -274,7 +288,7 @@ fn fill(
     op: &'static str,
     model: &mut dyn Module,
     source: &dyn TensorSource,
-    adapters: &BTreeMap<String, LoraOptions>,
+    Beside { adapters, forms }: &Beside,
     help: &'static str,
 ) -> Result<()> {
     let infos = source.infos();
@@ -283,10 +297,15 @@ fn fill(
         Some((info.name.clone(), how))
     });
     quantize_as(model, &order::map(in_blocks.collect::<Vec<_>>()))?;
+    form_as(model, forms)?;
     add_loras(model, adapters)?;
     widen(model, &infos)?;
     let weights = quantized(model);
-    load_new(model, op, &AsBlocks { source, weights }, help)
+    load_new(model, op, &AsBlocks { source, weights }, help)?;
+    match check_forms(model) {
+        Ok(()) => Ok(()),
+        Err(e) => Err(because(op, &source.describe(), e)),
+    }
 }
 
 /// A source, of which those weights are read as their blocks that a model keeps as such.
@@ -367,6 +386,36 @@ impl TensorSource for Stored<'_> {
 
     fn describe(&self) -> String {
         self.reader.describe()
+    }
+}
+
+/// What a file says of its model's weights beside what they are named.
+#[derive(Default)]
+struct Beside {
+    adapters: BTreeMap<String, LoraOptions>,
+    /// Of weights all of whose parts are there.
+    forms: BTreeMap<String, WeightForm>,
+}
+
+impl Beside {
+    #[track_caller]
+    fn read(op: &'static str, reader: &Reader) -> Result<Self> {
+        let adapters = adapters(op, reader)?;
+        let Some(json) = reader.metadata().get(FORMS) else { return Ok(Self { adapters, forms: BTreeMap::new() }) };
+        let forms: BTreeMap<String, WeightForm> = parse(op, reader.path(), json)?;
+        let infos = reader.infos();
+        let shapes: HashMap<&str, &[usize]> =
+            infos.iter().map(|info| (info.name.as_str(), info.shape.as_slice())).collect();
+        for (path, form) in &forms {
+            for (name, shape) in form.parts() {
+                if shapes.get(format!("{path}.{name}").as_str()) != Some(&&*shape) {
+                    let (file, path) = (reader.path().display(), short(path));
+                    let message = format!("{file}: the weight `{path}` has no `{name}` of shape {shape:?}");
+                    return Err(Error::format(op, message).with_help(CHANGED));
+                }
+            }
+        }
+        Ok(Self { adapters, forms })
     }
 }
 

@@ -81,8 +81,12 @@ pub use update_bn::update_bn;
 pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
-pub(crate) use self::core::{Count, QuantizedAs, as_rows, check_memory, inside, matches, quantize_as, quantized};
+pub(crate) use self::core::{
+    Count, QuantizedAs, WeightForm, as_rows, check_forms, check_memory, form_as, forms, inside, matches, quantize_as,
+    quantized,
+};
 pub(crate) use conv_norm::conv_norm;
 pub(crate) use lora::{add_loras, is_meant, loras, set_loras};
+pub(crate) use quantize::observe::{in_parts, products_of};
 pub(crate) use recurrent::Stack;
 pub(crate) use transformer::{layer_parameters, layer_tensors};

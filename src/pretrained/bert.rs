@@ -269,6 +269,7 @@ fn published(c: &BertConfig, head: Head) -> Result<Value> {
         Err(message) => return Err(Error::argument(op, message)),
     };
     let end = CLASSES.iter().find(|(known, _)| *known == head).map_or("Model", |(_, end)| end);
+    folder::expect_square(c.head_dim, c.num_heads, c.hidden_size)?;
     let mut map = Map::new();
     let mut set = |name: &str, value: Value| drop(map.insert(name.into(), value));
     set("model_type", json!(model_type));

@@ -61,20 +61,26 @@ pub(super) fn another_type(op: &'static str, folder: &Path, found: &str, expecte
     }
 }
 
-/// Whether no weight has an adapter or is quantised, of which the published form knows nothing.
+/// Whether no weight has an adapter, is quantised, sparse or a product, of which the published form knows nothing.
 #[track_caller]
 pub(super) fn expect_merged(op: &'static str, model: &impl Module) -> Result<()> {
-    let (mut adapted, mut quantized) = (None, None);
+    let (mut adapted, mut kept) = (None, None);
     model.for_each("*", |path, weight: &Weight| {
         if weight.adapter().is_some() {
             adapted.get_or_insert_with(|| path.to_string());
-        } else if weight.quantized().is_some() {
-            quantized.get_or_insert_with(|| path.to_string());
+        } else if weight.param().is_none() {
+            let how = match weight {
+                Weight::Sparse(_) => "sparse",
+                Weight::Factored(_) => "a product of two",
+                _ => "quantised",
+            };
+            kept.get_or_insert_with(|| (path.to_string(), how));
         }
     });
-    if let Some(path) = quantized {
-        let message = format!("`{path}` is quantised, which the published form has no words for");
-        return Err(Error::state(op, message).with_help("save() keeps quantised weights, in a file for open()"));
+    if let Some((path, how)) = kept {
+        let message = format!("`{path}` is {how}, which the published form has no words for");
+        let what = if how == "quantised" { "quantised" } else { "such" };
+        return Err(Error::state(op, message).with_help(format!("save() keeps {what} weights, in a file for open()")));
     }
     match adapted {
         Some(path) => {
@@ -82,6 +88,19 @@ pub(super) fn expect_merged(op: &'static str, model: &impl Module) -> Result<()>
             Err(Error::state(op, message).with_help("merge it into the weight first: merge_lora(pattern)"))
         }
         None => Ok(()),
+    }
+}
+
+/// Whether heads are as wide together as what is between blocks, as the published form has it.
+#[track_caller]
+pub(super) fn expect_square(head_dim: Option<usize>, heads: usize, hidden: usize) -> Result<()> {
+    match head_dim {
+        Some(size) if size.checked_mul(heads) != Some(hidden) => {
+            let message =
+                format!("{heads} heads of {size} of {hidden} features, which the published form has no words for");
+            Err(Error::state("save_pretrained", message).with_help("save() keeps such a model, in a file for open()"))
+        }
+        _ => Ok(()),
     }
 }
 

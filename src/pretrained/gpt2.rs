@@ -114,6 +114,7 @@ impl Published {
             Ok(name) => name,
             Err(message) => return Err(Error::argument("save_pretrained", message)),
         };
+        folder::expect_square(config.head_dim, config.num_heads, config.hidden_size)?;
         let end = Some(END_OF_TEXT).filter(|id| *id < config.vocab_size);
         Ok(Self {
             bos_token_id: end,

@@ -1,13 +1,16 @@
 //! Matrices most of whose numbers are zero.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
+use super::exec::sparse as exec;
+use super::kernels::sparse::Lanes;
 use super::{DType, Tensor};
 use crate::error::{Error, Result};
 
 /// A matrix that keeps only the numbers that are not zero, row by row, and where they are (compressed sparse rows): a pruned weight. It
 /// is a value to multiply by; nothing else is computed with it. Each number takes eight bytes, so that it is smaller than a [`Tensor`]
-/// if less than half of them are kept.
+/// if less than half of them are kept; the first product with up to four rows makes a second copy, of which those that follow are faster.
 ///
 /// ```
 /// use demotic::prelude::*;
@@ -29,13 +32,15 @@ pub struct SparseTensor {
     columns: Tensor,
     /// `F32`.
     values: Tensor,
+    /// The same once more as products with single rows take it, made for the first of them.
+    lanes: Arc<OnceLock<Lanes>>,
 }
 
 impl SparseTensor {
     /// The numbers of a matrix of type `F32` that are not zero.
     ///
     /// # Errors
-    /// If it is no matrix, of another type, or has 2³² numbers or columns.
+    /// If it is no matrix, of another type, or has 2³¹ numbers or columns.
     #[track_caller]
     pub fn from_dense(x: &Tensor) -> Result<Self> {
         x.expect_dtype("from_dense", "the matrix", DType::F32)?;
@@ -58,7 +63,8 @@ impl SparseTensor {
         }
         let list = |list: Vec<i32>| Tensor::from_vec(list.clone(), [list.len()]);
         let (offsets, columns) = (list(offsets)?, list(columns)?);
-        Ok(Self { shape: [rows, wide], offsets, columns, values: Tensor::from_vec(values, [count])? })
+        let values = Tensor::from_vec(values, [count])?;
+        Ok(Self { shape: [rows, wide], offsets, columns, values, lanes: Arc::default() })
     }
 
     /// A matrix of these parts: where the numbers of each row begin and, at the end, how many there are (`I32`, one more than rows), in
@@ -88,7 +94,7 @@ impl SparseTensor {
         if least < 0 || most >= 0 && most as usize >= shape[1] {
             return wrong("a column that it does not have");
         }
-        Ok(Self { shape, offsets, columns, values })
+        Ok(Self { shape, offsets, columns, values, lanes: Arc::default() })
     }
 
     /// The matrix with its zeros.
@@ -106,6 +112,24 @@ impl SparseTensor {
             }
         }
         Ok(out)
+    }
+
+    /// Some of its rows: from row `first` on, `count` of them.
+    ///
+    /// # Errors
+    /// If there are no such rows.
+    #[track_caller]
+    pub fn narrow(&self, first: usize, count: usize) -> Result<Self> {
+        let [rows, wide] = self.shape;
+        if first.checked_add(count).is_none_or(|end| end > rows) {
+            return Err(Error::index("narrow", format!("rows {first} to {first} + {count} of a matrix with {rows}")));
+        }
+        let offsets = &self.slices().0[first..=first + count];
+        let (begin, end) = (offsets[0], offsets[count]);
+        let offsets = Tensor::from_vec(offsets.iter().map(|at| at - begin).collect(), [count + 1])?;
+        let part = |x: &Tensor| x.narrow(0, begin as usize, (end - begin) as usize);
+        let (columns, values) = (part(&self.columns)?, part(&self.values)?);
+        Ok(Self { shape: [count, wide], offsets, columns, values, lanes: Arc::default() })
     }
 
     /// The numbers of rows and columns.
@@ -135,6 +159,10 @@ impl SparseTensor {
 
     pub(crate) fn sizes(&self) -> [usize; 2] {
         self.shape
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        self.lanes.get_or_init(|| exec::lanes(self))
     }
 
     /// Where the numbers of each row begin, in which columns they are, and the numbers: see [`from_parts`](Self::from_parts).

@@ -46,6 +46,8 @@ mod more_metrics;
 mod more_ops;
 mod more_optimizers;
 mod norms;
+#[cfg(feature = "linalg")]
+mod one_shot;
 mod optimizer_rules;
 mod optimizers;
 mod per_example;

@@ -8,6 +8,8 @@ mod gpt;
 mod checkpoint;
 mod context;
 mod convolution;
+#[cfg(feature = "linalg")]
+mod forms;
 mod generation;
 mod generative;
 mod ignored_targets;

@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "distributed",
         &["models", "io", "data", "optimizers", "losses", "layers", "autograd", "tensor", "memory", "files"],
     ),
-    ("compress", &["train", "regularizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
+    ("compress", &["train", "models", "regularizers", "losses", "layers", "autograd", "tensor", "data", "io"]),
     ("tune", &["train", "data", "tensor", "files"]),
     (
         "train",

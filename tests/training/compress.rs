@@ -175,7 +175,7 @@ fn a_student_learns_from_its_teacher() -> Result<()> {
     let report = compare(&[("start", &start), ("student", &student)], &x, "divergence", &|model| {
         SoftTargets::new(2.0).loss(&model.predict(&x)?, &said)?.item()
     })?;
-    assert_eq!(report.models[0].layers.last().unwrap().1, 0.0);
+    assert_eq!(report.models[0].layers.last().unwrap().error, Some(0.0));
     assert!(report.to_html().contains("<td>student</td>") && report.to_string().lines().count() == 3);
     Ok(())
 }

@@ -26,6 +26,7 @@ mod reliability;
 mod report;
 mod resume;
 mod series;
+mod smaller;
 mod streams;
 mod tables;
 mod tasks;

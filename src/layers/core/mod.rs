@@ -36,8 +36,8 @@ pub use options::LayerOption;
 pub use param::{Buffer, Param};
 pub use share::{checkpointed, share};
 pub use summary::{Row, Summary};
-pub use weight::{Adapted, Adapter, CloneAdapter, ConvKind, Quantized, Weight};
-pub(crate) use weight::{QuantizedAs, as_rows, quantize_as, quantized};
+pub use weight::{Adapted, Adapter, CloneAdapter, ConvKind, Factored, Quantized, Sparse, Weight};
+pub(crate) use weight::{QuantizedAs, WeightForm, as_rows, check_forms, form_as, forms, quantize_as, quantized};
 
 pub(crate) use config::described;
 pub(crate) use container::inside;

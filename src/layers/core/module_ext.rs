@@ -2,7 +2,7 @@
 
 use super::module::{Module, Role, Slot, SlotMut, Visitor, VisitorMut, short_type_name};
 use super::param::Param;
-use super::weight::quantized;
+use super::weight::{WeightForm, forms, quantized};
 use crate::error::{Error, Result, meant};
 use crate::tensor::{DType, Tensor};
 
@@ -20,10 +20,12 @@ pub trait ModuleExt: Module {
         all
     }
 
-    /// The number of values in all parameters, those of quantised weights included.
+    /// The number of values in all parameters, those of quantised weights and those that sparse ones keep included.
     fn num_parameters(&self) -> usize {
         let quantized = quantized(self).values().map(|how| how.shape.iter().product::<usize>()).sum::<usize>();
-        self.named_parameters().iter().map(|(_, value)| value.numel()).sum::<usize>() + quantized
+        let kept = |form: &WeightForm| if let WeightForm::Sparse { count, .. } = form { *count } else { 0 };
+        let sparse = forms(self).values().map(kept).sum::<usize>();
+        self.named_parameters().iter().map(|(_, value)| value.numel()).sum::<usize>() + quantized + sparse
     }
 
     /// The number of values in the parameters that are not frozen.

@@ -1,6 +1,6 @@
 //! Models whose weights take a few bits a number.
 
-mod observe;
+pub(crate) mod observe;
 mod options;
 mod report;
 
@@ -14,7 +14,7 @@ use super::lora::is_meant;
 use crate::autograd;
 use crate::error::{Error, Result};
 use crate::tensor::{Calibration, DType, QTensor, Scheme, Tensor};
-use observe::Observer;
+use observe::{in_parts, products_of};
 use report::ratio;
 
 /// Quantising the weights of a model, and making numbers of them again.
@@ -108,15 +108,9 @@ pub trait QuantizeExt: ModuleExt {
         mut run: impl FnMut(&Self) -> Result<()>,
     ) -> Result<QuantizeReport> {
         let mut quantizing = Quantizing::new(self.as_module_mut(), options)?;
-        for paths in quantizing.parts(self.as_module()) {
-            let observers = observe(self.as_module_mut(), &paths)?;
-            let ran = {
-                let _unrecorded = autograd::pause_recording();
-                run(self)
-            };
-            leave(self.as_module_mut(), &paths)?;
-            let made = match ran {
-                Ok(()) => quantizing.make(self.as_module_mut(), &paths, &observers),
+        for paths in in_parts(self.as_module(), &quantizing.all, options.max_bytes) {
+            let made = match products_of(self, &paths, &mut run) {
+                Ok(products) => quantizing.make(self.as_module_mut(), &paths, &products),
                 Err(e) => Err(e),
             };
             if let Err(e) = made {
@@ -193,40 +187,21 @@ impl<'a> Quantizing<'a> {
         Ok(Self { options, all, before: Vec::new(), report })
     }
 
-    /// The paths, in parts of which the products of inputs fit into the memory that they may take.
-    fn parts(&self, model: &dyn Module) -> Vec<Vec<String>> {
-        let (mut parts, mut taken) = (vec![Vec::new()], 0_usize);
-        model.for_each("*", |path, weight: &Weight| {
-            if !self.all.iter().any(|one| one == path) {
-                return;
-            }
-            let inputs = match *weight.shape() {
-                [inputs, _] if weight.is_inputs_first() => inputs,
-                ref shape => shape.iter().skip(1).product(),
-            };
-            let bytes = inputs.saturating_mul(inputs).saturating_mul(8);
-            if taken > 0 && taken.saturating_add(bytes) > self.options.max_bytes {
-                parts.push(Vec::new());
-                taken = 0;
-            }
-            taken = taken.saturating_add(bytes);
-            if let Some(part) = parts.last_mut() {
-                part.push(path.to_string());
-            }
-        });
-        parts
-    }
-
     /// Quantises the weights with these paths, or none of them.
     #[track_caller]
-    fn make(&mut self, model: &mut dyn Module, paths: &[String], observers: &HashMap<String, Observer>) -> Result<()> {
+    fn make(
+        &mut self,
+        model: &mut dyn Module,
+        paths: &[String],
+        products: &HashMap<String, Vec<Tensor>>,
+    ) -> Result<()> {
         let (mut made, mut failed) = (HashMap::new(), None);
         model.for_each("*", |path, weight: &Weight| {
             if failed.is_some() || !paths.iter().any(|one| one == path) {
                 return;
             }
-            let products = observers.get(path).map(Observer::products).unwrap_or_default();
-            match quantized(path, weight, self.options, &products) {
+            let products = products.get(path).map_or(&[][..], Vec::as_slice);
+            match quantized(path, weight, self.options, products) {
                 Ok((value, one)) => {
                     made.insert(path.to_string(), value);
                     self.report.weights.push(one);
@@ -259,40 +234,6 @@ impl<'a> Quantizing<'a> {
         })?;
         Ok(())
     }
-}
-
-/// Puts an observer beside each of the weights.
-#[track_caller]
-fn observe(model: &mut dyn Module, paths: &[String]) -> Result<HashMap<String, Observer>> {
-    let mut observers = HashMap::new();
-    let put = model.for_each_mut("*", |path, weight: &mut Weight| {
-        if paths.iter().any(|one| one == path) {
-            let observer = Observer::default();
-            weight.adapt(observer.clone())?;
-            observers.insert(path.to_string(), observer);
-        }
-        Ok(())
-    });
-    match put {
-        Ok(_) => Ok(observers),
-        Err(e) => {
-            leave(model, paths)?;
-            Err(e)
-        }
-    }
-}
-
-/// Takes the observers out again.
-#[track_caller]
-fn leave(model: &mut dyn Module, paths: &[String]) -> Result<()> {
-    model.for_each_mut("*", |path, weight: &mut Weight| {
-        let is_seen = weight.adapter().is_some_and(|adapter| adapter.as_module().as_any_ref().is::<Observer>());
-        if is_seen && paths.iter().any(|one| one == path) {
-            weight.take_adapter();
-        }
-        Ok(())
-    })?;
-    Ok(())
 }
 
 /// A weight in blocks, and what that changes.

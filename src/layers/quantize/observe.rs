@@ -1,10 +1,11 @@
 //! What the weights of a model are multiplied with while it runs.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::autograd::{self, ConvOptions, patches};
 use crate::error::Result;
-use crate::layers::core::{Adapter, ConvKind, Mode, Weight};
+use crate::layers::core::{Adapter, ConvKind, Mode, Module, ModuleExt, Weight};
 use crate::tensor::{DType, Tensor};
 
 /// How many inputs are multiplied with each other at a time.
@@ -12,7 +13,7 @@ const ROWS: usize = 4096;
 
 /// An adapter that changes nothing, and adds up the products of what its weight is multiplied with.
 #[derive(Clone, Default)]
-pub(super) struct Observer {
+struct Observer {
     /// `[in, in]` of type `F64`, for each group of a convolution.
     products: Arc<Mutex<Vec<Tensor>>>,
 }
@@ -21,7 +22,7 @@ crate::module!(Observer {}, plain { products });
 
 impl Observer {
     /// Nothing if nothing was seen.
-    pub(super) fn products(&self) -> Vec<Tensor> {
+    fn products(&self) -> Vec<Tensor> {
         self.products.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -93,4 +94,80 @@ impl Adapter for Observer {
     fn look_up(&self, base: &Weight, ids: &Tensor, rows: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         base.look_up(ids, rows)
     }
+}
+
+/// These weights, in parts of which the products of inputs fit into so many bytes.
+pub(crate) fn in_parts(model: &dyn Module, all: &[String], max_bytes: usize) -> Vec<Vec<String>> {
+    let (mut parts, mut taken) = (vec![Vec::new()], 0_usize);
+    model.for_each("*", |path, weight: &Weight| {
+        if !all.iter().any(|one| one == path) {
+            return;
+        }
+        let inputs = match *weight.shape() {
+            [inputs, _] if weight.is_inputs_first() => inputs,
+            ref shape => shape.iter().skip(1).product(),
+        };
+        let bytes = inputs.saturating_mul(inputs).saturating_mul(8);
+        if taken > 0 && taken.saturating_add(bytes) > max_bytes {
+            parts.push(Vec::new());
+            taken = 0;
+        }
+        taken = taken.saturating_add(bytes);
+        if let Some(part) = parts.last_mut() {
+            part.push(path.to_string());
+        }
+    });
+    parts
+}
+
+/// Runs a model, and gives what each of these weights was multiplied with: the sum of the products of inputs with each other, `[in, in]`
+/// of type `F64`, for each group of a convolution. Nothing for weights that were not met.
+#[track_caller]
+pub(crate) fn products_of<M: ModuleExt + ?Sized>(
+    model: &mut M,
+    paths: &[String],
+    run: &mut dyn FnMut(&M) -> Result<()>,
+) -> Result<HashMap<String, Vec<Tensor>>> {
+    let observers = observe(model.as_module_mut(), paths)?;
+    let ran = {
+        let _unrecorded = autograd::pause_recording();
+        run(model)
+    };
+    leave(model.as_module_mut(), paths)?;
+    ran?;
+    Ok(observers.into_iter().map(|(path, observer)| (path, observer.products())).collect())
+}
+
+/// Puts an observer beside each of the weights.
+#[track_caller]
+fn observe(model: &mut dyn Module, paths: &[String]) -> Result<HashMap<String, Observer>> {
+    let mut observers = HashMap::new();
+    let put = model.for_each_mut("*", |path, weight: &mut Weight| {
+        if paths.iter().any(|one| one == path) {
+            let observer = Observer::default();
+            weight.adapt(observer.clone())?;
+            observers.insert(path.to_string(), observer);
+        }
+        Ok(())
+    });
+    match put {
+        Ok(_) => Ok(observers),
+        Err(e) => {
+            leave(model, paths)?;
+            Err(e)
+        }
+    }
+}
+
+/// Takes the observers out again.
+#[track_caller]
+fn leave(model: &mut dyn Module, paths: &[String]) -> Result<()> {
+    model.for_each_mut("*", |path, weight: &mut Weight| {
+        let is_seen = weight.adapter().is_some_and(|adapter| adapter.as_module().as_any_ref().is::<Observer>());
+        if is_seen && paths.iter().any(|one| one == path) {
+            weight.take_adapter();
+        }
+        Ok(())
+    })?;
+    Ok(())
 }

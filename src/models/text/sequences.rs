@@ -1,7 +1,7 @@
 //! Batches of token ids: what they must look like, and where their sequences end.
 
 use crate::error::{Error, Result};
-use crate::layers::AttentionMasks;
+use crate::layers::{AttentionMasks, Count};
 use crate::models::LmState;
 use crate::tensor::{DType, Tensor};
 
@@ -167,4 +167,10 @@ pub(super) fn check_heads(op: &'static str, hidden_size: usize, num_heads: usize
     }
     let message = format!("hidden_size {hidden_size} is not a multiple of num_heads {num_heads}");
     Err(Error::argument(op, message).with_help("each head gets hidden_size / num_heads of the vector's elements"))
+}
+
+/// The parameters of a block with one attention, whose heads together may be wider or narrower than what is between blocks.
+pub(super) fn block_parameters(hidden: usize, inner: usize, heads: usize, head_dim: usize) -> Count {
+    let (c, inner, queries) = (Count::new(hidden), Count::new(inner), Count::new(heads) * head_dim);
+    (c * 4 + 3) * queries + c * 3 + (c * inner * 2 + inner + c * 3)
 }

@@ -1,9 +1,11 @@
 //! Blocks of quantised weights: made, read, and multiplied by.
 
 mod fitted;
+mod left_out;
 mod whole;
 
 pub(crate) use fitted::{Rounding, connected, fitted, gptq};
+pub(crate) use left_out::{LeftOut, left_out};
 pub(crate) use whole::convolution;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,14 +1,17 @@
 //! Products with sparse matrices: blocks, threads, types.
 
 use super::gemm::{self, narrow, wide};
-use super::index::zeros;
+use super::index::{copy, zeros};
 use crate::error::{Result, bug};
 use crate::parallel;
 use crate::tensor::create::stale;
 use crate::tensor::kernels::GRAIN;
-use crate::tensor::kernels::sparse::{self as kernels, Rows, TILE};
+use crate::tensor::kernels::sparse::{self as kernels, LANES, Lanes, Rows, TILE, WINDOW};
 use crate::tensor::sparse::SparseTensor;
 use crate::tensor::{DType, Tensor};
+
+/// So few rows are multiplied one after the other.
+const FEW: usize = 4;
 
 /// `x · wᵀ` for all rows of `x`: `[.., in] × [out, in]`. The shapes fit.
 #[track_caller]
@@ -27,56 +30,64 @@ pub(crate) fn linear(x: &Tensor, w: &SparseTensor) -> Result<Tensor> {
     }
     let mut out = stale("linear", &shape, DType::F32)?;
     let (data, rows) = (x.data::<f32>(), x.numel() / features);
-    if outputs > 0 {
-        let mut first = 0;
-        while first < rows {
-            let count = (rows - first).min(TILE);
-            let x = &data[first * features..][..count * features];
-            let out = &mut out.data_mut::<f32>()[first * outputs..][..count * outputs];
-            match count {
-                1 => alone(w, x, out),
-                2..=8 => tile::<8>(w, x, count, out)?,
-                9..=16 => tile::<16>(w, x, count, out)?,
-                17..=32 => tile::<32>(w, x, count, out)?,
-                _ => tile::<TILE>(w, x, count, out)?,
-            }
-            first += count;
+    let mut first = 0;
+    while outputs > 0 && first < rows {
+        let count = (rows - first).min(if rows <= FEW { 1 } else { TILE });
+        let x = &data[first * features..][..count * features];
+        let out = &mut out.data_mut::<f32>()[first * outputs..][..count * outputs];
+        if rows <= FEW {
+            alone(w, x, out);
+        } else {
+            tile(w, x, count, out)?;
         }
+        first += count;
     }
     Ok(narrow(out, dtype))
 }
 
-/// How many rows a task computes, of `each` numbers.
-fn grain(w: &SparseTensor, each: usize) -> usize {
-    let work = (w.count() * each / w.sizes()[0].max(1)).max(1);
-    (4 * GRAIN / work).max(1)
+fn whole(w: &SparseTensor) -> Rows<'_> {
+    let (offsets, columns, values) = w.slices();
+    Rows { offsets, columns, values, features: w.sizes()[1] }
 }
 
-fn part(w: &SparseTensor, first: usize, count: usize) -> Rows<'_> {
-    let (offsets, columns, values) = w.slices();
-    Rows { offsets: &offsets[first..=first + count], columns, values, features: w.sizes()[1] }
+/// How many rows of the weights a task computes, with `side` numbers of `x` for each of theirs.
+fn grain(w: &SparseTensor, side: usize) -> usize {
+    let work = w.count() / w.sizes()[0].max(1) * side;
+    (16 * GRAIN / work.max(1)).next_multiple_of(LANES).max(LANES)
+}
+
+/// The matrix as products with one row take it.
+pub(crate) fn lanes(w: &SparseTensor) -> Lanes {
+    Lanes::new(whole(w))
 }
 
 fn alone(w: &SparseTensor, x: &[f32], out: &mut [f32]) {
-    parallel::for_blocks(out, grain(w, 4), |first, out| kernels::products_with_one(part(w, first, out.len()), x, out));
+    let lanes = w.lanes();
+    let mut padded = vec![0.0; x.len() + WINDOW];
+    padded[..x.len()].copy_from_slice(x);
+    parallel::for_blocks(out, grain(w, 1), |first, out| kernels::products_with_one(lanes, first, &padded, out));
 }
 
-/// Up to `T` rows at a time, side by side: each number of the weights is read once for all of them.
+/// Up to [`TILE`] rows at a time, side by side: each number of the weights is read once for all of them.
 #[track_caller]
-fn tile<const T: usize>(w: &SparseTensor, x: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
+fn tile(w: &SparseTensor, x: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
     let [outputs, features] = w.sizes();
-    let mut turned = zeros(&[features, T], DType::F32);
-    for (row, x) in x.chunks_exact(features).enumerate() {
-        turned.data_mut::<f32>().iter_mut().skip(row).step_by(T).zip(x).for_each(|(to, x)| *to = *x);
-    }
-    let mut sums = stale("linear", &[outputs, T], DType::F32)?;
+    let side = count.next_multiple_of(LANES);
+    let mut upright = stale("linear", &[side, features], DType::F32)?;
+    let (there, beyond) = upright.data_mut::<f32>().split_at_mut(x.len());
+    there.copy_from_slice(x);
+    beyond.fill(0.0);
+    let mut turned = stale("linear", &[features, side], DType::F32)?;
+    copy(&upright, &[features, side], &[1, features], &mut turned);
+    let mut sums = stale("linear", &[outputs, side], DType::F32)?;
     let turned = turned.data::<f32>();
-    parallel::for_blocks(sums.data_mut::<f32>(), grain(w, T / 8) * T, |start, sums| {
-        kernels::products::<T>(part(w, start / T, sums.len() / T), turned, sums);
+    parallel::for_blocks(sums.data_mut::<f32>(), grain(w, side) * side, |start, sums| {
+        let first = start / side;
+        let offsets = &whole(w).offsets[first..=first + sums.len() / side];
+        kernels::products(Rows { offsets, ..whole(w) }, side, turned, sums);
     });
-    let sums = sums.data::<f32>();
-    for (row, out) in out.chunks_exact_mut(outputs).enumerate().take(count) {
-        out.iter_mut().zip(sums.iter().skip(row).step_by(T)).for_each(|(out, sum)| *out = *sum);
-    }
+    let mut rows = stale("linear", &[count, outputs], DType::F32)?;
+    copy(&sums, &[count, outputs], &[1, side], &mut rows);
+    out.copy_from_slice(rows.data::<f32>());
     Ok(())
 }

@@ -1,9 +1,15 @@
 //! Products with matrices most of whose numbers are zero, kept row by row: where the others are, and what they are.
 
-use super::simd::{Isa, Kernel, dispatch};
+#![allow(unsafe_code)]
 
-/// How many rows of the other matrix are multiplied at a time, for each number of the sparse one read once.
+use super::simd::{Isa, Kernel, Vector, dispatch};
+
+/// The most rows of the other matrix that are multiplied at a time, for each number of the sparse one read once.
 pub(crate) const TILE: usize = 64;
+/// As many of them are side by side at least, and as many rows of the sparse matrix in [`Lanes`].
+pub(crate) const LANES: usize = 16;
+/// How many inputs are looked up in at a time.
+pub(crate) const WINDOW: usize = 32;
 
 /// Some rows of a sparse matrix: the numbers of row `i` are those from `offsets[i]` to `offsets[i + 1]`.
 #[derive(Clone, Copy)]
@@ -15,57 +21,155 @@ pub(crate) struct Rows<'a> {
     pub(crate) features: usize,
 }
 
-/// `out[i][t] = Σ value · x[column][t]` for the numbers of each row `i`, with `T` numbers side by side in `x` and `out`.
-pub(crate) fn products<const T: usize>(rows: Rows<'_>, x: &[f32], out: &mut [f32]) {
+/// `out[i][t] = Σ value · x[column][t]` for the numbers of each row `i`, with `side` numbers side by side in `x` and `out`, a multiple
+/// of [`LANES`].
+pub(crate) fn products(rows: Rows<'_>, side: usize, x: &[f32], out: &mut [f32]) {
     let Rows { offsets, columns, values, features } = rows;
-    assert!(x.len() == features * T && out.len() == (offsets.len() - 1) * T, "rows of {T} numbers");
-    assert!(columns.len() == values.len(), "a column for each number");
-    dispatch(Products::<T> { rows, x, out });
+    assert!(side.is_multiple_of(LANES) && x.len() == features * side, "columns of {side} numbers");
+    assert!(out.len() == (offsets.len() - 1) * side && columns.len() == values.len(), "rows of {side} numbers");
+    dispatch(Products { rows, side, x, out });
 }
 
-struct Products<'a, const T: usize> {
+struct Products<'a> {
     rows: Rows<'a>,
+    side: usize,
     x: &'a [f32],
     out: &'a mut [f32],
 }
 
-impl<const T: usize> Kernel for Products<'_, T> {
+impl Kernel for Products<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Rows { offsets, columns, values, .. } = self.rows;
-        let (x, _) = self.x.as_chunks::<T>();
-        let (out, _) = self.out.as_chunks_mut::<T>();
-        for (out, bounds) in out.iter_mut().zip(offsets.windows(2)) {
+        let Self { rows: Rows { offsets, columns, values, .. }, side, x, out } = self;
+        for (out, bounds) in out.chunks_exact_mut(side).zip(offsets.windows(2)) {
             let numbers = bounds[0] as usize..bounds[1] as usize;
-            let mut sums = [0.0f32; T];
-            for (column, value) in columns[numbers.clone()].iter().zip(&values[numbers]) {
-                let x = &x[*column as usize];
-                for t in 0..T {
-                    sums[t] = I::mul_add(*value, x[t], sums[t]);
-                }
+            let (columns, values, mut at) = (&columns[numbers.clone()], &values[numbers], 0);
+            while at + 4 * I::F32::WIDTH <= side {
+                row::<I, 4>(columns, values, &x[at..], side, &mut out[at..]);
+                at += 4 * I::F32::WIDTH;
             }
-            *out = sums;
+            while at + I::F32::WIDTH <= side {
+                row::<I, 1>(columns, values, &x[at..], side, &mut out[at..]);
+                at += I::F32::WIDTH;
+            }
         }
     }
 }
 
-/// The same for a single row of the other matrix: four sums, so that additions need not wait for each other.
-pub(crate) fn products_with_one(rows: Rows<'_>, x: &[f32], out: &mut [f32]) {
-    let Rows { offsets, columns, values, features } = rows;
-    assert!(x.len() == features && out.len() == offsets.len() - 1, "a number for each row");
-    for (out, bounds) in out.iter_mut().zip(offsets.windows(2)) {
-        let numbers = bounds[0] as usize..bounds[1] as usize;
-        let ((places, places_rest), (values, values_rest)) =
-            (columns[numbers.clone()].as_chunks::<4>(), values[numbers].as_chunks::<4>());
-        let mut sums = [0.0f32; 4];
-        for (places, values) in places.iter().zip(values) {
-            for i in 0..4 {
-                sums[i] += values[i] * x[places[i] as usize];
+/// `N` vectors of one row, each in two sums, so that additions need not wait for each other.
+#[inline(always)]
+fn row<I: Isa, const N: usize>(columns: &[i32], values: &[f32], x: &[f32], side: usize, out: &mut [f32]) {
+    let wide = N * I::F32::WIDTH;
+    // SAFETY: a kernel runs where there is its set; every pointer is that of a slice that was cut to the numbers that are used.
+    unsafe {
+        let mut sums = [[I::F32::splat(0.0); N]; 2];
+        for (columns, values) in columns.chunks(2).zip(values.chunks(2)) {
+            for ((column, value), sums) in columns.iter().zip(values).zip(&mut sums) {
+                let (x, value) = (x[*column as usize * side..][..wide].as_ptr(), I::F32::splat(*value));
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = value.mul_add(I::F32::load(x.add(j * I::F32::WIDTH)), *sum);
+                }
             }
         }
-        let rest: f32 = places_rest.iter().zip(values_rest).map(|(place, value)| value * x[*place as usize]).sum();
-        *out = (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest;
+        let out = out[..wide].as_mut_ptr();
+        let [first, second] = sums;
+        for (j, (a, b)) in first.into_iter().zip(second).enumerate() {
+            a.add(b).store(out.add(j * I::F32::WIDTH));
+        }
+    }
+}
+
+/// The same matrix for products with a single row, which would otherwise wait for numbers from all over it: sixteen rows at a time, each
+/// in a lane. A step has a number of each of them, if its next column is in the window of the step, and a zero otherwise. So what is
+/// looked up is in two registers.
+pub(crate) struct Lanes {
+    /// Where the steps of each sixteen rows begin, and how many there are.
+    starts: Vec<usize>,
+    /// Where the window of each step begins.
+    windows: Vec<u32>,
+    /// Where in the window the number of each lane is, less than [`WINDOW`].
+    places: Vec<[u8; LANES]>,
+    values: Vec<[f32; LANES]>,
+}
+
+impl Lanes {
+    pub(crate) fn new(rows: Rows<'_>) -> Self {
+        let Rows { offsets, columns, values, .. } = rows;
+        let mut all = Self { starts: vec![0], windows: Vec::new(), places: Vec::new(), values: Vec::new() };
+        for first in (0..offsets.len() - 1).step_by(LANES) {
+            let bounds = &offsets[first..offsets.len().min(first + LANES + 1)];
+            let mut next: Vec<usize> = bounds[..bounds.len() - 1].iter().map(|at| *at as usize).collect();
+            let ends = &bounds[1..];
+            let waiting = |next: &[usize]| {
+                let lanes = next.iter().zip(ends).filter(|(at, end)| **at < **end as usize);
+                lanes.map(|(at, _)| columns[*at] as usize).min()
+            };
+            while let Some(column) = waiting(&next) {
+                let window = column / LANES * LANES;
+                let (mut places, mut numbers) = ([0; LANES], [0.0; LANES]);
+                for (lane, (at, end)) in next.iter_mut().zip(ends).enumerate() {
+                    let place = columns.get(*at).map_or(WINDOW, |column| (*column as usize).wrapping_sub(window));
+                    if *at < *end as usize && place < WINDOW {
+                        (places[lane], numbers[lane]) = (place as u8, values[*at]);
+                        *at += 1;
+                    }
+                }
+                all.windows.push(window as u32);
+                all.places.push(places);
+                all.values.push(numbers);
+            }
+            all.starts.push(all.windows.len());
+        }
+        all
+    }
+}
+
+/// `out[i] = Σ value · x[column]` for rows from `first` on, a multiple of [`LANES`]. Behind the numbers of `x` are [`WINDOW`] more.
+pub(crate) fn products_with_one(lanes: &Lanes, first: usize, x: &[f32], out: &mut [f32]) {
+    let groups = first / LANES..first / LANES + out.len().div_ceil(LANES);
+    assert!(first.is_multiple_of(LANES) && groups.end < lanes.starts.len(), "rows that there are");
+    dispatch(One { lanes, starts: &lanes.starts[groups.start..=groups.end], x, out });
+}
+
+struct One<'a> {
+    lanes: &'a Lanes,
+    starts: &'a [usize],
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for One<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Self { lanes: Lanes { windows, places, values, .. }, starts, x, out } = self;
+        for (out, bounds) in out.chunks_mut(LANES).zip(starts.windows(2)) {
+            let steps = bounds[0]..bounds[1];
+            let (windows, places, values) = (&windows[steps.clone()], &places[steps.clone()], &values[steps]);
+            let mut whole = [0.0; LANES];
+            // SAFETY: a kernel runs where there is its set; the places are less than the window, which was cut out of `x`; a step has
+            // as many places and values as there are lanes.
+            unsafe {
+                // Two sums for each lane, of as many vectors as the set takes for all of them.
+                let mut sums = [[I::F32::splat(0.0); 4]; 2];
+                for ((windows, places), values) in windows.chunks(2).zip(places.chunks(2)).zip(values.chunks(2)) {
+                    for (((window, places), values), sums) in windows.iter().zip(places).zip(values).zip(&mut sums) {
+                        let table = x[*window as usize..][..WINDOW].as_ptr();
+                        for (v, sum) in sums.iter_mut().enumerate().take(LANES / I::F32::WIDTH) {
+                            let x = I::F32::look_up(table, places.as_ptr().add(v * I::F32::WIDTH));
+                            *sum = I::F32::load(values.as_ptr().add(v * I::F32::WIDTH)).mul_add(x, *sum);
+                        }
+                    }
+                }
+                let [first, second] = sums;
+                for (v, (a, b)) in first.into_iter().zip(second).enumerate().take(LANES / I::F32::WIDTH) {
+                    a.add(b).store(whole.as_mut_ptr().add(v * I::F32::WIDTH));
+                }
+            }
+            out.copy_from_slice(&whole[..out.len()]);
+        }
     }
 }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::{Activation, Count, Module, check_memory, layer_parameters, layer_tensors};
+use crate::layers::{Activation, Count, Module, check_memory, layer_tensors};
 use crate::models::options::options;
-use crate::models::text::sequences::{check_heads, check_sizes};
+use crate::models::text::sequences::{block_parameters, check_heads, check_sizes};
 
 const OP: &str = "Bert::new";
 
@@ -36,6 +36,9 @@ pub struct BertConfig {
     pub num_layers: usize,
     /// Into how many heads attention is split; `hidden_size` is a multiple of it.
     pub num_heads: usize,
+    /// The size of a head; `hidden_size / num_heads`, if nothing is said. Another one have models of which heads were taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_dim: Option<usize>,
     /// The inner size of a layer's feed-forward part; usually four times `hidden_size`.
     pub intermediate_size: usize,
     /// How many kinds of tokens there are, for pairs of texts; 0 if kinds have no vectors (DistilBERT).
@@ -98,6 +101,7 @@ impl BertConfig {
             hidden_size: 128,
             num_layers: 4,
             num_heads: 4,
+            head_dim: None,
             intermediate_size: 512,
             token_types: 2,
             first_position: 0,
@@ -166,6 +170,12 @@ impl BertConfig {
         self.max_positions.saturating_sub(self.first_position)
     }
 
+    /// The size of a head.
+    #[must_use]
+    pub fn head_size(&self) -> usize {
+        self.head_dim.unwrap_or_else(|| self.hidden_size / self.num_heads.max(1))
+    }
+
     /// The number of parameters of such a [`Bert`](super::Bert), without a head.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
@@ -176,7 +186,8 @@ impl BertConfig {
         let c = Count::new(self.hidden_size);
         let tables = Count::new(self.vocab_size) + self.max_positions + self.token_types + 2;
         let pooler = if self.pooler { (c + 1) * c } else { Count::new(0) };
-        tables * c + layer_parameters(self.hidden_size, self.intermediate_size, 1) * self.num_layers + pooler
+        let layer = block_parameters(self.hidden_size, self.intermediate_size, self.num_heads, self.head_size());
+        tables * c + layer * self.num_layers + pooler
     }
 
     /// Whether such a model can be made.
@@ -187,11 +198,14 @@ impl BertConfig {
             ("hidden_size", self.hidden_size),
             ("num_layers", self.num_layers),
             ("num_heads", self.num_heads),
+            ("head_dim", self.head_dim.unwrap_or(1)),
             ("intermediate_size", self.intermediate_size),
             ("the number of labels", self.labels.len()),
         ];
         check_sizes(OP, &sizes)?;
-        check_heads(OP, self.hidden_size, self.num_heads)?;
+        if self.head_dim.is_none() {
+            check_heads(OP, self.hidden_size, self.num_heads)?;
+        }
         let wrong = |message: String| Err(Error::argument(OP, message));
         if self.max_length() == 0 {
             let (all, first) = (self.max_positions, self.first_position);

@@ -124,12 +124,12 @@ impl BertLayer {
     #[track_caller]
     pub(super) fn new(config: &BertConfig, rng: &mut Rng) -> Result<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let heads =
-            AttentionHeads::new(config.num_heads, hidden / config.num_heads)?.dropout(config.attention_dropout)?;
-        let mut square = || dense(hidden, hidden, rng);
-        let heads = BertSelfAttention { query: square()?, key: square()?, value: square()?, heads };
+        let heads = AttentionHeads::new(config.num_heads, config.head_size())?.dropout(config.attention_dropout)?;
+        let wide = heads.query_features();
+        let mut part = || dense(hidden, wide, rng);
+        let heads = BertSelfAttention { query: part()?, key: part()?, value: part()?, heads };
         Ok(Self {
-            attention: BertAttention { heads, output: BertOutput::new(config, hidden, rng)? },
+            attention: BertAttention { heads, output: BertOutput::new(config, wide, rng)? },
             intermediate: BertIntermediate { dense: dense(hidden, inner, rng)?, activation: config.activation },
             output: BertOutput::new(config, inner, rng)?,
         })

@@ -80,7 +80,7 @@ fn projection(inputs: usize, outputs: usize, std: f64, rng: &mut Rng) -> Result<
 /// Causal self-attention with several heads.
 #[derive(Debug, Clone)]
 pub struct Attention {
-    /// Queries, keys and values, one behind the other: `hidden → 3 · hidden`.
+    /// Queries, keys and values of all heads, one behind the other: `hidden → 3 · hidden`, unless heads were taken out.
     pub c_attn: Linear,
     /// From all heads back to one vector.
     pub c_proj: Linear,
@@ -93,8 +93,7 @@ crate::module!(Attention { c_attn, c_proj }, plain { heads, dropout });
 impl Attention {
     #[track_caller]
     fn new(config: &GptConfig, index: usize, rng: &mut Rng) -> Result<Self> {
-        let width = config.hidden_size;
-        let head_dim = width / config.num_heads;
+        let (width, head_dim) = (config.hidden_size, config.head_size());
         let weight_dropout = Dropout::new(config.attention_dropout.unwrap_or(config.dropout))?;
         let mut heads = AttentionHeads::new(config.num_heads, head_dim)?.dropout(weight_dropout.p())?;
         if !config.attention_scaling || config.inverse_layer_scaling {
@@ -103,8 +102,8 @@ impl Attention {
             heads = heads.scale(1.0 / (root * block))?;
         }
         Ok(Self {
-            c_attn: projection(width, 3 * width, INITIAL_STD, rng)?,
-            c_proj: projection(width, width, residual_std(config), rng)?,
+            c_attn: projection(width, 3 * heads.query_features(), INITIAL_STD, rng)?,
+            c_proj: projection(heads.query_features(), width, residual_std(config), rng)?,
             heads,
             dropout: Dropout::new(config.dropout)?,
         })
@@ -118,11 +117,12 @@ impl Attention {
 
     #[track_caller]
     fn run(&self, x: &Tensor, past: Past<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let &[_, _, width] = x.shape() else {
+        if x.rank() != 3 {
             let message = format!("the input has shape {:?}, expected [batch, time, hidden]", x.shape());
             return Err(Error::shape("attention", message).with_help("unsqueeze(0) makes a batch of one sequence"));
-        };
-        let qkv = self.c_attn.at("c_attn", x, mode)?; // [batch, time, 3 · hidden]
+        }
+        let qkv = self.c_attn.at("c_attn", x, mode)?; // [batch, time, 3 · heads · head_dim]
+        let width = self.heads.query_features();
         let part = |i: usize| qkv.narrow(2, i * width, width);
         let mut options = AttentionOptions::new().causal();
         if let Some(mask) = past.mask {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::layers::{Activation, Count, check_memory, layer_parameters, layer_tensors};
+use crate::layers::{Activation, Count, check_memory, layer_tensors};
 use crate::models::options::options;
-use crate::models::text::sequences::{check_heads, check_sizes};
+use crate::models::text::sequences::{block_parameters, check_heads, check_sizes};
 
 /// The sizes and options of a [`Gpt`](super::Gpt). Written to files, so that a model can be made anew from them.
 ///
@@ -30,6 +30,9 @@ pub struct GptConfig {
     pub num_layers: usize,
     /// Into how many heads attention is split; `hidden_size` is a multiple of it.
     pub num_heads: usize,
+    /// The size of a head; `hidden_size / num_heads`, if nothing is said. Another one have models of which heads were taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_dim: Option<usize>,
     /// The inner size of a block's feed-forward part; usually four times `hidden_size`.
     pub intermediate_size: usize,
     /// The dropout probability of the outputs of both parts of a block, and of embeddings and attention weights unless
@@ -79,6 +82,7 @@ impl GptConfig {
             hidden_size: 128,
             num_layers: 4,
             num_heads: 4,
+            head_dim: None,
             intermediate_size: 512,
             dropout: 0.0,
             embedding_dropout: None,
@@ -163,6 +167,12 @@ impl GptConfig {
         self
     }
 
+    /// The size of a head.
+    #[must_use]
+    pub fn head_size(&self) -> usize {
+        self.head_dim.unwrap_or_else(|| self.hidden_size / self.num_heads.max(1))
+    }
+
     /// The number of parameters of such a model.
     #[must_use]
     pub fn num_parameters(&self) -> usize {
@@ -172,8 +182,8 @@ impl GptConfig {
     fn parameters(&self) -> Count {
         let c = Count::new(self.hidden_size);
         let tables = Count::new(self.vocab_size) * if self.tied { 1 } else { 2 } + self.context_length;
-        // A block has the parameters of any transformer layer with one attention.
-        tables * c + layer_parameters(self.hidden_size, self.intermediate_size, 1) * self.num_layers + c * 2
+        let layer = block_parameters(self.hidden_size, self.intermediate_size, self.num_heads, self.head_size());
+        tables * c + layer * self.num_layers + c * 2
     }
 
     /// Whether such a model can be made.
@@ -185,10 +195,13 @@ impl GptConfig {
             ("hidden_size", self.hidden_size),
             ("num_layers", self.num_layers),
             ("num_heads", self.num_heads),
+            ("head_dim", self.head_dim.unwrap_or(1)),
             ("intermediate_size", self.intermediate_size),
         ];
         check_sizes("Gpt::new", &sizes)?;
-        check_heads("Gpt::new", self.hidden_size, self.num_heads)?;
+        if self.head_dim.is_none() {
+            check_heads("Gpt::new", self.hidden_size, self.num_heads)?;
+        }
         if !(self.layer_norm_eps > 0.0 && self.layer_norm_eps.is_finite()) {
             let message = format!("layer_norm_eps is {}, expected a positive number", self.layer_norm_eps);
             return Err(Error::argument("Gpt::new", message));

@@ -90,7 +90,7 @@ impl CausalLm for Gpt {
             blocks: config.num_layers,
             heads: config.num_heads,
             kv_heads: config.num_heads,
-            head_dim: config.hidden_size / config.num_heads.max(1),
+            head_dim: config.head_size(),
             hidden: config.hidden_size,
             intermediate: config.intermediate_size,
             vocab: config.vocab_size,

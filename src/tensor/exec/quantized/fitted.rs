@@ -59,7 +59,7 @@ pub(crate) fn fitted(scheme: Scheme, x: &Tensor, shape: &[usize], how: Rounding<
 
 /// What connects the columns of a layer, in the order in which they will be rounded.
 pub(crate) struct Connected {
-    upper: Tensor,
+    pub(super) upper: Tensor,
     order: Vec<usize>,
 }
 

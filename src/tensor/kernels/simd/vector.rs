@@ -33,6 +33,8 @@ pub(crate) trait Vector: Copy {
     unsafe fn transpose(square: &mut [Self; 16]);
     /// Asks for the cache line of an address, which need not exist.
     unsafe fn prefetch(address: *const f32);
+    /// The elements of a table of 32 at `WIDTH` places, each less than 32.
+    unsafe fn look_up(table: *const f32, places: *const u8) -> Self;
 }
 
 const WIDTH: usize = 4;
@@ -119,4 +121,18 @@ impl Vector for [f32; WIDTH] {
 
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
+
+    #[inline(always)]
+    unsafe fn look_up(table: *const f32, places: *const u8) -> Self {
+        // SAFETY: the caller vouches for the places and the elements at them.
+        unsafe { [at(table, places, 0), at(table, places, 1), at(table, places, 2), at(table, places, 3)] }
+    }
+}
+
+/// # Safety
+/// There is an `i`-th place, and an element at it.
+#[inline(always)]
+unsafe fn at(table: *const f32, places: *const u8, i: usize) -> f32 {
+    // SAFETY: the caller vouches for both.
+    unsafe { *table.add(*places.add(i) as usize) }
 }

@@ -10,7 +10,7 @@ macro_rules! vector {
     (
         $vec:ty, $mask:ty, $width:literal, $make_mask:ident,
         $splat:ident $load:ident $load_first:ident $store:ident $store_first:ident
-        $add:ident $mul:ident $max:ident $mul_add:ident $sum:ident $transpose:ident
+        $add:ident $mul:ident $max:ident $mul_add:ident $sum:ident $transpose:ident $look_up:ident
     ) => {
         impl Vector for $vec {
             type Mask = $mask;
@@ -93,6 +93,12 @@ macro_rules! vector {
                 // SAFETY: prefetching has no effect but on time, whatever the address.
                 unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
             }
+
+            #[inline(always)]
+            unsafe fn look_up(table: *const f32, places: *const u8) -> Self {
+                // SAFETY: as above, and the caller vouches for the table and the places.
+                unsafe { $look_up(table, places) }
+            }
         }
     };
 }
@@ -100,12 +106,12 @@ macro_rules! vector {
 vector!(
     __m512, __mmask16, 16, mask_16,
     _mm512_set1_ps _mm512_loadu_ps load_first_16 _mm512_storeu_ps _mm512_mask_storeu_ps
-    _mm512_add_ps _mm512_mul_ps _mm512_max_ps _mm512_fmadd_ps _mm512_reduce_add_ps transpose_16
+    _mm512_add_ps _mm512_mul_ps _mm512_max_ps _mm512_fmadd_ps _mm512_reduce_add_ps transpose_16 look_up_16
 );
 vector!(
     __m256, __m256i, 8, mask_8,
     _mm256_set1_ps _mm256_loadu_ps _mm256_maskload_ps _mm256_storeu_ps _mm256_maskstore_ps
-    _mm256_add_ps _mm256_mul_ps _mm256_max_ps _mm256_fmadd_ps sum_8 transpose_8
+    _mm256_add_ps _mm256_mul_ps _mm256_max_ps _mm256_fmadd_ps sum_8 transpose_8 look_up_8
 );
 
 #[inline]
@@ -133,6 +139,23 @@ fn sum_8(v: __m256) -> f32 {
     let four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn look_up_16(table: *const f32, places: *const u8) -> __m512 {
+    // SAFETY: the caller vouches for 32 elements and 16 places.
+    unsafe {
+        let places = _mm512_cvtepu8_epi32(_mm_loadu_si128(places.cast()));
+        _mm512_permutex2var_ps(_mm512_loadu_ps(table), places, _mm512_loadu_ps(table.add(16)))
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn look_up_8(table: *const f32, places: *const u8) -> __m256 {
+    // SAFETY: the caller vouches for 8 places, and for the elements at them.
+    unsafe { _mm256_i32gather_ps::<4>(table, _mm256_cvtepu8_epi32(_mm_loadl_epi64(places.cast()))) }
 }
 
 /// Four rows of 4 × 4 squares, one in each quarter (or half) of the registers, are transposed by two rounds of unpacking; then the
