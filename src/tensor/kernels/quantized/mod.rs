@@ -2,6 +2,7 @@
 
 mod fit;
 mod gptq;
+mod large;
 mod pack;
 mod product;
 mod scheme;

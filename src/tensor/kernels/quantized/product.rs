@@ -1,25 +1,26 @@
 //! Products of blocks with rows that are rounded to eight bits on the way: whole numbers multiply four times as many to an
 //! instruction, and the weights are read as they lie in memory, a few bits each.
 
-use super::unpack::{CHUNK, GROUP, TABLE, Unpacked, unpack};
-use super::{Scheme, chunk_bytes};
+use super::Scheme;
+use super::large::{LargeBlock, Q2K, Q3K, Q4K, Q5K, Q6K, large_sums};
+use super::unpack::{GROUP, TABLE};
 use crate::tensor::kernels::simd::{Bytes, Isa, Kernel, dispatch_to_avx2};
 
 /// How many rows a product takes. More of them are faster multiplied as numbers.
 pub(crate) const MOST_ROWS: usize = 8;
 
 /// How many numbers of a row share a scale.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 /// How many rows are multiplied by a block while it is in a register.
 const TOGETHER: usize = 4;
 
 /// Rows as whole numbers from −127 to 127, with a scale for each 32.
 pub(crate) struct Rows {
-    len: usize,
-    q: Vec<i8>,
-    scale: Vec<f32>,
+    pub(super) len: usize,
+    pub(super) q: Vec<i8>,
+    pub(super) scale: Vec<f32>,
     /// For each [`GROUP`], the sum of its numbers, as rounded.
-    sum: Vec<[f32; 2]>,
+    pub(super) sum: Vec<[f32; 2]>,
 }
 
 impl Rows {
@@ -105,7 +106,13 @@ impl Kernel for Products<'_> {
             Scheme::Q5_1 => self.small::<I, Q5_1>(),
             Scheme::Q8_0 => self.small::<I, Q8_0>(),
             Scheme::Iq4Nl => self.small::<I, Iq4Nl>(),
-            _ => self.large::<I>(),
+            Scheme::Q2K => self.large::<I, Q2K>(),
+            Scheme::Q3K => self.large::<I, Q3K>(),
+            Scheme::Q4K => self.large::<I, Q4K>(),
+            Scheme::Q5K => self.large::<I, Q5K>(),
+            Scheme::Q6K => self.large::<I, Q6K>(),
+            // Its products are those of `whole`.
+            Scheme::Int8 => (),
         }
     }
 }
@@ -141,18 +148,19 @@ impl Products<'_> {
         }
     }
 
+    /// Row by row: a block has sums enough of its own.
     #[inline(always)]
-    fn large<I: Isa>(self) {
-        let Self { scheme, blocks, row_bytes, x, count, out } = self;
+    fn large<I: Isa, B: LargeBlock>(self) {
+        let Self { blocks, row_bytes, x, count, out, .. } = self;
         for (row, out) in blocks.chunks_exact(row_bytes).zip(out.chunks_exact_mut(count)) {
             let mut first = 0;
             while first + TOGETHER <= count {
-                let sums = chunk_sums::<I, TOGETHER>(scheme, row, x, first);
+                let sums = large_sums::<I, B, TOGETHER>(row, x, first);
                 out[first..first + TOGETHER].copy_from_slice(&sums);
                 first += TOGETHER;
             }
             while first < count {
-                [out[first]] = chunk_sums::<I, 1>(scheme, row, x, first);
+                [out[first]] = large_sums::<I, B, 1>(row, x, first);
                 first += 1;
             }
         }
@@ -258,33 +266,4 @@ fn block_sums<I: Isa, B: Block, const R: usize, const N: usize>(
             out[r * count + first + j] = unsafe { I::Bytes::total(sums[r][j]) } + added[r][j];
         }
     }
-}
-
-/// Blocks of 256 numbers, unpacked before they are multiplied.
-#[inline(always)]
-fn chunk_sums<I: Isa, const N: usize>(scheme: Scheme, row: &[u8], x: &Rows, first: usize) -> [f32; N] {
-    let (blocks, mut unpacked) = (x.len / BLOCK, Unpacked::new());
-    // SAFETY: whoever runs this has the set.
-    let (mut sums, mut added) = ([unsafe { I::Bytes::zero() }; N], [0.0; N]);
-    for (c, chunk) in row.chunks(chunk_bytes(scheme)).enumerate() {
-        unpack(scheme, chunk, &mut unpacked);
-        let Unpacked { q: own, scale, offset } = &unpacked;
-        for (i, own) in own.as_chunks::<BLOCK>().0.iter().enumerate() {
-            let (scale, offset) = (&scale[2 * i..2 * i + 2], &offset[2 * i..2 * i + 2]);
-            for j in 0..N {
-                let at = (first + j) * blocks + c * (CHUNK / BLOCK) + i;
-                let (q, by) = (&x.q[at * BLOCK..(at + 1) * BLOCK], x.scale[at]);
-                // SAFETY: whoever runs this has the set, and both have 32 bytes.
-                unsafe {
-                    let products = I::Bytes::load(own.as_ptr().cast()).dot_signed(q.as_ptr());
-                    sums[j] = I::Bytes::add_scaled_by_two(sums[j], products, [scale[0] * by, scale[1] * by]);
-                }
-                if scheme.has_offset() {
-                    added[j] += offset[0] * x.sum[at][0] + offset[1] * x.sum[at][1];
-                }
-            }
-        }
-    }
-    // SAFETY: as above.
-    std::array::from_fn(|j| unsafe { I::Bytes::total(sums[j]) } + added[j])
 }

@@ -17,6 +17,10 @@ pub(crate) trait Bytes: Copy {
     unsafe fn nibbles(from: *const u8) -> Self;
     /// Adds 16 to each byte for which a bit of four bytes is set.
     unsafe fn with_fifth(self, bits: *const u8) -> Self;
+    /// The lowest bits of each byte that a mask has, after those below `shift` are gone.
+    unsafe fn bits(self, shift: i32, mask: u8) -> Self;
+    /// Bytes with those of another above their lowest bits. Together they fit into a byte.
+    unsafe fn with_high(self, high: Self, shift: i32) -> Self;
     /// The entries of a table that bytes from 0 to 15 number.
     unsafe fn entries(self, table: &[i8; 16]) -> Self;
     /// Products of bytes with a sign, those at `x` above −128: four neighbours added up.
@@ -24,11 +28,12 @@ pub(crate) trait Bytes: Copy {
     /// The same of bytes without a sign, at most 127.
     unsafe fn dot_unsigned(self, x: *const i8) -> Self::Sums;
 
+    /// The same, those of each half times a factor: the two of sixteen that belong to this part of eight.
+    unsafe fn dot_by_halves(self, x: *const i8, factors: &[i8; 16], part: usize) -> Self::Sums;
+
     unsafe fn zero() -> Self::Sums;
     /// `sums + products · scale`
     unsafe fn add_scaled(sums: Self::Sums, products: Self::Sums, scale: f32) -> Self::Sums;
-    /// The same with another scale for the second half.
-    unsafe fn add_scaled_by_two(sums: Self::Sums, products: Self::Sums, scales: [f32; 2]) -> Self::Sums;
     unsafe fn total(sums: Self::Sums) -> f32;
     /// Numbers of 16 bits, each from two bytes.
     unsafe fn half<const R: usize>(from: [*const u8; R]) -> [f32; R];
@@ -68,6 +73,19 @@ impl Bytes for [u8; 32] {
     }
 
     #[inline(always)]
+    unsafe fn bits(self, shift: i32, mask: u8) -> Self {
+        self.map(|byte| byte >> shift & mask)
+    }
+
+    #[inline(always)]
+    unsafe fn with_high(mut self, high: Self, shift: i32) -> Self {
+        for (byte, high) in self.iter_mut().zip(high) {
+            *byte |= high << shift;
+        }
+        self
+    }
+
+    #[inline(always)]
     unsafe fn entries(mut self, table: &[i8; 16]) -> Self {
         for byte in &mut self {
             *byte = table[usize::from(*byte & 15)] as u8;
@@ -97,6 +115,16 @@ impl Bytes for [u8; 32] {
     }
 
     #[inline(always)]
+    unsafe fn dot_by_halves(self, x: *const i8, factors: &[i8; 16], part: usize) -> [f32; 8] {
+        // SAFETY: as the caller vouches for.
+        let mut sums = unsafe { self.dot_signed(x) };
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum *= f32::from(factors[2 * part + i / 4]);
+        }
+        sums
+    }
+
+    #[inline(always)]
     unsafe fn zero() -> [f32; 8] {
         [0.0; 8]
     }
@@ -105,14 +133,6 @@ impl Bytes for [u8; 32] {
     unsafe fn add_scaled(mut sums: [f32; 8], products: [f32; 8], scale: f32) -> [f32; 8] {
         for (sum, product) in sums.iter_mut().zip(products) {
             *sum += product * scale;
-        }
-        sums
-    }
-
-    #[inline(always)]
-    unsafe fn add_scaled_by_two(mut sums: [f32; 8], products: [f32; 8], scales: [f32; 2]) -> [f32; 8] {
-        for (j, (sum, product)) in sums.iter_mut().zip(products).enumerate() {
-            *sum += product * scales[j / 4];
         }
         sums
     }

@@ -245,6 +245,21 @@ impl Bytes for __m256i {
     }
 
     #[inline(always)]
+    unsafe fn bits(self, shift: i32, mask: u8) -> Self {
+        // SAFETY: the caller knows that the processor has the set.
+        unsafe {
+            let shifted = _mm256_srl_epi16(self, _mm_cvtsi32_si128(shift));
+            _mm256_and_si256(shifted, _mm256_set1_epi8(mask.cast_signed()))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn with_high(self, high: Self, shift: i32) -> Self {
+        // SAFETY: as above.
+        unsafe { _mm256_or_si256(self, _mm256_sll_epi16(high, _mm_cvtsi32_si128(shift))) }
+    }
+
+    #[inline(always)]
     unsafe fn entries(self, table: &[i8; 16]) -> Self {
         // SAFETY: the caller knows that the processor has the set; the table has the 16 bytes that are read.
         unsafe {
@@ -273,6 +288,18 @@ impl Bytes for __m256i {
     }
 
     #[inline(always)]
+    unsafe fn dot_by_halves(self, x: *const i8, factors: &[i8; 16], part: usize) -> __m256 {
+        // SAFETY: as above; there are sixteen factors. A pair is at most 2 · 63 · 127, and four with their factor fit into 32 bits.
+        unsafe {
+            let own = _mm_set1_epi16(part as i16 * 0x0202);
+            let which = _mm_add_epi8(own, _mm_set_epi64x(0x0101_0101_0101_0101, 0));
+            let factors = _mm_shuffle_epi8(_mm_loadu_si128(factors.as_ptr().cast()), which);
+            let pairs = _mm256_maddubs_epi16(self, _mm256_loadu_si256(x.cast()));
+            _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, _mm256_cvtepi8_epi16(factors)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn zero() -> __m256 {
         // SAFETY: the caller knows that the processor has the set.
         unsafe { _mm256_setzero_ps() }
@@ -282,12 +309,6 @@ impl Bytes for __m256i {
     unsafe fn add_scaled(sums: __m256, products: __m256, scale: f32) -> __m256 {
         // SAFETY: as above.
         unsafe { _mm256_fmadd_ps(products, _mm256_set1_ps(scale), sums) }
-    }
-
-    #[inline(always)]
-    unsafe fn add_scaled_by_two(sums: __m256, products: __m256, [low, high]: [f32; 2]) -> __m256 {
-        // SAFETY: as above.
-        unsafe { _mm256_fmadd_ps(products, _mm256_set_m128(_mm_set1_ps(high), _mm_set1_ps(low)), sums) }
     }
 
     #[inline(always)]
