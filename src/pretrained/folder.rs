@@ -118,9 +118,13 @@ pub(super) fn metadata() -> Metadata {
     Metadata::from_iter([("format", "pt")])
 }
 
-/// The configuration in a folder, which must be one of a model of this type.
+/// The configuration in a folder, which must be one of a model of this type, and all that the file says.
 #[track_caller]
-pub(super) fn config<C: DeserializeOwned>(op: &'static str, folder: &Path, model_type: &str) -> Result<C> {
+pub(super) fn config<C: DeserializeOwned>(
+    op: &'static str,
+    folder: &Path,
+    model_type: &str,
+) -> Result<(C, Map<String, Value>)> {
     let path = folder.join(CONFIG);
     let value: Value = json(op, &path, "a configuration")?;
     match value.get("model_type").and_then(Value::as_str) {
@@ -128,8 +132,9 @@ pub(super) fn config<C: DeserializeOwned>(op: &'static str, folder: &Path, model
         Some(found) => return Err(another_type(op, folder, found, &format!("`{model_type}`"))),
         None => return Err(malformed(op, &path, format!("does not say its model_type; `{model_type}` is expected"))),
     }
+    let all = value.as_object().cloned().unwrap_or_default();
     match serde_json::from_value(value) {
-        Ok(config) => Ok(config),
+        Ok(config) => Ok((config, all)),
         Err(e) => Err(malformed(op, &path, format!("not the configuration of a `{model_type}`: {e}")).with_source(e)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::llama::MAX_LAYERS;
 use super::split::Split;
 use crate::error::{Error, Result, short};
 use crate::io::gguf::{Reader, Value};
@@ -92,8 +93,8 @@ pub(super) fn llama(op: &'static str, path: &Path) -> Result<Llama> {
     };
     let settings = Settings { op, reader: &reader, architecture: architecture.into() };
     let config = config(&settings, *family)?;
-    let (wide, narrow, inner) =
-        (config.num_heads * config.head_size(), config.key_heads() * config.head_size(), config.intermediate_size);
+    let of_heads = |heads: usize| heads.saturating_mul(config.head_size());
+    let (wide, narrow, inner) = (of_heads(config.num_heads), of_heads(config.key_heads()), config.intermediate_size);
     let divided = Split::new(op, &reader, |name| {
         let (block, part) = name.strip_prefix("blk.")?.split_once('.')?;
         let own = |part: &str| format!("blk.{block}.{part}");
@@ -123,6 +124,11 @@ fn config(s: &Settings<'_>, family: LlamaFamily) -> Result<LlamaConfig> {
     config.family = family;
     config.hidden_size = s.size("embedding_length")?;
     config.num_layers = s.size("block_count")?;
+    if config.num_layers > MAX_LAYERS {
+        let message =
+            format_args!("`{}.block_count` is {}, expected at most {MAX_LAYERS}", s.architecture, config.num_layers);
+        return Err(s.error(message));
+    }
     config.intermediate_size = s.size("feed_forward_length")?;
     config.num_heads = s.size("attention.head_count")?;
     config.num_kv_heads = s.optional_size("attention.head_count_kv")?;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::fields::Fields;
 use super::{Pretrained, activations, folder};
 use crate::error::{Error, Result};
 use crate::files;
@@ -11,6 +13,17 @@ use crate::io::{self, TensorSource};
 use crate::models::{Gpt, GptConfig};
 
 const MODEL_TYPE: &str = "gpt2";
+
+/// What of `GPT2Config` changes nothing here: the heads of other tasks, and names of options that are gone.
+const SILENT: [&str; 7] = [
+    "n_ctx",
+    "output_past",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+];
 
 /// `config.json`: the names and defaults of `GPT2Config` of `transformers`. Options for training heads of other tasks
 /// (`summary_*`), for generation (`bos_token_id` …) and for where to compute in which precision are read over.
@@ -108,6 +121,15 @@ impl Published {
         Ok(config)
     }
 
+    /// Refuses options that are none of these.
+    #[track_caller]
+    fn check(op: &'static str, folder: &Path, mut all: Map<String, Value>) -> Result<()> {
+        let known = serde_json::to_value(Self::default()).unwrap_or_default();
+        let known = known.as_object().into_iter().flat_map(|known| known.keys().map(String::as_str));
+        known.chain(SILENT).for_each(|name| drop(all.remove(name)));
+        Fields::new(op, folder, all).done(MODEL_TYPE)
+    }
+
     #[track_caller]
     fn of(config: &GptConfig) -> Result<Self> {
         let name = match activations::name_of(config.activation) {
@@ -143,10 +165,11 @@ impl Pretrained for Gpt {
     #[track_caller]
     fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
         let (op, folder) = ("from_pretrained", folder.as_ref());
-        let published: Published = folder::config(op, folder, MODEL_TYPE)?;
+        let (published, all): (Published, _) = folder::config(op, folder, MODEL_TYPE)?;
         let config = published.into_config(op, folder)?;
+        Published::check(op, folder, all)?;
         let tied = config.tied;
-        let weights = folder::weights(op, folder)?.rename(|name| match name {
+        let weights = folder::weights_of(op, folder, &[MODEL_TYPE])?.rename(|name| match name {
             // Causal masks, which older releases saved with the weights.
             name if name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") => None,
             "lm_head.weight" => (!tied).then(|| name.into()),

@@ -44,7 +44,7 @@ fn is_gemma(family: LlamaFamily) -> bool {
 }
 
 /// More layers than any model has. Lists are made of so many.
-const MAX_LAYERS: usize = 10_000;
+pub(super) const MAX_LAYERS: usize = 10_000;
 
 /// The configuration that the options of a `config.json` describe.
 #[track_caller]
@@ -75,10 +75,10 @@ fn config(family: LlamaFamily, mut fields: Fields) -> Result<LlamaConfig> {
         config.dropout = f.or("resid_pdrop", 0.0)?;
         f.only("embd_pdrop", &json!(0.0))?;
     }
-    window(&mut config, f)?;
     if family == Smollm3 {
         config.layers_without_rope = layers_without_rope(&config, f)?;
     }
+    window(&mut config, f)?;
     ropes(&mut config, f)?;
     fields.done(names(family).0)?;
     Ok(config)
@@ -137,6 +137,10 @@ fn gemma(config: &mut LlamaConfig, f: &mut Fields) -> Result<()> {
         let default = |f: &Fields, name, cap| if f.says(name) || config.family == Gemma3 { None } else { Some(cap) };
         let (of_scores, of_logits) = (default(f, attention, 50.0), default(f, logits, 30.0));
         config.attention_softcap = f.optional(attention)?.or(of_scores);
+        if config.family == Gemma3 {
+            // `transformers` has the option of its older sister, and does nothing with it.
+            config.attention_softcap = None;
+        }
         config.logit_softcap = f.optional(logits)?.or(of_logits);
     }
     Ok(())
@@ -155,7 +159,8 @@ fn window(config: &mut LlamaConfig, f: &mut Fields) -> Result<()> {
         Gemma2 | Gemma3 => Some(f.or("sliding_window", 4096)?),
         _ => {
             let (used, window) = (f.or("use_sliding_window", false)?, f.optional("sliding_window")?);
-            window.filter(|_| used)
+            // Where its layers have types, these decide.
+            window.filter(|_| used || config.family == Smollm3 && f.has("layer_types"))
         }
     };
     let types: Option<Vec<String>> = f.optional("layer_types")?;
@@ -183,7 +188,8 @@ fn window(config: &mut LlamaConfig, f: &mut Fields) -> Result<()> {
         None => match config.family {
             Qwen2 | Qwen3 => (0..layers.min(first)).collect(),
             Gemma2 | Gemma3 => (0..layers).filter(|layer| (layer + 1).is_multiple_of(pattern.max(1))).collect(),
-            // Those that are turned by their positions; the others are not known here yet.
+            // Those that are turned by their positions.
+            Smollm3 => (0..layers).filter(|layer| !config.layers_without_rope.contains(layer)).collect(),
             _ => Vec::new(),
         },
     };
@@ -332,7 +338,7 @@ fn unsayable(c: &LlamaConfig) -> Option<String> {
         ("post_norms", c.post_norms, is(&[Gemma2, Gemma3])),
         ("embedding_scale", c.embedding_scale.is_some(), gemma),
         ("attention_scale", c.attention_scale.is_some(), is(&[Gemma2, Gemma3])),
-        ("attention_softcap", c.attention_softcap.is_some(), is(&[Gemma2, Gemma3])),
+        ("attention_softcap", c.attention_softcap.is_some(), is(&[Gemma2])),
         ("logit_softcap", c.logit_softcap.is_some(), is(&[Gemma2, Gemma3])),
         ("dropout", c.dropout > 0.0, family == Phi3),
         ("rope.dims", c.rope.dims.is_some_and(|dims| dims != c.head_size()), family == Phi3),

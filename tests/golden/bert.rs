@@ -456,3 +456,21 @@ fn mini_lm() -> Result<()> {
     }
     Ok(())
 }
+
+/// `transformers` has exact GELU in the head of a RoBERTa, whatever function the layers have.
+#[test]
+fn the_head_of_a_roberta_keeps_its_own_activation() -> Result<()> {
+    let mut config = BertConfig::new(20, 12).layers(1).heads(2).hidden_size(8);
+    config.activation = Activation::Relu;
+    let (ids, mode) = (Tensor::from_nested([[5i64, 9, 3]])?, &mut Mode::eval());
+    for family in [BertFamily::Roberta, BertFamily::XlmRoberta, BertFamily::Bert] {
+        config.family = family;
+        let model = BertForMaskedLm::new(config.clone(), &mut Rng::seed(1))?;
+        let (head, hidden) = (&model.cls.transform, model.bert.forward(&ids, mode)?);
+        let x = head.dense.forward(&hidden, mode)?;
+        let x = head.layer_norm.forward(&if family == BertFamily::Bert { x.relu() } else { x.gelu() }, mode)?;
+        let expected = x.matmul(&model.bert.embeddings.word_embeddings.weight.value()?.t())?;
+        near(&model.forward(&ids, mode)?.to_f64_vec(), &expected.to_f64_vec(), 1e-5, &format!("{family:?}"));
+    }
+    Ok(())
+}

@@ -108,3 +108,27 @@ fn other_files_say_what_they_are() {
         format!("open: {}: not a GGUF file: it seems to be a table (CSV)", other.display())
     );
 }
+
+/// Numbers that no file can mean: as many blocks as there are numbers, heads whose sizes have no product, or none.
+#[test]
+fn lying_numbers_are_refused_before_anything_is_made_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    let whole = std::fs::read(file("gemma2.gguf")).unwrap();
+    for (key, value, expected) in [
+        ("block_count", u32::MAX, "`gemma2.block_count` is 4294967295, expected at most 10000"),
+        ("attention.head_count", u32::MAX, "the configuration is that of "),
+        ("attention.key_length", u32::MAX, "the configuration is that of "),
+        ("attention.head_count", 0, "num_heads is 0"),
+        ("embedding_length", 0, "hidden_size is 0"),
+        ("context_length", 0, "context_length is 0"),
+    ] {
+        let key = format!("gemma2.{key}");
+        let at = whole.windows(key.len()).position(|bytes| bytes == key.as_bytes()).unwrap() + key.len() + 4;
+        let mut changed = whole.clone();
+        changed[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        std::fs::write(&path, changed).unwrap();
+        let message = Llama::from_pretrained(&path).unwrap_err().message();
+        assert!(message.contains(expected), "{key} {value}: {message}");
+    }
+}

@@ -450,3 +450,38 @@ fn states_and_shapes_that_do_not_fit() -> Result<()> {
     assert_eq!(e, "attention: the scores are to stay below 0, expected a positive number");
     Ok(())
 }
+
+/// A folder of the golden ones with other options.
+fn with_options(name: &str, options: &[(&str, Value)]) -> Result<Llama> {
+    let place = tempfile::tempdir().unwrap();
+    let json = std::fs::read_to_string(folder().join(name).join("config.json")).unwrap();
+    let mut config: Map<String, Value> = serde_json::from_str(&json).unwrap();
+    for (option, value) in options {
+        config.insert((*option).into(), value.clone());
+    }
+    std::fs::write(place.path().join("config.json"), Value::Object(config).to_string()).unwrap();
+    std::fs::copy(folder().join(name).join("model.safetensors"), place.path().join("model.safetensors")).unwrap();
+    Llama::from_pretrained(place.path())
+}
+
+/// Options that `transformers` reads otherwise than their names say: Gemma 3 never squeezes its scores; of SmolLM3 the layers that are not
+/// turned look at a window, if one is used, and types of layers decide whether or not it is.
+#[test]
+fn options_count_where_the_reference_counts_them() -> Result<()> {
+    let ids = Tensor::from_nested([[3i64, 14, 15, 9, 2, 6]])?;
+    let plain = with_options("gemma3", &[])?.predict(&ids)?;
+    let squeezed = with_options("gemma3", &[("attn_logit_softcapping", json!(0.5))])?.predict(&ids)?;
+    assert_eq!(plain.to_f64_vec(), squeezed.to_f64_vec());
+
+    let sliding = |options: &[(&str, Value)]| -> Result<Vec<bool>> {
+        let model = with_options("smollm3", &[&[("sliding_window", json!(3))], options].concat())?;
+        Ok((0..2).map(|layer| model.config().is_sliding(layer)).collect())
+    };
+    // The second layer is not turned.
+    let used = ("use_sliding_window", json!(true));
+    assert_eq!(sliding(&[used, ("layer_types", Value::Null)])?, [false, true]);
+    assert_eq!(sliding(&[("layer_types", Value::Null)])?, [false, false]);
+    let types = ("layer_types", json!(["sliding_attention", "full_attention"]));
+    assert_eq!(sliding(&[("use_sliding_window", json!(false)), types])?, [true, false]);
+    Ok(())
+}

@@ -186,6 +186,8 @@ fn folders_that_hold_something_else_are_errors() {
     begins("from_pretrained: FOLDER/config.json: add_cross_attention is true");
     config(r#"{"model_type": "gpt2", "activation_function": "laplace"}"#);
     begins("from_pretrained: FOLDER/config.json: there is no activation_function `laplace`");
+    config(r#"{"model_type": "gpt2", "n_ctx": 1024, "summary_type": "cls_index", "rotary_dim": 64}"#);
+    begins("from_pretrained: FOLDER/config.json: there is no option `rotary_dim` of a `gpt2`");
     config(r#"{"model_type": "gpt2"}"#);
     begins("from_pretrained: FOLDER: neither model.safetensors nor model.safetensors.index.json");
     std::fs::write(made.path().join("tf_model.h5"), "").unwrap();

@@ -1,7 +1,7 @@
 //! BERT with what is learnt for a task.
 
 use super::layer::{INITIAL, dense, norm};
-use super::{Bert, BertConfig, BertInputs};
+use super::{Bert, BertConfig, BertFamily, BertInputs};
 use crate::error::{Error, Result};
 use crate::layers::{Activation, Dropout, Layer, LayerExt, LayerNorm, Linear, Mode, Param, Weight};
 use crate::models::options::architecture;
@@ -57,10 +57,15 @@ impl BertForMaskedLm {
     pub fn new(mut config: BertConfig, rng: &mut Rng) -> Result<Self> {
         config.pooler = false;
         let bert = Bert::new(config.clone(), rng)?;
+        let activation = match config.family {
+            // Whatever the body has.
+            BertFamily::Roberta | BertFamily::XlmRoberta => Activation::Gelu,
+            _ => config.activation,
+        };
         let transform = BertTransform {
             dense: dense(config.hidden_size, config.hidden_size, rng)?,
             layer_norm: norm(&config)?,
-            activation: config.activation,
+            activation,
         };
         let decoder = match config.tied {
             true => None,
