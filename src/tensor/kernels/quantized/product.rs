@@ -61,7 +61,9 @@ impl Kernel for Rounding<'_> {
             }
             let most = most.iter().fold(0.0_f32, |a, b| if *b > a { *b } else { a });
             *scale = most / 127.0 + poison.iter().sum::<f32>();
-            let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
+            // Of the very smallest numbers, as of zeros, it is infinite: their products are nothing.
+            let inverse = 127.0 / most;
+            let inverse = if inverse < f32::INFINITY { inverse } else { 0.0 };
             let mut totals = [0; 2];
             for (j, (q, x)) in q.iter_mut().zip(x).enumerate() {
                 let whole = (x * inverse).round_ties_even() as i32;

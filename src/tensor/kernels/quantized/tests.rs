@@ -206,3 +206,15 @@ fn factors_invert() {
     }
     assert!(!factor(&mut [1.0, 2.0, 2.0, 1.0], 2) && !factor(&mut [f64::NAN], 1) && factor(&mut [], 0));
 }
+
+/// 127 by the largest of them is beyond the range of numbers.
+#[test]
+fn products_of_the_smallest_numbers_are_nothing() {
+    let weight = blocks(Scheme::Q8_0, 2, 3);
+    let x: Vec<f32> = (0..64).map(|i| if i % 2 == 0 { 1e-38 } else { -3e-40 }).collect();
+    on_each_level(|level| {
+        let mut out = [f32::NAN];
+        products(Scheme::Q8_0, &weight, &Rows::new(&x, 64), &mut out);
+        assert!(out[0].abs() < 1e-30, "{level:?}: {}", out[0]);
+    });
+}
