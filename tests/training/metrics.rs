@@ -552,6 +552,13 @@ fn what_is_not_defined_says_why() -> Result<()> {
     fails(e, "accuracy: the prediction has shape [1, 2], the target [1], expected both [n, labels]");
     let e = labels.roc_auc(&two, &two, Average::Macro);
     fails(e, "roc_auc: there is no negative example, so that it is not defined");
+    let none = two.zeros_like();
+    for average in
+        [labels.roc_auc(&two, &none, Average::Weighted), labels.average_precision(&two, &none, Average::Weighted)]
+    {
+        let e = average.unwrap_err().message();
+        assert!(e.ends_with(": there is no positive example in any column, so that it is not defined"), "{e}");
+    }
     fails(
         metrics::f_beta(&ones, &ones, 1.0, Average::Samples),
         "f_beta: Average::Samples of examples that have one class each",

@@ -329,6 +329,12 @@ pub(super) fn over_columns(
                 support.push(weight);
                 scores.push(measure(name, ranked).here()?);
             }
+            if scores.is_empty() {
+                return Err(Error::argument(
+                    name,
+                    "there is no positive example in any column, so that it is not defined",
+                ));
+            }
             Ok(mean(scores.iter().copied(), (average == Average::Weighted).then_some(&support[..])))
         }
         Average::Binary | Average::Samples => {
