@@ -32,3 +32,21 @@ fn a_small_step_makes_few_allocations() -> Result<()> {
     assert!(info.count_total <= 25, "{} allocations", info.count_total);
     Ok(())
 }
+
+/// A target and a column of names, nearly all of which differ: a table of all of them by all of them would take gigabytes.
+#[test]
+fn names_by_the_thousand_take_memory_for_each_and_not_for_each_pair() -> Result<()> {
+    use demotic::data::Column;
+    use demotic::data::quality::Quality;
+
+    let _turn = crate::alone();
+    let n = 60_000;
+    let columns = [(1, "target"), (6, "town")]
+        .map(|(each, name)| (name, (0..n).map(|i| Some(format!("{name} {}", i / each))).collect::<Column>()));
+    let table = Table::from_columns(columns)?;
+    let mut result = Ok(Vec::new());
+    let info = allocation_counter::measure(|| result = Quality::new().target("target").examine(&table));
+    result?;
+    assert!(info.bytes_max < 200_000_000, "{} bytes", info.bytes_max);
+    Ok(())
+}

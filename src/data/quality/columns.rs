@@ -160,9 +160,11 @@ fn told(column: &Column, names: usize, codes: &[Option<usize>]) -> f64 {
     let mut right = 0;
     // By its values, where each of them is frequent enough to be learnt.
     if values.len() * 5 <= n {
-        let mut table = vec![0usize; values.len() * names];
-        pairs.iter().for_each(|(own, code)| table[own * names + code] += 1);
-        right = table.chunks(names).map(|row| row.iter().max().copied().unwrap_or(0)).sum();
+        // Runs of equal pairs, since a table of all values by all classes may be large.
+        let mut sorted = pairs.clone();
+        crate::order::sort_by(&mut sorted, Ord::cmp);
+        let most_of = |rows: &[(usize, usize)]| rows.chunk_by(|a, b| a.1 == b.1).map(<[_]>::len).max().unwrap_or(0);
+        right = sorted.chunk_by(|a, b| a.0 == b.0).map(most_of).sum();
     }
     // By one cut: the most frequent class on each side. The values are in order, so a cut is a place among them.
     if column.kind() == ColumnKind::Number && names <= 20 {
