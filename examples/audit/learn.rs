@@ -30,12 +30,22 @@ impl Model {
         };
         let Some(wish) = names.iter().find(|name| classes.iter().any(|class| class == *name)) else {
             let known = classes.join(", ");
+            let mut names = names.to_vec();
+            names.dedup();
             let message = format!("{}: none of its classes, {known}, is {}", path.display(), names.join(" or "));
             return Err(
                 Error::argument("audit", message).with_help("--positive VALUE names the outcome that people wish for")
             );
         };
         Ok(Self::File { wish: (*wish).to_string(), pipeline })
+    }
+
+    /// The model with its preprocessing, and what it calls the outcome.
+    pub fn pipeline(&self) -> Result<(Pipeline, &str)> {
+        Ok(match self {
+            Self::Own { prep, net } => (Pipeline::new(prep.clone(), net.clone())?, YES),
+            Self::File { pipeline, wish } => (pipeline.clone(), wish),
+        })
     }
 
     /// Logits of the wished for outcome, `[n]` in `F64`.

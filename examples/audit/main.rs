@@ -12,8 +12,11 @@ mod learn;
 mod loans;
 mod options;
 mod page;
+#[path = "../tabular/read.rs"]
+mod read;
 mod subject;
 mod sure;
+mod why;
 
 use std::time::Instant;
 

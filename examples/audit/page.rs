@@ -31,7 +31,8 @@ pub fn write(subject: &Subject, options: &Options, rng: &mut Rng, start: Instant
     let training = Instant::now();
     let (model, history) = match &options.model {
         Some(path) => {
-            let own = options.positive.as_deref().unwrap_or(crate::subject::YES);
+            // Whoever trained it may have called the outcome as the table does, or yes.
+            let own = subject.wished.as_deref().unwrap_or(crate::subject::YES);
             (Model::open(path, &[own, crate::subject::YES])?, None)
         }
         None => {
@@ -116,6 +117,7 @@ pub fn write(subject: &Subject, options: &Options, rng: &mut Rng, start: Instant
         looks.join(", ")
     ));
 
+    page = crate::why::write(page, subject, options, &model, rng)?;
     let (reliable, said, covered) = crate::sure::write(page, subject, &model, rng)?;
     page = reliable;
     for text in said {
@@ -156,7 +158,7 @@ pub fn write(subject: &Subject, options: &Options, rng: &mut Rng, start: Instant
     page.save(options.out.join("report.html"))?;
     card.save(&options.out)?;
     if let Model::Own { prep, net } = model {
-        Pipeline::new(prep, net)?.save(options.out.join("model.safetensors"))?;
+        Pipeline::new(prep, net)?.with_csv(subject.csv.clone()).save(options.out.join("model.safetensors"))?;
     }
     Ok(json!({
         "rows": subject.table.num_rows(),

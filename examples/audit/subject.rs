@@ -6,6 +6,7 @@ use demotic::fairness::{Groups, bands};
 use demotic::prelude::*;
 
 use crate::options::Options;
+use crate::read::{self, Read};
 
 /// The bundled loan applications; `examples/make_loans.rs` says how they were made.
 const LOANS: &str = include_str!("../data/loans.csv");
@@ -20,8 +21,12 @@ pub struct Subject {
     pub findings: Vec<Finding>,
     /// What was done to it because of that.
     pub changes: Vec<String>,
+    /// How the file was read.
+    pub csv: CsvOptions,
     /// The outcome that people wish for, in words.
     pub wish: String,
+    /// What stands for it in the table, if it is one of two values.
+    pub wished: Option<String>,
     /// The table that is learnt from: cleaned, its target `no` and `yes`.
     pub clean: Table,
     /// Columns that are not learnt from.
@@ -45,19 +50,20 @@ pub const NO: &str = "no";
 impl Subject {
     pub fn new(options: &Options, rng: &mut Rng) -> Result<Self> {
         let target = options.target.as_str();
-        let (name, table) = match &options.data {
-            Some(path) => (
-                path.file_name().map_or("table".into(), |name| name.to_string_lossy().into_owned()),
-                Table::read_csv(path)?,
-            ),
-            None => ("loans.csv".into(), Table::from_csv_reader(LOANS.as_bytes(), &CsvOptions::default())?),
+        let name = match &options.data {
+            Some(path) => path.file_name().map_or("table".into(), |name| name.to_string_lossy().into_owned()),
+            None => "loans.csv".into(),
         };
-        let mut table = table;
+        // However it is written: with semicolons, decimal commas, units, dates.
+        let Read { mut table, options: csv, notes } = read::read(&|csv: &CsvOptions| match &options.data {
+            Some(path) => csv.read(path),
+            None => csv.read_from(LOANS.as_bytes()),
+        })?;
         for (column, borders) in &options.bands {
             let cut = bands(table.column(column)?, borders)?;
             table = table.with_column(column, cut)?;
         }
-        let (outcome, wish) = outcome(table.column(target)?, target, options.positive.as_deref())?;
+        let (outcome, wish, wished) = outcome(table.column(target)?, target, options.positive.as_deref())?;
         // Says what is wrong with the columns that are compared.
         Groups::of(&table, &options.groups, target)?;
         let table = table.with_column(target, outcome)?;
@@ -67,7 +73,8 @@ impl Subject {
             quality = quality.group(group);
         }
         let findings = quality.examine(&table)?;
-        let mut changes = Vec::new();
+        let mut changes: Vec<String> =
+            notes.iter().map(|note| format!("The column {note}, and was read so.")).collect();
         let mut clean = table.drop_missing(&[target])?;
         if clean.num_rows() < table.num_rows() {
             changes.push(format!("{} rows without an outcome were left out.", table.num_rows() - clean.num_rows()));
@@ -110,12 +117,12 @@ impl Subject {
             Ok(Part { groups: Groups::of(&table, &options.groups, target)?, y: Tensor::from_vec(yes, [n])?, table })
         };
         let (train, calibration, test) = (part(train)?, part(calibration)?, part(test)?);
-        Ok(Self { name, table, findings, changes, wish, clean, unseen, train, calibration, test })
+        Ok(Self { name, table, findings, changes, csv, wish, wished, clean, unseen, train, calibration, test })
     }
 }
 
-/// The target as `yes` and `no`, and what yes means.
-fn outcome(column: &Column, target: &str, positive: Option<&str>) -> Result<(Column, String)> {
+/// The target as `yes` and `no`, what yes means, and the value that it stands for.
+fn outcome(column: &Column, target: &str, positive: Option<&str>) -> Result<(Column, String, Option<String>)> {
     let mut values: Vec<String> = Vec::new();
     for value in column.iter().filter(|value| !value.is_missing()) {
         let text = value.to_string();
@@ -149,7 +156,7 @@ fn outcome(column: &Column, target: &str, positive: Option<&str>) -> Result<(Col
                 Error::argument("audit", message).with_help("--positive VALUE names the outcome that people wish for")
             );
         }
-        return Ok((marked(&|value| value.to_string() == wish), format!("`{target}` is `{wish}`")));
+        return Ok((marked(&|value| value.to_string() == wish), format!("`{target}` is `{wish}`"), Some(wish)));
     }
     let Some(numbers) = column.numbers() else {
         let message = format!(
@@ -168,5 +175,6 @@ fn outcome(column: &Column, target: &str, positive: Option<&str>) -> Result<(Col
     Ok((
         marked(&|value| value.number().is_some_and(|x| x >= median)),
         format!("`{target}` is at least {median}, the median"),
+        None,
     ))
 }

@@ -4,7 +4,10 @@ use demotic::data::{Column, ColumnKind, ColumnOptions, CsvOptions, DatePart, Tab
 use demotic::prelude::*;
 
 /// Values of a column that are looked at to find out how it is written.
-const LOOKED_AT: usize = 1000;
+const LOOKED_AT: usize = 200_000;
+/// So many different texts without a digit, and one in so many values, can be marks of missing numbers.
+const MARKS: usize = 3;
+const ONE_IN: usize = 5;
 
 /// A table, how it was read, and what was found out about it.
 pub struct Read {
@@ -18,20 +21,75 @@ pub fn read(with: &dyn Fn(&CsvOptions) -> Result<Table>) -> Result<Read> {
     let mut options =
         CsvOptions::new().detect_delimiter().missing_in_any_case(true).also_missing(["?", "-", "n/a", "unknown"]);
     let table = with(&options)?;
-    let mut notes = Vec::new();
+    let mut found = Vec::new();
     for (name, column) in table.columns().filter(|(_, column)| column.kind() == ColumnKind::Text) {
-        if let Some((found, note)) = written(name, column)? {
-            options = options.column(name, found);
-            notes.push(format!("`{name}` holds {note}"));
+        if let Some((how, note)) = written(name, column)? {
+            found.push((name.to_string(), how, note));
         }
+    }
+    // Where one column has decimal commas, `84.000` is no number with three decimals in another one.
+    if found.iter().any(|(.., note)| note.starts_with(COMMAS)) {
+        let names: Vec<&str> = table.column_names().collect();
+        let texts = with(&options.clone().text(names))?;
+        for (name, column) in texts.columns() {
+            if let Some(how) = in_thousands(column) {
+                found.retain(|(known, ..)| known != name);
+                found.push((name.to_string(), how, "numbers with points between thousands".into()));
+            }
+        }
+    }
+    let mut notes = Vec::new();
+    for (name, how, note) in found {
+        notes.push(format!("`{name}` holds {note}"));
+        options = options.column(name, how);
     }
     let table = if notes.is_empty() { table } else { with(&options)? };
     Ok(Read { table, options, notes })
 }
 
+/// How a note on decimal commas begins.
+const COMMAS: &str = "numbers with decimal commas";
+
+/// The values of a column, and what stands among its numbers or dates for a missing one: `k. A.`, `not known`.
+fn looked_at(column: &Column) -> (Vec<&str>, Vec<&str>) {
+    let all: Vec<&str> = column.texts().into_iter().flatten().flatten().take(LOOKED_AT).collect();
+    let has_digit = |text: &str| text.bytes().any(|byte| byte.is_ascii_digit());
+    let mut marks: Vec<&str> = Vec::new();
+    for text in all.iter().filter(|text| !has_digit(text)) {
+        if !marks.contains(text) {
+            marks.push(text);
+        }
+        if marks.len() > MARKS {
+            return (all, Vec::new());
+        }
+    }
+    let values: Vec<&str> = all.iter().copied().filter(|text| has_digit(text)).collect();
+    if (all.len() - values.len()) * ONE_IN > all.len() { (all, Vec::new()) } else { (values, marks) }
+}
+
+/// How to read a column whose points all have three digits behind them, as those between thousands do.
+fn in_thousands(column: &Column) -> Option<ColumnOptions> {
+    let (texts, marks) = looked_at(column);
+    let units = units(&texts);
+    let mut grouped = false;
+    for text in &texts {
+        let digits = text.trim_matches(|c: char| !c.is_ascii_digit());
+        let mut groups = digits.split('.');
+        let first = groups.next().unwrap_or_default();
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let rest: Vec<&str> = groups.collect();
+        if !is_number(first) || !rest.iter().all(|part| part.len() == 3 && is_number(part)) {
+            return None;
+        }
+        grouped |= !rest.is_empty() && first.len() <= 3;
+    }
+    (grouped && units.len() <= 3)
+        .then(|| ColumnOptions::new().strip(&units).also_missing(&marks).number().decimal_comma().thousands('.'))
+}
+
 /// What the texts of a column are, if they are numbers or dates in disguise.
 fn written(name: &str, column: &Column) -> Result<Option<(ColumnOptions, String)>> {
-    let texts: Vec<&str> = column.texts().into_iter().flatten().flatten().take(LOOKED_AT).collect();
+    let (texts, marks) = looked_at(column);
     let sample = Table::from_columns([(name, texts.iter().map(|text| Some(*text)).collect::<Column>())])?;
     let mut file = Vec::new();
     CsvOptions::new().quoted_texts(true).write_to(&sample, &mut file)?;
@@ -40,19 +98,26 @@ fn written(name: &str, column: &Column) -> Result<Option<(ColumnOptions, String)
         |options: &ColumnOptions| CsvOptions::new().column(name, options.clone()).read_from(file.as_slice()).is_ok();
     let units = units(&texts);
     let unit = if units.is_empty() { String::new() } else { format!(" with the unit {}", units.join(", ")) };
-    let plain = || ColumnOptions::new().strip(&units).number();
+    let plain = || ColumnOptions::new().strip(&units).also_missing(&marks).number();
     let mut candidates = Vec::new();
     if units.len() <= 3 {
         candidates.push((plain(), format!("numbers{unit}")));
-        candidates.push((plain().decimal_comma().thousands('.'), format!("numbers with decimal commas{unit}")));
+        candidates.push((plain().decimal_comma().thousands('.'), format!("{COMMAS}{unit}")));
         candidates.push((plain().thousands(','), format!("numbers with commas between thousands{unit}")));
     }
     for format in ["iso", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"] {
-        let date =
-            ColumnOptions::new().date(format).parts([DatePart::Year]).cycles([DatePart::Month, DatePart::Weekday]);
+        let date = ColumnOptions::new()
+            .date(format)
+            .also_missing(&marks)
+            .parts([DatePart::Year])
+            .cycles([DatePart::Month, DatePart::Weekday]);
         candidates.push((date, format!("dates ({format})")));
     }
-    Ok(candidates.into_iter().find(|(options, _)| fits(options)))
+    let found = candidates.into_iter().find(|(options, _)| fits(options));
+    Ok(found.map(|(options, note)| match marks.is_empty() {
+        true => (options, note),
+        false => (options, format!("{note}, where `{}` is taken for a missing one", marks.join("`, `"))),
+    }))
 }
 
 /// What stands before or behind the digits.
