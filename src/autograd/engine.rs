@@ -69,6 +69,16 @@ pub(super) struct Pass {
     filtered: usize,
 }
 
+/// Who takes each gradient of a leaf as soon as it is complete, and not at the end, when the leaves have their turn.
+struct Each<'f> {
+    /// The leaves by the operations that come last among those that use them.
+    last_uses: NodeMap<Vec<NodeId>>,
+    on_gradient: OnGradient<'f>,
+}
+
+/// What takes gradients, with the numbers of their leaves.
+pub(crate) type OnGradient<'f> = &'f mut dyn FnMut(NodeId, Tensor) -> Result<()>;
+
 /// What takes the place of the gradient of the result of an operation with this name; nothing if it stays as it is.
 pub(crate) type Filter = fn(&'static str, &Tensor) -> Option<Tensor>;
 
@@ -104,15 +114,16 @@ impl Pass {
 
     /// The gradients that were asked for, in the order in which their tensors were made.
     fn run(mut self) -> Result<Vec<(Arc<Node>, Tensor)>> {
-        self.walk()?;
+        self.walk(&mut None)?;
         Ok(self.found)
     }
 
-    fn walk(&mut self) -> Result<()> {
+    fn walk(&mut self, each: &mut Option<Each<'_>>) -> Result<()> {
         while let Some(Latest(node)) = self.queue.pop() {
             let Some(mut grad) = self.pending.remove(&node.id) else {
                 if let Some(grads) = self.gathered.remove(&node.id) {
                     self.propagate(&node, Arrived::Several(&grads))?;
+                    self.hand_over(&node, each)?;
                 }
                 continue;
             };
@@ -128,12 +139,27 @@ impl Pass {
                     None => self.propagate(&node, Arrived::One(&grad))?,
                     Some((of, index)) => self.gather(of, index, &grad)?,
                 }
+                self.hand_over(&node, each)?;
             }
             if wanted {
-                self.found.push((node, grad));
+                match each {
+                    Some(each) => (each.on_gradient)(node.id, grad)?,
+                    None => self.found.push((node, grad)),
+                }
             }
         }
         self.found.reverse();
+        Ok(())
+    }
+
+    /// Hands over the gradients that are complete when this node has had its turn.
+    fn hand_over(&mut self, node: &Node, each: &mut Option<Each<'_>>) -> Result<()> {
+        let Some(each) = each else { return Ok(()) };
+        for leaf in each.last_uses.remove(&node.id).unwrap_or_default() {
+            if let Some(grad) = self.pending.remove(&leaf) {
+                (each.on_gradient)(leaf, grad)?;
+            }
+        }
         Ok(())
     }
 
@@ -421,7 +447,7 @@ pub(crate) fn grad_filtered(output: &Tensor, input: &Tensor, filter: Filter) -> 
         for (node, grad) in grads {
             pass.give("grad", &node, grad)?;
         }
-        pass.walk()
+        pass.walk(&mut None)
     })
     .here()?;
     let found = pass.found.pop().map_or_else(|| input.detach().for_gradient().zeros_like(), |(_, grad)| grad);
@@ -494,6 +520,24 @@ impl Reached {
             }
         }
         reached
+    }
+
+    /// The leaves by the last node of a pass that uses them, which has the smallest number.
+    fn last_uses(&self) -> NodeMap<Vec<NodeId>> {
+        let mut last: NodeMap<NodeId> = NodeMap::default();
+        for (node, inputs) in &self.inputs {
+            for input in inputs.iter().filter(|input| self.inputs.get(input).is_some_and(Vec::is_empty)) {
+                let latest = last.entry(*input).or_insert(*node);
+                *latest = (*latest).min(*node);
+            }
+        }
+        let mut leaves: Vec<_> = last.into_iter().collect();
+        NodeId::sort(&mut leaves, |(leaf, _)| *leaf);
+        let mut by_use: NodeMap<Vec<NodeId>> = NodeMap::default();
+        for (leaf, node) in leaves.into_iter().rev() {
+            by_use.entry(node).or_default().push(leaf);
+        }
+        by_use
     }
 
     /// The targets among them, and what lies on the way there.
@@ -633,6 +677,22 @@ impl Tensor {
     #[track_caller]
     pub fn backward_retain(&self) -> Result<Gradients> {
         self.run_backward(true)
+    }
+
+    /// Hands each gradient of [`backward`](Self::backward) to a function as soon as it is complete, while the pass goes on.
+    #[track_caller]
+    pub(crate) fn backward_each(&self, on_gradient: OnGradient<'_>) -> Result<()> {
+        let mut pass = Pass::new(Goal::Leaves, false);
+        recording::with(false, || {
+            let starts = output_gradients(&[self], None)?;
+            let roots: Vec<_> = starts.iter().map(|(node, _)| node.clone()).collect();
+            let last_uses = Reached::from(&roots, |_| false).last_uses();
+            for (node, grad) in starts {
+                pass.give("backward", &node, grad)?;
+            }
+            pass.walk(&mut Some(Each { last_uses, on_gradient }))
+        })
+        .here()
     }
 
     /// The same values as a new tracked tensor: operations on it are recorded, and gradients with respect to it can

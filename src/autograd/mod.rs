@@ -46,6 +46,7 @@ pub use per_example::{Ask, ExampleGradients, ExampleNorms, ExampleSink};
 pub use recording::{is_enabled as is_recording, no_grad};
 pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 
+pub(crate) use gradients::NodeMap;
 pub(crate) use gradients::Outline;
-pub(crate) use node::{is_recorded, record};
+pub(crate) use node::{NodeId, id_of, is_recorded, record};
 pub(crate) use recording::{pause as pause_recording, with as with_recording};

@@ -26,7 +26,7 @@ impl NodeId {
     }
 
     /// Sorts what has numbers by them.
-    pub(super) fn sort<T>(items: &mut [T], id: impl Fn(&T) -> Self) {
+    pub(crate) fn sort<T>(items: &mut [T], id: impl Fn(&T) -> Self) {
         crate::order::sort_by_key(items, |item| id(item).0);
     }
 }

@@ -146,7 +146,7 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
         let mut result = Ok(());
         prefetched(self.workers, &|pick| pick.of(dataset), &mut |ahead| {
             result = loop {
-                ahead.ask(cursor);
+                ahead.ask(cursor, &|_| true);
                 let batch = match cursor.next() {
                     None => break Ok(()),
                     Some(Err(e)) => break Err(e),

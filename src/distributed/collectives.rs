@@ -8,7 +8,7 @@ use super::pending::{POINT, Pending, Round, State};
 use super::subgroup;
 use crate::autograd;
 use crate::autograd::add_to;
-use crate::error::{Error, Here, Result};
+use crate::error::{Error, Here, Result, short};
 use crate::tensor::{DType, Tensor};
 
 /// Up to so many bytes, everybody sends all of a tensor to everybody: one round of messages in place of two.
@@ -200,6 +200,59 @@ impl dyn Group + '_ {
             Ok(State::Done(tensor))
         };
         Ok(Pending::new(State::Waiting(Round::new(self, op, tag, about, vec![from]), Box::new(after))))
+    }
+
+    /// Begins to exchange tensors: each of the ranks `from` sends to everybody what `parts` makes for them, and everybody gets what they have
+    /// sent it, in their order. The number of the operation was drawn before.
+    #[track_caller]
+    pub(super) fn start_exchange(
+        &self,
+        op: &'static str,
+        number: u64,
+        about: String,
+        from: Vec<usize>,
+        parts: &mut dyn FnMut(usize) -> Result<Tensor>,
+    ) -> Result<Pending<Vec<Tensor>>> {
+        let tag = Tag { group: self.id(), number: number << 1 };
+        let is_sender = from.contains(&self.rank());
+        let mut round = Round::new(self, op, tag, about, from);
+        if is_sender {
+            round.post_to(&mut (0..self.size()), parts).here()?;
+            round = round.with_own(&parts(self.rank())?);
+        }
+        Ok(Pending::new(State::Waiting(round, Box::new(|parts| Ok(State::Done(parts))))))
+    }
+
+    /// Makes sure that all ranks say the same. Each gives lines of a name and a value; where one differs from rank 0, everybody gets the same
+    /// error about the first line that does.
+    #[track_caller]
+    pub(crate) fn agree(&self, op: &str, lines: &[(String, String)]) -> Result<()> {
+        let text: Vec<u8> =
+            lines.iter().flat_map(|(name, value)| format!("{name}\u{1f}{value}\u{1e}").into_bytes()).collect();
+        let length = text.len();
+        let said = self.all_gather(&Tensor::from_vec(text, [length])?)?;
+        let mut texts = Vec::with_capacity(said.len());
+        for said in &said {
+            texts.push(String::from_utf8_lossy(said.as_slice::<u8>()?).into_owned());
+        }
+        let Some(first) = texts.first() else { return Ok(()) };
+        let Some(other) = texts.iter().position(|text| text != first) else { return Ok(()) };
+        let (mut ours, mut theirs) = (first.split_terminator('\u{1e}'), texts[other].split_terminator('\u{1e}'));
+        let show = |line: Option<&str>| {
+            line.map_or("nothing more".to_string(), |line| short(&line.replace('\u{1f}', " ")).into_owned())
+        };
+        let (a, b) = loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) => return Err(crate::error::bug!(op, "texts that differ in no line")),
+                (a, b) if a != b => break (show(a), show(b)),
+                _ => (),
+            }
+        };
+        // Nobody gives up before all have seen it for themselves.
+        let _ = self.barrier();
+        let (zero, other) = (self.origin(0), self.origin(other));
+        Err(peer(op, format!("rank {other} has {b}, rank {zero} has {a}"))
+            .with_help("all ranks run the same program, with the same model, options and data"))
     }
 
     /// Waits until all ranks have come here.

@@ -4,18 +4,27 @@
 //! any number of threads and over any network. [`ThreadGroup`] runs a program on threads of one process, which is enough to write and to
 //! test it; the crate `demotic-mpi` runs the same program on many machines.
 
+mod buffers;
 mod collectives;
+mod compression;
+mod data_parallel;
 mod group;
+mod layout;
 mod mailbox;
 mod message;
 mod one;
+mod optimizer;
 mod pending;
+mod step;
 mod subgroup;
 mod threads;
 
+pub use compression::Compression;
+pub use data_parallel::{DataParallel, Sharding};
 pub use group::{Group, Tag, part};
 pub use mailbox::Mailbox;
 pub use message::Message;
 pub use one::OneProcess;
 pub use pending::Pending;
+pub use step::{Averaged, ParallelStep};
 pub use threads::ThreadGroup;

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::divided::Divided;
 use super::options::below_one;
 use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::config::configurable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::Module;
 
 const NAME: &str = "Averaged";
@@ -202,9 +203,14 @@ impl<O: Optimizer> Averages for Averaged<O> {
     }
 }
 
-impl<O: Optimizer> Optimizer for Averaged<O> {
+impl<O: Optimizer> Averaged<O> {
+    /// A step with one of the optimizer inside.
     #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+    fn step_by(
+        &mut self,
+        model: &mut dyn Module,
+        step: &mut dyn FnMut(&mut O, &mut dyn Module) -> Result<()>,
+    ) -> Result<()> {
         self.check()?;
         if self.is_swapped() {
             return Err(Error::state(NAME, "the model holds the averages, which are not to be trained")
@@ -212,12 +218,24 @@ impl<O: Optimizer> Optimizer for Averaged<O> {
         }
         // Behind the step, nothing may go wrong.
         self.average.check(NAME, model)?;
-        self.inner.step(model, grads)?;
+        step(&mut self.inner, model).here()?;
         self.steps = self.steps.saturating_add(1);
         if self.steps > self.start && (self.steps - self.start - 1).is_multiple_of(self.every) {
             self.take_in(model)?;
         }
         Ok(())
+    }
+}
+
+impl<O: Optimizer> Optimizer for Averaged<O> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        self.step_by(model, &mut |inner, model| inner.step(model, grads))
+    }
+
+    #[track_caller]
+    fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
+        self.step_by(model, &mut |inner, model| inner.step_divided(model, grads, divided))
     }
 
     fn learning_rate(&self) -> f64 {

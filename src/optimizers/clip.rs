@@ -144,7 +144,11 @@ impl Norm {
 
     /// Counts in the elements of a contiguous tensor.
     pub(super) fn add(&mut self, x: &Tensor) {
-        let norm = norm_of(x, self.p);
+        self.add_norm(norm_of(x, self.p));
+    }
+
+    /// Counts in a tensor of which the norm is known.
+    pub(super) fn add_norm(&mut self, norm: f64) {
         if self.p.is_infinite() {
             // NaN wins, whether it comes first or last.
             self.total = if norm <= self.total || self.total.is_nan() { self.total } else { norm };

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::divided::Divided;
 use super::options::fraction;
 use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
 use super::{Averages, Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::config::configurable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::Module;
 
 const NAME: &str = "Lookahead";
@@ -72,9 +73,14 @@ impl<O: Optimizer> Lookahead<O> {
     }
 }
 
-impl<O: Optimizer> Optimizer for Lookahead<O> {
+impl<O: Optimizer> Lookahead<O> {
+    /// A step with one of the optimizer inside.
     #[track_caller]
-    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+    fn step_by(
+        &mut self,
+        model: &mut dyn Module,
+        step: &mut dyn FnMut(&mut O, &mut dyn Module) -> Result<()>,
+    ) -> Result<()> {
         self.check()?;
         // Behind the step, nothing may go wrong.
         self.slow.check(NAME, model)?;
@@ -82,7 +88,7 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
         let mut slow = self.slow.clone();
         // Parameters that were frozen until now begin here.
         slow.update(model, &|slow, value| Ok(slow.unwrap_or(value).clone()))?;
-        self.inner.step(model, grads)?;
+        step(&mut self.inner, model).here()?;
         self.slow = slow;
         self.steps = self.steps.saturating_add(1);
         if self.steps.is_multiple_of(self.k) {
@@ -93,6 +99,18 @@ impl<O: Optimizer> Optimizer for Lookahead<O> {
             self.slow.put_into_trained(model)?;
         }
         Ok(())
+    }
+}
+
+impl<O: Optimizer> Optimizer for Lookahead<O> {
+    #[track_caller]
+    fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
+        self.step_by(model, &mut |inner, model| inner.step(model, grads))
+    }
+
+    #[track_caller]
+    fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
+        self.step_by(model, &mut |inner, model| inner.step_divided(model, grads, divided))
     }
 
     fn learning_rate(&self) -> f64 {

@@ -78,6 +78,7 @@ mod averaged;
 mod by_closure;
 pub mod clip;
 mod closure;
+mod divided;
 mod group;
 mod lamb;
 mod lars;
@@ -115,6 +116,9 @@ pub use asgd::{Asgd, AsgdRule};
 pub use averaged::{Averaged, Averages};
 pub use by_closure::ByClosure;
 pub use closure::{ClosureOptimizer, Objective};
+#[doc(hidden)]
+pub use divided::Divided;
+pub(crate) use divided::gradient_norm;
 pub use group::Group;
 pub use lamb::{Lamb, LambRule};
 pub use lars::{Lars, LarsRule};
@@ -144,6 +148,17 @@ pub trait Optimizer: Send + Sync {
     /// If an option makes no sense, a trainable parameter has no gradient, or a gradient is NaN or infinite.
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()>;
+
+    /// The same for some of the parameters: other processes make the step of the others, and keep the state that belongs to them.
+    ///
+    /// # Errors
+    /// As for [`step`](Self::step); and if this is none of the optimizers of the crate.
+    #[doc(hidden)]
+    #[track_caller]
+    fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
+        let _ = (model, grads, divided);
+        Err(Error::argument("step", "the state of this optimizer cannot be divided among ranks"))
+    }
 
     /// The learning rate, as [`set_learning_rate`](Self::set_learning_rate) left it.
     fn learning_rate(&self) -> f64;
@@ -198,6 +213,10 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
         (**self).step(model, grads)
+    }
+    #[track_caller]
+    fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
+        (**self).step_divided(model, grads, divided)
     }
     fn learning_rate(&self) -> f64 {
         (**self).learning_rate()

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::divided::Divided;
 use super::{Optimizer, OptimizerState};
 use crate::autograd::Gradients;
 use crate::error::Result;
@@ -52,6 +53,11 @@ impl<O: Optimizer> Optimizer for Shared<O> {
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).step(model, grads)
+    }
+
+    #[track_caller]
+    fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).step_divided(model, grads, divided)
     }
 
     fn learning_rate(&self) -> f64 {

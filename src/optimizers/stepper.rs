@@ -8,6 +8,7 @@ use std::panic::Location;
 
 use super::Optimizer;
 use super::clip::{Limit, Norm, prepared};
+use super::divided::Divided;
 use super::group::Group;
 use super::options::{below_one, not_negative, positive};
 use super::problem::{Problem, no_gradient, other_model, quoted};
@@ -198,19 +199,12 @@ impl<R: UpdateRule> Stepper<R> {
 impl<R: UpdateRule> Optimizer for Stepper<R> {
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
-        let _timer = crate::profile::op(self.rule.name());
-        self.check_options()?;
-        let known = self.entries.len();
-        let before = self.shared.clone();
-        let done = self.attempt(model, grads);
-        match done {
-            Ok(()) => self.steps = self.steps.saturating_add(1),
-            Err(_) => {
-                self.entries.truncate(known);
-                self.shared = before;
-            }
-        }
-        done
+        self.step_of(model, grads, None)
+    }
+
+    #[track_caller]
+    fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
+        self.step_of(model, grads, Some(divided))
     }
 
     fn learning_rate(&self) -> f64 {
@@ -322,6 +316,11 @@ impl<R> Stepper<R> {
     }
 }
 
+/// Whether this process makes the step of a parameter.
+fn is_own(divided: Option<&Divided<'_>>, path: &str) -> bool {
+    divided.is_none_or(|divided| (divided.is_own)(path))
+}
+
 /// What a step has changed, as it was before.
 #[derive(Default)]
 struct Earlier {
@@ -349,10 +348,27 @@ impl Earlier {
 
 /// The parts of a step.
 impl<R: UpdateRule> Stepper<R> {
+    #[track_caller]
+    fn step_of(&mut self, model: &mut dyn Module, grads: &Gradients, divided: Option<&Divided<'_>>) -> Result<()> {
+        let _timer = crate::profile::op(self.rule.name());
+        self.check_options()?;
+        let known = self.entries.len();
+        let before = self.shared.clone();
+        let done = self.attempt(model, grads, divided);
+        match done {
+            Ok(()) => self.steps = self.steps.saturating_add(1),
+            Err(_) => {
+                self.entries.truncate(known);
+                self.shared = before;
+            }
+        }
+        done
+    }
+
     /// A step whose changes of entries and of what the rule shares are undone by the caller if it fails.
     #[track_caller]
-    fn attempt(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
-        let limit = self.survey(model, grads)?;
+    fn attempt(&mut self, model: &mut dyn Module, grads: &Gradients, divided: Option<&Divided<'_>>) -> Result<()> {
+        let limit = self.survey(model, grads, divided)?;
         if self.steps == 0 {
             let shared = self.rule.shared()?;
             expect_names(&self.rule, "shared", &shared)?;
@@ -361,7 +377,10 @@ impl<R: UpdateRule> Stepper<R> {
         let mut shared: Vec<Tensor> = self.shared.iter().map(|(_, tensor)| tensor.clone()).collect();
         let info = begin_info(self.steps.saturating_add(1), self.learning_rate, self.weight_decay);
         self.rule.begin(&info, &StepGradients::new(model, grads, limit, self.maximize), &mut shared)?;
-        self.update(model, grads, limit, &shared)?;
+        self.update(model, grads, limit, &shared, divided)?;
+        if let Some(divided) = divided {
+            (divided.gather)(model)?;
+        }
         self.shared.iter_mut().zip(shared).for_each(|((_, old), new)| *old = new.detach());
         Ok(())
     }
@@ -396,7 +415,12 @@ impl<R: UpdateRule> Stepper<R> {
 
     /// Makes sure that the step can be done, before anything is changed. Returns how gradients are to be clipped.
     #[track_caller]
-    fn survey(&mut self, model: &dyn Module, grads: &Gradients) -> Result<Option<Limit>> {
+    fn survey(
+        &mut self,
+        model: &dyn Module,
+        grads: &Gradients,
+        divided: Option<&Divided<'_>>,
+    ) -> Result<Option<Limit>> {
         let mut total = Norm::new(2.0);
         let (mut missing, mut problem, mut failed) = (Vec::new(), None, None);
         let (mut same, mut others) = (0, 0);
@@ -418,14 +442,22 @@ impl<R: UpdateRule> Stepper<R> {
                 return;
             }
             let Some(grad) = grads.get(param) else {
-                missing.push(path.to_string());
+                match divided.and_then(|divided| divided.norms.get(path)) {
+                    Some(norm) if self.check_finite && !norm.is_finite() => {
+                        problem.get_or_insert_with(|| Problem::NotFinite(path.to_string()));
+                    }
+                    Some(norm) => total.add_norm(*norm),
+                    None => missing.push(path.to_string()),
+                }
                 return;
             };
             let entry = self.entries.get_mut(place);
-            match entry.prepare(&self.rule, param) {
-                Ok(true) => (),
-                Ok(false) => drop(problem.get_or_insert_with(|| Problem::Misfit(path.to_string()))),
-                Err(e) => drop(failed.get_or_insert(e)),
+            if is_own(divided, path) {
+                match entry.prepare(&self.rule, param) {
+                    Ok(true) => (),
+                    Ok(false) => drop(problem.get_or_insert_with(|| Problem::Misfit(path.to_string()))),
+                    Err(e) => drop(failed.get_or_insert(e)),
+                }
             }
             let grad = grad.packed();
             if self.check_finite && !is_finite(&grad) {
@@ -466,6 +498,7 @@ impl<R: UpdateRule> Stepper<R> {
         grads: &Gradients,
         limit: Option<Limit>,
         shared: &[Tensor],
+        divided: Option<&Divided<'_>>,
     ) -> Result<()> {
         let mut result = Ok(());
         let mut earlier = Earlier::default();
@@ -478,7 +511,7 @@ impl<R: UpdateRule> Stepper<R> {
             }
             let Some(place) = self.entries.find(path) else { return };
             self.entries.get_mut(place).origin = Some(param.origin());
-            let Some(grad) = grads.get(param) else { return };
+            let Some(grad) = grads.get(param).filter(|_| is_own(divided, path)) else { return };
             let grad = prepared(grad, limit, self.maximize);
             let entry = self.entries.get_mut(place);
             if keep {

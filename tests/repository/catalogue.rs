@@ -141,6 +141,7 @@ fn losses() -> BTreeSet<String> {
 
 fn optimizers() -> BTreeSet<String> {
     let own = [
+        "Divided",
         "StepInfo",
         "StepGradients",
         "Stepper",

@@ -7,6 +7,7 @@ mod closure;
 mod compress;
 mod config;
 mod data;
+mod distributed;
 mod explain;
 mod fairness;
 mod groups;

@@ -34,12 +34,20 @@ impl<'scope, B: Send> Ahead<'_, 'scope, B> {
         self.asked = None;
     }
 
-    /// Asks for the next batches of an epoch.
-    pub(crate) fn ask(&mut self, cursor: &Cursor) {
+    /// Asks for the next batches of an epoch, as far as they are `wanted`.
+    pub(crate) fn ask(&mut self, cursor: &Cursor, wanted: &dyn Fn(usize) -> bool) {
         let next = cursor.position();
         let from = self.asked.unwrap_or(next).max(next);
-        for batch in from..next.saturating_add(self.depth) {
+        let mut ahead = (next..from).filter(|batch| wanted(*batch)).count();
+        for batch in from.. {
+            if ahead >= self.depth {
+                break;
+            }
             let Some(pick) = cursor.later(batch) else { break };
+            if !wanted(batch) {
+                continue;
+            }
+            ahead += 1;
             let (pick, make, made) = (pick.owned(), self.make, self.made);
             self.crew.ask(
                 batch,

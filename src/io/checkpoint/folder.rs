@@ -68,7 +68,7 @@ impl CheckpointFolder {
         if let Err(e) = fs::create_dir_all(&self.path) {
             return Err(Error::io("save", &self.path, e));
         }
-        let path = self.path.join(format!("{PREFIX}{step:09}{SUFFIX}"));
+        let path = self.path_of(step);
         checkpoint.save(&path)?;
         let Some(keep) = self.keep else { return Ok(path) };
         let mut found = self.find("save")?;
@@ -76,6 +76,11 @@ impl CheckpointFolder {
         let old = found.len().saturating_sub(keep);
         found[..old].iter().for_each(|(_, path)| remove(path));
         Ok(path)
+    }
+
+    /// Where the checkpoint of a step is, if there is one.
+    pub(crate) fn path_of(&self, step: u64) -> PathBuf {
+        self.path.join(format!("{PREFIX}{step:09}{SUFFIX}"))
     }
 
     /// All checkpoints, in the order of their steps.

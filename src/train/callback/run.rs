@@ -54,6 +54,8 @@ pub(in crate::train) struct Run {
     pub(in crate::train) ends: bool,
     /// Whether someone asked for it by a key.
     pub(super) asked: bool,
+    /// What several ranks have agreed on, of being interrupted.
+    pub(in crate::train) agreed: Option<bool>,
     pub(in crate::train) stop_handle: StopHandle,
     pub(in crate::train) ctrl_c: Option<CtrlC>,
     /// The checkpoint that was saved last.
@@ -95,6 +97,7 @@ impl Run {
             stop: false,
             ends: false,
             asked: false,
+            agreed: None,
             stop_handle,
             ctrl_c: None,
             saved: None,
@@ -118,8 +121,13 @@ impl Run {
         self.begun = Instant::now();
     }
 
-    /// Whether a handle or Ctrl-C has asked for the end.
+    /// Whether a handle or Ctrl-C has asked for the end; on several ranks, whether they have agreed on it.
     pub(in crate::train) fn is_interrupted(&self) -> bool {
+        self.agreed.unwrap_or_else(|| self.wants_interruption())
+    }
+
+    /// Whether somebody has asked this rank for the end.
+    pub(in crate::train) fn wants_interruption(&self) -> bool {
         self.asked || self.stop_handle.is_stopped() || self.ctrl_c.as_ref().is_some_and(CtrlC::is_pressed)
     }
 

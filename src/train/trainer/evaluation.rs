@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::subject::{EVALUATION, Measurable, Measured, Subject};
+use super::subject::{Measurable, Measured, Subject};
+use super::together::Judged;
 use super::{Core, Examples, Trainer};
 use crate::autograd;
-use crate::data::{Batches, Cursor};
+use crate::data::{Batches, Cursor, Pick};
 use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, LayerExt, Module};
 use crate::tensor::Tensor;
@@ -87,29 +88,23 @@ impl Core {
         let mut mean = Mean::default();
         let mut last = None;
         let mut batches = Cursor::new(data.examples(), self.options.batch_size);
-        while let Some(pick) = batches.next() {
-            let pick = pick.within(EVALUATION)?;
-            let objective = {
-                let _unrecorded = autograd::pause_recording();
-                data.measure(&pick).here()?
-            };
-            let (loss, count) = (objective.loss.item().within(LOSS)?, objective.count);
-            if !loss.is_finite()
-                && count != 0.0
-                && let Some(found) = data.diagnose(&pick)
-            {
-                return Err(diagnosis::in_evaluation(loss, &found));
+        loop {
+            let judged = self.judged(&mut batches, &|pick| judge(data, pick)).here()?;
+            if judged.is_empty() {
+                break;
             }
-            mean.add(loss, count);
-            let Some((prediction, target)) = objective.outputs else {
-                let Some((name, _)) = running.first() else { continue };
-                let message = format!("the task has no outputs for the metric `{name}`");
-                return Err(Error::argument("evaluate", message).with_help(OUTPUTS));
-            };
-            for (name, metric) in &mut running {
-                at_metric(name, &target, metric.update(&prediction, &target))?;
+            for Judged { loss, count, outputs } in judged {
+                mean.add(loss, count);
+                let Some((prediction, target)) = outputs else {
+                    let Some((name, _)) = running.first() else { continue };
+                    let message = format!("the task has no outputs for the metric `{name}`");
+                    return Err(Error::argument("evaluate", message).with_help(OUTPUTS));
+                };
+                for (name, metric) in &mut running {
+                    at_metric(name, &target, metric.update(&prediction, &target))?;
+                }
+                last = Some(target);
             }
-            last = Some(target);
         }
         if mean.weight == 0.0 {
             let help = "look at the ignored class and the weights of classes";
@@ -131,6 +126,23 @@ impl Core {
         }
         Ok(evaluation)
     }
+}
+
+/// Loss and outputs of a batch.
+#[track_caller]
+fn judge(data: &dyn Measurable, pick: &Pick<'_>) -> Result<Judged> {
+    let objective = {
+        let _unrecorded = autograd::pause_recording();
+        data.measure(pick).here()?
+    };
+    let (loss, count) = (objective.loss.item().within(LOSS)?, objective.count);
+    if !loss.is_finite()
+        && count != 0.0
+        && let Some(found) = data.diagnose(pick)
+    {
+        return Err(diagnosis::in_evaluation(loss, &found));
+    }
+    Ok(Judged { loss, count, outputs: objective.outputs })
 }
 
 /// The help where a task gives nothing to compute metrics of.

@@ -11,6 +11,7 @@ mod repeat;
 mod resume;
 mod run;
 mod subject;
+mod together;
 mod validation;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use super::running::{self, Metric};
 use super::stop::StopHandle;
 use super::task::Supervised;
 use crate::data::{BatchSampler, Dataset};
+use crate::distributed::DataParallel;
 use crate::error::Result;
 use crate::io::{CheckpointFolder, Metadata};
 use crate::layers::Module;
@@ -143,6 +145,8 @@ struct Core {
     /// Some numbers of the data, by which they are known again.
     fingerprint: Vec<f64>,
     sampler: Option<Box<dyn BatchSampler>>,
+    /// If the run is one of several ranks.
+    parallel: Option<DataParallel>,
 }
 
 impl<T, B> fmt::Debug for Trainer<'_, T, B> {
@@ -181,6 +185,7 @@ impl Core {
             resume: None,
             fingerprint: Vec::new(),
             sampler: None,
+            parallel: None,
         }
     }
 }
@@ -238,6 +243,44 @@ impl<'d, T, B> Trainer<'d, T, B> {
     #[must_use]
     pub fn steps_per_epoch(mut self, steps: u64) -> Self {
         self.core.options.steps_per_epoch = Some(steps);
+        self
+    }
+
+    /// Shares the work with other processes: each rank of the group works on some of the batches of a step, of which there are
+    /// [`accumulate`](Self::accumulate) on all ranks together, and all make the same step. Validation data are shared as well.
+    ///
+    /// All ranks make the same trainer, model, data and generator, and call [`fit`](Self::fit). **They end with the same bits, which do not depend on
+    /// the number of ranks:** they are those of one process that accumulates as many batches, so a run may go on with fewer or more ranks than it
+    /// began with. What is random in a model, such as dropout, is drawn for each batch from a generator of its own; what counts batches, such as
+    /// running statistics, gets the mean over those of a step.
+    ///
+    /// Whether to stop is what all agree on: if one rank wants to, by a callback, a [`StopHandle`] or Ctrl-C, all do. An error on one rank is
+    /// an error on all, which names the rank.
+    ///
+    /// ```
+    /// use demotic::distributed::{DataParallel, ThreadGroup};
+    /// use demotic::prelude::*;
+    ///
+    /// let train = |ranks| {
+    ///     ThreadGroup::run(ranks, |group| {
+    ///         let mut rng = Rng::seed(0);
+    ///         let x = Tensor::normal([64, 3], 0.0, 1.0, &mut rng)?;
+    ///         let data = TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?;
+    ///         let mut model = sequential![Linear::new(3, 8, &mut rng)?, Dropout::new(0.1)?, Linear::new(8, 1, &mut rng)?];
+    ///         Trainer::new(losses::mse, Adam::new(0.01))
+    ///             .epochs(3)
+    ///             .batch_size(4)
+    ///             .accumulate(4)
+    ///             .distributed(DataParallel::new(group))
+    ///             .fit(&mut model, &data, &mut rng)
+    ///     })
+    /// };
+    /// assert_eq!(train(1)?[0].last().unwrap().train_loss, train(4)?[2].last().unwrap().train_loss);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn distributed(mut self, parallel: DataParallel) -> Self {
+        self.core.parallel = Some(parallel);
         self
     }
 

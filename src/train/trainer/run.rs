@@ -30,7 +30,7 @@ pub(super) struct Position {
 }
 
 /// Model, optimizer and task before it is known whether the task makes its steps itself.
-struct Unasked {
+pub(super) struct Unasked {
     model: Snapshot,
     optimizer: OptimizerState,
     task: Checkpoint,
@@ -68,12 +68,19 @@ impl Sum {
 
 /// One step of the optimizer.
 #[derive(Default)]
-struct Step {
-    loss: Mean,
-    batches: usize,
-    examples: u64,
+pub(super) struct Step {
+    pub(super) loss: Mean,
+    pub(super) batches: usize,
+    pub(super) examples: u64,
     /// If the inputs are token ids.
-    tokens: Option<u64>,
+    pub(super) tokens: Option<u64>,
+}
+
+/// The error about a loss that is no number.
+#[track_caller]
+pub(super) fn not_finite(value: f64, batch: usize, epoch: usize) -> Error {
+    Error::numeric("fit", format!("the loss became {value} in batch {batch} of epoch {epoch}"))
+        .with_help("lower the learning rate, standardize the inputs, or clip the gradients")
 }
 
 impl<T, B: Send> Trainer<'_, T, B> {
@@ -169,6 +176,7 @@ impl Core {
         self.check_memory(subject, rng)?;
         // An earlier run, or a checkpoint, may have left the averages in the model.
         self.swap_out(subject)?;
+        self.begin_together(subject, rng)?;
         let (epochs, max_steps) = self.options.limits();
         self.callbacks.tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.fit_begin(run))?;
         let mut ended = None;
@@ -226,6 +234,7 @@ impl Core {
             }
             self.callbacks
                 .tell(subject.model(), &mut *self.optimizer, &mut |callback, run| callback.batch_end(run, &report))?;
+            self.agree_to_stop()?;
             let run = &mut self.callbacks.run;
             let is_interrupted = run.is_interrupted();
             run.ends = run.stop || is_interrupted || run.step >= max_steps;
@@ -248,6 +257,7 @@ impl Core {
         let is_complete = batches.left() == 0;
         (self.callbacks.run.is_epoch_end, self.callbacks.run.is_epoch_complete) = (true, is_complete);
         self.end_epoch(subject)?;
+        self.agree_to_stop()?;
         let run = &mut self.callbacks.run;
         if is_complete {
             let is_done = run.stop || run.epoch >= epochs || run.step >= max_steps;
@@ -305,12 +315,15 @@ impl Core {
         batches: &mut Cursor,
         rng: &mut Rng,
     ) -> Result<Step> {
+        if self.parallel.is_some() {
+            return self.step_together(position, subject, batches, rng);
+        }
         let mut step = Step::default();
         let mut sum = Sum::default();
         let from = batches.position();
         let before = self.optimizer.closure().is_some().then(|| rng.clone());
         for _ in 0..self.options.accumulate {
-            subject.ask(batches);
+            subject.ask(batches, &|_| true);
             let Some(pick) = batches.next() else { break };
             let pick = pick.within(TRAINING)?;
             let before = self.before_asking(subject)?;
@@ -334,10 +347,7 @@ impl Core {
             }
             let value = loss.item().within(LOSS)?;
             if !value.is_finite() {
-                let (batch, epoch) = (position.batch + step.batches, self.callbacks.run.epoch);
-                let message = format!("the loss became {value} in batch {batch} of epoch {epoch}");
-                return Err(Error::numeric("fit", message)
-                    .with_help("lower the learning rate, standardize the inputs, or clip the gradients"));
+                return Err(not_finite(value, position.batch + step.batches, self.callbacks.run.epoch));
             }
             step.loss.add(value, weight);
             step.examples = step.examples.saturating_add(pick.len() as u64);
@@ -365,7 +375,7 @@ impl Core {
 
     /// What the first step of a task may change of which it turns out that it must not make steps itself.
     #[track_caller]
-    fn before_asking(&self, subject: &mut dyn Subject) -> Result<Option<Unasked>> {
+    pub(super) fn before_asking(&self, subject: &mut dyn Subject) -> Result<Option<Unasked>> {
         if self.is_asked || self.check_own_steps().is_ok() {
             return Ok(None);
         }
@@ -374,7 +384,7 @@ impl Core {
     }
 
     #[track_caller]
-    fn put_back(&mut self, before: Unasked, subject: &mut dyn Subject) -> Result<()> {
+    pub(super) fn put_back(&mut self, before: Unasked, subject: &mut dyn Subject) -> Result<()> {
         let (model, task) = subject.parts();
         before.model.restore(model)?;
         self.optimizer.load_state(before.optimizer)?;
@@ -383,8 +393,9 @@ impl Core {
 
     /// A task that makes its own steps knows nothing of what the Trainer would add to them.
     #[track_caller]
-    fn check_own_steps(&self) -> Result<()> {
+    pub(super) fn check_own_steps(&self) -> Result<()> {
         let what = match (self.options.accumulate > 1, self.penalties.is_empty()) {
+            _ if self.parallel.is_some() => "share them among ranks",
             (true, _) => "accumulate batches",
             (false, false) => "add a penalty",
             (false, true) => return Ok(()),
@@ -429,7 +440,7 @@ impl Core {
     ) -> Result<()> {
         for folder in folders {
             let checkpoint = self.checkpoint(position, seconds, subject, rng)?;
-            self.callbacks.run.saved = Some(folder.save(self.callbacks.run.step, &checkpoint)?);
+            self.callbacks.run.saved = Some(self.save_in(folder, &checkpoint)?);
         }
         Ok(())
     }

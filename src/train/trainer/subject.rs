@@ -18,8 +18,8 @@ pub(super) trait Subject {
     fn sampler(&self) -> Option<&dyn BatchSampler>;
     /// An epoch begins, or goes on: nothing of an earlier one is needed any more.
     fn begin_epoch(&mut self);
-    /// Lets the next batches be made in advance, if there are threads for it.
-    fn ask(&mut self, batches: &Cursor);
+    /// Lets the next batches be made in advance, if there are threads for it: those that are `wanted` by their number.
+    fn ask(&mut self, batches: &Cursor, wanted: &dyn Fn(usize) -> bool);
     /// The objective of a batch, and whether the task has made the step itself.
     fn train(&mut self, pick: &Pick<'_>, optimizer: &mut dyn Optimizer, rng: &mut Rng) -> Result<(Objective, bool)>;
     /// The objective of a batch that the model has seen already, at another place.
@@ -96,9 +96,9 @@ impl<M: Module + 'static, B: Send> Subject for Trained<'_, '_, '_, M, B> {
         }
     }
 
-    fn ask(&mut self, batches: &Cursor) {
+    fn ask(&mut self, batches: &Cursor, wanted: &dyn Fn(usize) -> bool) {
         if let Some(ahead) = &mut self.ahead {
-            ahead.ask(batches);
+            ahead.ask(batches, wanted);
         }
     }
 

@@ -1,0 +1,103 @@
+//! What ranks do over MPI, compared with what they do on threads and with one process. Run it by `mpirun`, as `crates/demotic-mpi/test` does.
+
+use std::process::ExitCode;
+
+use demotic::distributed::{DataParallel, Group, Message, OneProcess, Sharding, ThreadGroup, part};
+use demotic::layers::{Slot, Visitor};
+use demotic::prelude::*;
+
+/// The bits of a tensor, with type and shape.
+fn bytes(x: &Tensor) -> Vec<u8> {
+    Message { about: String::new(), tensor: x.detach() }.to_bytes()
+}
+
+fn own(rank: usize, shape: &[usize], dtype: DType) -> Result<Tensor> {
+    let x = Tensor::normal(shape, 0.0, 20.0, &mut Rng::seed(rank as u64))?;
+    Ok(if dtype.is_float() { x.to_dtype(dtype) } else { x.abs().to_dtype(DType::I64).to_dtype(dtype) })
+}
+
+/// Every collective operation, with every type: nothing, one element, rows that do not come out even, and more than travels at once.
+fn collectives(group: &dyn Group) -> Result<Vec<Vec<u8>>> {
+    use DType::{BF16, Bool, F16, F32, F64, I8, I32, I64, U8};
+    let mut seen = Vec::new();
+    for dtype in [F32, F64, BF16, F16, I64, I32, I8, U8, Bool] {
+        for shape in [&[0][..], &[1], &[5, 3], &[2053, 129]] {
+            let x = own(group.rank(), shape, dtype)?;
+            let (sum, rows) = (group.start_all_reduce(&x)?, group.start_reduce_scatter(&x)?);
+            let (all, one) = (group.start_all_gather(&x)?, group.start_broadcast(&x, group.size() - 1)?);
+            group.barrier()?;
+            let sum = sum.wait()?;
+            let part = part(shape[0], group.size(), group.rank());
+            assert_eq!(bytes(&rows.wait()?), bytes(&sum.narrow(0, part.start, part.len())?));
+            for (rank, x) in all.wait()?.iter().enumerate() {
+                assert_eq!(bytes(x), bytes(&own(rank, shape, dtype)?));
+            }
+            assert_eq!(bytes(&one.wait()?), bytes(&own(group.size() - 1, shape, dtype)?));
+            seen.push(bytes(&sum));
+        }
+    }
+    let (next, before) = ((group.rank() + 1) % group.size(), (group.rank() + group.size() - 1) % group.size());
+    for i in 0..20 {
+        group.send(&Tensor::full([1 + i * 1000], i as f64)?, next, 7)?;
+    }
+    for i in 0..20 {
+        let x = group.receive(before, 7)?;
+        assert_eq!((x.shape(), x.mean().item()?), (&[1 + i * 1000][..], i as f64));
+    }
+    let pair = group.split(group.rank() / 2, 0)?;
+    seen.push(bytes(&group.all_gather(&pair.all_reduce(&tensor![group.rank() as f64])?)?[0]));
+    Ok(seen)
+}
+
+fn bits(model: &dyn Module) -> Vec<u64> {
+    let mut all = Vec::new();
+    let mut on_slot = |_: &str, slot: Slot<'_>| {
+        let value = match slot {
+            Slot::Param(param) => param.value().detach(),
+            Slot::Buffer(buffer) => buffer.get(),
+        };
+        all.extend(value.to_f64_vec().into_iter().map(f64::to_bits));
+    };
+    model.visit(&mut Visitor::new(&mut on_slot));
+    all
+}
+
+/// Convolutions, batch norm and dropout, with what is divided among ranks.
+fn convolutions(group: &dyn Group, sharding: Sharding) -> Result<Vec<u64>> {
+    let mut rng = Rng::seed(1);
+    let x = Tensor::normal([24, 3, 8, 8], 0.0, 1.0, &mut rng)?;
+    let data = TensorDataset::new(x, Tensor::from_vec((0..24).map(|i| i % 3).collect::<Vec<i64>>(), [24])?)?;
+    let mut model = sequential![
+        Conv2d::new(3, 8, 3, &mut rng)?,
+        BatchNorm2d::new(8)?,
+        Relu,
+        Dropout::new(0.1)?,
+        Flatten::new(),
+        Linear::new(288, 3, &mut rng)?
+    ];
+    Trainer::new(losses::cross_entropy, AdamW::new(0.01).clip_norm(1.0))
+        .epochs(2)
+        .batch_size(2)
+        .accumulate(4)
+        .validation(&data)
+        .metric("accuracy", metrics::accuracy)
+        .distributed(DataParallel::new(group).sharding(sharding).bucket_bytes(1000))
+        .fit(&mut model, &data, &mut rng)?;
+    Ok(bits(&model))
+}
+
+fn main() -> ExitCode {
+    demotic_mpi::main(|group| {
+        let over_mpi = collectives(group)?;
+        let on_threads = ThreadGroup::run(group.size(), collectives)?;
+        assert!(over_mpi == on_threads[group.rank()], "other sums over MPI than on threads");
+        let alone = convolutions(&*OneProcess::new().handle(), Sharding::None)?;
+        for sharding in [Sharding::None, Sharding::Optimizer, Sharding::Gradients] {
+            assert!(convolutions(group, sharding)? == alone, "other weights with {sharding:?}");
+        }
+        if group.rank() == 0 {
+            println!("{} ranks: ok", group.size());
+        }
+        Ok(())
+    })
+}

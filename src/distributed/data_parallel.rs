@@ -1,0 +1,203 @@
+//! Data parallel training: each rank works on other batches, and all make the same step.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::compression::{Compression, Residuals};
+use super::group::Group;
+use super::layout::Layout;
+use super::step::ParallelStep;
+use crate::error::{Error, Here, Result};
+use crate::io::{Checkpoint, CheckpointFolder};
+use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::tensor::Tensor;
+
+/// What of a model's training is divided among the ranks, so that each needs less memory (ZeRO; Rajbhandari et al., 2020).
+///
+/// Each parameter belongs to one rank. The bits are the same with and without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Sharding {
+    /// Nothing: every rank has everything.
+    #[default]
+    None,
+    /// The state of the optimizer: stage 1.
+    Optimizer,
+    /// The state of the optimizer and the sums of gradients: stage 2.
+    Gradients,
+}
+
+/// Training on several ranks, each of which works on some of the batches of a step: what the
+/// [`Trainer`](crate::train::Trainer::distributed) does, and a loop written by hand can.
+///
+/// A step is made of **micro-batches**, whose gradients are averaged. Rank `r` of `n` works on the micro-batches `r`, `r + n`, `r + 2n` …, and
+/// gradients are added up in the order of micro-batches, whoever has computed them. So a step of four micro-batches has the same bits on one
+/// rank, on two and on four, with any number of threads.
+///
+/// ```
+/// use demotic::distributed::{DataParallel, ThreadGroup};
+/// use demotic::prelude::*;
+///
+/// // Four micro-batches in each step, on one, two and four ranks.
+/// let train = |ranks| {
+///     ThreadGroup::run(ranks, |group| {
+///         let mut rng = Rng::seed(0);
+///         let data = TensorDataset::new(Tensor::normal([32, 3], 0.0, 1.0, &mut rng)?, Tensor::ones([32, 1])?)?;
+///         let mut model = Linear::new(3, 1, &mut rng)?;
+///         let mut opt = Adam::new(0.1);
+///         let mut parallel = DataParallel::new(group);
+///         parallel.synchronize(&mut model)?;
+///         for _ in 0..5 {
+///             let mut step = parallel.step(&model, 4)?;
+///             for i in step.own() {
+///                 let (x, y) = data.batch_range(i * 8..(i + 1) * 8, &mut rng)?;
+///                 let loss = losses::mse(&model.forward(&x, &mut Mode::eval())?, &y)?;
+///                 step.backward(&loss, 8.0)?;
+///             }
+///             step.apply(&mut opt, &mut model)?;
+///         }
+///         model.weight.value()?.to_vec::<f32>()
+///     })
+/// };
+/// let alone = train(1)?;
+/// assert_eq!(train(2)?[1], alone[0]);
+/// assert_eq!(train(4)?[3], alone[0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+pub struct DataParallel {
+    pub(super) group: Arc<dyn Group>,
+    pub(super) bucket_bytes: usize,
+    pub(super) sharding: Sharding,
+    pub(super) compression: Option<Compression>,
+    pub(super) residuals: Residuals,
+}
+
+impl fmt::Debug for DataParallel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = &self.group;
+        write!(f, "DataParallel(rank {} of {}, {:?})", group.rank(), group.size(), self.sharding)
+    }
+}
+
+impl DataParallel {
+    /// Training on the ranks of this group.
+    #[must_use]
+    pub fn new(group: &dyn Group) -> Self {
+        Self {
+            group: group.handle(),
+            bucket_bytes: 4 << 20,
+            sharding: Sharding::None,
+            compression: None,
+            residuals: Residuals::default(),
+        }
+    }
+
+    /// How many bytes of gradients travel together, about; 4 MiB by default. Small buckets are on their way earlier, large ones take fewer messages.
+    /// The bits do not depend on it.
+    #[must_use]
+    pub fn bucket_bytes(mut self, bytes: usize) -> Self {
+        self.bucket_bytes = bytes.max(1);
+        self
+    }
+
+    /// What is divided among the ranks. Default [`Sharding::None`].
+    #[must_use]
+    #[doc(alias = "zero")]
+    pub fn sharding(mut self, sharding: Sharding) -> Self {
+        self.sharding = sharding;
+        self
+    }
+
+    /// Lets gradients travel in fewer bytes. **This gives up that the bits are those of one process:** they depend on the number of ranks then.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> &dyn Group {
+        &*self.group
+    }
+
+    /// Gives all ranks the parameters and buffers of rank 0: the beginning of every training.
+    ///
+    /// # Errors
+    /// If models differ: every rank gets the same error, which names the rank and the difference. And if a rank fails.
+    #[track_caller]
+    pub fn synchronize(&self, model: &mut dyn Module) -> Result<()> {
+        let group = &*self.group;
+        let mut lines = Vec::new();
+        let mut values = Vec::new();
+        let mut on_slot = |path: &str, slot: Slot<'_>| {
+            let (kind, value) = match slot {
+                Slot::Param(param) if param.is_trainable() => ("the parameter", param.value().detach()),
+                Slot::Param(param) => ("the frozen parameter", param.value().detach()),
+                Slot::Buffer(buffer) => ("the buffer", buffer.get()),
+            };
+            lines.push((kind.to_string(), format!("`{path}` of {} {:?}", value.dtype(), value.shape())));
+            values.push(value);
+        };
+        model.visit(&mut Visitor::new(&mut on_slot));
+        group.agree("synchronize", &lines).here()?;
+        if group.size() == 1 {
+            return Ok(());
+        }
+        let mut pending = Vec::with_capacity(values.len());
+        for value in &values {
+            pending.push(group.start_broadcast(value, 0)?);
+        }
+        let mut arrived = Vec::with_capacity(values.len());
+        for pending in pending {
+            arrived.push(pending.wait()?);
+        }
+        put(model, arrived).here()
+    }
+
+    /// Begins a step of so many micro-batches in all.
+    ///
+    /// # Errors
+    /// If there are none.
+    #[track_caller]
+    pub fn step(&mut self, model: &dyn Module, micro_batches: usize) -> Result<ParallelStep<'_>> {
+        if micro_batches == 0 {
+            return Err(Error::argument("step", "a step of 0 micro-batches, expected at least 1"));
+        }
+        if let Some(compression) = self.compression {
+            compression.check()?;
+        }
+        let layout = Layout::of(model, self.group.size(), self.bucket_bytes, self.sharding != Sharding::None);
+        ParallelStep::new(self, model, layout, micro_batches)
+    }
+}
+
+impl DataParallel {
+    /// Saves a checkpoint in a folder.
+    #[track_caller]
+    pub(crate) fn save(&self, folder: &CheckpointFolder, step: u64, checkpoint: &Checkpoint) -> Result<PathBuf> {
+        let path = folder.path_of(step);
+        if self.group.rank() == 0 {
+            folder.save(step, checkpoint)?;
+        }
+        self.group.barrier()?;
+        Ok(path)
+    }
+}
+
+/// Gives a model these values, in the order of its parameters and buffers.
+pub(super) fn put(model: &mut dyn Module, values: Vec<Tensor>) -> Result<()> {
+    let (mut values, mut result) = (values.into_iter(), Ok(()));
+    let mut on_slot = |_: &str, slot: SlotMut<'_>| {
+        let Some(value) = values.next() else { return };
+        let set = match slot {
+            SlotMut::Param(param) => param.set(&value),
+            SlotMut::Buffer(buffer) => buffer.set(&value),
+        };
+        if result.is_ok() {
+            result = set;
+        }
+    };
+    VisitorMut::new(&mut on_slot).module(model);
+    result
+}

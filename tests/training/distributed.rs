@@ -1,0 +1,477 @@
+//! Several ranks come to the bits of one.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use demotic::data::NextTokens;
+use demotic::distributed::{Compression, DataParallel, Group, OneProcess, Sharding, ThreadGroup};
+use demotic::models::{Gpt, GptConfig, Mlp, RecurrentCell, RecurrentLm, RecurrentLmConfig};
+use demotic::optimizers::{
+    AdaGrad, Adadelta, Adafactor, Adamax, Asgd, Lamb, Lars, Lion, Muon, NAdam, RAdam, RmsProp, Rprop,
+};
+use demotic::parallel::with_threads;
+use demotic::prelude::*;
+use demotic::regularizers::L2;
+use demotic::text::TokenStream;
+use demotic::train::{Ended, History, StopHandle};
+use demotic::{ErrorKind, optimizers};
+
+/// Everything that a run comes to: the bits of all parameters and buffers, the history without times, the generator.
+type Outcome = (Vec<Vec<u64>>, String, u64);
+
+fn bits(model: &dyn Module) -> Vec<Vec<u64>> {
+    let mut all = Vec::new();
+    let mut on_slot = |_: &str, slot: demotic::layers::Slot<'_>| {
+        let value = match slot {
+            demotic::layers::Slot::Param(param) => param.value().detach(),
+            demotic::layers::Slot::Buffer(buffer) => buffer.get(),
+        };
+        all.push(value.to_f64_vec().into_iter().map(f64::to_bits).collect());
+    };
+    model.visit(&mut demotic::layers::Visitor::new(&mut on_slot));
+    all
+}
+
+fn outcome(model: &dyn Module, mut history: History, rng: &mut Rng) -> Outcome {
+    history.epochs.iter_mut().chain(&mut history.evaluations).for_each(|record| record.seconds = 0.0);
+    (bits(model), format!("{history:?}"), rng.next_u64())
+}
+
+/// Trains on one rank with one thread, and on 2, 3 and 4 ranks with one thread or three each: the same bits everywhere.
+fn the_same_on_all(train: impl Fn(&dyn Group) -> Result<Outcome> + Sync) -> Result<Outcome> {
+    let alone = with_threads(1, || train(&*OneProcess::new().handle()))??;
+    for (ranks, threads) in [(1, 3), (2, 1), (2, 6), (3, 1), (4, 1)] {
+        let outcomes = with_threads(threads, || ThreadGroup::run(ranks, &train))??;
+        for (rank, outcome) in outcomes.iter().enumerate() {
+            assert!(outcome.0 == alone.0, "other parameters on rank {rank} of {ranks}, {threads} threads");
+            assert_eq!((&outcome.1, outcome.2), (&alone.1, alone.2), "rank {rank} of {ranks}, {threads} threads");
+        }
+    }
+    Ok(alone)
+}
+
+fn table() -> Result<(TensorDataset, TensorDataset)> {
+    let mut rng = Rng::seed(1);
+    // Neither the batches of an epoch nor the examples of a batch come out even.
+    let x = Tensor::normal([77, 5], 0.0, 1.0, &mut rng)?;
+    let y = (x.sum_dims(&[1], true)? + Tensor::normal([77, 1], 0.0, 1.0, &mut rng)?)?;
+    TensorDataset::new(x, y)?.split(0.8, &mut rng)
+}
+
+/// A trainer whose steps have four micro-batches.
+fn trainer<'d>(validation: &'d TensorDataset, optimizer: impl Optimizer + 'static) -> Trainer<'d> {
+    Trainer::new(losses::mse, optimizer)
+        .epochs(3)
+        .batch_size(4)
+        .accumulate(4)
+        .validation(validation)
+        .metric("rmse", metrics::rmse)
+        .metric("r2", metrics::r2)
+}
+
+#[test]
+fn a_perceptron_with_dropout() -> Result<()> {
+    let (train, validation) = table()?;
+    the_same_on_all(|group| {
+        // Each rank begins with weights of its own, of which those of rank 0 count.
+        let mut model = Mlp::new(&[5, 16, 1], &mut Rng::seed(group.rank() as u64))?.activation(Gelu).dropout(0.2)?;
+        let mut rng = Rng::seed(3);
+        let history = trainer(&validation, AdamW::new(0.02).clip_norm(1.0))
+            .penalty(L2::new(1e-3))
+            .evaluate_every(2)
+            .early_stopping(EarlyStopping::new(2))
+            .distributed(DataParallel::new(group).bucket_bytes(64))
+            .fit(&mut model, &train, &mut rng)?;
+        Ok(outcome(&model, history, &mut rng))
+    })?;
+    Ok(())
+}
+
+/// Where nothing is random in the model, these are the bits that a trainer without ranks comes to.
+#[test]
+fn a_trainer_that_accumulates_comes_to_the_same() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let x = Tensor::normal([64, 5], 0.0, 1.0, &mut rng)?;
+    let (train, validation) = (TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?, table()?.1);
+    let model = || Mlp::new(&[5, 16, 1], &mut Rng::seed(0));
+    let (mut plain, mut rng) = (model()?, Rng::seed(3));
+    let history = trainer(&validation, Adam::new(0.02).clip_norm(1.0)).fit(&mut plain, &train, &mut rng)?;
+    let plain = outcome(&plain, history, &mut rng);
+    let together = the_same_on_all(|group| {
+        let (mut model, mut rng) = (model()?, Rng::seed(3));
+        let history = trainer(&validation, Adam::new(0.02).clip_norm(1.0))
+            .distributed(DataParallel::new(group))
+            .fit(&mut model, &train, &mut rng)?;
+        Ok(outcome(&model, history, &mut rng))
+    })?;
+    assert_eq!(together, plain);
+    Ok(())
+}
+
+#[test]
+fn a_network_of_convolutions_with_batch_norm() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let (x, y) = (Tensor::normal([40, 3, 8, 8], 0.0, 1.0, &mut rng)?, (0..40).map(|i| i % 3).collect::<Vec<i64>>());
+    let train = TensorDataset::new(x, Tensor::from_vec(y, [40])?)?;
+    let (_, buffers, _) = {
+        let outcome = the_same_on_all(|group| {
+            let mut rng = Rng::seed(2);
+            let mut model = sequential![
+                Conv2d::new(3, 8, 3, &mut rng)?,
+                BatchNorm2d::new(8)?,
+                Relu,
+                MaxPool2d::new(2),
+                Dropout::new(0.1)?,
+                Flatten::new(),
+                Linear::new(72, 3, &mut rng)?
+            ];
+            let history = Trainer::new(losses::cross_entropy, Sgd::new(0.05).momentum(0.9))
+                .epochs(2)
+                .batch_size(4)
+                .accumulate(4)
+                .prefetch(2)
+                .metric("accuracy", metrics::accuracy)
+                .distributed(DataParallel::new(group))
+                .fit(&mut model, &train, &mut rng)?;
+            Ok(outcome(&model, history, &mut rng))
+        })?;
+        (outcome.1, outcome.0, outcome.2)
+    };
+    // Ten batches in each of two epochs were counted, on whatever rank.
+    assert!(buffers.iter().any(|values| values == &[20.0_f64.to_bits()]), "no count of batches");
+    Ok(())
+}
+
+fn text() -> Result<NextTokens> {
+    let tokens: Vec<u32> = (0..700u32).map(|i| i * i % 11).collect();
+    NextTokens::new(TokenStream::from_ids(tokens)?, 12)
+}
+
+#[test]
+fn an_lstm_and_a_gpt_with_dropout() -> Result<()> {
+    let train = text()?;
+    the_same_on_all(|group| {
+        let config = RecurrentLmConfig::new(11).cell(RecurrentCell::Lstm).embedding_size(8).hidden_size(12);
+        let mut model = RecurrentLm::new(config.layers(2).dropout(0.2), &mut Rng::seed(4))?;
+        let mut rng = Rng::seed(5);
+        let history = Trainer::new(losses::token_cross_entropy, RmsProp::new(0.01))
+            .max_steps(5)
+            .batch_size(3)
+            .accumulate(4)
+            .distributed(DataParallel::new(group).bucket_bytes(1000))
+            .fit(&mut model, &train, &mut rng)?;
+        Ok(outcome(&model, history, &mut rng))
+    })?;
+    the_same_on_all(|group| {
+        let config = GptConfig::new(11, 12).layers(2).heads(2).hidden_size(16).dropout(0.2);
+        let mut model = Gpt::new(config, &mut Rng::seed(4))?;
+        let mut rng = Rng::seed(5);
+        let history = Trainer::new(losses::token_cross_entropy, AdamW::new(0.01).decay_matrices_only().clip_norm(1.0))
+            .max_steps(5)
+            .batch_size(3)
+            .accumulate(4)
+            .distributed(DataParallel::new(group).bucket_bytes(3000))
+            .fit(&mut model, &train, &mut rng)?;
+        Ok(outcome(&model, history, &mut rng))
+    })?;
+    Ok(())
+}
+
+/// Batches in which nothing counts, wherever they fall.
+#[test]
+fn batches_without_targets_are_passed_over() -> Result<()> {
+    let x = Tensor::normal([24, 2], 0.0, 1.0, &mut Rng::seed(0))?;
+    let classes: Vec<i64> = (0..24).map(|i| if i % 3 == 0 { 1 } else { -100 }).collect();
+    let train = TensorDataset::new(x, Tensor::from_vec(classes, [24])?)?;
+    the_same_on_all(|group| {
+        let (mut model, mut rng) = (Linear::new(2, 3, &mut Rng::seed(1))?, Rng::seed(2));
+        let history = Trainer::new(losses::CrossEntropy::new().ignore_index(-100), Adam::new(0.1))
+            .epochs(2)
+            .batch_size(1)
+            .accumulate(4)
+            .distributed(DataParallel::new(group))
+            .fit(&mut model, &train, &mut rng)?;
+        Ok(outcome(&model, history, &mut rng))
+    })?;
+    Ok(())
+}
+
+/// By hand, with a part of the model that some micro-batches do not use, and losses that count differently.
+fn by_hand(
+    group: &dyn Group,
+    sharding: Sharding,
+    optimizer: &mut dyn Optimizer,
+    dtype: DType,
+) -> Result<Vec<Vec<u64>>> {
+    let mut rng = Rng::seed(0);
+    let x = Tensor::normal([24, 4], 0.0, 1.0, &mut rng)?.to_dtype(dtype);
+    let mut model =
+        sequential![Linear::new(4, 6, &mut rng)?, Tanh, Linear::new(6, 4, &mut rng)?, Linear::new(4, 4, &mut rng)?];
+    if dtype != DType::F32 {
+        model.to_dtype(dtype)?;
+    }
+    let mut parallel = DataParallel::new(group).bucket_bytes(100).sharding(sharding);
+    parallel.synchronize(&mut model)?;
+    for at in 0..6 {
+        let mut step = parallel.step(&model, 6)?;
+        for i in step.own() {
+            let rows = x.narrow(0, i * 4, 1 + (i + at) % 4)?;
+            if (i + at) % 5 == 4 {
+                step.skip()?;
+                continue;
+            }
+            let mut out = rows.clone();
+            for (number, layer) in model.iter().enumerate() {
+                if number < 3 || i % 2 == 0 {
+                    out = layer.forward(&out, &mut Mode::eval())?;
+                }
+            }
+            step.backward(&out.square().mean(), rows.shape()[0] as f64)?;
+        }
+        step.apply(optimizer, &mut model)?;
+    }
+    Ok(bits(&model))
+}
+
+/// Divided states and gradients change no bit, for every optimizer.
+#[test]
+fn what_is_divided_comes_to_the_same() -> Result<()> {
+    type Make = fn() -> Box<dyn Optimizer>;
+    let all: [(&str, Make); 19] = [
+        ("Sgd", || Box::new(Sgd::new(0.1).momentum(0.9).nesterov(true))),
+        ("Adam", || Box::new(Adam::new(0.05).clip_norm(0.1))),
+        ("AdamW", || Box::new(AdamW::new(0.05).decay_matrices_only().clip_value(0.1))),
+        ("RmsProp", || Box::new(RmsProp::new(0.01))),
+        ("AdaGrad", || Box::new(AdaGrad::new(0.1))),
+        ("Adadelta", || Box::new(Adadelta::new(1.0))),
+        ("NAdam", || Box::new(NAdam::new(0.05))),
+        ("RAdam", || Box::new(RAdam::new(0.05))),
+        ("Adamax", || Box::new(Adamax::new(0.05))),
+        ("Lion", || Box::new(Lion::new(0.01))),
+        ("Adafactor", || Box::new(Adafactor::new(0.01))),
+        ("Muon", || Box::new(Muon::new(0.02).adamw(1e-3))),
+        ("Lamb", || Box::new(Lamb::new(0.05).clip_norm(0.5))),
+        ("Lars", || Box::new(Lars::new(0.1))),
+        ("Asgd", || Box::new(Asgd::new(0.01))),
+        ("Rprop", || Box::new(Rprop::new(0.01))),
+        ("Averaged", || Box::new(optimizers::Averaged::ema(Adam::new(0.05), 0.9))),
+        ("Lookahead", || Box::new(optimizers::Lookahead::new(Adam::new(0.05), 2, 0.5))),
+        ("Shared", || Box::new(optimizers::Shared::new(Adam::new(0.05).clip_norm(0.1)))),
+    ];
+    for (name, make) in all {
+        let whole = by_hand(&*OneProcess::new().handle(), Sharding::None, &mut make(), DType::F32)?;
+        for (ranks, sharding) in [(1, Sharding::Gradients), (2, Sharding::Optimizer), (3, Sharding::Gradients)] {
+            let divided = ThreadGroup::run(ranks, |group| by_hand(group, sharding, &mut make(), DType::F32))?;
+            assert!(divided.iter().all(|own| *own == whole), "{name} on {ranks} ranks, {sharding:?}");
+        }
+    }
+    // Parameters of 16 bits with their values in `F32`.
+    let adam = || AdamW::new(0.05).clip_norm(0.1);
+    let whole = by_hand(&*OneProcess::new().handle(), Sharding::None, &mut adam(), DType::BF16)?;
+    let divided = ThreadGroup::run(2, |group| by_hand(group, Sharding::Gradients, &mut adam(), DType::BF16))?;
+    assert!(divided.iter().all(|own| *own == whole));
+    Ok(())
+}
+
+/// Of a divided state each rank has its part, and all parts make up the whole.
+#[test]
+fn states_are_divided() -> Result<()> {
+    let states = ThreadGroup::run(3, |group| {
+        let mut adam = Adam::new(0.05);
+        by_hand(group, Sharding::Gradients, &mut adam, DType::F32)?;
+        Ok(adam.state())
+    })?;
+    let mut whole = Adam::new(0.05);
+    by_hand(&*OneProcess::new().handle(), Sharding::None, &mut whole, DType::F32)?;
+    let whole = whole.state();
+    let mut paths: Vec<_> = states.iter().flat_map(|state| state.parameters.keys().cloned()).collect();
+    paths.sort();
+    assert_eq!(paths, whole.parameters.keys().cloned().collect::<Vec<_>>());
+    for state in &states {
+        assert!(!state.parameters.is_empty() && state.parameters.len() < paths.len());
+        for (path, own) in &state.parameters {
+            let exp_avg = |state: &optimizers::ParameterState| state.tensors["exp_avg"].to_vec::<f32>();
+            assert_eq!(exp_avg(own)?, exp_avg(&whole.parameters[path])?);
+        }
+    }
+    Ok(())
+}
+
+/// Compressed gradients lose nothing in the long run: what was left out comes later.
+#[test]
+fn compressed_gradients_learn() -> Result<()> {
+    let (train, validation) = table()?;
+    let loss = |compression: Option<Compression>| -> Result<f64> {
+        let losses = ThreadGroup::run(2, |group| {
+            let mut model = Mlp::new(&[5, 16, 1], &mut Rng::seed(0))?;
+            let mut parallel = DataParallel::new(group);
+            if let Some(compression) = compression {
+                parallel = parallel.compression(compression);
+            }
+            let trainer = trainer(&validation, Adam::new(0.02)).epochs(12).distributed(parallel);
+            let mut trainer = trainer;
+            let history = trainer.fit(&mut model, &train, &mut Rng::seed(3))?;
+            Ok((history.last().unwrap().train_loss, bits(&model)))
+        })?;
+        assert_eq!(losses[0], losses[1]);
+        Ok(losses[0].0)
+    };
+    let exact = loss(None)?;
+    for compression in [Compression::Bf16, Compression::F16, Compression::TopK(0.25)] {
+        let compressed = loss(Some(compression))?;
+        assert!(
+            (compressed - exact).abs() < 0.15 * exact && compressed != exact,
+            "{compression:?} {compressed} {exact}"
+        );
+    }
+    let e = loss(Some(Compression::TopK(0.0))).unwrap_err();
+    assert_eq!(e.message(), "Compression::TopK: a share of 0, expected more than 0 and at most 1");
+    Ok(())
+}
+
+/// What each rank got to hear.
+fn told(ranks: usize, f: impl Fn(&dyn Group) -> Result<()> + Sync) -> Vec<String> {
+    let told = ThreadGroup::run_with(ranks, Duration::from_secs(20), |group| {
+        let done = f(group);
+        if let Err(e) = &done {
+            group.fail(&e.message());
+        }
+        Ok(done.map_or_else(|e| e.message(), |()| "done".to_string()))
+    });
+    told.unwrap()
+}
+
+#[test]
+fn ranks_that_differ_get_errors_that_say_in_what() {
+    let fit = |group: &dyn Group, inputs: usize, epochs: usize, rows: usize, learning_rate: f64, changed: bool| {
+        let mut rng = Rng::seed(1);
+        let mut x = Tensor::normal([rows, inputs], 0.0, 1.0, &mut rng)?;
+        if changed {
+            x = x + 1.0;
+        }
+        let train = TensorDataset::new(x, Tensor::ones([rows, 1])?)?;
+        let mut model = Linear::new(inputs, 1, &mut rng)?;
+        Trainer::new(losses::mse, Adam::new(learning_rate))
+            .epochs(epochs)
+            .accumulate(2)
+            .distributed(DataParallel::new(group))
+            .fit(&mut model, &train, &mut Rng::seed(2))
+            .map(drop)
+    };
+    let other = |group: &dyn Group, a: usize, b: usize| if group.rank() == 1 { b } else { a };
+    let cases: [(&str, Vec<String>); 5] = [
+        ("options with epochs: Some(4)", told(2, |g| fit(g, 2, other(g, 3, 4), 8, 0.1, false))),
+        ("a number of examples of", told(2, |g| fit(g, 2, 3, other(g, 8, 9), 0.1, false))),
+        ("data with numbers such as", told(2, |g| fit(g, 2, 3, 8, 0.1, g.rank() == 1))),
+        ("the optimizer", told(2, |g| fit(g, 2, 3, 8, 0.1 / other(g, 1, 2) as f64, false))),
+        ("data with", told(2, |g| fit(g, other(g, 2, 3), 3, 8, 0.1, false))),
+    ];
+    for (what, told) in cases {
+        assert!(told[0].starts_with("fit: rank 1 has ") && told[0].contains(what), "{what}: {}", told[0]);
+        assert_eq!(told[0], told[1]);
+    }
+    // A model that the data do not tell from the other.
+    let told = told(2, |group| {
+        let mut rng = Rng::seed(0);
+        let mut model = sequential![Linear::new(2, other(group, 3, 4), &mut rng)?];
+        DataParallel::new(group).synchronize(&mut model)
+    });
+    let message = "synchronize: rank 1 has the parameter `0.weight` of f32 [4, 2], rank 0 has the parameter `0.weight` of f32 [3, 2]";
+    assert!(
+        told.iter().all(|told| told.replace("[2, 4]", "[4, 2]").replace("[2, 3]", "[3, 2]") == message),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn too_many_ranks_are_refused_on_all() -> Result<()> {
+    let fit = |group: &dyn Group, accumulate, rows| {
+        let train = TensorDataset::new(Tensor::ones([rows, 1])?, Tensor::ones([rows, 1])?)?;
+        Trainer::new(losses::mse, Adam::new(0.1))
+            .accumulate(accumulate)
+            .distributed(DataParallel::new(group))
+            .fit(&mut Linear::new(1, 1, &mut Rng::seed(0))?, &train, &mut Rng::seed(2))
+            .map(drop)
+    };
+    let message = "fit: steps of 1 batches for 3 ranks, each of which needs one";
+    assert_eq!(told(3, |group| fit(group, 1, 8)), [message; 3]);
+    assert_eq!(told(3, |group| fit(group, 3, 2)), ["fit: 2 examples for 3 ranks"; 3]);
+    Ok(())
+}
+
+/// An error on one rank is one on all, at once.
+#[test]
+fn an_error_on_one_rank_is_an_error_on_all() -> Result<()> {
+    let begun = std::time::Instant::now();
+    let told = told(3, |group| {
+        let mut x = Tensor::normal([24, 2], 0.0, 1.0, &mut Rng::seed(1))?.to_vec::<f32>()?;
+        if group.rank() == 2 {
+            x[44] = f32::NAN;
+        }
+        let train = TensorDataset::new(Tensor::from_vec(x, [24, 2])?, Tensor::ones([24, 1])?)?;
+        Trainer::new(losses::mse, Adam::new(0.1))
+            .batch_size(2)
+            .accumulate(3)
+            .distributed(DataParallel::new(group))
+            .fit(&mut Linear::new(2, 1, &mut Rng::seed(0))?, &train, &mut Rng::seed(2))
+            .map(drop)
+    });
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(told.iter().any(|told| told.contains("NaN")), "{told:?}");
+    assert!(told[0].contains("rank 2 has given up") || told[0].contains("rank 2 has data"), "{told:?}");
+    Ok(())
+}
+
+/// One rank wants to stop, and all do, after the same step.
+#[test]
+fn all_ranks_agree_to_stop() -> Result<()> {
+    let (train, validation) = table()?;
+    let by_handle = ThreadGroup::run(3, |group| {
+        let (stop, is_last) = (StopHandle::new(), group.rank() == 2);
+        let button = stop.clone();
+        let history = trainer(&validation, Adam::new(0.01))
+            .stop_handle(stop)
+            .every(3, move |_, _: &Linear| {
+                if is_last {
+                    button.stop();
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+            .distributed(DataParallel::new(group))
+            .fit(&mut Linear::new(5, 1, &mut Rng::seed(0))?, &train, &mut Rng::seed(2))?;
+        Ok((history.ended, history.steps))
+    })?;
+    assert_eq!(by_handle, [(Ended::Interrupted, 3); 3]);
+    let by_callback = ThreadGroup::run(3, |group| {
+        let is_first = group.rank() == 0;
+        let history = trainer(&validation, Adam::new(0.01))
+            .every(2, move |_, _: &Linear| {
+                Ok(if is_first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })
+            .distributed(DataParallel::new(group))
+            .fit(&mut Linear::new(5, 1, &mut Rng::seed(0))?, &train, &mut Rng::seed(2))?;
+        Ok((history.ended, history.steps))
+    })?;
+    assert_eq!(by_callback, [(Ended::StoppedEarly, 2); 3]);
+    Ok(())
+}
+
+#[test]
+fn steps_that_are_used_wrongly_say_so() -> Result<()> {
+    let group = OneProcess::new().handle();
+    let model = Linear::new(2, 1, &mut Rng::seed(0))?;
+    let mut parallel = DataParallel::new(&*group);
+    assert_eq!(parallel.step(&model, 0).unwrap_err().message(), "step: a step of 0 micro-batches, expected at least 1");
+    let loss = || model.forward(&Tensor::ones([1, 2])?, &mut Mode::eval()).map(|y| y.sum());
+    let mut step = parallel.step(&model, 1)?;
+    let e = step.backward(&loss()?, f64::NAN).unwrap_err();
+    assert!(e.kind() == ErrorKind::Numeric && e.message().ends_with(" with a weight of NaN"), "{e}");
+    step.backward(&loss()?, 1.0)?;
+    let e = step.backward(&loss()?, 1.0).unwrap_err();
+    assert_eq!(e.message(), "backward: rank 0 of 1 has no more of the 1 micro-batches");
+    assert!(e.location().file().ends_with("distributed.rs"));
+    let mut step = parallel.step(&model, 3)?;
+    step.backward(&loss()?, 1.0)?;
+    assert_eq!(step.finish().unwrap_err().message(), "finish: 1 of 3 micro-batches of this rank were worked on");
+    Ok(())
+}
