@@ -72,6 +72,7 @@
 //! | [fairness] | rates of groups with intervals, parity before, during and after training |
 //! | [quality of data](data::quality) | missing and repeated rows, outliers, leaks, labels that are wrong, drift |
 //! | [reliability] | calibration, conformal prediction, ensembles and the like, strange inputs, attacks, certificates |
+//! | [privacy] | training with differential privacy, accountants, membership attacks, federated averaging |
 //! | [model cards](card) | what should be known about a model, with the header that hubs read |
 //! | [smaller models](compress) | pruning, distillation, sparse and quantised weights |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
@@ -109,6 +110,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`card`] | a page that goes with a model |
+//! | [`privacy`] | what a model reveals of its data |
 //! | [`reliability`] | what a model does not know |
 //! | [`fairness`] | whether groups of people are treated alike |
 //! | [`compress`] | pruning, distillation, units taken out |
@@ -162,6 +164,7 @@ pub mod parallel;
 pub mod pipeline;
 pub mod prelude;
 pub mod pretrained;
+pub mod privacy;
 pub mod profile;
 pub mod regularizers;
 pub mod reliability;

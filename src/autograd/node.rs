@@ -12,7 +12,7 @@ use super::recording;
 use super::several::SeveralCall;
 use crate::error::{Result, bug};
 use crate::tensor::layout::Dims;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 /// Identifies a tracked tensor. Later tensors have larger numbers, so a tensor's number is larger than those of
 /// everything it was computed from: descending order of numbers is an order for the backward pass.
@@ -96,6 +96,8 @@ pub(crate) enum Examples {
     Unknown,
     /// Index `i` of the first dimension of the output depends on the same index of the input alone, if the two are of one size.
     Kept,
+    /// The same for each dimension of the output, with the number of that of the input; one that there cannot be for none.
+    Moved([u8; MAX_DIMS]),
     /// They share the input.
     Shared(ExampleRule),
 }
@@ -375,6 +377,14 @@ impl Tape {
     pub(crate) fn keeps_examples(&mut self, input: &Tensor, keeps: bool) {
         if let Some(edge) = self.last(input).filter(|_| keeps) {
             edge.examples = Examples::Kept;
+        }
+    }
+
+    /// Says of the last edge, which is that of `input`, which of its dimensions each dimension of the output is, where both are of
+    /// one size and index `i` of the one depends on index `i` of the other alone.
+    pub(crate) fn moves_examples(&mut self, input: &Tensor, place: &dyn Fn(usize) -> Option<usize>) {
+        if let Some(edge) = self.last(input) {
+            edge.examples = Examples::Moved(std::array::from_fn(|d| place(d).map_or(u8::MAX, |place| place as u8)));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Gradients of single examples, in one pass.
 //!
-//! The loss of each example is an element of a vector, and the examples are the first dimension of what it was computed from.
+//! The loss of each example is an element of a vector, and the examples are the first dimension of what it was computed from, or
+//! another one, where operations that move elements have put them there: recurrent networks have steps in front of them.
 //! A gradient is held in one of two ways. Where example `i` of a result depends on example `i` of a tensor alone, the gradient
 //! of that tensor, of its shape, says everything: the examples are *apart* in it. Where a tensor is *shared* by all examples,
 //! as parameters are, each example has a gradient of its own: one more dimension in front.
@@ -23,6 +24,7 @@ use super::function::{Function, Saved};
 use super::gradients::NodeMap;
 use super::node::{Examples, Node, NodeId, Rule, node_of};
 use super::recording;
+use super::several::SeveralCall;
 use crate::error::{Error, Here, Result, bug};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Tensor};
@@ -53,6 +55,7 @@ const ELEMENTWISE: &[&str] = &[
     "atan2",
     "atanh",
     "broadcast_to",
+    "celu",
     "clamp",
     "clamp_tensor",
     "contiguous",
@@ -70,6 +73,7 @@ const ELEMENTWISE: &[&str] = &[
     "gelu",
     "gelu_tanh",
     "hardsigmoid",
+    "hardtanh",
     "hardswish",
     "leaky_relu",
     "log",
@@ -89,6 +93,7 @@ const ELEMENTWISE: &[&str] = &[
     "rdiv_scalar",
     "reciprocal",
     "relu",
+    "relu6",
     "remainder",
     "rsqrt",
     "rsub_scalar",
@@ -106,22 +111,27 @@ const ELEMENTWISE: &[&str] = &[
     "sub_alpha",
     "tan",
     "tanh",
+    "tanhshrink",
     "to_dtype",
     "where",
 ];
 
 /// The gradient of a node, as far as it has arrived.
 enum Held {
-    /// Of the node's shape: its first dimension is that of the examples.
-    Apart(Tensor),
+    /// Of the node's shape, and which dimension is that of the examples.
+    Apart(Tensor, usize),
     /// One more dimension in front: the examples share the node.
     Shared(Tensor),
 }
+
+/// The gradients of several results of an operation, as far as they have arrived, with the dimension of the examples.
+type OfResults = Vec<Option<(Tensor, usize)>>;
 
 struct ExamplePass {
     examples: usize,
     ask: Ask,
     pending: NodeMap<Held>,
+    several: NodeMap<OfResults>,
     queue: BinaryHeap<Latest>,
     /// How many operations use each node.
     uses: NodeMap<usize>,
@@ -147,9 +157,8 @@ impl ExamplePass {
                 Ok(())
             }
             Entry::Occupied(mut slot) => match (slot.get_mut(), &held) {
-                (Held::Apart(sum), Held::Apart(term)) | (Held::Shared(sum), Held::Shared(term)) => {
-                    super::engine::add_to(sum, term)
-                }
+                (Held::Shared(sum), Held::Shared(term)) => super::engine::add_to(sum, term),
+                (Held::Apart(sum, axis), Held::Apart(term, other)) if axis == other => super::engine::add_to(sum, term),
                 _ => Err(refused(op, "an input is shared by all examples in one place, and not in another")),
             },
         }
@@ -187,18 +196,26 @@ impl ExamplePass {
 
     fn run(mut self) -> Result<Self> {
         while let Some(Latest(node)) = self.queue.pop() {
+            if let Some(grads) = self.several.remove(&node.id) {
+                self.of_results(&node, &grads)?;
+                continue;
+            }
             match self.pending.remove(&node.id) {
                 None => (),
                 Some(Held::Shared(grads)) if node.is_leaf() => self.found.push((node.id, grads)),
-                Some(Held::Apart(_)) if node.is_leaf() => {
+                Some(Held::Apart(_, axis)) if node.is_leaf() => {
+                    let place = if axis == 0 { "first dimension".into() } else { format!("dimension {axis}") };
                     let message = format!(
-                        "a tracked tensor of shape {:?} has the examples in its first dimension, so they do not share it",
+                        "a tracked tensor of shape {:?} has the examples in its {place}, so they do not share it",
                         node.shape
                     );
                     return Err(refused("backward_per_example", &message));
                 }
                 Some(Held::Shared(grads)) => self.each_in_turn(&node, &grads)?,
-                Some(Held::Apart(grad)) => self.all_at_once(&node, &grad)?,
+                Some(Held::Apart(grad, axis)) => match node.output_of() {
+                    Some((of, i)) => self.collect(of, i, (grad, axis)),
+                    None => self.all_at_once(&node, &grad, axis)?,
+                },
             }
         }
         self.found.reverse();
@@ -235,60 +252,92 @@ impl ExamplePass {
         Ok(())
     }
 
-    fn all_at_once(&mut self, node: &Arc<Node>, grad: &Tensor) -> Result<()> {
+    /// Keeps the gradient of one of several results until those of all have come.
+    fn collect(&mut self, of: &Arc<Node>, i: usize, grad: (Tensor, usize)) {
+        let queue = &mut self.queue;
+        let grads = self.several.entry(of.id).or_insert_with(|| {
+            queue.push(Latest(of.clone()));
+            Vec::new()
+        });
+        grads.resize(grads.len().max(i + 1), None);
+        grads[i] = Some(grad);
+    }
+
+    fn of_results(&mut self, node: &Arc<Node>, grads: &OfResults) -> Result<()> {
         let _timer = crate::profile::backward(node.name);
-        if node.output_of().is_some() {
-            return Err(refused(node.name, NO_RULE));
-        }
+        let rule = node.shared_rule().ok_or_else(|| freed(node))?;
+        let Rule::Several(call) = &*rule else {
+            return Err(bug!(node.name, "several results of an operation with one"));
+        };
+        let call: &SeveralCall = call;
+        let outputs = call.linked(node);
+        let all: Vec<Option<Tensor>> = grads.iter().map(|grad| Some(grad.as_ref()?.0.clone())).collect();
+        let axes: Vec<Option<usize>> = grads.iter().map(|grad| Some(grad.as_ref()?.1)).collect();
+        let mut sink = ExampleSink { pass: self, op: node.name, inputs: call.inputs(), axes: &axes };
+        call.backward_per_example(&outputs, &all, &mut sink)
+    }
+
+    fn all_at_once(&mut self, node: &Arc<Node>, grad: &Tensor, axis: usize) -> Result<()> {
+        let _timer = crate::profile::backward(node.name);
         let rule = node.shared_rule().ok_or_else(|| freed(node))?;
         match &*rule {
             Rule::Edges { edges, output } => {
                 let output = output.as_ref().map(Tensor::for_gradient);
                 for edge in edges {
                     let input = &edge.input;
-                    if let Examples::Shared(rule) = &edge.examples {
-                        let found = rule(grad, self.asks(input))?;
-                        self.give_shared(node.name, input, found)?;
-                        continue;
-                    }
-                    let apart = input.shape.first() == Some(&self.examples);
                     let elementwise = ELEMENTWISE.contains(&node.name);
-                    let kept = matches!(edge.examples, Examples::Kept);
-                    if !(elementwise || kept && apart) {
+                    let place = match &edge.examples {
+                        Examples::Shared(rule) if axis == 0 => {
+                            let found = rule(grad, self.asks(input))?;
+                            self.give_shared(node.name, input, found)?;
+                            continue;
+                        }
+                        _ if elementwise => (axis + input.shape.len()).checked_sub(node.shape.len()),
+                        Examples::Kept => (axis == 0).then_some(0),
+                        Examples::Moved(places) => places.get(axis).map(|place| usize::from(*place)),
+                        Examples::Shared(_) | Examples::Unknown => None,
+                    };
+                    let place = place.filter(|place| input.shape.get(*place) == Some(&self.examples));
+                    if !elementwise && place.is_none() {
                         return Err(refused(node.name, NO_RULE));
                     }
                     let found = edge.vjp.product(grad, output.as_ref())?;
-                    if kept || (apart && input.shape.len() == node.shape.len()) {
+                    if let Some(place) = place {
                         let found = super::engine::fit(node.name, input, found)?;
-                        self.give(node.name, input, Held::Apart(found))?;
+                        self.give(node.name, input, Held::Apart(found, place))?;
                     } else {
-                        let found = self.broadcast(node, input, &found)?;
+                        let found = self.broadcast(node, input, &found, axis)?;
                         self.give_shared(node.name, input, found)?;
                     }
                 }
                 Ok(())
             }
+            // They have rules for examples in the first dimension.
+            Rule::Function(_) if axis > 0 => Err(refused(node.name, NO_RULE)),
             Rule::Function(call) => {
-                call.backward_per_example(grad, &mut ExampleSink { pass: self, op: node.name, inputs: call.inputs() })
+                let mut sink = ExampleSink { pass: self, op: node.name, inputs: call.inputs(), axes: &[Some(0)] };
+                call.backward_per_example(grad, &mut sink)
             }
             Rule::Several(_) => Err(bug!(node.name, "an operation with several results, reached without one of them")),
         }
     }
 
     /// What there is to know about an input that was broadcast to the examples, from a gradient of the result's shape.
-    fn broadcast(&self, node: &Node, input: &Node, grad: &Tensor) -> Result<Tensor> {
+    fn broadcast(&self, node: &Node, input: &Node, grad: &Tensor, axis: usize) -> Result<Tensor> {
         if *grad.shape() != *node.shape {
             return Err(refused(node.name, NO_RULE));
         }
         let dtype = input.dtype.gradient().unwrap_or(DType::F32);
         let missing = node.shape.len() - input.shape.len();
-        let kept = |axis: usize| match axis {
-            0 => self.examples,
-            _ if axis < missing => 1,
-            _ => input.shape[axis - missing],
+        let kept = |d: usize| match d {
+            _ if d == axis => self.examples,
+            _ if d < missing => 1,
+            _ => input.shape[d - missing],
         };
         let kept = Dims::collect((0..node.shape.len()).map(kept));
-        let all = grad.to_dtype(dtype).sum_to(&kept)?.reshape(&*self.with_examples(&input.shape)?)?;
+        let first: Vec<isize> =
+            std::iter::once(axis).chain((0..kept.len()).filter(|d| *d != axis)).map(|d| d as isize).collect();
+        let all = grad.to_dtype(dtype).sum_to(&kept)?.permute(&first)?.reshape(&*self.with_examples(&input.shape)?)?;
         match self.asks(input) {
             Ask::SquaredNorm => squares(&all),
             _ => Ok(all),
@@ -309,6 +358,8 @@ pub struct ExampleSink<'p, 'i> {
     pass: &'p mut ExamplePass,
     op: &'static str,
     inputs: &'i [Tensor],
+    /// Which dimension of each result is that of the examples.
+    axes: &'i [Option<usize>],
 }
 
 impl fmt::Debug for ExampleSink<'_, '_> {
@@ -349,12 +400,48 @@ impl ExampleSink<'_, '_> {
     /// # Errors
     /// If the shape or the type does not fit the input, or its first dimension is not that of the examples.
     pub fn give_apart(&mut self, i: usize, grad: Tensor) -> Result<()> {
-        let Some(node) = self.inputs.get(i).and_then(node_of) else { return Ok(()) };
-        if !self.is_apart(i) {
+        if self.wants(i) && !self.is_apart(i) {
             return Err(refused(self.op, &format!("the first dimension of input {i} is not that of the examples")));
         }
+        self.give_apart_in(i, 0, grad)
+    }
+
+    /// The same of an input that has the examples in dimension `axis`.
+    ///
+    /// # Errors
+    /// If the shape or the type does not fit the input, or this dimension is not that of the examples.
+    pub fn give_apart_in(&mut self, i: usize, axis: usize, grad: Tensor) -> Result<()> {
+        let Some(node) = self.inputs.get(i).and_then(node_of) else { return Ok(()) };
+        if node.shape.get(axis) != Some(&self.pass.examples) {
+            return Err(refused(self.op, &format!("dimension {axis} of input {i} is not that of the examples")));
+        }
         let grad = super::engine::fit(self.op, &node, grad)?;
-        self.pass.give(self.op, &node, Held::Apart(grad))
+        self.pass.give(self.op, &node, Held::Apart(grad, axis))
+    }
+
+    /// Of an operation with several results: which dimension of result `i` is that of the examples. `None` if the losses do not
+    /// depend on it.
+    #[must_use]
+    pub fn result_axis(&self, i: usize) -> Option<usize> {
+        self.axes.get(i).copied().flatten()
+    }
+
+    /// For a weight `[outputs, features]`, input `i`, that multiplies each step of `x`, `[examples, steps, features]`: `g` is the
+    /// gradient of the products, `[examples, steps, outputs]`.
+    pub(in crate::autograd) fn give_products(&mut self, i: usize, g: &Tensor, x: &Tensor) -> Result<()> {
+        let (&[_, steps, outputs], &[.., features]) = (g.shape(), x.shape()) else { return Err(no_rule(self.op)) };
+        // ‖gᵀ x‖² is the sum of the products of all pairs of steps: less work, unless there are many.
+        match self.asks(i) {
+            Ask::SquaredNorm if steps == 1 => {
+                let sizes = |x: &Tensor| x.square().sum_dims(&[1, 2], false);
+                self.give_shared(i, sizes(g)?.mul(&sizes(x)?)?)
+            }
+            Ask::SquaredNorm if steps * steps < outputs * features => {
+                let pairs = g.matmul(&g.t())?.mul(&x.matmul(&x.t())?)?;
+                self.give_shared(i, pairs.sum_dims(&[1, 2], false)?)
+            }
+            _ => self.give_each(i, g.t().matmul(x)?),
+        }
     }
 
     /// Says about input `i`, which the examples share, what is [asked](Self::asks) for: the gradient of each example,
@@ -393,7 +480,7 @@ impl ExampleSink<'_, '_> {
             if node.shape.first() != Some(&self.pass.examples) {
                 return Err(refused(self.op, "examples share an input, and this operation has no rule for that"));
             }
-            self.pass.give(self.op, &node, Held::Apart(grad))?;
+            self.pass.give(self.op, &node, Held::Apart(grad, 0))?;
         }
         Ok(())
     }
@@ -443,12 +530,13 @@ impl Tensor {
             examples,
             ask,
             pending: NodeMap::default(),
+            several: NodeMap::default(),
             queue: BinaryHeap::new(),
             uses,
             found: Vec::new(),
             norms: NodeMap::default(),
         };
-        pass.give(op, &root, Held::Apart(self.detach().for_gradient().ones_like()))?;
+        pass.give(op, &root, Held::Apart(self.detach().for_gradient().ones_like(), 0))?;
         let ExamplePass { mut found, norms, .. } = pass.run()?;
         if ask == Ask::SquaredNorm {
             for (_, grads) in &mut found {
@@ -465,8 +553,8 @@ impl Tensor {
     /// of examples, the scale of noise.
     ///
     /// Examples are the first dimension of everything that is not shared by all of them. Parameters may enter by
-    /// [`linear`](Self::linear), [`embedding`](Self::embedding), and everywhere by broadcasting; functions of parameters
-    /// alone may be anything. Operations that cannot tell examples apart, because they sum over them themselves, are refused
+    /// [`linear`](Self::linear), [`embedding`](Self::embedding), convolutions, norms of each example,
+    /// [`recurrence`](Self::recurrence), and everywhere by broadcasting; functions of parameters alone may be anything. Operations that cannot tell examples apart, because they sum over them themselves, are refused
     /// by name. If a loss also depends on other examples, as through a mean over all of them, that counts. The recorded graph
     /// is kept.
     ///

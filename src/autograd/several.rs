@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use super::engine::{Sink, local_gradients};
 use super::function::{Saved, SecondOrder, give_all, no_second_order, widened};
 use super::node::{Node, is_recorded, node_of};
+use super::per_example::{ExampleSink, no_rule};
 use super::recording;
 use crate::error::{Error, Result};
 use crate::tensor::layout::Dims;
@@ -37,6 +38,21 @@ pub trait MultiFunction: Send + Sync + 'static {
     /// # Errors
     /// Those of the operations it uses.
     fn backward(&self, saved: &Saved<'_>, grads: &OutputGradients<'_>, sink: &mut Sink<'_, '_>) -> Result<()>;
+
+    /// The same for a pass that [keeps examples apart](Tensor::backward_per_example). They are a dimension of each result, which
+    /// the [sink says](ExampleSink::result_axis). Without this, such a pass is refused, with the function's name.
+    ///
+    /// # Errors
+    /// Those of the operations it uses.
+    fn backward_per_example(
+        &self,
+        saved: &Saved<'_>,
+        grads: &OutputGradients<'_>,
+        sink: &mut ExampleSink<'_, '_>,
+    ) -> Result<()> {
+        let _ = (saved, grads, sink);
+        Err(no_rule(self.name()))
+    }
 
     /// Whether `backward` looks at result `i`. If not, it is not kept in memory.
     fn keeps_output(&self, i: usize) -> bool {
@@ -164,6 +180,21 @@ impl SeveralCall {
                 self.function.backward(saved, &OutputGradients { name, outputs: &self.outputs, grads }, sink)
             }),
         }
+    }
+}
+
+impl SeveralCall {
+    /// The same for a pass that keeps examples apart.
+    pub(super) fn backward_per_example(
+        &self,
+        outputs: &[Option<Tensor>],
+        grads: &[Option<Tensor>],
+        sink: &mut ExampleSink<'_, '_>,
+    ) -> Result<()> {
+        let name = self.function.name();
+        Saved::with(name, &self.inputs, outputs, |saved| {
+            self.function.backward_per_example(saved, &OutputGradients { name, outputs: &self.outputs, grads }, sink)
+        })
     }
 }
 

@@ -9,13 +9,13 @@ use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::{DType, Tensor};
 
 /// `Averaged(Adam)`.
-pub(super) fn wrapped_name(outer: &str, inner: &str) -> String {
+pub(crate) fn wrapped_name(outer: &str, inner: &str) -> String {
     format!("{outer}({inner})")
 }
 
 /// The name of the optimizer inside.
 #[track_caller]
-pub(super) fn unwrapped(outer: &str, name: &str) -> Result<String> {
+pub(crate) fn unwrapped(outer: &str, name: &str) -> Result<String> {
     let inner =
         name.strip_prefix(outer).and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.strip_suffix(')'));
     match inner {

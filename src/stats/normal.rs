@@ -7,6 +7,17 @@ pub(crate) fn cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
+/// Its logarithm, exact where the probability itself is too small for a number.
+pub(crate) fn ln_cdf(x: f64) -> f64 {
+    if x > -30.0 {
+        return if x > 5.0 { (-cdf(-x)).ln_1p() } else { cdf(x).ln() };
+    }
+    // Abramowitz and Stegun, 26.2.12.
+    let y = 1.0 / (x * x);
+    let series = -y * (1.0 - 3.0 * y * (1.0 - 5.0 * y * (1.0 - 7.0 * y * (1.0 - 9.0 * y))));
+    -0.5 * x * x - (-x).ln() - 0.5 * (2.0 * PI).ln() + series.ln_1p()
+}
+
 /// The number below which a standard normal number lies with probability `p`.
 pub(crate) fn quantile(p: f64) -> f64 {
     if !(p > 0.0 && p < 1.0) {
@@ -55,6 +66,15 @@ mod tests {
             assert!((quantile(p) - want).abs() < 1e-13 * want.abs().max(1.0), "{p}: {}", quantile(p));
         }
         assert_eq!((quantile(0.0), quantile(1.0)), (f64::NEG_INFINITY, f64::INFINITY));
+        // `scipy.special.log_ndtr`.
+        for (x, want) in [
+            (-40.0, -804.608_442_013_753_9),
+            (-29.0, -424.787_419_909_730_26),
+            (-1.0, -1.841_021_645_009_263_6),
+            (7.0, -1.279_812_543_886_654_5e-12),
+        ] {
+            assert!((ln_cdf(x) - want).abs() < 1e-12 * want.abs(), "{x}: {}", ln_cdf(x));
+        }
         assert!((cdf(-1.0) - 0.158_655_253_931_457_05).abs() < 1e-16);
     }
 }

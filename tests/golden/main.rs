@@ -56,6 +56,7 @@ mod pictures;
 mod pooling;
 mod preprocessing;
 mod pretrained;
+mod privacy;
 mod published_tokenizers;
 mod qat;
 mod quality;

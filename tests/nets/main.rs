@@ -19,6 +19,7 @@ mod losses;
 mod mistakes;
 mod more_layers;
 mod more_losses;
+mod per_example;
 mod qat;
 mod quantized;
 mod recurrent_lm;

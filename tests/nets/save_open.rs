@@ -423,7 +423,7 @@ fn what_does_not_fit_together_is_no_pipeline() -> Result<()> {
 }
 
 /// Layers of every kind that has a configuration, with options that are not the default ones.
-fn described_layers(rng: &mut Rng) -> Result<Vec<(Box<dyn Layer>, Tensor)>> {
+pub(super) fn described_layers(rng: &mut Rng) -> Result<Vec<(Box<dyn Layer>, Tensor)>> {
     let rows = Tensor::normal([3, 4], 0.0, 1.0, rng)?;
     let steps = Tensor::normal([2, 5, 4], 0.0, 1.0, rng)?;
     let numbers = Tensor::from_nested([0i64, 2, 1])?;

@@ -12,7 +12,7 @@ use demotic::{ConvOptions, PaddingMode};
 type Boxed = Box<dyn Layer>;
 
 /// Layers of every kind that works on images, sequences or volumes, or is made of others, with options that are not the default ones.
-fn described(rng: &mut Rng) -> Result<Vec<(Boxed, Tensor)>> {
+pub(super) fn described(rng: &mut Rng) -> Result<Vec<(Boxed, Tensor)>> {
     let rows = Tensor::normal([3, 4], 0.0, 1.0, rng)?;
     let lines = Tensor::normal([2, 4, 7], 0.0, 1.0, rng)?;
     let images = Tensor::normal([2, 4, 6, 7], 0.0, 1.0, rng)?;

@@ -22,6 +22,7 @@ mod optimizers;
 mod own_tables;
 mod plot;
 mod preprocessing;
+mod privacy;
 mod quality;
 mod reliability;
 mod report;

@@ -354,7 +354,9 @@ impl Function for Norm {
 
     fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
         if self.of_batch {
-            return Err(no_rule(self.name()));
+            return Err(no_rule(self.name()).with_help(
+                "statistics of a batch mix its examples: use GroupNorm, or BatchNorm with statistics that are kept, in Mode::eval()",
+            ));
         }
         sink.run_apart(self, saved, grad, 1)?;
         let (inputs, rank) = (saved.inputs(), grad.rank());

@@ -65,8 +65,10 @@ impl Tensor {
         let out = rows.add(self.detach(), source);
         Ok(record("index_add", out, &[self, source], |tape| {
             tape.edge(self, |g| Ok(g.clone()));
+            tape.keeps_examples(self, rows.dim > 0);
             let index = rows.index.clone();
             tape.edge(source, move |g| g.index_select(dim, &index));
+            tape.keeps_examples(source, rows.dim > 0);
         }))
     }
 

@@ -55,7 +55,7 @@ impl Tensor {
                 cuts[at] = Cut::new(start, 1, x.shape()[at]);
                 start += x.shape()[at];
                 tape.edge(x, move |g| Ok(cut("narrow", g, cuts)));
-                tape.keeps_examples(x, at > 0);
+                tape.moves_examples(x, &|d| (d != at).then_some(d));
             }
         }))
     }
@@ -84,7 +84,7 @@ impl Tensor {
         Ok(record("stack", out, tensors, |tape| {
             for (i, x) in tensors.iter().enumerate() {
                 tape.edge(x, move |g| g.select(at as isize, i as isize));
-                tape.keeps_examples(x, at > 0);
+                tape.moves_examples(x, &|d| (d != at).then_some(d - usize::from(d > at)));
             }
         }))
     }

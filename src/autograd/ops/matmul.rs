@@ -4,7 +4,7 @@ use super::record;
 use crate::autograd::function::{Function, Saved, apply};
 use crate::autograd::node::is_recorded;
 use crate::autograd::per_example::no_rule;
-use crate::autograd::{Ask, ExampleSink, Sink};
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Error, Result};
 use crate::tensor::dtype::literals;
 use crate::tensor::layout::{Dims, broadcast};
@@ -278,21 +278,7 @@ impl Function for Linear {
             |x: &Tensor, features: usize| x.reshape([examples, x.numel() / (examples * features).max(1), features]);
         let g = sequences(grad, outputs)?;
         if sink.wants(1) {
-            let features = weight.shape()[1];
-            let x = sequences(x, features)?;
-            let steps = x.shape()[1];
-            // ‖gᵀ x‖² is the sum of the products of all pairs of steps: less work, unless there are many.
-            match sink.asks(1) {
-                Ask::SquaredNorm if steps == 1 => {
-                    let sizes = |x: &Tensor| x.square().sum_dims(&[1, 2], false);
-                    sink.give_shared(1, sizes(&g)?.mul(&sizes(&x)?)?)?;
-                }
-                Ask::SquaredNorm if steps * steps < outputs * features => {
-                    let pairs = g.matmul(&g.t())?.mul(&x.matmul(&x.t())?)?;
-                    sink.give_shared(1, pairs.sum_dims(&[1, 2], false)?)?;
-                }
-                _ => sink.give_each(1, g.t().matmul(&x)?)?,
-            }
+            sink.give_products(1, &g, &sequences(x, weight.shape()[1])?)?;
         }
         if sink.wants(2) {
             sink.give_each(2, g.sum_dims(&[1], false)?)?;

@@ -288,8 +288,12 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
     Ok(record(name, view, &[x], |tape| {
         let old = x.layout().shape();
         tape.edge(x, move |g| reshape("reshape", g, old));
-        // In the order of the elements, what stays of one size in front stays what it was.
-        tape.keeps_examples(x, true);
+        // In the order of the elements, a dimension that stays of one size, with as many elements behind it, stays what it was.
+        tape.moves_examples(x, &|d| {
+            let behind = |shape: &[usize], d: usize| shape[d + 1..].iter().product::<usize>();
+            let size = *shape.get(d)?;
+            (0..old.len()).rev().find(|from| old[*from] == size && behind(&old, *from) == behind(&shape, d))
+        });
     }))
 }
 
@@ -298,7 +302,7 @@ pub(super) fn permute(x: &Tensor, axes: Dims) -> Tensor {
         let mut back = Dims::filled(0, axes.len());
         axes.iter().enumerate().for_each(|(i, axis)| back[*axis] = i);
         tape.edge(x, move |g| Ok(permute(g, back)));
-        tape.keeps_examples(x, axes.first() == Some(&0));
+        tape.moves_examples(x, &|d| axes.get(d).copied());
     })
 }
 
@@ -324,7 +328,7 @@ impl Tensor {
         let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));
         Ok(record("unsqueeze", view, &[self], |tape| {
             tape.edge(self, move |g| g.squeeze(at as isize));
-            tape.keeps_examples(self, true);
+            tape.moves_examples(self, &|d| (d != at).then(|| d - usize::from(d > at)));
         }))
     }
 
@@ -345,7 +349,7 @@ impl Tensor {
         let view = self.with_layout(Layout::strided(shape, strides, self.layout().offset));
         Ok(record("squeeze", view, &[self], |tape| {
             tape.edge(self, move |g| g.unsqueeze(at as isize));
-            tape.keeps_examples(self, true);
+            tape.moves_examples(self, &|d| Some(d + usize::from(d >= at)));
         }))
     }
 }

@@ -466,8 +466,8 @@ pub(super) fn cut(name: &'static str, x: &Tensor, cuts: Cuts) -> Tensor {
                 Ok(())
             },
         );
-        // Of the same size, the first dimension is whole: places are not reversed here.
-        tape.keeps_examples(x, shape.first().is_some_and(|n| cuts[0] == Cut::whole(*n)));
+        // Of the same size, a dimension is whole: places are not reversed here.
+        tape.moves_examples(x, &|d| shape.get(d).filter(|n| cuts[d] == Cut::whole(**n)).map(|_| d));
     })
 }
 
@@ -477,7 +477,10 @@ pub(super) fn embed(name: &'static str, x: &Tensor, shape: Dims, cuts: Cuts, bac
     let _timer = crate::profile::op(name);
     let mut out = stale(name, &shape, x.dtype())?;
     exec::place(x, &Layout::new(shape).cut(&cuts), Some(background), &mut out);
-    Ok(record(name, out, &[x], |tape| tape.edge(x, move |g| Ok(cut("narrow", g, cuts)))))
+    Ok(record(name, out, &[x], |tape| {
+        tape.edge(x, move |g| Ok(cut("narrow", g, cuts)));
+        tape.moves_examples(x, &|d| shape.get(d).filter(|n| cuts[d] == Cut::whole(**n)).map(|_| d));
+    }))
 }
 
 /// `x` with `values` in these places.

@@ -97,6 +97,32 @@ impl ExampleGradients {
         Ok(Gradients::new(sums.collect::<Result<_>>()?))
     }
 
+    /// How many tensors have gradients.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The sum over all examples, each scaled by a factor that is made, for one tensor after the other, of the squared norms of its
+    /// gradients.
+    #[track_caller]
+    pub(crate) fn sum_scaled(&self, factors: &dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Gradients> {
+        let _unrecorded = recording::pause();
+        let sum = |(id, grads): &(NodeId, Tensor)| {
+            let factors = factors(&squares(&grads.to_dtype(DType::F64))?)?.to_dtype(grads.dtype());
+            let rows = grads.reshape([self.examples, grads.numel() / self.examples.max(1)])?;
+            let all = factors.unsqueeze(0)?.matmul(&rows)?;
+            Ok((*id, all.reshape(&grads.shape()[1..])?))
+        };
+        Ok(Gradients::new(self.entries.iter().map(sum).collect::<Result<_>>()?))
+    }
+
     /// The mean over all examples, as gradients for an optimizer.
     ///
     /// # Errors

@@ -71,6 +71,7 @@ fn elementwise_operations() {
         |x| x.asinh(),
         |x| x.atan(),
         |x| x.atanh(),
+        |x| x.celu(1.2).unwrap(),
         |x| x.clamp(Some(0.3), Some(0.6)),
         |x| x.cos(),
         |x| x.cosh(),
@@ -84,6 +85,7 @@ fn elementwise_operations() {
         |x| x.gelu(),
         |x| x.gelu_tanh(),
         |x| x.hardsigmoid(),
+        |x| x.hardtanh(0.3, 0.6).unwrap(),
         |x| x.hardswish(),
         |x| x.leaky_relu(0.1),
         |x| x.log(),
@@ -98,6 +100,7 @@ fn elementwise_operations() {
         |x| x.rdiv_scalar(1.5),
         |x| x.reciprocal(),
         |x| x.relu(),
+        |x| x.relu6(),
         |x| x.rsqrt(),
         |x| x.rsub_scalar(1.5),
         |x| x.selu(),
@@ -112,6 +115,7 @@ fn elementwise_operations() {
         |x| x.square(),
         |x| x.tan(),
         |x| x.tanh(),
+        |x| x.tanhshrink(),
         |x| x.add_scalar(1.0).acosh(),
     ];
     let binary: Vec<Binary> = vec![

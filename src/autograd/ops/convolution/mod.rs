@@ -16,7 +16,8 @@ use crate::autograd::function::{Function, Saved, apply};
 use crate::autograd::node::is_recorded;
 use crate::autograd::per_example::no_rule;
 use crate::autograd::{ExampleSink, Sink};
-use crate::error::Result;
+use crate::error::{Result, bug};
+use crate::parallel;
 use crate::tensor::exec::conv::{self, Geometry};
 use crate::tensor::{DType, Tensor};
 
@@ -272,11 +273,6 @@ impl Convolution {
         };
         Ok([slope(wants[0], of_a)?, slope(wants[1], of_b)?])
     }
-
-    /// The same convolution of one example.
-    fn of_one(&self) -> Self {
-        Self { dims: self.dims, geometry: Geometry { batch: 1, ..self.geometry }, role: self.role }
-    }
 }
 
 /// The sum of each channel.
@@ -340,15 +336,14 @@ impl Function for Convolution {
             sink.give_apart(0, slope)?;
         }
         if sink.wants(1) {
-            let (one, x) = (self.of_one(), &saved.inputs()[0]);
-            let mut slopes = Vec::with_capacity(self.geometry.batch);
-            for i in 0..self.geometry.batch {
-                let (x, grad) = (x.narrow(0, i, 1)?, grad.narrow(0, i, 1)?);
-                let [input, output] = if self.role == Role::Output { [&x, &grad] } else { [&grad, &x] };
-                slopes.push(one.other(Role::Weight, input, output)?);
-            }
-            let slopes: Vec<&Tensor> = slopes.iter().collect();
-            sink.give_each(1, Tensor::stack(&slopes, 0)?)?;
+            let (one, x, grad) = (Geometry { batch: 1, ..self.geometry }, saved.inputs()[0].detach(), grad.detach());
+            let [input, output] = if self.role == Role::Output { [&x, &grad] } else { [&grad, &x] };
+            let slope = |i: usize| conv::weight(&one, &input.narrow(0, i, 1)?, &output.narrow(0, i, 1)?);
+            let mut slopes: Vec<Result<Tensor>> = Vec::new();
+            slopes.resize_with(self.geometry.batch, || Err(bug!(self.name(), "an example was left out")));
+            parallel::for_each(slopes.iter_mut().enumerate().collect(), &|(i, place)| *place = slope(i));
+            let slopes = slopes.into_iter().collect::<Result<Vec<_>>>()?;
+            sink.give_each(1, Tensor::stack(&slopes.iter().collect::<Vec<_>>(), 0)?)?;
         }
         if sink.wants(2) {
             sink.give_each(2, grad.sum_dims(&pixels(grad.rank(), false), false)?)?;

@@ -3,9 +3,10 @@
 mod check;
 mod composite;
 
-use crate::autograd::Sink;
 use crate::autograd::function::{Saved, SecondOrder};
+use crate::autograd::per_example::no_rule;
 use crate::autograd::several::{MultiFunction, OutputGradients, apply_many};
+use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Result, bug};
 use crate::tensor::Tensor;
 use crate::tensor::exec::fused::{self, Span, SweepOperands as Inputs, Swept};
@@ -224,6 +225,25 @@ impl Sweep {
         })
     }
 
+    /// The states before each step: `[time, batch, outputs]`. Where a row rests, whatever there is; no gradient comes from there.
+    fn states_before(&self, out: &Tensor, first: Option<&Tensor>) -> Result<Tensor> {
+        let fused::Sweep { time, batch, outputs, reverse, .. } = self.sweep;
+        let first = match first {
+            Some(state) => state.unsqueeze(0)?,
+            None => Tensor::full_dtype([1, batch, outputs], 0.0, out.dtype())?,
+        };
+        let made = out.narrow(0, usize::from(reverse), time - 1)?;
+        let before = Tensor::cat(&if reverse { [&made, &first] } else { [&first, &made] }, 0)?;
+        match &self.sweep.lengths {
+            // Backwards, each row begins at an end of its own.
+            Some(lengths) if reverse => {
+                let begins = (0..time).flat_map(|step| lengths.iter().map(move |&len| step + 1 == len)).collect();
+                Tensor::from_vec::<bool>(begins, [time, batch, 1])?.where_(&first, &before)
+            }
+            _ => Ok(before),
+        }
+    }
+
     /// The rows of a gradient of `weight_hh` or its bias, from the gates that each of them goes to.
     fn by_span(&self, part: impl Fn(Span) -> Result<Tensor>) -> Result<Tensor> {
         let mut parts = self.sweep.unit.spans(self.sweep.hidden).map(part).collect::<Result<Vec<_>>>()?;
@@ -266,6 +286,54 @@ impl MultiFunction for Sweep {
         let Some(kept) = &self.kept else { return Err(bug!(self.name(), "a gradient without a forward pass")) };
         let inputs = self.inputs(&saved.inputs().iter().collect::<Vec<_>>());
         self.gradients(&inputs, kept, saved.output()?, grads, sink)
+    }
+
+    fn backward_per_example(
+        &self,
+        saved: &Saved<'_>,
+        grads: &OutputGradients<'_>,
+        sink: &mut ExampleSink<'_, '_>,
+    ) -> Result<()> {
+        // Steps stand in front of the examples, but not in the final state.
+        if [1, 0, 0].iter().enumerate().any(|(i, axis)| sink.result_axis(i).is_some_and(|found| found != *axis)) {
+            return Err(no_rule(self.name()));
+        }
+        let Some(kept) = &self.kept else { return Err(bug!(self.name(), "a gradient without a forward pass")) };
+        let inputs = self.inputs(&saved.inputs().iter().collect::<Vec<_>>());
+        let fused::Sweep { unit, time, batch, hidden, projected, .. } = self.sweep;
+        let out = saved.output()?;
+        let grads = fused::sweep_backward(&self.sweep, &inputs, kept, out, [0, 1, 2].map(|i| grads.get(i)))?;
+        // Examples first: `[batch, time, ..]`.
+        let each = |x: &Tensor| x.reshape([time, batch, x.numel() / (time * batch).max(1)])?.transpose(0, 1);
+        let grad_input = grads.gates.narrow(1, 0, unit.weights() * hidden)?;
+        let spans = unit.spans(hidden).map(|span| grads.gates.narrow(1, span.gates, span.len));
+        let spans = spans.collect::<Result<Vec<_>>>()?;
+        let grad_state = Tensor::cat(&spans.iter().collect::<Vec<_>>(), 1)?;
+        if sink.wants(0) {
+            sink.give_apart_in(0, 1, grad_input.matmul(inputs.weight_ih)?.reshape(inputs.x.shape())?)?;
+        }
+        if sink.wants(1) {
+            sink.give_products(1, &each(&grad_input)?, &each(inputs.x)?)?;
+        }
+        if sink.wants(2) {
+            sink.give_products(2, &each(&grad_state)?, &each(&self.states_before(out, inputs.hidden)?)?)?;
+        }
+        for (i, grad) in [(3, &grad_input), (4, &grad_state)] {
+            if self.has_bias && sink.wants(i) {
+                sink.give_each(i, each(grad)?.sum_dims(&[1], false)?)?;
+            }
+        }
+        let (projection, state) = self.places();
+        if projected && sink.wants(projection) {
+            sink.give_products(projection, &each(&grads.projected)?, &each(&kept.projected)?)?;
+        }
+        if self.has_state {
+            sink.give_apart_in(state, 0, grads.hidden)?;
+            if unit.has_cell() {
+                sink.give_apart_in(state + 1, 0, grads.cell)?;
+            }
+        }
+        Ok(())
     }
 
     fn second_order(&self) -> SecondOrder {
