@@ -78,7 +78,7 @@
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
 //! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa and DistilBERT from the folders of `transformers`, and back; MiniLM and other encoders of sentences |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
-//! | [several processes](distributed) | sums with a fixed order, threads as processes, MPI by the crate `demotic-mpi` |
+//! | [several processes](distributed) | sums with a fixed order, threads as processes, MPI by the crate `demotic-mpi`; layers and blocks divided among them |
 //!
 //! What there is not: GPUs.
 //!

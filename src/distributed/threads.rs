@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::group::{Group, Tag};
 use super::mailbox::Mailbox;
 use super::message::Message;
-use crate::error::{Error, Here, Result};
+use crate::error::{Error, ErrorKind, Here, Result};
 use crate::parallel;
 
 /// How long a thread waits for another if nothing else was said.
@@ -106,7 +106,9 @@ impl ThreadGroup {
             resume_unwind(panic);
         }
         // The cause, and not what others were told of it.
-        let first = shared.boxes.iter().find_map(Mailbox::failure).map(|(rank, _)| rank);
+        let is_own = |result: &Option<Result<R>>| matches!(result, Some(Err(e)) if e.kind() != ErrorKind::Peer);
+        let told = || shared.boxes.iter().find_map(Mailbox::failure).map(|(rank, _)| rank);
+        let first = results.iter().position(is_own).or_else(told);
         let cause = first.and_then(|rank| results.get_mut(rank)).filter(|result| matches!(result, Some(Err(_))));
         if let Some(Err(e)) = cause.and_then(Option::take) {
             return Err(e);

@@ -282,6 +282,12 @@ fn check_size(op: &'static str, asked: usize, source: &dyn TensorSource, beside:
     Ok(())
 }
 
+/// Gives a part of a model that nobody has seen yet its parameters, each as soon as it is read. What else the source has is for others.
+#[track_caller]
+pub(crate) fn fill_part(op: &'static str, part: &mut dyn Module, source: &dyn TensorSource) -> Result<()> {
+    fill(op, part, source, &Beside::default(), "the configuration is that of another model")
+}
+
 /// Gives a model the adapters that it is to have, and the parameters of a source.
 #[track_caller]
 fn fill(

@@ -38,6 +38,7 @@ mod weight_norm;
 
 pub use self::core::*;
 pub use activation::*;
+pub(crate) use attention::SharedByHeads;
 pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use bilinear::Bilinear;

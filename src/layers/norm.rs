@@ -254,6 +254,14 @@ impl RmsNorm {
         }
         Ok(self)
     }
+
+    /// What the layer gives with this in the place of its weight.
+    #[track_caller]
+    pub(crate) fn scaled(&self, x: &Tensor, weight: Option<&Tensor>) -> Result<Tensor> {
+        let spacing = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+        let raised = weight.filter(|_| self.unit_offset).map(|weight| weight.add_scalar(1.0));
+        x.rms_norm(&self.normalized_shape, raised.as_ref().or(weight), self.eps.unwrap_or(spacing))
+    }
 }
 
 impl Architecture for RmsNorm {
@@ -286,10 +294,7 @@ impl Architecture for RmsNorm {
 impl Layer for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let spacing = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
-        let raised = self.weight.as_deref().filter(|_| self.unit_offset).map(|weight| weight.add_scalar(1.0));
-        let weight = raised.as_ref().or(self.weight.as_deref());
-        mode.here(x.rms_norm(&self.normalized_shape, weight, self.eps.unwrap_or(spacing)))
+        mode.here(self.scaled(x, self.weight.as_deref()))
     }
 }
 

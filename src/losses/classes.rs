@@ -6,7 +6,7 @@ use crate::tensor::{DType, Tensor};
 
 /// Class numbers, checked against the number of classes; −1 where they do not count.
 #[track_caller]
-pub(super) fn class_numbers(
+pub(crate) fn class_numbers(
     name: &'static str,
     target: &Tensor,
     classes: usize,

@@ -88,7 +88,7 @@ macro_rules! reducible {
 }
 
 mod binary;
-mod classes;
+pub(crate) mod classes;
 mod critic;
 mod cross_entropy;
 mod ctc;

@@ -50,6 +50,7 @@ pub use generative::{
 pub use tabular::{LinearRegression, LinearRegressionConfig, Mlp, MlpConfig};
 #[cfg(feature = "constraint")]
 pub use text::Constraint;
+pub(crate) use text::piece::{Links, Piece};
 pub use text::{
     AnswerSpan, BatchGenerator, Beam, BeamSearch, BeamStop, Bert, BertConfig, BertFamily, BertForMaskedLm,
     BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, BertInputs, CancelHandle,

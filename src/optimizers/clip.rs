@@ -62,8 +62,14 @@ pub fn by_norm(grads: &mut Gradients, max_norm: f64) -> Result<f64> {
 /// As for [`by_norm`]; and if `p` is not above 0.
 #[track_caller]
 pub fn by_p_norm(grads: &mut Gradients, max_norm: f64, p: f64) -> Result<f64> {
-    positive("clip::by_norm", "max_norm", max_norm)?;
     let total = norm(grads, p)?;
+    from_norm(grads, total, max_norm)
+}
+
+/// The same for gradients whose norm is known: that of the gradients of several ranks together.
+#[track_caller]
+pub(crate) fn from_norm(grads: &mut Gradients, total: f64, max_norm: f64) -> Result<f64> {
+    positive("clip::by_norm", "max_norm", max_norm)?;
     if !total.is_finite() {
         return Err(Error::numeric("clip::by_norm", format!("the norm of the gradients is {total}"))
             .with_help("lower the learning rate; look for a division by zero, log(0), or NaN in the data"));

@@ -6,7 +6,7 @@ use crate::autograd::{ExampleSink, Sink};
 use crate::error::{Error, Result, bug};
 use crate::rng::Rng;
 use crate::tensor::create::check_shape;
-use crate::tensor::exec::fused::{self, Attention, AttentionSizes as Sizes};
+use crate::tensor::exec::fused::{self, Attention, AttentionDropout, AttentionSizes as Sizes};
 use crate::tensor::layout::{Dims, expand_strides};
 use crate::tensor::{DType, Tensor};
 
@@ -96,8 +96,7 @@ pub struct AttentionOptions {
     mask: Option<Tensor>,
     scale: Option<f64>,
     softcap: Option<f64>,
-    /// The probability, and a seed for the choice.
-    dropout: Option<(f64, u64)>,
+    dropout: Option<AttentionDropout>,
 }
 
 impl AttentionOptions {
@@ -149,7 +148,13 @@ impl AttentionOptions {
     /// memory. Options that are used twice therefore drop the same weights twice.
     #[must_use]
     pub fn dropout(mut self, p: f64, rng: &mut Rng) -> Self {
-        self.dropout = (p != 0.0).then(|| (p, rng.next_u64()));
+        self.dropout = (p != 0.0).then(|| AttentionDropout { p, seed: rng.next_u64(), part: None });
+        self
+    }
+
+    /// For heads that are some of `all` heads, from number `first` on: dropout then takes what it would take among all of them.
+    pub(crate) fn part_of_heads(mut self, part: [usize; 2]) -> Self {
+        self.dropout = self.dropout.map(|dropout| AttentionDropout { part: Some(part), ..dropout });
         self
     }
 }
@@ -189,7 +194,7 @@ fn check([q, k, v]: [&Tensor; 3], options: &AttentionOptions) -> Result<(Sizes, 
         return Err(Error::shape(name, message));
     }
     let (queries, keys) = (q.shape()[rank - 2], k.shape()[rank - 2]);
-    if let Some((p, _)) = options.dropout.filter(|(p, _)| !(0.0..=1.0).contains(p)) {
+    if let Some(AttentionDropout { p, .. }) = options.dropout.filter(|dropout| !(0.0..=1.0).contains(&dropout.p)) {
         return Err(Error::argument(name, format!("p is {p}, expected a probability from 0 to 1")));
     }
     let scale = options.scale.unwrap_or_else(|| 1.0 / (width as f64).sqrt());

@@ -74,7 +74,7 @@ pub(crate) fn look_up(ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>,
 
 #[track_caller]
 fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Option<usize>) -> Result<Rows> {
-    let index = indices(name, "the ids", ids)?;
+    indices(name, "the ids", ids)?;
     let &[n, inner] = weight.shape() else {
         return Err(Error::shape(name, format!("a table of shape {:?}, expected [n, dim]", weight.shape())));
     };
@@ -82,14 +82,22 @@ fn checked(name: &'static str, ids: &Tensor, weight: &Tensor, padding_idx: Optio
         let message = format!("the padding is row {padding} of a table of {n}");
         return Err(Error::argument(name, message).with_help("rows count from 0"));
     }
+    let index = in_table(name, ids, n)?;
+    let picked = Dims::collect([index.numel(), inner]);
+    Ok(Rows { index, n, inner, picked, dim: 0 })
+}
+
+/// Ids in a row, all of which are in a table of `n` rows.
+#[track_caller]
+pub(crate) fn in_table(name: &'static str, ids: &Tensor, n: usize) -> Result<Tensor> {
+    let index = indices(name, "the ids", ids)?;
     if let Some((at, id)) = out_of_range(&index, n) {
         let place = place_of(at, ids.shape());
         let message = format!("id {id} at {place:?} of the ids {:?} is not in the table of {n} rows", ids.shape());
         return Err(Error::index(name, message)
             .with_help("ids count from 0, and the table needs a row for every entry of the vocabulary"));
     }
-    let picked = Dims::collect([index.numel(), inner]);
-    Ok(Rows { index: index.reshape([index.numel()])?, n, inner, picked, dim: 0 })
+    index.reshape([index.numel()])
 }
 
 impl Rows {

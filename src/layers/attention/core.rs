@@ -1,6 +1,7 @@
 //! What layers of attention share, once queries, keys and values are projected.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
@@ -41,7 +42,22 @@ pub struct AttentionHeads {
     scale: Option<f64>,
     dropout: f64,
     rotary: Option<RotaryPositions>,
+    part: Option<HeadsPart>,
 }
+
+/// Of heads that are some of those of a layer, which others have the rest of.
+#[derive(Clone)]
+struct HeadsPart {
+    /// The number of the first of them.
+    first: usize,
+    /// All heads, and all of keys and values.
+    all: [usize; 2],
+    /// Through what parameters go that all heads share, so that their gradients are those of all heads.
+    shared: SharedByHeads,
+}
+
+/// See [`AttentionHeads::part`].
+pub(crate) type SharedByHeads = Arc<dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync>;
 
 impl AttentionHeads {
     /// What files say of them.
@@ -84,7 +100,7 @@ impl AttentionHeads {
             let message = format!("{num_heads} heads of {head_dim} features, expected at least 1 of each");
             return Err(Error::argument(NAME, message));
         }
-        Ok(Self { num_heads, kv_heads: num_heads, head_dim, scale: None, dropout: 0.0, rotary: None })
+        Ok(Self { num_heads, kv_heads: num_heads, head_dim, scale: None, dropout: 0.0, rotary: None, part: None })
     }
 
     /// Only so many heads of keys and values, each shared by neighbours (grouped-query attention, Ainslie et al., 2023; with
@@ -146,6 +162,41 @@ impl AttentionHeads {
         }
         self.rotary = Some(positions);
         Ok(self)
+    }
+
+    /// The heads of one of `size` parts of these. Parameters that all heads share are to be taken [through](Self::shared) a function
+    /// that adds up their gradients.
+    #[track_caller]
+    pub(crate) fn part(&self, op: &'static str, rank: usize, size: usize, shared: SharedByHeads) -> Result<Self> {
+        let all = [self.num_heads, self.kv_heads];
+        for (heads, what) in all.into_iter().zip(["", " of keys and values"]) {
+            if size == 0 || !heads.is_multiple_of(size) {
+                let message = format!("{heads} heads{what} cannot be divided among {size} ranks");
+                return Err(Error::argument(op, message).with_help("take a number of ranks that divides both"));
+            }
+        }
+        let [num_heads, kv_heads] = all.map(|heads| heads / size.max(1));
+        Ok(Self { num_heads, kv_heads, part: Some(HeadsPart { first: rank * num_heads, all, shared }), ..self.clone() })
+    }
+
+    /// Whether these are a part of those of a layer.
+    pub(crate) fn is_part(&self) -> bool {
+        self.part.is_some()
+    }
+
+    /// All heads of the layer that these are a part of.
+    pub(crate) fn whole(&self) -> Self {
+        let [num_heads, kv_heads] = self.part.as_ref().map_or([self.num_heads, self.kv_heads], |part| part.all);
+        Self { num_heads, kv_heads, part: None, ..self.clone() }
+    }
+
+    /// A parameter that all heads share.
+    #[track_caller]
+    pub(crate) fn shared(&self, parameter: &Tensor) -> Result<Tensor> {
+        match &self.part {
+            Some(part) => (part.shared)(parameter),
+            None => Ok(parameter.clone()),
+        }
     }
 
     /// The number of heads.
@@ -239,8 +290,10 @@ impl AttentionHeads {
             Some(scale) => options.scale(scale),
             None => options,
         };
-        match mode.rng() {
-            Some(rng) => options.dropout(self.dropout, rng),
+        let Some(rng) = mode.rng() else { return options };
+        let options = options.dropout(self.dropout, rng);
+        match &self.part {
+            Some(part) => options.part_of_heads([part.first, part.all[0]]),
             None => options,
         }
     }
@@ -251,6 +304,9 @@ impl fmt::Debug for AttentionHeads {
         write!(f, "{} heads", self.num_heads)?;
         if self.kv_heads != self.num_heads {
             write!(f, ", {} of keys and values", self.kv_heads)?;
+        }
+        if let Some(part) = &self.part {
+            write!(f, ", of {} from {} on", part.all[0], part.first)?;
         }
         if let Some(rotary) = &self.rotary {
             write!(f, ", {rotary:?}")?;

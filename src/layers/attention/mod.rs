@@ -12,6 +12,7 @@ mod grouped;
 mod masks;
 
 pub use self::core::AttentionHeads;
+pub(crate) use self::core::SharedByHeads;
 pub use grouped::SelfAttention;
 pub use masks::AttentionMasks;
 

@@ -1,6 +1,7 @@
 //! A language model of whichever family.
 
-use super::{CausalLm, Gpt, KvState, Llama, MemoryNeed};
+use super::piece::{Links, Piece};
+use super::{CausalLm, Gpt, KvState, Llama, MemoryNeed, TokenInputs};
 use crate::error::Result;
 use crate::layers::{Layer, Mode};
 use crate::tensor::Tensor;
@@ -52,6 +53,40 @@ macro_rules! each {
             LanguageModel::Llama($model) => $value,
         }
     };
+}
+
+impl LanguageModel {
+    /// How many blocks the whole model has, and whether its output layer is the table of tokens.
+    pub(crate) fn blocks(&self) -> (usize, bool) {
+        each!(self, model => (model.config().num_layers, model.config().tied))
+    }
+
+    /// A copy of a piece of it.
+    #[track_caller]
+    pub(crate) fn cut(&self, piece: &Piece) -> Result<Self> {
+        match self {
+            Self::Gpt(model) => model.cut(piece).map(Self::Gpt),
+            Self::Llama(model) => model.cut(piece).map(Self::Llama),
+        }
+    }
+
+    /// The vectors behind the last block that is here.
+    #[track_caller]
+    pub(crate) fn run(&self, ids: &Tensor, links: &dyn Links, mode: &mut Mode<'_>) -> Result<Tensor> {
+        each!(self, model => model.run(ids, &TokenInputs::new(), links, mode))
+    }
+
+    /// The same for tokens that follow upon those of the state.
+    #[track_caller]
+    pub(crate) fn extend_hidden(&self, ids: &Tensor, state: &mut KvState, links: &dyn Links) -> Result<Tensor> {
+        each!(self, model => model.extend_hidden(ids, state, links))
+    }
+
+    /// From the vectors behind the last block to logits.
+    #[track_caller]
+    pub(crate) fn finish(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        each!(self, model => model.finish(x, mode))
+    }
 }
 
 impl CausalLm for LanguageModel {

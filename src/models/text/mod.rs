@@ -8,6 +8,7 @@ mod inputs;
 mod kv_state;
 mod language_model;
 pub mod llama;
+pub(crate) mod piece;
 mod pooling;
 mod recurrent_lm;
 mod seq2seq;

@@ -109,6 +109,11 @@ impl Attention {
         })
     }
 
+    /// The heads, to be divided among ranks.
+    pub(crate) fn heads_mut(&mut self) -> &mut AttentionHeads {
+        &mut self.heads
+    }
+
     /// An empty cache.
     #[track_caller]
     pub(super) fn cache(&self, batch: usize, capacity: usize, dtype: DType) -> Result<KvCache> {

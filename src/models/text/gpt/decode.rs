@@ -6,8 +6,9 @@ use super::block::Past;
 use super::{Gpt, GptState, NAME};
 use crate::autograd::pause_recording;
 use crate::error::Result;
-use crate::layers::{LayerExt, Mode};
+use crate::layers::Mode;
 use crate::models::text::kv_state::DecoderSizes;
+use crate::models::text::piece::{Links, Whole};
 use crate::models::text::sequences::{check_next, check_padding};
 use crate::models::{CausalLm, MemoryNeed};
 use crate::tensor::Tensor;
@@ -15,26 +16,19 @@ use crate::tensor::Tensor;
 impl Gpt {
     /// The vectors behind the last block for tokens that follow upon those of the state.
     #[track_caller]
-    fn extend_hidden(&self, ids: &Tensor, state: &mut GptState) -> Result<Tensor> {
+    pub(crate) fn extend_hidden(&self, ids: &Tensor, state: &mut GptState, links: &dyn Links) -> Result<Tensor> {
         let n = check_next(NAME, "token", ids, state, self.context_length())?;
         state.check(NAME, self.transformer.h.len())?;
         let (positions, mask) = (state.positions(n)?, state.mask(n)?);
         let mode = &mut Mode::eval().called_at(Location::caller());
-        let mut x = mode.scope("transformer", |mode| self.transformer.embed(ids, &positions, mode))?;
-        for (i, (block, cache)) in self.transformer.h.iter().zip(&mut state.caches).enumerate() {
+        let mut x = self.enter(ids, &positions, links, mode)?;
+        for (i, (block, cache)) in (self.first_block..).zip(self.transformer.h.iter().zip(&mut state.caches)) {
             let past = Past { cache: Some(cache), mask: mask.as_ref() };
             x = mode.call(("transformer.h", i), block, |block, mode| block.run(&x, past, mode))?;
         }
+        links.after(&x)?;
         state.len += n;
         Ok(x)
-    }
-
-    /// From the vectors behind the last block to logits.
-    #[track_caller]
-    fn finish(&self, x: &Tensor) -> Result<Tensor> {
-        let mode = &mut Mode::eval().called_at(Location::caller());
-        let x = self.transformer.ln_f.at("transformer.ln_f", x, mode)?;
-        self.head(&x, mode)
     }
 }
 
@@ -54,7 +48,7 @@ impl CausalLm for Gpt {
         check_padding(NAME, padding, self.context_length())?;
         let config = &self.config;
         let dtype = self.transformer.wte.weight.dtype();
-        let mut caches = Vec::with_capacity(config.num_layers);
+        let mut caches = Vec::with_capacity(self.transformer.h.len());
         for block in &self.transformer.h {
             caches.push(block.attn.cache(padding.len(), config.context_length, dtype)?);
         }
@@ -73,15 +67,16 @@ impl CausalLm for Gpt {
     #[track_caller]
     fn extend(&self, ids: &Tensor, state: &mut GptState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
-        let x = self.extend_hidden(ids, state)?;
-        self.finish(&x)
+        let x = self.extend_hidden(ids, state, &Whole)?;
+        self.finish(&x, &mut Mode::eval().called_at(Location::caller()))
     }
 
     #[track_caller]
     fn extend_last(&self, ids: &Tensor, state: &mut GptState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
-        let x = self.extend_hidden(ids, state)?;
-        self.finish(&x.narrow(1, x.shape()[1] - 1, 1)?)?.squeeze(1)
+        let x = self.extend_hidden(ids, state, &Whole)?;
+        let last = x.narrow(1, x.shape()[1] - 1, 1)?;
+        self.finish(&last, &mut Mode::eval().called_at(Location::caller()))?.squeeze(1)
     }
 
     fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {

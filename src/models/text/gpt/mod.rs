@@ -12,6 +12,7 @@ use block::{INITIAL_STD, Masked, Past};
 use crate::error::Result;
 use crate::layers::{Dropout, Embedding, Init, Layer, LayerExt, LayerNorm, Linear, Mode, Weight, checkpointed, share};
 use crate::models::options::architecture;
+use crate::models::text::piece::{Links, OnBlock, Piece, Whole};
 use crate::models::text::sequences::check_ids;
 use crate::models::{KvState, TokenInputs};
 use crate::rng::Rng;
@@ -75,9 +76,11 @@ pub struct Gpt {
     /// The output layer `[vocab, hidden]`, unless it shares the weights of the token embedding.
     pub lm_head: Option<Linear>,
     config: GptConfig,
+    /// Of a piece of a model: the number of its first block.
+    first_block: usize,
 }
 
-crate::module!(Gpt { transformer, lm_head }, plain { config });
+crate::module!(Gpt { transformer, lm_head }, plain { config, first_block });
 architecture!(Gpt, GptConfig);
 
 /// The body of a [`Gpt`]: from token ids to hidden vectors.
@@ -104,22 +107,67 @@ impl Gpt {
     /// If the sizes do not fit each other, the dropout is no probability, or the weights do not fit into memory.
     #[track_caller]
     pub fn new(config: GptConfig, rng: &mut Rng) -> Result<Self> {
-        config.check()?;
+        let all = Piece { blocks: 0..config.num_layers, embeds: true, finishes: true };
+        Self::piece(config, &all, rng, &mut |_| Ok(()))
+    }
+
+    /// A piece of such a model, with the weights that it has there. What the piece lacks has one row.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new) and a model with as many blocks, and those of `on_block`.
+    #[track_caller]
+    pub(crate) fn piece(config: GptConfig, piece: &Piece, rng: &mut Rng, on_block: OnBlock<'_>) -> Result<Self> {
+        config.clone().layers(piece.blocks.len()).check()?;
         let width = config.hidden_size;
         let dropout = Dropout::new(config.embedding_dropout.unwrap_or(config.dropout))?;
         let init = Init::Normal { mean: 0.0, std: INITIAL_STD };
-        let mut table = |rows: usize| Embedding::from_pretrained(&init.tensor(&[rows, width], rng)?, false);
-        let (wte, wpe) = (table(config.vocab_size)?, table(config.context_length)?);
-        let mut h = Vec::with_capacity(config.num_layers.min(1024));
+        // Random numbers of what others have are drawn as well.
+        let table = |rows: usize, own: bool, rng: &mut Rng| {
+            let rows = if own || !rng.is_blank() { rows } else { 1 };
+            let table = init.tensor(&[rows, width], rng)?;
+            if own { Ok(table) } else { Tensor::cat(&[&table.narrow(0, 0, 1)?], 0) }
+        };
+        let wte = Embedding::from_pretrained(&table(config.vocab_size, piece.has_table(config.tied), rng)?, false)?;
+        let wpe = Embedding::from_pretrained(&table(config.context_length, piece.embeds, rng)?, false)?;
+        let mut h = Vec::with_capacity(piece.blocks.len().min(1024));
         for index in 0..config.num_layers {
-            h.push(Block::new(&config, index, rng)?);
+            let own = piece.blocks.contains(&index);
+            if own || !rng.is_blank() {
+                let mut block = Block::new(&config, index, rng)?;
+                if own {
+                    on_block(&mut block)?;
+                    h.push(block);
+                }
+            }
         }
         let ln_f = LayerNorm::new([width])?.eps(config.layer_norm_eps);
-        let lm_head = match config.tied {
+        let lm_head = match config.tied || !piece.finishes {
             true => None,
-            false => Some(Linear { weight: Weight::new(init.tensor(&[config.vocab_size, width], rng)?)?, bias: None }),
+            false => Some(Linear { weight: Weight::new(table(config.vocab_size, true, rng)?)?, bias: None }),
         };
-        Ok(Self { transformer: Decoder { wte, wpe, h, ln_f, dropout }, lm_head, config })
+        let transformer = Decoder { wte, wpe, h, ln_f, dropout };
+        Ok(Self { transformer, lm_head, config, first_block: piece.blocks.start })
+    }
+
+    /// A copy of a piece.
+    #[track_caller]
+    pub(crate) fn cut(&self, piece: &Piece) -> Result<Self> {
+        let mut part = self.clone();
+        part.transformer.h = part.transformer.h.drain(piece.blocks.clone()).collect();
+        let lack = |table: &mut Embedding| -> Result<()> {
+            let row = Tensor::cat(&[&table.weight.value()?.detach().narrow(0, 0, 1)?], 0)?;
+            *table = Embedding::from_pretrained(&row, false)?;
+            Ok(())
+        };
+        if !piece.has_table(self.config.tied) {
+            lack(&mut part.transformer.wte)?;
+        }
+        if !piece.embeds {
+            lack(&mut part.transformer.wpe)?;
+        }
+        part.lm_head = part.lm_head.filter(|_| piece.finishes);
+        part.first_block = piece.blocks.start;
+        Ok(part)
     }
 
     /// The sizes and options.
@@ -172,11 +220,24 @@ impl Gpt {
     /// As for [`forward_with`](Self::forward_with).
     #[track_caller]
     pub fn hidden_with(&self, ids: &Tensor, inputs: &GptInputs, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.run(ids, inputs, &Whole, mode)?;
+        self.transformer.ln_f.at("transformer.ln_f", &x, mode)
+    }
+
+    /// The vectors behind the last block, which are not normalised yet.
+    #[track_caller]
+    pub(crate) fn run(
+        &self,
+        ids: &Tensor,
+        inputs: &GptInputs,
+        links: &dyn Links,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
         let (batch, time) = check_ids(NAME, "token", ids, Some(self.config.context_length))?;
         let mask = inputs.key_mask(NAME, batch, time)?;
         let positions = inputs.positions_of(NAME, batch, time, self.config.context_length)?;
-        let mut x = mode.scope("transformer", |mode| self.transformer.embed(ids, &positions, mode))?;
-        for (i, block) in self.transformer.h.iter().enumerate() {
+        let mut x = self.enter(ids, &positions, links, mode)?;
+        for (i, block) in (self.first_block..).zip(&self.transformer.h) {
             x = mode.call(("transformer.h", i), block, |block, mode| {
                 match (self.config.checkpointing && mode.is_training(), &mask) {
                     (true, None) => checkpointed(block, &x, mode),
@@ -185,7 +246,24 @@ impl Gpt {
                 }
             })?;
         }
-        self.transformer.ln_f.at("transformer.ln_f", &x, mode)
+        links.after(&x)?;
+        Ok(x)
+    }
+
+    /// What the first block takes.
+    #[track_caller]
+    fn enter(&self, ids: &Tensor, positions: &Tensor, links: &dyn Links, mode: &mut Mode<'_>) -> Result<Tensor> {
+        match links.before()? {
+            Some(x) => Ok(x),
+            None => mode.scope("transformer", |mode| self.transformer.embed(ids, positions, mode)),
+        }
+    }
+
+    /// From the vectors behind the last block to logits.
+    #[track_caller]
+    pub(crate) fn finish(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.transformer.ln_f.at("transformer.ln_f", x, mode)?;
+        self.head(&x, mode)
     }
 
     /// From hidden vectors to logits.

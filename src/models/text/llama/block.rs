@@ -150,6 +150,11 @@ impl Attention {
         })
     }
 
+    /// The heads, to be divided among ranks.
+    pub(crate) fn heads_mut(&mut self) -> &mut AttentionHeads {
+        &mut self.heads
+    }
+
     /// Whether it looks at a window only.
     #[must_use]
     pub fn is_sliding(&self) -> bool {
@@ -167,7 +172,9 @@ impl Attention {
     fn split(&self, x: &Tensor, norm: Option<(&'static str, &RmsNorm)>, mode: &mut Mode<'_>) -> Result<Tensor> {
         let Some((name, norm)) = norm else { return self.heads.split(x) };
         let (features, head_dim) = (x.shape().last().copied().unwrap_or(0), self.heads.head_dim());
-        norm.at(name, &x.unflatten(-1, [features / head_dim, head_dim])?, mode)?.transpose(-3, -2)
+        let x = x.unflatten(-1, [features / head_dim, head_dim])?;
+        let weight = norm.weight.as_deref().map(|weight| self.heads.shared(weight)).transpose()?;
+        mode.call(name, norm, |norm, _| norm.scaled(&x, weight.as_ref()))?.transpose(-3, -2)
     }
 
     #[track_caller]

@@ -290,9 +290,9 @@ impl LlamaConfig {
         tables * c + layer * self.num_layers
     }
 
-    /// Whether such a model can be made.
+    /// Whether a piece of such a model with so many blocks can be made.
     #[track_caller]
-    pub(super) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self, blocks: usize) -> Result<()> {
         let wrong = |message: String| Err(Error::argument(OP, message));
         let sizes = [
             ("vocab_size", self.vocab_size),
@@ -339,6 +339,6 @@ impl LlamaConfig {
             let e = Error::argument(OP, format!("the activation is a {}, which {what}", self.activation.kind()));
             return Err(e.with_help("take one that keeps their number, such as Silu: the gate is a layer of its own"));
         }
-        check_memory(OP, self.parameters(), Count::new(self.num_layers) * 18 + 3)
+        check_memory(OP, self.clone().layers(blocks).parameters(), Count::new(blocks) * 18 + 3)
     }
 }

@@ -6,8 +6,9 @@ use super::span::Tokens;
 use super::{Llama, NAME};
 use crate::autograd::pause_recording;
 use crate::error::Result;
-use crate::layers::{LayerExt, Mode};
+use crate::layers::Mode;
 use crate::models::text::kv_state::DecoderSizes;
+use crate::models::text::piece::{Links, Whole};
 use crate::models::text::sequences::{check_next, check_padding};
 use crate::models::{CausalLm, KvState, MemoryNeed};
 use crate::tensor::Tensor;
@@ -15,7 +16,7 @@ use crate::tensor::Tensor;
 impl Llama {
     /// The vectors behind the last block for tokens that follow upon those of the state.
     #[track_caller]
-    fn extend_hidden(&self, ids: &Tensor, state: &mut KvState) -> Result<Tensor> {
+    pub(crate) fn extend_hidden(&self, ids: &Tensor, state: &mut KvState, links: &dyn Links) -> Result<Tensor> {
         let new = check_next(NAME, "token", ids, state, self.context_length())?;
         state.check(NAME, self.model.layers.len())?;
         // A text that has become so long that all of it is read otherwise.
@@ -33,37 +34,29 @@ impl Llama {
         let x = match longer {
             true => {
                 let mut again = self.start(&state.padding)?;
-                let x = self.feed(&all, &mut again)?;
+                let x = self.feed(&all, &mut again, links)?;
                 *state = again;
                 x.narrow(1, x.shape()[1] - new, new)?
             }
-            false => self.feed(ids, state)?,
+            false => self.feed(ids, state, links)?,
         };
         state.ids = self.config.rope.changes_at().map(|_| all);
         Ok(x)
     }
 
     #[track_caller]
-    fn feed(&self, ids: &Tensor, state: &mut KvState) -> Result<Tensor> {
+    fn feed(&self, ids: &Tensor, state: &mut KvState, links: &dyn Links) -> Result<Tensor> {
         let (before, new) = (state.len, ids.shape()[1]);
         let seen = state.mask(new)?;
         let tokens = Tokens { positions: state.positions(new)?, before, new, seen: seen.as_ref() };
         let mode = &mut Mode::eval().called_at(Location::caller());
-        let y = self.run(ids, &tokens, Some(&mut state.caches), mode);
+        let y = self.run_blocks(ids, &tokens, Some(&mut state.caches), links, mode);
         match y {
             Ok(_) => state.len += new,
             // What some blocks have taken already.
             Err(_) => state.caches.iter_mut().for_each(|cache| cache.truncate(before)),
         }
         y
-    }
-
-    /// From the vectors behind the last block to logits.
-    #[track_caller]
-    fn finish(&self, x: &Tensor) -> Result<Tensor> {
-        let mode = &mut Mode::eval().called_at(Location::caller());
-        let x = self.model.norm.at("model.norm", x, mode)?;
-        self.head(&x, mode)
     }
 }
 
@@ -100,15 +93,16 @@ impl CausalLm for Llama {
     #[track_caller]
     fn extend(&self, ids: &Tensor, state: &mut KvState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
-        let x = self.extend_hidden(ids, state)?;
-        self.finish(&x)
+        let x = self.extend_hidden(ids, state, &Whole)?;
+        self.finish(&x, &mut Mode::eval().called_at(Location::caller()))
     }
 
     #[track_caller]
     fn extend_last(&self, ids: &Tensor, state: &mut KvState) -> Result<Tensor> {
         let _unrecorded = pause_recording();
-        let x = self.extend_hidden(ids, state)?;
-        self.finish(&x.narrow(1, x.shape()[1] - 1, 1)?)?.squeeze(1)
+        let x = self.extend_hidden(ids, state, &Whole)?;
+        let last = x.narrow(1, x.shape()[1] - 1, 1)?;
+        self.finish(&last, &mut Mode::eval().called_at(Location::caller()))?.squeeze(1)
     }
 
     fn memory_needed(&self, need: &MemoryNeed) -> Option<u128> {

@@ -17,6 +17,7 @@ use crate::error::{Result, bug};
 use crate::layers::{Embedding, KvCache, Layer, LayerExt, Linear, Mode, RmsNorm, Weight, checkpointed, share};
 use crate::models::TokenInputs;
 use crate::models::options::architecture;
+use crate::models::text::piece::{Links, OnBlock, Piece, Whole};
 use crate::models::text::sequences::check_ids;
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
@@ -67,9 +68,11 @@ pub struct Llama {
     /// The output layer `[vocab, hidden]`, unless it shares the weights of the token embedding.
     pub lm_head: Option<Linear>,
     config: LlamaConfig,
+    /// Of a piece of a model: the number of its first block.
+    first_block: usize,
 }
 
-crate::module!(Llama { model, lm_head }, plain { config });
+crate::module!(Llama { model, lm_head }, plain { config, first_block });
 architecture!(Llama, LlamaConfig);
 
 /// The body of a [`Llama`]: from token ids to hidden vectors.
@@ -92,19 +95,55 @@ impl Llama {
     /// If the sizes do not fit each other, an option makes no sense, or the weights do not fit into memory.
     #[track_caller]
     pub fn new(config: LlamaConfig, rng: &mut Rng) -> Result<Self> {
-        config.check()?;
-        let table = [config.vocab_size, config.hidden_size];
-        let embed_tokens = Embedding::from_pretrained(&INITIAL.tensor(&table, rng)?, false)?;
-        let mut layers = Vec::with_capacity(config.num_layers.min(1024));
+        let all = Piece { blocks: 0..config.num_layers, embeds: true, finishes: true };
+        Self::piece(config, &all, rng, &mut |_| Ok(()))
+    }
+
+    /// A piece of such a model, with the weights that it has there. What the piece lacks has one row.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new) and a model with as many blocks, and those of `on_block`.
+    #[track_caller]
+    pub(crate) fn piece(config: LlamaConfig, piece: &Piece, rng: &mut Rng, on_block: OnBlock<'_>) -> Result<Self> {
+        config.check(piece.blocks.len())?;
+        // Random numbers of what others have are drawn as well.
+        let table = |own: bool, rng: &mut Rng| {
+            let rows = if own || !rng.is_blank() { config.vocab_size } else { 1 };
+            let table = INITIAL.tensor(&[rows, config.hidden_size], rng)?;
+            if own { Ok(table) } else { Tensor::cat(&[&table.narrow(0, 0, 1)?], 0) }
+        };
+        let embed_tokens = Embedding::from_pretrained(&table(piece.has_table(config.tied), rng)?, false)?;
+        let mut layers = Vec::with_capacity(piece.blocks.len().min(1024));
         for layer in 0..config.num_layers {
-            layers.push(Block::new(&config, layer, rng)?);
+            let own = piece.blocks.contains(&layer);
+            if own || !rng.is_blank() {
+                let mut block = Block::new(&config, layer, rng)?;
+                if own {
+                    on_block(&mut block)?;
+                    layers.push(block);
+                }
+            }
         }
-        let lm_head = match config.tied {
+        let lm_head = match config.tied || !piece.finishes {
             true => None,
-            false => Some(Linear { weight: Weight::new(INITIAL.tensor(&table, rng)?)?, bias: None }),
+            false => Some(Linear { weight: Weight::new(table(true, rng)?)?, bias: None }),
         };
         let norm = norm(&config, config.hidden_size)?;
-        Ok(Self { model: Decoder { embed_tokens, layers, norm }, lm_head, config })
+        Ok(Self { model: Decoder { embed_tokens, layers, norm }, lm_head, config, first_block: piece.blocks.start })
+    }
+
+    /// A copy of a piece.
+    #[track_caller]
+    pub(crate) fn cut(&self, piece: &Piece) -> Result<Self> {
+        let mut part = self.clone();
+        part.model.layers = part.model.layers.drain(piece.blocks.clone()).collect();
+        if !piece.has_table(self.config.tied) {
+            let row = Tensor::cat(&[&self.model.embed_tokens.weight.value()?.detach().narrow(0, 0, 1)?], 0)?;
+            part.model.embed_tokens = Embedding::from_pretrained(&row, false)?;
+        }
+        part.lm_head = part.lm_head.filter(|_| piece.finishes);
+        part.first_block = piece.blocks.start;
+        Ok(part)
     }
 
     /// The sizes and options.
@@ -148,31 +187,47 @@ impl Llama {
     /// As for [`forward_with`](Self::forward_with).
     #[track_caller]
     pub fn hidden_with(&self, ids: &Tensor, inputs: &TokenInputs, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.run(ids, inputs, &Whole, mode)?;
+        self.model.norm.at("model.norm", &x, mode)
+    }
+
+    /// The vectors behind the last block, which are not normalised yet.
+    #[track_caller]
+    pub(crate) fn run(
+        &self,
+        ids: &Tensor,
+        inputs: &TokenInputs,
+        links: &dyn Links,
+        mode: &mut Mode<'_>,
+    ) -> Result<Tensor> {
         let context = self.config.context_length;
         let (batch, time) = check_ids(NAME, "token", ids, Some(context))?;
         let seen = inputs.key_mask(NAME, batch, time)?;
         let positions = inputs.positions_of(NAME, batch, time, context)?;
         let tokens = Tokens { positions, before: 0, new: time, seen: seen.as_ref() };
-        let x = self.run(ids, &tokens, None, mode)?;
-        self.model.norm.at("model.norm", &x, mode)
+        self.run_blocks(ids, &tokens, None, links, mode)
     }
 
-    /// The vectors behind the last block, which are not normalised yet. There is a cache for each block, or none.
+    /// The same with a cache for each block, or none.
     #[track_caller]
-    fn run(
+    fn run_blocks(
         &self,
         ids: &Tensor,
         tokens: &Tokens<'_>,
         caches: Option<&mut Vec<KvCache>>,
+        links: &dyn Links,
         mode: &mut Mode<'_>,
     ) -> Result<Tensor> {
         let spans = Spans::new(&self.config, tokens, self.dtype())?;
-        let mut x = self.model.embed_tokens.at("model.embed_tokens", ids, mode)?;
-        if let Some(scale) = self.config.embedding_scale {
-            x = x.mul_scalar(scale);
-        }
+        let mut x = match links.before()? {
+            Some(x) => x,
+            None => {
+                let x = self.model.embed_tokens.at("model.embed_tokens", ids, mode)?;
+                self.config.embedding_scale.map_or(x.clone(), |scale| x.mul_scalar(scale))
+            }
+        };
         let mut caches = caches.map(|caches| caches.iter_mut());
-        for (i, block) in self.model.layers.iter().enumerate() {
+        for (i, block) in (self.first_block..).zip(&self.model.layers) {
             let Some(span) = spans.of(block.self_attn.is_sliding()) else {
                 return Err(bug!(NAME, "block {i} has no view"));
             };
@@ -184,7 +239,15 @@ impl Llama {
                 }
             })?;
         }
+        links.after(&x)?;
         Ok(x)
+    }
+
+    /// From the vectors behind the last block to logits.
+    #[track_caller]
+    pub(crate) fn finish(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let x = self.model.norm.at("model.norm", x, mode)?;
+        self.head(&x, mode)
     }
 
     /// From hidden vectors to logits.

@@ -68,6 +68,23 @@ impl AttentionSizes {
     }
 }
 
+/// The dropout of the weights of an attention.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AttentionDropout {
+    /// The probability of a weight to be dropped.
+    pub(crate) p: f64,
+    /// For the choice.
+    pub(crate) seed: u64,
+    /// The number of the first head and that of all heads, if the heads are only some of them.
+    pub(crate) part: Option<[usize; 2]>,
+}
+
+impl AttentionDropout {
+    fn rule(self) -> Dropout {
+        Dropout::new(self.p, self.seed).part(self.part)
+    }
+}
+
 /// The settings of an attention.
 #[derive(Debug, Clone)]
 pub(crate) struct Attention<'a> {
@@ -78,8 +95,8 @@ pub(crate) struct Attention<'a> {
     pub(crate) scale: f64,
     /// Whether query `i` sees only the keys up to number `i + keys - queries`.
     pub(crate) causal: bool,
-    /// The probability of a weight to be dropped, and a seed for the choice.
-    pub(crate) dropout: Option<(f64, u64)>,
+    /// What is dropped of the weights.
+    pub(crate) dropout: Option<AttentionDropout>,
 }
 
 impl Attention<'_> {
@@ -111,7 +128,7 @@ impl Attention<'_> {
             value_width,
             scale: <T as Real>::from_f64(self.scale),
             causal: self.causal,
-            dropout: self.dropout.map(|(p, seed)| Dropout::new(p, seed)),
+            dropout: self.dropout.map(AttentionDropout::rule),
         });
     }
 }
@@ -167,11 +184,11 @@ pub(crate) fn attention_backward(
 }
 
 /// What dropout multiplies all weights by, `[.., heads, queries, keys]`, in the type that is computed in.
-pub(crate) fn dropout_factors(sizes: &AttentionSizes, (p, seed): (f64, u64)) -> Result<Tensor> {
+pub(crate) fn dropout_factors(sizes: &AttentionSizes, dropout: AttentionDropout) -> Result<Tensor> {
     let wide = computed(sizes.dtype);
     let mut factors = Tensor::stale(wide, &sizes.score_shape());
     with_float!(wide, T => {
-        Dropout::new(p, seed).factors::<T>(sizes.queries, sizes.keys, factors.data_mut());
+        dropout.rule().factors::<T>(sizes.heads, sizes.queries, sizes.keys, factors.data_mut());
     }, else return Err(bug!("attention", "computed in {wide}")));
     Ok(factors)
 }

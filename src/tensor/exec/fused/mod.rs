@@ -18,7 +18,9 @@ mod rotary;
 mod softmax;
 mod windows;
 
-pub(crate) use attention::{Attention, AttentionSizes, attention, attention_backward, dropout_factors};
+pub(crate) use attention::{
+    Attention, AttentionDropout, AttentionSizes, attention, attention_backward, dropout_factors,
+};
 pub(crate) use batch_norm::{Channels, channel_affine, channel_moments, channel_products};
 pub(crate) use cache::write_rows;
 pub(crate) use cross_entropy::{CrossEntropy, cross_entropy, cross_entropy_backward};

@@ -9,27 +9,38 @@ pub(crate) struct Dropout {
     threshold: u32,
     /// The factor of those that stay.
     kept: f64,
+    /// The first of the heads and how many there are of all, if these are only some of them.
+    part: Option<[usize; 2]>,
 }
 
 impl Dropout {
     /// Drops with probability `p`.
     pub(crate) fn new(p: f64, seed: u64) -> Self {
         // The conversion saturates. Where everything is dropped, the factor is 0 as well.
-        Self { seed, threshold: (p * 4_294_967_296.0) as u32, kept: if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 } }
+        let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
+        Self { seed, threshold: (p * 4_294_967_296.0) as u32, kept, part: None }
     }
 
-    /// The rule for one of the heads of all units, which have `keys` keys each.
-    pub(super) fn head(self, head: usize, keys: usize) -> Head {
-        let first_row = (head as u64).wrapping_mul(keys as u64);
+    /// The same for heads that are some of `part[1]` heads, the first of which is number `part[0]`: they drop what they would drop
+    /// among all of them.
+    pub(crate) fn part(self, part: Option<[usize; 2]>) -> Self {
+        Self { part, ..self }
+    }
+
+    /// The rule for one of the `heads` heads of a unit, which have `keys` keys each.
+    pub(super) fn head(self, unit: usize, heads: usize, head: usize, keys: usize) -> Head {
+        let [first, all] = self.part.unwrap_or([0, heads]);
+        let first_row =
+            (unit.wrapping_mul(all).wrapping_add(first).wrapping_add(head) as u64).wrapping_mul(keys as u64);
         Head { rule: self, first_row }
     }
 
-    /// The factors of all weights: rows of `keys`, `queries` of them for each of `heads`.
-    pub(crate) fn factors<T: super::Real>(self, queries: usize, keys: usize, out: &mut [T]) {
+    /// The factors of all weights: rows of `keys`, `queries` of them for each of the `heads` heads of a unit.
+    pub(crate) fn factors<T: super::Real>(self, heads: usize, queries: usize, keys: usize, out: &mut [T]) {
         assert!(out.len().is_multiple_of(queries * keys), "attention: factors of weights");
         let kept = T::from_f64(self.kept);
         for (head, out) in out.chunks_mut((queries * keys).max(1)).enumerate() {
-            let rule = self.head(head, keys);
+            let rule = self.head(head / heads.max(1), heads, head % heads.max(1), keys);
             for (query, row) in out.chunks_mut(keys.max(1)).enumerate() {
                 for (key, factor) in row.iter_mut().enumerate() {
                     *factor = if rule.row(key).keeps(query as u32) { kept } else { T::zero() };

@@ -256,7 +256,7 @@ impl<T: Real + Gemm> Attention<'_, T> {
 
     /// The rule of dropout for a head.
     fn drop(&self, unit: usize, head: usize) -> Option<drop::Head> {
-        self.dropout.map(|dropout| dropout.head(unit * self.heads + head, self.keys))
+        self.dropout.map(|dropout| dropout.head(unit, self.heads, head, self.keys))
     }
 }
 

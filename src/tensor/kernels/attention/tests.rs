@@ -88,7 +88,7 @@ impl Case {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let mut factors = vec![1.0; heads * queries * keys];
         if let Some(dropout) = dropout {
-            dropout.factors::<f64>(queries, keys, &mut factors);
+            dropout.factors::<f64>(heads, queries, keys, &mut factors);
         }
         let zeros = |n: usize| vec![0.0; n];
         let (mut out, mut log_sums) = (zeros(queries * heads * value_width), zeros(heads * queries));
@@ -216,7 +216,11 @@ fn dropout_takes_the_share_it_should() {
     for p in [0.1, 0.5, 0.9] {
         let (queries, keys, heads) = (64, 80, 8);
         let mut factors = vec![0.0f64; queries * keys * heads];
-        Dropout::new(p, 42).factors(queries, keys, &mut factors);
+        Dropout::new(p, 42).factors(heads, queries, keys, &mut factors);
+        // Some of the heads drop what they drop among all.
+        let mut part = vec![0.0f64; queries * keys * 2];
+        Dropout::new(p, 42).part(Some([3, heads])).factors(2, queries, keys, &mut part);
+        assert_eq!(part, factors[queries * keys * 3..][..part.len()]);
         let n = factors.len() as f64;
         assert!(factors.iter().all(|x| *x == 0.0 || *x == 1.0 / (1.0 - p)));
         let dropped = |x: &mut dyn Iterator<Item = &f64>| x.filter(|x| **x == 0.0).count() as f64;
