@@ -12,7 +12,7 @@ use crate::files;
 use crate::io::{self, TensorSource};
 use crate::models::{Gpt, GptConfig};
 
-const MODEL_TYPE: &str = "gpt2";
+pub(super) const MODEL_TYPE: &str = "gpt2";
 
 /// What of `GPT2Config` changes nothing here: the heads of other tasks, and names of options that are gone.
 const SILENT: [&str; 7] = [
@@ -160,22 +160,43 @@ impl Published {
     }
 }
 
+/// The configuration in a folder.
+#[track_caller]
+pub(super) fn config(op: &'static str, folder: &Path) -> Result<GptConfig> {
+    let (published, all): (Published, _) = folder::config(op, folder, MODEL_TYPE)?;
+    let config = published.into_config(op, folder)?;
+    Published::check(op, folder, all)?;
+    Ok(config)
+}
+
+/// The weights in a folder, by our names.
+#[track_caller]
+pub(super) fn source(op: &'static str, folder: &Path, tied: bool) -> Result<impl TensorSource> {
+    folder::weights_of(op, folder, &[MODEL_TYPE])?.rename(|name| match name {
+        // Causal masks, which older releases saved with the weights.
+        name if name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") => None,
+        "lm_head.weight" => (!tied).then(|| name.into()),
+        name if name.starts_with("transformer.") || name.starts_with(super::classifier::SCORE) => Some(name.into()),
+        name => Some(format!("transformer.{name}")),
+    })
+}
+
+/// The `config.json` of a configuration.
+#[track_caller]
+pub(super) fn published(config: &GptConfig) -> Result<Value> {
+    match serde_json::to_value(Published::of(config)?) {
+        Ok(json) => Ok(json),
+        Err(e) => Err(Error::format("save_pretrained", e.to_string()).with_source(e)),
+    }
+}
+
 /// The folders of `GPT2LMHeadModel` and of `GPT2Model`, of which the former has its names below `transformer.`.
 impl Pretrained for Gpt {
     #[track_caller]
     fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
         let (op, folder) = ("from_pretrained", folder.as_ref());
-        let (published, all): (Published, _) = folder::config(op, folder, MODEL_TYPE)?;
-        let config = published.into_config(op, folder)?;
-        Published::check(op, folder, all)?;
-        let tied = config.tied;
-        let weights = folder::weights_of(op, folder, &[MODEL_TYPE])?.rename(|name| match name {
-            // Causal masks, which older releases saved with the weights.
-            name if name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") => None,
-            "lm_head.weight" => (!tied).then(|| name.into()),
-            name if name.starts_with("transformer.") => Some(name.into()),
-            name => Some(format!("transformer.{name}")),
-        })?;
+        let config = config(op, folder)?;
+        let weights = source(op, folder, config.tied)?;
         io::from_source(op, config, &weights)
     }
 
@@ -183,10 +204,7 @@ impl Pretrained for Gpt {
     fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
         let (op, folder) = ("save_pretrained", folder.as_ref());
         folder::expect_merged(op, self)?;
-        let json = match serde_json::to_vec_pretty(&Published::of(self.config())?) {
-            Ok(json) => json,
-            Err(e) => return Err(Error::format(op, e.to_string()).with_source(e)),
-        };
+        let json = folder::to_json(op, &published(self.config())?)?;
         folder::create(op, folder)?;
         io::save(op, self, &folder::metadata(), &folder.join(folder::WEIGHTS), false)?;
         files::replace(op, &folder.join(folder::CONFIG), |out| out.write_all(&json))

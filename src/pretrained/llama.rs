@@ -34,7 +34,7 @@ pub(super) fn family(model_type: &str) -> Option<LlamaFamily> {
     FAMILIES.iter().find(|(name, _, _)| *name == model_type).map(|(_, family, _)| *family)
 }
 
-fn names(family: LlamaFamily) -> (&'static str, &'static str) {
+pub(super) fn names(family: LlamaFamily) -> (&'static str, &'static str) {
     let found = FAMILIES.iter().find(|(_, known, _)| *known == family);
     found.map_or(("llama", "LlamaForCausalLM"), |(name, _, class)| (name, class))
 }
@@ -48,7 +48,7 @@ pub(super) const MAX_LAYERS: usize = 10_000;
 
 /// The configuration that the options of a `config.json` describe.
 #[track_caller]
-fn config(family: LlamaFamily, mut fields: Fields) -> Result<LlamaConfig> {
+pub(super) fn config(family: LlamaFamily, mut fields: Fields) -> Result<LlamaConfig> {
     let f = &mut fields;
     let mut config = LlamaConfig::new(f.required("vocab_size")?, f.required("max_position_embeddings")?);
     config.family = family;
@@ -371,7 +371,7 @@ fn unsayable(c: &LlamaConfig) -> Option<String> {
 
 /// The `config.json` of a configuration: what `transformers` has read since its fourth version.
 #[track_caller]
-fn published(c: &LlamaConfig) -> Result<Value> {
+pub(super) fn published(c: &LlamaConfig) -> Result<Value> {
     let op = "save_pretrained";
     if let Some(message) = unsayable(c) {
         return Err(
@@ -482,13 +482,17 @@ fn published(c: &LlamaConfig) -> Result<Value> {
 
 /// The tensors of a folder by the names that they have here.
 #[track_caller]
-fn source(op: &'static str, config: &LlamaConfig, weights: Box<dyn TensorSource>) -> Result<Box<dyn TensorSource>> {
+pub(super) fn source(
+    op: &'static str,
+    config: &LlamaConfig,
+    weights: Box<dyn TensorSource>,
+) -> Result<Box<dyn TensorSource>> {
     let tied = config.tied;
     let weights = weights.rename(|name| match name {
         // What earlier releases saved of the positions.
         name if name.ends_with(".rotary_emb.inv_freq") => None,
         "lm_head.weight" => (!tied).then(|| name.into()),
-        name if name.starts_with("model.") => Some(name.into()),
+        name if name.starts_with("model.") || name.starts_with(super::classifier::SCORE) => Some(name.into()),
         // The body alone.
         name => Some(format!("model.{name}")),
     })?;
@@ -510,7 +514,7 @@ fn source(op: &'static str, config: &LlamaConfig, weights: Box<dyn TensorSource>
 
 /// The tensors of a model as Phi-3's files have them: what is computed of the same input stands in one.
 #[track_caller]
-fn fused(model: &Llama) -> Result<Vec<(String, Tensor)>> {
+pub(super) fn fused(model: &Llama) -> Result<Vec<(String, Tensor)>> {
     let mut all: Vec<(String, Tensor)> = Vec::new();
     for (name, tensor) in io::slots(model) {
         let whole = |part: &str, whole: &str| {

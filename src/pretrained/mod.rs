@@ -22,6 +22,7 @@
 //! |---|---|
 //! | `gpt2` | [`Gpt`] |
 //! | `llama` (Llama 1 to 3, SmolLM, SmolLM2 …), `mistral`, `qwen2` (Qwen2, Qwen2.5), `qwen3`, `phi3` (Phi-3, Phi-4), `smollm3`, `gemma`, `gemma2`, `gemma3_text` | [`Llama`] |
+//! | any of these, of a class `…ForSequenceClassification` | [`LanguageModelForSequenceClassification`] |
 //! | `bert` (BERT, MiniLM …), `roberta`, `xlm-roberta`, `camembert`, `distilbert` | [`Bert`], [`BertForMaskedLm`], [`BertForSequenceClassification`], [`BertForTokenClassification`], [`BertForQuestionAnswering`] |
 //! | `t5` (T5, its version 1.1, Flan-T5), `mt5` | [`T5`], [`T5Encoder`] |
 //! | `whisper` | [`Whisper`]; with its tokenizer, a [`Transcriber`](crate::pipeline::Transcriber) |
@@ -40,6 +41,7 @@ mod activations;
 mod bert;
 #[cfg(feature = "chat")]
 mod chat;
+mod classifier;
 mod clip;
 mod fields;
 mod folder;
@@ -69,8 +71,8 @@ use crate::layers::Module;
 #[allow(unused_imports, reason = "named in the documentation")]
 use crate::models::{
     Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Clip,
-    DeitForImageClassification, DeitForImageClassificationWithTeacher, Gpt, ImageClassifier, LanguageModel, Llama, T5,
-    T5Encoder, Vit, VitForImageClassification, Whisper,
+    DeitForImageClassification, DeitForImageClassificationWithTeacher, Gpt, ImageClassifier, LanguageModel,
+    LanguageModelForSequenceClassification, Llama, T5, T5Encoder, Vit, VitForImageClassification, Whisper,
 };
 use crate::pipeline::TextPipeline;
 use crate::text::{PublishedTokenizer, Tokenizer};

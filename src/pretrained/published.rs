@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::bert::{self, Head};
-use super::{Pretrained, folder, gguf, images, llama, t5, whisper};
+use super::{Pretrained, classifier, folder, gguf, images, llama, t5, whisper};
 use crate::error::Result;
 use crate::files::{self, Format};
 use crate::models::{
     Bert, BertForMaskedLm, BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification, Clip,
-    Gpt, ImageClassifier, LanguageModel, Llama, T5, T5Encoder, Vit, Whisper,
+    Gpt, ImageClassifier, LanguageModel, LanguageModelForSequenceClassification, Llama, T5, T5Encoder, Vit, Whisper,
 };
 
 /// A published model of any kind.
@@ -18,6 +18,8 @@ use crate::models::{
 pub enum PublishedModel {
     /// Predicts the next token.
     LanguageModel(LanguageModel),
+    /// Says what a text is, as a language model does.
+    LanguageModelClassification(LanguageModelForSequenceClassification),
     /// Gives vectors of texts.
     Encoder(Bert),
     /// Predicts hidden tokens.
@@ -45,6 +47,7 @@ pub enum PublishedModel {
 crate::module!(
     enum PublishedModel {
         LanguageModel(LanguageModel),
+        LanguageModelClassification(LanguageModelForSequenceClassification),
         Encoder(Bert),
         MaskedLm(BertForMaskedLm),
         SequenceClassification(BertForSequenceClassification),
@@ -107,6 +110,10 @@ pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
             true => T5Encoder::from_pretrained(folder).map(PublishedModel::TextEncoder),
             false => T5::from_pretrained(folder).map(PublishedModel::TextToText),
         };
+    }
+    if bert::family(&model_type).is_none() && class.ends_with(classifier::CLASS) {
+        return LanguageModelForSequenceClassification::from_pretrained(folder)
+            .map(PublishedModel::LanguageModelClassification);
     }
     if bert::family(&model_type).is_none() {
         return language_model(op, folder).map(PublishedModel::LanguageModel);

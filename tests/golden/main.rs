@@ -15,6 +15,7 @@ mod binary;
 mod channel_norms;
 #[cfg(feature = "chat")]
 mod chat_templates;
+mod classifiers;
 mod components;
 mod compress;
 mod convolution;

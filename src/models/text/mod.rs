@@ -2,6 +2,7 @@
 
 pub mod bert;
 mod causal_lm;
+mod classifier;
 mod generate;
 pub mod gpt;
 mod inputs;
@@ -25,6 +26,7 @@ pub use bert::{
     BertForTokenClassification, BertInputs,
 };
 pub use causal_lm::{CausalLm, LmState, MemoryNeed};
+pub use classifier::{LanguageModelClassifierConfig, LanguageModelConfig, LanguageModelForSequenceClassification};
 #[cfg(feature = "constraint")]
 pub use generate::Constraint;
 pub use generate::{
