@@ -32,6 +32,7 @@ pub struct LanguageModelClassifierConfig {
 /// The sizes of a language model of either family.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "a program has a few of them")]
 pub enum LanguageModelConfig {
     /// Of a [`Gpt`].
     Gpt(GptConfig),
