@@ -13,7 +13,18 @@ const UNREGISTERED: &[(&str, &[&str])] = &[
     ),
     (
         "no layer: a part of one",
-        &["AttentionHeads", "KvCache", "KvPrecision", "Param", "Buffer", "Weight", "Adapted", "Quantized"],
+        &[
+            "AttentionHeads",
+            "KvCache",
+            "KvPrecision",
+            "Param",
+            "Buffer",
+            "Weight",
+            "Adapted",
+            "Quantized",
+            "Sparse",
+            "Factored",
+        ],
     ),
     (
         "no layer: changes weights",
