@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use demotic::train::metrics::edit_distance;
 use demotic::{Error, Result};
 
 /// The words of a command line, of which options and their values are taken one after the other.
@@ -39,7 +40,16 @@ impl<I: Iterator<Item = String>> Arguments<I> {
 
     /// There is no such option.
     pub fn unknown(&self) -> Error {
-        self.wrong(&format!("there is no option {}", self.option))
+        let option = self.option.as_str();
+        if !option.starts_with('-') {
+            return self
+                .wrong(&format!("`{option}` stands alone: options begin with --, and their values follow them"));
+        }
+        let options = self.usage.split(|c: char| c.is_whitespace() || c == ',').filter(|word| word.starts_with("--"));
+        let meant =
+            options.min_by_key(|known| edit_distance(known, option)).filter(|known| edit_distance(known, option) < 3);
+        let meant = meant.map(|known| format!(", did you mean {known}?")).unwrap_or_default();
+        self.wrong(&format!("there is no option {option}{meant}"))
     }
 
     /// An error with the usage of the example.

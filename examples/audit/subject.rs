@@ -1,6 +1,8 @@
 //! The table, its target as yes and no, and its three parts.
 
-use demotic::data::quality::{Finding, Problem, Quality};
+use std::collections::HashSet;
+
+use demotic::data::quality::{Finding, Problem, Quality, Severity};
 use demotic::data::{Column, ColumnKind, CsvOptions, Value};
 use demotic::fairness::{Groups, bands};
 use demotic::prelude::*;
@@ -65,7 +67,16 @@ impl Subject {
         }
         let (outcome, wish, wished) = outcome(table.column(target)?, target, options.positive.as_deref())?;
         // Says what is wrong with the columns that are compared.
-        Groups::of(&table, &options.groups, target)?;
+        if let Err(e) = Groups::of(&table, &options.groups, target) {
+            let of_numbers =
+                |name: &&String| table.column(name).is_ok_and(|column| column.kind() == ColumnKind::Number);
+            return Err(match options.groups.iter().find(of_numbers) {
+                Some(name) if name.as_str() != target => {
+                    e.with_help(format!("--bands {name}=30,50 makes groups of a column of numbers"))
+                }
+                _ => e,
+            });
+        }
         let table = table.with_column(target, outcome)?;
 
         let mut quality = Quality::new().target(target);
@@ -83,7 +94,8 @@ impl Subject {
         for finding in &findings {
             let named = finding.columns.join(", ");
             match finding.problem {
-                Problem::Duplicates => {
+                // As many as chance makes are no mistake.
+                Problem::Duplicates if finding.severity > Severity::Note => {
                     let before = clean.num_rows();
                     clean = clean.drop_duplicates::<&str>(&[])?;
                     changes.push(format!("{} repeated rows were left out.", before - clean.num_rows()));
@@ -98,6 +110,14 @@ impl Subject {
                     changes.push(format!("Numbers of `{named}` far from the others are limited to the usual range."))
                 }
                 _ => {}
+            }
+        }
+        for (name, column) in
+            clean.columns().filter(|(name, _)| *name != target && !options.groups.contains(&name.to_string()))
+        {
+            if numbers_rows(column) && !unseen.iter().any(|own| own == name) {
+                changes.push(format!("The column `{name}` is not learnt from: it has another value in each row, as names and numbers of rows have."));
+                unseen.push(name.to_string());
             }
         }
         unseen.retain(|column| table.column_names().any(|own| own == column) && column != target);
@@ -119,6 +139,13 @@ impl Subject {
         let (train, calibration, test) = (part(train)?, part(calibration)?, part(test)?);
         Ok(Self { name, table, findings, changes, csv, wish, wished, clean, unseen, train, calibration, test })
     }
+}
+
+/// Whether a column says which row it is, and nothing else: all its texts or whole numbers differ.
+fn numbers_rows(column: &Column) -> bool {
+    let whole = column.texts().is_some() || column.integers().is_some();
+    let different: HashSet<String> = column.iter().map(|value| value.to_string()).collect();
+    whole && column.num_missing() == 0 && different.len() == column.len()
 }
 
 /// The target as `yes` and `no`, what yes means, and the value that it stands for.

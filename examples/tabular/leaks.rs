@@ -57,6 +57,10 @@ fn number(value: Value<'_>) -> f64 {
 }
 
 fn nearest<'a>(order: &[(f64, &'a String)], x: f64) -> Option<&'a String> {
+    if x.is_nan() {
+        // They are last. A column that has a value for one answer alone tells it, too.
+        return order.last().filter(|(value, _)| value.is_nan()).map(|(_, answer)| *answer);
+    }
     let above = order.partition_point(|(value, _)| *value < x);
     let sides = [above.checked_sub(1), Some(above)].into_iter().flatten().filter_map(|i| order.get(i));
     sides.min_by(|a, b| (a.0 - x).abs().total_cmp(&(b.0 - x).abs())).map(|(_, answer)| *answer)

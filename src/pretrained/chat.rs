@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::io::gguf::Reader;
 use crate::text::ChatTemplate;
 
 /// The largest template or configuration of a tokenizer, in bytes.
@@ -33,7 +32,7 @@ const MAX_CONFIG: u64 = 50_000_000;
 pub fn chat_template(path: impl AsRef<Path>) -> Result<ChatTemplate> {
     let (op, path) = ("chat_template", path.as_ref());
     if super::gguf::is_file(path) {
-        let file = Reader::open(path)?;
+        let file = super::gguf::open(op, path)?;
         let Some(source) = file.get("tokenizer.chat_template").and_then(|value| value.as_text()) else {
             return Err(file.error(op, "it has no chat template"));
         };

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::llama::MAX_LAYERS;
 use super::split::Split;
 use crate::error::{Error, Result, short};
+use crate::files::{self, Format};
 use crate::io::gguf::{Reader, Value};
 use crate::io::{self, TensorInfo, TensorSource};
 use crate::layers::Activation;
@@ -29,6 +30,19 @@ const FAMILIES: [(&str, LlamaFamily); 8] = [
 pub(super) fn is_file(path: &Path) -> bool {
     let is_named_so = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     path.is_file() || (is_named_so && !path.is_dir())
+}
+
+/// A file in place of a folder: it has to be a GGUF file, in which everything is.
+#[track_caller]
+pub(super) fn open(op: &'static str, path: &Path) -> Result<Reader> {
+    match files::format(op, path) {
+        Ok(Some(Format::Safetensors | Format::PyTorch | Format::Json)) => {
+            let message = format!("{}: one file of a published model", path.display());
+            Err(Error::format(op, message)
+                .with_help("give the folder that holds it, with config.json and the tokenizer"))
+        }
+        _ => Reader::open(path),
+    }
 }
 
 /// The settings of a file, with errors that name what is wrong with them.
@@ -82,7 +96,7 @@ impl Settings<'_> {
 /// The model of the Llama family in a file. Weights that are in blocks stay so.
 #[track_caller]
 pub(super) fn llama(op: &'static str, path: &Path) -> Result<Llama> {
-    let reader = Reader::open(path)?;
+    let reader = open(op, path)?;
     let Some(architecture) = reader.get("general.architecture").and_then(Value::as_text) else {
         return Err(reader.error(op, "does not say its `general.architecture`"));
     };

@@ -66,7 +66,6 @@ pub use published::{PublishedModel, load};
 use std::path::Path;
 
 use crate::error::Result;
-use crate::io::gguf::Reader;
 use crate::layers::Module;
 #[allow(unused_imports, reason = "named in the documentation")]
 use crate::models::{
@@ -123,7 +122,7 @@ pub fn tokenizer(folder: impl AsRef<Path>) -> Result<Box<dyn Tokenizer>> {
 #[track_caller]
 fn tokenizer_for(op: &'static str, path: &Path) -> Result<Box<dyn Tokenizer>> {
     if gguf::is_file(path) {
-        return Ok(Box::new(PublishedTokenizer::from_gguf(&Reader::open(path)?)?));
+        return Ok(Box::new(PublishedTokenizer::from_gguf(&gguf::open(op, path)?)?));
     }
     folder::tokenizer(op, path)
 }

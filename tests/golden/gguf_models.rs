@@ -107,6 +107,11 @@ fn other_files_say_what_they_are() {
         message(other.clone()),
         format!("open: {}: not a GGUF file: it seems to be a table (CSV)", other.display())
     );
+    // One file of a folder, which somebody gives in place of the folder.
+    let weights = file("../pretrained/llama/llama/model.safetensors");
+    let e = Llama::from_pretrained(&weights).unwrap_err();
+    assert_eq!(e.message(), format!("from_pretrained: {}: one file of a published model", weights.display()));
+    assert_eq!(e.help(), Some("give the folder that holds it, with config.json and the tokenizer"));
 }
 
 /// Numbers that no file can mean: as many blocks as there are numbers, heads whose sizes have no product, or none.

@@ -61,6 +61,29 @@ fn planted_duplicates_are_found() {
     assert!(precision == 1.0 && recall >= 0.95, "{precision} {recall}");
 }
 
+/// Of sexes, answers and decades there are few: rows of them are the same by chance, and no mistake.
+#[test]
+fn rows_that_are_the_same_by_chance_are_a_note() {
+    let mut rng = Rng::seed(9);
+    let mut drawn = |of: &[&'static str]| (0..300).map(|_| Some(of[rng.below(of.len())])).collect::<Column>();
+    let columns = [
+        ("sex", drawn(&["f", "m"])),
+        ("answer", drawn(&["yes", "no", "none"])),
+        ("age", drawn(&["20s", "30s", "40s", "50s"])),
+    ];
+    let table = Table::from_columns(columns).unwrap();
+    let found = Quality::new().examine(&table).unwrap();
+    let finding = of(&found, Problem::Duplicates)[0];
+    assert_eq!((finding.severity, finding.rows.len()), (Severity::Note, 300 - 24));
+    assert!(finding.message.ends_with(", as chance has it where columns have so few values"), "{finding}");
+    // The same people with a name are not.
+    let names: Column = (0..300).map(|i| Some(format!("{}", i % 297))).collect();
+    let same = [(297, 0), (298, 1), (299, 2)];
+    let rows: Vec<usize> = (0..297).chain(same.map(|(_, row)| row)).collect();
+    let found = Quality::new().examine(&table.with_column("name", names).unwrap().rows(&rows).unwrap()).unwrap();
+    assert_eq!(of(&found, Problem::Duplicates)[0].severity, Severity::Warning);
+}
+
 #[test]
 fn planted_slips_of_units_are_found() {
     let mut row = 0;
@@ -119,6 +142,14 @@ fn planted_columns_are_found() {
         "serious: `paid` alone tells `good`: of what guessing gets wrong, it gets 100 % right\n  to do: ask whether it is known \
          before the target is; if it was written down afterwards, or is the target under another name, leave it out"
     );
+
+    // There only after the decision, and there or not by chance.
+    let when: Column = (0..400).map(|i| if good[i] { 2000.0 + i as f64 } else { f64::NAN }).collect();
+    let noted: Column = (0..400).map(|i| (i % 3 == 0).then_some("x")).collect();
+    let table = people(400, 4).with_column("when", when).unwrap().with_column("noted", noted).unwrap();
+    let found = Quality::new().target("good").examine(&table).unwrap();
+    assert_eq!(of(&found, Problem::Leak).iter().map(|one| &*one.columns[0]).collect::<Vec<_>>(), ["when"]);
+    assert!(of(&found, Problem::Constant).is_empty());
 
     let rare: Vec<&str> = (0..400).map(|i| if i % 50 == 0 { "ill" } else { "well" }).collect();
     let table = people(400, 6).with_column("state", rare).unwrap();

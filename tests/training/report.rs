@@ -131,6 +131,11 @@ fn classes_that_leave_something_undefined() -> Result<()> {
     let sure = Report::new("two").classification(&tensor![0.2, 0.9, 0.4, 0.1], &target, &["no", "yes"], None)?;
     let page = checked(&sure);
     assert!(page.contains("<title>Lift</title>") && page.contains("1 of 4 are predicted wrong"));
+    // The same targets as a preprocessor of two classes gives them.
+    let floats = target.to_dtype(DType::F32).reshape([4, 1])?;
+    let column = tensor![[0.2], [0.9], [0.4], [0.1]];
+    let same = Report::new("two").classification(&column, &floats, &["no", "yes"], None)?;
+    assert_eq!(same.to_html(), sure.to_html());
     let right = Report::new("right").classification(&tensor![0.2, 0.9, 0.8, 0.1], &target, &["no", "yes"], None)?;
     assert!(checked(&right).contains("Every example of the test part is predicted right."));
     let lonely = Tensor::from_nested([1i64, 1, 1, 1])?;

@@ -47,7 +47,10 @@ pub(super) fn constant(table: &Table, found: &mut Vec<Finding>) {
         let shown = short(name);
         let message = match values.as_slice() {
             [] => format!("`{shown}` has no values at all"),
-            [only] if present > 1 => format!("`{shown}` is `{}` in every row that has a value", short(only)),
+            // Where values are missing in some rows and not in others, that may tell something.
+            [only] if present > 1 && (present - 1) * 20 >= (codes.len() - 1) * 19 => {
+                format!("`{shown}` is `{}` in every row that has a value", short(only))
+            }
             _ => continue,
         };
         let advice = "leave the column out: it tells nothing, and a value that comes later would be new to the model";
@@ -95,7 +98,10 @@ pub(super) fn outliers(table: &Table, target: Option<&str>, found: &mut Vec<Find
             .iter()
             .filter_map(|row| column.get(*row)?.number())
             .fold(median, |far, x| if (x - median).abs() > (far - median).abs() { x } else { far });
-        let (low, high) = (Value::Number(finite[0]), Value::Number(stats::quantile(&finite, 0.99)));
+        // Between two numbers, with the digits that tell something.
+        let high = stats::quantile(&finite, 0.99);
+        let high = format!("{high:.5e}").parse().unwrap_or(high);
+        let (low, high) = (Value::Number(finite[0]), Value::Number(high));
         let message = format!(
             "`{}` has {} far from the others, such as {} (the median is {}, 99 % are below {high}, none is below {low})",
             short(name),
@@ -145,9 +151,34 @@ pub(super) fn imbalance(name: &str, column: &Column, found: &mut Vec<Finding>) {
 /// How much of what the most frequent class leaves wrong has to be told right by one column.
 const TELLS: f64 = 0.98;
 
-/// How much better than the most frequent class a column predicts another one by its own: 1 if it is never wrong.
+/// How much better than the most frequent class a column predicts another one by its own: 1 if it is never wrong. By its values, or by
+/// whether there is one: the date of a cancellation tells that it was cancelled.
 fn told(column: &Column, names: usize, codes: &[Option<usize>]) -> f64 {
     let (values, own) = column.factorize();
+    by_absence(&own, names, codes).max(by_values(column, (&values, &own), names, codes))
+}
+
+fn by_absence(own: &[Option<usize>], names: usize, codes: &[Option<usize>]) -> f64 {
+    let mut counts = [vec![0usize; names], vec![0; names]];
+    own.iter().zip(codes).filter_map(|(own, code)| Some((own, (*code)?))).for_each(|(own, code)| {
+        counts[usize::from(own.is_some())][code] += 1;
+    });
+    let best = |counts: &[usize]| counts.iter().max().copied().unwrap_or(0);
+    let totals: Vec<usize> = counts[0].iter().zip(&counts[1]).map(|(a, b)| a + b).collect();
+    beyond(best(&counts[0]) + best(&counts[1]), best(&totals), totals.iter().sum())
+}
+
+/// Of `n` rows, how many of those that the most frequent class gets wrong are right; 0 where there are too few to say.
+fn beyond(right: usize, most: usize, n: usize) -> f64 {
+    if n < 20 || most == n { 0.0 } else { (right as f64 - most as f64).max(0.0) / (n - most) as f64 }
+}
+
+fn by_values(
+    column: &Column,
+    (values, own): (&[String], &[Option<usize>]),
+    names: usize,
+    codes: &[Option<usize>],
+) -> f64 {
     let pairs: Vec<(usize, usize)> =
         own.iter().zip(codes).filter_map(|(own, code)| Some(((*own)?, (*code)?))).collect();
     let n = pairs.len();
@@ -180,7 +211,7 @@ fn told(column: &Column, names: usize, codes: &[Option<usize>]) -> f64 {
             }
         }
     }
-    (right as f64 - most as f64).max(0.0) / (n - most) as f64
+    beyond(right, most, n)
 }
 
 /// The correlation of the ranks of two columns (Spearman), where both have a number.

@@ -29,10 +29,21 @@ pub(super) fn find(table: &Table, found: &mut Vec<Finding>) {
     again.iter().for_each(|row| is_again[*row] = true);
     if !again.is_empty() {
         let share = again.len() as f64 / n as f64;
-        let severity = if share > 0.05 { Severity::Serious } else { Severity::Warning };
+        let by_chance = again.len() as f64 <= expected(&codes, n);
+        let severity = match (by_chance, share > 0.05) {
+            (true, _) => Severity::Note,
+            (false, true) => Severity::Serious,
+            (false, false) => Severity::Warning,
+        };
         let what = if again.len() == 1 { "one row is".to_string() } else { format!("{} rows are", again.len()) };
-        let message = format!("{what} the same as an earlier one in every column ({})", percent(share));
-        let advice = "leave them out with drop_duplicates before the table is divided, or the test part holds rows of the training part";
+        let few = if by_chance { ", as chance has it where columns have so few values" } else { "" };
+        let message = format!("{what} the same as an earlier one in every column ({}){few}", percent(share));
+        let advice = match by_chance {
+            true => "keep them, unless it is known that they are of the same person or thing",
+            false => {
+                "leave them out with drop_duplicates before the table is divided, or the test part holds rows of the training part"
+            }
+        };
         let mut finding = Finding::new(Problem::Duplicates, severity, share, message, advice);
         finding.rows = again;
         found.push(finding);
@@ -62,6 +73,17 @@ pub(super) fn find(table: &Table, found: &mut Vec<Finding>) {
     let mut finding = Finding::new(Problem::NearDuplicates, Severity::Warning, share, message, advice);
     finding.rows = rows;
     found.push(finding);
+}
+
+/// How many pairs of rows would be the same if columns did not depend on each other.
+fn expected(codes: &[Vec<Option<usize>>], n: usize) -> f64 {
+    let pairs = |n: f64| n * (n - 1.0) / 2.0;
+    let same = |codes: &Vec<Option<usize>>| {
+        let mut counts: HashMap<Option<usize>, f64> = HashMap::new();
+        codes.iter().for_each(|code| *counts.entry(*code).or_default() += 1.0);
+        counts.values().map(|count| pairs(*count)).sum::<f64>() / pairs(n as f64)
+    };
+    pairs(n as f64) * codes.iter().map(same).product::<f64>()
 }
 
 /// A column of numbers in units of its deviation.

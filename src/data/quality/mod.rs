@@ -131,7 +131,8 @@ impl fmt::Display for Finding {
 /// the target, classes and groups of few rows.
 ///
 /// Outliers lie more than 5 robust deviations (1.4826 times the median distance) from the median; for columns of which half have one value,
-/// more than 8 ordinary deviations from the mean. Rows are nearly the same if texts are equal but for case, space and one edit in all,
+/// more than 8 ordinary deviations from the mean. Of rows that are the same as others, only a note is made where columns have so few
+/// values that chance makes as many pairs. Rows are nearly the same if texts are equal but for case, space and one edit in all,
 /// and numbers differ by less than a thousandth of their deviation (and at most one of them by up to a hundredth). A column leaks the
 /// target if the best single cut of it, or its values as classes, get at least 98 % of what is to be told right; for targets of numbers, if
 /// the correlation of ranks is above 0.995.

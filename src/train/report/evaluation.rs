@@ -109,7 +109,8 @@ impl Report {
     /// A section on predicted classes: metrics with intervals, scores of each class, the confusion matrix, ROC, precision and recall,
     /// calibration, the lift where there are two classes, and the worst mistakes, with their `rows` if these are given.
     ///
-    /// Probabilities are `[n, classes]`, or of the second of two classes `[n]` or `[n, 1]`; targets are class numbers.
+    /// Probabilities are `[n, classes]`, or of the second of two classes `[n]` or `[n, 1]`; targets are class numbers, of two classes also
+    /// zeros and ones of a float type.
     ///
     /// # Errors
     /// If they are no probabilities, or their numbers differ from those of targets, names and rows.
@@ -134,13 +135,18 @@ impl Report {
         rows: Option<&Table>,
     ) -> Result<Self> {
         let n = target.numel();
-        let probabilities = match *probabilities.shape() {
-            [_, columns] if columns > 1 => probabilities.to_dtype(DType::F64),
+        let is_two = |target: &Tensor| target.to_f64_vec().iter().all(|y| *y == 0.0 || *y == 1.0);
+        let (probabilities, target) = match *probabilities.shape() {
+            [_, columns] if columns > 1 => (probabilities.to_dtype(DType::F64), target.clone()),
             _ => {
                 let of_second = numbers(probabilities, "prediction", n)?;
-                Tensor::stack(&[&of_second.rsub_scalar(1.0), &of_second], 1)?
+                // As `Preprocessor::binary` gives them, for losses of one logit.
+                let numbered = target.dtype().is_float() && is_two(target);
+                let target = if numbered { target.reshape([n])?.to_dtype(DType::I64) } else { target.clone() };
+                (Tensor::stack(&[&of_second.rsub_scalar(1.0), &of_second], 1)?, target)
             }
         };
+        let target = &target;
         let &[_, columns] = probabilities.shape() else {
             let shape = probabilities.shape();
             return Err(Error::shape("Report", format!("probabilities of shape {shape:?}, expected [n, classes]")));
