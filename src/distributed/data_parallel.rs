@@ -1,7 +1,6 @@
 //! Data parallel training: each rank works on other batches, and all make the same step.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::compression::{Compression, Residuals};
@@ -9,7 +8,6 @@ use super::group::Group;
 use super::layout::Layout;
 use super::step::ParallelStep;
 use crate::error::{Error, Here, Result};
-use crate::io::{Checkpoint, CheckpointFolder};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::Tensor;
 
@@ -169,19 +167,6 @@ impl DataParallel {
         }
         let layout = Layout::of(model, self.group.size(), self.bucket_bytes, self.sharding != Sharding::None);
         ParallelStep::new(self, model, layout, micro_batches)
-    }
-}
-
-impl DataParallel {
-    /// Saves a checkpoint in a folder.
-    #[track_caller]
-    pub(crate) fn save(&self, folder: &CheckpointFolder, step: u64, checkpoint: &Checkpoint) -> Result<PathBuf> {
-        let path = folder.path_of(step);
-        if self.group.rank() == 0 {
-            folder.save(step, checkpoint)?;
-        }
-        self.group.barrier()?;
-        Ok(path)
     }
 }
 

@@ -5,6 +5,7 @@
 //! test it; the crate `demotic-mpi` runs the same program on many machines.
 
 mod buffers;
+mod checkpoints;
 mod collectives;
 mod compression;
 mod data_parallel;

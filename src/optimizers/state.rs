@@ -126,6 +126,12 @@ impl Entry {
         self.tensors.len() == names.len() && saved.tensors.is_empty()
     }
 
+    /// Lets go of what it remembers.
+    pub(super) fn forget(&mut self) {
+        (self.steps, self.master, self.made_for) = (0, None, None);
+        (self.tensors, self.names) = (Vec::new(), Vec::new());
+    }
+
     /// Sees to it that there is a state for the next step of `param`. Returns whether the one that is there fits.
     #[track_caller]
     pub(super) fn prepare(&mut self, rule: &dyn UpdateRule, param: &Param) -> Result<bool> {

@@ -442,6 +442,9 @@ impl<R: UpdateRule> Stepper<R> {
                 return;
             }
             let Some(grad) = grads.get(param) else {
+                if !is_own(divided, path) {
+                    self.entries.get_mut(place).forget();
+                }
                 match divided.and_then(|divided| divided.norms.get(path)) {
                     Some(norm) if self.check_finite && !norm.is_finite() => {
                         problem.get_or_insert_with(|| Problem::NotFinite(path.to_string()));
@@ -452,7 +455,10 @@ impl<R: UpdateRule> Stepper<R> {
                 return;
             };
             let entry = self.entries.get_mut(place);
-            if is_own(divided, path) {
+            if !is_own(divided, path) {
+                // Of a checkpoint, which has the states of all.
+                entry.forget();
+            } else {
                 match entry.prepare(&self.rule, param) {
                     Ok(true) => (),
                     Ok(false) => drop(problem.get_or_insert_with(|| Problem::Misfit(path.to_string()))),

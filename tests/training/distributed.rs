@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use demotic::data::NextTokens;
 use demotic::distributed::{Compression, DataParallel, Group, OneProcess, Sharding, ThreadGroup};
+use demotic::io::{Checkpoint, CheckpointFolder};
 use demotic::models::{Gpt, GptConfig, Mlp, RecurrentCell, RecurrentLm, RecurrentLmConfig};
 use demotic::optimizers::{
     AdaGrad, Adadelta, Adafactor, Adamax, Asgd, Lamb, Lars, Lion, Muon, NAdam, RAdam, RmsProp, Rprop,
@@ -473,5 +474,96 @@ fn steps_that_are_used_wrongly_say_so() -> Result<()> {
     let mut step = parallel.step(&model, 3)?;
     step.backward(&loss()?, 1.0)?;
     assert_eq!(step.finish().unwrap_err().message(), "finish: 1 of 3 micro-batches of this rank were worked on");
+    Ok(())
+}
+
+/// A run that is saved on some ranks goes on, on others, to the same bits.
+#[test]
+fn checkpoints_of_several_ranks_go_on_with_any_number() -> Result<()> {
+    let (train, validation) = table()?;
+    let run = |ranks: usize, sharding: Sharding, steps: u64, folder: Option<&CheckpointFolder>, resume: bool| {
+        ThreadGroup::run(ranks, |group| {
+            let mut model = Mlp::new(&[5, 16, 1], &mut Rng::seed(0))?.activation(Gelu).dropout(0.2)?;
+            let mut rng = Rng::seed(3);
+            let optimizer = optimizers::Averaged::ema(AdamW::new(0.02).clip_norm(1.0), 0.9);
+            let mut trainer = trainer(&validation, optimizer)
+                .max_steps(steps)
+                .distributed(DataParallel::new(group).sharding(sharding));
+            if let Some(folder) = folder {
+                trainer = trainer.checkpoints(folder.clone()).checkpoint_every(2);
+                if resume {
+                    trainer = trainer.resume(folder.path());
+                }
+            }
+            let history = trainer.fit(&mut model, &train, &mut rng)?;
+            Ok(outcome(&model, history, &mut rng))
+        })
+    };
+    let whole = run(1, Sharding::None, 10, None, false)?.remove(0);
+    let temporary = tempfile::tempdir().unwrap();
+    let names = |folder: &CheckpointFolder| {
+        let mut names: Vec<String> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().rsplit_once('-').unwrap().0.to_string())
+            .collect();
+        names.sort();
+        names
+    };
+    for (i, sharding) in [Sharding::None, Sharding::Optimizer, Sharding::Gradients].into_iter().enumerate() {
+        let folder = CheckpointFolder::new(temporary.path().join(i.to_string())).keep(1);
+        run(3, sharding, 5, Some(&folder), false)?;
+        // Of the last one alone, each rank's part.
+        assert_eq!(names(&folder), ["step", "step-000000005.part-1-of-3", "step-000000005.part-2-of-3"]);
+        run(2, Sharding::Optimizer, 8, Some(&folder), true)?;
+        assert_eq!(run(4, sharding, 10, Some(&folder), true)?[3], whole, "{sharding:?}");
+        assert_eq!(run(1, sharding, 10, Some(&folder), true)?[0].0, whole.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn parts_that_are_missing_or_of_another_checkpoint_are_named() -> Result<()> {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = CheckpointFolder::new(temporary.path());
+    let save = |step: u64| {
+        ThreadGroup::run(3, |group| {
+            let model = Mlp::new(&[2, 3, 1], &mut Rng::seed(step))?;
+            let parallel = DataParallel::new(group);
+            parallel.save(&folder, step, &Checkpoint::new().model(&model).counter("step", step), &model)
+        })
+    };
+    let path = save(1)?.remove(0);
+    save(2)?;
+    let mut model = Mlp::new(&[2, 3, 1], &mut Rng::seed(9))?;
+    let whole = Checkpoint::load(&path)?;
+    whole.restore_model(&mut model)?;
+    assert_eq!(bits(&model), bits(&Mlp::new(&[2, 3, 1], &mut Rng::seed(1))?));
+    // Saved as it is, it is a file of its own.
+    let alone = temporary.path().join("alone.ckpt");
+    whole.save(&alone)?;
+    Checkpoint::load(&alone)?.restore_model(&mut model)?;
+    let part = |step: u64, rank: usize| {
+        let start = format!("step-{step:09}.part-{rank}-of-3-");
+        let files = std::fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&start)).unwrap()
+    };
+    let (first, second) = (part(1, 1), part(1, 2));
+    let original = std::fs::read(&first).unwrap();
+    std::fs::copy(&second, &first).unwrap();
+    let e = Checkpoint::load(&path).unwrap_err();
+    assert!(e.message().contains(": part 2 of 3, step-000000001.part-1-of-3-"), "{e}");
+    assert!(e.message().contains(" bytes with the checksum "), "{e}");
+    assert_eq!(e.help(), Some("it belongs to another checkpoint"));
+    std::fs::copy(part(2, 1), &first).unwrap();
+    assert_eq!(Checkpoint::load(&path).unwrap_err().kind(), ErrorKind::Format);
+    let mut damaged = original.clone();
+    damaged[40] ^= 1;
+    std::fs::write(&first, &damaged).unwrap();
+    assert!(Checkpoint::load(&path).is_err());
+    std::fs::write(&first, &original).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let e = Checkpoint::load(&path).unwrap_err();
+    assert!(e.message().contains(": part 3 of 3, step-000000001.part-2-of-3-"), "{e}");
+    assert!(e.message().ends_with(", is missing"), "{e}");
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use demotic::data::NextTokens;
+use demotic::data::{CsvOptions, NextTokens};
 use demotic::distributed::{DataParallel, Group, OneProcess, Sharding};
 use demotic::io::CheckpointFolder;
 use demotic::layers::{Slot, Visitor};

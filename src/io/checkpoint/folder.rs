@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Checkpoint;
+use super::{Checkpoint, Part};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -81,6 +81,25 @@ impl CheckpointFolder {
     /// Where the checkpoint of a step is, if there is one.
     pub(crate) fn path_of(&self, step: u64) -> PathBuf {
         self.path.join(format!("{PREFIX}{step:09}{SUFFIX}"))
+    }
+
+    /// Removes parts that belong to no checkpoint any more: those of steps that have none, and of this step all others than these.
+    pub(crate) fn remove_parts(&self, step: u64, parts: &[Part]) {
+        let Ok(entries) = fs::read_dir(&self.path) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some((number, _)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once(".part-")) else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else { continue };
+            let is_named = match number == step {
+                true => parts.iter().any(|part| part.file == name),
+                false => number > step || self.path_of(number).is_file(),
+            };
+            if !is_named {
+                remove(&entry.path());
+            }
+        }
     }
 
     /// All checkpoints, in the order of their steps.

@@ -4,6 +4,7 @@ mod checksum;
 mod folder;
 mod format;
 mod named_optimizer;
+mod parts;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use folder::CheckpointFolder;
 pub(super) use format::MAGIC;
+pub(crate) use parts::{Part, part_path};
 
 use super::Metadata;
 use super::module;
@@ -205,10 +207,11 @@ impl Checkpoint {
     /// Reads a file that [`save`](Self::save) wrote.
     ///
     /// # Errors
-    /// If the file cannot be read, is something else, was written by a newer release, is truncated or damaged.
+    /// If the file cannot be read, is something else, was written by a newer release, is truncated or damaged; or if several processes have saved
+    /// it, and the part of one of them is missing or of another checkpoint.
     #[track_caller]
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        format::read(path.as_ref())
+        format::read(path.as_ref())?.joined(path.as_ref())
     }
 
     /// Gives a model, which must have the same structure, the values that were saved. After an error it is as before.

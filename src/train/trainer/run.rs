@@ -440,7 +440,7 @@ impl Core {
     ) -> Result<()> {
         for folder in folders {
             let checkpoint = self.checkpoint(position, seconds, subject, rng)?;
-            self.callbacks.run.saved = Some(self.save_in(folder, &checkpoint)?);
+            self.callbacks.run.saved = Some(self.save_in(folder, &checkpoint, subject.model().as_module())?);
         }
         Ok(())
     }

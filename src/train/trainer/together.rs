@@ -7,6 +7,7 @@ use crate::data::{Cursor, Pick};
 use crate::distributed::{Averaged, DataParallel};
 use crate::error::{Error, Here, Result, bug};
 use crate::io::{Checkpoint, CheckpointFolder};
+use crate::layers::Module;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 use crate::train::task::LOSS;
@@ -203,10 +204,15 @@ impl Core {
 
     /// Saves a checkpoint: on several ranks each its part.
     #[track_caller]
-    pub(super) fn save_in(&self, folder: &CheckpointFolder, checkpoint: &Checkpoint) -> Result<std::path::PathBuf> {
+    pub(super) fn save_in(
+        &self,
+        folder: &CheckpointFolder,
+        checkpoint: &Checkpoint,
+        model: &dyn Module,
+    ) -> Result<std::path::PathBuf> {
         let step = self.callbacks.run.step;
         match &self.parallel {
-            Some(parallel) => parallel.save(folder, step, checkpoint),
+            Some(parallel) => parallel.save(folder, step, checkpoint, model),
             None => folder.save(step, checkpoint),
         }
     }
