@@ -4,6 +4,7 @@
 //! any number of threads and over any network. [`ThreadGroup`] runs a program on threads of one process, which is enough to write and to
 //! test it; the crate `demotic-mpi` runs the same program on many machines.
 
+mod average;
 mod buffers;
 mod checkpoints;
 mod collectives;
@@ -18,11 +19,14 @@ mod one;
 mod optimizer;
 mod pending;
 mod pipeline;
+mod shards;
 mod step;
 mod subgroup;
+mod synchronized;
 mod tensor_parallel;
 mod threads;
 
+pub use average::average;
 pub use compression::Compression;
 pub use data_parallel::{DataParallel, Sharding};
 pub use grid::Grid;
@@ -32,6 +36,8 @@ pub use message::Message;
 pub use one::OneProcess;
 pub use pending::Pending;
 pub use pipeline::{DecoderConfig, Pipeline, Stage};
+pub use shards::{Shard, Shards};
 pub use step::{Averaged, ParallelStep};
+pub use synchronized::synchronize_batch_norm;
 pub use tensor_parallel::{PartSource, TensorParallel};
 pub use threads::ThreadGroup;

@@ -1,6 +1,7 @@
 //! Layers that normalise channels, with running statistics: batch norm and instance norm.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::core::{Buffer, Layer, LayerConfig, Mode, Param, described};
 use crate::autograd::BatchStatistics;
@@ -40,13 +41,26 @@ fn checked_momentum(name: &'static str, momentum: f64) -> Result<f64> {
     Err(Error::argument(name, format!("momentum is {momentum}, expected a number from 0 to 1")))
 }
 
+/// Adds up over the processes that work on a batch together: what batch norm asks for that takes its statistics over all of them. See
+/// [`synchronize_batch_norm`](crate::distributed::synchronize_batch_norm).
+pub trait RankSum: Send + Sync + fmt::Debug {
+    /// The sum of what all processes have, which is recorded: each gets the gradients that all have of it.
+    ///
+    /// # Errors
+    /// If a process has failed.
+    fn sum(&self, x: &Tensor) -> Result<Tensor>;
+}
+
 /// A layer with running statistics, whatever its dimensions.
-pub(super) trait RunningStatistics {
+pub(crate) trait RunningStatistics {
     /// Mean, variance, and how many batches they are of.
     fn buffers(&self) -> [&Option<Buffer>; 3];
 
     /// How far they move towards those of each batch; `None` makes them means over all batches.
     fn momentum_mut(&mut self) -> &mut Option<f64>;
+
+    /// Takes statistics over several processes.
+    fn set_rank_sum(&mut self, sum: &Arc<dyn RankSum>);
 
     /// A mean of 0 and a variance of 1, of no batches.
     #[track_caller]
@@ -66,6 +80,7 @@ struct Parts<'a> {
     affine: [Option<&'a Tensor>; 2],
     running: [&'a Option<Buffer>; 3],
     settings: Settings,
+    sum: Option<&'a dyn RankSum>,
 }
 
 impl Parts<'_> {
@@ -89,9 +104,36 @@ impl Parts<'_> {
         if let Some([mean, variance]) = self.running_statistics(x).filter(|_| !mode.is_training()) {
             return x.batch_norm_with(&mean, &variance, weight, bias, eps);
         }
-        let (y, seen) = x.batch_norm(weight, bias, eps)?;
+        let (y, seen) = match self.sum.filter(|_| mode.is_training()) {
+            Some(sum) => self.over_ranks(x, sum)?,
+            None => x.batch_norm(weight, bias, eps)?,
+        };
         self.update(&seen, mode)?;
         Ok(y)
+    }
+
+    /// The same with mean and variance over the batches of several processes.
+    fn over_ranks(&self, x: &Tensor, sum: &dyn RankSum) -> Result<(Tensor, BatchStatistics)> {
+        let channels = self.settings.channels;
+        let others: Vec<isize> = (0..x.rank() as isize).filter(|dim| *dim != 1).collect();
+        let own = (x.numel() / channels.max(1)) as f64;
+        let count = Tensor::full_dtype([1], own, x.dtype())?;
+        let sums = sum.sum(&Tensor::cat(&[&x.sum_dims(&others, false)?, &count], 0)?)?;
+        let total = sums.detach().narrow(0, channels, 1)?.item()?;
+        let mean = sums.narrow(0, 0, channels)?.mul_scalar(1.0 / total);
+        let mut shape = vec![1; x.rank()];
+        shape[1] = channels;
+        let centred = x.sub(&mean.reshape(&shape[..])?)?;
+        let variance = sum.sum(&centred.square().sum_dims(&others, false)?)?.mul_scalar(1.0 / total);
+        let mut y = centred.div(&variance.add_scalar(self.settings.eps).sqrt().reshape(&shape[..])?)?;
+        if let Some(weight) = self.affine[0] {
+            y = y.mul(&weight.reshape(&shape[..])?)?;
+        }
+        if let Some(bias) = self.affine[1] {
+            y = y.add(&bias.reshape(&shape[..])?)?;
+        }
+        let seen = BatchStatistics { mean: mean.detach(), variance: variance.detach(), count: total as usize };
+        Ok((y, seen))
     }
 
     #[track_caller]
@@ -165,11 +207,12 @@ macro_rules! normalising {
             /// How many batches the running statistics have seen: one `I64`.
             pub num_batches_tracked: Option<Buffer>,
             settings: Settings,
+            sum: Option<Arc<dyn RankSum>>,
         }
 
         crate::module!(
             $Layer { weight, bias, running_mean, running_var, num_batches_tracked },
-            plain { settings }
+            plain { settings, sum }
         );
 
         impl $Layer {
@@ -198,6 +241,7 @@ macro_rules! normalising {
                     running_var: None,
                     num_batches_tracked: None,
                     settings,
+                    sum: None,
                 }
             }
 
@@ -221,6 +265,7 @@ macro_rules! normalising {
                     running_var: buffer(&self.running_var)?,
                     num_batches_tracked: self.num_batches_tracked.clone(),
                     settings: Settings { channels: channels.numel(), ..self.settings },
+                    sum: self.sum.clone(),
                 })
             }
 
@@ -315,6 +360,7 @@ macro_rules! normalising {
                     affine: [self.weight.as_deref(), self.bias.as_deref()],
                     running: [&self.running_mean, &self.running_var, &self.num_batches_tracked],
                     settings: self.settings,
+                    sum: self.sum.as_deref(),
                 }
             }
         }
@@ -349,6 +395,10 @@ macro_rules! normalising {
 
             fn momentum_mut(&mut self) -> &mut Option<f64> {
                 &mut self.settings.momentum
+            }
+
+            fn set_rank_sum(&mut self, sum: &Arc<dyn RankSum>) {
+                self.sum = Some(sum.clone());
             }
         }
 

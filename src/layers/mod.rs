@@ -40,7 +40,7 @@ pub use self::core::*;
 pub use activation::*;
 pub(crate) use attention::SharedByHeads;
 pub use attention::{AttentionHeads, AttentionMasks, MultiHeadAttention, SelfAttention};
-pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
+pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, RankSum};
 pub use bilinear::Bilinear;
 pub use combine::{Join, Lambda, Parallel, TimeDistributed};
 pub use conv_blocks::{ConvNormActivation, DepthwiseSeparable, SqueezeExcitation};
@@ -78,6 +78,7 @@ pub use transformer::{
     Transformer, TransformerActivation, TransformerCache, TransformerDecoder, TransformerDecoderLayer,
     TransformerEncoder, TransformerEncoderLayer, TransformerMasks, TransformerOptions,
 };
+pub(crate) use update_bn::on_batch_norms;
 pub use update_bn::update_bn;
 pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};

@@ -74,7 +74,7 @@ pub fn update_bn<L: Layer>(
 }
 
 /// Calls `f` with each batch norm of a model that has running statistics.
-fn on_batch_norms(model: &mut dyn Module, f: &mut dyn FnMut(&mut dyn RunningStatistics)) {
+pub(crate) fn on_batch_norms(model: &mut dyn Module, f: &mut dyn FnMut(&mut dyn RunningStatistics)) {
     let mut on_module = |_: &str, module: &mut dyn Module| {
         if let Some(norm) = as_batch_norm(module.as_any_mut())
             && norm.buffers()[0].is_some()

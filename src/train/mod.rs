@@ -30,8 +30,8 @@ pub use crate::explain;
 pub use adversarial::Adversarial;
 pub use callback::{
     AfterEpoch, BestCheckpoints, Callback, Callbacks, Checkpoints, Context, Every, FiniteOutputs, HistogramRecord,
-    Histograms, HistoryFile, LrCurve, LrFinder, MemoryBudget, NanGuard, Progress, Scheduled, TensorBoard, TimeBudget,
-    after_epoch, every,
+    Histograms, HistoryFile, LrCurve, LrFinder, MemoryBudget, NanGuard, PeriodicAverage, Progress, Scheduled,
+    TensorBoard, TimeBudget, after_epoch, every,
 };
 pub use early_stopping::{EarlyStopping, Snapshot, Verdict};
 pub use histogram::{Histogram, gradient_histograms, weight_histograms};

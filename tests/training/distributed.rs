@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use demotic::data::NextTokens;
-use demotic::distributed::{Compression, DataParallel, Group, OneProcess, Sharding, ThreadGroup};
+use demotic::distributed::{
+    Compression, DataParallel, Group, OneProcess, Shard, Sharding, Shards, ThreadGroup, synchronize_batch_norm,
+};
 use demotic::io::{Checkpoint, CheckpointFolder};
 use demotic::models::{Gpt, GptConfig, Mlp, RecurrentCell, RecurrentLm, RecurrentLmConfig};
 use demotic::optimizers::{
@@ -565,5 +567,158 @@ fn parts_that_are_missing_or_of_another_checkpoint_are_named() -> Result<()> {
     let e = Checkpoint::load(&path).unwrap_err();
     assert!(e.message().contains(": part 3 of 3, step-000000001.part-2-of-3-"), "{e}");
     assert!(e.message().ends_with(", is missing"), "{e}");
+    Ok(())
+}
+
+/// Batch norm over the ranks' batches is that of one batch with all of them.
+#[test]
+fn synchronized_batch_norm_is_that_of_the_whole_batch() -> Result<()> {
+    let mut rng = Rng::seed(0);
+    let x = Tensor::normal([12, 3, 4, 4], 1.0, 2.0, &mut rng)?;
+    let y = Tensor::normal([12, 5], 0.0, 1.0, &mut rng)?;
+    let model = || -> Result<Sequential> {
+        let mut rng = Rng::seed(1);
+        let (conv, head) = (Conv2d::new(3, 4, 3, &mut rng)?, Linear::new(16, 5, &mut rng)?);
+        Ok(sequential![conv, BatchNorm2d::new(4)?, Relu, Flatten::new(), head, BatchNorm1d::new(5)?])
+    };
+    let train = |model: &mut Sequential, parallel: &mut DataParallel, batches: usize| -> Result<()> {
+        let mut opt = Sgd::new(0.1);
+        for _ in 0..3 {
+            let mut step = parallel.step(model, batches)?;
+            for i in step.own() {
+                let rows = 12 / batches;
+                let (x, y) = (x.narrow(0, i * rows, rows)?, y.narrow(0, i * rows, rows)?);
+                let loss = losses::mse(&model.forward(&x, &mut Mode::train(&mut Rng::seed(0)))?, &y)?;
+                step.backward(&loss, rows as f64)?;
+            }
+            step.apply(&mut opt, model)?;
+        }
+        Ok(())
+    };
+    let mut whole = model()?;
+    train(&mut whole, &mut DataParallel::new(&*OneProcess::new().handle()), 1)?;
+    let parts = ThreadGroup::run(3, |group| {
+        let mut model = model()?;
+        assert_eq!(synchronize_batch_norm(&mut model, group), 2);
+        train(&mut model, &mut DataParallel::new(group), 3)?;
+        Ok(model)
+    })?;
+    assert!(bits(&parts[0]) == bits(&parts[2]));
+    // All but how many batches were counted, which each rank does by itself.
+    for (a, b) in bits(&whole).iter().zip(bits(&parts[1])).filter(|(a, _)| a.len() > 1) {
+        for (a, b) in a.iter().zip(b) {
+            let (a, b) = (f64::from_bits(*a), f64::from_bits(b));
+            assert!((a - b).abs() < 1e-5 * (1.0 + a.abs()), "{a} {b}");
+        }
+    }
+    Ok(())
+}
+
+fn shards(lengths: &[(&'static str, usize)], streams: usize) -> Result<Shards<(Tensor, Tensor)>> {
+    let mut list = Vec::new();
+    let mut first = std::collections::BTreeMap::new();
+    let mut total = 0;
+    for (path, rows) in lengths {
+        let start: &mut usize = first.entry(*path).or_insert(0);
+        list.push(Shard::new(*path, *start..*start + rows));
+        *start += rows;
+        total += rows;
+    }
+    assert!(total < 10_000);
+    let numbers: Vec<(String, usize)> = first.into_iter().map(|(path, rows)| (path.to_string(), rows)).collect();
+    Shards::new(list, streams, move |path| {
+        // Other numbers in each file.
+        let at = numbers.iter().position(|(name, _)| path.ends_with(name)).unwrap();
+        let x =
+            (Tensor::arange(numbers[at].1)?.to_dtype(DType::F32) + 10_000.0 * at as f64).reshape([numbers[at].1, 1])?;
+        Ok(Box::new(TensorDataset::new(x.clone(), x * 1e-4)?))
+    })
+}
+
+#[test]
+fn shards_give_every_row_once_whatever_the_number_of_ranks() -> Result<()> {
+    let lengths = [("a", 31), ("a", 20), ("b", 40), ("c", 7), ("d", 18), ("d", 30), ("e", 9)];
+    let data = shards(&lengths, 4)?;
+    let batches = |seed: u64| -> Result<Vec<Vec<i64>>> {
+        let mut all = Vec::new();
+        for batch in data.batches(8).shuffle(&mut Rng::seed(seed)) {
+            all.push(batch?.0.flatten(0, -1)?.to_dtype(DType::I64).to_vec::<i64>()?);
+        }
+        Ok(all)
+    };
+    let (first, other) = (batches(1)?, batches(2)?);
+    assert_eq!(first, batches(1)?);
+    assert_ne!(first, other);
+    for all in [&first, &other] {
+        // As many batches for each stream, none of more than eight rows or of two files.
+        assert!(all.len() % 4 == 0 && all.iter().all(|batch| (1..=8).contains(&batch.len())));
+        assert!(all.iter().all(|batch| batch.iter().all(|row| row / 10_000 == batch[0] / 10_000)));
+        let mut rows: Vec<i64> = all.iter().flatten().copied().collect();
+        rows.sort_unstable();
+        let files = [51, 40, 7, 48, 9];
+        let expected = files.iter().zip(0..).flat_map(|(rows, file)| (0..*rows).map(move |row| file * 10_000 + row));
+        assert_eq!(rows, expected.collect::<Vec<i64>>());
+    }
+    // What a rank reads is what it was told.
+    for ranks in [2, 4] {
+        for rank in 0..ranks {
+            let names: Vec<_> = data.of_rank(rank, ranks).map(|shard| shard.path.display().to_string()).collect();
+            for (i, batch) in first.iter().enumerate().filter(|(i, _)| i % 4 % ranks == rank) {
+                let file = ["a", "b", "c", "d", "e"][(batch[0] / 10_000) as usize];
+                assert!(names.iter().any(|name| name == file), "batch {i} of rank {rank} of {ranks}");
+            }
+        }
+    }
+    the_same_on_all(|group| {
+        let data = shards(&lengths, 4)?;
+        let (mut model, mut rng) = (Linear::new(1, 1, &mut Rng::seed(0))?, Rng::seed(7));
+        let history = Trainer::new(losses::mse, Adam::new(1e-3))
+            .epochs(2)
+            .batch_size(8)
+            .accumulate(4)
+            .distributed(DataParallel::new(group))
+            .fit(&mut model, &data, &mut rng)?;
+        Ok(outcome(&model, history, &mut rng))
+    })?;
+    Ok(())
+}
+
+#[test]
+fn shards_that_are_missing_doubled_or_too_short_are_named() -> Result<()> {
+    let open = |_: &std::path::Path| -> Result<Box<dyn Dataset<Batch = (Tensor, Tensor)>>> {
+        let x = Tensor::zeros([8, 1])?;
+        Ok(Box::new(TensorDataset::new(x.clone(), x)?))
+    };
+    let of = |shards: &[(&str, std::ops::Range<usize>)], streams: usize| {
+        let list = shards.iter().map(|(path, rows)| Shard::new(*path, rows.clone())).collect();
+        Shards::new(list, streams, open).map(|data| data.len()).map_err(|e| e.message())
+    };
+    assert_eq!(of(&[("a", 0..8), ("b", 0..8)], 2), Ok(16));
+    let cases = [
+        (of(&[("a", 0..8)], 2), "Shards::new: 1 shards for 2 streams, each of which needs one"),
+        (of(&[("a", 0..8)], 0), "Shards::new: 1 shards for 0 streams, each of which needs one"),
+        (of(&[("a", 0..5), ("a", 3..8)], 1), "Shards::new: a: the rows 3 to 5 are in two shards"),
+        (of(&[("a", 0..8), ("a", 0..8)], 1), "Shards::new: a: the rows 0 to 8 are in two shards"),
+        (of(&[("a", 0..3), ("a", 5..8)], 1), "Shards::new: a: the rows 3 to 5 are in no shard"),
+        (of(&[("a", 2..2)], 1), "Shards::new: a: a shard of no rows"),
+    ];
+    for (got, expected) in cases {
+        assert_eq!(got, Err(expected.to_string()));
+    }
+    // A file of other length, on the one rank that opens it.
+    let told = told(2, |group| {
+        let data = Shards::new(vec![Shard::new("a", 0..8), Shard::new("b", 0..9)], 2, open)?;
+        let mut trainer = Trainer::new(losses::mse, Adam::new(0.1)).batch_size(4).accumulate(2);
+        trainer = trainer.distributed(DataParallel::new(group));
+        trainer.fit(&mut Linear::new(1, 1, &mut Rng::seed(0))?, &data, &mut Rng::seed(1)).map(drop)
+    });
+    assert!(told.iter().all(|told| told.contains("Shards: b: 8 rows, its shards have 9")), "{told:?}");
+    // A batch of two shards, and a stream with fewer rows than steps.
+    let data = Shards::new(vec![Shard::new("a", 0..8), Shard::new("b", 0..8)], 1, open)?;
+    let e = data.batch(&[7, 8], &mut Rng::seed(0)).unwrap_err();
+    assert_eq!(e.message(), "Shards: row 8 in a batch of a, whose rows are others");
+    let data = Shards::new(vec![Shard::new("a", 0..8), Shard::new("b", 0..2)], 2, open)?;
+    let e = data.batches(1).shuffle(&mut Rng::seed(0)).next().unwrap().unwrap_err();
+    assert_eq!(e.message(), "Shards: stream 1 has 2 rows for 8 steps");
     Ok(())
 }

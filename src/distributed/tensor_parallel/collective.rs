@@ -32,6 +32,12 @@ pub(super) fn exchange(group: &Arc<dyn Group>, exchange: Exchange, x: &Tensor) -
     apply(Collective { group: group.clone(), exchange }, &[x])
 }
 
+/// The sum of what ranks have, with which each does something else: its gradient is the sum of all.
+#[track_caller]
+pub(in crate::distributed) fn sum_of_ranks(group: &Arc<dyn Group>, x: &Tensor) -> Result<Tensor> {
+    exchange(group, Exchange::Share, &exchange(group, Exchange::Sum, x)?)
+}
+
 impl Function for Collective {
     fn name(&self) -> &'static str {
         match self.exchange {

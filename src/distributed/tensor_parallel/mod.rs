@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use cross_entropy::token_loss;
 
+pub(super) use self::collective::sum_of_ranks;
 use self::collective::{Exchange, exchange};
 use self::split::{Cut, Kind, divide_linear, divide_table, split_of, unite};
 use super::Group;
