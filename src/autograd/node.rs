@@ -98,6 +98,8 @@ pub(crate) enum Examples {
     Kept,
     /// The same for each dimension of the output, with the number of that of the input; one that there cannot be for none.
     Moved([u8; MAX_DIMS]),
+    /// The elements are those of the input in their order, whatever the dimensions are.
+    Reshaped,
     /// They share the input.
     Shared(ExampleRule),
 }
@@ -377,6 +379,13 @@ impl Tape {
     pub(crate) fn keeps_examples(&mut self, input: &Tensor, keeps: bool) {
         if let Some(edge) = self.last(input).filter(|_| keeps) {
             edge.examples = Examples::Kept;
+        }
+    }
+
+    /// Says of the last edge, which is that of `input`, that the output has the elements of the input in their order.
+    pub(crate) fn reshapes_examples(&mut self, input: &Tensor) {
+        if let Some(edge) = self.last(input) {
+            edge.examples = Examples::Reshaped;
         }
     }
 

@@ -1,7 +1,8 @@
 //! Gradients of single examples, in one pass.
 //!
 //! The loss of each example is an element of a vector, and the examples are the first dimension of what it was computed from, or
-//! another one, where operations that move elements have put them there: recurrent networks have steps in front of them.
+//! another one, where operations that move elements have put them there: recurrent networks have steps in front of them. That
+//! dimension may have several rows for each example, one after the other, as where all steps of all sequences are rows.
 //! A gradient is held in one of two ways. Where example `i` of a result depends on example `i` of a tensor alone, the gradient
 //! of that tensor, of its shape, says everything: the examples are *apart* in it. Where a tensor is *shared* by all examples,
 //! as parameters are, each example has a gradient of its own: one more dimension in front.
@@ -118,7 +119,7 @@ const ELEMENTWISE: &[&str] = &[
 
 /// The gradient of a node, as far as it has arrived.
 enum Held {
-    /// Of the node's shape, and which dimension is that of the examples.
+    /// Of the node's shape, and which dimension is that of the examples, or of equally many rows of each of them.
     Apart(Tensor, usize),
     /// One more dimension in front: the examples share the node.
     Shared(Tensor),
@@ -273,13 +274,15 @@ impl ExamplePass {
         let outputs = call.linked(node);
         let all: Vec<Option<Tensor>> = grads.iter().map(|grad| Some(grad.as_ref()?.0.clone())).collect();
         let axes: Vec<Option<usize>> = grads.iter().map(|grad| Some(grad.as_ref()?.1)).collect();
-        let mut sink = ExampleSink { pass: self, op: node.name, inputs: call.inputs(), axes: &axes };
+        let rows = grads.iter().flatten().map(|(grad, axis)| grad.shape()[*axis]).next().unwrap_or(self.examples);
+        let mut sink = ExampleSink { pass: self, op: node.name, inputs: call.inputs(), axes: &axes, rows };
         call.backward_per_example(&outputs, &all, &mut sink)
     }
 
     fn all_at_once(&mut self, node: &Arc<Node>, grad: &Tensor, axis: usize) -> Result<()> {
         let _timer = crate::profile::backward(node.name);
         let rule = node.shared_rule().ok_or_else(|| freed(node))?;
+        let rows = node.shape[axis];
         match &*rule {
             Rule::Edges { edges, output } => {
                 let output = output.as_ref().map(Tensor::for_gradient);
@@ -288,16 +291,18 @@ impl ExamplePass {
                     let elementwise = ELEMENTWISE.contains(&node.name);
                     let place = match &edge.examples {
                         Examples::Shared(rule) if axis == 0 => {
-                            let found = rule(grad, self.asks(input))?;
+                            let found = rule(&self.apart(grad, 0)?, self.asks(input))?;
                             self.give_shared(node.name, input, found)?;
                             continue;
                         }
                         _ if elementwise => (axis + input.shape.len()).checked_sub(node.shape.len()),
                         Examples::Kept => (axis == 0).then_some(0),
                         Examples::Moved(places) => places.get(axis).map(|place| usize::from(*place)),
+                        Examples::Reshaped => self.place_before(node, axis, input),
                         Examples::Shared(_) | Examples::Unknown => None,
                     };
-                    let place = place.filter(|place| input.shape.get(*place) == Some(&self.examples));
+                    let is_reshaped = matches!(edge.examples, Examples::Reshaped);
+                    let place = place.filter(|place| is_reshaped || input.shape.get(*place) == Some(&rows));
                     if !elementwise && place.is_none() {
                         return Err(refused(node.name, NO_RULE));
                     }
@@ -315,11 +320,25 @@ impl ExamplePass {
             // They have rules for examples in the first dimension.
             Rule::Function(_) if axis > 0 => Err(refused(node.name, NO_RULE)),
             Rule::Function(call) => {
-                let mut sink = ExampleSink { pass: self, op: node.name, inputs: call.inputs(), axes: &[Some(0)] };
+                let mut sink = ExampleSink { pass: self, op: node.name, inputs: call.inputs(), axes: &[Some(0)], rows };
                 call.backward_per_example(grad, &mut sink)
             }
             Rule::Several(_) => Err(bug!(node.name, "an operation with several results, reached without one of them")),
         }
+    }
+
+    /// With the rows of each example in a dimension of their own, behind that of the examples, if there are several.
+    fn apart(&self, grad: &Tensor, axis: usize) -> Result<Tensor> {
+        let rows = grad.shape()[axis];
+        if rows == self.examples { Ok(grad.clone()) } else { grad.unflatten(axis as isize, [self.examples, rows / self.examples]) }
+    }
+
+    /// Which dimension of the input, with the same elements in the same order, has the examples of dimension `axis`: the one in which
+    /// as many elements belong to one of them.
+    fn place_before(&self, node: &Node, axis: usize, input: &Node) -> Option<usize> {
+        let each = |shape: &[usize], d: usize| shape[d..].iter().product::<usize>() / self.examples;
+        let of = each(&node.shape, axis);
+        (0..input.shape.len()).find(|d| input.shape[*d].is_multiple_of(self.examples) && each(&input.shape, *d) == of)
     }
 
     /// What there is to know about an input that was broadcast to the examples, from a gradient of the result's shape.
@@ -329,12 +348,14 @@ impl ExamplePass {
         }
         let dtype = input.dtype.gradient().unwrap_or(DType::F32);
         let missing = node.shape.len() - input.shape.len();
-        let kept = |d: usize| match d {
-            _ if d == axis => self.examples,
-            _ if d < missing => 1,
-            _ => input.shape[d - missing],
-        };
-        let kept = Dims::collect((0..node.shape.len()).map(kept));
+        let kept = |d: usize| if d < missing { 1 } else { input.shape[d - missing] };
+        let mut kept: Vec<usize> = (0..node.shape.len()).map(kept).collect();
+        kept[axis] = self.examples;
+        // Several rows of an example are added up.
+        let grad = self.apart(grad, axis)?;
+        if grad.rank() > kept.len() {
+            kept.insert(axis + 1, 1);
+        }
         let first: Vec<isize> =
             std::iter::once(axis).chain((0..kept.len()).filter(|d| *d != axis)).map(|d| d as isize).collect();
         let all = grad.to_dtype(dtype).sum_to(&kept)?.permute(&first)?.reshape(&*self.with_examples(&input.shape)?)?;
@@ -360,6 +381,8 @@ pub struct ExampleSink<'p, 'i> {
     inputs: &'i [Tensor],
     /// Which dimension of each result is that of the examples.
     axes: &'i [Option<usize>],
+    /// How many rows there are in it: those of the examples, or several of each.
+    rows: usize,
 }
 
 impl fmt::Debug for ExampleSink<'_, '_> {
@@ -369,7 +392,8 @@ impl fmt::Debug for ExampleSink<'_, '_> {
 }
 
 impl ExampleSink<'_, '_> {
-    /// How many examples there are: the size of the first dimension of the result.
+    /// How many examples there are. Where there are several rows of each in the first dimension of the result, a rule finds out
+    /// about rows, and what it finds is added up.
     #[must_use]
     pub fn examples(&self) -> usize {
         self.pass.examples
@@ -385,13 +409,15 @@ impl ExampleSink<'_, '_> {
     /// as many rows, only the operation itself knows better.
     #[must_use]
     pub fn is_apart(&self, i: usize) -> bool {
-        self.inputs.get(i).is_some_and(|x| x.shape().first() == Some(&self.pass.examples))
+        self.inputs.get(i).is_some_and(|x| x.shape().first() == Some(&self.rows))
     }
 
     /// What is to be given of input `i` if the examples share it: [`Ask::PerExample`] or [`Ask::SquaredNorm`].
     #[must_use]
     pub fn asks(&self, i: usize) -> Ask {
-        self.inputs.get(i).and_then(node_of).map_or(Ask::PerExample, |node| self.pass.asks(&node))
+        // The norm of a sum is not that of its terms.
+        let node = self.inputs.get(i).filter(|_| self.rows == self.pass.examples).and_then(node_of);
+        node.map_or(Ask::PerExample, |node| self.pass.asks(&node))
     }
 
     /// Adds to the gradient of input `i`, in which the examples are apart: example `i` of the result depends on example `i` of
@@ -412,7 +438,7 @@ impl ExampleSink<'_, '_> {
     /// If the shape or the type does not fit the input, or this dimension is not that of the examples.
     pub fn give_apart_in(&mut self, i: usize, axis: usize, grad: Tensor) -> Result<()> {
         let Some(node) = self.inputs.get(i).and_then(node_of) else { return Ok(()) };
-        if node.shape.get(axis) != Some(&self.pass.examples) {
+        if node.shape.get(axis) != Some(&self.rows) {
             return Err(refused(self.op, &format!("dimension {axis} of input {i} is not that of the examples")));
         }
         let grad = super::engine::fit(self.op, &node, grad)?;
@@ -429,19 +455,24 @@ impl ExampleSink<'_, '_> {
     /// For a weight `[outputs, features]`, input `i`, that multiplies each step of `x`, `[examples, steps, features]`: `g` is the
     /// gradient of the products, `[examples, steps, outputs]`.
     pub(in crate::autograd) fn give_products(&mut self, i: usize, g: &Tensor, x: &Tensor) -> Result<()> {
-        let (&[_, steps, outputs], &[.., features]) = (g.shape(), x.shape()) else { return Err(no_rule(self.op)) };
+        let Some(node) = self.inputs.get(i).and_then(node_of) else { return Ok(()) };
+        let (examples, outputs, features) = (self.pass.examples, node.shape[0], node.shape[1]);
+        let steps = g.numel() / (examples * outputs).max(1);
+        let (g, x) = (g.reshape([examples, steps, outputs])?, x.reshape([examples, steps, features])?);
         // ‖gᵀ x‖² is the sum of the products of all pairs of steps: less work, unless there are many.
-        match self.asks(i) {
+        let found = match self.pass.asks(&node) {
             Ask::SquaredNorm if steps == 1 => {
                 let sizes = |x: &Tensor| x.square().sum_dims(&[1, 2], false);
-                self.give_shared(i, sizes(g)?.mul(&sizes(x)?)?)
+                sizes(&g)?.mul(&sizes(&x)?)?
             }
             Ask::SquaredNorm if steps * steps < outputs * features => {
                 let pairs = g.matmul(&g.t())?.mul(&x.matmul(&x.t())?)?;
-                self.give_shared(i, pairs.sum_dims(&[1, 2], false)?)
+                pairs.sum_dims(&[1, 2], false)?
             }
-            _ => self.give_each(i, g.t().matmul(x)?),
-        }
+            Ask::SquaredNorm => squares(&g.t().matmul(&x)?)?,
+            Ask::PerExample => g.t().matmul(&x)?,
+        };
+        self.pass.give_shared(self.op, &node, found)
     }
 
     /// Says about input `i`, which the examples share, what is [asked](Self::asks) for: the gradient of each example,
@@ -450,10 +481,13 @@ impl ExampleSink<'_, '_> {
     /// # Errors
     /// If the shape or the type does not fit.
     pub fn give_shared(&mut self, i: usize, found: Tensor) -> Result<()> {
-        match self.inputs.get(i).and_then(node_of) {
-            Some(node) => self.pass.give_shared(self.op, &node, found),
-            None => Ok(()),
+        let Some(node) = self.inputs.get(i).and_then(node_of) else { return Ok(()) };
+        if self.rows == self.pass.examples || found.shape().first() != Some(&self.rows) {
+            return self.pass.give_shared(self.op, &node, found);
         }
+        let sums = self.pass.apart(&found, 0)?.sum_dims(&[1], false)?;
+        let found = if self.pass.asks(&node) == Ask::SquaredNorm { squares(&sums)? } else { sums };
+        self.pass.give_shared(self.op, &node, found)
     }
 
     /// The same, from the gradients of all examples.
@@ -477,7 +511,7 @@ impl ExampleSink<'_, '_> {
         let mut collector = Pass::new(Goal::Leaves, true);
         function.backward(saved, grad, &mut Sink::new(&mut collector, self.op, inputs))?;
         for (node, grad) in collector.arrived() {
-            if node.shape.first() != Some(&self.pass.examples) {
+            if node.shape.first() != Some(&self.rows) {
                 return Err(refused(self.op, "examples share an input, and this operation has no rule for that"));
             }
             self.pass.give(self.op, &node, Held::Apart(grad, 0))?;

@@ -107,5 +107,4 @@ const REFUSED: &[&str] = &[
     "LogSoftmax by log_softmax",
     "Softmax by softmax",
     "Softmin by softmax",
-    "TimeDistributed by reshape",
 ];

@@ -270,18 +270,19 @@ impl Function for Linear {
 
     fn backward_per_example(&self, saved: &Saved<'_>, grad: &Tensor, sink: &mut ExampleSink<'_, '_>) -> Result<()> {
         let (x, weight) = (&saved.inputs()[0], &saved.inputs()[1]);
-        let &[examples, .., outputs] = grad.shape() else { return Err(no_rule(self.name())) };
+        if grad.rank() < 2 {
+            return Err(no_rule(self.name()));
+        }
         if sink.wants(0) {
             sink.give_apart(0, grad.matmul(weight)?)?;
         }
-        let sequences =
-            |x: &Tensor, features: usize| x.reshape([examples, x.numel() / (examples * features).max(1), features]);
-        let g = sequences(grad, outputs)?;
         if sink.wants(1) {
-            sink.give_products(1, &g, &sequences(x, weight.shape()[1])?)?;
+            sink.give_products(1, grad, x)?;
         }
         if sink.wants(2) {
-            sink.give_each(2, g.sum_dims(&[1], false)?)?;
+            let (rows, outputs) = (grad.shape()[0], weight.shape()[0]);
+            let steps = grad.numel() / (rows * outputs).max(1);
+            sink.give_each(2, grad.reshape([rows, steps, outputs])?.sum_dims(&[1], false)?)?;
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ impl Tensor {
         record("squeeze_all", self.with_layout(view), &[self], |tape| {
             let old = layout.shape();
             tape.edge(self, move |g| reshape("reshape", g, old));
-            tape.keeps_examples(self, true);
+            tape.reshapes_examples(self);
         })
     }
 
@@ -288,12 +288,7 @@ pub(super) fn reshape(name: &'static str, x: &Tensor, shape: Dims) -> Result<Ten
     Ok(record(name, view, &[x], |tape| {
         let old = x.layout().shape();
         tape.edge(x, move |g| reshape("reshape", g, old));
-        // In the order of the elements, a dimension that stays of one size, with as many elements behind it, stays what it was.
-        tape.moves_examples(x, &|d| {
-            let behind = |shape: &[usize], d: usize| shape[d + 1..].iter().product::<usize>();
-            let size = *shape.get(d)?;
-            (0..old.len()).rev().find(|from| old[*from] == size && behind(&old, *from) == behind(&shape, d))
-        });
+        tape.reshapes_examples(x);
     }))
 }
 

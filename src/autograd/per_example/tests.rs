@@ -552,3 +552,62 @@ fn what_a_rule_gives_twice() {
     assert_eq!(e.message(), "twice: its rule for single examples gave the norms of one input twice");
     assert!(e.to_string().contains(file!()), "{e}");
 }
+
+/// All steps of all examples as rows of one tensor: parameters enter there, and the losses are put together again.
+#[test]
+fn several_rows_of_each_example() {
+    let norm = |x: &Tensor, w: &Tensor| x.layer_norm(&[3], Some(w), None, 1e-5);
+    let cases: Vec<Case> = vec![
+        (
+            "linear and a scale on rows",
+            vec![&[3], &[2, 3], &[2]],
+            vec![EXAMPLES, 5, 3],
+            Box::new(|w, x| {
+                let rows = x.mul(&w[0])?.reshape([-1, 3])?.sin().mul(&w[0])?;
+                mean(rows.linear(&w[1], Some(&w[2]))?.tanh().reshape([-1, 5, 2])?)
+            }),
+        ),
+        (
+            "norm of rows, joined and cut",
+            vec![&[3], &[3]],
+            vec![EXAMPLES, 4, 3],
+            Box::new(move |w, x| {
+                let rows = norm(&x.mul(&w[0])?.reshape([-1, 3])?, &w[1])?;
+                let both = Tensor::cat(&[&rows, &rows.square()], 1)?.narrow(1, 1, 4)?;
+                mean(both.reshape([-1, 8, 2])?.sin())
+            }),
+        ),
+        (
+            "cross entropy of rows",
+            vec![&[3]],
+            vec![EXAMPLES, 4, 3],
+            Box::new(|w, x| {
+                let rows = x.mul(&w[0])?.reshape([-1, 3])?;
+                let losses = rows.log_softmax(-1)?.select(1, 1)?.mul(&w[0].sum())?;
+                mean(losses.reshape([-1, 4])?)
+            }),
+        ),
+        (
+            "convolutions of steps",
+            vec![&[2, 1, 2], &[2]],
+            vec![EXAMPLES, 3, 1, 6],
+            Box::new(|w, x| {
+                let rows = x.flatten(0, 1)?.conv1d(&w[0], Some(&w[1]), &crate::autograd::ConvOptions::new())?;
+                mean(rows.sin().unflatten(0, [x.shape()[0], 3])?)
+            }),
+        ),
+        (
+            "steps in front",
+            vec![&[3], &[3]],
+            vec![EXAMPLES, 4, 3],
+            Box::new(|w, x| {
+                let steps = x.transpose(0, 1)?.mul(&w[0])?.sin().add(&w[1])?;
+                mean(Tensor::stack(&[&steps, &steps.square()], 0)?.permute(&[2, 1, 0, 3])?)
+            }),
+        ),
+    ];
+    for (what, shapes, x, losses) in cases {
+        let shared: Vec<Tensor> = shapes.iter().map(|shape| values(shape, 0.3, 0.9)).collect();
+        check(what, &losses, &shared, &values(&x, -1.0, 1.0));
+    }
+}
