@@ -31,6 +31,7 @@
 //! 26. [Quantisation: from the formula to the file](t26_quantisation)
 //! 27. [Why did it predict that?](t27_why_did_it_predict_that)
 //! 28. [Is it fair?](t28_is_it_fair)
+//! 29. [Private training](t29_private_training)
 //! 32. [Embeddings and search](t32_embeddings_and_search)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
@@ -74,6 +75,7 @@ macro_rules! pages {
                 "[t26]: super::t26_quantisation\n",
                 "[t27]: super::t27_why_did_it_predict_that\n",
                 "[t28]: super::t28_is_it_fair\n",
+                "[t29]: super::t29_private_training\n",
                 "[t32]: super::t32_embeddings_and_search\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
@@ -141,6 +143,8 @@ pages! {
         "[`explain`](crate::explain), [`Explained`](crate::explain::Explained), [`shap_rows`](crate::explain::shap_rows), [`IntegratedGradients`](crate::explain::IntegratedGradients), [`Counterfactuals`](crate::explain::Counterfactuals), [`Faithfulness`](crate::explain::Faithfulness)", picture "places";
     t28_is_it_fair = "tutorials/28_is_it_fair.md",
         "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
+    t29_private_training = "tutorials/29_private_training.md",
+        "[`privacy`](crate::privacy), [`DpOptimizer`](crate::privacy::DpOptimizer), [`Accountant`](crate::privacy::Accountant), [`MembershipAudit`](crate::privacy::MembershipAudit), [`Lira`](crate::privacy::Lira), [`Federated`](crate::privacy::Federated)";
     t32_embeddings_and_search = "tutorials/32_embeddings_and_search.md",
         "[`SentenceEncoder`](crate::pipeline::SentenceEncoder), [`Bert`](crate::models::Bert), [`Pooling`](crate::models::Pooling), [`metrics::mean_reciprocal_rank`](crate::train::metrics::mean_reciprocal_rank), [`losses::info_nce`](crate::losses::info_nce)";
 }
@@ -195,6 +199,7 @@ pub mod zh {
     //! 26. [量化：从公式到文件](t26_quantisation)
     //! 27. [它为什么这样预测？](t27_why_did_it_predict_that)
     //! 28. [它公平吗？](t28_is_it_fair)
+    //! 29. [私密训练](t29_private_training)
     //! 32. [向量与搜索](t32_embeddings_and_search)
 
     pages! {
@@ -255,6 +260,8 @@ pub mod zh {
             "[`explain`](crate::explain), [`Explained`](crate::explain::Explained), [`shap_rows`](crate::explain::shap_rows), [`IntegratedGradients`](crate::explain::IntegratedGradients), [`Counterfactuals`](crate::explain::Counterfactuals), [`Faithfulness`](crate::explain::Faithfulness)", picture "places";
         t28_is_it_fair = "zh/28_is_it_fair.md",
             "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
+        t29_private_training = "zh/29_private_training.md",
+            "[`privacy`](crate::privacy), [`DpOptimizer`](crate::privacy::DpOptimizer), [`Accountant`](crate::privacy::Accountant), [`MembershipAudit`](crate::privacy::MembershipAudit), [`Lira`](crate::privacy::Lira), [`Federated`](crate::privacy::Federated)";
         t32_embeddings_and_search = "zh/32_embeddings_and_search.md",
             "[`SentenceEncoder`](crate::pipeline::SentenceEncoder), [`Bert`](crate::models::Bert), [`Pooling`](crate::models::Pooling), [`metrics::mean_reciprocal_rank`](crate::train::metrics::mean_reciprocal_rank), [`losses::info_nce`](crate::losses::info_nce)";
     }

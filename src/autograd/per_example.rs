@@ -330,7 +330,11 @@ impl ExamplePass {
     /// With the rows of each example in a dimension of their own, behind that of the examples, if there are several.
     fn apart(&self, grad: &Tensor, axis: usize) -> Result<Tensor> {
         let rows = grad.shape()[axis];
-        if rows == self.examples { Ok(grad.clone()) } else { grad.unflatten(axis as isize, [self.examples, rows / self.examples]) }
+        if rows == self.examples {
+            Ok(grad.clone())
+        } else {
+            grad.unflatten(axis as isize, [self.examples, rows / self.examples])
+        }
     }
 
     /// Which dimension of the input, with the same elements in the same order, has the examples of dimension `axis`: the one in which
