@@ -9,8 +9,9 @@ use crate::tensor::{DType, SparseTensor};
 /// `threshold` of their numbers: [`Weight::Sparse`]. Layers multiply by them as they are; the model is saved and opened as before.
 ///
 /// Each number that is left takes eight bytes in place of four, with where it is: half as many bytes at 75 % of zeros, a fifth at 90 %.
-/// From 80 % on such a product is faster than a dense one, for one row as for many, if the processor has 512-bit vectors; with 256-bit
-/// ones, from 90 % on. Convolutions and products in double precision make the weight dense for each pass. Sparse weights are not trained:
+/// From 80 % on, a product is faster than a dense one for any number of rows if the processor has 512-bit vectors: for one row, it takes a half to a
+/// third of the time. With 256-bit vectors it is for more than eight rows, and for fewer from 90 % on. Convolutions and products in double
+/// precision make the weight dense for each pass. Sparse weights are not trained:
 /// that is done before, with [`Masks`](super::Masks); [`densify`] makes parameters of them again.
 ///
 /// ```

@@ -19,7 +19,7 @@ fn products_are_those_of_the_matrix() -> Result<()> {
         assert_eq!(sparse.to_dense()?.to_vec::<f32>()?, w.to_vec::<f32>()?);
         assert_eq!(sparse.count(), w.to_vec::<f32>()?.iter().filter(|x| **x != 0.0).count());
         let bias = Tensor::normal([outputs], 0.0, 1.0, &mut rng)?;
-        for rows in [0, 1, 2, 8, 9, 16, 17, 33, 64, 65, 130] {
+        for rows in [0, 1, 2, 3, 4, 7, 8, 9, 16, 17, 33, 64, 65, 130] {
             let x = Tensor::normal([rows, features], 0.0, 1.0, &mut rng)?;
             let (got, want) = (sparse.linear(&x, Some(&bias))?, x.linear(&w, Some(&bias))?);
             assert_eq!(got.shape(), [rows, outputs]);

@@ -6,12 +6,12 @@ use crate::error::{Result, bug};
 use crate::parallel;
 use crate::tensor::create::stale;
 use crate::tensor::kernels::GRAIN;
-use crate::tensor::kernels::sparse::{self as kernels, LANES, Lanes, Rows, TILE, WINDOW};
+use crate::tensor::kernels::sparse::{self as kernels, FEW, LANES, Lanes, Rows, TILE, WINDOW};
 use crate::tensor::sparse::SparseTensor;
 use crate::tensor::{DType, Tensor};
 
-/// So few rows are multiplied one after the other.
-const FEW: usize = 4;
+/// Up to so many rows are looked up in, and not turned.
+const LOOKED_UP: usize = 2 * FEW;
 
 /// `x · wᵀ` for all rows of `x`: `[.., in] × [out, in]`. The shapes fit.
 #[track_caller]
@@ -32,13 +32,17 @@ pub(crate) fn linear(x: &Tensor, w: &SparseTensor) -> Result<Tensor> {
     let (data, rows) = (x.data::<f32>(), x.numel() / features);
     let mut first = 0;
     while outputs > 0 && first < rows {
-        let count = (rows - first).min(if rows <= FEW { 1 } else { TILE });
+        let count = (rows - first).min(match rows {
+            ..=2 => 1,
+            3..=LOOKED_UP => FEW,
+            _ => TILE,
+        });
         let x = &data[first * features..][..count * features];
         let out = &mut out.data_mut::<f32>()[first * outputs..][..count * outputs];
-        if rows <= FEW {
-            alone(w, x, out);
-        } else {
-            tile(w, x, count, out)?;
+        match rows {
+            ..=2 => alone(w, x, out)?,
+            3..=LOOKED_UP => few(w, x, count, out)?,
+            _ => tile(w, x, count, out)?,
         }
         first += count;
     }
@@ -61,11 +65,36 @@ pub(crate) fn lanes(w: &SparseTensor) -> Lanes {
     Lanes::new(whole(w))
 }
 
-fn alone(w: &SparseTensor, x: &[f32], out: &mut [f32]) {
-    let lanes = w.lanes();
-    let mut padded = vec![0.0; x.len() + WINDOW];
-    padded[..x.len()].copy_from_slice(x);
-    parallel::for_blocks(out, grain(w, 1), |first, out| kernels::products_with_one(lanes, first, &padded, out));
+#[track_caller]
+fn alone(w: &SparseTensor, x: &[f32], out: &mut [f32]) -> Result<()> {
+    let (lanes, mut padded) = (w.lanes(), stale("linear", &[x.len() + WINDOW], DType::F32)?);
+    let (there, beyond) = padded.data_mut::<f32>().split_at_mut(x.len());
+    there.copy_from_slice(x);
+    beyond.fill(0.0);
+    let x = padded.data::<f32>();
+    parallel::for_blocks(out, grain(w, 1), |first, out| kernels::products_with_one(lanes, first, x, out));
+    Ok(())
+}
+
+/// Up to [`FEW`] rows, for each of which what is looked up elsewhere is at hand.
+#[track_caller]
+fn few(w: &SparseTensor, x: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
+    let ([outputs, features], lanes) = (w.sizes(), w.lanes());
+    let stride = (features + WINDOW).next_multiple_of(LANES);
+    let mut padded = zeros(&[FEW, stride], DType::F32);
+    let rows = padded.data_mut::<f32>().chunks_exact_mut(stride).zip(x.chunks_exact(features));
+    rows.for_each(|(to, x)| to[..features].copy_from_slice(x));
+    let mut sums = stale("linear", &[outputs.div_ceil(LANES), FEW, LANES], DType::F32)?;
+    let x = padded.data::<f32>();
+    parallel::for_blocks(sums.data_mut::<f32>(), grain(w, FEW) * FEW, |first, sums| {
+        kernels::products_with_few(lanes, first / FEW, stride, x, sums);
+    });
+    let sums = sums.data::<f32>();
+    for (row, out) in out.chunks_exact_mut(outputs).enumerate().take(count) {
+        let parts = sums.chunks_exact(LANES).skip(row).step_by(FEW);
+        parts.zip(out.chunks_mut(LANES)).for_each(|(sums, out)| out.copy_from_slice(&sums[..out.len()]));
+    }
+    Ok(())
 }
 
 /// Up to [`TILE`] rows at a time, side by side: each number of the weights is read once for all of them.
