@@ -36,7 +36,8 @@
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
 //!
-//! 中文版在 [`zh`]。
+#![cfg_attr(demotic_zh, doc = "中文版在 [`zh`]。")]
+#![cfg_attr(not(demotic_zh), doc = "中文版在仓库的 `docs/zh` 里，可以当书读：`mdbook build docs/zh`。")]
 //!
 //! The same files can be read in the repository (`docs/tutorials`), and as a book: `mdbook build docs/tutorials`.
 
@@ -165,6 +166,7 @@ mod guides {
     }
 }
 
+#[cfg(any(doctest, demotic_zh))]
 pub mod zh {
     //! 教程，按顺序阅读。其中的每段程序都由测试编译并运行。
     //!

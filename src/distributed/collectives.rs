@@ -65,7 +65,7 @@ impl dyn Group + '_ {
         self.start_all_reduce(tensor)?.wait()
     }
 
-    /// Begins an [`all_reduce`](Self::all_reduce).
+    /// Begins an [`all_reduce`](#method.all_reduce).
     ///
     /// # Errors
     /// As there.
@@ -110,13 +110,13 @@ impl dyn Group + '_ {
     /// The same sum, of which each rank gets a [part](super::part) of the rows, the first dimension.
     ///
     /// # Errors
-    /// As for [`all_reduce`](Self::all_reduce); and if the tensor is a single number.
+    /// As for [`all_reduce`](#method.all_reduce); and if the tensor is a single number.
     #[track_caller]
     pub fn reduce_scatter(&self, tensor: &Tensor) -> Result<Tensor> {
         self.start_reduce_scatter(tensor)?.wait()
     }
 
-    /// Begins a [`reduce_scatter`](Self::reduce_scatter).
+    /// Begins a [`reduce_scatter`](#method.reduce_scatter).
     ///
     /// # Errors
     /// As there.
@@ -145,7 +145,7 @@ impl dyn Group + '_ {
         self.start_all_gather(tensor)?.wait()
     }
 
-    /// Begins an [`all_gather`](Self::all_gather).
+    /// Begins an [`all_gather`](#method.all_gather).
     ///
     /// # Errors
     /// As there.
@@ -160,13 +160,13 @@ impl dyn Group + '_ {
     /// The tensor of the rank `root`. The others give one of the same type and shape, whose values do not matter.
     ///
     /// # Errors
-    /// As for [`all_gather`](Self::all_gather); and if there is no such rank.
+    /// As for [`all_gather`](#method.all_gather); and if there is no such rank.
     #[track_caller]
     pub fn broadcast(&self, tensor: &Tensor, root: usize) -> Result<Tensor> {
         self.start_broadcast(tensor, root)?.wait()
     }
 
-    /// Begins a [`broadcast`](Self::broadcast).
+    /// Begins a [`broadcast`](#method.broadcast).
     ///
     /// # Errors
     /// As there.
@@ -258,13 +258,13 @@ impl dyn Group + '_ {
     /// Waits until all ranks have come here.
     ///
     /// # Errors
-    /// As for [`all_gather`](Self::all_gather).
+    /// As for [`all_gather`](#method.all_gather).
     #[track_caller]
     pub fn barrier(&self) -> Result<()> {
         self.start_barrier()?.wait()
     }
 
-    /// Begins a [`barrier`](Self::barrier).
+    /// Begins a [`barrier`](#method.barrier).
     ///
     /// # Errors
     /// As there.
@@ -296,7 +296,7 @@ impl dyn Group + '_ {
     /// ```
     ///
     /// # Errors
-    /// As for [`all_gather`](Self::all_gather).
+    /// As for [`all_gather`](#method.all_gather).
     #[track_caller]
     pub fn split(&self, color: usize, key: usize) -> Result<Arc<dyn Group>> {
         let own = Tensor::from_vec(vec![color as i64, key as i64], [2])?;
@@ -316,7 +316,7 @@ impl dyn Group + '_ {
 
 /// # Messages from one rank to another
 impl dyn Group + '_ {
-    /// Sends a tensor of any type and shape to another rank, which [receives](Self::receive) it with the same tag, in the order of sending. Does
+    /// Sends a tensor of any type and shape to another rank, which [receives](#method.receive) it with the same tag, in the order of sending. Does
     /// not wait for it.
     ///
     /// # Errors
@@ -337,7 +337,7 @@ impl dyn Group + '_ {
         self.start_receive(from, tag)?.wait()
     }
 
-    /// Begins to [send](Self::send).
+    /// Begins to [send](#method.send).
     ///
     /// # Errors
     /// As there.
@@ -347,7 +347,7 @@ impl dyn Group + '_ {
         Ok(Pending::new(State::Done(())))
     }
 
-    /// Begins to [receive](Self::receive).
+    /// Begins to [receive](#method.receive).
     ///
     /// # Errors
     /// As there.

@@ -60,7 +60,7 @@ pub trait Adapter: Module + CloneAdapter {
     fn value(&self, weight: &Tensor) -> Result<Tensor>;
 
     /// Called by layers before each pass in which they use the weight: for adapters that change with every pass in training, by what
-    /// they keep in [buffers](super::Buffer).
+    /// they keep in [buffers](crate::layers::Buffer).
     ///
     /// # Errors
     /// If it does not fit the weight.
