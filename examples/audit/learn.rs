@@ -170,6 +170,30 @@ pub fn ways(subject: &Subject, options: &Options, model: &Model, rng: &mut Rng) 
     let names =
         |part: &Part| part.groups.codes().iter().map(|code| part.groups.names()[*code].clone()).collect::<Vec<_>>();
     let groups = Groups::named([names(known), names(held)].concat())?;
+    // Who is alone in a group, or in one that has only one outcome, is decided on as before: nothing can be learnt of such a group.
+    let (mut fitting, mut left_out) = ((0..y.numel()).collect::<Vec<usize>>(), Vec::new());
+    let outcomes = y.to_vec::<i64>()?;
+    for (code, name) in groups.names().iter().enumerate() {
+        let of =
+            |outcome: i64| groups.codes().iter().zip(&outcomes).any(|(group, own)| *group == code && *own == outcome);
+        if !(of(0) && of(1)) {
+            fitting.retain(|row| groups.codes()[*row] != code);
+            left_out.push(name.clone());
+        }
+    }
+    if !left_out.is_empty() {
+        failed.push(format!(
+            "Thresholds of their own for `{}`: all of its rows have the same outcome, and the threshold stays 0.5",
+            left_out.join("`, `")
+        ));
+    }
+    let known_group = |row: &usize| {
+        let name = &test.groups.names()[test.groups.codes()[*row]];
+        groups.names().contains(name) && !left_out.contains(name)
+    };
+    let deciding: Vec<usize> = (0..test.y.numel()).filter(known_group).collect();
+    let (scores, y, groups) = (taken(&scores, &fitting)?, taken(&y, &fitting)?, groups.rows(&fitting)?);
+    let (of_test, groups_of_test) = (taken(&plain, &deciding)?, test.groups.rows(&deciding)?);
     for (parity, name, how) in [
         (
             Parity::Demographic,
@@ -183,12 +207,21 @@ pub fn ways(subject: &Subject, options: &Options, model: &Model, rng: &mut Rng) 
         ),
     ] {
         let fitted = ThresholdOptimizer::new(parity).fit(&scores, &y, &groups);
-        match fitted.and_then(|fitted| fitted.decide(&plain, &test.groups, rng)) {
-            Ok(decided) => ways.push(way(name, how, decided.to_dtype(DType::F64))),
+        match fitted.and_then(|fitted| fitted.decide(&of_test, &groups_of_test, rng)) {
+            Ok(decided) => {
+                let mut all = plain.gt_scalar(0.5).to_dtype(DType::F64).to_f64_vec();
+                deciding.iter().zip(decided.to_f64_vec()).for_each(|(row, value)| all[*row] = value);
+                ways.push(way(name, how, Tensor::from_vec(all, [test.y.numel()])?));
+            }
             Err(e) => failed.push(format!("Thresholds of groups ({name}): {}", e.message())),
         }
     }
     Ok((ways, failed))
+}
+
+/// Some rows of a vector.
+fn taken(t: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    t.index_select(0, &Tensor::from_vec(rows.iter().map(|row| *row as i64).collect::<Vec<_>>(), [rows.len()])?)
 }
 
 /// Probabilities of the training rows by models that did not see them: each fifth is judged by one of the others.
@@ -197,13 +230,10 @@ pub fn out_of_fold(subject: &Subject, options: &Options) -> Result<(Tensor, Tens
     let Part { table, y, .. } = &subject.train;
     let (x, n) = (prep.transform_features(table)?, table.num_rows());
     let mut p = vec![0.0; n];
-    let pick = |t: &Tensor, rows: &[usize]| -> Result<Tensor> {
-        t.index_select(0, &Tensor::from_vec(rows.iter().map(|row| *row as i64).collect::<Vec<_>>(), [rows.len()])?)
-    };
     for fold in KFold::new(5).split(n)? {
-        let labels = pick(y, &fold.train)?.to_dtype(DType::F32);
-        let model = demotic::fairness::logistic_learner(&pick(&x, &fold.train)?, &labels, &labels.ones_like(), 1.0)?;
-        let judged = model.predict(&pick(&x, &fold.test)?)?.sigmoid().to_f64_vec();
+        let labels = taken(y, &fold.train)?.to_dtype(DType::F32);
+        let model = demotic::fairness::logistic_learner(&taken(&x, &fold.train)?, &labels, &labels.ones_like(), 1.0)?;
+        let judged = model.predict(&taken(&x, &fold.test)?)?.sigmoid().to_f64_vec();
         fold.test.iter().zip(judged).for_each(|(row, value)| p[*row] = value);
     }
     let p = Tensor::from_vec(p, [n])?;

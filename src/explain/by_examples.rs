@@ -143,8 +143,15 @@ pub fn neighbors(known: &Tensor, queries: &Tensor, k: usize, distance: Distance)
     }
     check_finite(op, "a representation", known)?;
     check_finite(op, "a query", queries)?;
-    let (a, b) = (known.to_f64_vec(), queries.to_f64_vec());
+    let (mut a, mut b) = (known.to_f64_vec(), queries.to_f64_vec());
     let size = a.len() / m;
+    if distance == Distance::Cosine {
+        // Directions need no size, whose square might be beyond the range of numbers.
+        for row in a.chunks_mut(size).chain(b.chunks_mut(size)) {
+            let most = row.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            row.iter_mut().filter(|_| most > 0.0).for_each(|x| *x /= most);
+        }
+    }
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let between = |a: &[f64], b: &[f64]| match distance {
         Distance::Euclidean => a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt(),

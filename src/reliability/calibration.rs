@@ -124,12 +124,13 @@ impl Calibrator {
     }
 }
 
-/// The logit of the second of two classes.
+/// The logit of the second of two classes. Beyond a bound that is far out, one is as sure as another, and has a square that is finite.
 #[track_caller]
 fn single(values: &[f64], width: usize) -> Result<Vec<f64>> {
+    const FAR: f64 = 1e100;
     match width {
-        1 => Ok(values.to_vec()),
-        2 => Ok(values.chunks(2).map(|row| row[1] - row[0]).collect()),
+        1 => Ok(values.iter().map(|z| z.clamp(-FAR, FAR)).collect()),
+        2 => Ok(values.chunks(2).map(|row| (row[1] - row[0]).clamp(-FAR, FAR)).collect()),
         _ => {
             let e = Error::shape(OP, format!("logits of {width} classes for a calibration of two"));
             Err(e.with_help("Calibration::Temperature takes any number of classes"))

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Module, ModuleExt, SlotMut, VisitorMut};
 use crate::rng::Rng;
 use crate::stats;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 
 /// Means and spreads of the weights that training passes through, from which models are drawn (Maddox et al., *A simple baseline for Bayesian
 /// uncertainty in deep learning*, 2019): a normal distribution with the variance of each weight, and the last `rank` deviations.
@@ -244,7 +244,7 @@ impl Laplace {
     /// comes on top of it.
     ///
     /// # Errors
-    /// If the features have another width.
+    /// If the features have another width, or the variance is beyond the range of numbers.
     #[track_caller]
     pub fn variance(&self, features: &Tensor) -> Result<Tensor> {
         let (x, n, d) = rows(OP, "the features", features)?;
@@ -261,18 +261,29 @@ impl Laplace {
                 out.push(stats::solve_lower(&self.factor, size, &e).iter().map(|v| v * v).sum::<f64>());
             }
         }
-        Tensor::from_vec(out, [n, self.classes])
+        match out.iter().position(|variance| !variance.is_finite()) {
+            Some(i) => {
+                let row = i / self.classes;
+                Err(Error::numeric(OP, format!("the variance of row {row} is beyond the range of numbers")))
+            }
+            None => Tensor::from_vec(out, [n, self.classes]),
+        }
     }
 
     /// Probabilities of classes that are less sure where weights are: logits divided by `√(1 + π/8 · variance)` (MacKay's probit
     /// approximation), `[n, classes]` or `[n, 1]` in `F64`.
     ///
     /// # Errors
-    /// If shapes do not fit.
+    /// As for [`variance`](Self::variance), and if there are not as many logits as rows and classes, or one is not finite.
     #[track_caller]
     pub fn probabilities(&self, features: &Tensor, logits: &Tensor) -> Result<Tensor> {
         let scale = self.variance(features)?.mul_scalar(std::f64::consts::PI / 8.0).add_scalar(1.0).sqrt();
-        let z = logits.to_dtype(DType::F64).div(&scale)?;
+        let (z, n, k) = rows(OP, "the logits", logits)?;
+        if scale.shape() != [n, k] {
+            let message = format!("logits of shape {:?}, expected {:?}", logits.shape(), scale.shape());
+            return Err(Error::shape(OP, message));
+        }
+        let z = Tensor::from_vec(z, [n, k])?.div(&scale)?;
         if self.classes == 1 { Ok(z.sigmoid()) } else { z.softmax(1) }
     }
 }

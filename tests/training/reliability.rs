@@ -292,6 +292,40 @@ fn damage_is_what_it_is_called() -> Result<()> {
     Ok(())
 }
 
+/// Logits of two classes may stand in one dimension or in a column, and what comes out has a row for each of them.
+#[test]
+fn probabilities_of_a_laplace_have_a_row_for_each_logit() -> Result<()> {
+    let (x, z) = (tensor![[1.0, 0.5], [-1.0, 2.0], [0.0, -1.0]].to_dtype(DType::F64), vector(vec![2.0, -1.0, 0.5]));
+    let fitted = Laplace::classification(&x, &z, 0.5)?;
+    let p = fitted.probabilities(&x, &z)?;
+    let variance = fitted.variance(&x)?.to_f64_vec();
+    let by_hand = |(z, v): (f64, f64)| 1.0 / (1.0 + (-z / (1.0 + std::f64::consts::PI / 8.0 * v).sqrt()).exp());
+    let expected: Vec<f64> = z.to_f64_vec().into_iter().zip(variance).map(by_hand).collect();
+    assert_eq!(p.shape(), [3, 1]);
+    assert!(p.to_f64_vec().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{p}");
+    let e = fitted.probabilities(&x, &vector(vec![2.0, -1.0])).unwrap_err().message();
+    assert_eq!(e, "Laplace: logits of shape [2], expected [3, 1]");
+    let far = Tensor::full_dtype([3, 2], 1e300, DType::F64)?;
+    let e = fitted.variance(&far).unwrap_err().message();
+    assert_eq!(e, "Laplace: the variance of row 0 is beyond the range of numbers");
+    Ok(())
+}
+
+/// The largest numbers there are: surer than any other, and no NaN.
+#[test]
+fn the_largest_logits_are_calibrated_too() -> Result<()> {
+    let z = vector(vec![f64::MAX, f64::MAX, f64::MIN, f64::MIN, 1.0]);
+    let both = Tensor::stack(&[&z.neg(), &z], 1)?;
+    let y = Tensor::from_nested([1i64, 0, 0, 1, 1])?;
+    for kind in [Calibration::Platt, Calibration::Beta, Calibration::Isotonic, Calibration::Temperature] {
+        for logits in [&z, &both] {
+            let p = Calibrator::fit(kind, logits, &y)?.probabilities(logits)?;
+            assert!(p.to_f64_vec().iter().all(|p| (0.0..=1.0).contains(p)), "{kind:?}: {p}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() -> Result<()> {
     let mut rng = Rng::seed(9);
