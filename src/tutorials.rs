@@ -32,6 +32,7 @@
 //! 27. [Why did it predict that?](t27_why_did_it_predict_that)
 //! 28. [Is it fair?](t28_is_it_fair)
 //! 29. [Private training](t29_private_training)
+//! 30. [Smaller and faster](t30_smaller_and_faster)
 //! 32. [Embeddings and search](t32_embeddings_and_search)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
@@ -77,6 +78,7 @@ macro_rules! pages {
                 "[t27]: super::t27_why_did_it_predict_that\n",
                 "[t28]: super::t28_is_it_fair\n",
                 "[t29]: super::t29_private_training\n",
+                "[t30]: super::t30_smaller_and_faster\n",
                 "[t32]: super::t32_embeddings_and_search\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
@@ -146,6 +148,8 @@ pages! {
         "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
     t29_private_training = "tutorials/29_private_training.md",
         "[`privacy`](crate::privacy), [`DpOptimizer`](crate::privacy::DpOptimizer), [`Accountant`](crate::privacy::Accountant), [`MembershipAudit`](crate::privacy::MembershipAudit), [`Lira`](crate::privacy::Lira), [`Federated`](crate::privacy::Federated)";
+    t30_smaller_and_faster = "tutorials/30_smaller_and_faster.md",
+        "[`compress`](crate::compress), [`Pruning`](crate::compress::Pruning), [`sparsify`](crate::compress::sparsify), [`OneShotPruning`](crate::compress::OneShotPruning), [`TransformerImportance`](crate::compress::TransformerImportance), [`Distill`](crate::compress::Distill)";
     t32_embeddings_and_search = "tutorials/32_embeddings_and_search.md",
         "[`SentenceEncoder`](crate::pipeline::SentenceEncoder), [`Bert`](crate::models::Bert), [`Pooling`](crate::models::Pooling), [`metrics::mean_reciprocal_rank`](crate::train::metrics::mean_reciprocal_rank), [`losses::info_nce`](crate::losses::info_nce)";
 }
@@ -202,6 +206,7 @@ pub mod zh {
     //! 27. [它为什么这样预测？](t27_why_did_it_predict_that)
     //! 28. [它公平吗？](t28_is_it_fair)
     //! 29. [私密训练](t29_private_training)
+    //! 30. [更小，更快](t30_smaller_and_faster)
     //! 32. [向量与搜索](t32_embeddings_and_search)
 
     pages! {
@@ -264,6 +269,8 @@ pub mod zh {
             "[`fairness`](crate::fairness), [`Fairness`](crate::fairness::Fairness), [`Quality`](crate::data::quality::Quality), [`reliability`](crate::reliability), [`ModelCard`](crate::card::ModelCard)";
         t29_private_training = "zh/29_private_training.md",
             "[`privacy`](crate::privacy), [`DpOptimizer`](crate::privacy::DpOptimizer), [`Accountant`](crate::privacy::Accountant), [`MembershipAudit`](crate::privacy::MembershipAudit), [`Lira`](crate::privacy::Lira), [`Federated`](crate::privacy::Federated)";
+        t30_smaller_and_faster = "zh/30_smaller_and_faster.md",
+            "[`compress`](crate::compress), [`Pruning`](crate::compress::Pruning), [`sparsify`](crate::compress::sparsify), [`OneShotPruning`](crate::compress::OneShotPruning), [`TransformerImportance`](crate::compress::TransformerImportance), [`Distill`](crate::compress::Distill)";
         t32_embeddings_and_search = "zh/32_embeddings_and_search.md",
             "[`SentenceEncoder`](crate::pipeline::SentenceEncoder), [`Bert`](crate::models::Bert), [`Pooling`](crate::models::Pooling), [`metrics::mean_reciprocal_rank`](crate::train::metrics::mean_reciprocal_rank), [`losses::info_nce`](crate::losses::info_nce)";
     }
