@@ -10,7 +10,7 @@ pub const USAGE: &str = "\
 private: digits are learnt with differential privacy, at several epsilons, and attacked
 
   --epochs N    passes over the data of each private training (default: 30)
-  --shadows N   models that the likelihood ratio attack learns from, an even number (default: 32)
+  --shadows N   models that the likelihood ratio attack learns from, an even number (default: 16)
   --repeats N   how many models are trained for each epsilon (default: 3)
   --seed N      the seed of everything that is random (default: 1)
   --out DIR     where the pictures go (default: out/private)
@@ -33,7 +33,7 @@ impl Options {
     pub fn from_args(args: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut options = Self {
             epochs: 30,
-            shadows: 32,
+            shadows: 16,
             repeats: 3,
             seed: 1,
             out: PathBuf::from("out/private"),

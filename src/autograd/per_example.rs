@@ -463,13 +463,13 @@ impl ExampleSink<'_, '_> {
         let (examples, outputs, features) = (self.pass.examples, node.shape[0], node.shape[1]);
         let steps = g.numel() / (examples * outputs).max(1);
         let (g, x) = (g.reshape([examples, steps, outputs])?, x.reshape([examples, steps, features])?);
-        // ‖gᵀ x‖² is the sum of the products of all pairs of steps: less work, unless there are many.
+        // ‖gᵀ x‖² is the sum of the products of all pairs of steps: less work, unless there are many of them.
         let found = match self.pass.asks(&node) {
             Ask::SquaredNorm if steps == 1 => {
                 let sizes = |x: &Tensor| x.square().sum_dims(&[1, 2], false);
                 sizes(&g)?.mul(&sizes(&x)?)?
             }
-            Ask::SquaredNorm if steps * steps < outputs * features => {
+            Ask::SquaredNorm if steps.saturating_mul(outputs + features) < outputs.saturating_mul(features) => {
                 let pairs = g.matmul(&g.t())?.mul(&x.matmul(&x.t())?)?;
                 pairs.sum_dims(&[1, 2], false)?
             }

@@ -112,7 +112,7 @@ impl Federated {
         Ok(self)
     }
 
-    /// Updates are added up by a [`SecureSum`]. A round with fewer than two clients changes nothing then.
+    /// Updates are added up by a [`SecureSum`]. A round with fewer than two clients adds nothing then.
     #[must_use]
     pub fn secure(mut self) -> Self {
         self.secure = true;

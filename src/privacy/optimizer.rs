@@ -48,7 +48,7 @@ pub enum Clipping {
 /// [`step_private`](Self::step_private) ends the batch. See the [module](crate::privacy) for a whole training. Layers that mix the
 /// examples of a batch, as batch norm does, are refused by their names.
 ///
-/// Everything about the data that goes elsewhere (losses that are printed, an epoch that is chosen by them, hyper-parameters) reveals more
+/// Statistics that layers keep in buffers get no noise. Everything about the data that goes elsewhere (losses that are printed, an epoch that is chosen by them, hyper-parameters) reveals more
 /// than is counted here.
 #[derive(Debug, Clone)]
 pub struct DpOptimizer<O> {
