@@ -33,6 +33,7 @@
 //! 28. [Is it fair?](t28_is_it_fair)
 //! 29. [Private training](t29_private_training)
 //! 30. [Smaller and faster](t30_smaller_and_faster)
+//! 31. [From one process to many](t31_from_one_process_to_many)
 //! 32. [Embeddings and search](t32_embeddings_and_search)
 //!
 //! Those who come from PyTorch find everything [side by side](pytorch_users).
@@ -79,6 +80,7 @@ macro_rules! pages {
                 "[t28]: super::t28_is_it_fair\n",
                 "[t29]: super::t29_private_training\n",
                 "[t30]: super::t30_smaller_and_faster\n",
+                "[t31]: super::t31_from_one_process_to_many\n",
                 "[t32]: super::t32_embeddings_and_search\n",
                 $("[", $picture, "]: ", include_str!(concat!("../docs/tutorials/images/", $picture, ".uri")), "\n",)*
                 include_str!(concat!("../docs/", $file)),
@@ -150,6 +152,8 @@ pages! {
         "[`privacy`](crate::privacy), [`DpOptimizer`](crate::privacy::DpOptimizer), [`Accountant`](crate::privacy::Accountant), [`MembershipAudit`](crate::privacy::MembershipAudit), [`Lira`](crate::privacy::Lira), [`Federated`](crate::privacy::Federated)";
     t30_smaller_and_faster = "tutorials/30_smaller_and_faster.md",
         "[`compress`](crate::compress), [`Pruning`](crate::compress::Pruning), [`sparsify`](crate::compress::sparsify), [`OneShotPruning`](crate::compress::OneShotPruning), [`TransformerImportance`](crate::compress::TransformerImportance), [`Distill`](crate::compress::Distill)";
+    t31_from_one_process_to_many = "tutorials/31_from_one_process_to_many.md",
+        "[`distributed`](crate::distributed), [`Group`](trait@crate::distributed::Group), [`DataParallel`](crate::distributed::DataParallel), [`TensorParallel`](crate::distributed::TensorParallel), [`Pipeline`](crate::distributed::Pipeline), [`Grid`](crate::distributed::Grid)";
     t32_embeddings_and_search = "tutorials/32_embeddings_and_search.md",
         "[`SentenceEncoder`](crate::pipeline::SentenceEncoder), [`Bert`](crate::models::Bert), [`Pooling`](crate::models::Pooling), [`metrics::mean_reciprocal_rank`](crate::train::metrics::mean_reciprocal_rank), [`losses::info_nce`](crate::losses::info_nce)";
 }
@@ -207,6 +211,7 @@ pub mod zh {
     //! 28. [它公平吗？](t28_is_it_fair)
     //! 29. [私密训练](t29_private_training)
     //! 30. [更小，更快](t30_smaller_and_faster)
+    //! 31. [从一个进程到许多进程](t31_from_one_process_to_many)
     //! 32. [向量与搜索](t32_embeddings_and_search)
 
     pages! {
@@ -271,6 +276,8 @@ pub mod zh {
             "[`privacy`](crate::privacy), [`DpOptimizer`](crate::privacy::DpOptimizer), [`Accountant`](crate::privacy::Accountant), [`MembershipAudit`](crate::privacy::MembershipAudit), [`Lira`](crate::privacy::Lira), [`Federated`](crate::privacy::Federated)";
         t30_smaller_and_faster = "zh/30_smaller_and_faster.md",
             "[`compress`](crate::compress), [`Pruning`](crate::compress::Pruning), [`sparsify`](crate::compress::sparsify), [`OneShotPruning`](crate::compress::OneShotPruning), [`TransformerImportance`](crate::compress::TransformerImportance), [`Distill`](crate::compress::Distill)";
+        t31_from_one_process_to_many = "zh/31_from_one_process_to_many.md",
+            "[`distributed`](crate::distributed), [`Group`](trait@crate::distributed::Group), [`DataParallel`](crate::distributed::DataParallel), [`TensorParallel`](crate::distributed::TensorParallel), [`Pipeline`](crate::distributed::Pipeline), [`Grid`](crate::distributed::Grid)";
         t32_embeddings_and_search = "zh/32_embeddings_and_search.md",
             "[`SentenceEncoder`](crate::pipeline::SentenceEncoder), [`Bert`](crate::models::Bert), [`Pooling`](crate::models::Pooling), [`metrics::mean_reciprocal_rank`](crate::train::metrics::mean_reciprocal_rank), [`losses::info_nce`](crate::losses::info_nce)";
     }

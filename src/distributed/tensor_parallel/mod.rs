@@ -41,7 +41,6 @@ const NAME: &str = "tensor_parallel";
 ///
 /// ```
 /// use demotic::distributed::{TensorParallel, ThreadGroup};
-/// use demotic::models::Mlp;
 /// use demotic::prelude::*;
 ///
 /// let mlp = sequential![Linear::new(8, 30, &mut Rng::seed(0))?, Relu, Linear::new(30, 4, &mut Rng::seed(1))?];
@@ -58,7 +57,7 @@ const NAME: &str = "tensor_parallel";
 ///
 /// What all ranks have (norms, biases of sums, positions) has the same gradient on all of them. Of what is divided, each has its own: so a norm
 /// of all gradients is [that of all ranks](Self::clip_grad_norm), and an optimizer that looks at a matrix as a whole (LAMB, LARS, Adafactor, Muon)
-/// looks at a part.
+/// looks at a part. A file of a part is no model: [`join`](Self::join) makes one of all of them before it is saved.
 #[derive(Debug, Clone)]
 pub struct TensorParallel {
     group: Arc<dyn Group>,
