@@ -57,7 +57,11 @@ type Opened<B> = Vec<(PathBuf, Arc<dyn Dataset<Batch = B>>)>;
 /// ];
 /// let data = Shards::new(shards, 2, |path| {
 ///     // Here, a file would be opened.
-///     let rows = if path.ends_with("c.csv") { 20 } else { 60 };
+///     let rows = match path.to_str() {
+///         Some("a.csv") => 40,
+///         Some("b.csv") => 60,
+///         _ => 20,
+///     };
 ///     Ok(Box::new(TensorDataset::new(Tensor::arange(rows)?, Tensor::arange(rows)?)?))
 /// })?;
 /// assert_eq!((data.len(), data.of_rank(1, 2).count()), (120, 2));
