@@ -2,7 +2,7 @@
 
 use super::engine::{Sink, local_gradients};
 use super::function::{Function, Saved, attach};
-use super::node::is_recorded;
+use super::node::{id_of, is_recorded};
 use super::recording;
 use crate::error::{Result, bug};
 use crate::tensor::Tensor;
@@ -43,6 +43,24 @@ pub(crate) fn checkpoint_of_two(
     x: &Tensor,
 ) -> Result<Tensor> {
     Ok(FirstRun::new(first, x)?.with_second(second, x))
+}
+
+/// The same for a `first` that uses other values than those that are to be kept until the second run: of what it captured, the tensors of `kept` with the same
+/// gradient take the place.
+#[track_caller]
+pub(crate) fn checkpoint_keeping(
+    kept: &[Tensor],
+    first: impl FnOnce(&Tensor) -> Result<Tensor>,
+    second: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
+    x: &Tensor,
+) -> Result<Tensor> {
+    let mut run = FirstRun::new(first, x)?;
+    for captured in run.captured.iter_mut().flatten() {
+        if let Some(other) = kept.iter().find(|other| id_of(other) == id_of(captured)) {
+            *captured = other.clone();
+        }
+    }
+    Ok(run.with_second(second, x))
 }
 
 /// What came out of the first run.

@@ -24,7 +24,7 @@ mod several;
 
 pub use check::{gradcheck, gradgradcheck};
 pub use checkpoint::checkpoint;
-pub(crate) use checkpoint::checkpoint_of_two;
+pub(crate) use checkpoint::{checkpoint_keeping, checkpoint_of_two};
 pub use engine::{GradOptions, Sink, grad};
 pub(crate) use engine::{add_to, grad_filtered};
 pub use function::{Function, Saved, SecondOrder, apply, custom};

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::data_parallel::{DataParallel, Sharding};
 use super::layout::Layout;
+use super::sharded;
 use crate::error::{Error, Here, Result, bug};
 use crate::io::{Checkpoint, CheckpointFolder, Part, part_path};
 use crate::layers::Module;
@@ -33,9 +34,10 @@ impl DataParallel {
         let nonce = self.group.broadcast(&Tensor::from_slice(&[now as i64], [1])?, 0)?.to_vec::<i64>()?;
         let Some(nonce) = nonce.first().map(|nonce| *nonce as u64) else { return Err(bug!("save", "no number")) };
         let layout = Layout::of(model, size, self.bucket_bytes, true);
-        let is_own = |path: &str| layout.is_own(path, rank);
-        let divided: Option<&dyn Fn(&str) -> bool> = if self.sharding == Sharding::None { None } else { Some(&is_own) };
-        let share = checkpoint.share(rank, size, divided);
+        let divided = sharded::divided(model);
+        let has_tensor = |path: &str| divided.get(path).map(|owner| *owner == rank);
+        let has_state = |path: &str| (self.sharding != Sharding::None).then(|| layout.is_own(path, rank));
+        let share = checkpoint.share(rank, size, &has_tensor, &has_state);
         let path = folder.path_of(step);
         let mut own = vec![0, 0];
         if rank > 0 {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::compression::{Compression, Residuals};
 use super::group::Group;
 use super::layout::Layout;
+use super::sharded;
 use super::step::ParallelStep;
 use crate::error::{Error, Here, Result};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
@@ -23,6 +24,9 @@ pub enum Sharding {
     Optimizer,
     /// The state of the optimizer and the sums of gradients: stage 2.
     Gradients,
+    /// These, and the parameters of layers that are [`Sharded`](super::Sharded): stage 3. Whatever looks at parameters besides the layers, such as a penalty,
+    /// would see parts of them only, and is refused.
+    Parameters,
 }
 
 /// Training on several ranks, each of which works on some of the batches of a step: what the
@@ -113,6 +117,11 @@ impl DataParallel {
         self
     }
 
+    /// Whether ranks have to gather parameters together.
+    pub(crate) fn divides_parameters(&self) -> bool {
+        self.sharding == Sharding::Parameters
+    }
+
     /// The group.
     #[must_use]
     pub fn group(&self) -> &dyn Group {
@@ -126,6 +135,8 @@ impl DataParallel {
     #[track_caller]
     pub fn synchronize(&self, model: &mut dyn Module) -> Result<()> {
         let group = &*self.group;
+        // What an earlier run has left divided, because it failed.
+        sharded::unite(group, model)?;
         let mut lines = Vec::new();
         let mut values = Vec::new();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
@@ -150,7 +161,20 @@ impl DataParallel {
         for pending in pending {
             arrived.push(pending.wait()?);
         }
-        put(model, arrived).here()
+        put(model, arrived).here()?;
+        if self.sharding == Sharding::Parameters {
+            sharded::divide(&Layout::of(model, group.size(), self.bucket_bytes, true), group.rank(), model);
+        }
+        Ok(())
+    }
+
+    /// Gives all ranks all of a model whose [parameters are divided](Sharding::Parameters): for saving it, or when training has ended.
+    ///
+    /// # Errors
+    /// If a rank fails, or memory does not suffice.
+    #[track_caller]
+    pub fn unite(&self, model: &mut dyn Module) -> Result<()> {
+        sharded::unite(&*self.group, model).here()
     }
 
     /// Begins a step of so many micro-batches in all.
@@ -161,6 +185,13 @@ impl DataParallel {
     pub fn step(&mut self, model: &dyn Module, micro_batches: usize) -> Result<ParallelStep<'_>> {
         if micro_batches == 0 {
             return Err(Error::argument("step", "a step of 0 micro-batches, expected at least 1"));
+        }
+        let ranks = self.group.size();
+        if self.sharding == Sharding::Parameters && !micro_batches.is_multiple_of(ranks) {
+            let message = format!("{micro_batches} micro-batches for {ranks} ranks that gather parameters together");
+            return Err(Error::argument("step", message).with_help(
+                "each rank needs as many: a multiple of their number, and drop_last if an epoch ends in between",
+            ));
         }
         if let Some(compression) = self.compression {
             compression.check()?;

@@ -73,9 +73,14 @@ impl Layout {
         self.by_path.get(path).copied()
     }
 
+    /// The rank that a trained parameter belongs to.
+    pub(super) fn owner(&self, path: &str) -> Option<usize> {
+        self.place(path).map(|place| self.places[place].owner)
+    }
+
     /// Whether a parameter belongs to this rank.
     pub(super) fn is_own(&self, path: &str, rank: usize) -> bool {
-        self.place(path).is_some_and(|place| self.places[place].owner == rank)
+        self.owner(path) == Some(rank)
     }
 
     /// Gives each parameter, the largest first, to the rank that has the least so far.

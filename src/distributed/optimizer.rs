@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::data_parallel::Sharding;
 use super::group::Group;
 use super::layout::Layout;
+use super::sharded;
 use super::step::ParallelStep;
 use crate::autograd::{self, Gradients};
-use crate::error::{Here, Result, bug};
+use crate::error::{Error, Here, Result, bug};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::{Divided, Optimizer, gradient_norm};
 use crate::tensor::{DType, Tensor};
@@ -38,16 +39,29 @@ impl ParallelStep<'_> {
         if self.parallel.sharding == Sharding::None {
             return optimizer.step(model, gradients);
         }
+        if self.parallel.sharding == Sharding::Parameters && has_values_of_its_own(optimizer) {
+            let message = "averages of parameters that are divided among ranks";
+            return Err(Error::argument("step", message).with_help("divide no more than Sharding::Gradients"));
+        }
         let _unrecorded = autograd::pause_recording();
         let rank = group.rank();
         let norms = match self.parallel.sharding {
-            Sharding::Gradients => norms(group, layout, model, gradients).here()?,
+            Sharding::Gradients | Sharding::Parameters => norms(group, layout, model, gradients).here()?,
             _ => BTreeMap::new(),
         };
+        // What is divided stays so.
+        let divided = sharded::divided(model);
+        let owner = |path: &str| if divided.contains_key(path) { None } else { layout.owner(path) };
         let (is_own, gather) =
-            (|path: &str| layout.is_own(path, rank), |model: &mut dyn Module| gather(group, layout, model));
+            (|path: &str| layout.is_own(path, rank), |model: &mut dyn Module| gather(group, &owner, model));
         optimizer.step_divided(model, gradients, &Divided { is_own: &is_own, norms, gather: &gather })
     }
+}
+
+/// Whether an optimizer is one around another that reads all parameters.
+fn has_values_of_its_own(optimizer: &dyn Optimizer) -> bool {
+    let name = optimizer.state().optimizer;
+    name.starts_with("Averaged") || name.starts_with("Lookahead")
 }
 
 /// The norms of all gradients, each of which its owner knows.
@@ -79,48 +93,56 @@ fn norms(
     Ok(norms)
 }
 
-/// Gives the model what each owner has made of its parameters.
-fn gather(group: &dyn Group, layout: &Layout, model: &mut dyn Module) -> Result<()> {
-    let mut dtypes: Vec<DType> = Vec::new();
-    let mut own: Vec<Vec<Tensor>> = Vec::new();
+/// How many bytes of parameters are gathered at a time, about.
+const GATHERED: usize = 1 << 20;
+
+/// A parameter that is gathered.
+struct Gathered {
+    numel: usize,
+    dtype: DType,
+    /// The value, if it is this rank's.
+    own: Option<Tensor>,
+}
+
+/// Gives the model the parameters that others own, by their paths: some at a time, so that earlier values are let go before the next come.
+pub(super) fn gather(group: &dyn Group, owner: &dyn Fn(&str) -> Option<usize>, model: &mut dyn Module) -> Result<()> {
+    let mut list = Vec::new();
     let mut on_slot = |path: &str, slot: Slot<'_>| {
-        let (Slot::Param(param), true) = (slot, layout.place(path).is_some()) else { return };
-        let at = dtypes.iter().position(|dtype| *dtype == param.dtype()).unwrap_or_else(|| {
-            dtypes.push(param.dtype());
-            own.push(Vec::new());
-            own.len() - 1
-        });
-        if layout.is_own(path, group.rank()) {
-            own[at].push(param.value().detach());
-        }
+        let (Slot::Param(param), Some(owner)) = (slot, owner(path)) else { return };
+        let own = (owner == group.rank()).then(|| param.value().detach());
+        list.push(Gathered { numel: param.numel(), dtype: param.dtype(), own });
     };
     model.visit(&mut Visitor::new(&mut on_slot));
-    let mut pending = Vec::with_capacity(own.len());
-    for (values, dtype) in own.iter().zip(&dtypes) {
-        let mut flat = vec![Tensor::full_dtype([0], 0.0, *dtype)?];
-        for value in values {
-            flat.push(value.reshape([value.numel()])?);
+    let mut start = 0;
+    while let Some(first) = list.get(start) {
+        let (mut end, mut bytes) = (start, 0);
+        while bytes < GATHERED && list.get(end).is_some_and(|next| next.dtype == first.dtype) {
+            bytes += list[end].numel * first.dtype.size();
+            end += 1;
         }
-        pending.push(group.start_all_gather(&Tensor::cat(&flat.iter().collect::<Vec<_>>(), 0)?)?);
-    }
-    let mut gathered = Vec::with_capacity(pending.len());
-    for pending in pending {
-        gathered.push(pending.wait()?);
-    }
-    let mut taken = vec![vec![0; group.size()]; dtypes.len()];
-    let mut result = Ok(());
-    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
-        let (SlotMut::Param(param), Some(place)) = (slot, layout.place(path)) else { return };
-        let owner = layout.places[place].owner;
-        let Some(at) = dtypes.iter().position(|dtype| *dtype == param.dtype()) else { return };
-        let start = taken[at][owner];
-        taken[at][owner] += param.numel();
-        if owner == group.rank() || result.is_err() {
-            return;
+        let mut flat = vec![Tensor::full_dtype([0], 0.0, first.dtype)?];
+        for own in list[start..end].iter().filter_map(|gathered| gathered.own.as_ref()) {
+            flat.push(own.reshape([own.numel()])?);
         }
-        let flat = gathered[at][owner].narrow(0, start, param.numel());
-        result = flat.and_then(|flat| flat.reshape(param.shape())).and_then(|value| param.set(&value));
-    };
-    VisitorMut::new(&mut on_slot).module(model.as_module_mut());
-    result
+        let parts = group.all_gather(&Tensor::cat(&flat.iter().collect::<Vec<_>>(), 0)?)?;
+        drop(flat);
+        let (mut at, mut taken, mut result) = (0, vec![0; group.size()], Ok(()));
+        let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+            let (SlotMut::Param(param), Some(owner)) = (slot, owner(path)) else { return };
+            at += 1;
+            if !(start..end).contains(&(at - 1)) || result.is_err() {
+                return;
+            }
+            let before = taken[owner];
+            taken[owner] += param.numel();
+            if owner != group.rank() {
+                let value = parts[owner].narrow(0, before, param.numel()).and_then(|flat| flat.reshape(param.shape()));
+                result = value.and_then(|value| param.set(&value));
+            }
+        };
+        VisitorMut::new(&mut on_slot).module(model.as_module_mut());
+        result?;
+        start = end;
+    }
+    Ok(())
 }

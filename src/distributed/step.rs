@@ -381,7 +381,7 @@ impl<'p> ParallelStep<'p> {
         if self.heads.iter().all(|head| head.weight == 0.0) {
             return Ok(None);
         }
-        let is_divided = self.parallel.sharding == Sharding::Gradients;
+        let is_divided = self.parallel.sharding >= Sharding::Gradients;
         let mut flats = Vec::with_capacity(self.sums.len());
         for sum in &mut self.sums {
             flats.push(match (sum.gathered.take(), sum.part.take()) {
@@ -423,7 +423,7 @@ impl Sum {
             let total = counted.iter().fold(0.0, |total, weight| total + weight);
             *part = part.mul_scalar(first / total);
         }
-        if sharding != Sharding::Gradients {
+        if sharding < Sharding::Gradients {
             let (part, everybody) = (part.clone(), (0..group.size()).collect());
             let about = "step: the sums of a bucket".to_string();
             self.gathered =

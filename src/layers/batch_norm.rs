@@ -43,7 +43,7 @@ fn checked_momentum(name: &'static str, momentum: f64) -> Result<f64> {
 
 /// Adds up over the processes that work on a batch together: what batch norm asks for that takes its statistics over all of them. See
 /// [`synchronize_batch_norm`](crate::distributed::synchronize_batch_norm).
-pub trait RankSum: Send + Sync + fmt::Debug {
+pub(crate) trait RankSum: Send + Sync + fmt::Debug {
     /// The sum of what all processes have, which is recorded: each gets the gradients that all have of it.
     ///
     /// # Errors

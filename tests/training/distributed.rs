@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use demotic::data::NextTokens;
 use demotic::distributed::{
-    Compression, DataParallel, Group, OneProcess, Shard, Sharding, Shards, ThreadGroup, synchronize_batch_norm,
+    Compression, DataParallel, Group, OneProcess, Shard, Sharded, Sharding, Shards, ThreadGroup, synchronize_batch_norm,
 };
 use demotic::io::{Checkpoint, CheckpointFolder};
 use demotic::models::{Gpt, GptConfig, Mlp, RecurrentCell, RecurrentLm, RecurrentLmConfig};
@@ -720,5 +720,70 @@ fn shards_that_are_missing_doubled_or_too_short_are_named() -> Result<()> {
     let data = Shards::new(vec![Shard::new("a", 0..8), Shard::new("b", 0..2)], 2, open)?;
     let e = data.batches(1).shuffle(&mut Rng::seed(0)).next().unwrap().unwrap_err();
     assert_eq!(e.message(), "Shards: stream 1 has 2 rows for 8 steps");
+    Ok(())
+}
+
+fn blocks(rng: &mut Rng, group: &dyn Group, width: usize, count: usize) -> Result<Sequential> {
+    let mut model = sequential![Linear::new(5, width, rng)?];
+    for _ in 0..count {
+        let inside = sequential![LayerNorm::new(width)?, Linear::new(width, width, rng)?, Gelu, Dropout::new(0.1)?];
+        model.push(Residual::new(Sharded::new(inside, group)));
+    }
+    Ok(model.with(Linear::new(width, 1, rng)?))
+}
+
+/// Parameters that are gathered layer by layer: the same bits, also through checkpoints, and on another number of ranks.
+#[test]
+fn divided_parameters_come_to_the_same() -> Result<()> {
+    let mut rng = Rng::seed(1);
+    let x = Tensor::normal([64, 5], 0.0, 1.0, &mut rng)?;
+    let train = TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?;
+    // Batches of validation that no number of ranks divides.
+    let validation = TensorDataset::new(x.narrow(0, 0, 13)?, x.narrow(0, 0, 13)?.sum_dims(&[1], true)?)?;
+    let run = |ranks: usize, sharding: Sharding, steps: u64, folder: Option<&CheckpointFolder>| {
+        ThreadGroup::run(ranks, |group| {
+            let mut model = blocks(&mut Rng::seed(2), group, 8, 3)?;
+            let mut rng = Rng::seed(3);
+            let parallel = DataParallel::new(group).sharding(sharding).bucket_bytes(300);
+            let mut trainer =
+                trainer(&validation, AdamW::new(0.02).clip_norm(0.5)).max_steps(steps).distributed(parallel);
+            if let Some(folder) = folder {
+                trainer = trainer.checkpoints(folder.clone()).checkpoint_every(2);
+                if folder.latest()?.is_some() {
+                    trainer = trainer.resume(folder.path());
+                }
+            }
+            let history = trainer.fit(&mut model, &train, &mut rng)?;
+            Ok(outcome(&model, history, &mut rng))
+        })
+    };
+    let whole = run(1, Sharding::None, 9, None)?.remove(0);
+    for ranks in [1, 2, 4] {
+        let divided = run(ranks, Sharding::Parameters, 9, None)?;
+        assert!(divided.iter().all(|own| *own == whole), "{ranks} ranks");
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = CheckpointFolder::new(temporary.path());
+    run(4, Sharding::Parameters, 4, Some(&folder))?;
+    run(1, Sharding::None, 6, Some(&folder))?;
+    assert!(run(2, Sharding::Parameters, 9, Some(&folder))?[1] == whole);
+    // What would see parts of parameters only is refused, and so are ranks without a batch.
+    let refused = |penalty: bool, accumulate: usize, average: bool| {
+        let e = ThreadGroup::run(2, |group| {
+            let mut model = blocks(&mut Rng::seed(2), group, 8, 1)?;
+            let adam = optimizers::Lookahead::new(Adam::new(0.1), 5, 0.5);
+            let mut trainer = if average { trainer(&validation, adam) } else { trainer(&validation, Adam::new(0.1)) };
+            if penalty {
+                trainer = trainer.penalty(L2::new(0.1));
+            }
+            let parallel = DataParallel::new(group).sharding(Sharding::Parameters);
+            trainer.accumulate(accumulate).distributed(parallel).fit(&mut model, &train, &mut Rng::seed(0)).map(drop)
+        });
+        e.unwrap_err().message()
+    };
+    assert_eq!(refused(true, 4, false), "fit: a penalty on parameters that are divided among ranks");
+    assert_eq!(refused(false, 4, true), "step: averages of parameters that are divided among ranks");
+    let message = "step: 3 micro-batches for 2 ranks that gather parameters together";
+    assert_eq!(refused(false, 3, false), message);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use demotic::distributed::{DataParallel, Group, Message, OneProcess, Sharding, ThreadGroup, part};
+use demotic::distributed::{DataParallel, Group, Message, OneProcess, Sharded, Sharding, ThreadGroup, part};
 use demotic::layers::{Slot, Visitor};
 use demotic::prelude::*;
 
@@ -86,6 +86,39 @@ fn convolutions(group: &dyn Group, sharding: Sharding) -> Result<Vec<u64>> {
     Ok(bits(&model))
 }
 
+/// The most that the tensors of a rank take in training, by what is divided, and the bits that it comes to.
+fn peak(group: &dyn Group, sharding: Sharding) -> Result<(f64, Vec<u64>)> {
+    let mut rng = Rng::seed(0);
+    let (blocks, width) = (16, 128);
+    group.barrier()?;
+    demotic::memory::reset_peak();
+    let before = demotic::memory::stats().current_bytes;
+    let mut model = Sequential::new();
+    for _ in 0..blocks {
+        let inside = sequential![LayerNorm::new(width)?, Linear::new(width, width, &mut rng)?, Gelu];
+        model.push(Residual::new(Sharded::new(inside, group)));
+    }
+    let mut opt = Adam::new(1e-3);
+    let mut parallel = DataParallel::new(group).sharding(sharding).bucket_bytes(1 << 18);
+    parallel.synchronize(&mut model)?;
+    for step in 0..3 {
+        if step == 1 {
+            // From here on it is the same at every step.
+            group.barrier()?;
+            demotic::memory::reset_peak();
+        }
+        let x = Tensor::normal([4, width], 0.0, 1.0, &mut rng)?;
+        let mut step = parallel.step(&model, group.size())?;
+        step.backward(&model.forward(&x, &mut Mode::train(&mut rng))?.square().mean(), 4.0)?;
+        step.apply(&mut opt, &mut model)?;
+    }
+    let own = Tensor::from_slice(&[(demotic::memory::stats().peak_bytes - before) as f64], [1])?;
+    let all = group.all_gather(&own)?;
+    let most = all.iter().map(Tensor::item).collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max);
+    parallel.unite(&mut model)?;
+    Ok((most, bits(&model)))
+}
+
 fn main() -> ExitCode {
     demotic_mpi::main(|group| {
         let over_mpi = collectives(group)?;
@@ -94,6 +127,19 @@ fn main() -> ExitCode {
         let alone = convolutions(&*OneProcess::new().handle(), Sharding::None)?;
         for sharding in [Sharding::None, Sharding::Optimizer, Sharding::Gradients] {
             assert!(convolutions(group, sharding)? == alone, "other weights with {sharding:?}");
+        }
+        if group.size() == 4 {
+            let all = [Sharding::None, Sharding::Optimizer, Sharding::Gradients, Sharding::Parameters];
+            let (mut before, whole) = (f64::INFINITY, peak(group, Sharding::None)?.1);
+            for sharding in all {
+                let (peak, bits) = peak(group, sharding)?;
+                assert!(bits == whole, "other weights with {sharding:?}");
+                if group.rank() == 0 {
+                    println!("{sharding:?}: at most {:.1} MB on a rank", peak / 1e6);
+                }
+                assert!(peak < before, "{sharding:?} takes {peak} bytes, less divided {before}");
+                before = peak;
+            }
         }
         if group.rank() == 0 {
             println!("{} ranks: ok", group.size());

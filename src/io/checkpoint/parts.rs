@@ -58,14 +58,25 @@ fn shared(sizes: &[usize], rank: usize, size: usize) -> Vec<bool> {
 }
 
 impl Checkpoint {
-    /// What of it one of several processes writes: some of the model's tensors, and the state of some parameters, of its own if they are divided
-    /// anyway. The first one writes all the rest.
-    pub(crate) fn share(&self, rank: usize, size: usize, is_own: Option<&dyn Fn(&str) -> bool>) -> Self {
+    /// What of it one of several processes writes: some of the model's tensors, and the state of some parameters. Of those that are divided anyway, it is said by path
+    /// whether this process has them. The first one writes all the rest.
+    pub(crate) fn share(
+        &self,
+        rank: usize,
+        size: usize,
+        has_tensor: &dyn Fn(&str) -> Option<bool>,
+        has_state: &dyn Fn(&str) -> Option<bool>,
+    ) -> Self {
         let mut share = if rank == 0 { self.clone() } else { Self::default() };
         if let Some(tensors) = self.groups.get(MODEL) {
             let sizes: Vec<usize> = tensors.iter().map(|(_, x)| x.numel() * x.dtype().size()).collect();
-            let chosen = tensors.iter().zip(shared(&sizes, rank, size)).filter(|(_, is_own)| *is_own);
-            share.groups.insert(MODEL.into(), chosen.map(|(tensor, _)| tensor.clone()).collect());
+            let mut own = Vec::new();
+            for ((path, tensor), is_chosen) in tensors.iter().zip(shared(&sizes, rank, size)) {
+                if has_tensor(path).unwrap_or(is_chosen) {
+                    own.push((path.clone(), tensor.clone()));
+                }
+            }
+            share.groups.insert(MODEL.into(), own);
         }
         if let Some(state) = &self.optimizer {
             let sizes: Vec<usize> =
@@ -76,7 +87,7 @@ impl Checkpoint {
                 _ => OptimizerState::new(state.optimizer.clone(), state.learning_rate),
             };
             for ((path, state), is_chosen) in state.parameters.iter().zip(chosen) {
-                if is_own.map_or(is_chosen, |is_own| is_own(path)) {
+                if has_state(path).unwrap_or(is_chosen) {
                     own.parameters.insert(path.clone(), state.clone());
                 }
             }

@@ -34,6 +34,7 @@ pub use module::{Module, Slot, SlotMut, Visitor, VisitorMut};
 pub use module_ext::ModuleExt;
 pub use options::LayerOption;
 pub use param::{Buffer, Param};
+pub(crate) use share::checkpointed_filled;
 pub use share::{checkpointed, share};
 pub use summary::{Row, Summary};
 pub use weight::{Adapted, Adapter, CloneAdapter, ConvKind, Factored, Quantized, Sparse, Weight};

@@ -78,3 +78,37 @@ pub fn checkpointed<L: Layer + Clone + 'static>(layer: &L, x: &Tensor, mode: &mu
         x,
     )
 }
+
+/// [`checkpointed`] for a layer that has its parameters only while it runs: `fill` gives them to a copy of it, before each of both runs.
+#[track_caller]
+pub(crate) fn checkpointed_filled<L: Layer + Clone + 'static>(
+    layer: &L,
+    fill: impl Fn(&mut L) -> Result<()> + Send + Sync + 'static,
+    x: &Tensor,
+    mode: &mut Mode<'_>,
+) -> Result<Tensor> {
+    let mut filled = copy(layer, true);
+    fill(&mut filled)?;
+    let mut kept = Vec::new();
+    let mut keep = |_: &str, slot: Slot<'_>| {
+        if let Slot::Param(param) = slot {
+            kept.push(param.value().clone());
+        }
+    };
+    layer.visit(&mut Visitor::new(&mut keep));
+    let empty = copy(layer, false);
+    let again = mode.again();
+    let rng = mode.rng().map(|rng| rng.split());
+    let mut first_rng = rng.clone();
+    autograd::checkpoint_keeping(
+        &kept,
+        // What it was filled with is let go with it.
+        move |x| filled.forward(x, &mut mode.first_of_two(first_rng.as_mut())),
+        move |x| {
+            let mut filled = copy(&empty, true);
+            fill(&mut filled)?;
+            again.run(rng.clone().as_mut(), |mode| filled.forward(x, mode))
+        },
+        x,
+    )
+}

@@ -195,7 +195,9 @@ impl Core {
         let ended = ended.unwrap_or(Ended::Finished);
         let is_between = ended == Ended::Interrupted && position.batch > 0;
         let left = is_between.then_some((self.callbacks.run.epoch, self.callbacks.run.step));
-        self.callbacks.end(subject.model(), &mut *self.optimizer, ended, left)
+        let history = self.callbacks.end(subject.model(), &mut *self.optimizer, ended, left)?;
+        self.end_together(subject)?;
+        Ok(history)
     }
 
     /// One pass over the training data, or what is left of it. Says why training ends, if it does before its time.

@@ -29,6 +29,10 @@ impl Core {
             let message = "the optimizer computes the loss more than once for each step, which ranks cannot share";
             return Err(Error::argument("fit", message).with_help("Adam and the others are called once for each step"));
         }
+        if parallel.divides_parameters() && !self.penalties.is_empty() {
+            return Err(Error::argument("fit", "a penalty on parameters that are divided among ranks")
+                .with_help("divide no more than Sharding::Gradients, or take the weight decay of the optimizer"));
+        }
         let examples = subject.examples();
         let (batches, ranks) = (self.options.accumulate, group.size());
         if batches < ranks {
@@ -171,12 +175,16 @@ impl Core {
         let group = parallel.group();
         let mut own = None;
         let mut there = 0;
+        // A rank without a batch helps the others to gather parameters.
+        let helps = parallel.divides_parameters() && group.rank() >= batches.left();
         for rank in 0..group.size() {
             let Some(pick) = batches.next() else { break };
             let pick = pick.within(EVALUATION)?;
             there += 1;
             if rank == group.rank() {
                 own = Some(judge(&pick)?);
+            } else if rank == 0 && helps {
+                judge(&pick)?;
             }
         }
         if there == 0 {
@@ -200,6 +208,15 @@ impl Core {
             judged.push(Judged { loss, count, outputs: outputs.next() });
         }
         Ok(judged)
+    }
+
+    /// Gives all ranks all of the model when the run has ended.
+    #[track_caller]
+    pub(super) fn end_together(&self, subject: &mut dyn Subject) -> Result<()> {
+        match &self.parallel {
+            Some(parallel) => parallel.unite(subject.model().as_module_mut()),
+            None => Ok(()),
+        }
     }
 
     /// Saves a checkpoint: on several ranks each its part.
