@@ -82,7 +82,8 @@ pub fn sparsify(model: &mut dyn Module, patterns: &[&str], threshold: f64) -> Re
 pub fn densify(model: &mut dyn Module, patterns: &[&str]) -> Result<usize> {
     let (all, mut count) = (meant_weights("densify", model, patterns)?, 0);
     model.for_each_mut("*", |path, weight: &mut Weight| {
-        if let (true, Some(dense)) = (all.iter().any(|one| one == path), weight.whole()?) {
+        let is_meant = all.iter().any(|one| one == path) && weight.quantized().is_none();
+        if let (true, Some(dense)) = (is_meant, weight.whole()?) {
             *weight = dense;
             count += 1;
         }

@@ -84,7 +84,7 @@ impl SparseTensor {
             return wrong("expected lists, and a column for each value");
         }
         let bounds = offsets.data::<i32>();
-        if bounds.len() != shape[0] + 1 || bounds[0] != 0 || bounds[shape[0]] as usize != count {
+        if bounds.len().checked_sub(1) != Some(shape[0]) || bounds[0] != 0 || bounds[shape[0]] as usize != count {
             return wrong("offsets go from 0 to the number of values, and are one more than rows");
         }
         if bounds.windows(2).any(|pair| pair[0] > pair[1]) {
@@ -147,8 +147,8 @@ impl SparseTensor {
     /// The share of zeros.
     #[must_use]
     pub fn sparsity(&self) -> f64 {
-        let all = (self.shape[0] * self.shape[1]).max(1);
-        1.0 - self.count() as f64 / all as f64
+        let [rows, columns] = self.shape.map(|size| size as f64);
+        1.0 - self.count() as f64 / (rows * columns).max(1.0)
     }
 
     /// How many bytes they take, with where they are.

@@ -2,9 +2,10 @@
 
 use demotic::compress::{OneShotPruning, Pruning, Rank, densify, factorize, factorize_calibrated, sparsify};
 use demotic::io::safetensors;
-use demotic::layers::{Conv2d, Embedding, Flatten, Weight};
+use demotic::layers::{Conv2d, Embedding, Flatten, QuantizeExt, Weight};
 use demotic::models::{Gpt, GptConfig, Llama, LlamaConfig};
 use demotic::prelude::*;
+use demotic::tensor::Scheme;
 
 fn gpt(rng: &mut Rng) -> Result<Gpt> {
     Gpt::new(GptConfig::new(23, 12).layers(2).heads(2).hidden_size(16), rng)
@@ -61,6 +62,26 @@ fn sparse_models_are_saved_and_opened() -> Result<()> {
     // Gradients go through to what is before it, and to biases.
     let loss = again.forward(&x, &mut Mode::train(&mut rng))?.square().sum();
     assert_eq!(loss.backward()?.len(), 4);
+    Ok(())
+}
+
+/// Square weights, whose layout no shape tells.
+#[test]
+fn numbers_again_are_in_the_layout_that_they_had() -> Result<()> {
+    let mut rng = Rng::seed(7);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let ids = Tensor::randint(0, 23, [3, 12], &mut rng)?;
+    let mut model = gpt(&mut rng)?;
+    model.quantize("*.attn.c_proj", Scheme::Int8)?;
+    model.save(&path)?;
+    for mut model in [model, Gpt::open(&path)?] {
+        let before = model.predict(&ids)?;
+        model.dequantize("*")?;
+        assert!(far(&model.predict(&ids)?, &before)? < 1e-3);
+        model.save(&path)?;
+        assert!(far(&Gpt::open(&path)?.predict(&ids)?, &model.predict(&ids)?)? < 1e-6);
+    }
     Ok(())
 }
 

@@ -66,6 +66,7 @@ fn parts_that_do_not_fit() -> Result<()> {
         ([2, 4], vec![1, 1, 2], vec![0, 3], "offsets go from 0"),
         ([2, 4], vec![0, 1, 3], vec![0, 3], "offsets go from 0"),
         ([2, 4], vec![0, -1, 2], vec![0, 3], "a row ends before it begins"),
+        ([usize::MAX, 4], vec![0, 1, 2], vec![0, 3], "one more than rows"),
         ([3, 4], vec![0, 2, 1, 2], vec![0, 3], "a row ends before it begins"),
         ([2, 3], vec![0, 1, 2], vec![0, 3], "a column that it does not have"),
         ([2, 4], vec![0, 1, 2], vec![-1, 3], "a column that it does not have"),

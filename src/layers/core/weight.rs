@@ -187,10 +187,11 @@ impl Weight {
         })
     }
 
-    /// A parameter with the same value, in the layout that it had, if the weight is sparse or a product of two.
+    /// A parameter with the same value, in the layout that it had, if the weight is quantised, sparse or a product of two.
     #[track_caller]
     pub(crate) fn whole(&self) -> Result<Option<Self>> {
         let turned = match self {
+            Self::Quantized(quantized) => quantized.turned,
             Self::Sparse(sparse) => sparse.turned,
             Self::Factored(factored) => factored.turned,
             _ => return Ok(None),

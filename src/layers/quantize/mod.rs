@@ -132,8 +132,10 @@ pub trait QuantizeExt: ModuleExt {
         self.for_each_mut("*", |path, weight: &mut Weight| {
             if is_meant(pattern, path) && weight.quantized().is_some() {
                 without_adapter("dequantize", weight)?;
-                *weight = Weight::new(weight.value()?)?;
-                count += 1;
+                if let Some(dense) = weight.whole()? {
+                    *weight = dense;
+                    count += 1;
+                }
             }
             Ok(())
         })?;
@@ -269,7 +271,9 @@ fn quantized(
         }
     }
     let one = QuantizedWeight::of(path, &shape, &exact, &value, calibration.name(), bytes_before)?;
-    let weight = Weight::Quantized(Quantized::with_shape(&value, &*shape)?);
+    // A weight that is quantised again had a layout before the first time.
+    let turned = weight.is_inputs_first() || weight.quantized().is_some_and(Quantized::is_turned);
+    let weight = Weight::Quantized(Quantized::with_shape(&value, &*shape)?.turned(turned));
     Ok((weight, QuantizedWeight { output_error, output_error_absmax, ..one }))
 }
 

@@ -20,6 +20,7 @@ pub struct Quantized {
     /// What of it is a row of blocks: of convolutions, all that an output has.
     rows: Vec<usize>,
     pub(super) blocks: Buffer,
+    pub(super) turned: bool,
 }
 
 impl Quantized {
@@ -27,7 +28,7 @@ impl Quantized {
     #[must_use]
     pub fn new(value: &QTensor) -> Self {
         let (scheme, shape) = (value.scheme(), value.shape().to_vec());
-        Self { scheme, rows: shape.clone(), shape, blocks: Buffer::new(value.blocks().clone()) }
+        Self { scheme, rows: shape.clone(), shape, blocks: Buffer::new(value.blocks().clone()), turned: false }
     }
 
     /// The weight of a convolution, `[out, in / groups, kernel…]`, of which a row of the blocks has all numbers of an output.
@@ -42,6 +43,15 @@ impl Quantized {
             return Err(Error::shape("quantized", message));
         }
         Ok(Self { shape, ..Self::new(value) })
+    }
+
+    pub(crate) fn is_turned(&self) -> bool {
+        self.turned
+    }
+
+    /// Whether its inputs came first before.
+    pub(crate) fn turned(self, turned: bool) -> Self {
+        Self { turned, ..self }
     }
 
     /// The blocks.
@@ -106,7 +116,7 @@ pub(crate) fn quantize_as(model: &mut dyn Module, all: &BTreeMap<String, Quantiz
         let Some(QuantizedAs { scheme, shape }) = all.get(path) else { return Ok(()) };
         let turned = weight.is_inputs_first() && shape.iter().rev().eq(weight.shape());
         if turned || (!weight.is_inputs_first() && shape == weight.shape()) {
-            *weight = Weight::from(&QTensor::zeros("open", *scheme, shape)?);
+            *weight = Weight::Quantized(Quantized::new(&QTensor::zeros("open", *scheme, shape)?).turned(turned));
         } else if *shape == as_rows(weight.shape()) {
             *weight =
                 Weight::Quantized(Quantized::with_shape(&QTensor::zeros("open", *scheme, shape)?, weight.shape())?);
