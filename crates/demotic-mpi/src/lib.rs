@@ -111,7 +111,7 @@ pub fn main(program: impl FnOnce(&dyn Group) -> Result<()>) -> ExitCode {
 fn ended<R>(
     timeout: Duration,
     program: impl FnOnce(&dyn Group) -> Result<R>,
-    on_error: impl FnOnce(usize, &Error),
+    on_error: impl Fn(usize, &Error),
 ) -> Result<R> {
     let carrier = Carrier::start()?;
     let group = MpiGroup {
@@ -133,7 +133,13 @@ fn ended<R>(
     }
     let ended = carrier.join(timeout);
     match done {
-        Ok(Ok(result)) => ended.map(|()| result),
+        Ok(Ok(result)) => match ended {
+            Ok(()) => Ok(result),
+            Err(e) => {
+                on_error(group.rank, &e);
+                Err(e)
+            }
+        },
         Ok(Err(e)) => Err(e),
         Err(panic) => resume_unwind(panic),
     }
