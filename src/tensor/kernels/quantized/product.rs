@@ -11,6 +11,8 @@ pub(crate) const MOST_ROWS: usize = 8;
 
 /// How many numbers of a row share a scale.
 pub(super) const BLOCK: usize = 32;
+/// How many bytes before they are multiplied blocks are asked for, at least.
+const AHEAD: usize = 16384;
 /// How many rows are multiplied by a block while it is in a register.
 const TOGETHER: usize = 4;
 
@@ -235,6 +237,8 @@ fn block_sums<I: Isa, B: Block, const R: usize, const N: usize>(
     out: &mut [f32],
 ) {
     let (blocks, signed) = (x.len / BLOCK, B::OFFSET == Some(0.0));
+    // The same place in rows that are multiplied later.
+    let ahead = R * row_bytes * AHEAD.div_ceil((R * row_bytes).max(1));
     assert!(row_bytes == blocks * B::BYTES && rows.len() >= R * row_bytes, "whole rows of blocks");
     assert!(x.q.len() >= (first + N) * x.len, "rows of `x`");
     // SAFETY: whoever runs this has the set.
@@ -248,6 +252,8 @@ fn block_sums<I: Isa, B: Block, const R: usize, const N: usize>(
         unsafe {
             let [scale, offset] = B::scales::<I::Bytes, R>(at);
             for r in 0..R {
+                // Several rows at once are more than the processor follows by itself.
+                I::Bytes::prefetch(at[r].wrapping_add(ahead));
                 let own = B::numbers::<I::Bytes>(at[r]);
                 for j in 0..N {
                     let of = (first + j) * blocks + i;

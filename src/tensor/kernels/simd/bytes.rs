@@ -31,6 +31,9 @@ pub(crate) trait Bytes: Copy {
     /// The same, those of each half times a factor: the two of sixteen that belong to this part of eight.
     unsafe fn dot_by_halves(self, x: *const i8, factors: &[i8; 16], part: usize) -> Self::Sums;
 
+    /// Says that what is there will be read. It may lie outside of what there is.
+    unsafe fn prefetch(from: *const u8);
+
     unsafe fn zero() -> Self::Sums;
     /// `sums + products · scale`
     unsafe fn add_scaled(sums: Self::Sums, products: Self::Sums, scale: f32) -> Self::Sums;
@@ -123,6 +126,9 @@ impl Bytes for [u8; 32] {
         }
         sums
     }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const u8) {}
 
     #[inline(always)]
     unsafe fn zero() -> [f32; 8] {

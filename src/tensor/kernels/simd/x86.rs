@@ -311,6 +311,12 @@ impl Bytes for __m256i {
     }
 
     #[inline(always)]
+    unsafe fn prefetch(from: *const u8) {
+        // SAFETY: nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
+    }
+
+    #[inline(always)]
     unsafe fn zero() -> __m256 {
         // SAFETY: the caller knows that the processor has the set.
         unsafe { _mm256_setzero_ps() }
