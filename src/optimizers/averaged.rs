@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::divided::Divided;
 use super::options::below_one;
-use super::wrapped::{Shadow, load_count, own_name, save_count, unwrapped, wrapped_name};
+use super::wrapped::{Shadow, load_count, own_name, save_count, settings_of_inner, unwrapped, wrapped_name};
 use super::{Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::config::configurable;
@@ -238,23 +238,7 @@ impl<O: Optimizer> Optimizer for Averaged<O> {
         self.step_by(model, &mut |inner, model| inner.step_divided(model, grads, divided))
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.inner.learning_rate()
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.inner.set_learning_rate(learning_rate);
-    }
-
-    #[track_caller]
-    fn set_momentum(&mut self, momentum: f64) -> Result<()> {
-        self.inner.set_momentum(momentum)
-    }
-
-    #[track_caller]
-    fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
-        self.inner.set_learning_rate_scale(pattern, scale)
-    }
+    settings_of_inner!();
 
     fn state(&self) -> OptimizerState {
         let mut state = self.inner.state();

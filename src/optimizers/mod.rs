@@ -136,7 +136,7 @@ pub use sgd::{Sgd, SgdRule};
 pub use shared::Shared;
 pub use state::{OptimizerState, ParameterState};
 pub use stepper::Stepper;
-pub(crate) use wrapped::{unwrapped, wrapped_name};
+pub(crate) use wrapped::{settings_of_inner, unwrapped, wrapped_name};
 
 /// Changes the parameters of a model so that its loss falls.
 pub trait Optimizer: Send + Sync {

@@ -8,6 +8,30 @@ use crate::error::{Error, Result};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::{DType, Tensor};
 
+/// What a wrapper leaves to the optimizer in its field `inner`: rates and momentum.
+macro_rules! settings_of_inner {
+    () => {
+        fn learning_rate(&self) -> f64 {
+            self.inner.learning_rate()
+        }
+
+        fn set_learning_rate(&mut self, learning_rate: f64) {
+            self.inner.set_learning_rate(learning_rate);
+        }
+
+        #[track_caller]
+        fn set_momentum(&mut self, momentum: f64) -> $crate::Result<()> {
+            self.inner.set_momentum(momentum)
+        }
+
+        #[track_caller]
+        fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> $crate::Result<()> {
+            self.inner.set_learning_rate_scale(pattern, scale)
+        }
+    };
+}
+pub(crate) use settings_of_inner;
+
 /// `Averaged(Adam)`.
 pub(crate) fn wrapped_name(outer: &str, inner: &str) -> String {
     format!("{outer}({inner})")

@@ -6,7 +6,7 @@ use crate::autograd::{Gradients, pause_recording};
 use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, Visitor};
 use crate::optimizers::options::{fraction, positive};
-use crate::optimizers::{Averages, Optimizer, OptimizerState, unwrapped, wrapped_name};
+use crate::optimizers::{Averages, Optimizer, OptimizerState, settings_of_inner, unwrapped, wrapped_name};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -248,23 +248,7 @@ impl<O: Optimizer> Optimizer for DpOptimizer<O> {
             .with_help("give the losses of its examples to accumulate(&losses), then call step_private(&mut model)"))
     }
 
-    fn learning_rate(&self) -> f64 {
-        self.inner.learning_rate()
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.inner.set_learning_rate(learning_rate);
-    }
-
-    #[track_caller]
-    fn set_momentum(&mut self, momentum: f64) -> Result<()> {
-        self.inner.set_momentum(momentum)
-    }
-
-    #[track_caller]
-    fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
-        self.inner.set_learning_rate_scale(pattern, scale)
-    }
+    settings_of_inner!();
 
     /// The state of the optimizer inside and what was spent, not the gradients of a batch that has not ended.
     fn state(&self) -> OptimizerState {
