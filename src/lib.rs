@@ -76,7 +76,7 @@
 //! | [model cards](card) | what should be known about a model, with the header that hubs read |
 //! | [smaller models](compress) | pruning, distillation, sparse and quantised weights |
 //! | [pipelines](pipeline) | a model with its preprocessing or tokenizer, in one file |
-//! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa and DistilBERT from the folders of `transformers`, and back; MiniLM and other encoders of sentences |
+//! | [published models](pretrained) | GPT-2, Llama, Mistral, Qwen, Phi-3, SmolLM, Gemma, BERT, RoBERTa, DistilBERT, T5, ViT, DeiT, CLIP and Whisper from the folders of `transformers`, and back; GGUF files; MiniLM and other encoders of sentences |
 //! | [files](io) | safetensors, checkpoints that resume bit by bit |
 //! | [several processes](distributed) | sums with a fixed order, threads as processes, MPI by the crate `demotic-mpi`; layers and blocks divided among them |
 //!
@@ -113,12 +113,12 @@
 //! | [`privacy`] | what a model reveals of its data |
 //! | [`reliability`] | what a model does not know |
 //! | [`fairness`] | whether groups of people are treated alike |
-//! | [`compress`] | pruning, distillation, units taken out |
+//! | [`compress`] | smaller models: pruning, distillation, training for weights of a few bits |
 //! | [`tune`] | searching hyper-parameters, cross-validation |
 //! | [`train`] | the training loop, metrics, early stopping, history, plots |
+//! | [`distributed`] | several processes that train one model |
 //! | [`explain`] | why a model predicted that |
 //! | [`pretrained`] | published models |
-//! | [`compress`] | smaller models: pruning, distillation, training for weights of a few bits |
 //! | [`pipeline`] | models with their preprocessing or tokenizer, in one file |
 //! | [`models`] | complete models |
 //! | [`regularizers`] | penalties and constraints |

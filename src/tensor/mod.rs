@@ -16,6 +16,7 @@ pub(crate) mod kernels;
 pub(crate) mod layout;
 #[cfg(feature = "ndarray")]
 mod ndarray;
+mod nested;
 pub(crate) mod quantized;
 mod serde;
 pub(crate) mod sparse;
@@ -24,9 +25,9 @@ pub(crate) mod storage;
 use std::any::Any;
 use std::sync::Arc;
 
-pub use create::Nested;
 pub use dtype::{DType, Element, Float};
 pub use layout::{MAX_DIMS, NewShape, Shape};
+pub use nested::Nested;
 pub use quantized::{Calibration, GptqOptions, QTensor, Scheme};
 pub(crate) use serde::Numbers;
 pub use sparse::SparseTensor;
