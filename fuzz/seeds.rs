@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Linear::new(2, 1, &mut rng)?;
     model.save(corpus.join("safetensors/model"))?;
     let tensors = [
-        tensor![1_i64, 2],
+        Tensor::from_nested([1_i64, 2])?,
         Tensor::from_vec(vec![true, false], [2])?,
         tensor![0.5].to_dtype(DType::BF16),
         Tensor::zeros([2, 0, 3])?,

@@ -275,5 +275,10 @@ fn not_class_numbers(target: &Tensor, shape: &[usize]) -> Error {
     }
     let message = format!("class numbers of type {}, expected i64", target.dtype());
     let reshape = if target.shape() == shape { String::new() } else { format!(" and reshape them to {shape:?}") };
-    Error::dtype(name, message).with_help(format!("convert them with to_dtype(DType::I64){reshape}"))
+    // What is of this type was written as `tensor![0_i64, 1]`, often enough.
+    let literals = match target.dtype() {
+        DType::F32 => "; tensor![..] is always f32, Tensor::from_nested([0_i64, 1]) is i64",
+        _ => "",
+    };
+    Error::dtype(name, message).with_help(format!("convert them with to_dtype(DType::I64){reshape}{literals}"))
 }

@@ -186,7 +186,7 @@ pub trait Optimizer: Send + Sync {
     fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
         let message = format!("a scale of {scale} for the group `{pattern}`, which the optimizer does not have");
         Err(Error::argument("set_learning_rate_scale", message)
-            .with_help("add it to the optimizer: .group(Group::new(pattern))"))
+            .with_help("add it to the optimizer: .group(optimizers::Group::new(pattern))"))
     }
 
     /// Everything that further steps depend on besides the options, for saving it.

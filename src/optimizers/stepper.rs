@@ -230,7 +230,7 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
         if !self.groups.iter().any(|group| group.pattern == pattern) {
             let message = format!("a scale of {scale} for the group `{pattern}`, which the optimizer does not have");
             return Err(Error::argument(self.rule.name(), message)
-                .with_help("add it to the optimizer: .group(Group::new(pattern))"));
+                .with_help("add it to the optimizer: .group(optimizers::Group::new(pattern))"));
         }
         self.scheduled.scales.insert(pattern.to_string(), scale);
         self.set_scales();

@@ -300,6 +300,7 @@ impl Tensor {
     /// # Errors
     /// If the bounds are not finite or in the wrong order, or the shape does not fit into memory.
     #[track_caller]
+    #[doc(alias = "rand")]
     pub fn uniform(shape: impl Shape, low: f64, high: f64, rng: &mut Rng) -> Result<Self> {
         uniform(shape.sizes(), low, high, rng)
     }
@@ -309,6 +310,7 @@ impl Tensor {
     /// # Errors
     /// If the standard deviation is negative or not finite, or the shape does not fit into memory.
     #[track_caller]
+    #[doc(alias = "randn")]
     pub fn normal(shape: impl Shape, mean: f64, std: f64, rng: &mut Rng) -> Result<Self> {
         normal(shape.sizes(), mean, std, rng)
     }

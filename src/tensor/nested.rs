@@ -110,7 +110,7 @@ pub trait Literal: Nested {}
 
 impl<N: Literal, const LEN: usize> Literal for [N; LEN] {}
 
-/// A tensor from numbers in brackets, always of type `F32`.
+/// A tensor from numbers in brackets, always of type `F32`, whatever the suffix of the numbers.
 ///
 /// ```
 /// use demotic::tensor;
@@ -121,7 +121,7 @@ impl<N: Literal, const LEN: usize> Literal for [N; LEN] {}
 /// assert_eq!(matrix.shape(), [2, 2]);
 /// ```
 ///
-/// For other element types, use [`Tensor::from_nested`]: `Tensor::from_nested([0i64, 2, 1])`.
+/// For other element types, such as numbers of classes, use [`Tensor::from_nested`]: `Tensor::from_nested([0i64, 2, 1])`.
 #[macro_export]
 macro_rules! tensor {
     ($($value:expr),* $(,)?) => {

@@ -374,8 +374,9 @@ pub(super) fn batch(
         None if rows.iter().all(|row| row.len() == length) => 0,
         None => {
             let message = "the texts have different lengths, and the tokenizer has no token to pad with";
-            return Err(Error::argument(op, message)
-                .with_help("add a special token `<pad>` to the tokenizer, or choose an id with BatchOptions::pad_id"));
+            return Err(Error::argument(op, message).with_help(
+                "add a special token `<pad>` to the tokenizer, or choose an id with text::BatchOptions::pad_id",
+            ));
         }
     };
     let shape = [rows.len(), length];

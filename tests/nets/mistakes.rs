@@ -91,7 +91,7 @@ fn targets_of_losses() {
     tells!(
         losses::cross_entropy(&logits, &row),
         "cross_entropy: class numbers of type f32, expected i64",
-        "convert them with to_dtype(DType::I64)",
+        "convert them with to_dtype(DType::I64); tensor![..] is always f32, Tensor::from_nested([0_i64, 1]) is i64",
     );
     tells!(
         losses::cross_entropy(&logits, &classes.reshape([4, 1]).unwrap()),

@@ -144,7 +144,8 @@ fn cases() -> Result<Vec<Case>> {
         sums(&mut cases, dtype)?;
     }
     training(&mut cases)?;
-    cases.push(("integers", Bound::Bits, tensor![1_i64, 2, 3].mul(&tensor![4_i64, 5, 6])?));
+    let [a, b] = [[1_i64, 2, 3], [4, 5, (1 << 60) + 1]].map(Tensor::from_nested);
+    cases.push(("integers", Bound::Bits, a?.mul(&b?)?));
     Ok(cases)
 }
 

@@ -147,7 +147,7 @@ fn what_closure_optimizers_cannot_do() -> Result<()> {
     assert_eq!(bits(&model), before);
     let e = trained(Sgd::new(0.1)).evaluate_averages().fit(&mut model, &data()?, &mut Rng::seed(0)).unwrap_err();
     assert_eq!(e.message(), "fit: evaluate_averages, but the optimizer keeps no averages");
-    assert_eq!(e.help(), Some("put it into one that does: Averaged::ema(optimizer, 0.999)"));
+    assert_eq!(e.help(), Some("put it into one that does: optimizers::Averaged::ema(optimizer, 0.999)"));
     Ok(())
 }
 

@@ -188,7 +188,10 @@ fn advice(input: &[usize], outputs: usize, features: usize) -> String {
         [_, ..] if input.len() > 2 && flat(1) => {
             "flatten the examples first: flatten(1, -1), or a Flatten layer".into()
         }
-        [_, ..] if input.len() > 1 && flat(0) => "flatten the example first: flatten(0, -1)".into(),
+        [_, ..] if input.len() > 1 && flat(0) => {
+            "flatten the example first: flatten(0, -1); before layers that take batches, make it one: unsqueeze(0)"
+                .into()
+        }
         [.., given] => format!("make it of the size of what comes in: Linear::new({given}, {outputs}, ..)"),
         [] => "give a single number the shape [1, 1]".into(),
     }

@@ -9,7 +9,7 @@ impl Core {
     pub(super) fn check_averages(&mut self) -> Result<()> {
         if self.options.evaluate_averages && self.optimizer.averages().is_none() {
             return Err(Error::argument("fit", "evaluate_averages, but the optimizer keeps no averages")
-                .with_help("put it into one that does: Averaged::ema(optimizer, 0.999)"));
+                .with_help("put it into one that does: optimizers::Averaged::ema(optimizer, 0.999)"));
         }
         Ok(())
     }

@@ -11,10 +11,10 @@ use crate::tensor::create::check_list;
 ///
 /// ```
 /// use demotic::data::{Dataset, TensorDataset, WeightedSampler};
-/// use demotic::{tensor, Rng};
+/// use demotic::{Rng, Tensor, tensor};
 ///
 /// // One of five is of the class 1: both come equally often.
-/// let data = TensorDataset::new(tensor![0.0, 1.0, 2.0, 3.0, 4.0], tensor![0_i64, 0, 0, 0, 1])?;
+/// let data = TensorDataset::new(tensor![0.0, 1.0, 2.0, 3.0, 4.0], Tensor::from_nested([0_i64, 0, 0, 0, 1])?)?;
 /// let sampler = WeightedSampler::balanced(&[0, 0, 0, 0, 1])?.num_samples(1000);
 /// let batches = data.batches(100).sampler(&sampler).shuffle(&mut Rng::seed(0));
 /// let ones: f64 = batches.map(|batch| batch?.1.sum().item()).sum::<demotic::Result<f64>>()?;

@@ -76,7 +76,7 @@ fn optimizers_without_momentum_or_group_say_so() {
         e.to_string(),
         format!(
             "Sgd: a scale of 0.5 for the group `encoder.*`, which the optimizer does not have\n  at {}:{line}\n  help: add it \
-             to the optimizer: .group(Group::new(pattern))",
+             to the optimizer: .group(optimizers::Group::new(pattern))",
             file!()
         )
     );
