@@ -8,6 +8,7 @@ mod images;
 mod language;
 mod measure;
 mod mlp;
+mod private;
 mod published;
 
 use demotic::Result;
@@ -15,7 +16,7 @@ use measure::Options;
 
 type Workload = fn(&Options) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 18] = [
+const WORKLOADS: [(&str, Workload); 22] = [
     ("mlp_tabular", mlp::tabular),
     ("mlp_mnist", mlp::mnist),
     ("mlp_infer_1", mlp::infer_1),
@@ -30,6 +31,10 @@ const WORKLOADS: [(&str, Workload); 18] = [
     ("gpt2_124m_prefill", language::gpt2_124m_prefill),
     ("gpt2_124m_decode_q8_0", published::gpt2_124m_decode_q8_0),
     ("gpt2_124m_decode_q4_0", published::gpt2_124m_decode_q4_0),
+    ("private_digits", private::digits),
+    ("private_digits_wide", private::digits_wide),
+    ("private_gpt_char", private::gpt_char),
+    ("private_lstm_lm", private::lstm_lm),
     ("bert_base_infer", published::bert_base_infer),
     ("smollm2_decode", published::smollm2_decode),
     ("smollm2_prompt_512", published::smollm2_prompt_512),

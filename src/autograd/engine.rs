@@ -45,6 +45,13 @@ pub(super) enum Goal {
     Only(NodeMap<Need>),
 }
 
+impl Goal {
+    /// These leaves, and other nodes that lead to nothing else.
+    pub(super) fn leaves_among<'n>(nodes: impl Iterator<Item = &'n Arc<Node>>) -> Self {
+        Self::Only(nodes.map(|node| (node.id, Need { wanted: node.is_leaf(), behind: !node.is_leaf() })).collect())
+    }
+}
+
 /// What is needed of a node.
 #[derive(Clone, Copy)]
 pub(super) struct Need {
@@ -113,7 +120,7 @@ impl Pass {
     }
 
     /// The gradients that were asked for, in the order in which their tensors were made.
-    fn run(mut self) -> Result<Vec<(Arc<Node>, Tensor)>> {
+    pub(super) fn run(mut self) -> Result<Vec<(Arc<Node>, Tensor)>> {
         self.walk(&mut None)?;
         Ok(self.found)
     }

@@ -22,7 +22,7 @@ pub use results::{ExampleGradients, ExampleNorms};
 
 use super::engine::{Arrived, Goal, Latest, Pass, Sink, freed};
 use super::function::{Function, Saved};
-use super::gradients::NodeMap;
+use super::gradients::{Gradients, NodeMap};
 use super::node::{Examples, Node, NodeId, Rule, node_of};
 use super::recording;
 use super::several::SeveralCall;
@@ -139,6 +139,25 @@ struct ExamplePass {
     /// What was found out about the leaves, the latest first: `[examples, ..]`, or norms.
     found: Vec<(NodeId, Tensor)>,
     norms: NodeMap<Tensor>,
+    book: Option<Book>,
+}
+
+/// What a pass writes down so that the sum of all gradients, with a factor for each example, needs no second pass (Bu et al.,
+/// *Differentially private optimization on large model at small cost*, 2023).
+#[derive(Default)]
+struct Book {
+    /// What examples share: leaves, and what was computed from leaves alone.
+    shared: NodeMap<Arc<Node>>,
+    /// The operations that use these, with the gradients of their results.
+    uses: Vec<(Arc<Node>, Uses)>,
+    /// Whether the present operation is one of them.
+    is_use: bool,
+}
+
+/// The gradients of the results of an operation.
+enum Uses {
+    One(Tensor, usize),
+    Several(OfResults),
 }
 
 #[track_caller]
@@ -173,6 +192,10 @@ impl ExamplePass {
 
     /// Takes what a rule found out about an input that examples share.
     fn give_shared(&mut self, op: &'static str, node: &Arc<Node>, found: Tensor) -> Result<()> {
+        if let Some(book) = &mut self.book {
+            book.shared.insert(node.id, node.clone());
+            book.is_use = true;
+        }
         let wanted = node.dtype.gradient();
         let is_norm = self.asks(node) == Ask::SquaredNorm;
         let shape = if is_norm { Dims::collect([self.examples]) } else { self.with_examples(&node.shape)? };
@@ -199,6 +222,7 @@ impl ExamplePass {
         while let Some(Latest(node)) = self.queue.pop() {
             if let Some(grads) = self.several.remove(&node.id) {
                 self.of_results(&node, &grads)?;
+                self.write_down(&node, || Uses::Several(grads));
                 continue;
             }
             match self.pending.remove(&node.id) {
@@ -212,15 +236,30 @@ impl ExamplePass {
                     );
                     return Err(refused("backward_per_example", &message));
                 }
-                Some(Held::Shared(grads)) => self.each_in_turn(&node, &grads)?,
+                Some(Held::Shared(grads)) => {
+                    self.each_in_turn(&node, &grads)?;
+                    // What is behind it follows from its own gradient.
+                    self.book.iter_mut().for_each(|book| book.is_use = false);
+                }
                 Some(Held::Apart(grad, axis)) => match node.output_of() {
                     Some((of, i)) => self.collect(of, i, (grad, axis)),
-                    None => self.all_at_once(&node, &grad, axis)?,
+                    None => {
+                        self.all_at_once(&node, &grad, axis)?;
+                        self.write_down(&node, || Uses::One(grad, axis));
+                    }
                 },
             }
         }
         self.found.reverse();
         Ok(self)
+    }
+
+    fn write_down(&mut self, node: &Arc<Node>, grads: impl FnOnce() -> Uses) {
+        if let Some(book) = &mut self.book
+            && std::mem::take(&mut book.is_use)
+        {
+            book.uses.push((node.clone(), grads()));
+        }
     }
 
     /// Behind a tensor that all examples share, such as a weight made of others: the rule is run for each example.
@@ -370,6 +409,34 @@ impl ExamplePass {
     }
 }
 
+impl Book {
+    /// The sum over all examples of their gradients times their factors.
+    fn weighted(self, examples: usize, factors: &Tensor) -> Result<Vec<(NodeId, Tensor)>> {
+        let scaled = |grad: &Tensor, axis: usize| {
+            let (rows, mut shape) = (grad.shape()[axis], vec![1; grad.rank()]);
+            shape[axis] = examples;
+            let factors = factors.to_dtype(grad.dtype()).reshape(&shape[..])?;
+            let factors =
+                if rows == examples { factors } else { factors.repeat_interleave(rows / examples, axis as isize)? };
+            grad.mul(&factors)
+        };
+        let mut pass = Pass::new(Goal::leaves_among(self.shared.values()), false);
+        for (node, grads) in self.uses {
+            let rule = node.take_rule().ok_or_else(|| freed(&node))?;
+            let result = match grads {
+                Uses::One(grad, axis) => pass.apply(&node, &rule, Arrived::One(&scaled(&grad, axis)?)),
+                Uses::Several(grads) => {
+                    let all = grads.iter().map(|of| of.as_ref().map(|(grad, axis)| scaled(grad, *axis)).transpose());
+                    pass.apply(&node, &rule, Arrived::Several(&all.collect::<Result<Vec<_>>>()?))
+                }
+            };
+            rule.release();
+            result?;
+        }
+        Ok(pass.run()?.into_iter().map(|(node, grad)| (node.id, grad)).collect())
+    }
+}
+
 /// The sum of squares of each example.
 fn squares(grads: &Tensor) -> Result<Tensor> {
     match grads.rank() {
@@ -471,7 +538,8 @@ impl ExampleSink<'_, '_> {
             }
             Ask::SquaredNorm if steps.saturating_mul(outputs + features) < outputs.saturating_mul(features) => {
                 let pairs = g.matmul(&g.t())?.mul(&x.matmul(&x.t())?)?;
-                pairs.sum_dims(&[1, 2], false)?
+                // Rounding may take a sum of nearly 0 below it.
+                pairs.sum_dims(&[1, 2], false)?.clamp_min(0.0)
             }
             Ask::SquaredNorm => squares(&g.t().matmul(&x)?)?,
             Ask::PerExample => g.t().matmul(&x)?,
@@ -533,7 +601,12 @@ pub(in crate::autograd) fn no_rule(op: &str) -> Error {
 /// # Gradients of single examples
 impl Tensor {
     #[track_caller]
-    fn run_per_example(&self, op: &'static str, ask: Ask) -> Result<(usize, Vec<(NodeId, Tensor)>)> {
+    fn run_per_example(
+        &self,
+        op: &'static str,
+        ask: Ask,
+        book: Option<Book>,
+    ) -> Result<(usize, Vec<(NodeId, Tensor)>, Option<Book>)> {
         let &[examples] = self.shape() else {
             let message = format!("the loss has shape {:?}, expected one number for each example", self.shape());
             return Err(Error::shape(op, message)
@@ -552,7 +625,7 @@ impl Tensor {
                 let grads = grad.unsqueeze(0)?;
                 Ok((id, if ask == Ask::SquaredNorm { squares(&grads)? } else { grads }))
             };
-            return Ok((1, grads.into_entries().into_iter().map(each).collect::<Result<_>>()?));
+            return Ok((1, grads.into_entries().into_iter().map(each).collect::<Result<_>>()?, None));
         }
         let mut uses = NodeMap::default();
         let (mut seen, mut stack) = (NodeMap::default(), vec![root.clone()]);
@@ -573,9 +646,10 @@ impl Tensor {
             uses,
             found: Vec::new(),
             norms: NodeMap::default(),
+            book,
         };
         pass.give(op, &root, Held::Apart(self.detach().for_gradient().ones_like(), 0))?;
-        let ExamplePass { mut found, norms, .. } = pass.run()?;
+        let ExamplePass { mut found, norms, book, .. } = pass.run()?;
         if ask == Ask::SquaredNorm {
             for (_, grads) in &mut found {
                 *grads = squares(grads)?;
@@ -583,7 +657,34 @@ impl Tensor {
             found.extend(norms);
             NodeId::sort(&mut found, |(id, _)| *id);
         }
-        Ok((examples, found))
+        Ok((examples, found, book))
+    }
+
+    /// The sum of the gradients of all elements of this vector of losses, each times a factor that `factors` makes of their squared
+    /// norms: in one pass, which frees the graph. Beside the gradients of an ordinary pass, those of the results of all layers with
+    /// parameters are kept until the norms are known.
+    ///
+    /// # Errors
+    /// As for [`backward_per_example`](Self::backward_per_example), and those of `factors`.
+    #[track_caller]
+    pub(crate) fn backward_scaled(
+        &self,
+        factors: &mut dyn FnMut(&ExampleNorms) -> Result<Tensor>,
+    ) -> Result<Gradients> {
+        let run = || {
+            let (op, book) = ("backward_scaled", Some(Book::default()));
+            let (examples, entries, book) = self.run_per_example(op, Ask::SquaredNorm, book)?;
+            let factors = factors(&ExampleNorms { examples, entries })?;
+            match book {
+                Some(book) => book.weighted(examples, &factors),
+                None => Ok(recording::with(true, || self.mul(&factors.to_dtype(self.dtype())).map(|x| x.sum()))?
+                    .backward()?
+                    .into_entries()
+                    .into_iter()
+                    .collect()),
+            }
+        };
+        Ok(Gradients::new(recording::with(false, run).here()?))
     }
 
     /// The gradients of each element of this vector of losses, one for each example, with respect to every tracked tensor it
@@ -617,8 +718,8 @@ impl Tensor {
     #[doc(alias = "vmap")]
     #[track_caller]
     pub fn backward_per_example(&self) -> Result<ExampleGradients> {
-        let run = || self.run_per_example("backward_per_example", Ask::PerExample);
-        let (examples, entries) = recording::with(false, run).here()?;
+        let run = || self.run_per_example("backward_per_example", Ask::PerExample, None);
+        let (examples, entries, _) = recording::with(false, run).here()?;
         Ok(ExampleGradients { examples, entries })
     }
 
@@ -630,8 +731,8 @@ impl Tensor {
     /// As for `backward_per_example`.
     #[track_caller]
     pub fn squared_norms_per_example(&self) -> Result<ExampleNorms> {
-        let run = || self.run_per_example("squared_norms_per_example", Ask::SquaredNorm);
-        let (examples, entries) = recording::with(false, run).here()?;
+        let run = || self.run_per_example("squared_norms_per_example", Ask::SquaredNorm, None);
+        let (examples, entries, _) = recording::with(false, run).here()?;
         Ok(ExampleNorms { examples, entries })
     }
 }

@@ -19,7 +19,8 @@ const BOUND: &str = "privacy.max_norm";
 #[non_exhaustive]
 pub enum Clipping {
     /// The norm of all parameters together is at most `max_norm`: by ghost clipping, which never makes the gradients of single examples
-    /// of large layers (Li et al., *Large language models can be strong differentially private learners*, 2022).
+    /// of large layers (Li et al., *Large language models can be strong differentially private learners*, 2022), in one pass that keeps the
+    /// books (Bu et al., *Differentially private optimization on large model at small cost*, 2023).
     #[default]
     Flat,
     /// The norm of each parameter's gradient is at most `max_norm / √parameters` (McMahan et al., *Learning differentially private
@@ -158,13 +159,16 @@ impl<O: Optimizer> DpOptimizer<O> {
         Ok(())
     }
 
-    /// The norms first, then the gradient of the losses weighted by what they ask for.
+    /// The norms on the way, then the gradients weighted by what they ask for.
     #[track_caller]
     fn by_ghosts(&self, losses: &Tensor) -> Result<(Gradients, usize)> {
-        let norms = losses.squared_norms_per_example()?.total()?.sqrt();
-        let factors = factors(&norms, self.max_norm)?;
-        let below = norms.to_f64_vec().into_iter().filter(|norm| *norm <= self.max_norm).count();
-        Ok((losses.mul(&factors.to_dtype(losses.dtype()))?.sum().backward()?, below))
+        let mut below = 0;
+        let grads = losses.backward_scaled(&mut |norms| {
+            let norms = norms.total()?.sqrt();
+            below = norms.to_f64_vec().into_iter().filter(|norm| *norm <= self.max_norm).count();
+            factors(&norms, self.max_norm)
+        })?;
+        Ok((grads, below))
     }
 
     #[track_caller]

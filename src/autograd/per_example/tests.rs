@@ -51,6 +51,30 @@ fn check(what: &str, losses: &Losses, shared: &[Tensor], x: &Tensor) {
         let (a, b) = (sum.wrt(leaf).unwrap().to_f64_vec(), whole.wrt(leaf).unwrap().to_f64_vec());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-11 * b.abs().max(1.0)), "{what}: {a:?}, {b:?}");
     }
+    scaled(what, losses, &leaves, x, &grads);
+}
+
+/// Factors that are made of norms, all in one pass.
+#[track_caller]
+fn scaled(what: &str, losses: &Losses, leaves: &[Tensor], x: &Tensor, grads: &ExampleGradients) {
+    let again = losses(leaves, x).unwrap();
+    let factors = |norms: &Tensor| norms.add_scalar(1.0).reciprocal();
+    let one_pass = again.backward_scaled(&mut |norms| Ok(factors(&norms.total()?))).unwrap();
+    let factors = factors(&grads.norms().unwrap().square());
+    // Where a gradient is of `F32`, so are its factors.
+    let tolerance = if what == "to_dtype" { 1e-6 } else { 1e-11 };
+    for leaf in leaves {
+        let each = grads.wrt(leaf).unwrap();
+        let mut shape = vec![1; each.rank()];
+        shape[0] = each.shape()[0];
+        let want = each.mul(&factors.reshape(&shape[..]).unwrap()).unwrap().sum_dims(&[0], false).unwrap();
+        let (got, want) = (one_pass.wrt(leaf).unwrap(), want.to_f64_vec());
+        assert_eq!(got.shape(), leaf.shape(), "{what}");
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= tolerance * b.abs().max(1.0);
+        assert!(got.to_f64_vec().iter().zip(&want).all(close), "{what}, scaled: {got:?}, {want:?}");
+    }
+    // An ordinary pass cannot go on from a graph that was used up.
+    assert!(x.shape()[0] == 1 || again.sum().backward().is_err(), "{what}");
 }
 
 fn mean(y: Tensor) -> Result<Tensor> {
@@ -609,5 +633,51 @@ fn several_rows_of_each_example() {
     for (what, shapes, x, losses) in cases {
         let shared: Vec<Tensor> = shapes.iter().map(|shape| values(shape, 0.3, 0.9)).collect();
         check(what, &losses, &shared, &values(&x, -1.0, 1.0));
+    }
+}
+
+/// By the gradients of the weights and by pairs of places, with kernels of `f32` and without.
+#[test]
+fn convolutions_of_all_kinds() {
+    use crate::autograd::ConvOptions;
+    type Convolve = fn(&Tensor, &Tensor, &ConvOptions) -> Result<Tensor>;
+    let [one, two, three]: [Convolve; 3] =
+        [|x, w, o| x.conv1d(w, None, o), |x, w, o| x.conv2d(w, None, o), |x, w, o| x.conv3d(w, None, o)];
+    let [back_one, back_two]: [Convolve; 2] =
+        [|x, w, o| x.conv_transpose1d(w, None, o), |x, w, o| x.conv_transpose2d(w, None, o)];
+    let plain = ConvOptions::new;
+    let cases: Vec<(Convolve, &'static [usize], Vec<usize>, ConvOptions)> = vec![
+        (one, &[3, 2, 2], vec![EXAMPLES, 2, 9], plain().padding(1).stride(2)),
+        (one, &[9, 8, 3], vec![EXAMPLES, 8, 4], plain().dilation(2).padding(2)),
+        (two, &[16, 1, 3, 3], vec![EXAMPLES, 1, 8, 8], plain().padding(1)),
+        (two, &[20, 6, 3, 3], vec![EXAMPLES, 6, 9, 7], plain().padding([2, 1]).stride([1, 2])),
+        (two, &[8, 4, 3, 3], vec![EXAMPLES, 8, 7, 7], plain().groups(2).padding(1)),
+        (two, &[24, 16, 3, 3], vec![EXAMPLES, 16, 4, 4], plain().stride(2).padding(1)),
+        (two, &[24, 16, 2, 2], vec![EXAMPLES, 32, 4, 4], plain().groups(2).dilation(3)),
+        (two, &[8, 1, 3, 3], vec![EXAMPLES, 8, 5, 5], plain().groups(8).padding(1)),
+        (two, &[5, 4, 1, 1], vec![EXAMPLES, 4, 3, 3], plain()),
+        (three, &[5, 4, 2, 2, 2], vec![EXAMPLES, 4, 3, 3, 3], plain()),
+        (three, &[16, 16, 2, 2, 2], vec![EXAMPLES, 16, 2, 2, 2], plain()),
+        (back_one, &[4, 3, 2], vec![EXAMPLES, 4, 5], plain().stride(2)),
+        (back_two, &[4, 6, 3, 3], vec![EXAMPLES, 4, 5, 5], plain().stride(2).padding(1)),
+        (back_two, &[16, 8, 2, 2], vec![EXAMPLES, 16, 2, 2], plain().stride(2).groups(2)),
+    ];
+    for (convolve, shape, size, options) in cases {
+        let what = format!("{shape:?} {size:?}");
+        let (w, x) = (values(shape, -0.5, 0.9), values(&size, -1.0, 1.0));
+        let losses: Losses = Box::new(move |w, x| mean(convolve(&x.sin(), &w[0], &options)?.sin()));
+        let both = [DType::F64, DType::F32].map(|dtype| {
+            let leaf = w.to_dtype(dtype).tracked().unwrap();
+            let all = losses(std::slice::from_ref(&leaf), &x.to_dtype(dtype)).unwrap();
+            let grads = all.backward_per_example().unwrap().wrt(&leaf).unwrap().to_f64_vec();
+            let norms = all.squared_norms_per_example().unwrap().wrt(&leaf).unwrap().to_f64_vec();
+            (grads, norms)
+        });
+        let close = |a: &[f64], b: &[f64]| {
+            let size = b.iter().fold(0.0f64, |most, b| most.max(b.abs()));
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-5 * size)
+        };
+        assert!(close(&both[1].0, &both[0].0) && close(&both[1].1, &both[0].1), "{what}: {both:?}");
+        check(&what, &losses, &[w], &x);
     }
 }

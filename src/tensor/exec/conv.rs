@@ -5,6 +5,7 @@
 
 use super::gemm::{narrow, wide};
 use crate::error::{Result, bug};
+use crate::parallel;
 use crate::tensor::create::{check_shape, stale};
 use crate::tensor::dtype::with_float;
 use crate::tensor::kernels::conv::direct::{self, Way};
@@ -111,6 +112,29 @@ pub(crate) fn weight(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         patches::weight::<T>(g, pixels(x), pixels(y), out.data_mut());
     }, else return Err(bug!("conv", "an input of type {}", x.dtype())));
     Ok(narrow(out, dtype))
+}
+
+/// The same for each example: one more dimension in front.
+#[track_caller]
+pub(crate) fn weights_of_examples(g: &Geometry, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if x.dtype() == DType::F32 && direct::suits_examples(g) {
+        let sizes = [g.batch, g.outputs, g.channels / g.groups.max(1)];
+        let shape = Dims::collect(sizes.into_iter().chain(g.kernel[5 - x.rank()..].iter().copied()));
+        let mut out = stale("conv", &check_shape("conv", &shape, DType::F32)?, DType::F32)?;
+        let (x, y) = (pixels(x), pixels(y));
+        let mut memory = memory(direct::Needs::of_examples(g, x.strides, y.strides))?;
+        let [image, other, sums] = &mut memory;
+        direct::weights_of_examples(g, x, y, out.data_mut(), [image.data_mut(), other.data_mut(), sums.data_mut()]);
+        return Ok(out);
+    }
+    let one = Geometry { batch: 1, ..*g };
+    let (x, y) = (x.detach(), y.detach());
+    let slope = |i: usize| weight(&one, &x.narrow(0, i, 1)?, &y.narrow(0, i, 1)?);
+    let mut slopes: Vec<Result<Tensor>> = Vec::new();
+    slopes.resize_with(g.batch, || Err(bug!("conv", "an example was left out")));
+    parallel::for_each(slopes.iter_mut().enumerate().collect(), &|(i, place)| *place = slope(i));
+    let slopes = slopes.into_iter().collect::<Result<Vec<_>>>()?;
+    Tensor::stack(&slopes.iter().collect::<Vec<_>>(), 0)
 }
 
 /// The weights of a convolution as its loops read them, kept for the next time. They are those of a tensor that is kept as well, so

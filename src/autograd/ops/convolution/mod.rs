@@ -15,9 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::autograd::function::{Function, Saved, apply};
 use crate::autograd::node::is_recorded;
 use crate::autograd::per_example::no_rule;
-use crate::autograd::{ExampleSink, Sink};
+use crate::autograd::{Ask, ExampleSink, Sink};
 use crate::error::{Result, bug};
-use crate::parallel;
 use crate::tensor::exec::conv::{self, Geometry};
 use crate::tensor::{DType, Tensor};
 
@@ -292,6 +291,22 @@ fn pixels(rank: usize, examples: bool) -> Vec<isize> {
     (0..rank as isize).filter(|d| *d != 1 && (examples || *d != 0)).collect()
 }
 
+/// The squared norm of the gradient of the weights of each example.
+fn squares_by_pairs(g: &Geometry, dims: usize, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let outputs = g.outputs / g.groups;
+    let mut sum: Option<Tensor> = None;
+    for (group, x) in quantized::columns(g, dims, x)?.into_iter().enumerate() {
+        let y = y.narrow(1, group * outputs, outputs)?.reshape([g.batch, outputs, g.area()])?;
+        let pairs = y.t().matmul(&y)?.mul(&x.matmul(&x.t())?)?.sum_dims(&[1, 2], false)?;
+        sum = Some(match sum {
+            Some(sum) => sum.add(&pairs)?,
+            None => pairs,
+        });
+    }
+    // Rounding may take a sum of nearly 0 below it.
+    sum.map(|sum| sum.clamp_min(0.0)).ok_or_else(|| bug!("conv", "a convolution without groups"))
+}
+
 impl Function for Convolution {
     fn name(&self) -> &'static str {
         match (self.role, self.dims) {
@@ -336,14 +351,17 @@ impl Function for Convolution {
             sink.give_apart(0, slope)?;
         }
         if sink.wants(1) {
-            let (one, x, grad) = (Geometry { batch: 1, ..self.geometry }, saved.inputs()[0].detach(), grad.detach());
-            let [input, output] = if self.role == Role::Output { [&x, &grad] } else { [&grad, &x] };
-            let slope = |i: usize| conv::weight(&one, &input.narrow(0, i, 1)?, &output.narrow(0, i, 1)?);
-            let mut slopes: Vec<Result<Tensor>> = Vec::new();
-            slopes.resize_with(self.geometry.batch, || Err(bug!(self.name(), "an example was left out")));
-            parallel::for_each(slopes.iter_mut().enumerate().collect(), &|(i, place)| *place = slope(i));
-            let slopes = slopes.into_iter().collect::<Result<Vec<_>>>()?;
-            sink.give_each(1, Tensor::stack(&slopes.iter().collect::<Vec<_>>(), 0)?)?;
+            let x = &saved.inputs()[0];
+            let [input, output] = if self.role == Role::Output { [x, grad] } else { [grad, x] };
+            // The gradient of an example is the product of what lies under the kernel and the gradient of the output, over all places;
+            // its norm that of all pairs of places, which is less work where weights are many.
+            let g = &self.geometry;
+            let (places, features, outputs) = (g.area(), g.depth(), g.outputs / g.groups.max(1));
+            let pairs = self.dims < 3 && places.saturating_mul(features + outputs) < features.saturating_mul(outputs);
+            match sink.asks(1) {
+                Ask::SquaredNorm if pairs => sink.give_shared(1, squares_by_pairs(g, self.dims, input, output)?)?,
+                _ => sink.give_each(1, conv::weights_of_examples(g, input, output)?)?,
+            }
         }
         if sink.wants(2) {
             sink.give_each(2, grad.sum_dims(&pixels(grad.rank(), false), false)?)?;

@@ -113,7 +113,17 @@ fn fitting(
 pub(crate) fn patches(dims: usize, shape: &[usize], x: &Tensor, options: &ConvOptions) -> Result<Vec<Tensor>> {
     let like = Tensor::scalar(0.0).to_dtype(x.dtype()).broadcast_to(shape)?;
     let ((x, _), g) = fitting("conv2d", dims, x, &like, None, options)?;
-    let x = if dims == 1 { x.unsqueeze(2)? } else { x };
+    let flat = |columns: Tensor| {
+        let features = columns.shape()[2];
+        columns.reshape([columns.numel() / features.max(1), features])
+    };
+    columns(&g, dims, &x)?.into_iter().map(flat).collect()
+}
+
+/// The same with the examples apart, and what is beyond the borders in the geometry: `[batch, places, features]`.
+#[track_caller]
+pub(super) fn columns(g: &Geometry, dims: usize, x: &Tensor) -> Result<Vec<Tensor>> {
+    let x = if dims == 1 { x.unsqueeze(2)? } else { x.clone() };
     let margins = [1, 2].map(|d| {
         let covered = (g.output[d] - 1) * g.stride[d] + (g.kernel[d] - 1) * g.dilation[d] + 1;
         (g.padding[d] as isize, covered as isize - g.input[d] as isize - g.padding[d] as isize)
@@ -121,11 +131,5 @@ pub(crate) fn patches(dims: usize, shape: &[usize], x: &Tensor, options: &ConvOp
     let windows = UnfoldOptions::new([g.kernel[1], g.kernel[2]]).stride([g.stride[1], g.stride[2]]);
     let windows = windows.dilation([g.dilation[1], g.dilation[2]]);
     let (x, channels) = (x.pad(&margins, 0.0)?, g.channels / g.groups);
-    (0..g.groups)
-        .map(|group| {
-            let columns = x.narrow(1, group * channels, channels)?.im2col(&windows)?.transpose(1, 2)?;
-            let features = columns.shape()[2];
-            columns.reshape([columns.numel() / features.max(1), features])
-        })
-        .collect()
+    (0..g.groups).map(|group| x.narrow(1, group * channels, channels)?.im2col(&windows)?.transpose(1, 2)).collect()
 }

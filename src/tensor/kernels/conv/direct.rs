@@ -79,7 +79,16 @@ impl Needs {
             let ([of_x, of_y], weights) = (images(g), depthwise::parts(g) * depthwise::packed_len(g));
             return Self { image: of_x.copied_len(x), other: of_y.copied_len(y), weights };
         }
-        let weights = parts(g) * packed_len(g, Way::Tiles);
+        Self::of_parts(g, x, y, parts(g))
+    }
+
+    /// Those of [`weights_of_examples`].
+    pub(crate) fn of_examples(g: &Geometry, x: [usize; 5], y: [usize; 5]) -> Self {
+        Self::of_parts(g, x, y, g.batch)
+    }
+
+    fn of_parts(g: &Geometry, x: [usize; 5], y: [usize; 5], parts: usize) -> Self {
+        let weights = parts * packed_len(g, Way::Tiles);
         Self { image: Image::of_input(g).copied_len(x), other: Image::of_slopes(g).copied_len(y), weights }
     }
 }
@@ -304,6 +313,31 @@ pub(crate) fn weight(g: &Geometry, x: Pixels<'_, f32>, y: Pixels<'_, f32>, out: 
     if out.is_empty() {
         return;
     }
-    let of_kind = if depthwise::suits(g) { depthwise::weight } else { gradient::weight };
-    of_kind(g, x, y, out, scratch);
+    match depthwise::suits(g) {
+        true => depthwise::weight(g, x, y, out, scratch),
+        false => gradient::weight(g, x, y, out, scratch, false),
+    }
+}
+
+/// Whether [`weights_of_examples`] can compute them.
+pub(crate) fn suits_examples(g: &Geometry) -> bool {
+    suits(g) && !depthwise::suits(g)
+}
+
+/// The gradients of the weights of all examples, one after the other, in their order.
+pub(crate) fn weights_of_examples(
+    g: &Geometry,
+    x: Pixels<'_, f32>,
+    y: Pixels<'_, f32>,
+    out: &mut [f32],
+    scratch: [&mut [f32]; 3],
+) {
+    let fits = suits_examples(g)
+        && x.covers(g.batch, g.channels, g.input)
+        && y.covers(g.batch, g.outputs, g.output)
+        && out.len() == g.batch * g.outputs * g.depth();
+    assert!(fits, "convolution: operands that do not fit {g:?}");
+    if !out.is_empty() {
+        gradient::weight(g, x, y, out, scratch, true);
+    }
 }

@@ -58,7 +58,7 @@ impl Geometry {
     }
 
     /// The pixels of a channel of the output of one example.
-    pub(super) fn area(&self) -> usize {
+    pub(crate) fn area(&self) -> usize {
         self.output.iter().product()
     }
 
@@ -78,7 +78,7 @@ impl Geometry {
     }
 
     /// The numbers that an output is a sum over.
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.group_channels() * self.places()
     }
 

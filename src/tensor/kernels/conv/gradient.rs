@@ -29,16 +29,17 @@ pub(super) fn parts(g: &Geometry) -> usize {
     if g.outputs * g.depth() > MANY_WEIGHTS { 1 } else { (g.pixels() / PART_PIXELS).clamp(1, PARTS) }
 }
 
-/// The gradient of the weights, in their order, of operands that were compared.
+/// The gradient of the weights, in their order, of operands that were compared; or those of the examples, one after the other.
 pub(super) fn weight(
     g: &Geometry,
     x: Pixels<'_, f32>,
     y: Pixels<'_, f32>,
     out: &mut [f32],
     [image, other, sums]: [&mut [f32]; 3],
+    of_examples: bool,
 ) {
     let (order, of) = (forward_order(g), Image::of_input(g));
-    let (parts, width) = (parts(g), width());
+    let (parts, width) = (if of_examples { g.batch } else { parts(g) }, width());
     let len = g.groups * order.packed_len(width);
     assert!(sums.len() == parts * len, "convolution: sums that do not fit {g:?}");
     let image = of.of(x, image);
@@ -75,12 +76,22 @@ pub(super) fn weight(
         }
     };
     let count = parts * g.groups * rows.len();
-    if g.pixels().saturating_mul(out.len()) < LEAST {
+    if g.pixels().saturating_mul(g.outputs * g.depth()) < LEAST {
         (0..count).for_each(on)
     } else {
         parallel::share(count, &on)
     }
 
+    let of_group = g.group_outputs() * g.depth();
+    let unpack_all = |(sums, out): (&mut [f32], &mut [f32])| {
+        for (sums, out) in sums.chunks_mut(len / g.groups).zip(out.chunks_mut(of_group)) {
+            unpack(order, width, sums, out);
+        }
+    };
+    if of_examples {
+        let all: Vec<_> = sums.chunks_mut(len).zip(out.chunks_mut(g.outputs * g.depth())).collect();
+        return parallel::for_each(all, &unpack_all);
+    }
     let (first, others) = sums.split_at_mut(len);
     if !others.is_empty() {
         parallel::for_blocks(first, GRAIN, |start, first| {
@@ -89,10 +100,7 @@ pub(super) fn weight(
             }
         });
     }
-    let of_group = out.len() / g.groups;
-    for (sums, out) in first.chunks_mut(len / g.groups).zip(out.chunks_mut(of_group)) {
-        unpack(order, width, sums, out);
-    }
+    unpack_all((first, out));
 }
 
 /// The gradient of the weights, part by part.
