@@ -68,7 +68,7 @@ pub enum Sharding {
 /// ```
 pub struct DataParallel {
     pub(super) group: Arc<dyn Group>,
-    pub(super) bucket_bytes: usize,
+    pub(super) bucket_bytes: Option<usize>,
     pub(super) sharding: Sharding,
     pub(super) compression: Option<Compression>,
     pub(super) residuals: Residuals,
@@ -87,18 +87,18 @@ impl DataParallel {
     pub fn new(group: &dyn Group) -> Self {
         Self {
             group: group.handle(),
-            bucket_bytes: 4 << 20,
+            bucket_bytes: None,
             sharding: Sharding::None,
             compression: None,
             residuals: Residuals::default(),
         }
     }
 
-    /// How many bytes of gradients travel together, about; 4 MiB by default. Small buckets are on their way earlier, large ones take fewer messages.
-    /// The bits do not depend on it.
+    /// How many bytes of gradients travel together, about; by default an eighth of all, from 64 KiB to 4 MiB. Small buckets are on their way earlier,
+    /// large ones take fewer messages. The bits do not depend on it.
     #[must_use]
     pub fn bucket_bytes(mut self, bytes: usize) -> Self {
-        self.bucket_bytes = bytes.max(1);
+        self.bucket_bytes = Some(bytes.max(1));
         self
     }
 

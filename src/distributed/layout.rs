@@ -45,9 +45,9 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The trainable parameters of a model in buckets of about so many bytes, from the last to the first, in which order their gradients come.
+    /// The trainable parameters of a model in buckets of about so many bytes (or of what suits the model), from the last to the first, in which order their gradients come.
     /// With `whole`, each parameter belongs to one rank as a whole; otherwise each rank has an equal part of each bucket.
-    pub(super) fn of(model: &dyn Module, size: usize, bucket_bytes: usize, whole: bool) -> Self {
+    pub(super) fn of(model: &dyn Module, size: usize, bucket_bytes: Option<usize>, whole: bool) -> Self {
         let mut layout = Self::default();
         let mut on_slot = |path: &str, slot: Slot<'_>| {
             let Slot::Param(param) = slot else { return };
@@ -95,7 +95,10 @@ impl Layout {
         }
     }
 
-    fn fill(&mut self, size: usize, bucket_bytes: usize, whole: bool) {
+    fn fill(&mut self, size: usize, bucket_bytes: Option<usize>, whole: bool) {
+        // Of the last bucket of a backward pass nothing is hidden behind computing: it is a small part of all.
+        let all: usize = self.places.iter().map(|place| place.numel * place.dtype.size()).sum();
+        let bucket_bytes = bucket_bytes.unwrap_or((all / 8).clamp(64 << 10, 4 << 20));
         let mut open: Vec<(DType, Vec<usize>, usize)> = Vec::new();
         let mut lists = Vec::new();
         for (number, place) in self.places.iter().enumerate().rev() {

@@ -1,0 +1,129 @@
+//! How much of the exchange of gradients is hidden behind the computing, on the links that there are.
+//!
+//! `crates/demotic-mpi/hosts --mbit 100 -- target/release/examples/overlap` runs it on two hosts whose link is limited. Three things take their time: a step
+//! of which nothing travels, a step of which all travels and nothing is computed, and a step. The last should take little longer than the longer one of the others.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use demotic::distributed::{DataParallel, Group, OneProcess};
+use demotic::prelude::*;
+
+const USAGE: &str = "\
+mpirun -n RANKS overlap [options]
+  --width N          of the layers (default 512)
+  --layers N         how many (default 8)
+  --rows N           examples in each micro-batch, several of them with commas (default 128,1024,8192)
+  --micro-batches N  of each rank in a step (default 4)
+  --steps N          how many steps, of which the fastest counts (default 5)
+  --check PERCENT    fail where a step takes longer than so many percent of the longer one of computing and exchange";
+
+struct Options {
+    width: usize,
+    layers: usize,
+    rows: Vec<usize>,
+    micro_batches: usize,
+    steps: usize,
+    check: Option<f64>,
+}
+
+fn options() -> Result<Option<Options>> {
+    let wrong = |message: String| Error::argument("overlap", message).with_help(USAGE);
+    let mut all =
+        Options { width: 512, layers: 8, rows: vec![128, 1024, 8192], micro_batches: 4, steps: 5, check: None };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--help" {
+            return Ok(None);
+        }
+        let value = words.next().ok_or_else(|| wrong(format!("{word} needs a value")))?;
+        let numbers = value.split(',').map(str::parse::<usize>).collect::<std::result::Result<Vec<_>, _>>();
+        let numbers = numbers.ok().filter(|numbers| !numbers.contains(&0));
+        let numbers = numbers.ok_or_else(|| wrong(format!("{word} {value}: expected numbers of at least 1")))?;
+        match word.as_str() {
+            "--width" => all.width = numbers[0],
+            "--layers" => all.layers = numbers[0],
+            "--rows" => all.rows = numbers,
+            "--micro-batches" => all.micro_batches = numbers[0],
+            "--steps" => all.steps = numbers[0],
+            "--check" => all.check = Some(numbers[0] as f64 / 100.0),
+            other => return Err(wrong(format!("{other} is no option"))),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// One step of some micro-batches. Returns its seconds on the slowest of `all`.
+fn step(
+    all: &dyn Group,
+    parallel: &mut DataParallel,
+    model: &Sequential,
+    micro_batches: usize,
+    loss: &dyn Fn(&Sequential) -> Result<Tensor>,
+) -> Result<f64> {
+    all.barrier()?;
+    let begun = Instant::now();
+    let mut step = parallel.step(model, micro_batches)?;
+    for _ in step.own() {
+        step.backward(&loss(model)?, 1.0)?;
+    }
+    step.finish()?;
+    let seconds = all.all_gather(&Tensor::from_slice(&[begun.elapsed().as_secs_f64()], [1])?)?;
+    seconds.iter().try_fold(0.0, |most: f64, seconds| Ok(most.max(seconds.item()?)))
+}
+
+fn run(group: &dyn Group, options: &Options) -> Result<()> {
+    let Options { width, layers, micro_batches, .. } = *options;
+    let mut rng = Rng::seed(0);
+    let mut model = Sequential::new();
+    for _ in 0..layers {
+        model.push(sequential![Linear::new(width, width, &mut rng)?, Relu]);
+    }
+    let (mut alone, mut parallel) = (DataParallel::new(&OneProcess::new()), DataParallel::new(group));
+    parallel.synchronize(&mut model)?;
+    // All gradients are known without computing any.
+    let nothing = |model: &Sequential| {
+        let weights = model.named_parameters();
+        let mut sum = Tensor::full([1], 0.0)?;
+        for (_, weight) in &weights {
+            sum = sum.add(&weight.sum())?;
+        }
+        Ok(sum.sum())
+    };
+    if group.rank() == 0 {
+        let megabytes = (width + 1) as f64 * width as f64 * layers as f64 * 4e-6;
+        println!("{} ranks, {micro_batches} micro-batches each, gradients of {megabytes:.1} MB", group.size());
+        println!("| rows | computing | exchange | step | of the longer one |\n|---|---|---|---|---|");
+    }
+    for rows in &options.rows {
+        let x = Tensor::normal([*rows, width], 0.0, 1.0, &mut rng)?;
+        let forward = |model: &Sequential| Ok(model.forward(&x, &mut Mode::eval())?.square().mean());
+        let least = |so_far: &mut f64, seconds: f64| *so_far = so_far.min(seconds);
+        let (mut computing, mut exchange, mut both) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+        for _ in 0..=options.steps {
+            least(&mut computing, step(group, &mut alone, &model, micro_batches, &forward)?);
+            least(&mut exchange, step(group, &mut parallel, &model, micro_batches * group.size(), &nothing)?);
+            least(&mut both, step(group, &mut parallel, &model, micro_batches * group.size(), &forward)?);
+        }
+        let ratio = both / computing.max(exchange);
+        if group.rank() == 0 {
+            println!("| {rows} | {computing:.3} s | {exchange:.3} s | {both:.3} s | {ratio:.2} |");
+        }
+        if let Some(most) = options.check.filter(|most| ratio > *most) {
+            return Err(Error::state("overlap", format!("a step takes {ratio:.2} times the longer one, not {most}")));
+        }
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    demotic_mpi::main(|group| match options()? {
+        Some(options) => run(group, &options),
+        None => {
+            if group.rank() == 0 {
+                println!("{USAGE}");
+            }
+            Ok(())
+        }
+    })
+}
