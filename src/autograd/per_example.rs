@@ -598,15 +598,13 @@ pub(in crate::autograd) fn no_rule(op: &str) -> Error {
     refused(op, NO_RULE)
 }
 
+/// How many examples there are, what was found of each leaf, and the book, if one was kept.
+type Found = (usize, Vec<(NodeId, Tensor)>, Option<Book>);
+
 /// # Gradients of single examples
 impl Tensor {
     #[track_caller]
-    fn run_per_example(
-        &self,
-        op: &'static str,
-        ask: Ask,
-        book: Option<Book>,
-    ) -> Result<(usize, Vec<(NodeId, Tensor)>, Option<Book>)> {
+    fn run_per_example(&self, op: &'static str, ask: Ask, book: Option<Book>) -> Result<Found> {
         let &[examples] = self.shape() else {
             let message = format!("the loss has shape {:?}, expected one number for each example", self.shape());
             return Err(Error::shape(op, message)
