@@ -5,8 +5,8 @@ use std::fmt;
 use super::masks::Masks;
 use crate::error::{Error, Result};
 use crate::layers::{
-    BatchNorm1d, BatchNorm2d, BatchNorm3d, Conv1d, Conv2d, Conv3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d,
-    Layer, Linear, Param, Sequential, Weight,
+    BatchNorm1d, BatchNorm2d, BatchNorm3d, Conv1d, Conv2d, Conv3d, Flatten, InstanceNorm1d, InstanceNorm2d,
+    InstanceNorm3d, Layer, Linear, Param, Sequential, Weight,
 };
 use crate::tensor::Tensor;
 
@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 /// The masks are usually those of [`Pruning::units`](super::Pruning::units). A unit may go if there are, behind its layer and up to the
 /// next dense layer or convolution, only layers that treat each unit by itself: activations, dropout, pooling, batch and instance norms,
 /// convolutions with a group for each channel, `Flatten`. Other layers keep all their inputs, and the last layer of the model its outputs;
-/// [`Shrunk`] says so. A unit without inputs still gives what its bias makes of it: that goes too, so the model changes a little, and is
+/// [`Shrunk`] says so. Behind a dense layer, `BatchNorm1d` with as many channels as units is taken for one of its units. A unit without inputs still gives what its bias makes of it: that goes too, so the model changes a little, and is
 /// best trained on.
 ///
 /// ```
@@ -42,7 +42,7 @@ pub fn shrink(model: &mut Sequential, masks: &Masks) -> Result<Shrunk> {
         let Some(units) = left(&smaller, at, masks)? else { continue };
         let path = at.to_string();
         let (kept, all) = units;
-        let why = match consumer(&smaller, at) {
+        let why = match consumer(&smaller, at, all) {
             Ok(next) => {
                 let chosen = Tensor::from_vec(kept.iter().map(|i| *i as i64).collect(), [kept.len()])?;
                 cut(&mut smaller, at, next, &chosen, all).map_err(|e| e.in_layer(&path))?;
@@ -150,8 +150,8 @@ fn left(model: &Sequential, at: usize, masks: &Masks) -> Result<Option<(Vec<usiz
     Ok((kept.len() < units).then_some((kept, units)))
 }
 
-/// Layers without parameters that treat each unit by itself.
-const ALONE: [&str; 43] = [
+/// Layers without parameters that treat each number by itself.
+const ALONE: [&str; 30] = [
     "Relu",
     "LeakyRelu",
     "Elu",
@@ -182,6 +182,10 @@ const ALONE: [&str; 43] = [
     "FeatureAlphaDropout",
     "GaussianNoise",
     "GaussianDropout",
+];
+
+/// Layers without parameters that treat each channel by itself: the units of a convolution, not of a dense layer.
+const BY_CHANNEL: [&str; 10] = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -192,10 +196,18 @@ const ALONE: [&str; 43] = [
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
-    "GlobalAvgPool",
-    "GlobalMaxPool",
-    "Flatten",
 ];
+
+/// Where the units of a layer are among the dimensions of what it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Units {
+    /// The last one: those of a dense layer, and channels without places.
+    Last,
+    /// The one behind the examples: channels of a convolution.
+    Channels,
+    /// The last one, and each several times in a row: channels whose places were joined.
+    Joined,
+}
 
 fn is_norm(layer: &dyn Layer) -> bool {
     const NORMS: [&str; 6] =
@@ -210,14 +222,40 @@ fn is_depthwise(layer: &dyn Layer) -> bool {
 }
 
 /// The layer that takes the units of another one, or why there is none.
-fn consumer(model: &Sequential, producer: usize) -> std::result::Result<usize, String> {
+fn consumer(model: &Sequential, producer: usize, all: usize) -> std::result::Result<usize, String> {
+    let is_dense = |layer: &dyn Layer| layer.downcast_ref::<Linear>().is_some();
+    let mut units = match model.get(producer).is_some_and(is_dense) {
+        true => Units::Last,
+        false => Units::Channels,
+    };
     for at in producer + 1..model.len() {
         let Some(layer) = model.get(at) else { break };
+        let kind = layer.kind();
         if makes_units(layer).is_some() {
-            return Ok(at);
+            let fits = match (layer.downcast_ref::<Linear>().map(Linear::in_features), units) {
+                (None, units) => units == Units::Channels,
+                // Others of as many examples, or places, would be among them.
+                (Some(inputs), Units::Last) => inputs == all,
+                (Some(_), units) => units == Units::Joined,
+            };
+            return match fits {
+                true => Ok(at),
+                false => Err(format!("{kind} in layer {at} looks at another dimension than that of the units")),
+            };
         }
-        if !(ALONE.contains(&layer.kind()) || is_norm(layer) || is_depthwise(layer)) {
-            return Err(format!("{} in layer {at} sees all units together", layer.kind()));
+        let joins = layer.downcast_ref::<Flatten>().is_some_and(|layer| layer.joined() == (1, -1));
+        let goes_on = match units {
+            _ if ALONE.contains(&kind) => true,
+            Units::Last => joins || layer.downcast_ref::<BatchNorm1d>().is_some_and(|norm| norm.channels() == all),
+            Units::Channels if joins || kind.starts_with("Global") => {
+                units = if joins { Units::Joined } else { Units::Last };
+                true
+            }
+            Units::Channels => BY_CHANNEL.contains(&kind) || is_norm(layer) || is_depthwise(layer),
+            Units::Joined => false,
+        };
+        if !goes_on {
+            return Err(format!("{kind} in layer {at} sees all units together"));
         }
     }
     Err("they are outputs of the model".into())

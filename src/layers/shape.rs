@@ -22,6 +22,11 @@ impl Flatten {
         Self { start: 1, end: -1 }
     }
 
+    /// Which dimensions are joined.
+    pub(crate) fn joined(&self) -> (isize, isize) {
+        (self.start, self.end)
+    }
+
     /// Joins the dimensions from `start` to `end`, both included; negative numbers count from the end.
     #[must_use]
     pub fn dims(start: isize, end: isize) -> Self {

@@ -223,16 +223,23 @@ pub fn noise_for(accounting: Accounting, epsilon: f64, delta: f64, rate: f64, st
         return Ok(0.0);
     }
     // Both bounds have an end at which more noise gives nothing more.
-    if spent(MAX_NOISE) > epsilon {
+    let mut most = Accountant::new(accounting);
+    most.add(MAX_NOISE, rate, steps)?;
+    if most.epsilon(delta)? > epsilon {
         let message = format!(
             "no noise up to {MAX_NOISE:e} keeps {steps} steps at a rate of {rate} within an epsilon of {epsilon}"
         );
         return Err(Error::argument("noise_for", message)
             .with_help("take fewer steps, a smaller rate, a larger delta, or Accounting::Prv"));
     }
-    let (mut low, mut high) = (0.0, 1.0);
-    while spent(high) > epsilon {
-        (low, high) = (high, 2.0 * high);
+    // What is enough by Rényi divergences is enough, and found at once.
+    let rough = match accounting {
+        Accounting::Rdp => None,
+        Accounting::Prv => noise_for(Accounting::Rdp, epsilon, delta, rate, steps).ok(),
+    };
+    let (mut low, mut high) = (0.0, rough.unwrap_or(1.0));
+    while high < MAX_NOISE && spent(high) > epsilon {
+        (low, high) = (high, (2.0 * high).min(MAX_NOISE));
     }
     let mut reached = spent(high);
     for _ in 0..60 {

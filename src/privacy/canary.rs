@@ -64,8 +64,13 @@ fn ln_below(z: f64, shape: f64) -> f64 {
     // Downwards from `z`, or from above all that counts, until 40 below: the density falls at least as `e^(−k t²/2)`.
     let (top, k) = (z.min(12.0), 1.0 + shape.max(0.0).powi(2));
     let below = (-top).max(0.0);
-    let step = (top.max(0.0) + (below * below + 80.0 / k).sqrt() - below) / STEPS as f64;
+    // What a root has above `below`, without the difference of two numbers that are nearly the same.
+    let reach = (80.0 / k) / (below.hypot((80.0 / k).sqrt()) + below);
+    let step = (top.max(0.0) + reach) / STEPS as f64;
     let peak = (0..=STEPS).map(|i| ln_density(top - step * i as f64)).fold(f64::NEG_INFINITY, f64::max);
+    if peak == f64::NEG_INFINITY {
+        return peak;
+    }
     let mut sum = 0.0;
     for i in 0..=STEPS {
         let weight = if i == 0 || i == STEPS { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 };

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::secure::rounding;
 use super::{Accountant, SecureSum, check_noise, check_rate};
 use crate::autograd::pause_recording;
 use crate::error::{Error, Result, bug};
@@ -112,7 +113,8 @@ impl Federated {
         Ok(self)
     }
 
-    /// Updates are added up by a [`SecureSum`]. A round with fewer than two clients adds nothing then.
+    /// Updates are added up by a [`SecureSum`]. A round with fewer than two clients adds nothing then; if it is
+    /// [`private`](Self::private), one that is alone adds the noise by itself. Limits of norms leave room for rounding.
     #[must_use]
     pub fn secure(mut self) -> Self {
         self.secure = true;
@@ -181,7 +183,17 @@ impl Federated {
                 return Err(Error::numeric(NAME, format!("the update of client {} has a norm of {norm}", clients[i])));
             }
             let weight = match self.private {
-                Some((_, max_norm)) => (max_norm / (norm + 1e-12)).min(1.0),
+                Some((_, max_norm)) => {
+                    let room = if self.secure { rounding(global.len()) } else { 0.0 };
+                    if room >= max_norm {
+                        let message =
+                            format!("a max_norm of {max_norm:e}, which rounding alone may change by {room:e}");
+                        return Err(
+                            Error::argument(NAME, message).with_help("take a larger max_norm, or no secure sums")
+                        );
+                    }
+                    ((max_norm - room) / (norm + 1e-12)).min(1.0)
+                }
                 None => self.sizes[clients[i]] as f64,
             };
             update.iter_mut().for_each(|x| *x *= weight);
@@ -190,7 +202,10 @@ impl Federated {
         }
         let mut sum = vec![0.0; global.len()];
         let alone = self.secure && updates.len() < 2;
-        if self.secure && !alone {
+        if alone && self.private.is_some() {
+            // Whether others are there must not change what becomes of an update, or two would be told from one.
+            updates.iter().for_each(|update| sum.iter_mut().zip(update).for_each(|(sum, x)| *sum += x));
+        } else if self.secure && !alone {
             let secure = SecureSum::new(updates.len(), sum.len(), &mut draw)?;
             let sent =
                 updates.iter().enumerate().map(|(i, update)| secure.mask(i, update)).collect::<Result<Vec<_>>>()?;

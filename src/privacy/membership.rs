@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::check_delta;
 use crate::error::{Error, Result};
+use crate::optimizers::options::fraction;
 use crate::rng::Rng;
 use crate::stats::{clopper_pearson, moments, normal::ln_cdf};
 use crate::tensor::{DType, Tensor};
@@ -105,10 +106,11 @@ impl MembershipAudit {
     /// attack shows nothing.
     ///
     /// # Errors
-    /// If δ does not lie between 0 and 1.
+    /// If δ does not lie between 0 and 1, or the share not from 0 to 1.
     #[track_caller]
     pub fn epsilon_at_least(&self, fpr: f64, delta: f64) -> Result<f64> {
         check_delta("epsilon_at_least", delta)?;
+        fraction("epsilon_at_least", "the share of false alarms", fpr)?;
         let (false_alarms, found) = self.points().rev().find(|at| at.0 <= fpr).unwrap_or((0.0, 0.0));
         let (members, others) = (self.members as f64, self.others as f64);
         let least = clopper_pearson((found * members).round(), members, 0.05)[0];
@@ -266,7 +268,7 @@ impl Lira {
     /// had the example.
     ///
     /// # Errors
-    /// If there are not as many, or some example was in the data of no model.
+    /// If there are not as many, one is not finite, or some example was in the data of no model.
     #[track_caller]
     pub fn online(&self, target: &Tensor) -> Result<Tensor> {
         if let Some(j) = self.of.iter().position(|both| both[0].is_none()) {
@@ -281,7 +283,7 @@ impl Lira {
     /// The same without models that had the examples: the logarithm of how likely a model without the example is less sure of it.
     ///
     /// # Errors
-    /// If there are not as many.
+    /// If there are not as many, or one is not finite.
     #[track_caller]
     pub fn offline(&self, target: &Tensor) -> Result<Tensor> {
         self.score(target, &|x, [_, outside]| outside.map_or(f64::NAN, |(mean, s)| ln_cdf((x - mean) / s.max(LEAST))))
@@ -292,6 +294,9 @@ impl Lira {
         if target.shape() != [self.of.len()] {
             let message = format!("confidences of shape {:?} for {} examples", target.shape(), self.of.len());
             return Err(Error::shape("Lira", message));
+        }
+        if let Some((j, x)) = target.to_f64_vec().into_iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(Error::numeric("Lira", format!("the attacked model has a confidence of {x} for example {j}")));
         }
         let scores: Vec<f64> = target.to_f64_vec().into_iter().zip(&self.of).map(|(x, of)| f(x, *of)).collect();
         let count = scores.len();

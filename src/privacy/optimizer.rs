@@ -63,8 +63,9 @@ pub struct DpOptimizer<O> {
     accountant: Accountant,
     /// The sum of the limited gradients of the present batch.
     sum: Option<Gradients>,
-    /// How many examples of it were below the limit.
-    below: usize,
+    /// One half for each example of it that was below the limit, less one half for each of the others: whether an example is there
+    /// changes this by one half, for which the noise of the count is made.
+    below: f64,
 }
 
 impl<O: Optimizer> DpOptimizer<O> {
@@ -79,7 +80,7 @@ impl<O: Optimizer> DpOptimizer<O> {
         positive(NAME, "max_norm", max_norm)?;
         let (examples, rate) = (sampler.examples(), sampler.rate());
         let (clipping, accountant) = Default::default();
-        Ok(Self { inner, noise, max_norm, clipping, examples, rate, rng, accountant, sum: None, below: 0 })
+        Ok(Self { inner, noise, max_norm, clipping, examples, rate, rng, accountant, sum: None, below: 0.0 })
     }
 
     /// Limits gradients in another way.
@@ -148,7 +149,7 @@ impl<O: Optimizer> DpOptimizer<O> {
             return Ok(());
         }
         let (grads, below) = match self.clipping {
-            Clipping::PerLayer => (self.by_layer(losses)?, 0),
+            Clipping::PerLayer => (self.by_layer(losses)?, 0.0),
             Clipping::Flat | Clipping::Adaptive { .. } => self.by_ghosts(losses)?,
         };
         match &mut self.sum {
@@ -161,11 +162,11 @@ impl<O: Optimizer> DpOptimizer<O> {
 
     /// The norms on the way, then the gradients weighted by what they ask for.
     #[track_caller]
-    fn by_ghosts(&self, losses: &Tensor) -> Result<(Gradients, usize)> {
-        let mut below = 0;
+    fn by_ghosts(&self, losses: &Tensor) -> Result<(Gradients, f64)> {
+        let mut below = 0.0;
         let grads = losses.backward_scaled(&mut |norms| {
             let norms = norms.total()?.sqrt();
-            below = norms.to_f64_vec().into_iter().filter(|norm| *norm <= self.max_norm).count();
+            below = norms.to_f64_vec().into_iter().map(|norm| if norm <= self.max_norm { 0.5 } else { -0.5 }).sum();
             factors(&norms, self.max_norm)
         })?;
         Ok((grads, below))
@@ -224,10 +225,10 @@ impl<O: Optimizer> DpOptimizer<O> {
         self.inner.step(model, &grads)?;
         self.accountant.add(self.noise, self.rate, 1)?;
         if let Clipping::Adaptive { quantile, rate, .. } = self.clipping {
-            let share = (self.below as f64 + count_noise * rng.normal()) / expected;
+            let share = 0.5 + (self.below + count_noise * rng.normal()) / expected;
             self.max_norm = (self.max_norm * (-rate * (share - quantile)).exp()).clamp(1e-12, 1e12);
         }
-        (self.sum, self.below) = (None, 0);
+        (self.sum, self.below) = (None, 0.0);
         Ok(())
     }
 }
@@ -285,7 +286,7 @@ impl<O: Optimizer> Optimizer for DpOptimizer<O> {
         let &[bound] = &bound[..] else { return Err(Error::state(NAME, "the state has no limit of norms")) };
         positive(NAME, "max_norm", bound)?;
         self.inner.load_state(state)?;
-        (self.accountant, self.max_norm, self.sum, self.below) = (accountant, bound, None, 0);
+        (self.accountant, self.max_norm, self.sum, self.below) = (accountant, bound, None, 0.0);
         Ok(())
     }
 

@@ -9,6 +9,9 @@ use crate::stats::normal::ln_cdf;
 /// More terms of a series are never needed where it converges.
 const MAX_TERMS: usize = 100_000;
 
+/// By how much a sum of probabilities may be wrong.
+const ROUNDING: f64 = 1e-14;
+
 /// The orders that are tried: 1.1 to 10.9 by tenths, and 12 to 63.
 pub(super) fn orders() -> impl Iterator<Item = f64> {
     (1..100).map(|i| 1.0 + f64::from(i) / 10.0).chain((12..64).map(f64::from))
@@ -47,19 +50,23 @@ fn divergence(rate: f64, noise: f64, order: f64) -> f64 {
 /// `log(eᵃ + eᵇ)`.
 fn ln_add(a: f64, b: f64) -> f64 {
     let (low, high) = (a.min(b), a.max(b));
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+    if low == f64::NEG_INFINITY || high == f64::INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
-/// The logarithm of the moment of a whole order: a sum of binomial terms.
+/// The logarithm of the moment of a whole order: a sum of binomial terms. What each has above its probability is added up, so that
+/// moments close to 1 are not lost.
 fn whole(rate: f64, noise: f64, order: f64) -> f64 {
     let (mut sum, mut ln_binomial) = (f64::NEG_INFINITY, 0.0);
     for i in 0..=order as usize {
         let i = i as f64;
-        let term = ln_binomial + i * rate.ln() + (order - i) * (-rate).ln_1p() + (i * i - i) / (2.0 * noise * noise);
-        sum = ln_add(sum, term);
+        let grown = (i * i - i) / (2.0 * noise * noise);
+        if i > 1.0 {
+            let above = if grown > 30.0 { grown + (-(-grown).exp()).ln_1p() } else { grown.exp_m1().ln() };
+            sum = ln_add(sum, ln_binomial + i * rate.ln() + (order - i) * (-rate).ln_1p() + above);
+        }
         ln_binomial += ((order - i) / (i + 1.0)).ln();
     }
-    sum
+    ln_add(0.0, sum)
 }
 
 /// The same of an order between two: two series, one for each side of the point where both densities are equal.
@@ -92,7 +99,8 @@ fn fractional(rate: f64, noise: f64, order: f64) -> f64 {
                 true => plus + (-(minus - plus).exp()).ln_1p(),
                 false => f64::INFINITY,
             });
-            return ln_add(a, b);
+            // Nor may rounding take anything away, which many steps would add up.
+            return ln_add(a, b).max(0.0) + ROUNDING;
         }
         binomial = (binomial.0 + (j / (i + 1.0)).abs().ln(), binomial.1 == (j > 0.0));
     }

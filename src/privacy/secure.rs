@@ -7,6 +7,12 @@ use crate::rng::Rng;
 const UNIT: f64 = 16_777_216.0;
 /// No number, and no sum, is as large as this.
 const LIMIT: f64 = 549_755_813_888.0;
+/// More clients than this are not simulated.
+const MOST: usize = 65_536;
+/// By how much rounding makes the Euclidean norm of a vector of `len` numbers larger, at most.
+pub(super) fn rounding(len: usize) -> f64 {
+    0.5 / UNIT * (len as f64).sqrt()
+}
 
 /// Sums of vectors of several clients by pairwise masks, in simulation: what a client sends looks like chance, and only the sum of all
 /// makes sense (Bonawitz et al., *Practical secure aggregation for privacy-preserving machine learning*, 2017).
@@ -36,12 +42,16 @@ impl SecureSum {
     /// Of so many clients, with vectors of length `len`. The generator stands for the keys that they agree on.
     ///
     /// # Errors
-    /// If there are fewer than two clients: the sum would be the vector of one.
+    /// If there are fewer than two clients, as the sum would be the vector of one; or more than 65,536.
     #[track_caller]
     pub fn new(clients: usize, len: usize, rng: &mut Rng) -> Result<Self> {
         if clients < 2 {
             return Err(Error::argument("SecureSum", format!("{clients} clients, expected at least 2"))
                 .with_help("the sum of one vector is that vector"));
+        }
+        if clients > MOST {
+            return Err(Error::argument("SecureSum", format!("{clients} clients, expected at most {MOST}"))
+                .with_help("each two of them share a mask: add up groups of clients by themselves"));
         }
         Ok(Self { clients, len, rng: rng.split() })
     }
@@ -75,13 +85,18 @@ impl SecureSum {
     /// The sum of what was sent, by some or all of the clients.
     ///
     /// # Errors
-    /// If a client is named twice or there is none of that number, or a vector has another length.
+    /// If a client is named twice or there is none of that number, or a vector has another length; if there are fewer than two, as the sum
+    /// would be the vector of one.
     #[track_caller]
     pub fn sum(&self, sent: &[(usize, &[u64])]) -> Result<Vec<f64>> {
+        sent.iter().try_for_each(|(client, values)| self.check(*client, values.len()))?;
+        if sent.len() < 2 {
+            return Err(Error::argument("SecureSum", format!("{} clients have sent, expected at least 2", sent.len()))
+                .with_help("the sum of one vector is that vector"));
+        }
         let mut is_there = vec![false; self.clients];
         let mut sum = vec![0u64; self.len];
         for (client, values) in sent {
-            self.check(*client, values.len())?;
             if std::mem::replace(&mut is_there[*client], true) {
                 return Err(Error::argument("SecureSum", format!("client {client} has sent twice")));
             }

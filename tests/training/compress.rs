@@ -4,7 +4,7 @@ use demotic::compress::{
     Distill, GradualPruning, Hint, Masks, Pruning, Scores, SoftTargets, compare, random_scores, shrink, stored_targets,
 };
 use demotic::io::CheckpointFolder;
-use demotic::layers::{BatchNorm2d, Conv2d, Flatten, MaxPool2d};
+use demotic::layers::{BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Flatten, GlobalAvgPool, MaxPool1d, MaxPool2d};
 use demotic::prelude::*;
 use demotic::regularizers::Constraint;
 
@@ -233,5 +233,49 @@ fn mistakes_are_told() -> Result<()> {
     assert!(e.contains("scores of shape [32, 3] for a teacher's [32, 5]"), "{e}");
     let e = compare(&[], &Tensor::ones([1, 8])?, "x", &|_| Ok(0.0)).unwrap_err().to_string();
     assert!(e.contains("no models"), "{e}");
+    Ok(())
+}
+
+/// Units are taken out where the layers behind look at the same dimension; elsewhere all stay, and the model says what it said.
+#[test]
+fn units_stay_where_their_dimension_is_another() -> Result<()> {
+    let mut rng = Rng::seed(9);
+    let conv = |rng: &mut Rng| Ok::<_, Error>(Conv2d::new(1, 8, 3, rng)?.padding(1).without_bias());
+    let dense = |rng: &mut Rng, inputs| Ok::<_, Error>(Linear::new(inputs, 4, rng)?.without_bias());
+    let picture = Tensor::normal([2, 1, 8, 8], 0.0, 1.0, &mut rng)?;
+    let places = Tensor::normal([2, 4, 6], 0.0, 1.0, &mut rng)?;
+    let rows = Tensor::normal([5, 6], 0.0, 1.0, &mut rng)?;
+    let cases = [
+        (sequential![conv(&mut rng)?, Relu, Linear::new(8, 3, &mut rng)?], &picture, false),
+        (
+            sequential![conv(&mut rng)?, Flatten::new(), BatchNorm1d::new(512)?, Linear::new(512, 3, &mut rng)?],
+            &picture,
+            false,
+        ),
+        (sequential![conv(&mut rng)?, Relu, Flatten::dims(2, -1), Linear::new(64, 3, &mut rng)?], &picture, false),
+        (sequential![dense(&mut rng, 6)?, MaxPool1d::new(2), Linear::new(2, 3, &mut rng)?], &places, false),
+        (sequential![dense(&mut rng, 6)?, Flatten::new(), Linear::new(16, 3, &mut rng)?], &places, false),
+        (sequential![dense(&mut rng, 6)?, Relu, Conv1d::new(4, 2, 1, &mut rng)?], &places, false),
+        (sequential![conv(&mut rng)?, Relu, GlobalAvgPool, Linear::new(8, 3, &mut rng)?], &picture, true),
+        (
+            sequential![conv(&mut rng)?, MaxPool2d::new(2), Flatten::new(), Linear::new(128, 3, &mut rng)?],
+            &picture,
+            true,
+        ),
+        (
+            sequential![dense(&mut rng, 6)?, BatchNorm1d::new(4)?, Flatten::new(), Linear::new(4, 3, &mut rng)?],
+            &rows,
+            true,
+        ),
+        (sequential![dense(&mut rng, 6)?, Relu, Linear::new(4, 3, &mut rng)?], &places, true),
+    ];
+    for (at, (mut model, x, goes)) in cases.into_iter().enumerate() {
+        let masks = Pruning::magnitude(0.5).units(2.0).on("0").apply(&mut model)?;
+        let before = model.predict(x)?;
+        let shrunk = shrink(&mut model, &masks)?;
+        assert_eq!(shrunk.layers[0].kept_because.is_none(), goes, "case {at}: {shrunk}");
+        let off = model.predict(x)?.sub(&before)?.abs().max()?.item()?;
+        assert!(off < 1e-5, "case {at}: {off}");
+    }
     Ok(())
 }

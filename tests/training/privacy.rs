@@ -344,3 +344,86 @@ fn masks_hide_what_is_sent() -> Result<()> {
     assert_eq!(message(sum.mask(0, &[1.0])), "SecureSum: 1 numbers of client 0, expected 2000");
     Ok(())
 }
+
+/// Whether an example is below an adaptive limit is told with half of a number for each: a batch without examples says nothing.
+#[test]
+fn a_limit_stays_where_nobody_moves_it() -> Result<()> {
+    let sampler = PoissonSampler::new(20, 0.5, Rng::seed(3))?;
+    let clipping = Clipping::Adaptive { quantile: 0.5, rate: 0.2, noise: 1e-9 };
+    let limit_after = |examples: usize, max_norm: f64| {
+        let mut model = network()?;
+        let mut opt = DpOptimizer::new(Sgd::new(0.1), 0.0, max_norm, &sampler, Rng::seed(4))?.clipping(clipping)?;
+        if examples > 0 {
+            let (x, y) = data(examples)?;
+            opt.accumulate(&losses_of(&model, &x, &y)?)?;
+        }
+        opt.step_private(&mut model)?;
+        Ok::<_, Error>(opt.max_norm())
+    };
+    assert_eq!(limit_after(0, 1.0)?, 1.0);
+    // All of ten expected examples above, or below: a share of 0, or 1.
+    assert!((limit_after(10, 1e-4)? / 1e-4 - 0.1_f64.exp()).abs() < 1e-9);
+    assert!((limit_after(10, 1e4)? / 1e4 - (-0.1_f64).exp()).abs() < 1e-9);
+    // One more or fewer moves the exponent by a half of the rate, over ten.
+    assert!((limit_after(11, 1e4)? / limit_after(10, 1e4)? - (-0.2_f64 / 20.0).exp()).abs() < 1e-9);
+    Ok(())
+}
+
+/// Who is alone counts as in company; fewer than two are no sum.
+#[test]
+fn one_client_is_not_told_from_two() -> Result<()> {
+    let mut federated = Federated::new(vec![1], Rng::seed(1))?.private(0.0, 0.5)?.secure();
+    let mut model = network()?;
+    let round = federated.round(&mut model, &|_, model: &mut Sequential, _| {
+        let moved = model.named_parameters()[0].1.detach().add_scalar(3.0);
+        model.get_mut(0).and_then(|layer| layer.downcast_mut::<Linear>()).unwrap().weight.set(&moved)
+    })?;
+    assert!(round.norms[0] > 0.5 && (0.499..=0.5).contains(&round.change), "{round:?}");
+    // Rounding has room below the limit, or there is none.
+    let mut narrow = Federated::new(vec![1, 1], Rng::seed(1))?.private(0.0, 1e-7)?.secure();
+    let text = message(narrow.round(&mut model, &|_, _: &mut Sequential, _| Ok(())));
+    assert!(text.starts_with("Federated: a max_norm of 1e-7, which rounding alone may change by"), "{text}");
+
+    let sum = SecureSum::new(3, 1, &mut Rng::seed(0))?;
+    let sent = sum.mask(0, &[5.0])?;
+    assert_eq!(message(sum.sum(&[(0, &sent)])), "SecureSum: 1 clients have sent, expected at least 2");
+    assert_eq!(message(sum.sum(&[])), "SecureSum: 0 clients have sent, expected at least 2");
+    let many = message(SecureSum::new(usize::MAX, usize::MAX, &mut Rng::seed(0)));
+    assert!(many.ends_with("clients, expected at most 65536"), "{many}");
+    Ok(())
+}
+
+/// What very many steps of very much noise spend is not lost in rounding: `q² α / 2σ²` a step, where the noise is large.
+#[test]
+fn small_spendings_add_up() -> Result<()> {
+    let (noise, rate, steps) = (1e6, 0.01, 10_u64.pow(18));
+    let mut spent = Accountant::rdp();
+    spent.add(noise, rate, steps)?;
+    let of = |order: f64| {
+        let loss = steps as f64 * (rate / noise).powi(2) * order / 2.0;
+        loss - (1e-5_f64.ln() + order.ln()) / (order - 1.0) + ((order - 1.0) / order).ln()
+    };
+    let least = (2..=63).map(|order| of(f64::from(order))).fold(f64::INFINITY, f64::min);
+    let found = spent.epsilon(1e-5)?;
+    assert!((found / least - 1.0).abs() < 1e-6, "{found} for {least}");
+    for noise in [1e-308, 1e-200, 1e-160] {
+        let mut spent = Accountant::rdp();
+        spent.add(noise, 0.1, 1)?;
+        assert_eq!(spent.epsilon(1e-5)?, f64::INFINITY);
+    }
+    Ok(())
+}
+
+/// A loss far below all others says much, not nothing.
+#[test]
+fn canaries_far_away() -> Result<()> {
+    let others = Tensor::normal([1000], 1.0, 0.001, &mut Rng::seed(0))?.to_dtype(DType::F64);
+    let mut before = 0.0;
+    for canary in [1.0, 0.99, -1.0, -1e3, -1e8, -1e100] {
+        let found = estimated_exposure(canary, &others)?;
+        assert!(found > before && found.is_finite(), "{canary}: {found} after {before}");
+        before = found;
+    }
+    assert_eq!(estimated_exposure(-1e200, &others)?, f64::INFINITY);
+    Ok(())
+}
