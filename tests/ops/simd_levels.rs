@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use demotic::prelude::*;
-use demotic::{AttentionOptions, ConvOptions, tensor};
+use demotic::{AttentionOptions, ConvOptions};
 
 /// Set in the runs that only compute.
 const CHILD: &str = "DEMOTIC_SIMD_LEVELS_CHILD";
