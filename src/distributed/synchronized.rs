@@ -40,7 +40,7 @@ impl RankSum for OverRanks {
 pub fn synchronize_batch_norm(model: &mut dyn Module, group: &dyn Group) -> usize {
     let sum: Arc<dyn RankSum> = Arc::new(OverRanks(group.handle()));
     let mut count = 0;
-    on_batch_norms(model, &mut |layer| {
+    on_batch_norms(model, &mut |_, layer| {
         layer.set_rank_sum(&sum);
         count += 1;
     });

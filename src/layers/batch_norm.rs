@@ -14,6 +14,8 @@ struct Settings {
     channels: usize,
     eps: f64,
     momentum: Option<f64>,
+    /// Whether running statistics are used in training too, and stay as they are.
+    frozen: bool,
 }
 
 impl Settings {
@@ -29,7 +31,7 @@ impl Settings {
             Some(momentum) => Some(checked_momentum(name, momentum)?),
             None => None,
         };
-        Ok(Self { channels, eps: options.take("eps")?, momentum })
+        Ok(Self { channels, eps: options.take("eps")?, momentum, frozen: options.take_or("frozen", false)? })
     }
 }
 
@@ -58,6 +60,9 @@ pub(crate) trait RunningStatistics {
 
     /// How far they move towards those of each batch; `None` makes them means over all batches.
     fn momentum_mut(&mut self) -> &mut Option<f64>;
+
+    /// Whether they are used in training too, and stay as they are.
+    fn frozen_mut(&mut self) -> &mut bool;
 
     /// Takes statistics over several processes.
     fn set_rank_sum(&mut self, sum: &Arc<dyn RankSum>);
@@ -101,7 +106,9 @@ impl Parts<'_> {
     fn batch_norm(&self, x: &Tensor, mode: &Mode<'_>) -> Result<Tensor> {
         self.check(x)?;
         let ([weight, bias], eps) = (self.affine, self.settings.eps);
-        if let Some([mean, variance]) = self.running_statistics(x).filter(|_| !mode.is_training()) {
+        if let Some([mean, variance]) =
+            self.running_statistics(x).filter(|_| self.settings.frozen || !mode.is_training())
+        {
             return x.batch_norm_with(&mean, &variance, weight, bias, eps);
         }
         let (y, seen) = match self.sum.filter(|_| mode.is_training()) {
@@ -144,7 +151,9 @@ impl Parts<'_> {
         }
         self.check(x)?;
         let ([weight, bias], eps, channels) = (self.affine, self.settings.eps, self.settings.channels);
-        if let Some([mean, variance]) = self.running_statistics(x).filter(|_| !mode.is_training()) {
+        if let Some([mean, variance]) =
+            self.running_statistics(x).filter(|_| self.settings.frozen || !mode.is_training())
+        {
             return x.batch_norm_with(&mean, &variance, weight, bias, eps);
         }
         let count: usize = x.shape()[2..].iter().product();
@@ -225,7 +234,7 @@ macro_rules! normalising {
                 if channels == 0 {
                     return Err(Error::argument(concat!(stringify!($Layer), "::new"), "0 channels, expected at least 1"));
                 }
-                let mut layer = Self::bare(Settings { channels, eps: 1e-5, momentum: Some(0.1) });
+                let mut layer = Self::bare(Settings { channels, eps: 1e-5, momentum: Some(0.1), frozen: false });
                 if $affine {
                     layer = layer.with_affine()?;
                 }
@@ -332,6 +341,15 @@ macro_rules! normalising {
                 self
             }
 
+            /// The same layer whose running statistics are used in training too, and stay as they are: for fine-tuning, where those of
+            /// small batches are worse. See [`freeze_bn`](crate::layers::freeze_bn) for all layers of a model. Weight and bias
+            /// are trained nevertheless, unless they are [frozen](crate::layers::ModuleExt::freeze).
+            #[must_use]
+            pub fn frozen(mut self, frozen: bool) -> Self {
+                self.settings.frozen = frozen;
+                self
+            }
+
             /// How many channels the input has.
             #[must_use]
             pub fn channels(&self) -> usize {
@@ -397,6 +415,10 @@ macro_rules! normalising {
                 &mut self.settings.momentum
             }
 
+            fn frozen_mut(&mut self) -> &mut bool {
+                &mut self.settings.frozen
+            }
+
             fn set_rank_sum(&mut self, sum: &Arc<dyn RankSum>) {
                 self.sum = Some(sum.clone());
             }
@@ -413,17 +435,19 @@ macro_rules! normalising {
 
 impl Parts<'_> {
     fn config(&self) -> LayerConfig {
-        let Settings { channels, eps, momentum } = self.settings;
+        let Settings { channels, eps, momentum, frozen } = self.settings;
         let sizes = LayerConfig::new().with("channels", channels).with("eps", eps).with("momentum", momentum);
         let affine = sizes.with("weight", self.affine[0].is_some()).with("bias", self.affine[1].is_some());
-        affine.with("running_stats", self.running[0].is_some())
+        let config = affine.with("running_stats", self.running[0].is_some());
+        if frozen { config.with("frozen", true) } else { config }
     }
 
     fn describe(&self, kind: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { channels, eps, momentum } = self.settings;
+        let Settings { channels, eps, momentum, frozen } = self.settings;
         write!(f, "{kind}({channels}, eps {eps:e}")?;
         match momentum {
             _ if self.running[0].is_none() => f.write_str(", no running statistics")?,
+            _ if frozen => f.write_str(", frozen statistics")?,
             Some(momentum) => write!(f, ", momentum {momentum}")?,
             None => f.write_str(", cumulative average")?,
         }
@@ -466,6 +490,7 @@ normalising! {
     /// | [`momentum`](Self::momentum), [`cumulative_average`](Self::cumulative_average) | 0.1 |
     /// | [`without_affine`](Self::without_affine) | weight and bias |
     /// | [`without_running_stats`](Self::without_running_stats) | with them |
+    /// | [`frozen`](Self::frozen) | they follow the batches in training |
     ///
     /// # Shapes
     /// - input and output: `[batch, channels, height, width]`

@@ -80,7 +80,7 @@ pub use transformer::{
     TransformerEncoder, TransformerEncoderLayer, TransformerMasks, TransformerOptions,
 };
 pub(crate) use update_bn::on_batch_norms;
-pub use update_bn::update_bn;
+pub use update_bn::{freeze_bn, unfreeze_bn, update_bn};
 pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 

@@ -1,11 +1,11 @@
-//! Running statistics for weights that were not trained with them.
+//! The running statistics of all batch norms of a model.
 
 use std::any::Any;
 
 use super::batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, RunningStatistics};
-use super::core::{Buffer, Layer, Mode, Module, VisitorMut};
+use super::core::{Buffer, Layer, Mode, Module, VisitorMut, matches};
 use crate::autograd::pause_recording;
-use crate::error::Result;
+use crate::error::{Error, Result, meant};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -46,9 +46,9 @@ pub fn update_bn<L: Layer>(
 ) -> Result<usize> {
     // The first error of a buffer, which is set to a value of its own kind.
     let (mut before, mut result) = (Vec::new(), Ok(()));
-    on_batch_norms(model.as_module_mut(), &mut |norm| {
+    on_batch_norms(model.as_module_mut(), &mut |_, norm| {
         let values = norm.buffers().map(|buffer| buffer.as_ref().map(Buffer::get));
-        before.push((values, norm.momentum_mut().take()));
+        before.push((values, norm.momentum_mut().take(), std::mem::take(norm.frozen_mut())));
         if result.is_ok() {
             result = norm.reset();
         }
@@ -59,9 +59,9 @@ pub fn update_bn<L: Layer>(
     let passed = result.and_then(|()| passes(model, &mut batches.into_iter(), rng));
     let (count, keeps, mut before) = (before.len(), matches!(passed, Ok(1..)), before.into_iter());
     let mut result = passed.map(|_| count);
-    on_batch_norms(model.as_module_mut(), &mut |norm| {
-        let Some((values, momentum)) = before.next() else { return };
-        *norm.momentum_mut() = momentum;
+    on_batch_norms(model.as_module_mut(), &mut |_, norm| {
+        let Some((values, momentum, frozen)) = before.next() else { return };
+        (*norm.momentum_mut(), *norm.frozen_mut()) = (momentum, frozen);
         for (buffer, value) in norm.buffers().into_iter().zip(values).filter(|_| !keeps) {
             if let (Some(buffer), Some(value)) = (buffer, value)
                 && let Err(e) = buffer.set(&value)
@@ -73,13 +73,73 @@ pub fn update_bn<L: Layer>(
     result
 }
 
-/// Calls `f` with each batch norm of a model that has running statistics.
-pub(crate) fn on_batch_norms(model: &mut dyn Module, f: &mut dyn FnMut(&mut dyn RunningStatistics)) {
-    let mut on_module = |_: &str, module: &mut dyn Module| {
+/// Freezes the running statistics of the batch norms whose path matches `pattern`, in which `*` stands for any text: in training too
+/// they are what is normalised by, and batches do not move them (in PyTorch, `eval()` of these layers alone). Returns how many layers
+/// there are.
+///
+/// So a published model is tuned with batches that are too small for statistics of their own, or to data that is much like what
+/// it has seen. The weights and biases of these layers are trained nevertheless, unless [`freeze`](super::ModuleExt::freeze)
+/// freezes them as well. It is an option of the layers: models that are saved with their architecture keep it.
+///
+/// # Errors
+/// If no batch norm with running statistics matches; the help names those of the model.
+///
+/// ```
+/// use demotic::layers::{freeze_bn, unfreeze_bn};
+/// use demotic::prelude::*;
+///
+/// fn main() -> Result<()> {
+///     let mut rng = Rng::seed(0);
+///     let mut model = sequential![Conv2d::new(3, 8, 3, &mut rng)?, BatchNorm2d::new(8)?, Relu, Flatten::new()];
+///     assert_eq!(freeze_bn(&mut model, "*")?, 1);
+///
+///     // A batch of one picture, which has no statistics to speak of, and training gives what prediction does.
+///     let picture = Tensor::normal([1, 3, 8, 8], 0.0, 1.0, &mut rng)?;
+///     let trained = model.forward(&picture, &mut Mode::train(&mut rng))?;
+///     assert!(trained.sub(&model.predict(&picture)?)?.abs().max()?.item()? < 1e-5);
+///
+///     unfreeze_bn(&mut model, "*")?;
+///     Ok(())
+/// }
+/// ```
+#[track_caller]
+pub fn freeze_bn<M: Module + ?Sized>(model: &mut M, pattern: &str) -> Result<usize> {
+    set_frozen(model.as_module_mut(), "freeze_bn", pattern, true)
+}
+
+/// Lets the running statistics of batch norms follow the batches again; see [`freeze_bn`].
+///
+/// # Errors
+/// If no batch norm with running statistics matches.
+#[track_caller]
+pub fn unfreeze_bn<M: Module + ?Sized>(model: &mut M, pattern: &str) -> Result<usize> {
+    set_frozen(model.as_module_mut(), "unfreeze_bn", pattern, false)
+}
+
+#[track_caller]
+fn set_frozen(model: &mut dyn Module, op: &'static str, pattern: &str, frozen: bool) -> Result<usize> {
+    let (mut count, mut names) = (0, Vec::new());
+    on_batch_norms(model, &mut |path, norm| {
+        names.push(path.to_string());
+        if matches(pattern, path) {
+            *norm.frozen_mut() = frozen;
+            count += 1;
+        }
+    });
+    if count == 0 {
+        let message = format!("no batch norm with running statistics matches `{pattern}`");
+        return Err(Error::parameter(op, message).with_help(meant(pattern, "batch norms", &names)));
+    }
+    Ok(count)
+}
+
+/// Calls `f` with the path of each batch norm of a model that has running statistics, and with itself.
+pub(crate) fn on_batch_norms(model: &mut dyn Module, f: &mut dyn FnMut(&str, &mut dyn RunningStatistics)) {
+    let mut on_module = |path: &str, module: &mut dyn Module| {
         if let Some(norm) = as_batch_norm(module.as_any_mut())
             && norm.buffers()[0].is_some()
         {
-            f(norm);
+            f(path, norm);
         }
     };
     VisitorMut::with_modules(&mut |_, _| (), &mut on_module).module(model);

@@ -55,14 +55,16 @@ fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
                 layer = layer.without_affine();
             }
             let (passes, mut rng, mut results) = (case.attr::<usize>("passes"), Rng::seed(0), Vec::new());
-            for x in &inputs[..passes] {
+            let counted = case.attr_or("frozen", passes);
+            for (i, x) in inputs[..passes].iter().enumerate() {
+                layer = layer.frozen(i >= counted);
                 results.push(layer.forward(x, &mut Mode::train(&mut rng))?);
             }
             if let (Some(mean), Some(variance), Some(batches)) =
                 (&layer.running_mean, &layer.running_var, &layer.num_batches_tracked)
             {
                 results.extend([mean.get(), variance.get()]);
-                assert_eq!(batches.get().to_vec::<i64>()?, [passes as i64]);
+                assert_eq!(batches.get().to_vec::<i64>()?, [counted as i64]);
             }
             results.push(layer.forward(&inputs[passes.max(1) - 1], &mut Mode::eval())?);
             Ok(results)

@@ -2,7 +2,7 @@
 
 The cases of batch norm and of instance norm with running statistics have as many inputs `x` as there are passes in training; after these
 follows one in evaluation with the last input, whose result is the last output. The running statistics after training are outputs
-before it.
+before it. With `frozen`, statistics are frozen after so many of the passes, by `eval()` of the layer.
 """
 
 import torch
@@ -16,7 +16,7 @@ from recorder import normal
 def cases(f):
     f.sums = True
 
-    def stateful(op, label, make, shape, passes=2, affine=True, draws=None, **attrs):
+    def stateful(op, label, make, shape, passes=2, affine=True, draws=None, frozen=None, **attrs):
         def run(*inputs, **_):
             rest = list(inputs)
             module = make().to(inputs[0].dtype)
@@ -30,7 +30,8 @@ def cases(f):
                 return functional_call(module, {"weight": weight, "bias": bias}, (x,))
 
             module.train()
-            for x in rest[:passes]:
+            for i, x in enumerate(rest[:passes]):
+                module.train(frozen is None or i < frozen)
                 outs.append(call(x))
             if module.running_mean is not None:
                 outs += [module.running_mean.clone(), module.running_var.clone()]
@@ -40,6 +41,7 @@ def cases(f):
 
         draws = draws or [normal(*shape, shift=0.7, scale=1.5)] * max(passes, 1)
         draws = list(draws) + ([normal(shape[1], shift=1.0, scale=0.4), normal(shape[1])] if affine else [])
+        attrs |= {} if frozen is None else {"frozen": frozen}
         f.case(op, label, run, draws, passes=passes, affine=affine, channels=shape[1], **attrs)
 
     def options(**attrs):
@@ -75,6 +77,11 @@ def cases(f):
     batch("untrained", 2, (3, 2, 3, 4), passes=0)
     batch("shifted", 2, (3, 2, 6, 6), draws=[normal(3, 2, 6, 6, shift=6.0)] * 2)
 
+    batch("frozen", 1, (3, 4, 6), frozen=1, passes=3)
+    batch("frozen", 2, (3, 4, 5, 3), frozen=1, passes=3)
+    batch("frozen_without_affine", 2, (3, 4, 5, 3), frozen=1, affine=False)
+    batch("frozen", 3, (1, 3, 1, 1, 1), frozen=0)
+
     def instance(label, dims, shape, **attrs):
         attrs.setdefault("affine", False)
         attrs.setdefault("tracked", False)
@@ -87,6 +94,7 @@ def cases(f):
     instance("tracked", 1, (4, 3, 6), affine=True, tracked=True)
     instance("tracked", 2, (4, 3, 4, 5), tracked=True, momentum=0.4)
 
+    instance("frozen", 2, (4, 3, 4, 5), tracked=True, frozen=1)
     instance("default", 3, (2, 3, 2, 3, 2), passes=1)
     instance("tracked", 3, (2, 3, 2, 3, 2), passes=1, affine=True, tracked=True)
     for dims, shape in ((1, (3, 7)), (2, (3, 4, 5)), (3, (3, 2, 3, 2))):

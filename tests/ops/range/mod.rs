@@ -4,6 +4,8 @@
 //! A result is right if it is within a few units in the last place wherever it can be written as a number of the type, and
 //! where it cannot, 0 or infinity as rounding has it.
 
+mod gates;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -193,6 +195,14 @@ impl Report {
                 got.len(),
                 shown.join("; ")
             );
+        }
+    }
+
+    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        self.checked += 1;
+        if !holds && self.text.len() < 4000 {
+            self.text += &what();
+            self.text.push('\n');
         }
     }
 

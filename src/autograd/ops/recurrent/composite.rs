@@ -57,7 +57,7 @@ fn unit(
             let r = gate(a, 0)?.add(&gate(b, 0)?)?.sigmoid();
             let z = gate(a, 1)?.add(&gate(b, 1)?)?.sigmoid();
             let n = gate(a, 2)?.add(&r.mul(&gate(b, 2)?)?)?.tanh();
-            (n.add(&z.mul(&h.sub(&n)?)?)?, c.clone())
+            (z.mul(h)?.add(&z.rsub_scalar(1.0).mul(&n)?)?, c.clone())
         }
     })
 }

@@ -17,12 +17,13 @@ pub(super) fn forward<I: Isa, T: Real>(gates: &mut [T], h: &mut [T]) {
         *n = I::mul_add(r, b, *n).tanh_on::<I>();
     }
     for ((h, &n), &z) in h.iter_mut().zip(&*n).zip(z) {
-        *h = I::mul_add(z, *h - n, n);
+        // A state that is kept is kept to the last digit: no difference of it and `n` is taken.
+        *h = I::mul_add(z, *h, (T::one() - z) * n);
     }
 }
 
 /// From the gradient of the state to those of the sums, in the same order, and of the part of the state before that is
-/// let through.
+/// let through. Slopes of gates come first, so that where a gate is shut a large state is times 0, and not infinite before.
 #[inline(always)]
 pub(super) fn backward<T: Real>(gates: &[T], h_before: &[T], grad_h: &mut [T], grad_gates: &mut [T]) {
     let len = h_before.len();
@@ -36,12 +37,12 @@ pub(super) fn backward<T: Real>(gates: &[T], h_before: &[T], grad_h: &mut [T], g
     for (((grad_z, grad_n), grad_h), ((&z, &n), &h_before)) in
         grad_z.iter_mut().zip(&mut *grad_n).zip(grad_h).zip(z.iter().zip(n).zip(h_before))
     {
-        *grad_z = *grad_h * (h_before - n) * z * (one - z);
+        *grad_z = *grad_h * ((h_before - n) * (z * (one - z)));
         *grad_n = *grad_h * (one - z) * (one - n * n);
         *grad_h *= z;
     }
     for ((grad_r, grad_b), ((&grad_n, &r), &b)) in grad_r.iter_mut().zip(grad_b).zip(grad_n.iter().zip(r).zip(b)) {
-        *grad_r = grad_n * b * r * (one - r);
+        *grad_r = grad_n * (b * (r * (one - r)));
         *grad_b = grad_n * r;
     }
 }

@@ -50,7 +50,8 @@ pub(super) fn backward<I: Isa, T: Real>(
         *grad_g = grad_c * i * (one - g * g);
     }
     for ((grad_f, grad_c), (&f, &c_before)) in grad_f.iter_mut().zip(grad_c).zip(f.iter().zip(c_before)) {
-        *grad_f = *grad_c * c_before * f * (one - f);
+        // The slope first: where the gate is shut a large state is times 0, and not infinite before.
+        *grad_f = *grad_c * (c_before * (f * (one - f)));
         *grad_c *= f;
     }
 }

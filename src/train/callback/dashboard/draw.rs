@@ -1,5 +1,7 @@
 //! How the dashboard is drawn.
 
+use std::collections::VecDeque;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
@@ -14,12 +16,28 @@ use crate::train::history::Number;
 /// Distinguishable with the common forms of colour blindness, on dark and light ground.
 const COLORS: [Color; 4] = [Color::Blue, Color::Yellow, Color::Magenta, Color::Cyan];
 
+/// What has no room beside curves.
+const SMALL: [u16; 2] = [24, 9];
+/// From which width on there are two boxes side by side.
+const WIDE: u16 = 60;
+
+/// All of it where there is room. In a small terminal messages go first, then the metrics' curves, and in the smallest what is left are lines.
 pub(super) fn draw(view: &View, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if area.width < SMALL[0] || area.height < SMALL[1] {
+        let mut lines = vec![Line::raw(reached(view))];
+        lines.extend(numbers(view));
+        return frame.render_widget(Paragraph::new(lines), area);
+    }
+    let below = match area.height {
+        ..14 => 0,
+        14.. => (area.height - 9).min(9),
+    };
     let [top, middle, bottom] =
-        Layout::vertical([Constraint::Length(3), Constraint::Min(6), Constraint::Length(9)]).areas(frame.area());
+        Layout::vertical([Constraint::Length(3), Constraint::Min(6), Constraint::Length(below)]).areas(area);
     progress(view, frame, top);
     let losses = [("training", &view.training), ("validation", &view.validation)];
-    if view.metrics.is_empty() {
+    if view.metrics.is_empty() || area.width < WIDE {
         chart("loss", &losses, frame, middle);
     } else {
         let [left, right] = Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]).areas(middle);
@@ -27,32 +45,61 @@ pub(super) fn draw(view: &View, frame: &mut Frame<'_>) {
         let metrics: Vec<(&str, &Curve)> = view.metrics.iter().map(|(name, curve)| (name.as_str(), curve)).collect();
         chart("metrics", &metrics, frame, right);
     }
-    let [left, right] = Layout::horizontal([Constraint::Length(34), Constraint::Min(10)]).areas(bottom);
+    let width = if area.width < WIDE { area.width } else { 34 };
+    let [left, right] = Layout::horizontal([Constraint::Length(width), Constraint::Min(0)]).areas(bottom);
     frame.render_widget(Paragraph::new(numbers(view)).block(Block::bordered().title(" run ")), left);
-    let room = usize::from(right.height.saturating_sub(2));
-    let skipped = view.messages.len().saturating_sub(room);
-    let last: Vec<Line<'_>> = view.messages.iter().skip(skipped).map(|text| Line::raw(text.as_str())).collect();
-    let title = " messages — q ends the run ";
-    frame.render_widget(Paragraph::new(last).block(Block::bordered().title(title)), right);
+    if right.width > 2 {
+        messages(view, frame, right);
+    }
 }
 
-fn progress(view: &View, frame: &mut Frame<'_>, area: Rect) {
-    let (share, label) = match view.plan.steps {
-        u64::MAX => (0.0, format!("step {}", view.step)),
-        steps => (view.step as f64 / steps.max(1) as f64, format!("step {}/{steps}", view.step)),
-    };
+/// The last messages, with lines that are too long on several.
+fn messages(view: &View, frame: &mut Frame<'_>, area: Rect) {
+    let (width, room) = (usize::from(area.width - 2), usize::from(area.height.saturating_sub(2)));
+    let mut lines = VecDeque::new();
+    for text in view.messages.iter().rev() {
+        let mut rows = vec![String::new()];
+        for word in text.split_inclusive(' ') {
+            match rows.last_mut() {
+                Some(row) if row.is_empty() || Line::raw(format!("{row}{}", word.trim_end())).width() <= width => {
+                    *row += word
+                }
+                _ => rows.push(format!("  {word}")),
+            }
+        }
+        rows.into_iter().rev().for_each(|row| lines.push_front(Line::raw(row)));
+        if lines.len() >= room {
+            break;
+        }
+    }
+    lines.drain(..lines.len().saturating_sub(room));
+    frame.render_widget(Paragraph::new(Vec::from(lines)).block(Block::bordered().title(" messages ")), area);
+}
+
+/// How far the run is.
+fn reached(view: &View) -> String {
     let left = match (view.plan.steps, view.step.saturating_sub(view.first)) {
-        (u64::MAX, _) | (_, 0) => String::new(),
+        (u64::MAX, _) => return format!("epoch {}, step {}, {}", view.epoch, view.step, time(view.elapsed)),
+        (_, 0) => String::new(),
         (steps, made) => {
             let seconds = view.elapsed / made as f64 * steps.saturating_sub(view.step) as f64;
             format!(", {} left", time(seconds))
         }
     };
+    format!("epoch {}, step {}/{}, {}{left}", view.epoch, view.step, view.plan.steps, time(view.elapsed))
+}
+
+fn progress(view: &View, frame: &mut Frame<'_>, area: Rect) {
+    let share = match view.plan.steps {
+        u64::MAX => 0.0,
+        steps => view.step as f64 / steps.max(1) as f64,
+    };
+    let title = if view.is_ending { " training — ends after this step " } else { " training — q ends it " };
     let gauge = Gauge::default()
-        .block(Block::bordered().title(" training "))
+        .block(Block::bordered().title(title))
         .gauge_style(Style::default().fg(COLORS[0]))
         .ratio(if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 })
-        .label(format!("epoch {}, {label}, {}{left}", view.epoch, time(view.elapsed)));
+        .label(reached(view));
     frame.render_widget(gauge, area);
 }
 

@@ -66,7 +66,7 @@ fn a_run_is_shown_as_it_goes_on() {
         "accuracy 0.9500",
         "epoch 2, step 20: loss 0.0500, validation 0.1000, accuracy 0.95",
         "second line",
-        "q ends the run",
+        "q ends it",
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
@@ -74,6 +74,34 @@ fn a_run_is_shown_as_it_goes_on() {
     let dots = |line: &str| line.chars().take(58).position(|c| ('\u{2801}'..='\u{28ff}').contains(&c));
     let highest = lines.iter().find_map(|line| dots(line)).unwrap();
     assert!(highest < 20, "{text}");
+}
+
+/// What matters most stays longest when the terminal becomes smaller, and nothing is drawn over something else.
+#[test]
+fn small_terminals_show_what_matters_most() {
+    let mut view = View::new(Plan { epochs: 4, steps: 40, by_steps: false, evaluates_steps: false }, 0);
+    for step in 1..=20 {
+        view.step(&report(step, 1.0 / step as f64), 32, "examples");
+    }
+    view.measured(&record(20, 0.05));
+    for (width, height, parts) in [
+        (80, 24, &["step 20/40", " loss ", " metrics ", "validation 0.1000", " messages ", "accuracy 0.9500"][..]),
+        (40, 24, &["step 20/40", " loss ", " run ", "validation 0.1000"]),
+        (80, 16, &["step 20/40", " loss ", " metrics ", " run ", "learning rate", " messages "]),
+        (40, 12, &["step 20/40", " loss "]),
+        (30, 6, &["step 20/40", "training 0.0500", "validation 0.1000"]),
+        (30, 1, &["step 20/40"]),
+    ] {
+        let text = shown(&view, width, height).join("\n");
+        for part in parts {
+            assert!(text.contains(part), "no `{part}` at {width} by {height} in\n{text}");
+        }
+        assert_eq!(text.matches('┌').count(), text.matches('┘').count(), "{text}");
+    }
+    // A message that is longer than its box is wide goes on in the next line.
+    view.say("one two three four five six seven eight nine ten eleven twelve");
+    let text = shown(&view, 80, 24).join("\n");
+    assert!(text.contains("│one two three") && text.contains("twelve"), "{text}");
 }
 
 #[test]
