@@ -266,3 +266,21 @@ fn check(report: &mut Report, kind: Kind, place: &str, given: &[Given], formula:
         compare("state before", &found.of_state, &|expected, _| expected.state);
     }
 }
+
+/// Not only to a digit of what is not taken in its place.
+#[test]
+fn a_state_that_is_kept_is_kept_as_it_is() -> Result<()> {
+    for kind in KINDS {
+        let given = [1e-30, kind.smallest, 0.3, -1e30].map(|state| Given {
+            sums: [0.0, 1e4, 1.0, 0.0],
+            state,
+            grad: [1.0, 0.0],
+            normal: kind.smallest / kind.epsilon,
+        });
+        let given: Vec<Given> = given.into_iter().cycle().take(WIDTH).collect();
+        let kept = layer(kind, RecurrentUnit::Gru, &given, false)?.results[0].to_f64_vec();
+        let states = Tensor::from_vec(given.iter().map(|given| given.state).collect::<Vec<f64>>(), [WIDTH])?;
+        assert_eq!(kept, states.to_dtype(kind.dtype).to_f64_vec(), "{}", kind.name);
+    }
+    Ok(())
+}
