@@ -64,7 +64,9 @@ fn a_run_is_shown_as_it_goes_on() {
         "training 0.0500",
         "validation 0.1000",
         "accuracy 0.9500",
-        "epoch 2, step 20: loss 0.0500, validation 0.1000, accuracy 0.95",
+        // What is longer than the box goes on in the next line.
+        "epoch 2, step 20: loss 0.0500, validation 0.1000, accuracy ",
+        "│  0.9500 ",
         "second line",
         "q ends it",
     ] {
