@@ -47,7 +47,7 @@ fn sizes_of_linear_layers() -> Result<()> {
     tells!(
         classifier.predict(&ones([28, 28])),
         "linear: the input [28, 28] has 28 features, the layer takes 784",
-        "flatten the example first: flatten(0, -1)",
+        "flatten the example first: flatten(0, -1); before layers that take batches, make it one: unsqueeze(0)",
     );
     assert_eq!(classifier.predict(&ones([28, 28]).flatten(0, -1)?)?.shape(), [10]);
     tells!(
