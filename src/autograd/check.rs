@@ -1,6 +1,6 @@
 //! Gradients compared with finite differences.
 
-use super::engine::{GradOptions, grad};
+use super::grad::{GradOptions, grad};
 use crate::error::{Error, Result};
 use crate::tensor::{DType, Tensor};
 

@@ -1,7 +1,8 @@
 //! Activation checkpointing: compute twice instead of keeping everything in memory.
 
-use super::engine::{Sink, local_gradients};
+use super::engine::Sink;
 use super::function::{Function, Saved, attach};
+use super::grad::local_gradients;
 use super::node::{id_of, is_recorded};
 use super::recording;
 use crate::error::{Result, bug};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::engine::{Sink, local_gradients};
+use super::engine::Sink;
+use super::grad::local_gradients;
 use super::node::{Node, Rule, is_recorded, node_of};
 use super::per_example::{ExampleSink, no_rule};
 use super::recording;

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::engine::{Sink, local_gradients};
+use super::engine::Sink;
 use super::function::{Saved, SecondOrder, give_all, no_second_order, widened};
+use super::grad::local_gradients;
 use super::node::{Node, is_recorded, node_of};
 use super::per_example::{ExampleSink, no_rule};
 use super::recording;

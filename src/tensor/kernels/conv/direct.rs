@@ -313,9 +313,10 @@ pub(crate) fn weight(g: &Geometry, x: Pixels<'_, f32>, y: Pixels<'_, f32>, out: 
     if out.is_empty() {
         return;
     }
-    match depthwise::suits(g) {
-        true => depthwise::weight(g, x, y, out, scratch),
-        false => gradient::weight(g, x, y, out, scratch, false),
+    if depthwise::suits(g) {
+        depthwise::weight(g, x, y, out, scratch);
+    } else {
+        gradient::weight(g, x, y, out, scratch, false);
     }
 }
 
