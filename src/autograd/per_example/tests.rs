@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::autograd::engine::Sink;
+use crate::autograd::function::{Function, Saved};
 use crate::rng::Rng;
 use crate::tensor;
 use crate::tensor::argument::RoundingMode;
