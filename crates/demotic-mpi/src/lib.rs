@@ -43,6 +43,7 @@
 
 mod carrier;
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,10 +102,16 @@ pub fn main(program: impl FnOnce(&dyn Group) -> Result<()>) -> ExitCode {
     let seconds = std::env::var("DEMOTIC_TIMEOUT").ok().and_then(|seconds| seconds.parse().ok());
     let timeout = seconds.map_or(TIMEOUT, Duration::from_secs);
     // Before MPI ends: `mpirun` ends the others as soon as one of them has failed.
-    match ended(timeout, program, |rank, e| eprintln!("rank {rank}: {e}")) {
+    match ended(timeout, program, report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Says it in one piece, so that `mpirun`, which joins what all ranks print, puts nothing of another rank into the middle.
+fn report(rank: usize, e: &Error) {
+    // Nobody is left to be told that this does not work.
+    let _ = std::io::stderr().write_all(format!("rank {rank}: {e}\n").as_bytes());
 }
 
 #[track_caller]
