@@ -178,7 +178,16 @@ pub fn jackknife_plus(predictions: &Tensor, residuals: &Tensor, alpha: f64) -> R
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConformalSets {
     threshold: f64,
-    adaptive: bool,
+    score: Score,
+}
+
+/// What is compared with the threshold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Score {
+    /// One minus the probability.
+    Probability,
+    /// The sum of the probabilities down to that of a class, and `lambda` for each rank behind `k_reg`.
+    Sum { lambda: f64, k_reg: usize },
 }
 
 impl ConformalSets {
@@ -191,7 +200,7 @@ impl ConformalSets {
     pub fn least_ambiguous(probabilities: &Tensor, target: &Tensor, alpha: f64) -> Result<Self> {
         let (p, k, y) = read(probabilities, target, alpha)?;
         let scores = p.chunks(k).zip(&y).map(|(row, y)| 1.0 - row[*y]).collect();
-        Ok(Self { threshold: threshold(scores, alpha), adaptive: false })
+        Ok(Self { threshold: threshold(scores, alpha), score: Score::Probability })
     }
 
     /// The most probable classes, until their sum is large enough: larger sets where the model is less sure (adaptive prediction sets; Romano,
@@ -199,19 +208,54 @@ impl ConformalSets {
     /// the sets are somewhat larger than they need to be.
     ///
     /// # Errors
-    /// As for [`least_ambiguous`](Self::least_ambiguous).
+    /// As for [`least_ambiguous`](Self::least_ambiguous), and if a draw is not from 0 to 1.
     #[track_caller]
     pub fn adaptive(probabilities: &Tensor, target: &Tensor, alpha: f64, draws: Option<&Tensor>) -> Result<Self> {
+        Self::regularized(probabilities, target, alpha, 0.0, 0, draws)
+    }
+
+    /// The same with a penalty of `lambda` for each rank behind the first `k_reg`: where there are many classes, the long tail of small
+    /// probabilities makes adaptive sets large, and this keeps it out (regularized adaptive prediction sets; Angelopoulos et al.,
+    /// *Uncertainty sets for image classifiers using conformal prediction*, 2021). They hold the truth as often as the others do. The
+    /// authors take a `lambda` of 0.001 to 0.5 and, for `k_reg`, the rank that the right class has at most in `1 − alpha` of some
+    /// further rows; with `lambda` 0 these are the [adaptive](Self::adaptive) ones.
+    ///
+    /// ```
+    /// use demotic::prelude::*;
+    /// use demotic::reliability::ConformalSets;
+    ///
+    /// let p = tensor![[0.5, 0.2, 0.2, 0.1], [0.2, 0.6, 0.1, 0.1], [0.3, 0.4, 0.2, 0.1], [0.1, 0.2, 0.6, 0.1]];
+    /// let y = Tensor::from_nested([0i64, 1, 1, 2])?;
+    /// let unsure = tensor![[0.3, 0.27, 0.23, 0.2]];
+    /// assert_eq!(ConformalSets::adaptive(&p, &y, 0.25, None)?.sets(&unsure)?, [vec![0, 1, 2]]);
+    /// assert_eq!(ConformalSets::regularized(&p, &y, 0.25, 0.2, 1, None)?.sets(&unsure)?, [vec![0, 1]]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`adaptive`](Self::adaptive), and if `lambda` is negative or not finite.
+    #[track_caller]
+    pub fn regularized(
+        probabilities: &Tensor,
+        target: &Tensor,
+        alpha: f64,
+        lambda: f64,
+        k_reg: usize,
+        draws: Option<&Tensor>,
+    ) -> Result<Self> {
         let (p, k, y) = read(probabilities, target, alpha)?;
-        let draws = match draws {
-            Some(draws) => numbers("ConformalSets", "the draws", draws, Some(y.len()))?,
-            None => vec![0.0; y.len()],
-        };
+        if !(lambda >= 0.0 && lambda.is_finite()) {
+            return Err(Error::argument(OP, format!("lambda is {lambda}, expected a number from 0 on")));
+        }
+        let draws = drawn(draws, y.len())?.unwrap_or_else(|| vec![0.0; y.len()]);
         let score = |((row, y), u): ((&[f64], &usize), &f64)| {
-            let before: f64 = ranked(row).into_iter().take_while(|class| class != y).map(|class| row[class]).sum();
-            before + row[*y] * (1.0 - u)
+            let ranked = ranked(row);
+            let rank = ranked.iter().take_while(|class| *class != y).count();
+            let before: f64 = ranked[..rank].iter().map(|class| row[*class]).sum();
+            before + row[*y] * (1.0 - u) + penalty(lambda, k_reg, rank)
         };
-        Ok(Self { threshold: threshold(p.chunks(k).zip(&y).zip(&draws).map(score).collect(), alpha), adaptive: true })
+        let scores = p.chunks(k).zip(&y).zip(&draws).map(score).collect();
+        Ok(Self { threshold: threshold(scores, alpha), score: Score::Sum { lambda, k_reg } })
     }
 
     /// What probabilities are compared with.
@@ -226,27 +270,72 @@ impl ConformalSets {
     /// If rows are no probabilities.
     #[track_caller]
     pub fn sets(&self, probabilities: &Tensor) -> Result<Vec<Vec<usize>>> {
-        let (p, _, k) = rows("ConformalSets", "the probabilities", probabilities)?;
+        self.of(probabilities, None)
+    }
+
+    /// The same with a number from 0 to 1 for each row, `[n]`, which decides whether the class that passes the threshold belongs to the set:
+    /// of adaptive sets that were fitted with draws too, these are the ones that hold the truth neither less nor more often than they
+    /// say. A set may be empty. For those of [`least_ambiguous`](Self::least_ambiguous), the draws change nothing.
+    ///
+    /// # Errors
+    /// As for [`sets`](Self::sets), and if there are not as many draws as rows, or one is not from 0 to 1.
+    #[track_caller]
+    pub fn randomized_sets(&self, probabilities: &Tensor, draws: &Tensor) -> Result<Vec<Vec<usize>>> {
+        self.of(probabilities, Some(draws))
+    }
+
+    #[track_caller]
+    fn of(&self, probabilities: &Tensor, draws: Option<&Tensor>) -> Result<Vec<Vec<usize>>> {
+        let (p, k) = shares(probabilities)?;
+        let draws = drawn(draws, p.len() / k)?;
         // Sums of probabilities are rounded.
         const ROUNDING: f64 = 1e-12;
-        let of = |row: &[f64]| {
+        let of = |(i, row): (usize, &[f64])| {
             let mut set = Vec::new();
-            if self.adaptive {
-                let mut sum = 0.0;
-                for class in ranked(row) {
-                    set.push(class);
-                    sum += row[class];
-                    if sum >= self.threshold - ROUNDING {
-                        break;
+            match self.score {
+                Score::Probability => {
+                    set.extend((0..k).filter(|class| 1.0 - row[*class] <= self.threshold + ROUNDING));
+                }
+                Score::Sum { lambda, k_reg } => {
+                    let mut sum = 0.0;
+                    for (rank, class) in ranked(row).into_iter().enumerate() {
+                        sum += row[class];
+                        let score = sum + penalty(lambda, k_reg, rank);
+                        match &draws {
+                            Some(draws) if score - row[class] * draws[i] > self.threshold + ROUNDING => break,
+                            Some(_) => set.push(class),
+                            None => {
+                                set.push(class);
+                                if score >= self.threshold - ROUNDING {
+                                    break;
+                                }
+                            }
+                        }
                     }
                 }
-            } else {
-                set.extend((0..row.len()).filter(|class| 1.0 - row[*class] <= self.threshold + ROUNDING));
             }
             crate::order::sort_by_key(&mut set, |class| *class as u64);
             set
         };
-        Ok(p.chunks(k).map(of).collect())
+        Ok(p.chunks(k).enumerate().map(of).collect())
+    }
+}
+
+const OP: &str = "ConformalSets";
+
+/// What a class of this rank, counted from 0, has to bear.
+fn penalty(lambda: f64, k_reg: usize, rank: usize) -> f64 {
+    lambda * (rank + 1).saturating_sub(k_reg) as f64
+}
+
+/// A number from 0 to 1 for each row.
+#[track_caller]
+fn drawn(draws: Option<&Tensor>, n: usize) -> Result<Option<Vec<f64>>> {
+    let Some(draws) = draws else { return Ok(None) };
+    let draws = numbers(OP, "the draws", draws, Some(n))?;
+    match draws.iter().position(|u| !(0.0..=1.0).contains(u)) {
+        Some(i) => Err(Error::argument(OP, format!("the draw of row {i} is {}, expected a number from 0 to 1", draws[i]))),
+        None => Ok(Some(draws)),
     }
 }
 
@@ -259,9 +348,16 @@ fn ranked(row: &[f64]) -> Vec<usize> {
 
 #[track_caller]
 fn read(probabilities: &Tensor, target: &Tensor, alpha: f64) -> Result<(Vec<f64>, usize, Vec<usize>)> {
-    const OP: &str = "ConformalSets";
     level(OP, alpha)?;
-    let (p, n, k) = rows(OP, "the probabilities", probabilities)?;
+    let (p, k) = shares(probabilities)?;
+    let y = classes(OP, target, p.len() / k, k)?;
+    Ok((p, k, y))
+}
+
+/// Rows of probabilities, and how many classes they have.
+#[track_caller]
+fn shares(probabilities: &Tensor) -> Result<(Vec<f64>, usize)> {
+    let (p, _, k) = rows(OP, "the probabilities", probabilities)?;
     for (i, row) in p.chunks(k).enumerate() {
         let sum: f64 = row.iter().sum();
         if k < 2 || row.iter().any(|p| *p < 0.0) || (sum - 1.0).abs() > 1e-3 {
@@ -269,8 +365,7 @@ fn read(probabilities: &Tensor, target: &Tensor, alpha: f64) -> Result<(Vec<f64>
             return Err(e.with_help("logits become probabilities with softmax(-1)"));
         }
     }
-    let y = classes(OP, target, n, k)?;
-    Ok((p, k, y))
+    Ok((p, k))
 }
 
 /// How often the truth was inside.

@@ -11,8 +11,11 @@ import scipy.optimize as so
 import scipy.special as sp
 import sklearn
 from mapie.classification import SplitConformalClassifier
+from mapie.conformity_scores.sets.aps import APSConformityScore
+from mapie.conformity_scores.sets.raps import RAPSConformityScore
 from mapie.regression import ConformalizedQuantileRegressor, SplitConformalRegressor
 from mapie.regression import CrossConformalRegressor
+from mapie.utils import _compute_classification_quantile
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
@@ -137,6 +140,33 @@ def conformal():
     }
 
 
+def raps():
+    """Regularized sets at a given lambda and k, which MAPIE would look for on further rows."""
+    rng = np.random.default_rng(seed + 1)
+    k, n = 6, 40
+    p, q = (sp.softmax(rng.standard_normal((rows, k)), axis=1) for rows in (n, 15))
+    t = np.array([rng.choice(k, p=row) for row in p])
+    t[:k] = np.arange(k)
+    draws = np.random.RandomState(7).uniform(size=n)
+    cases = []
+    for penalty, free, alpha in [(0.01, 2, 0.2), (0.2, 1, 0.2), (0.5, 3, 0.1), (0.1, 0, 0.3)]:
+        score = RAPSConformityScore()
+        score.classes, score.random_state = np.arange(k), 7
+        score.lambda_star, score.k_star = penalty, np.array([free])
+        plain = APSConformityScore.get_conformity_scores(score, t, p, y_enc=t)
+        scores = score._regularize_conformity_score(score.k_star, penalty, plain, score.cutoff)
+        score.quantiles_ = _compute_classification_quantile(scores, np.array([alpha]))
+        sets = score.get_prediction_sets(q[:, :, None], scores, np.array([alpha]), "prefit", include_last_label=True)
+        cases.append({
+            "lambda": penalty,
+            "k_reg": free,
+            "alpha": alpha,
+            "threshold": float(score.quantiles_[0]),
+            "sets": sets[:, :, 0].astype(int).tolist(),
+        })
+    return {"p": p.tolist(), "t": t.tolist(), "q": q.tolist(), "draws": draws.tolist(), "cases": cases}
+
+
 def closed():
     n, d, k = 30, 3, 3
     x = np.round(rng.standard_normal((n, d)), 3)
@@ -181,6 +211,7 @@ out = {
     "seed": seed,
     "calibration": calibration(),
     "conformal": conformal(),
+    "raps": raps(),
     "closed": closed(),
 }
 path = pathlib.Path(__file__).with_name("reliability.json")

@@ -81,6 +81,27 @@ fn conformal_prediction() -> Result<()> {
 }
 
 #[test]
+fn regularized_sets() -> Result<()> {
+    let data = data("raps");
+    let [p, t, q, draws] = ["p", "t", "q", "draws"].map(|name| tensor(&data[name]));
+    for case in data["cases"].as_array().unwrap() {
+        let (lambda, k_reg) = (case["lambda"].as_f64().unwrap(), case["k_reg"].as_u64().unwrap() as usize);
+        let fitted =
+            ConformalSets::regularized(&p, &t, case["alpha"].as_f64().unwrap(), lambda, k_reg, Some(&draws))?;
+        close(&[fitted.threshold()], &numbers(&case["threshold"]), 1e-12, "threshold");
+        let sets = fitted.sets(&q)?;
+        let marks = sets.iter().flat_map(|set| (0..6).map(|class| f64::from(u8::from(set.contains(&class)))));
+        assert_eq!(marks.collect::<Vec<_>>(), numbers(&case["sets"]), "{lambda} {k_reg}");
+        // Whatever the draw, a randomized set has this class at most less.
+        for u in [0.0, 0.4, 1.0] {
+            let fewer = fitted.randomized_sets(&q, &Tensor::full([15], u)?)?;
+            assert!(fewer.iter().zip(&sets).all(|(few, set)| few.len() + 1 >= set.len() && few.iter().all(|i| set.contains(i))));
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn closed_forms() -> Result<()> {
     let data = data("closed");
     let (x, y, new, logits) = (tensor(&data["x"]), tensor(&data["y"]), tensor(&data["new"]), tensor(&data["logits"]));

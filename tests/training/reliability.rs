@@ -23,6 +23,7 @@ fn intervals_hold_the_truth_as_often_as_they_say() -> Result<()> {
     let mut rng = Rng::seed(0);
     let (n, alpha, rounds) = (39, 0.1, 400);
     let (mut split, mut quantile, mut sets, mut least) = (0.0, 0.0, 0.0, 0.0);
+    let mut exact = [0.0; 3];
     for _ in 0..rounds {
         let (y, new) = (normal(n, &mut rng), normal(50, &mut rng));
         let zeros = vector(vec![0.0; n]);
@@ -47,12 +48,17 @@ fn intervals_hold_the_truth_as_often_as_they_say() -> Result<()> {
         };
         let ((p, y), (q, t)) = (drawn(n), drawn(50));
         let t = t.to_vec::<i64>()?;
-        let held = |sets: &ConformalSets| -> Result<f64> {
-            let found = sets.sets(&q)?;
-            Ok(found.iter().zip(&t).filter(|(set, t)| set.contains(&(**t as usize))).count() as f64 / 50.0)
+        let [draws, other] = [n, 50].map(|n| Tensor::uniform([n], 0.0, 1.0, &mut rng));
+        let (draws, other) = (draws?, other?);
+        let held = |found: Vec<Vec<usize>>| -> f64 {
+            found.iter().zip(&t).filter(|(set, t)| set.contains(&(**t as usize))).count() as f64 / 50.0
         };
-        sets += held(&ConformalSets::adaptive(&p, &y, alpha, None)?)?;
-        least += held(&ConformalSets::least_ambiguous(&p, &y, alpha)?)?;
+        sets += held(ConformalSets::adaptive(&p, &y, alpha, None)?.sets(&q)?);
+        least += held(ConformalSets::least_ambiguous(&p, &y, alpha)?.sets(&q)?);
+        for (sum, (lambda, k_reg)) in exact.iter_mut().zip([(0.0, 0), (0.1, 1), (2.0, 2)]) {
+            let fitted = ConformalSets::regularized(&p, &y, alpha, lambda, k_reg, Some(&draws))?;
+            *sum += held(fitted.randomized_sets(&q, &other)?);
+        }
     }
     let mean = |sum: f64| sum / f64::from(rounds);
     // Four deviations of the mean: of a beta distribution of parts, and of fifty rows each.
@@ -60,6 +66,8 @@ fn intervals_hold_the_truth_as_often_as_they_say() -> Result<()> {
     assert!((mean(split) - 0.9).abs() < far && (mean(quantile) - 0.9).abs() < far, "{split} {quantile}");
     // The class that passes the threshold belongs to the set, so it holds the truth more often.
     assert!(mean(sets) > 0.9 - far && (mean(least) - 0.9).abs() < far, "{sets} {least}");
+    // Where chance decides about it, neither more nor less.
+    assert!(exact.iter().all(|sum| (mean(*sum) - 0.9).abs() < far), "{exact:?}");
     Ok(())
 }
 
@@ -363,6 +371,19 @@ fn what_makes_no_sense_is_refused() -> Result<()> {
     assert_eq!(
         message(ConformalSets::adaptive(&p, &tensor![0, 3], 0.1, None).unwrap_err()),
         "ConformalSets: the target of row 1 is 3, expected a class from 0 to 2"
+    );
+    assert_eq!(
+        message(ConformalSets::regularized(&p, &labels, 0.1, -1.0, 0, None).unwrap_err()),
+        "ConformalSets: lambda is -1, expected a number from 0 on"
+    );
+    let fitted = ConformalSets::adaptive(&p, &labels, 0.1, None)?;
+    assert_eq!(
+        message(fitted.randomized_sets(&p, &tensor![0.5, 1.5]).unwrap_err()),
+        "ConformalSets: the draw of row 1 is 1.5, expected a number from 0 to 1"
+    );
+    assert_eq!(
+        message(fitted.sets(&logits).unwrap_err()),
+        "ConformalSets: row 0 of the probabilities adds up to 6.0000 in 3 classes"
     );
     assert_eq!(
         message(Attack::new(-1.0, Norm::Max).unwrap_err()),
