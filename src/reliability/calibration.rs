@@ -175,16 +175,29 @@ fn beta(logits: &[f64], y: &[f64]) -> Result<Vec<f64>> {
     let both: Vec<f64> = logits.iter().flat_map(|z| logs(*z)).collect();
     let fit = stats::logistic(OP, &both, 2, y, None, 0.0)?;
     let [a, b] = [fit.coefficients[0], fit.coefficients[1]];
-    // A curve that falls is none of probabilities: the one with the wrong sign is left out.
-    let kept = match (a < 0.0, b < 0.0) {
-        (false, false) => return Ok(vec![a, b, fit.intercept]),
-        (true, _) => 1,
-        (_, true) => 0,
+    // A curve that falls is none of probabilities: of those without one of the two, or both, the likeliest that rises.
+    if a >= 0.0 && b >= 0.0 {
+        return Ok(vec![a, b, fit.intercept]);
+    }
+    let positives = y.iter().sum::<f64>();
+    let mut best = vec![0.0, 0.0, (positives / (y.len() as f64 - positives)).ln()];
+    let loss = |of: &[f64]| -> f64 {
+        let one = |(x, y): (&[f64], &f64)| {
+            let z = of[0] * x[0] + of[1] * x[1] + of[2];
+            z.max(0.0) + (-z.abs()).exp().ln_1p() - y * z
+        };
+        both.chunks(2).zip(y).map(one).sum()
     };
-    let one: Vec<f64> = both.chunks(2).map(|row| row[kept]).collect();
-    let fit = stats::logistic(OP, &one, 1, y, None, 0.0)?;
-    let alone = fit.coefficients[0].max(0.0);
-    Ok(if kept == 0 { vec![alone, 0.0, fit.intercept] } else { vec![0.0, alone, fit.intercept] })
+    for kept in 0..2 {
+        let one: Vec<f64> = both.chunks(2).map(|row| row[kept]).collect();
+        let fit = stats::logistic(OP, &one, 1, y, None, 0.0)?;
+        let mut found = vec![0.0, 0.0, fit.intercept];
+        found[kept] = fit.coefficients[0];
+        if found[kept] >= 0.0 && loss(&found) < loss(&best) {
+            best = found;
+        }
+    }
+    Ok(best)
 }
 
 /// Means of neighbours that are pooled until they rise (pool adjacent violators), at the borders of the pools.

@@ -106,9 +106,40 @@ pub(crate) fn chi_square_tail(x: f64, freedom: f64) -> f64 {
     (front * f).clamp(0.0, 1.0)
 }
 
+/// How likely two samples of one distribution, of `n` and `m` numbers, lie as far apart as `distance` (Kolmogorov and Smirnov): exactly, as
+/// the share of the ways from (0, 0) to (n, m) that leave a band, where there are not too many places on them.
+pub(crate) fn kolmogorov_smirnov(n: usize, m: usize, distance: f64) -> f64 {
+    const PLACES: u64 = 10_000_000;
+    let (wide, high) = (n as u64, m as u64);
+    if wide.saturating_mul(high) > PLACES {
+        return kolmogorov_tail((wide as f64 * high as f64 / (wide + high) as f64).sqrt() * distance);
+    }
+    // In units of 1 / nm, in which distances are whole.
+    let limit = (distance * (wide * high) as f64).round() as u64;
+    let is_out = |i: u64, j: u64| (i * high).abs_diff(j * wide) >= limit;
+    // How likely a way to (i, j) was outside of the band: its last step was along one side as likely as that is long.
+    let mut row: Vec<f64> = Vec::with_capacity(m + 1);
+    for i in 0..=wide {
+        for j in 0..=high {
+            let left = j.checked_sub(1).map_or(0.0, |before| row[before as usize]);
+            let below = row.get(j as usize).copied().unwrap_or(0.0);
+            let share = match (is_out(i, j), i + j) {
+                (true, _) => 1.0,
+                (false, 0) => 0.0,
+                (false, steps) => (i as f64 * below + j as f64 * left) / steps as f64,
+            };
+            match row.get_mut(j as usize) {
+                Some(place) => *place = share,
+                None => row.push(share),
+            }
+        }
+    }
+    row.last().copied().unwrap_or(1.0)
+}
+
 /// How likely the largest distance of an empirical distribution from the true one, times √n, is more than `x`, for large `n`
 /// (Kolmogorov, 1933).
-pub(crate) fn kolmogorov_tail(x: f64) -> f64 {
+fn kolmogorov_tail(x: f64) -> f64 {
     if x <= 0.0 {
         return 1.0;
     }
@@ -157,6 +188,17 @@ mod tests {
         ] {
             close(kolmogorov_tail(x), want);
         }
+        for (n, m, distance, want) in [
+            (10, 10, 0.5, 0.167_821_342_743_943_34),
+            (3, 4, 1.0, 0.057_142_857_142_857_15),
+            (1, 1, 1.0, 1.0),
+            (12, 20, 0.0, 1.0),
+            (7, 13, 55.0 / 91.0, 0.045_820_433_436_532_505),
+            (60, 80, 0.3, 0.003_320_262_372_983_214),
+        ] {
+            close(kolmogorov_smirnov(n, m, distance), want);
+        }
+        assert!((kolmogorov_smirnov(60, 80, 0.9) / 6.666_679_801_519_439e-30 - 1.0).abs() < 1e-9);
         for (k, n, alpha, exact, score) in [
             (
                 99.0,

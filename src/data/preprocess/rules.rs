@@ -42,7 +42,7 @@ pub enum Scaling {
     #[doc(alias = "RobustScaler")]
     Robust,
     /// The share of the training part that is smaller, from 0 to 1 (`QuantileTransformer`), by a thousand quantiles of all rows, or as
-    /// many as there are rows. Whatever the numbers were like, they are spread evenly then.
+    /// many as there are rows. Whatever the numbers were like, they are spread evenly then; a single one becomes 0.
     #[doc(alias = "QuantileTransformer")]
     QuantileUniform,
     /// The same, and then the number below which this share of a normal distribution lies: from −5.2 to 5.2

@@ -17,7 +17,7 @@ pub struct ColumnDrift {
     pub column: String,
     /// For numbers the largest distance of the distributions (Kolmogorov and Smirnov), for texts χ² of the frequencies.
     pub statistic: f64,
-    /// How likely chance alone makes so large a statistic.
+    /// How likely chance alone makes so large a statistic: of χ² and of many numbers in the limit of many rows, of fewer numbers exactly.
     pub p_value: f64,
     /// The population stability index `Σ (q − p) · ln(q / p)` over tenths of the first table, or its categories; shares below 0.0001 count
     /// as that. From 0.1 on it is usually taken for a shift, from 0.25 on for a large one.
@@ -192,10 +192,9 @@ fn distributions(first: &Column, second: &Column) -> (f64, f64, f64) {
     if a.is_empty() || b.is_empty() {
         return (f64::from(u8::from(a.is_empty() != b.is_empty())), 1.0, 0.0);
     }
-    let (n, m) = (a.len() as f64, b.len() as f64);
     let below = |sorted: &[f64], x: f64| sorted.partition_point(|y| *y <= x) as f64 / sorted.len() as f64;
     let distance = a.iter().chain(&b).map(|x| (below(&a, *x) - below(&b, *x)).abs()).fold(0.0, f64::max);
-    let p_value = stats::kolmogorov_tail((n * m / (n + m)).sqrt() * distance);
+    let p_value = stats::kolmogorov_smirnov(a.len(), b.len(), distance);
     let mut borders: Vec<f64> = (1..10).map(|i| stats::quantile(&a, f64::from(i) / 10.0)).collect();
     borders.dedup();
     let mut counts = vec![[0.0; 2]; borders.len() + 1];
