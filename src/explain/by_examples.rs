@@ -1,6 +1,6 @@
 //! Examples that a prediction comes from, and what representations hold.
 
-use super::subject::{check_finite, representation};
+use super::subject::representation;
 use crate::error::{Error, Result};
 use crate::layers::{Layer, LayerExt, Linear, Mode, ModuleExt};
 use crate::losses;
@@ -62,7 +62,7 @@ pub fn tracin(
             None => all,
         });
     }
-    sum.ok_or_else(|| Error::argument(op, "there are no models"))
+    super::subject::found(op, sum.ok_or_else(|| Error::argument(op, "there are no models"))?)
 }
 
 /// The gradients of each example's loss by all parameters: `[n, parameters]`.
@@ -73,6 +73,7 @@ fn gradients(op: &'static str, model: &dyn Layer, (x, y): (&Tensor, &Tensor), lo
         let message = format!("inputs of shape {:?} and targets of {:?}, expected as many", x.shape(), y.shape());
         return Err(Error::shape(op, message));
     }
+    x.expect_finite(op, "the inputs")?;
     let losses = crate::autograd::with_recording(true, || loss(&model.forward(x, &mut Mode::eval())?, y))?;
     if losses.shape() != [n] {
         let message = format!("the loss gives {:?} for {n} examples, expected [{n}]", losses.shape());
@@ -141,8 +142,8 @@ pub fn neighbors(known: &Tensor, queries: &Tensor, k: usize, distance: Distance)
     if k == 0 || k > m {
         return Err(Error::argument(op, format!("{k} neighbors of {m} representations")));
     }
-    check_finite(op, "a representation", known)?;
-    check_finite(op, "a query", queries)?;
+    known.expect_finite(op, "the representations")?;
+    queries.expect_finite(op, "the queries")?;
     let (mut a, mut b) = (known.to_f64_vec(), queries.to_f64_vec());
     let size = a.len() / m;
     if distance == Distance::Cosine {
@@ -154,7 +155,7 @@ pub fn neighbors(known: &Tensor, queries: &Tensor, k: usize, distance: Distance)
     }
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let between = |a: &[f64], b: &[f64]| match distance {
-        Distance::Euclidean => a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt(),
+        Distance::Euclidean => crate::stats::length(a.iter().zip(b).map(|(a, b)| a - b)),
         Distance::Cosine => {
             let scale = (dot(a, a) * dot(b, b)).sqrt();
             if scale > 0.0 { 1.0 - dot(a, b) / scale } else { 1.0 }
@@ -169,6 +170,11 @@ pub fn neighbors(known: &Tensor, queries: &Tensor, k: usize, distance: Distance)
         all.truncate(k);
         slot[0] = all;
     });
+    crate::stats::finite(
+        op,
+        "the distance",
+        found.iter().map(|all| all.iter().map(|one| one.distance).sum()).collect(),
+    )?;
     Ok(found)
 }
 
@@ -229,9 +235,10 @@ impl LinearProbe {
     /// The logits of representations, `[n, classes]` in `F64`.
     ///
     /// # Errors
-    /// If they have another shape.
+    /// If they have another shape, or are not finite.
     #[track_caller]
     pub fn predict(&self, x: &Tensor) -> Result<Tensor> {
+        x.expect_finite("LinearProbe", "the representations")?;
         let n = x.shape().first().copied().unwrap_or(0).max(1);
         self.linear.predict(&x.detach().reshape([n, x.numel() / n])?.to_dtype(DType::F64))
     }
@@ -262,7 +269,7 @@ fn checked(op: &'static str, x: &Tensor, labels: &Tensor) -> Result<(Tensor, Ten
         let message = format!("representations of shape {:?} and labels of {:?}", x.shape(), labels.shape());
         return Err(Error::shape(op, message).with_help("expected [n, ..] and [n]"));
     }
-    check_finite(op, "a representation", x)?;
+    x.expect_finite(op, "the representations")?;
     let mut last = 0;
     for label in labels.to_f64_vec() {
         if label != label.trunc() || !(0.0..10_000.0).contains(&label) {

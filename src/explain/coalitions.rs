@@ -2,7 +2,7 @@
 
 use super::groups::Groups;
 use super::integrated::check_background;
-use super::subject::{Explained, Scorer, check_finite};
+use super::subject::{Explained, Scorer};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -32,7 +32,6 @@ impl<'a> Game<'a> {
         check_background(op, x, background)?;
         let groups = groups.cloned().unwrap_or_else(|| Groups::each(&x.shape()[1..]));
         groups.check(op, x)?;
-        check_finite(op, "the background", background)?;
         let index = Tensor::from_vec(groups.of().iter().map(|group| *group as i64).collect(), [groups.of().len()])?;
         Ok(Self { scorer, groups, x: x.detach(), background: background.detach(), index })
     }
@@ -59,7 +58,7 @@ impl<'a> Game<'a> {
             let mixed = masks.unsqueeze(1)?.where_(&own, &others)?;
             let rows = mixed.reshape([&[part.len() * m], &self.x.shape()[1..]].concat())?;
             let found = self.scorer.values(&rows, &vec![i; part.len() * m])?;
-            values.extend(found.chunks(m).map(|outputs| outputs.iter().sum::<f64>() / m as f64));
+            values.extend(found.chunks(m).map(|outputs| outputs.iter().map(|y| y / m as f64).sum::<f64>()));
         }
         Ok(values)
     }

@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, Role, pulled};
 use super::integrated::check_background;
-use super::subject::{Attribution, Explained, Scorer, baseline_of, rows, times};
+use super::subject::{Attribution, Explained, Scorer, baseline_of, found, rows, times};
 use crate::autograd::{self, GradOptions, grad};
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -40,7 +40,7 @@ pub fn deep_lift(of: &Explained<'_>, x: &Tensor, baseline: Option<&Tensor>) -> R
     let who: Vec<usize> = (0..scorer.examples).collect();
     let (outputs, base_outputs) = (scorer.values(x, &who)?, scorer.values(&base, &who)?);
     let values = differences(&scorer, &chain, &x.detach(), &base, &who)?;
-    Ok(Attribution { values, outputs, base: base_outputs })
+    Ok(Attribution { values: found(op, values)?, outputs, base: base_outputs })
 }
 
 /// Deep SHAP (Lundberg and Lee, *A unified approach to interpreting model predictions*, 2017): [`deep_lift`] from each example of a
@@ -86,7 +86,7 @@ pub fn deep_shap(of: &Explained<'_>, x: &Tensor, background: &Tensor) -> Result<
     let values = Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)?;
     let outputs = scorer.values(x, &(0..n).collect::<Vec<_>>())?;
     let base = super::integrated::mean_of_background(&scorer, background)?;
-    Ok(Attribution { values, outputs, base })
+    Ok(Attribution { values: found(op, values)?, outputs, base })
 }
 
 /// What each element of `x` adds, for rows of which `who` says whose they are.

@@ -1,10 +1,11 @@
 //! Whether an explanation is about the model.
 
 use super::groups::Groups;
-use super::subject::{Explained, baseline_of, check_finite, rows};
+use super::subject::{Explained, baseline_of, rows};
 use crate::error::{Error, Result};
 use crate::layers::{Layer, Slot, SlotMut, Visitor, VisitorMut};
 use crate::rng::Rng;
+use crate::stats;
 use crate::tensor::Tensor;
 
 /// Outputs while more and more of an input is taken away, or put back.
@@ -92,7 +93,7 @@ impl Faithfulness {
         }
         let scorer = of.scorer(op, x)?;
         let base = baseline_of(op, x, self.baseline.as_ref())?;
-        check_finite(op, "the attribution", attribution)?;
+        attribution.expect_finite(op, "the attribution")?;
         let (n, size) = (scorer.examples, x.numel() / scorer.examples);
         let unit = units(op, x, attribution, self.groups.as_ref())?;
         let count = attribution.numel() / n;
@@ -173,7 +174,7 @@ pub fn infidelity(of: &Explained<'_>, x: &Tensor, attribution: &Tensor, perturba
         let (of, shape) = (attribution.shape(), x.shape());
         return Err(Error::shape(op, format!("an attribution of shape {of:?} for inputs of {shape:?}")));
     }
-    check_finite(op, "the attribution", attribution)?;
+    attribution.expect_finite(op, "the attribution")?;
     let n = scorer.examples;
     let who: Vec<usize> = (0..n).collect();
     let (whole, values) = (scorer.values(&x.detach(), &who)?, attribution.to_f64_vec());
@@ -189,7 +190,7 @@ pub fn infidelity(of: &Explained<'_>, x: &Tensor, attribution: &Tensor, perturba
             sums[i] += (said - (whole[i] - outputs[i])).powi(2) / k as f64;
         }
     }
-    Ok(sums)
+    stats::finite(op, "the infidelity", sums)
 }
 
 /// The largest relative change of each example's explanation when perturbations, `[k, n, ..]`, are added to the inputs (max-sensitivity,
@@ -232,15 +233,21 @@ fn largest_change(
             format!("the input has shape {:?}, in which there is nothing to explain", x.shape()),
         ));
     }
+    x.expect_finite(op, "the input")?;
     let k = check_perturbations(op, x, perturbations)?;
-    let plain = explain(x)?.to_f64_vec();
+    let mut explain = |x: &Tensor| -> Result<Vec<f64>> {
+        let found = explain(x)?;
+        found.expect_finite(op, "the explanation")?;
+        Ok(found.to_f64_vec())
+    };
+    let plain = explain(x)?;
     let n = x.shape()[0];
     let size = (plain.len() / n).max(1);
-    let norm = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let norm = |values: &[f64]| stats::length(values.iter().copied());
     let mut largest = vec![0.0_f64; n];
     for j in 0..k {
         let moved = x.add(&perturbations.select(0, j as isize)?)?;
-        let found = explain(&moved)?.to_f64_vec();
+        let found = explain(&moved)?;
         if found.len() != plain.len() {
             let message = format!("the explanation has {} numbers, and another time {}", plain.len(), found.len());
             return Err(Error::shape(op, message));
@@ -248,10 +255,11 @@ fn largest_change(
         let change: Vec<f64> = found.iter().zip(&plain).map(|(a, b)| a - b).collect();
         for ((largest, change), plain) in largest.iter_mut().zip(change.chunks(size)).zip(plain.chunks(size)) {
             let (change, plain) = (norm(change), norm(plain));
-            *largest = largest.max(if plain > 0.0 { change / plain } else { change });
+            let change = if plain > 0.0 { change / plain } else { change };
+            *largest = if change.is_nan() { change } else { largest.max(change) };
         }
     }
-    Ok(largest)
+    stats::finite(op, "the change", largest)
 }
 
 #[track_caller]
@@ -266,7 +274,7 @@ fn check_perturbations(op: &'static str, x: &Tensor, perturbations: &Tensor) -> 
         );
         return Err(Error::shape(op, message));
     }
-    check_finite(op, "a perturbation", perturbations)?;
+    perturbations.expect_finite(op, "the perturbations")?;
     Ok(shape[0])
 }
 

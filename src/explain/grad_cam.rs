@@ -1,6 +1,6 @@
 //! What places of a layer's channels an output depends on.
 
-use super::subject::{Explained, representation};
+use super::subject::{Explained, found, representation};
 use crate::autograd::{InterpolateOptions, Interpolation};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -81,7 +81,7 @@ impl GradCam {
                 alpha.mul(&grads.clamp_min(0.0))?.sum_dims(&places, true)?
             }
         };
-        let map = weights.mul(&maps.to_dtype(weights.dtype()))?.sum_dims(&[1], true)?.clamp_min(0.0);
+        let map = found(op, weights.mul(&maps.to_dtype(weights.dtype()))?.sum_dims(&[1], true)?.clamp_min(0.0))?;
         let size = &x.shape()[2.min(x.rank())..];
         if self.upsample && map.rank() == 4 && x.rank() == 4 && map.shape()[2..] != *size {
             return map.interpolate(&InterpolateOptions::size(size).mode(Interpolation::Linear))?.select(1, 0);

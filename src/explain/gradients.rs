@@ -1,6 +1,6 @@
 //! The gradient by the input, and what is made of it.
 
-use super::subject::{Explained, Scorer, times};
+use super::subject::{Explained, Scorer, found, times};
 use crate::autograd;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
@@ -38,8 +38,9 @@ pub fn saliency(of: &Explained<'_>, x: &Tensor) -> Result<Tensor> {
 /// As for [`gradient`].
 #[track_caller]
 pub fn gradient_x_input(of: &Explained<'_>, x: &Tensor) -> Result<Tensor> {
-    let scorer = of.scorer("gradient_x_input", x)?;
-    times(&scorer.gradients(x, &each(&scorer))?.0, x)
+    let op = "gradient_x_input";
+    let scorer = of.scorer(op, x)?;
+    found(op, times(&scorer.gradients(x, &each(&scorer))?.0, x)?)
 }
 
 /// The gradient that goes back through each ReLU only where it is positive (Springenberg et al., *Striving for simplicity: the all
@@ -149,19 +150,19 @@ impl SmoothGrad {
         let mut sums: Option<[Tensor; 2]> = None;
         for _ in 0..self.samples {
             let noise = x.detach().randn_like(rng)?.mul(&reach)?;
-            let (found, _) = scorer.gradients(&x.detach().add(&noise)?, &who)?;
-            let square = found.square();
+            let (slope, _) = scorer.gradients(&x.detach().add(&noise)?, &who)?;
+            let square = slope.square();
             sums = Some(match sums {
-                None => [found, square],
-                Some([sum, squares]) => [sum.add(&found)?, squares.add(&square)?],
+                None => [slope, square],
+                Some([sum, squares]) => [sum.add(&slope)?, squares.add(&square)?],
             });
         }
         let Some([sum, squares]) = sums else { return Err(crate::error::bug!(op, "no samples")) };
         let [mean, squares] = [sum, squares].map(|sum| sum.div_scalar(self.samples as f64));
         match self.kind {
-            Kind::Mean => Ok(mean),
-            Kind::Squares => Ok(squares),
-            Kind::Variance => Ok(squares.sub(&mean.square())?.clamp_min(0.0)),
+            Kind::Mean => found(op, mean),
+            Kind::Squares => found(op, squares),
+            Kind::Variance => found(op, squares.sub(&mean.square())?.clamp_min(0.0)),
         }
     }
 }

@@ -136,6 +136,7 @@ impl Groups {
     #[track_caller]
     pub fn sum(&self, values: &Tensor) -> Result<Tensor> {
         self.check("groups", values)?;
+        values.expect_finite("groups", "the values")?;
         let (n, size) = (values.shape()[0], self.of.len());
         let mut sums = vec![0.0; n * self.len()];
         for (i, value) in values.to_f64_vec().into_iter().enumerate() {
@@ -145,7 +146,7 @@ impl Groups {
                 None => return Err(bug!("groups", "element {i} has no group")),
             }
         }
-        super::subject::tensor(sums, &[n, self.len()], values)
+        super::subject::found("groups", super::subject::tensor(sums, &[n, self.len()], values)?)
     }
 
     /// The number of its group at the place of each element: `[n, ..]` of `[n, groups]`, to draw them on a picture. `shape` is that of an

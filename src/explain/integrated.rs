@@ -1,7 +1,7 @@
 //! Gradients along the way from a baseline to the input.
 
 use super::gradients::check_samples;
-use super::subject::{Attribution, Explained, Scorer, baseline_of, rows, times};
+use super::subject::{Attribution, Explained, Scorer, baseline_of, found, rows, times};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -138,7 +138,7 @@ impl IntegratedGradients {
         let who: Vec<usize> = (0..n).collect();
         let (outputs, base_outputs) = (scorer.values(&x, &who)?, scorer.values(&base, &who)?);
         let values = times(&all, &x.sub(&base)?)?;
-        Ok(Attribution { values, outputs, base: base_outputs })
+        Ok(Attribution { values: found(op, values)?, outputs, base: base_outputs })
     }
 }
 
@@ -225,7 +225,7 @@ pub fn gradient_shap(
     let Some(sum) = sum else { return Err(crate::error::bug!(op, "no samples")) };
     let outputs = scorer.values(&x, &(0..n).collect::<Vec<_>>())?;
     let base = mean_of_background(&scorer, background)?;
-    Ok(Attribution { values: sum.div_scalar(samples as f64), outputs, base })
+    Ok(Attribution { values: found(op, sum.div_scalar(samples as f64))?, outputs, base })
 }
 
 /// Examples that inputs are compared with.
@@ -237,12 +237,7 @@ pub(super) fn check_background(op: &'static str, x: &Tensor, background: &Tensor
         let message = format!("a background of {shape:?} ({dtype}) for inputs of {:?} ({})", x.shape(), x.dtype());
         return Err(Error::shape(op, message).with_help("a background is some examples like the inputs: [m, ..]"));
     }
-    check_finite(op, background)
-}
-
-#[track_caller]
-fn check_finite(op: &'static str, background: &Tensor) -> Result<()> {
-    super::subject::check_finite(op, "the background", background)
+    background.expect_finite(op, "the background")
 }
 
 /// The mean output of the background, for the target of each example.
@@ -254,7 +249,7 @@ pub(super) fn mean_of_background(scorer: &Scorer<'_>, background: &Tensor) -> Re
         let same = i > 0 && scorer.classes.as_ref().is_none_or(|classes| classes[i] == classes[i - 1]);
         let mean = match means.last() {
             Some(last) if same && !scorer.depends_on_example() => *last,
-            _ => scorer.values(background, &vec![i; m])?.iter().sum::<f64>() / m as f64,
+            _ => scorer.values(background, &vec![i; m])?.iter().map(|y| y / m as f64).sum(),
         };
         means.push(mean);
     }

@@ -3,7 +3,7 @@
 use super::coalitions::{Coalition, Game, all, check_work, solve};
 use super::gradients::check_samples;
 use super::groups::Groups;
-use super::subject::{Explained, one_baseline, tensor};
+use super::subject::{Explained, found, one_baseline, tensor};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -129,7 +129,11 @@ impl Lime {
             intercept.push(constant);
             fit.push(r2);
         }
-        Ok(Surrogate { values: tensor(values, &[n, p], x)?, intercept, fit })
+        if let Some(i) = intercept.iter().zip(&fit).position(|(constant, r2)| !(constant + r2).is_finite()) {
+            let message = format!("the outputs around example {i} differ by more than the squares of numbers can be");
+            return Err(Error::numeric(op, message).with_help("explain an output that is scaled, or its logarithm"));
+        }
+        Ok(Surrogate { values: found(op, tensor(values, &[n, p], x)?)?, intercept, fit })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Parts of an input, covered in turn.
 
 use super::groups::Groups;
-use super::subject::{Attribution, Explained, baseline_of, one_baseline, tensor};
+use super::subject::{Attribution, Explained, baseline_of, found, one_baseline, tensor};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -81,8 +81,8 @@ impl Occlusion {
             let k = numbers.len();
             let masks = Tensor::from_vec(covered.concat(), [k, 1, size])?;
             let rows = masks.where_(&flat[1], &flat[0])?.reshape([&[k * n], shape].concat())?;
-            let found = scorer.values(&rows, &(0..k * n).map(|i| i % n).collect::<Vec<_>>())?;
-            for (mask, outputs) in covered.iter().zip(found.chunks(n)) {
+            let outputs = scorer.values(&rows, &(0..k * n).map(|i| i % n).collect::<Vec<_>>())?;
+            for (mask, outputs) in covered.iter().zip(outputs.chunks(n)) {
                 for (e, _) in mask.iter().enumerate().filter(|(_, covered)| **covered) {
                     times[e] += 1.0;
                     (0..n).for_each(|i| sums[i * size + e] += whole[i] - outputs[i]);
@@ -90,7 +90,7 @@ impl Occlusion {
             }
         }
         (0..n * size).for_each(|i| sums[i] /= times[i % size]);
-        tensor(sums, x.shape(), x)
+        found(op, tensor(sums, x.shape(), x)?)
     }
 }
 
@@ -151,5 +151,5 @@ pub fn ablation(
         empty.push(ends[0]);
         outputs.push(ends[1]);
     }
-    Ok(Attribution { values: tensor(values, &[n, p], x)?, outputs, base: empty })
+    Ok(Attribution { values: found(op, tensor(values, &[n, p], x)?)?, outputs, base: empty })
 }

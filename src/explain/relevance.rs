@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, Link, Role, pulled};
 use super::deep_lift::start;
-use super::subject::{Attribution, Explained, times};
+use super::subject::{Attribution, Explained, found, times};
 use crate::error::{Error, Result};
 use crate::layers::{Conv1d, Conv2d, Conv3d, Layer, Linear, Mode, Place, Weight};
 use crate::tensor::Tensor;
@@ -97,7 +97,7 @@ impl Relevance {
                 Role::Dense | Role::Affine | Role::Largest => self.handed(link, x, &relevance)?,
             };
         }
-        Ok(Attribution { values: relevance, base: vec![0.0; outputs.len()], outputs })
+        Ok(Attribution { values: found(op, relevance)?, base: vec![0.0; outputs.len()], outputs })
     }
 
     fn rule_for(&self, link: &Link) -> RelevanceRule {

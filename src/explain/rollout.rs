@@ -72,7 +72,7 @@ pub enum Heads {
 /// Attention says what is looked at, and not what is made of it.
 ///
 /// # Errors
-/// If there are no layers, or they have different shapes or no heads.
+/// If there are no layers, or they have different shapes, no heads or weights that are not finite.
 #[track_caller]
 pub fn attention_rollout(layers: &[Tensor], heads: Heads) -> Result<Tensor> {
     let op = "attention_rollout";
@@ -84,6 +84,7 @@ pub fn attention_rollout(layers: &[Tensor], heads: Heads) -> Result<Tensor> {
             let message = format!("weights of shape {shape:?}, expected [.., heads, T, T] of each layer");
             return Err(Error::shape(op, message).with_help("rollout is for layers that attend to themselves"));
         }
+        weights.expect_finite(op, "the weights")?;
         let fused = match heads {
             Heads::Mean => weights.mean_dims(&[-3], false)?,
             Heads::Max => weights.max_dim(-3, false)?.0,
@@ -96,5 +97,7 @@ pub fn attention_rollout(layers: &[Tensor], heads: Heads) -> Result<Tensor> {
             None => own,
         });
     }
-    joint.ok_or_else(|| Error::argument(op, "there are no layers"))
+    let joint = joint.ok_or_else(|| Error::argument(op, "there are no layers"))?;
+    joint.expect_finite(op, "the product")?;
+    Ok(joint)
 }

@@ -3,7 +3,7 @@
 use super::coalitions::{Coalition, Game, all, check_players, check_work, solve};
 use super::gradients::check_samples;
 use super::groups::Groups;
-use super::subject::{Attribution, Explained, tensor};
+use super::subject::{Attribution, Explained, found, tensor};
 use crate::error::Result;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -48,17 +48,17 @@ pub fn exact_shapley(
     }
     let (mut values, mut outputs, mut base) = (Vec::new(), Vec::new(), Vec::new());
     for i in 0..game.examples() {
-        let found = game.values(i, &coalitions)?;
+        let asked = game.values(i, &coalitions)?;
         for player in 0..p {
-            let without = (0..found.len()).filter(|k| k >> player & 1 == 0);
+            let without = (0..asked.len()).filter(|k| k >> player & 1 == 0);
             values.push(
-                without.map(|k| weights[k.count_ones() as usize] * (found[k | 1 << player] - found[k])).sum::<f64>(),
+                without.map(|k| weights[k.count_ones() as usize] * (asked[k | 1 << player] - asked[k])).sum::<f64>(),
             );
         }
-        base.push(found[0]);
-        outputs.push(found[found.len() - 1]);
+        base.push(asked[0]);
+        outputs.push(asked[asked.len() - 1]);
     }
-    Ok(Attribution { values: tensor(values, &[game.examples(), p], x)?, outputs, base })
+    Ok(Attribution { values: found(op, tensor(values, &[game.examples(), p], x)?)?, outputs, base })
 }
 
 /// Kernel SHAP (Lundberg and Lee, *A unified approach to interpreting model predictions*, 2017): Shapley values as the weighted linear
@@ -140,10 +140,10 @@ impl KernelShap {
         }
         let (mut values, mut outputs, mut base) = (Vec::with_capacity(n * p), Vec::new(), Vec::new());
         for i in 0..n {
-            let found = game.values(i, &asked)?;
-            let (none, whole) = (found[0], found[1]);
+            let given = game.values(i, &asked)?;
+            let (none, whole) = (given[0], given[1]);
             let mut b = vec![0.0; free];
-            for ((row, (coalition, weight)), output) in design.iter().zip(&chosen).zip(&found[2..]) {
+            for ((row, (coalition, weight)), output) in design.iter().zip(&chosen).zip(&given[2..]) {
                 let rest = output - none - f64::from(u8::from(coalition[free])) * (whole - none);
                 b.iter_mut().zip(row).for_each(|(cell, x)| *cell += weight * x * rest);
             }
@@ -154,7 +154,7 @@ impl KernelShap {
             outputs.push(whole);
             base.push(none);
         }
-        Ok(Attribution { values: tensor(values, &[n, p], x)?, outputs, base })
+        Ok(Attribution { values: found(op, tensor(values, &[n, p], x)?)?, outputs, base })
     }
 }
 

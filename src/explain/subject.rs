@@ -178,7 +178,7 @@ impl<'a> Explained<'a> {
             let message = format!("the input has shape {:?}, in which there is nothing to explain", x.shape());
             return Err(Error::shape(op, message).with_help("examples are the first dimension: [n, ..]"));
         }
-        check_finite(op, "the input", x)?;
+        x.expect_finite(op, "the input")?;
         let examples = x.shape()[0];
         let mut scorer = Scorer { of: *self, op, classes: None, examples };
         match self.target {
@@ -245,16 +245,13 @@ fn no_part(op: &'static str, model: &dyn Layer, path: &str) -> Error {
     Error::parameter(op, message).with_help(crate::error::meant(path, "parts", &names))
 }
 
-/// Says in which example a number is not finite.
+/// What was found, if all of it is finite: where inputs or weights are huge, differences and products leave the range of numbers.
 #[track_caller]
-pub(super) fn check_finite(op: &'static str, what: &str, x: &Tensor) -> Result<()> {
-    if !x.dtype().is_float() || x.is_finite().all().item()? != 0.0 {
-        return Ok(());
+pub(super) fn found(op: &'static str, values: Tensor) -> Result<Tensor> {
+    match values.expect_finite(op, "the attribution") {
+        Ok(()) => Ok(values),
+        Err(e) => Err(e.with_help("standardize the inputs, or compute in DType::F64, whose range is larger")),
     }
-    let values = x.to_f64_vec();
-    let size = (values.len() / x.shape().first().copied().unwrap_or(1).max(1)).max(1);
-    let at = values.iter().position(|x| !x.is_finite()).unwrap_or(0);
-    Err(Error::numeric(op, format!("{what} has {} in example {}", values[at], at / size)))
 }
 
 /// The rows of a tensor with these numbers.
@@ -283,7 +280,7 @@ impl Scorer<'_> {
         self.chunked(x, &who, &mut |part, who| {
             let _unrecorded = autograd::pause_recording();
             let y = self.of.outputs(self.op, part, who)?;
-            check_finite(self.op, "the model's output", &y)?;
+            y.expect_finite(self.op, "the model's output")?;
             let width = y.numel() / who.len().max(1);
             for row in y.to_f64_vec().chunks(width.max(1)) {
                 let best = (0..row.len()).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
@@ -404,7 +401,7 @@ impl Scorer<'_> {
                 true => no_gradient(op),
                 false => e,
             })?;
-            check_finite(op, "the gradient", &found)?;
+            found.expect_finite(op, "the gradient")?;
             grads.push(found);
             values.extend(score.detach().to_f64_vec());
             Ok(())
@@ -457,7 +454,7 @@ pub(super) fn baseline_of(op: &'static str, x: &Tensor, baseline: Option<&Tensor
         let help = "a baseline has the shape of the inputs, or of one example: [1, ..]";
         return Err(Error::shape(op, message).with_help(help));
     }
-    check_finite(op, "the baseline", given)?;
+    given.expect_finite(op, "the baseline")?;
     Ok(given.detach().broadcast_to(x.shape())?.contiguous())
 }
 

@@ -63,7 +63,7 @@ impl Importance {
 /// ```
 ///
 /// # Errors
-/// If there is no such column, `repeats` is 0, a score is NaN, or `score` fails.
+/// If there is no such column, `repeats` is 0, a score is not finite, or `score` fails.
 #[track_caller]
 pub fn permutation_importance<N: AsRef<str>>(
     table: &Table,
@@ -92,7 +92,7 @@ fn shuffled(
         table.column(name)?;
     }
     let mut judged = |table: &Table, what: &str| match score(table)? {
-        score if score.is_nan() => Err(Error::numeric(op, format!("the score of the table {what} is NaN"))),
+        score if !score.is_finite() => Err(Error::numeric(op, format!("the score of the table {what} is {score}"))),
         score => Ok(score),
     };
     let whole = judged(table, "as it is")?;
@@ -138,7 +138,7 @@ const CATEGORIES: usize = 30;
 
 /// What a model predicts on average when all rows have the same value in one column, for `points` values of it, and keep their others
 /// (Friedman, 2001, *Greedy function approximation*; scikit-learn's `partial_dependence`). Numbers go in even steps from the 5th to the 95th
-/// percentile of the column, or are all its different ones where there are no more than `points`; of texts it is each that occurs, at
+/// percentile of the column (between rows on a straight line), or are all its different ones where there are no more than `points`; of texts it is each that occurs, at
 /// most the 30 most frequent. `predict` gives a number for each row of a table, whose name is `prediction`.
 ///
 /// ```
@@ -157,7 +157,7 @@ const CATEGORIES: usize = 30;
 ///
 /// # Errors
 /// If there is no such column, it has no values, `points` is less than 2 or more than 10,000, or `predict` fails or gives not as many
-/// numbers as rows.
+/// finite numbers as rows.
 #[track_caller]
 pub fn partial_dependence(
     table: &Table,
@@ -232,9 +232,12 @@ pub(super) fn predicted(
     predict: &mut dyn FnMut(&Table) -> Result<Vec<f64>>,
 ) -> Result<Vec<f64>> {
     let (predicted, rows) = (predict(table)?, table.num_rows());
-    match predicted.len() == rows {
-        true => Ok(predicted),
-        false => Err(Error::shape(op, format!("{} predictions for {rows} rows", predicted.len()))),
+    if predicted.len() != rows {
+        return Err(Error::shape(op, format!("{} predictions for {rows} rows", predicted.len())));
+    }
+    match predicted.iter().position(|y| !y.is_finite()) {
+        Some(row) => Err(Error::numeric(op, format!("the prediction for row {row} is {}", predicted[row]))),
+        None => Ok(predicted),
     }
 }
 

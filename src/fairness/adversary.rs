@@ -97,6 +97,10 @@ impl Adversary {
         let seen = if self.odds { Tensor::cat(&[&logits, &target], 1)? } else { logits.clone() };
         let told = cross_entropy(&self.model.forward(&seen, &mut Mode::train(rng))?, &codes)?;
         let losses = [own.item()?, told.item()?];
+        if losses.iter().any(|loss| !loss.is_finite()) {
+            let message = format!("the loss of the model is {}, that of the adversary {}", losses[0], losses[1]);
+            return Err(Error::numeric(OP, message).with_help("standardize the inputs, or lower the learning rates"));
+        }
         let against = told.backward_retain()?;
         let mut gradients = own.backward()?;
         let mut changed = Vec::new();

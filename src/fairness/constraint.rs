@@ -137,7 +137,7 @@ impl ParityConstraint {
     /// How far the mean of each group lies from that of all, for probabilities `[n]` or `[n, 1]` of all rows; recorded for gradients.
     ///
     /// # Errors
-    /// If there are not as many probabilities as rows.
+    /// If there are not as many probabilities as rows, or one is not finite.
     #[track_caller]
     pub fn deviations(&self, probabilities: &Tensor) -> Result<Tensor> {
         let n = self.cells.numel();
@@ -146,10 +146,13 @@ impl ParityConstraint {
             return Err(Error::shape(OP, message)
                 .with_help("all rows at once: a batch of them does not say what a group's mean is"));
         }
+        probabilities.expect_finite(OP, "the probabilities")?;
         let p = probabilities.reshape([n])?;
         let factors = self.factors.to_dtype(p.dtype());
         let sums = Tensor::full_dtype([factors.shape()[1]], 0.0, p.dtype())?.index_add(0, &self.cells, &p)?;
-        factors.matmul(&sums)
+        let deviations = factors.matmul(&sums)?;
+        deviations.expect_finite(OP, "the deviations")?;
+        Ok(deviations)
     }
 
     /// The conditions `h ≤ 0` for [`AugmentedLagrangian::loss`].

@@ -15,7 +15,7 @@ pub type Learner<'a> = &'a mut dyn FnMut(&Tensor, &Tensor, &Tensor) -> Result<Bo
 /// A [`Learner`] of logistic regressions: scikit-learn's `LogisticRegression(C=1/l2)`, solved to the end by Newton's method.
 ///
 /// # Errors
-/// If shapes do not fit, a value is not finite, the penalty is negative, or there are more than 2000 features.
+/// If shapes do not fit, a value is not finite, a target not from 0 to 1, the penalty is negative, or there are more than 2000 features.
 #[track_caller]
 pub fn logistic_learner(x: &Tensor, y: &Tensor, weights: &Tensor, l2: f64) -> Result<Box<dyn Layer>> {
     const OP: &str = "logistic_learner";
@@ -24,11 +24,14 @@ pub fn logistic_learner(x: &Tensor, y: &Tensor, weights: &Tensor, l2: f64) -> Re
         return Err(Error::shape(OP, message).with_help("expected [n, features], [n] and [n]"));
     };
     let (values, targets, weights) = (x.to_f64_vec(), y.to_f64_vec(), weights.to_f64_vec());
-    if targets.len() != n || !(l2 >= 0.0 && l2.is_finite()) || values.iter().chain(&weights).any(|v| !v.is_finite()) {
+    x.expect_finite(OP, "the features")?;
+    y.expect_finite(OP, "the targets")?;
+    if let Some(i) = targets.iter().position(|y| !(0.0..=1.0).contains(y)) {
+        return Err(Error::argument(OP, format!("the target of row {i} is {}, expected 0 to 1", targets[i])));
+    }
+    if targets.len() != n || !(l2 >= 0.0 && l2.is_finite()) || weights.iter().any(|v| !v.is_finite()) {
         let message = format!("{n} rows, {} targets, a penalty of {l2}", targets.len());
-        return Err(
-            Error::argument(OP, message).with_help("features and weights are finite, the penalty is not negative")
-        );
+        return Err(Error::argument(OP, message).with_help("weights are finite, the penalty is not negative"));
     }
     let fitted = stats::logistic(OP, &values, width, &targets, Some(&weights), l2)?;
     linear(fitted.coefficients, fitted.intercept, x.dtype())
@@ -321,6 +324,7 @@ fn decisions(model: &dyn Layer, x: &Tensor) -> Result<Vec<f64>> {
         let message = format!("the classifier gives {:?} for {n} rows, expected one logit for each", logits.shape());
         return Err(Error::shape(OP, message));
     }
+    logits.expect_finite(OP, "the classifier's logits")?;
     Ok(logits.to_f64_vec().into_iter().map(|z| f64::from(u8::from(z > 0.0))).collect())
 }
 

@@ -74,7 +74,7 @@ impl Attack {
     /// linear model, nothing is worse.
     ///
     /// # Errors
-    /// Those of the model, and if targets do not fit.
+    /// Those of the model, and if targets do not fit, or inputs, logits or gradients are not finite.
     #[track_caller]
     pub fn fgsm(&self, model: &dyn Layer, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         let step = self.along(&slope(model, x, y)?)?.mul_scalar(self.size);
@@ -194,12 +194,21 @@ impl Attack {
 /// The length of each example, in a shape that divides it.
 fn lengths(x: &Tensor) -> Result<Tensor> {
     let dims: Vec<isize> = (1..x.rank() as isize).collect();
-    if dims.is_empty() { Ok(x.abs()) } else { Ok(x.square().sum_dims(&dims, true)?.sqrt()) }
+    if dims.is_empty() {
+        return Ok(x.abs());
+    }
+    // Squares of what is huge or tiny would be none.
+    let most = x.abs().amax(&dims, true)?.clamp_min(f64::from(f32::MIN_POSITIVE));
+    x.div(&most)?.square().sum_dims(&dims, true)?.sqrt().mul(&most)
 }
 
 /// The loss of logits, as a sum or for each example.
 #[track_caller]
 fn loss(logits: &Tensor, y: &Tensor) -> Result<Tensor> {
+    logits.expect_finite(OP, "the logits")?;
+    if let [n, k] = *logits.shape() {
+        super::classes(OP, y, n, k.max(2))?;
+    }
     match logits.shape() {
         [n, 1] if y.numel() == *n => bce_with_logits(logits, &y.to_dtype(logits.dtype()).reshape(logits.shape())?),
         [n, _] if y.numel() == *n => cross_entropy(logits, &y.to_dtype(DType::I64).reshape([*n])?),
@@ -210,14 +219,18 @@ fn loss(logits: &Tensor, y: &Tensor) -> Result<Tensor> {
 /// How the loss of each example changes with it.
 #[track_caller]
 fn slope(model: &dyn Layer, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    x.expect_finite(OP, "the input")?;
     let x = x.detach().tracked()?;
     let loss = loss(&model.forward(&x, &mut Mode::eval())?, y)?;
-    Ok(grad(&[&loss], &[&x], GradOptions::default())?.remove(0))
+    let slope = grad(&[&loss], &[&x], GradOptions::default())?.remove(0);
+    slope.expect_finite(OP, "the gradient")?;
+    Ok(slope)
 }
 
 /// The loss of each example.
 #[track_caller]
 fn of_each(model: &dyn Layer, x: &Tensor, y: &Tensor) -> Result<Vec<f64>> {
+    x.expect_finite(OP, "the input")?;
     let logits = model.forward(x, &mut Mode::eval())?;
     loss(&logits, y)?;
     let (z, y) = (logits.to_f64_vec(), y.to_f64_vec());

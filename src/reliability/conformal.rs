@@ -205,7 +205,8 @@ impl ConformalSets {
 
     /// The most probable classes, until their sum is large enough: larger sets where the model is less sure (adaptive prediction sets; Romano,
     /// Sesia and Candès, 2020). `draws`, `[n]` numbers from 0 to 1, decide how much of the last class counts; without them all of it does, and
-    /// the sets are somewhat larger than they need to be.
+    /// the sets are somewhat larger than they need to be. Of equally probable classes the later ones come first, and those behind the end are left
+    /// out (MAPIE takes them in).
     ///
     /// # Errors
     /// As for [`least_ambiguous`](Self::least_ambiguous), and if a draw is not from 0 to 1.
@@ -334,7 +335,9 @@ fn drawn(draws: Option<&Tensor>, n: usize) -> Result<Option<Vec<f64>>> {
     let Some(draws) = draws else { return Ok(None) };
     let draws = numbers(OP, "the draws", draws, Some(n))?;
     match draws.iter().position(|u| !(0.0..=1.0).contains(u)) {
-        Some(i) => Err(Error::argument(OP, format!("the draw of row {i} is {}, expected a number from 0 to 1", draws[i]))),
+        Some(i) => {
+            Err(Error::argument(OP, format!("the draw of row {i} is {}, expected a number from 0 to 1", draws[i])))
+        }
         None => Ok(Some(draws)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::rng::Rng;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 
 /// A kind of damage; how much of it there is, is its severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,7 @@ impl Corruption {
                 format!("inputs of shape {:?} and type {}, expected floats [n, ..]", x.shape(), x.dtype()),
             ));
         }
+        x.expect_finite(OP, "the input")?;
         let (n, width) = (x.shape()[0], x.numel() / x.shape()[0]);
         let mut values = x.to_f64_vec();
         let (_, deviation) = crate::stats::moments(values.iter().copied());
@@ -79,7 +80,9 @@ impl Corruption {
                 }
             }
         }
-        Ok(Tensor::from_vec(values, x.shape())?.to_dtype(if x.dtype() == DType::F64 { DType::F64 } else { x.dtype() }))
+        let changed = Tensor::from_vec(values, x.shape())?.to_dtype(x.dtype());
+        changed.expect_finite(OP, "what it becomes")?;
+        Ok(changed)
     }
 
     /// What a measure says of inputs with more and more damage: pairs of severity and value.

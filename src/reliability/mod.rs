@@ -43,11 +43,8 @@ fn rows(op: &'static str, what: &str, x: &Tensor) -> Result<(Vec<f64>, usize, us
     if n == 0 || width == 0 {
         return Err(Error::shape(op, format!("{what} of shape {:?}, expected at least one number", x.shape())));
     }
-    let values = x.to_f64_vec();
-    match values.iter().position(|v| !v.is_finite()) {
-        Some(i) => Err(Error::numeric(op, format!("{what} of row {} hold a number that is not finite", i / width))),
-        None => Ok((values, n, width)),
-    }
+    x.expect_finite(op, what)?;
+    Ok((x.to_f64_vec(), n, width))
 }
 
 /// Class numbers `[n]` or `[n, 1]` below `classes`.

@@ -104,6 +104,7 @@ impl Smoothing {
     /// How often each class is the most probable one.
     #[track_caller]
     fn counts(&self, model: &dyn Layer, example: &Tensor, samples: usize, rng: &mut Rng) -> Result<Vec<usize>> {
+        example.expect_finite(OP, "the example")?;
         let mut counts = Vec::new();
         let mut left = samples;
         while left > 0 {
@@ -121,6 +122,7 @@ impl Smoothing {
                     format!("the model gives [{rows}, {classes}] for {n} examples, expected two classes at least"),
                 ));
             }
+            logits.expect_finite(OP, "the logits")?;
             counts.resize(classes, 0);
             logits.argmax_dim(1, false)?.to_vec::<i64>()?.iter().for_each(|class| counts[*class as usize] += 1);
         }

@@ -5,7 +5,7 @@ use super::weights::labelled;
 use crate::error::{Error, Result};
 use crate::order;
 use crate::stats;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::Tensor;
 
 /// One minus the largest probability (Hendrycks and Gimpel, 2017), for logits `[n, classes]`.
 ///
@@ -35,12 +35,15 @@ pub fn max_softmax(logits: &Tensor) -> Result<Vec<f64>> {
 /// If the logits are not `[n, classes]`, or not finite, or the temperature is not positive.
 #[track_caller]
 pub fn energy(logits: &Tensor, temperature: f64) -> Result<Vec<f64>> {
-    let (_, n, k) = rows("energy", "the logits", logits)?;
+    let (z, _, k) = rows("energy", "the logits", logits)?;
     if !(temperature > 0.0 && temperature.is_finite()) {
         return Err(Error::argument("energy", format!("a temperature of {temperature}, expected a positive number")));
     }
-    let scaled = logits.to_dtype(DType::F64).reshape([n, k])?.div_scalar(temperature);
-    Ok(scaled.logsumexp_dims(&[1], false)?.mul_scalar(-temperature).to_f64_vec())
+    let of = |row: &[f64]| {
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        -(most + temperature * row.iter().map(|z| ((z - most) / temperature).exp()).sum::<f64>().ln())
+    };
+    stats::finite("energy", "the energy", z.chunks(k).map(of).collect())
 }
 
 /// The distance to the nearest mean of a class, in units of how far rows of a class are spread in each direction (Lee et al., *A simple unified
@@ -82,7 +85,10 @@ impl Mahalanobis {
         let trace: f64 = (0..d).map(|i| covariance[i * d + i]).sum::<f64>() / d as f64;
         (0..d).for_each(|i| covariance[i * d + i] += 1e-6 * trace.max(f64::MIN_POSITIVE));
         let Some(factor) = stats::cholesky(&covariance, d) else {
-            return Err(Error::numeric(OP, "the features of a class do not differ in any direction"));
+            return Err(Error::numeric(
+                OP,
+                "the features of a class do not differ in any direction, or by more than squares can be",
+            ));
         };
         let means = sums.into_iter().zip(&counts).filter(|(_, count)| **count > 0.0).map(|(mean, _)| mean).collect();
         Ok(Self { means, factor, width: d })
@@ -100,7 +106,14 @@ impl Mahalanobis {
             let off: Vec<f64> = row.iter().zip(mean).map(|(x, mean)| x - mean).collect();
             stats::solve_lower(&self.factor, d, &off).iter().map(|v| v * v).sum()
         };
-        Ok(x.chunks(d).map(|row| self.means.iter().map(|mean| to(row, mean)).fold(f64::INFINITY, f64::min)).collect())
+        // Of NaN, the smallest would be another one.
+        let nearest = |row: &[f64]| {
+            self.means
+                .iter()
+                .map(|mean| to(row, mean))
+                .fold(f64::INFINITY, |a, b| if b.is_nan() { b } else { a.min(b) })
+        };
+        stats::finite("Mahalanobis", "the score", x.chunks(d).map(nearest).collect())
     }
 }
 
@@ -150,18 +163,18 @@ impl NearestNeighbours {
         let (x, _, d) = rows("NearestNeighbours", "the features", features)?;
         expect_width("NearestNeighbours", d, self.width)?;
         let of = |row: &[f64]| {
-            let to = |other: &[f64]| row.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
-            let mut squares: Vec<f64> = self.rows.chunks(d).map(to).collect();
-            order::sort_by_key(&mut squares, |square| order::key(*square));
-            squares[self.k - 1].sqrt()
+            let to = |other: &[f64]| stats::length(row.iter().zip(other).map(|(a, b)| a - b));
+            let mut distances: Vec<f64> = self.rows.chunks(d).map(to).collect();
+            order::sort_by_key(&mut distances, |distance| order::key(*distance));
+            distances[self.k - 1]
         };
-        Ok(unit(x, d, self.normalized).chunks(d).map(of).collect())
+        stats::finite("NearestNeighbours", "the distance", unit(x, d, self.normalized).chunks(d).map(of).collect())
     }
 }
 
 fn unit(mut x: Vec<f64>, width: usize, normalized: bool) -> Vec<f64> {
     for row in x.chunks_mut(width).filter(|_| normalized) {
-        let length = row.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
+        let length = stats::length(row.iter().copied()).max(1e-12);
         row.iter_mut().for_each(|x| *x /= length);
     }
     x

@@ -45,7 +45,7 @@ impl Spread {
     /// From the outputs of each model, of one shape.
     ///
     /// # Errors
-    /// If there are none, shapes differ, or logits are not `[n, classes]`.
+    /// If there are none, shapes differ, logits are not `[n, classes]`, or something is not finite.
     #[track_caller]
     pub fn of(outputs: &[Tensor], kind: Outputs) -> Result<Self> {
         const OP: &str = "Spread";
@@ -55,6 +55,7 @@ impl Spread {
             if output.shape() != first.shape() {
                 return Err(Error::shape(OP, format!("outputs {:?} and {:?}", first.shape(), output.shape())));
             }
+            output.expect_finite(OP, "a model's outputs")?;
             let output = output.to_dtype(DType::F64).detach();
             all.push(match (kind, output.shape()) {
                 (Outputs::Numbers, _) => output,
@@ -77,8 +78,10 @@ impl Spread {
             within = Some(sums);
         }
         let stacked = Tensor::stack(&all.iter().collect::<Vec<_>>(), 0)?;
-        let deviation = stacked.std_dims(&[0], 0.0, false)?;
-        Ok(Self { mean: stacked.mean_dims(&[0], false)?, deviation, samples: outputs.len(), within })
+        let (mean, deviation) = (stacked.mean_dims(&[0], false)?, stacked.std_dims(&[0], 0.0, false)?);
+        mean.expect_finite(OP, "the mean")?;
+        deviation.expect_finite(OP, "the deviation")?;
+        Ok(Self { mean, deviation, samples: outputs.len(), within })
     }
 
     /// The same of models.
@@ -137,7 +140,7 @@ fn entropies(p: &Tensor) -> Vec<f64> {
 /// approximation*, 2016).
 ///
 /// # Errors
-/// Those of the model; if there are no samples, the model has nothing random in it, or it has layers that would learn from these rows while they
+/// Those of the model, and as for [`Spread::of`]; if an input is not finite, there are no samples, the model has nothing random in it, or it has layers that would learn from these rows while they
 /// are in training (running statistics of batch norm).
 #[track_caller]
 pub fn mc_dropout(model: &dyn Layer, x: &Tensor, samples: usize, kind: Outputs, rng: &mut Rng) -> Result<Spread> {
@@ -145,6 +148,7 @@ pub fn mc_dropout(model: &dyn Layer, x: &Tensor, samples: usize, kind: Outputs, 
     if !(1..=100_000).contains(&samples) {
         return Err(Error::argument(OP, format!("{samples} samples, expected 1 to 100000")));
     }
+    x.expect_finite(OP, "the input")?;
     let mut running = None;
     let mut on_slot = |path: &str, slot: Slot<'_>| {
         if let Slot::Buffer(_) = slot

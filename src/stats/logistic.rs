@@ -44,12 +44,20 @@ pub(crate) fn logistic(
         return Err(Error::argument(op, message));
     }
     let rows = y.len();
+    // Columns of about 1, whose squares are neither too large nor too small: powers of two round nothing.
+    let units: Vec<f64> = (0..width)
+        .map(|j| x.iter().skip(j).step_by(width).fold(0.0, |most: f64, x| most.max(x.abs())))
+        .map(|most| if most > 0.0 && most.is_finite() { most.log2().floor().exp2() } else { 1.0 })
+        .collect();
+    let x: Vec<f64> = x.iter().enumerate().map(|(i, x)| x / units[i % width]).collect();
+    // A penalty beyond this leaves nothing of a coefficient.
+    let penalties: Vec<f64> = units.iter().map(|s| if l2 > 0.0 { (l2 / s / s).min(1e200) } else { 0.0 }).collect();
     let row = |i: usize| &x[i * width..(i + 1) * width];
     let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
     let mut at = Logistic { coefficients: vec![0.0; width], intercept: 0.0 };
     let loss = |at: &Logistic| -> f64 {
         let data: f64 = (0..rows).map(|i| weight(i) * (softplus(at.logit(row(i))) - y[i] * at.logit(row(i)))).sum();
-        data + 0.5 * l2 * at.coefficients.iter().map(|c| c * c).sum::<f64>()
+        data + 0.5 * at.coefficients.iter().zip(&penalties).map(|(c, l2)| l2 * c * c).sum::<f64>()
     };
     let size = width + 1;
     let mut best = loss(&at);
@@ -69,7 +77,7 @@ pub(crate) fn logistic(
                 }
             }
         }
-        for (j, c) in at.coefficients.iter().enumerate() {
+        for (j, (c, l2)) in at.coefficients.iter().zip(&penalties).enumerate() {
             gradient[j] += l2 * c;
             hessian[j * size + j] += l2;
         }
@@ -102,6 +110,7 @@ pub(crate) fn logistic(
             _ => break,
         }
     }
+    at.coefficients.iter_mut().zip(&units).for_each(|(c, s)| *c /= s);
     if at.coefficients.iter().chain([&at.intercept]).any(|c| !c.is_finite()) {
         return Err(Error::numeric(op, "the logistic regression has no finite solution"));
     }

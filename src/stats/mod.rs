@@ -4,8 +4,29 @@ mod distributions;
 mod logistic;
 pub(crate) mod normal;
 
-pub(crate) use distributions::{chi_square_tail, clopper_pearson, kolmogorov_tail, wilson};
+pub(crate) use distributions::{chi_square_tail, clopper_pearson, kolmogorov_smirnov, wilson};
 pub(crate) use logistic::{cholesky, logistic, sigmoid, solve_lower};
+
+use crate::error::{Error, Result};
+
+/// Numbers of rows, if all of them are some.
+#[track_caller]
+pub(crate) fn finite(op: &'static str, what: &str, values: Vec<f64>) -> Result<Vec<f64>> {
+    match values.iter().position(|x| !x.is_finite()) {
+        Some(i) => Err(Error::numeric(op, format!("{what} of row {i} is beyond the range of numbers"))),
+        None => Ok(values),
+    }
+}
+
+/// The length of a vector, whose squares may be too large for numbers.
+pub(crate) fn length(x: impl Iterator<Item = f64> + Clone) -> f64 {
+    let square: f64 = x.clone().map(|x| x * x).sum();
+    if square.is_finite() {
+        return square.sqrt();
+    }
+    let most = x.clone().fold(0.0, |most: f64, x| most.max(x.abs()));
+    most * x.map(|x| (x / most) * (x / most)).sum::<f64>().sqrt()
+}
 
 /// A number between the sorted ones, `share` of the way from the first to the last (NumPy's `linear`); NaN if there are none.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {

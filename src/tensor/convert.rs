@@ -119,6 +119,31 @@ impl Tensor {
     pub(crate) fn expect_any_float(&self, op: &'static str, what: &str) -> Result<()> {
         if self.dtype().is_float() { Ok(()) } else { self.expect_float(op, what) }
     }
+
+    /// Checks that all numbers are finite, and says where the first is that is not.
+    #[track_caller]
+    pub(crate) fn expect_finite(&self, op: &'static str, what: &str) -> Result<()> {
+        if !self.dtype().is_float() {
+            return Ok(());
+        }
+        let values = self.to_f64_vec();
+        let Some(at) = values.iter().position(|x| !x.is_finite()) else { return Ok(()) };
+        let shape = self.shape();
+        let size = shape.iter().skip(1).product::<usize>().max(1);
+        let (row, mut rest) = (at / size, at % size);
+        let column = match shape {
+            [] | [_] | [_, 1] => String::new(),
+            [_, _] => format!(", column {rest}"),
+            [_, dims @ ..] => {
+                let mut place = vec![0; dims.len()];
+                for (i, dim) in dims.iter().enumerate().rev() {
+                    (place[i], rest) = (rest % dim, rest / dim);
+                }
+                format!(", at {place:?}")
+            }
+        };
+        Err(Error::numeric(op, format!("{} in row {row}{column} of {what}", values[at])))
+    }
 }
 
 #[cfg(test)]

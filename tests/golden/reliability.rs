@@ -86,8 +86,7 @@ fn regularized_sets() -> Result<()> {
     let [p, t, q, draws] = ["p", "t", "q", "draws"].map(|name| tensor(&data[name]));
     for case in data["cases"].as_array().unwrap() {
         let (lambda, k_reg) = (case["lambda"].as_f64().unwrap(), case["k_reg"].as_u64().unwrap() as usize);
-        let fitted =
-            ConformalSets::regularized(&p, &t, case["alpha"].as_f64().unwrap(), lambda, k_reg, Some(&draws))?;
+        let fitted = ConformalSets::regularized(&p, &t, case["alpha"].as_f64().unwrap(), lambda, k_reg, Some(&draws))?;
         close(&[fitted.threshold()], &numbers(&case["threshold"]), 1e-12, "threshold");
         let sets = fitted.sets(&q)?;
         let marks = sets.iter().flat_map(|set| (0..6).map(|class| f64::from(u8::from(set.contains(&class)))));
@@ -95,7 +94,12 @@ fn regularized_sets() -> Result<()> {
         // Whatever the draw, a randomized set has this class at most less.
         for u in [0.0, 0.4, 1.0] {
             let fewer = fitted.randomized_sets(&q, &Tensor::full([15], u)?)?;
-            assert!(fewer.iter().zip(&sets).all(|(few, set)| few.len() + 1 >= set.len() && few.iter().all(|i| set.contains(i))));
+            assert!(
+                fewer
+                    .iter()
+                    .zip(&sets)
+                    .all(|(few, set)| few.len() + 1 >= set.len() && few.iter().all(|i| set.contains(i)))
+            );
         }
     }
     Ok(())

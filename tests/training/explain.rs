@@ -38,8 +38,8 @@ fn what_cannot_be_explained_is_said() -> Result<()> {
     let message = "Occlusion: the input has shape [2, 0], in which there is nothing to explain";
     refused(Occlusion::new(&[1]).attribute(&of, &Tensor::zeros([2, 0])?), message);
     let nan = tensor![[0.0, 1.0, 2.0, 3.0], [0.0, f32::NAN, 0.0, 0.0]];
-    refused(saliency(&of, &nan), "saliency: the input has NaN in example 1");
-    refused(exact_shapley(&of, &nan, &x, None), "exact_shapley: the input has NaN in example 1");
+    refused(saliency(&of, &nan), "saliency: NaN in row 1, column 1 of the input");
+    refused(exact_shapley(&of, &nan, &x, None), "exact_shapley: NaN in row 1, column 1 of the input");
     let wild = sequential![Lambda::new(|x: &Tensor| Ok(x.log())), Linear::new(4, 1, &mut rng)?];
     let found = KernelShap::new(&x).attribute(&Explained::layer(&wild), &Tensor::full([1, 4], -1.0)?, &mut rng);
     refused(found, "KernelShap: the model gives NaN for example 0");
@@ -158,6 +158,51 @@ fn measures_and_examples_that_make_no_sense_are_refused() -> Result<()> {
     refused(colored_text(&["a"], &[]), "colored_text: 1 tokens and 0 numbers");
     // Not a number in what is shown is nothing.
     assert!(colored_text(&["a"], &[f64::NAN])?.contains(",0.00)"));
+    Ok(())
+}
+
+/// Inputs that are no numbers are refused by where they are; those that are too large for what is made of them are explained or refused.
+#[test]
+fn nothing_that_is_no_number_comes_out() -> Result<()> {
+    let mut rng = Rng::seed(3);
+    let mut model = sequential![Linear::new(2, 3, &mut rng)?, Relu, Linear::new(3, 1, &mut rng)?];
+    model.to_dtype(DType::F64)?;
+    let of = Explained::layer(&model);
+    let plain = Tensor::from_vec(vec![1.0, 2.0, -0.5, 0.3], [2, 2])?;
+    let all = |x: &Tensor| -> Vec<(&str, Result<Tensor>)> {
+        let mut rng = Rng::seed(4);
+        vec![
+            ("gradient_x_input", gradient_x_input(&of, x)),
+            ("SmoothGrad", SmoothGrad::new(3, 0.1).attribute(&of, x, &mut rng)),
+            ("IntegratedGradients", IntegratedGradients::new().attribute(&of, x).map(|found| found.values)),
+            ("gradient_shap", gradient_shap(&of, x, &plain, 5, &mut rng).map(|found| found.values)),
+            ("deep_lift", deep_lift(&of, x, None).map(|found| found.values)),
+            ("deep_shap", deep_shap(&of, x, &plain).map(|found| found.values)),
+            ("Relevance", Relevance::default().attribute(&of, x).map(|found| found.values)),
+            ("Occlusion", Occlusion::new(&[1]).attribute(&of, x)),
+            ("ablation", ablation(&of, x, None, None).map(|found| found.values)),
+            ("Lime", Lime::new().samples(20).attribute(&of, x, &mut rng).map(|found| found.values)),
+            ("exact_shapley", exact_shapley(&of, x, &plain, None).map(|found| found.values)),
+            ("KernelShap", KernelShap::new(&plain).attribute(&of, x, &mut rng).map(|found| found.values)),
+        ]
+    };
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let x = Tensor::from_vec(vec![1.0, 2.0, 3.0, bad], [2, 2])?;
+        for (op, found) in all(&x) {
+            refused(found, &format!("{op}: {bad} in row 1, column 1 of the input"));
+        }
+        let e = attention_rollout(&[Tensor::full([1, 2, 2], bad)?], Heads::Mean).unwrap_err();
+        assert_eq!(e.message(), format!("attention_rollout: {bad} in row 0, at [0, 0] of the weights"));
+    }
+    for huge in [1e154, 1e200, 1.7e308] {
+        for x in [[huge, huge], [huge, -huge], [-huge, 0.0]] {
+            for (op, found) in all(&Tensor::from_vec(x.to_vec(), [1, 2])?) {
+                if let Ok(found) = found {
+                    assert!(found.to_f64_vec().iter().all(|v| v.is_finite()), "{op} {x:?}: {found}");
+                }
+            }
+        }
+    }
     Ok(())
 }
 

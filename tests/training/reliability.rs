@@ -105,6 +105,43 @@ fn calibration_mends_what_is_too_sure() -> Result<()> {
     Ok(())
 }
 
+/// Of logits that fall where the class is more likely, nothing is kept but how frequent it is; of two slopes of which one falls, the other.
+#[test]
+fn beta_calibration_never_falls() -> Result<()> {
+    let y = Tensor::from_nested([0i64, 1, 1])?;
+    let fitted = Calibrator::fit(Calibration::Beta, &tensor![4.149, -9.504, -5.439], &y)?;
+    let [a, b, c] = fitted.parameters() else { panic!() };
+    assert!(*a == 0.0 && *b == 0.0 && (c - 2f64.ln()).abs() < 1e-12, "{fitted:?}");
+    let mut rng = Rng::seed(3);
+    for _ in 0..20 {
+        let z = normal(12, &mut rng);
+        let y: Vec<i64> = z.iter().map(|z| i64::from(rng.uniform() < 0.5 + 0.1 * z.clamp(-3.0, 3.0))).collect();
+        let (z, y) = (vector(z), Tensor::from_vec(y, [12])?);
+        let Ok(fitted) = Calibrator::fit(Calibration::Beta, &z, &y) else { continue };
+        let [a, b, c] = fitted.parameters() else { panic!() };
+        assert!(*a >= 0.0 && *b >= 0.0);
+        // No neighbour that rises as well is likelier.
+        let loss = |a: f64, b: f64, c: f64| -> Result<f64> {
+            let logits = z.log_sigmoid().mul_scalar(a).sub(&z.neg().log_sigmoid().mul_scalar(b))?.add_scalar(c);
+            losses::bce_with_logits(&logits, &y.to_dtype(DType::F64))?.item()
+        };
+        let best = loss(*a, *b, *c)?;
+        for [da, db, dc] in [
+            [1e-3, 0.0, 0.0],
+            [0.0, 1e-3, 0.0],
+            [0.0, 0.0, 1e-3],
+            [0.0, 0.0, -1e-3],
+            [-1e-3, 0.0, 0.0],
+            [0.0, -1e-3, 0.0],
+        ] {
+            if a + da >= 0.0 && b + db >= 0.0 {
+                assert!(loss(a + da, b + db, c + dc)? >= best - 1e-9, "{fitted:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What no attack on a linear model can pass, the gradient reaches.
 #[test]
 fn attacks_on_linear_models_reach_the_bound() -> Result<()> {
@@ -343,10 +380,7 @@ fn what_makes_no_sense_is_refused() -> Result<()> {
         message(SplitConformal::fit(&x, &x, 1.0).unwrap_err()),
         "SplitConformal: alpha is 1, expected a number between 0 and 1"
     );
-    assert_eq!(
-        message(SplitConformal::fit(&x, &y, 0.1).unwrap_err()),
-        "SplitConformal: the targets of row 1 hold a number that is not finite"
-    );
+    assert_eq!(message(SplitConformal::fit(&x, &y, 0.1).unwrap_err()), "SplitConformal: NaN in row 1 of the targets");
     assert_eq!(SplitConformal::fit(&x, &x, 0.1)?.width(), f64::INFINITY);
     assert_eq!(
         message(jackknife_plus(&tensor![[1.0]], &x, 0.1).unwrap_err()),
@@ -404,6 +438,33 @@ fn what_makes_no_sense_is_refused() -> Result<()> {
     );
     let erased = Corruption::Erase.apply(&x, 1.5, &mut rng);
     assert_eq!(message(erased.unwrap_err()), "Corruption: erased with a severity of 1.5, expected 0 to 1");
+    let model = sequential![Linear::new(2, 4, &mut rng)?, Dropout::new(0.5)?, Linear::new(4, 2, &mut rng)?];
+    let endless = tensor![[0.0, 1.0], [2.0, f32::INFINITY]];
+    let uncertain = mc_dropout(&model, &endless, 3, Outputs::Logits, &mut rng);
+    assert_eq!(message(uncertain.unwrap_err()), "mc_dropout: inf in row 1, column 1 of the input");
+    let attack = Attack::new(0.1, Norm::L2)?;
+    assert_eq!(
+        message(attack.fgsm(&model, &endless, &labels).unwrap_err()),
+        "Attack: inf in row 1, column 1 of the input"
+    );
+    let one = Linear::new(2, 1, &mut rng)?;
+    assert_eq!(
+        message(attack.black_box(&one, &tensor![[0.0, 1.0]], &tensor![2], 3, &mut rng).unwrap_err()),
+        "Attack: the target of row 0 is 2, expected a class from 0 to 1"
+    );
+    assert_eq!(
+        message(Smoothing::new(0.1)?.certify(&model, &endless.select(0, 1)?, &mut rng).unwrap_err()),
+        "Smoothing: inf in row 1 of the example"
+    );
+    assert_eq!(
+        message(Corruption::Noise.apply(&endless, 0.1, &mut rng).unwrap_err()),
+        "Corruption: inf in row 1, column 1 of the input"
+    );
+    // Where squares and exponentials are beyond the range of numbers, lengths and energies are not.
+    let far = Tensor::from_vec(vec![1e200, 0.0, 0.0, 1e200], [2, 2])?;
+    let found = NearestNeighbours::fit(&far, 2, false)?.scores(&far)?;
+    assert!((found[0] / 2f64.sqrt() / 1e200 - 1.0).abs() < 1e-12, "{found:?}");
+    assert_eq!(energy(&far, 1e-200)?, [-1e200, -1e200]);
     // Logits that are always right, or huge, or all the same.
     for values in [[1e30, -1e30], [0.0, 0.0], [-700.0, 700.0]] {
         let z = Tensor::from_nested(values)?;
