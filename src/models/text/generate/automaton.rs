@@ -1,6 +1,6 @@
 //! Constraints by regular expressions: an automaton over the bytes of tokens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,8 +16,12 @@ use crate::text::Tokenizer;
 
 /// The largest automaton, in bytes, and the largest that is made on the way to it.
 const LARGEST: usize = 1 << 25;
+/// Of larger ones nobody says that they have no text in common.
+const LARGEST_TO_MEET: usize = 1 << 20;
 /// The longest expression, in bytes.
 const LONGEST: usize = 1 << 18;
+/// Pairs of states; of more, nobody says that they have no text in common.
+const MOST_PAIRS: usize = 1 << 18;
 /// Where nothing leads to a complete text.
 const DEAD: u32 = 0;
 
@@ -59,21 +63,31 @@ impl Constraint {
     /// scripts), or becomes larger than 32 MiB; or if the tokenizer does not say what bytes its tokens are.
     #[track_caller]
     pub fn regex(pattern: &str, tokenizer: &dyn Tokenizer) -> Result<Self> {
-        let automaton = Automaton::new("Constraint::regex", pattern)?;
+        let automaton = Automaton::new("Constraint::regex", pattern, LARGEST)?;
         let tokens = Tokens::new("Constraint::regex", tokenizer)?;
         Ok(Self(Arc::new(Compiled { pattern: pattern.to_string(), automaton, tokens })))
     }
 
     /// JSON that is valid by a schema, on one line.
     ///
-    /// Of the language of schemas: `type` (one or a list), `properties` (written in their order) with `required` and
-    /// `additionalProperties: false` (which is taken for granted), `items` with `minItems` and `maxItems`, `minLength` and `maxLength`,
-    /// `enum`, `const`, `anyOf` and `oneOf` (taken as `anyOf`), and `$ref` to a definition in the schema. Annotations (`title`, `description`
-    /// …) are read over.
+    /// Everything that is generated is valid; not everything that is valid can be generated. Properties come in the order of the schema, those
+    /// that it does not describe only where `additionalProperties` is a schema or `true`, and numbers between bounds have no exponent.
+    ///
+    /// Of the language of schemas (2020-12, and `definitions` of before):
+    /// - `type` (one or a list; left out, the types that the other keywords speak of), `enum`, `const`, `anyOf`, `allOf`, `oneOf` where its
+    ///   choices can be seen to exclude each other, `$ref` into the schema
+    /// - strings: `minLength`, `maxLength`, `pattern` (no look-around, no references back; with a length if that is clear from the pattern),
+    ///   `format` (`date`, `time`, `date-time`, `email`, `uuid`, `ipv4`)
+    /// - numbers: `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `multipleOf` a whole number (a divisor of 1,000, or at most 4,096
+    ///   multiples between the bounds)
+    /// - lists: `items`, `prefixItems`, `minItems`, `maxItems`
+    /// - objects: `properties`, `required`, `additionalProperties`, `maxProperties` above what is described
+    ///
+    /// Annotations (`title`, `description` …) are read over.
     ///
     /// # Errors
-    /// If it is not JSON, has anything else (which is named), refers to itself, needs a property that it does not describe, or as for
-    /// [`regex`](Self::regex).
+    /// If it is not JSON, has anything else (the keyword and its place are named), refers to itself or allows anything (see
+    /// [`json_schema_to_depth`](Self::json_schema_to_depth)), allows nothing, or as for [`regex`](Self::regex).
     ///
     /// ```
     /// use demotic::models::Constraint;
@@ -81,29 +95,80 @@ impl Constraint {
     ///
     /// let schema = r#"{
     ///     "type": "object",
-    ///     "properties": { "name": { "type": "string", "maxLength": 20 }, "age": { "type": "integer" } },
+    ///     "properties": { "name": { "type": "string", "pattern": "^[A-Z]" }, "age": { "type": "integer", "minimum": 0 } },
     ///     "required": ["name", "age"]
     /// }"#;
     /// let constraint = Constraint::json_schema(schema, &BpeTokenizer::bytes())?;
-    /// assert!(constraint.matches(r#"{"name": "Ada", "age": 36}"#) && !constraint.matches(r#"{"name": "Ada"}"#));
+    /// assert!(constraint.matches(r#"{"name": "Ada", "age": 36}"#) && !constraint.matches(r#"{"name": "Ada", "age": -1}"#));
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[track_caller]
     pub fn json_schema(schema: &str, tokenizer: &dyn Tokenizer) -> Result<Self> {
-        let op = "Constraint::json_schema";
-        let pattern = match schema::expression(schema) {
+        Self::of_schema("Constraint::json_schema", schema, None, tokenizer)
+    }
+
+    /// The same of a schema that is recursive: a definition may be inside itself so many times. Where a schema allows anything, that is as deep, but
+    /// no more than three lists or objects in each other.
+    ///
+    /// # Errors
+    /// As for [`json_schema`](Self::json_schema); the expression grows with the depth.
+    ///
+    /// ```
+    /// use demotic::models::Constraint;
+    /// use demotic::text::BpeTokenizer;
+    ///
+    /// let tree = r##"{ "type": "array", "items": { "$ref": "#" } }"##;
+    /// let constraint = Constraint::json_schema_to_depth(tree, 2, &BpeTokenizer::bytes())?;
+    /// assert!(constraint.matches("[[], [[], []]]") && !constraint.matches("[[[[[]]]]]"));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn json_schema_to_depth(schema: &str, depth: usize, tokenizer: &dyn Tokenizer) -> Result<Self> {
+        Self::of_schema("Constraint::json_schema_to_depth", schema, Some(depth), tokenizer)
+    }
+
+    #[track_caller]
+    fn of_schema(op: &'static str, schema: &str, depth: Option<usize>, tokenizer: &dyn Tokenizer) -> Result<Self> {
+        let pattern = match schema::expression(schema, depth, &Compiler(op)) {
             Ok(pattern) => pattern,
             Err(message) => return Err(Error::argument(op, message)),
         };
-        let (automaton, tokens) = (Automaton::new(op, &pattern)?, Tokens::new(op, tokenizer)?);
+        let (automaton, tokens) = (Automaton::new(op, &pattern, LARGEST)?, Tokens::new(op, tokenizer)?);
         Ok(Self(Arc::new(Compiled { pattern, automaton, tokens })))
     }
 
     /// Whether a text is one of those that a continuation may be.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let automaton = &self.0.automaton;
-        automaton.accepts(text.bytes().fold(automaton.start, |state, byte| automaton.next(state, byte)))
+        self.0.automaton.matches(text)
+    }
+}
+
+/// What expressions of a schema have to do with each other.
+struct Compiler(&'static str);
+
+impl schema::Texts for Compiler {
+    fn accepts(&self, expression: &str, texts: &[String]) -> Result<Vec<bool>, String> {
+        let compiled = Automaton::new(self.0, expression, LARGEST).map_err(|e| e.message())?;
+        Ok(texts.iter().map(|text| compiled.matches(text)).collect())
+    }
+
+    fn meet(&self, a: &str, b: &str) -> Result<bool, String> {
+        let compiled = |expression: &str| Automaton::new(self.0, expression, LARGEST_TO_MEET);
+        let (Ok(a), Ok(b)) = (compiled(a), compiled(b)) else { return Ok(true) };
+        let (mut open, mut seen) = (vec![(a.start, b.start)], HashSet::from([(a.start, b.start)]));
+        while let Some((x, y)) = open.pop() {
+            if a.accepts(x) && b.accepts(y) || seen.len() > MOST_PAIRS {
+                return Ok(true);
+            }
+            for byte in 0..=255 {
+                let next = (a.next(x, byte), b.next(y, byte));
+                if next.0 != DEAD && next.1 != DEAD && seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -145,7 +210,7 @@ struct Automaton {
 
 impl Automaton {
     #[track_caller]
-    fn new(op: &'static str, pattern: &str) -> Result<Self> {
+    fn new(op: &'static str, pattern: &str, largest: usize) -> Result<Self> {
         if pattern.len() > LONGEST {
             let message = format!("an expression of {} bytes, expected {LONGEST} at most", pattern.len());
             return Err(Error::argument(op, message));
@@ -154,12 +219,12 @@ impl Automaton {
             .start_kind(StartKind::Anchored)
             .match_kind(MatchKind::All)
             .accelerate(false)
-            .dfa_size_limit(Some(LARGEST))
-            .determinize_size_limit(Some(LARGEST));
+            .dfa_size_limit(Some(largest))
+            .determinize_size_limit(Some(largest));
         let dfa = dense::Builder::new()
             .configure(config)
             .syntax(syntax::Config::new().nest_limit(100))
-            .thompson(thompson::Config::new().nfa_size_limit(Some(LARGEST)))
+            .thompson(thompson::Config::new().nfa_size_limit(Some(largest)))
             .build(pattern);
         let dfa = dfa.map_err(|e| {
             let mut cause: &dyn std::error::Error = &e;
@@ -237,6 +302,10 @@ impl Automaton {
         self.next[state as usize * self.classes + usize::from(self.class[usize::from(byte)])]
     }
 
+    fn matches(&self, text: &str) -> bool {
+        self.accepts(text.bytes().fold(self.start, |state, byte| self.next(state, byte)))
+    }
+
     fn accepts(&self, state: u32) -> bool {
         self.accepts[state as usize]
     }
@@ -253,8 +322,7 @@ struct Tokens {
 impl Tokens {
     #[track_caller]
     fn new(op: &'static str, tokenizer: &dyn Tokenizer) -> Result<Self> {
-        let special: std::collections::HashSet<i64> =
-            tokenizer.special_tokens().into_iter().map(|(_, id)| id).collect();
+        let special: HashSet<i64> = tokenizer.special_tokens().into_iter().map(|(_, id)| id).collect();
         let mut sorted: Vec<(Box<[u8]>, i64, usize)> = Vec::new();
         for id in (0..tokenizer.vocab_size() as i64).filter(|id| !special.contains(id)) {
             // Vocabularies may have gaps.
