@@ -11,8 +11,8 @@ Semantic search: which lines of a file, or which files of a folder, are most lik
 
 cargo run --release --example embed -- [OPTIONS]
 
-  --model FOLDER   a published encoder of sentences, such as all-MiniLM-L6-v2; without one, a small encoder learns from
-                   sentences that are made up
+  --model PATH     a published encoder of sentences, such as the folder of all-MiniLM-L6-v2, or a GGUF file; without one, a
+                   small encoder learns from sentences that are made up
   --in PATH        a file, of which every line is searched, or a folder, of which every file is; without one, some lines
                    that come with the example
   --query TEXT     what is asked for; may be given several times

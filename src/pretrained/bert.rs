@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
-use super::{Pretrained, activations, folder};
+use super::{Pretrained, activations, folder, gguf};
 use crate::error::{Error, Result, short};
 use crate::files;
 use crate::io::{self, TensorSource, safetensors};
@@ -313,6 +313,13 @@ fn published(c: &BertConfig, head: Head) -> Result<Value> {
 #[track_caller]
 fn read<M: Architecture<Config = BertConfig>>(folder: &Path, head: Head) -> Result<M> {
     let op = "from_pretrained";
+    if gguf::is_file(folder) {
+        return match head {
+            Head::Body => gguf::bert(op, folder),
+            _ => Err(folder::malformed(op, folder, "a GGUF file has the body of a model, and not this head".into())
+                .with_help("models::Bert reads it")),
+        };
+    }
     let (model_type, map) = folder::any_config(op, folder)?;
     let Some(family) = family(&model_type) else {
         return Err(folder::another_type(op, folder, &model_type, "of the family of BERT"));
@@ -372,7 +379,7 @@ macro_rules! pretrained {
 
 pretrained! {
     /// The folders of `BertModel`, `RobertaModel`, `XLMRobertaModel`, `CamembertModel` and `DistilBertModel`, and those of models with a
-    /// head, which is left out.
+    /// head, which is left out; and GGUF files of the architecture `bert`.
     Bert: Head::Body;
     /// The folders of `BertForMaskedLM` and its kin.
     BertForMaskedLm: Head::MaskedLm;

@@ -88,7 +88,10 @@ pub fn load(folder: impl AsRef<Path>) -> Result<PublishedModel> {
         return images::classifier(op, folder).map(PublishedModel::ImageClassification);
     }
     if gguf::is_file(folder) {
-        return gguf::llama(op, folder).map(|model| PublishedModel::LanguageModel(model.into()));
+        return match gguf::is_bert(op, folder)? {
+            true => gguf::bert(op, folder).map(PublishedModel::Encoder),
+            false => gguf::llama(op, folder).map(|model| PublishedModel::LanguageModel(model.into())),
+        };
     }
     if images::timm(op, folder)?.is_some() {
         return images::classifier(op, folder).map(PublishedModel::ImageClassification);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Pretrained, folder};
+use super::{Pretrained, folder, gguf};
 use crate::error::{Result, short};
 use crate::models::{Bert, Pooling};
 use crate::pipeline::SentenceEncoder;
@@ -21,7 +21,7 @@ struct Module {
 impl SentenceEncoder {
     /// A published encoder of sentences, as `sentence-transformers` has it: a folder with a model and its tokenizer, and beside them
     /// how the vectors of tokens become one (`modules.json` and `1_Pooling/config.json`). In a folder without these, that is their
-    /// mean, not normalised.
+    /// mean, not normalised. A GGUF file with its vocabulary does as well; its vectors are brought to length 1, as `llama.cpp` does.
     ///
     /// ```no_run
     /// use demotic::pipeline::SentenceEncoder;
@@ -38,6 +38,11 @@ impl SentenceEncoder {
     #[track_caller]
     pub fn from_pretrained(folder: impl AsRef<Path>) -> Result<Self> {
         let (op, folder) = ("from_pretrained", folder.as_ref());
+        if gguf::is_file(folder) {
+            let tokenizer = super::tokenizer_for(op, folder)?;
+            let pooling = gguf::pooling(op, folder)?.unwrap_or(Pooling::Mean);
+            return Ok(Self::new(Bert::from_pretrained(folder)?, tokenizer).pooling(pooling));
+        }
         let (mut pooling, mut normalized) = (Pooling::Mean, false);
         let modules = folder.join("modules.json");
         if modules.exists() {

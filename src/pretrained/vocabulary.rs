@@ -6,7 +6,8 @@ use crate::text::{GgufVocabulary, PublishedTokenizer};
 
 impl PublishedTokenizer {
     /// The tokenizer in the metadata of a GGUF file: byte-level byte pairs (`gpt2`, with the division into words of GPT-2,
-    /// SmolLM, Llama 3 and Qwen2), SentencePiece's byte pairs with scores (`llama`) or unigrams (`t5`).
+    /// SmolLM, Llama 3 and Qwen2), SentencePiece's byte pairs with scores (`llama`) or unigrams (`t5`), WordPiece (`bert`, in lower case if no
+    /// token has a capital letter, which files do not say).
     ///
     /// # Errors
     /// If the file has no tokenizer, one of a kind that this crate does not have, or what it says does not fit together.

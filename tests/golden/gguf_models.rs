@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use demotic::io::{TensorSource, gguf};
-use demotic::models::{Generate, GenerateOptions, LanguageModel, Llama};
+use demotic::models::{Bert, BertForMaskedLm, Generate, GenerateOptions, LanguageModel, Llama};
+use demotic::pipeline::SentenceEncoder;
 use demotic::prelude::*;
 use demotic::pretrained::{PublishedModel, load};
 use demotic::text::Sampler;
@@ -44,6 +45,69 @@ fn every_family_computes_what_it_did() -> Result<()> {
             // Random weights of this size make much of small differences.
             assert!((off / size).sqrt() < 0.15, "{name}, token {at}: {}", (off / size).sqrt());
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_bert_in_one_file_computes_what_it_did() -> Result<()> {
+    #[derive(Deserialize)]
+    struct Expected {
+        sentences: Vec<String>,
+        ids_of_sentences: Vec<Vec<i64>>,
+        first: Vec<Vec<f64>>,
+        hidden: Vec<Vec<f64>>,
+    }
+    let expected: Expected = serde_json::from_str(&std::fs::read_to_string(file("bert.json")).unwrap()).unwrap();
+    let near = |ours: &Tensor, theirs: Vec<f64>| {
+        let ours = ours.to_f64_vec();
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            assert!((ours - theirs).abs() <= 1e-4, "{ours} for {theirs}");
+        }
+    };
+    let path = file("bert.gguf");
+    let PublishedModel::Encoder(model) = load(&path)? else { panic!("no Bert") };
+    assert_eq!((model.config().layer_norm_eps, model.config().max_positions, model.config().pooler), (1e-7, 48, false));
+    near(&model.predict(&Tensor::from_nested([expected.ids_of_sentences[0].clone()])?)?, expected.hidden.concat());
+    let encoder = SentenceEncoder::from_pretrained(&path)?;
+    for (sentence, ids) in expected.sentences.iter().zip(&expected.ids_of_sentences) {
+        let padding = ids.iter().filter(|id| **id == 0).count();
+        assert_eq!(encoder.tokenizer().encode(sentence)?, ids[..ids.len() - padding]);
+    }
+    near(&encoder.encode(&expected.sentences)?, expected.first.concat());
+
+    // A head is not there, a language model is another thing, and so are other ways to make one vector of several.
+    let message = |e: Error| {
+        let message = e.message();
+        let at = message.rfind(".gguf: ").unwrap() + 7;
+        (message[at..].to_string(), e.help().map(String::from))
+    };
+    assert_eq!(
+        message(BertForMaskedLm::from_pretrained(&path).unwrap_err()),
+        ("a GGUF file has the body of a model, and not this head".into(), Some("models::Bert reads it".into()))
+    );
+    let another = "holds a model of the architecture `bert`";
+    let (said, help) = message(Llama::from_pretrained(&path).unwrap_err());
+    assert!(said == another && help.unwrap().starts_with("models::Llama reads llama, qwen2"));
+    assert_eq!(message(Bert::from_pretrained(file("qwen2.gguf")).unwrap_err()).0, another.replace("bert", "qwen2"));
+    let folder = tempfile::tempdir().unwrap();
+    let changed = folder.path().join("m.gguf");
+    let whole = std::fs::read(&path).unwrap();
+    for (key, value, expected) in [
+        ("pooling_type", 4, "`bert.pooling_type` is 4, which is not known"),
+        ("attention.causal", 1, "has `bert.attention.causal`, but a BERT looks at all tokens"),
+        ("block_count", u32::MAX, "`bert.block_count` is 4294967295, expected at most 10000"),
+        ("attention.head_count", 0, "num_heads is 0"),
+    ] {
+        let key = format!("bert.{key}");
+        let at = whole.windows(key.len()).position(|bytes| bytes == key.as_bytes()).unwrap() + key.len() + 4;
+        let mut bytes = whole.clone();
+        let size = if value == 1 { 1 } else { 4 };
+        bytes[at..at + size].copy_from_slice(&u32::to_le_bytes(value)[..size]);
+        std::fs::write(&changed, bytes).unwrap();
+        let message = SentenceEncoder::from_pretrained(&changed).unwrap_err().message();
+        assert!(message.contains(expected), "{key} {value}: {message}");
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ import os
 import pathlib
 
 import gguf
-from llama_cpp import Llama
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "tokenizers"
 KINDS = json.loads((FOLDER / "kinds.json").read_text())
@@ -81,6 +80,8 @@ def files():
 
 
 def main():
+    from llama_cpp import Llama
+
     cases = json.loads((FOLDER / "expected.json").read_text())["bpe"]["encode"]
     texts = [case["text"] for case in cases][:29] + ["a<s> b </s>c", "<s>", " <s> x", "two  spaces   and\n\n lines "]
     found = {"texts": texts[29:], "files": {}}

@@ -181,6 +181,41 @@ fn vocabularies_of_gguf_files_have_the_ids_of_llama_cpp() {
     }
 }
 
+/// Ids of `transformers`; see `golden/make_gguf_bert.py`.
+#[test]
+fn word_pieces_of_gguf_files_have_the_ids_of_transformers() {
+    #[derive(Deserialize)]
+    struct Expected {
+        texts: Vec<String>,
+        ids: BTreeMap<String, Vec<String>>,
+    }
+    let Expected { texts, ids } = serde_json::from_value(read("../gguf/bert.json")).unwrap();
+    assert_eq!(ids.keys().collect::<Vec<_>>(), ["words", "words_cased"]);
+    let before = TEXTS.len() - GOLDEN.added.len();
+    for (name, expected) in &ids {
+        let tokenizer = gguf(name);
+        assert_eq!(expected.len(), before + texts.len());
+        for (text, expected) in TEXTS[..before].iter().chain(&texts).zip(expected) {
+            let found = tokenizer.encode(text).unwrap();
+            let tokens: Vec<_> = found.iter().map(|id| tokenizer.token(*id).unwrap()).collect();
+            assert_eq!(checksum(&found), *expected, "{name} {text:?} {tokens:?}");
+            assert_eq!(streamed(&tokenizer, &found), tokenizer.decode(&found).unwrap());
+        }
+        let again = text::from_json(&tokenizer.to_json().unwrap()).unwrap();
+        assert_eq!(again.encode(&TEXTS[2]).unwrap(), tokenizer.encode(&TEXTS[2]).unwrap(), "{name}");
+    }
+    // The same vocabulary as the list of words that BERT was published with.
+    let words = gguf("words");
+    let expected: Vec<String> =
+        serde_json::from_value(read("expected.json")["bert"]["uncased_every_character"].take()).unwrap();
+    for (text, expected) in every_character().zip(&expected) {
+        assert_eq!(checksum(&words.encode(&text).unwrap()), *expected, "{:?} and what follows", text.chars().nth(1));
+    }
+    let pair = words.encode_pair("all of them", "the other", None).unwrap();
+    assert_eq!(pair.type_ids, [0, 0, 0, 0, 0, 1, 1, 1]);
+    assert_eq!(words.decode_without_special(&pair.ids).unwrap(), "all of them the other");
+}
+
 /// The file of this name in the folder `DEMOTIC_MODELS`, or nothing, which the test says.
 fn real(folder: &str, name: &str) -> Option<PathBuf> {
     let found = std::env::var_os("DEMOTIC_MODELS").map(|models| PathBuf::from(models).join(folder).join(name));

@@ -35,12 +35,16 @@ pub(crate) struct GgufVocabulary {
 }
 
 /// Types of tokens.
+const NORMAL: i64 = 1;
 const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
 /// What SentencePiece writes for a space.
 const MARK: &str = "\u{2581}";
+
+/// What BERT writes before what goes on with a word.
+const GOES_ON: &str = "##";
 
 /// Longer tokens are not looked at for the parts that they were merged of.
 const LONGEST: usize = 512;
@@ -97,6 +101,7 @@ impl GgufVocabulary {
             "gpt2" => self.byte_pairs(),
             "llama" => self.scored_pairs(),
             "t5" => self.unigram(),
+            "bert" => self.word_pieces(),
             other => Err(Refusal::Unknown(format!("there is no tokenizer `{}` here", cut(other)))),
         }
     }
@@ -215,6 +220,42 @@ impl GgufVocabulary {
         self.finished(root, Vec::new())
     }
 
+    /// BERT's pieces of words. Those with which words begin are marked, and not those with which they go on.
+    fn word_pieces(mut self) -> Built {
+        if self.token_types.is_empty() {
+            self.token_types.resize(self.tokens.len(), NORMAL);
+        }
+        let (class, separator) = (self.class.or(self.bos), self.separator.or(self.eos));
+        let mut named = |id: Option<usize>, name: &str| {
+            let Some(id) = id.or_else(|| self.tokens.iter().position(|token| token == name)) else {
+                return Refusal::malformed(format!("there is no token `{name}`"));
+            };
+            self.token_types[id] = CONTROL;
+            Ok(json!([self.tokens[id], id]))
+        };
+        let (begin, end) = (named(class, "[CLS]")?, named(separator, "[SEP]")?);
+        let unknown = named(self.unknown, "[UNK]")?[0].take();
+        let mut lowercase = true;
+        for (token, kind) in self.tokens.iter_mut().zip(&self.token_types) {
+            let is_special = *kind == CONTROL || *kind == UNKNOWN || token.starts_with('[') && token.ends_with(']');
+            let begins = token.strip_prefix(MARK).filter(|word| !word.is_empty()).map(String::from);
+            if is_special && begins.is_none() {
+                continue;
+            }
+            *token = begins.unwrap_or_else(|| format!("{GOES_ON}{token}"));
+            lowercase &= token.chars().all(|c| c.to_lowercase().eq([c]));
+        }
+        let root = json!({
+            "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "lowercase": lowercase},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": {"type": "BertProcessing", "cls": begin, "sep": end},
+            "decoder": {"type": "WordPiece", "prefix": GOES_ON, "cleanup": true},
+            "model": {"type": "WordPiece", "unk_token": unknown, "continuing_subword_prefix": GOES_ON,
+                "max_input_chars_per_word": 100},
+        });
+        self.finished(root, Vec::new())
+    }
+
     /// The template of the tokens at the beginning and at the end.
     fn surrounding(&self, begins: bool, ends: bool) -> Value {
         let begin = self.bos.filter(|_| self.add_bos.unwrap_or(begins));
@@ -243,7 +284,7 @@ impl GgufVocabulary {
 
     /// The file with its added tokens, and the vocabulary.
     fn finished(self, mut root: Value, merges: Vec<(String, String)>) -> Built {
-        let kind = |id: usize| self.token_types.get(id).copied().unwrap_or(1);
+        let kind = |id: usize| self.token_types.get(id).copied().unwrap_or(NORMAL);
         let added = (0..self.tokens.len()).filter(|id| matches!(kind(*id), UNKNOWN | CONTROL | USER_DEFINED));
         root["added_tokens"] = added
             .map(|id| {

@@ -1,15 +1,13 @@
-//! Models in GGUF files, as `llama.cpp` and what is built on it publish them.
+//! Models of the Llama family in GGUF files.
 
 use std::path::Path;
 
-use super::llama::MAX_LAYERS;
-use super::split::Split;
-use crate::error::{Error, Result, short};
-use crate::files::{self, Format};
-use crate::io::gguf::{Reader, Value};
+use super::{Settings, open};
+use crate::error::{Result, short};
 use crate::io::{self, TensorInfo, TensorSource};
 use crate::layers::Activation;
 use crate::models::{Llama, LlamaConfig, LlamaFamily, RopeConfig, RopeScaling};
+use crate::pretrained::split::Split;
 use crate::tensor::{QTensor, Tensor};
 
 use LlamaFamily::{Gemma, Gemma2, Gemma3, Phi3, Qwen2, Qwen3, Smollm3};
@@ -26,86 +24,15 @@ const FAMILIES: [(&str, LlamaFamily); 8] = [
     ("gemma3", Gemma3),
 ];
 
-/// Whether a path is that of a file, and not of a folder.
-pub(super) fn is_file(path: &Path) -> bool {
-    let is_named_so = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
-    path.is_file() || (is_named_so && !path.is_dir())
-}
-
-/// A file in place of a folder: it has to be a GGUF file, in which everything is.
-#[track_caller]
-pub(super) fn open(op: &'static str, path: &Path) -> Result<Reader> {
-    match files::format(op, path) {
-        Ok(Some(Format::Safetensors | Format::PyTorch | Format::Json)) => {
-            let message = format!("{}: one file of a published model", path.display());
-            Err(Error::format(op, message)
-                .with_help("give the folder that holds it, with config.json and the tokenizer"))
-        }
-        _ => Reader::open(path),
-    }
-}
-
-/// The settings of a file, with errors that name what is wrong with them.
-struct Settings<'a> {
-    op: &'static str,
-    reader: &'a Reader,
-    architecture: String,
-}
-
-impl Settings<'_> {
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.reader.get(&format!("{}.{key}", self.architecture))
-    }
-
-    /// What `as_type` makes of a setting, if there is one.
-    #[track_caller]
-    fn optional<T>(&self, key: &str, what: &str, as_type: fn(&Value) -> Option<T>) -> Result<Option<T>> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(value) => match as_type(value) {
-                Some(value) => Ok(Some(value)),
-                None => Err(self.error(format_args!("`{}.{key}` is {value:?}, expected {what}", self.architecture))),
-            },
-        }
-    }
-
-    #[track_caller]
-    fn size(&self, key: &str) -> Result<usize> {
-        match self.optional(key, "a size", Value::as_usize)? {
-            Some(size) => Ok(size),
-            None => Err(self.error(format_args!("`{}.{key}` is missing", self.architecture))),
-        }
-    }
-
-    #[track_caller]
-    fn optional_size(&self, key: &str) -> Result<Option<usize>> {
-        self.optional(key, "a size", Value::as_usize)
-    }
-
-    #[track_caller]
-    fn number(&self, key: &str) -> Result<Option<f64>> {
-        self.optional(key, "a number", Value::as_f64)
-    }
-
-    #[track_caller]
-    fn error(&self, message: impl std::fmt::Display) -> Error {
-        self.reader.error(self.op, message)
-    }
-}
-
 /// The model of the Llama family in a file. Weights that are in blocks stay so.
 #[track_caller]
-pub(super) fn llama(op: &'static str, path: &Path) -> Result<Llama> {
+pub(in crate::pretrained) fn llama(op: &'static str, path: &Path) -> Result<Llama> {
     let reader = open(op, path)?;
-    let Some(architecture) = reader.get("general.architecture").and_then(Value::as_text) else {
-        return Err(reader.error(op, "does not say its `general.architecture`"));
-    };
-    let Some((_, family)) = FAMILIES.iter().find(|(name, _)| *name == architecture) else {
+    let settings = Settings::new(op, &reader)?;
+    let Some((_, family)) = FAMILIES.iter().find(|(name, _)| *name == settings.architecture) else {
         let known: Vec<&str> = FAMILIES.iter().map(|(name, _)| *name).collect();
-        let e = reader.error(op, format_args!("holds a model of the architecture `{}`", short(architecture)));
-        return Err(e.with_help(format!("the architectures that are read are {}", known.join(", "))));
+        return Err(settings.another(&format!("models::Llama reads {}", known.join(", "))));
     };
-    let settings = Settings { op, reader: &reader, architecture: architecture.into() };
     let config = config(&settings, *family)?;
     let of_heads = |heads: usize| heads.saturating_mul(config.head_size());
     let (wide, narrow, inner) = (of_heads(config.num_heads), of_heads(config.key_heads()), config.intermediate_size);
@@ -137,19 +64,13 @@ fn config(s: &Settings<'_>, family: LlamaFamily) -> Result<LlamaConfig> {
     let mut config = LlamaConfig::new(vocabulary, s.size("context_length")?);
     config.family = family;
     config.hidden_size = s.size("embedding_length")?;
-    config.num_layers = s.size("block_count")?;
-    if config.num_layers > MAX_LAYERS {
-        let message =
-            format_args!("`{}.block_count` is {}, expected at most {MAX_LAYERS}", s.architecture, config.num_layers);
-        return Err(s.error(message));
-    }
+    config.num_layers = s.layers()?;
     config.intermediate_size = s.size("feed_forward_length")?;
     config.num_heads = s.size("attention.head_count")?;
     config.num_kv_heads = s.optional_size("attention.head_count_kv")?;
     config.head_dim = s.optional_size("attention.key_length")?;
-    if let Some(eps) = s.number("attention.layer_norm_rms_epsilon")? {
-        // What is written as 1e-5 is stored in 32 bits.
-        config.rms_norm_eps = (eps as f32).to_string().parse().unwrap_or(eps);
+    if let Some(eps) = s.written("attention.layer_norm_rms_epsilon")? {
+        config.rms_norm_eps = eps;
     }
     config.tied = find("output.weight").is_none();
     config.qkv_bias = find("blk.0.attn_q.bias").is_some();
