@@ -237,19 +237,19 @@ impl KvCache {
         Ok(new)
     }
 
-    /// Caches of one row each, which need not be of one length, as one: their ends are in line, and the places before the
+    /// Caches, which need not be of one length, as one: their ends are in line, and the places before the
     /// beginnings are zeros.
     #[track_caller]
     pub(crate) fn joined(caches: &[&Self]) -> Result<Self> {
         let longest = caches.iter().map(|cache| cache.len).max().unwrap_or(0);
         let Some(first) = caches.first() else { return Err(bug!("KvCache", "no caches")) };
         let [_, heads, _, head_dim] = first.sizes();
-        let sizes = [caches.len(), heads, longest, head_dim];
+        let sizes = [caches.iter().map(|cache| cache.batch()).sum(), heads, longest, head_dim];
         let mut new = Self::with_room(sizes, first.limit, first.dtype, first.precision)?;
         for which in 0..2 {
             let padded = |x: &Tensor, len: usize| {
-                let [heads, width] = [1, 3].map(|i| x.shape()[i]);
-                let zeros = Tensor::full_dtype([1, heads, longest - len, width], 0.0, x.dtype())?;
+                let [rows, heads, width] = [0, 1, 3].map(|i| x.shape()[i]);
+                let zeros = Tensor::full_dtype([rows, heads, longest - len, width], 0.0, x.dtype())?;
                 Tensor::cat(&[&zeros, &x.narrow(2, 0, len)?], 2)
             };
             let all = |of: &dyn Fn(&Self) -> Option<&Tensor>| {

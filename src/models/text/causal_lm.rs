@@ -188,8 +188,7 @@ pub trait LmState: Clone + Send {
         None
     }
 
-    /// States of one row each as one. Shorter ones count as padded on the left. `None`, as by default, if that cannot be, as with rows
-    /// that are padded already.
+    /// The rows of several states as one state. Shorter ones count as padded on the left. `None`, as by default, if that cannot be.
     fn join(states: &[Self]) -> Option<Self> {
         let _ = states;
         None

@@ -62,15 +62,16 @@ impl LmState for KvState {
 
     fn join(states: &[Self]) -> Option<Self> {
         let len = states.iter().map(|state| state.len).max()?;
-        // Models that may read a text once more do so from their tokens, which have no padding.
-        if states.iter().any(|state| state.padding != [0] || state.ids.is_some()) {
+        // Models that may read a text once more do so from their tokens.
+        if states.iter().any(|state| state.ids.is_some()) {
             return None;
         }
         let caches = (0..states[0].caches.len()).map(|block| {
             let rows: Option<Vec<&KvCache>> = states.iter().map(|state| state.caches.get(block)).collect();
             KvCache::joined(&rows?).ok()
         });
-        let padding = states.iter().map(|state| len - state.len).collect();
+        let padding =
+            states.iter().flat_map(|state| state.padding.iter().map(|padding| padding + len - state.len)).collect();
         Some(Self { caches: caches.collect::<Option<_>>()?, padding, len, ids: None })
     }
 

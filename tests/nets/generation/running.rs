@@ -205,6 +205,56 @@ fn batches_are_streamed() {
     assert_eq!(stream.into_continuations(), want);
 }
 
+/// Prompts that join after some tokens of others: what comes out is what each gives alone.
+fn joined<M: CausalLm>(model: &M, options: &GenerateOptions) {
+    let prompts = [prompt(3, 1), prompt(40, 2), prompt(1, 3), prompt(17, 4), prompt(9, 5)];
+    let alone: Vec<_> = prompts
+        .iter()
+        .flat_map(|prompt| model.generate_batch(&[prompt], options, &mut Rng::seed(9)).unwrap())
+        .collect();
+    let samples = alone.len() / prompts.len();
+    for gaps in [[0, 0, 0, 0], [1, 5, 2, 30], [7, 1, 60, 3], [10_000; 4]] {
+        let mut running = model.stream_batch(&prompts[..1], options, &mut Rng::seed(9)).unwrap();
+        for (i, gap) in gaps.into_iter().enumerate() {
+            running.by_ref().take(gap).for_each(|item| assert!(item.is_ok()));
+            assert_eq!(running.join(&prompts[i + 1], &mut Rng::seed(9)).unwrap(), (i + 1) * samples);
+        }
+        let e = running.join(&[VOCAB as i64], &mut Rng::seed(9)).unwrap_err();
+        assert!(e.message().starts_with("generate: prompt token 0 is 61"), "{e}");
+        running.by_ref().for_each(|item| assert!(item.is_ok()));
+        let found = running.into_continuations();
+        assert_eq!(found.len(), alone.len());
+        for (found, alone) in found.iter().zip(&alone) {
+            assert_eq!((&found.tokens, found.finish), (&alone.tokens, alone.finish), "{gaps:?}");
+            let off = found.log_probs.iter().zip(&alone.log_probs).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-3, "{off}");
+        }
+    }
+}
+
+#[test]
+fn prompts_join_a_running_batch() {
+    let several = options(12).samples(2).stop_sequence(&[5, 6]);
+    for options in [greedy(12), several.clone(), greedy(12).kv_cache(KvPrecision::Int8), greedy(200).sliding_window()] {
+        joined(&llama(2, 1), &options);
+    }
+    for options in [greedy(12), several.clone(), greedy(200)] {
+        joined(&gpt(2, 1), &options);
+        joined(&PrefixCached::new(gpt(2, 1), 1 << 22), &options);
+    }
+    // States that cannot be joined are made anew.
+    joined(&RecurrentLm::new(RecurrentLmConfig::new(VOCAB), &mut Rng::seed(0)).unwrap(), &several);
+
+    let model = llama(2, 1);
+    let stream = |limit| model.stream_batch(&[prompt(3, 1)], &greedy(5).memory_limit(limit), &mut Rng::seed(0));
+    let message = stream(1000).unwrap_err().message();
+    let need = message.split(" bytes").next().and_then(|start| start.rsplit(' ').next()).unwrap();
+    let mut running = stream(need.parse().unwrap()).unwrap();
+    let e = running.join(&prompt(3, 2), &mut Rng::seed(0)).unwrap_err();
+    assert!(e.message().starts_with("generate: 4 × 8 tokens may need "), "{e}");
+    assert_eq!(running.count(), 5);
+}
+
 #[test]
 fn keys_and_values_in_fewer_bits() {
     fn check<M: CausalLm>(model: &M) {

@@ -25,10 +25,30 @@ pub(super) struct Sequence {
     rng: Rng,
     /// Where the constraint is.
     place: u64,
+    /// The log-probability of the end token, once it came.
+    pub(super) end: Option<f64>,
     pub(super) finish: Option<FinishReason>,
 }
 
 impl Sequence {
+    fn new(prompt: &[i64], options: &GenerateOptions, stops: &StopSet<i64>, rng: &mut Rng) -> Self {
+        Self {
+            tokens: prompt.to_vec(),
+            prompt: prompt.len(),
+            window: 0,
+            log_probs: Vec::new(),
+            history: match options.sampler.uses_history() {
+                true => TokenHistory::of_prompt(prompt),
+                false => TokenHistory::default(),
+            },
+            stop: stops.start(),
+            rng: rng.split(),
+            place: options.constraint.as_ref().map_or(0, |constraint| constraint.0.start()),
+            end: None,
+            finish: None,
+        }
+    }
+
     fn new_tokens(&self) -> usize {
         self.tokens.len() - self.prompt
     }
@@ -114,34 +134,59 @@ impl<'m, M: CausalLm> Engine<'m, M> {
         state.store_as(options.precision)?;
         let mut logits = feed_prompt(model, &ids, &mut state, options)?;
         check_shape(&logits, windows.len(), vocab)?;
-        if options.samples > 1 {
-            let rows: Vec<usize> = (0..windows.len()).flat_map(|i| std::iter::repeat_n(i, options.samples)).collect();
-            state.reorder(&rows)?;
-            let index: Vec<i64> = rows.iter().map(|i| *i as i64).collect();
-            logits = logits.index_select(0, &Tensor::from_vec(index, [rows.len()])?)?;
-        }
+        logits = repeated(&mut state, logits, options.samples)?;
         let sequences: Vec<Sequence> = windows
             .iter()
             .flat_map(|prompt| std::iter::repeat_n(prompt, options.samples))
-            .map(|prompt| Sequence {
-                tokens: prompt.to_vec(),
-                prompt: prompt.len(),
-                window: 0,
-                log_probs: Vec::new(),
-                history: if options.sampler.uses_history() {
-                    TokenHistory::of_prompt(prompt)
-                } else {
-                    TokenHistory::default()
-                },
-                stop: stops.start(),
-                rng: rng.split(),
-                place: options.constraint.as_ref().map_or(0, |constraint| constraint.0.start()),
-                finish: None,
-            })
+            .map(|prompt| Sequence::new(prompt, options, &stops, rng))
             .collect();
         let rows = (0..sequences.len()).collect();
         let (options, logits, scratch) = (options.clone(), Some(logits), Scratch::default());
         Ok(Self { model, options, context, stops, sequences, rows, state, logits, scratch, suppressed: Vec::new() })
+    }
+
+    /// Another prompt goes on beside the sequences that are not finished. It is read by itself, as if it were alone, and its state is joined
+    /// with theirs; where states cannot be joined, all that the model is to see is read anew.
+    #[track_caller]
+    pub(super) fn join(&mut self, prompt: &[i64], rng: &mut Rng) -> Result<()> {
+        let (model, samples) = (self.model, self.options.samples);
+        let prompt = self.options.checked_prompt(prompt, model.vocab_size(), self.context)?;
+        let open: Vec<usize> = (0..self.sequences.len()).filter(|i| self.sequences[*i].finish.is_none()).collect();
+        let longest = open.iter().map(|i| self.sequences[*i].window().len()).fold(prompt.len(), usize::max);
+        // While states are joined, there are the old ones too.
+        self.options.check_memory(model, (open.len() + samples).saturating_mul(2), longest)?;
+        let _unrecorded = pause_recording();
+        let (ids, padding) = padded([prompt].into_iter())?;
+        let mut state = model.start(&padding)?;
+        state.store_as(self.options.precision)?;
+        let mut logits = feed_prompt(model, &ids, &mut state, &self.options)?;
+        check_shape(&logits, 1, model.vocab_size())?;
+        logits = repeated(&mut state, logits, samples)?;
+        let new = (0..samples).map(|_| Sequence::new(prompt, &self.options, &self.stops, rng)).collect::<Vec<_>>();
+        if open.is_empty() {
+            self.rows.clear();
+            self.state = state;
+        } else {
+            let running = match self.logits.take() {
+                Some(logits) => logits,
+                None => self.feed()?,
+            };
+            (self.state, logits) = match M::State::join(&[self.state.clone(), state]) {
+                Some(joined) => (joined, Tensor::cat(&[&running, &logits], 0)?),
+                None => {
+                    let running = self.rows.iter().map(|i| self.sequences[*i].window());
+                    let (ids, padding) = padded(running.chain(new.iter().map(Sequence::window)))?;
+                    let mut state = model.start(&padding)?;
+                    state.store_as(self.options.precision)?;
+                    let logits = feed_prompt(model, &ids, &mut state, &self.options)?;
+                    (state, logits)
+                }
+            };
+        }
+        self.logits = Some(logits);
+        self.rows.extend(self.sequences.len()..self.sequences.len() + samples);
+        self.sequences.extend(new);
+        Ok(())
     }
 
     /// Whether all sequences are finished.
@@ -284,7 +329,7 @@ impl<'m, M: CausalLm> Engine<'m, M> {
     fn push(&mut self, sequence: usize, token: i64, log_prob: f64) {
         let (sequence, options) = (&mut self.sequences[sequence], &self.options);
         if options.end_tokens.contains(&token) {
-            sequence.finish = Some(FinishReason::EndToken(token));
+            (sequence.finish, sequence.end) = (Some(FinishReason::EndToken(token)), Some(log_prob));
             return;
         }
         sequence.tokens.push(token);
@@ -344,6 +389,18 @@ impl<'m, M: CausalLm> Engine<'m, M> {
         self.state.store_as(self.options.precision)?;
         feed_prompt(self.model, &ids, &mut self.state, &self.options)
     }
+}
+
+/// Each row so many times, and its logits.
+#[track_caller]
+fn repeated<S: LmState>(state: &mut S, logits: Tensor, times: usize) -> Result<Tensor> {
+    if times == 1 {
+        return Ok(logits);
+    }
+    let rows: Vec<usize> = (0..state.rows()).flat_map(|row| std::iter::repeat_n(row, times)).collect();
+    state.reorder(&rows)?;
+    let index: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    logits.index_select(0, &Tensor::from_vec(index, [rows.len()])?)
 }
 
 /// A prompt that could be cancelled is fed in pieces of so many tokens.

@@ -117,14 +117,7 @@ pub trait Generate: CausalLm + Sized {
     /// ```
     #[track_caller]
     fn generate(&self, prompt: &[i64], options: &GenerateOptions, rng: &mut Rng) -> Result<Continuation> {
-        refuse_stop_texts(options)?;
-        refuse_samples(options)?;
-        let mut engine = Engine::new(self, &[prompt], options, rng)?;
-        while !engine.is_finished() {
-            engine.step()?;
-        }
-        // One prompt and one sample: one sequence, and it is finished.
-        collect(engine).pop().ok_or_else(|| Error::state("generate", "nothing was generated"))
+        generate_to_end(self, prompt, options, rng).map(|(continuation, _)| continuation)
     }
 
     /// Continues several prompts at once, each with as many [`samples`](GenerateOptions::samples) as the options say: those of
@@ -339,6 +332,26 @@ pub trait Generate: CausalLm + Sized {
 }
 
 impl<M: CausalLm> Generate for M {}
+
+/// [`Generate::generate`], with the log-probability of the end token, if that ended it.
+#[track_caller]
+pub(in crate::models) fn generate_to_end<M: CausalLm>(
+    model: &M,
+    prompt: &[i64],
+    options: &GenerateOptions,
+    rng: &mut Rng,
+) -> Result<(Continuation, Option<f64>)> {
+    refuse_stop_texts(options)?;
+    refuse_samples(options)?;
+    let mut engine = Engine::new(model, &[prompt], options, rng)?;
+    while !engine.is_finished() {
+        engine.step()?;
+    }
+    let end = engine.sequences.first().and_then(|sequence| sequence.end);
+    // One prompt and one sample: one sequence, and it is finished.
+    let continuation = collect(engine).pop().ok_or_else(|| Error::state("generate", "nothing was generated"))?;
+    Ok((continuation, end))
+}
 
 #[track_caller]
 fn refuse_samples(options: &GenerateOptions) -> Result<()> {

@@ -234,6 +234,14 @@ impl<S: LmState> LmState for PrefixState<S> {
         self.inner.bytes()
     }
 
+    fn join(states: &[Self]) -> Option<Self> {
+        let len = states.iter().map(Self::len).max()?;
+        let inner = S::join(&states.iter().map(|state| state.inner.clone()).collect::<Vec<_>>())?;
+        let padding =
+            states.iter().flat_map(|state| state.padding.iter().map(move |padding| padding + len - state.len()));
+        Some(Self { inner, padding: padding.collect(), fed: None })
+    }
+
     fn precision(&self) -> KvPrecision {
         self.inner.precision()
     }
