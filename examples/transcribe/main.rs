@@ -41,6 +41,10 @@ fn main() -> Result<()> {
     if options.beams > 1 {
         asked = asked.beam_search(BeamSearch::new(options.beams)?);
     }
+    if options.fallback {
+        let temperatures = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+        asked = asked.temperatures(&temperatures).log_prob_threshold(-1.0).no_speech_threshold(0.6);
+    }
     let whisper = match &options.model {
         Some(folder) => Transcriber::from_pretrained(folder)?,
         None => learn(&options, &mut rng)?,

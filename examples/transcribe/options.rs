@@ -18,6 +18,7 @@ cargo run --release --example transcribe --features fft -- [OPTIONS]
   --task TASK      transcribe or translate (transcribe)
   --timestamps     with times
   --beams N        a search for the most likely text with so many beams
+  --fallback       unlikely windows are tried again at higher temperatures, silent ones left out
   --out FILE       writes one of the sounds that are made up as a WAV file
   --seed N         other sounds, another small model (0)
   --json           the results as one line of JSON
@@ -33,6 +34,7 @@ pub struct Options {
     pub task: SpeechTask,
     pub timestamps: bool,
     pub beams: usize,
+    pub fallback: bool,
     pub out: Option<PathBuf>,
     pub seed: u64,
     pub json: bool,
@@ -50,6 +52,7 @@ impl Options {
             task: SpeechTask::Transcribe,
             timestamps: false,
             beams: 1,
+            fallback: false,
             out: None,
             seed: 0,
             json: false,
@@ -65,6 +68,7 @@ impl Options {
                 "--task" => options.task = arguments.value()?.parse()?,
                 "--timestamps" => options.timestamps = true,
                 "--beams" => options.beams = arguments.number()?,
+                "--fallback" => options.fallback = true,
                 "--out" => options.out = Some(arguments.value()?.into()),
                 "--seed" => options.seed = arguments.number()?,
                 "--json" => options.json = true,

@@ -212,6 +212,90 @@ fn speech_is_written_as_by_transformers() -> Result<()> {
     Ok(())
 }
 
+/// What is tried again and what is left out: `make_whisper_fallback.py`.
+#[test]
+fn unlikely_windows_are_tried_again_and_silent_ones_left_out() -> Result<()> {
+    #[derive(Debug, Deserialize)]
+    struct Case {
+        model: String,
+        frames: usize,
+        logprob_threshold: f64,
+        no_speech_threshold: Option<f64>,
+        compression_ratio_threshold: Option<f64>,
+        #[serde(default)]
+        again: Vec<bool>,
+        #[serde(default)]
+        texts: Vec<Vec<Segment>>,
+    }
+    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(folder("fallback.json")).unwrap()).unwrap();
+    assert_eq!(cases.len(), 12);
+    for case in &cases {
+        let model = Whisper::from_pretrained(folder(&case.model))?;
+        let mut greedy = TranscribeOptions::new().timestamps();
+        if case.model == "languages" {
+            greedy = greedy.language("en");
+        }
+        let mut options = greedy.clone().temperatures(&[0.0]).log_prob_threshold(case.logprob_threshold);
+        if let Some(threshold) = case.no_speech_threshold {
+            options = options.no_speech_threshold(threshold);
+        }
+        if let Some(threshold) = case.compression_ratio_threshold {
+            options = options.compression_ratio_threshold(threshold);
+        }
+        // Whatever is drawn at this temperature, it is something else.
+        let hot = options.clone().temperatures(&[0.0, 9.0]);
+        for (row, again) in case.again.iter().enumerate() {
+            let first = |options| {
+                let found = model.transcribe(&frames(case.frames, row), options, &mut Rng::seed(0))?;
+                Ok(found[0].tokens.clone())
+            };
+            let (before, after): (Result<_>, Result<_>) = (first(&greedy), first(&hot));
+            assert_eq!(before? != after?, *again, "{} {options:?} {row}", case.model);
+        }
+        for (row, expected) in case.texts.iter().enumerate() {
+            let what = format!("{} {:?} {row}", case.model, options);
+            let found = model.transcribe(&frames(case.frames, row), &options, &mut Rng::seed(0))?;
+            let tokens: Vec<_> = found.iter().map(|segment| &segment.tokens).collect();
+            assert_eq!(tokens, expected.iter().map(|segment| &segment.tokens).collect::<Vec<_>>(), "{what}");
+            for (ours, theirs) in found.iter().zip(expected) {
+                near(&[ours.start, ours.end], &[theirs.start, theirs.end], 1e-9, &what);
+            }
+        }
+    }
+
+    // Nothing passes: what is drawn last stays. It is drawn behind the first attempt, which has a generator of its own.
+    let (model, here) = (Whisper::from_pretrained(folder("languages"))?, frames(WINDOW, 0));
+    let one = TranscribeOptions::new().language("en").content_frames(10);
+    let hard = one.clone().log_prob_threshold(1.0);
+    let (mut rng, mut later) = (Rng::seed(3), Rng::seed(3));
+    let _first = later.split();
+    let drawn = one.clone().sampler(Sampler::new());
+    let found = model.transcribe(&here, &hard.clone().temperatures(&[0.0, 1.0]), &mut rng)?;
+    assert_eq!(found, model.transcribe(&here, &drawn, &mut later)?);
+    let greedy = model.transcribe(&here, &one, &mut Rng::seed(0))?;
+    assert_ne!(found, greedy);
+    assert_eq!(model.transcribe(&here, &hard.clone(), &mut Rng::seed(0))?, greedy);
+    // Silence alone is enough without a threshold of log-probability.
+    let silent = TranscribeOptions::new().language("en").no_speech_threshold(0.0);
+    assert_eq!(model.transcribe(&frames(337, 0), &silent, &mut Rng::seed(0))?, []);
+
+    let said = |model: &Whisper, options: TranscribeOptions| {
+        model.transcribe(&here, &options, &mut Rng::seed(0)).unwrap_err().message()
+    };
+    assert_eq!(
+        said(&model, hard.clone().log_prob_threshold(f64::NAN)),
+        "whisper: log_prob_threshold is NaN, expected a number"
+    );
+    assert!(said(&model, hard.temperatures(&[0.0, -1.0])).contains("temperature is -1"));
+    let plain =
+        Whisper::new(WhisperConfig::new(model.tokens().clone()).window(WINDOW, 24).mel_bins(BANDS), &mut Rng::seed(0))?;
+    assert_eq!(
+        said(&plain, TranscribeOptions::new().no_speech_threshold(0.6)),
+        "whisper: no_speech_threshold is given, but the model has no token for silence"
+    );
+    Ok(())
+}
+
 #[test]
 fn folders_are_written_back_and_weights_quantised() -> Result<()> {
     for (name, path, expected) in models() {

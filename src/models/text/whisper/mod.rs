@@ -2,6 +2,7 @@
 
 mod block;
 mod config;
+mod fallback;
 mod features;
 mod rules;
 mod transcribe;

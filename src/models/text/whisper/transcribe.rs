@@ -2,13 +2,15 @@
 
 use std::str::FromStr;
 
+use super::fallback::{Fallback, Verdict};
 use super::rules::{Guided, Rules};
 use super::{NAME, Whisper};
 use crate::autograd::pause_recording;
 use crate::error::{Error, Result, short};
-use crate::models::{BeamSearch, CausalLm, Encoded, Generate, GenerateOptions, Seq2Seq};
+use crate::models::text::generate::generate_to_end;
+use crate::models::{BeamSearch, CausalLm, Encoded, FinishReason, Generate, GenerateOptions, Seq2Seq};
 use crate::rng::Rng;
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use crate::text::Sampler;
 
 /// Seconds of a frame, and from one time that can be written to the next.
@@ -57,6 +59,7 @@ pub struct TranscribeOptions {
     beams: Option<BeamSearch>,
     generate: GenerateOptions,
     longest: Option<usize>,
+    pub(super) fallback: Fallback,
 }
 
 impl Default for TranscribeOptions {
@@ -78,6 +81,7 @@ impl TranscribeOptions {
             beams: None,
             generate: GenerateOptions::new().sampler(Sampler::greedy()),
             longest: None,
+            fallback: Fallback::default(),
         }
     }
 
@@ -165,12 +169,12 @@ impl Whisper {
     /// Writes down what was said in frames `[bands, frames]` of any length, in windows of as many as the model looks at. With times, a
     /// window begins where the last finished stretch ended; without, behind the one before.
     ///
-    /// The rules are those of `transformers`: what is not speech is not written, and times stand in pairs and do not run backwards. There is
-    /// no second attempt with another temperature, and no window is left out as silent.
+    /// The rules are those of `transformers`: what is not speech is not written, and times stand in pairs and do not run backwards. Other
+    /// [temperatures](TranscribeOptions::temperatures) are tried, and silent windows left out, if the options say so.
     ///
     /// # Errors
-    /// If the frames have another shape or type, the language or the task is not known to the model, the prompt is too long, or the logits
-    /// are not numbers.
+    /// If the frames have another shape or type, the language or the task is not known to the model, the prompt is too long, an option is
+    /// no number that it can be, or the logits are not numbers.
     #[track_caller]
     pub fn transcribe(
         &self,
@@ -186,6 +190,7 @@ impl Whisper {
             let e = Error::argument(NAME, "the model has no tokens for times");
             return Err(e.with_help("without timestamps() it writes text alone"));
         }
+        options.fallback.check(&self.config)?;
         let rules = Rules::new(&self.config, options.timestamps);
         let (mut begin, mut segments, mut language) = (None::<Vec<i64>>, Vec::new(), None);
         if let Some(code) = &options.language {
@@ -203,27 +208,73 @@ impl Whisper {
                     begin.insert(self.beginning(options, language)?).clone()
                 }
             };
-            let room = self.config.max_target_positions.saturating_sub(prompt.len());
-            if room == 0 {
-                let (tokens, limit) = (prompt.len(), self.config.max_target_positions);
-                let message = format!("a prompt of {tokens} tokens, but the model writes {limit} with it at the most");
-                return Err(Error::argument(NAME, message));
-            }
-            let longest = options.longest.unwrap_or(room).min(room);
-            let generate = options.generate.clone().max_new_tokens(longest).end_tokens(&[self.config.tokens.end_id]);
             let guided = Guided { model: encoded, rules: rules.clone() };
-            let tokens = match &options.beams {
-                Some(beams) => {
-                    guided.beam_search(&prompt, beams, &generate)?.into_iter().next().map(|beam| beam.tokens)
-                }
-                None => Some(guided.generate(&prompt, &generate, rng)?.tokens),
-            };
             let here = (content - seek).min(whole);
-            let moved = self.stretches(&tokens.unwrap_or_default(), seek, here, &mut segments);
+            let moved = match self.written(&guided, &prompt, options, rng)? {
+                Some(tokens) => self.stretches(&tokens, seek, here, &mut segments),
+                None => here,
+            };
             // Whatever was written, there is an end.
             seek += moved.max(1);
         }
         Ok(segments)
+    }
+
+    /// What is written of a window; nothing if that is silent.
+    #[track_caller]
+    fn written(
+        &self,
+        guided: &Guided<'_>,
+        prompt: &[i64],
+        options: &TranscribeOptions,
+        rng: &mut Rng,
+    ) -> Result<Option<Vec<i64>>> {
+        let limit = self.config.max_target_positions;
+        let room = limit.saturating_sub(prompt.len());
+        if room == 0 {
+            let message =
+                format!("a prompt of {} tokens, but the model writes {limit} with it at the most", prompt.len());
+            return Err(Error::argument(NAME, message));
+        }
+        let (fallback, end) = (&options.fallback, self.config.tokens.end_id);
+        let longest = options.longest.unwrap_or(room).min(room);
+        let generate = options.generate.clone().max_new_tokens(longest).end_tokens(&[end]);
+        let silence = match fallback.silent_token(&self.config) {
+            Some(token) => self.chances(&guided.model, &prompt[..=options.prompt.len()])?[token as usize],
+            None => 0.0,
+        };
+        let mut tokens = Vec::new();
+        for (generate, is_drawn) in fallback.attempts(&generate)? {
+            let (log_prob, is_ended);
+            match options.beams.as_ref().filter(|_| !is_drawn) {
+                Some(beams) => {
+                    let Some(best) = guided.beam_search(prompt, beams, &generate)?.into_iter().next() else { break };
+                    (log_prob, is_ended) = (best.score, matches!(best.finish, FinishReason::EndToken(_)));
+                    tokens = best.tokens;
+                }
+                None => {
+                    let (found, last) = generate_to_end(guided, prompt, &generate, rng)?;
+                    let log_probs = || found.log_probs.iter().chain(&last);
+                    log_prob = log_probs().sum::<f64>() / log_probs().count().max(1) as f64;
+                    (tokens, is_ended) = (found.tokens, last.is_some());
+                }
+            }
+            let whole: Vec<i64> = tokens.iter().copied().chain(is_ended.then_some(end)).collect();
+            match fallback.verdict(&whole, log_prob, silence, guided.vocab_size()) {
+                Verdict::Again => {}
+                Verdict::Good => break,
+                Verdict::Silent => return Ok(None),
+            }
+        }
+        Ok(Some(tokens))
+    }
+
+    /// The probabilities of what may come behind some tokens, without the rules.
+    #[track_caller]
+    fn chances(&self, encoded: &Encoded<'_, Self>, tokens: &[i64]) -> Result<Vec<f64>> {
+        let mut state = encoded.start(&[0])?;
+        let logits = encoded.extend_last(&Tensor::from_slice(tokens, [1, tokens.len()])?, &mut state)?;
+        Ok(logits.to_dtype(DType::F64).softmax(-1)?.to_f64_vec())
     }
 
     /// Divides what was written of a window at the pairs of times, and returns by how many frames the next one begins later.
@@ -303,12 +354,10 @@ impl Whisper {
     /// The most likely language of a window, and its token.
     #[track_caller]
     fn language_of(&self, encoded: &Encoded<'_, Self>) -> Result<(String, i64)> {
-        let mut state = encoded.start(&[0])?;
-        let logits = encoded.extend_last(&Tensor::from_slice(&[self.config.tokens.start_id], [1, 1])?, &mut state)?;
-        let logits = logits.to_f64_vec();
+        let chances = self.chances(encoded, &[self.config.tokens.start_id])?;
         let mut best: Option<(&String, i64, f64)> = None;
         for (code, id) in &self.config.special.languages {
-            let score = logits[*id as usize];
+            let score = chances[*id as usize];
             // Of equal ones, the one with the smaller number.
             if best.is_none_or(|(_, other, most)| score > most || score == most && *id < other) {
                 best = Some((code, *id, score));
