@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 
-pub(crate) use crew::{Board, Crew, with_crew};
+pub(crate) use crew::{Board, Crew, said, with_crew};
 
 /// More threads than this are a mistake.
 const MAX_THREADS: usize = 1024;

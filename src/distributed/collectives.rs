@@ -73,14 +73,12 @@ impl dyn Group + '_ {
     pub fn start_all_reduce(&self, tensor: &Tensor) -> Result<Pending<Tensor>> {
         let _unrecorded = autograd::pause_recording();
         let (op, tag, size) = ("all_reduce", self.next(), self.size());
-        let tensor = tensor.detach();
+        let (tensor, dtype) = (tensor.detach(), tensor.dtype());
         let round = Round::new(self, op, tag, about(op, &tensor), self.everybody());
         if tensor.numel() * tensor.dtype().size() <= SMALL || size == 1 {
             round.post(&mut |_| Ok(tensor.clone())).here()?;
-            return Ok(Pending::new(State::Waiting(
-                round.with_own(&tensor),
-                Box::new(|parts| Ok(State::Done(sum(parts)?))),
-            )));
+            let round = round.of_kind(dtype, &|_| tensor.shape().to_vec()).with_own(&tensor);
+            return Ok(Pending::new(State::Waiting(round, Box::new(|parts| Ok(State::Done(sum(parts)?))))));
         }
         // Each adds up its part, and tells the others.
         let (shape, flat) = (tensor.shape().to_vec(), tensor.reshape([tensor.numel()])?);
@@ -89,14 +87,17 @@ impl dyn Group + '_ {
             flat.narrow(0, part.start, part.len())
         };
         round.post(&mut |to| of(to)).here()?;
-        let round = round.with_own(&of(self.rank())?);
+        let own = of(self.rank())?;
+        let (numel, len) = (flat.numel(), own.numel());
+        let round = round.of_kind(dtype, &|_| vec![len]).with_own(&own);
         let group = self.handle();
         Ok(Pending::new(State::Waiting(
             round,
             Box::new(move |parts| {
                 let own = sum(parts)?;
                 let tag = Tag { number: tag.number | 1, ..tag };
-                let round = Round::new(&*group, op, tag, "the sums of all_reduce".into(), group.everybody());
+                let round = Round::new(&*group, op, tag, "the sums of all_reduce".into(), group.everybody())
+                    .of_kind(dtype, &|rank| vec![part(numel, size, rank).len()]);
                 round.post(&mut |_| Ok(own.clone()))?;
                 let after = move |parts: Vec<Tensor>| {
                     let _unrecorded = autograd::pause_recording();
@@ -132,7 +133,8 @@ impl dyn Group + '_ {
         };
         let round = Round::new(self, op, self.next(), about(op, &tensor), self.everybody());
         round.post(&mut |to| of(to)).here()?;
-        let round = round.with_own(&of(self.rank())?);
+        let own = of(self.rank())?;
+        let round = round.of_kind(own.dtype(), &|_| own.shape().to_vec()).with_own(&own);
         Ok(Pending::new(State::Waiting(round, Box::new(|parts| Ok(State::Done(sum(parts)?))))))
     }
 
@@ -151,13 +153,25 @@ impl dyn Group + '_ {
     /// As there.
     #[track_caller]
     pub fn start_all_gather(&self, tensor: &Tensor) -> Result<Pending<Vec<Tensor>>> {
-        let op = "all_gather";
-        let round = Round::new(self, op, self.next(), op.into(), self.everybody());
+        self.start_gather("all_gather", self.next(), "all_gather", tensor)
+    }
+
+    /// The same for something that is `about` more than that.
+    #[track_caller]
+    fn start_gather(
+        &self,
+        op: &'static str,
+        tag: Tag,
+        about: &str,
+        tensor: &Tensor,
+    ) -> Result<Pending<Vec<Tensor>>> {
+        let round = Round::new(self, op, tag, about.into(), self.everybody());
         round.post(&mut |_| Ok(tensor.clone())).here()?;
         Ok(Pending::new(State::Waiting(round.with_own(tensor), Box::new(|parts| Ok(State::Done(parts))))))
     }
 
-    /// The tensor of the rank `root`. The others give one of the same type and shape, whose values do not matter.
+    /// The tensor of the rank `root`. The others give one of the same type and shape, whose values do not matter. It is on its way at once, but
+    /// nobody goes on before all have begun.
     ///
     /// # Errors
     /// As for [`all_gather`](#method.all_gather); and if there is no such rank.
@@ -187,19 +201,38 @@ impl dyn Group + '_ {
             }
             bit >>= 1;
         }
-        let onward = Round::new(self, op, tag, about.clone(), others);
-        if place == 0 {
-            let tensor = tensor.detach();
-            onward.post(&mut |_| Ok(tensor.clone())).here()?;
-            return Ok(Pending::new(State::Done(tensor)));
-        }
-        let from = (place - lowest + root) % size;
-        let after = move |mut parts: Vec<Tensor>| {
-            let Some(tensor) = parts.pop() else { return Err(crate::error::bug!("broadcast", "no message")) };
-            onward.post(&mut |_| Ok(tensor.clone()))?;
-            Ok(State::Done(tensor))
+        let (tensor, dtype, is_root) = (tensor.detach(), tensor.dtype(), place == 0);
+        let nothing = Tensor::full_dtype([0], 0.0, dtype)?;
+        // All say that they are there, for a root alone would not notice that others do something else.
+        let before = (place - lowest.min(place) + root) % size;
+        let (shape, hears_root) = (tensor.shape().to_vec(), !is_root && before == root);
+        let of = |from: usize| if hears_root && from == root { shape.clone() } else { vec![0] };
+        let there = Round::new(self, op, tag, about, self.everybody()).of_kind(dtype, &of);
+        there
+            .post(&mut |to| Ok(if is_root && others.contains(&to) { tensor.clone() } else { nothing.clone() }))
+            .here()?;
+        let there = there.with_own(if is_root { &tensor } else { &nothing });
+        let group = self.handle();
+        let after = move |parts: Vec<Tensor>| {
+            let tag = Tag { number: tag.number | 1, ..tag };
+            let passed = |from| Round::new(&*group, op, tag, "the tensor of broadcast".into(), from);
+            let onward = passed(others);
+            let after = move |mut parts: Vec<Tensor>| {
+                let Some(tensor) = parts.pop() else { return Err(crate::error::bug!("broadcast", "no message")) };
+                if !is_root {
+                    onward.post(&mut |_| Ok(tensor.clone()))?;
+                }
+                Ok(State::Done(tensor))
+            };
+            match is_root || hears_root {
+                true => after(vec![parts[root].clone()]),
+                false => {
+                    let round = passed(vec![before]).of_kind(dtype, &|_| shape.clone());
+                    Ok(State::Waiting(round, Box::new(after)))
+                }
+            }
         };
-        Ok(Pending::new(State::Waiting(Round::new(self, op, tag, about, vec![from]), Box::new(after))))
+        Ok(Pending::new(State::Waiting(there, Box::new(after))))
     }
 
     /// Begins to exchange tensors: each of the ranks `from` sends to everybody what `parts` makes for them, and everybody gets what they have
@@ -227,10 +260,11 @@ impl dyn Group + '_ {
     /// error about the first line that does.
     #[track_caller]
     pub(crate) fn agree(&self, op: &str, lines: &[(String, String)]) -> Result<()> {
-        let text: Vec<u8> =
-            lines.iter().flat_map(|(name, value)| format!("{name}\u{1f}{value}\u{1e}").into_bytes()).collect();
+        let mut text = format!("the release\u{1f}{}\u{1e}", env!("CARGO_PKG_VERSION")).into_bytes();
+        text.extend(lines.iter().flat_map(|(name, value)| format!("{name}\u{1f}{value}\u{1e}").into_bytes()));
         let length = text.len();
-        let said = self.all_gather(&Tensor::from_vec(text, [length])?)?;
+        let text = Tensor::from_vec(text, [length])?;
+        let said = self.start_gather("all_gather", self.next(), &format!("the comparison of {op}"), &text)?.wait()?;
         let mut texts = Vec::with_capacity(said.len());
         for said in &said {
             texts.push(String::from_utf8_lossy(said.as_slice::<u8>()?).into_owned());
@@ -272,7 +306,8 @@ impl dyn Group + '_ {
     pub fn start_barrier(&self) -> Result<Pending<()>> {
         let op = "barrier";
         let nothing = Tensor::zeros([0])?;
-        let round = Round::new(self, op, self.next(), op.into(), self.everybody());
+        let round = Round::new(self, op, self.next(), op.into(), self.everybody())
+            .of_kind(nothing.dtype(), &|_| vec![0]);
         round.post(&mut |_| Ok(nothing.clone())).here()?;
         Ok(Pending::new(State::Waiting(round.with_own(&nothing), Box::new(|_| Ok(State::Done(()))))))
     }
@@ -300,9 +335,9 @@ impl dyn Group + '_ {
     #[track_caller]
     pub fn split(&self, color: usize, key: usize) -> Result<Arc<dyn Group>> {
         let own = Tensor::from_vec(vec![color as i64, key as i64], [2])?;
-        let number = self.ticket();
+        let tag = self.next();
         let mut members = Vec::new();
-        for (rank, said) in self.all_gather(&own)?.into_iter().enumerate() {
+        for (rank, said) in self.start_gather("split", tag, "split", &own)?.wait()?.into_iter().enumerate() {
             match said.to_vec::<i64>()?[..] {
                 [other, key] if other == color as i64 => members.push((key, rank)),
                 [_, _] => (),
@@ -310,7 +345,7 @@ impl dyn Group + '_ {
             }
         }
         members.sort_unstable();
-        Ok(subgroup::make(self, members.into_iter().map(|(_, rank)| rank).collect(), number, color as u64))
+        Ok(subgroup::make(self, members.into_iter().map(|(_, rank)| rank).collect(), tag.number, color as u64))
     }
 }
 

@@ -9,6 +9,7 @@ use super::layout::Layout;
 use super::sharded;
 use super::step::ParallelStep;
 use crate::error::{Error, Here, Result};
+use crate::io::{Checksum, Summed};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::Tensor;
 
@@ -72,6 +73,8 @@ pub struct DataParallel {
     pub(super) sharding: Sharding,
     pub(super) compression: Option<Compression>,
     pub(super) residuals: Residuals,
+    /// What all ranks have said before their first step, as one number.
+    agreed: Option<u64>,
 }
 
 impl fmt::Debug for DataParallel {
@@ -91,6 +94,7 @@ impl DataParallel {
             sharding: Sharding::None,
             compression: None,
             residuals: Residuals::default(),
+            agreed: None,
         }
     }
 
@@ -177,10 +181,66 @@ impl DataParallel {
         sharded::unite(&*self.group, model).here()
     }
 
+    /// Makes sure that all ranks have the same model, bit for bit, as they have after the same steps. If not, something was done on some of them only, such as
+    /// a change of the learning rate, or their processors do not compute alike. The [`Trainer`](crate::train::Trainer::distributed) does it at the end of each epoch, and of the
+    /// run; a [checkpoint](Self::save) does it before.
+    ///
+    /// # Errors
+    /// If a parameter or buffer differs: every rank gets the same error, which names the first, and the rank. And if a rank fails.
+    #[track_caller]
+    pub fn compare(&self, model: &dyn Module) -> Result<()> {
+        self.compare_with("compare", Vec::new(), model).here()
+    }
+
+    /// The same for an operation, with what else has to be the same.
+    pub(crate) fn compare_with(&self, op: &str, mut lines: Vec<(String, String)>, model: &dyn Module) -> Result<()> {
+        if self.group.size() == 1 {
+            return Ok(());
+        }
+        // Of what is divided, each rank has its own.
+        let divided = sharded::divided(model);
+        let mut on_slot = |path: &str, slot: Slot<'_>| {
+            let (kind, value) = match slot {
+                Slot::Param(param) => ("the parameter", param.value().detach()),
+                Slot::Buffer(buffer) => ("the buffer", buffer.get()),
+            };
+            if divided.contains_key(path) {
+                return;
+            }
+            let mut bytes = Summed { out: &mut std::io::sink(), sum: Checksum::new() };
+            // This does not fail: nothing is written.
+            let _ = value.write_le_bytes(&mut bytes);
+            lines.push((kind.to_string(), format!("`{path}` with the checksum {:016x}", bytes.sum.value())));
+        };
+        model.visit(&mut Visitor::new(&mut on_slot));
+        self.group.agree(op, &lines)
+    }
+
+    /// Makes sure that all ranks are about to make the same step, where this is another one than before.
+    fn agree(&mut self, layout: &Layout) -> Result<()> {
+        let mut lines = vec![
+            ("a step with".to_string(), format!("Sharding::{:?}", self.sharding)),
+            ("gradients that are compressed by".to_string(), format!("{:?}", self.compression)),
+            ("a size of buckets of".to_string(), format!("{:?}", self.bucket_bytes)),
+        ];
+        for (path, place) in layout.lines() {
+            let value = format!("`{path}` of {:?}, with gradients of {}", place.shape, place.dtype);
+            lines.push(("the trained parameter".to_string(), value));
+        }
+        let mut sum = Checksum::new();
+        lines.iter().for_each(|(name, value)| sum.update(format!("{name} {value}\n").as_bytes()));
+        let own = Some(sum.value());
+        if self.agreed != own {
+            self.group.agree("step", &lines)?;
+            self.agreed = own;
+        }
+        Ok(())
+    }
+
     /// Begins a step of so many micro-batches in all.
     ///
     /// # Errors
-    /// If there are none.
+    /// If there are none; or if ranks have other parameters to train or other options: every rank gets the same error, which names the rank and the difference.
     #[track_caller]
     pub fn step(&mut self, model: &dyn Module, micro_batches: usize) -> Result<ParallelStep<'_>> {
         if micro_batches == 0 {
@@ -197,6 +257,9 @@ impl DataParallel {
             compression.check()?;
         }
         let layout = Layout::of(model, self.group.size(), self.bucket_bytes, self.sharding != Sharding::None);
+        if ranks > 1 {
+            self.agree(&layout).here()?;
+        }
         ParallelStep::new(self, model, layout, micro_batches)
     }
 }

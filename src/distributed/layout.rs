@@ -73,6 +73,11 @@ impl Layout {
         self.by_path.get(path).copied()
     }
 
+    /// What tells the layout from another one: a line for each path.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.by_path.iter().map(|(path, place)| (path.as_str(), &self.places[*place]))
+    }
+
     /// The rank that a trained parameter belongs to.
     pub(super) fn owner(&self, path: &str) -> Option<usize> {
         self.place(path).map(|place| self.places[place].owner)

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::group::{Tag, peer};
 use super::message::Message;
-use crate::error::Result;
+use super::pending::POINT;
+use crate::error::{Result, short};
 
 /// The messages for a rank that have arrived and were not asked for yet: for implementations of [`Group`](super::Group).
 #[derive(Debug, Default)]
@@ -93,7 +94,9 @@ impl Mailbox {
             let left = timeout.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 let help = "it may be busy, dead, or at another operation; a group has a time-out that can be longer";
-                return Err(peer("receive", format!("no message from rank {from} within {timeout:?}")).with_help(help));
+                let instead = inside.instead(from, tag).map_or(String::new(), |about| format!(", but {about}"));
+                let message = format!("no message from rank {from} within {timeout:?}{instead}");
+                return Err(peer("receive", message).with_help(help));
             }
             inside = self.changed.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -107,6 +110,17 @@ impl Inside {
             Some((rank, reason)) => Err(peer("receive", format!("rank {rank} has given up: {reason}"))),
             None => Ok(()),
         }
+    }
+
+    /// What a rank has sent in the place of what is waited for: the first that nobody has asked for.
+    fn instead(&self, from: usize, tag: Tag) -> Option<String> {
+        let is_other = |(sender, other): &&(usize, Tag)| *sender == from && other.group == tag.group;
+        let (_, first) = self.arrived.keys().filter(is_other).min()?;
+        let about = &self.arrived.get(&(from, *first))?.front()?.about;
+        Some(match first.number.checked_sub(POINT) {
+            Some(number) => format!("one with the tag {number}"),
+            None => format!("one of {}", short(about)),
+        })
     }
 
     #[track_caller]

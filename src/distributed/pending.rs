@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::group::{Group, Tag};
 use super::message::Message;
 use crate::error::{Error, Here, Result, bug};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 
 /// An operation of a group that was begun: messages are on their way while the program does something else.
 ///
@@ -113,18 +113,26 @@ pub(super) struct Round {
     about: String,
     is_checked: bool,
     from: Vec<usize>,
+    /// Type and shape of what comes from each, if they are known.
+    kinds: Vec<(DType, Vec<usize>)>,
     arrived: Vec<Option<Tensor>>,
 }
 
 impl Round {
     pub(super) fn new(group: &dyn Group, op: &'static str, tag: Tag, about: String, from: Vec<usize>) -> Self {
         let arrived = vec![None; from.len()];
-        Self { group: group.handle(), op, tag, about, is_checked: true, from, arrived }
+        Self { group: group.handle(), op, tag, about, is_checked: true, from, kinds: Vec::new(), arrived }
     }
 
     /// Messages of any type and shape.
     pub(super) fn of_any(mut self) -> Self {
         self.is_checked = false;
+        self
+    }
+
+    /// Messages of this type, and of the shape that is said of each rank.
+    pub(super) fn of_kind(mut self, dtype: DType, shape: &dyn Fn(usize) -> Vec<usize>) -> Self {
+        self.kinds = self.from.iter().map(|from| (dtype, shape(*from))).collect();
         self
     }
 
@@ -158,7 +166,7 @@ impl Round {
         for i in 0..self.from.len() {
             if self.arrived[i].is_none() {
                 match self.group.poll(self.from[i], self.tag).within(self.op)? {
-                    Some(message) => self.arrived[i] = Some(self.checked(self.from[i], message)?),
+                    Some(message) => self.arrived[i] = Some(self.checked(i, message)?),
                     None => return Ok(false),
                 }
             }
@@ -170,19 +178,27 @@ impl Round {
         for i in 0..self.from.len() {
             if self.arrived[i].is_none() {
                 let message = self.group.wait(self.from[i], self.tag).within(self.op)?;
-                self.arrived[i] = Some(self.checked(self.from[i], message)?);
+                self.arrived[i] = Some(self.checked(i, message)?);
             }
         }
         Ok(())
     }
 
-    fn checked(&self, from: usize, Message { about, tensor }: Message) -> Result<Tensor> {
-        if !self.is_checked || about == self.about {
-            return Ok(tensor);
+    fn checked(&self, i: usize, Message { about, tensor }: Message) -> Result<Tensor> {
+        let other = self.group.origin(self.from[i]);
+        if self.is_checked && about != self.about {
+            let own = self.group.origin(self.group.rank());
+            let message = format!("rank {other} is at {about}, rank {own} at {}", self.about);
+            return Err(self.group.disagreement(self.op, message));
         }
-        let (own, other) = (self.group.origin(self.group.rank()), self.group.origin(from));
-        let message = format!("rank {other} is at {about}, rank {own} at {}", self.about);
-        Err(self.group.disagreement(self.op, message))
+        match self.kinds.get(i) {
+            Some((dtype, shape)) if tensor.dtype() != *dtype || tensor.shape() != shape => {
+                let (sent, of) = (tensor.shape(), tensor.dtype());
+                let message = format!("rank {other} has sent {of} {sent:?} in {about}, expected {dtype} {shape:?}");
+                Err(self.group.disagreement(self.op, message))
+            }
+            _ => Ok(tensor),
+        }
     }
 
     fn tensors(self) -> Result<Vec<Tensor>> {

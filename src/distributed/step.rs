@@ -32,6 +32,8 @@ pub struct ParallelStep<'p> {
     is_present: Vec<u8>,
     /// The number of the operation by which the ranks tell each other.
     presence: u64,
+    /// That of the heads of the first round. It is the first of the step, so that ranks that are at something else notice.
+    first: Option<u64>,
     buffers: Buffers,
 }
 
@@ -140,7 +142,7 @@ impl<'p> ParallelStep<'p> {
         micro_batches: usize,
     ) -> Result<Self> {
         let group = &parallel.group;
-        let presence = group.ticket();
+        let (first, presence) = (Some(group.ticket()), group.ticket());
         let sums = layout.buckets.iter().map(|_| Sum { part: None, number: group.ticket(), gathered: None }).collect();
         Ok(Self {
             micro_batches,
@@ -151,6 +153,7 @@ impl<'p> ParallelStep<'p> {
             sums,
             is_present: vec![0; layout.places.len()],
             presence,
+            first,
             buffers: Buffers::of(model),
             layout,
             parallel,
@@ -268,7 +271,7 @@ impl<'p> ParallelStep<'p> {
         let group = self.parallel.group.clone();
         let first = self.begun * group.size();
         let ranks = (self.micro_batches - first).min(group.size());
-        let number = group.ticket();
+        let number = self.first.take().unwrap_or_else(|| group.ticket());
         let told = head.map_or(vec![], |head| vec![head.loss, head.weight, head.notes[0], head.notes[1]]);
         let told = Tensor::from_slice(&told, [told.len()])?;
         let numel: usize = self.layout.buckets.iter().map(|bucket| bucket.len).sum();
@@ -315,12 +318,19 @@ impl<'p> ParallelStep<'p> {
                 let sum = &mut self.sums[round.next];
                 let unit = unit(&self.heads);
                 for (part, head) in begun.wait()?.into_iter().zip(heads).filter(|(_, head)| head.weight != 0.0) {
+                    let len = bucket.cuts[self.parallel.group.rank()].len();
                     let part = match &self.parallel.compression {
-                        Some(_) => {
-                            Compression::unpack(&part, bucket.dtype, bucket.cuts[self.parallel.group.rank()].len())?
-                        }
+                        Some(_) => Compression::unpack(&part, bucket.dtype, len)?,
                         None => part,
                     };
+                    if part.shape() != [len] || part.dtype() != bucket.dtype {
+                        let (sent, of) = (part.shape(), part.dtype());
+                        let message = format!(
+                            "a rank has sent {of} {sent:?} of bucket {}, expected {} [{len}]",
+                            round.next, bucket.dtype
+                        );
+                        return Err(self.parallel.group.disagreement("step", message));
+                    }
                     match &mut sum.part {
                         Some(sum) => binary::accumulate(sum, &part, head.weight / unit)?,
                         empty => *empty = Some(part),

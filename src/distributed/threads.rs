@@ -59,10 +59,11 @@ impl ThreadGroup {
         Self::run_with(size, TIMEOUT, f)
     }
 
-    /// The same with another time-out.
+    /// The same with another time-out, after which a rank that waits has an error. A rank that never comes back from something else
+    /// than the group's operations is waited for: a thread cannot be ended from outside.
     ///
     /// # Errors
-    /// As for [`run`](Self::run).
+    /// As for [`run`](Self::run); and if the time-out is zero.
     ///
     /// # Panics
     /// If `f` does.
@@ -90,7 +91,7 @@ impl ThreadGroup {
                             *result = Some(done);
                         }
                         Err(panic) => {
-                            group.fail("it has panicked");
+                            group.fail(&format!("it has panicked: {}", parallel::said(&*panic)));
                             resume_unwind(panic);
                         }
                     }
@@ -124,6 +125,9 @@ impl ThreadGroup {
         if !(1..=MOST).contains(&size) {
             let message = format!("a group of {size} threads, expected 1 to {MOST}");
             return Err(Error::argument("ThreadGroup", message)).here();
+        }
+        if timeout.is_zero() {
+            return Err(Error::argument("ThreadGroup", "a time-out of 0 s, in which no rank can answer")).here();
         }
         Ok(Arc::new(Shared { boxes: (0..size).map(|_| Mailbox::new()).collect(), timeout }))
     }

@@ -43,7 +43,7 @@ pub(crate) use crate::files::Appended;
 pub use crate::files::write_atomically;
 pub(crate) use architecture::{ModelFile, fill_part, from_source, save};
 pub use checkpoint::{Checkpoint, CheckpointFolder};
-pub(crate) use checkpoint::{Part, part_path};
+pub(crate) use checkpoint::{Checksum, Part, Summed, part_path};
 pub use metadata::{Attachment, Metadata};
 pub use module::{LoadReport, Misshapen, SaveLoad};
 pub(crate) use module::{load_named, slots};

@@ -11,6 +11,7 @@ mod distributed;
 mod explain;
 mod fairness;
 mod groups;
+mod hostile_ranks;
 mod images;
 mod language_data;
 mod loading;

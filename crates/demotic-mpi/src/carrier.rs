@@ -49,23 +49,17 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    fn put(&self, to: usize, kind: i32, bytes: Vec<u8>) {
-        // If the thread is gone, so is everybody who could read it.
-        let _ = self.parcels.lock().unwrap_or_else(PoisonError::into_inner).send(Parcel { to, kind, bytes });
+    /// All of these, with nothing in between that another thread puts.
+    fn put(&self, to: usize, kind: i32, parcels: impl Iterator<Item = Vec<u8>>) {
+        let sender = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
+        for bytes in parcels {
+            // If the thread is gone, so is everybody who could read it.
+            let _ = sender.send(Parcel { to, kind, bytes });
+        }
     }
 
     pub(crate) fn post(&self, to: usize, tag: Tag, message: &Message) {
-        let bytes = message.to_bytes();
-        let pieces = bytes.len().div_ceil(PIECE).max(1);
-        for piece in 0..pieces {
-            let part = &bytes[piece * PIECE..bytes.len().min((piece + 1) * PIECE)];
-            let mut parcel = Vec::with_capacity(HEAD + part.len());
-            for number in [tag.group, tag.number, (pieces - 1 - piece) as u64] {
-                parcel.extend_from_slice(&number.to_le_bytes());
-            }
-            parcel.extend_from_slice(part);
-            self.put(to, DATA, parcel);
-        }
+        self.put(to, DATA, pieces(tag, &message.to_bytes(), PIECE));
     }
 
     fn last(&self, kind: i32, text: &str) {
@@ -73,7 +67,7 @@ impl Outgoing {
         if !*is_over {
             *is_over = true;
             for to in (0..self.size).filter(|to| *to != self.rank) {
-                self.put(to, kind, text.as_bytes().to_vec());
+                self.put(to, kind, std::iter::once(text.as_bytes().to_vec()));
             }
         }
     }
@@ -84,6 +78,47 @@ impl Outgoing {
 
     pub(crate) fn end(&self) {
         self.last(ENDED, "");
+    }
+}
+
+/// A message as what travels: pieces of so many bytes at the most, each behind its head.
+fn pieces(tag: Tag, bytes: &[u8], size: usize) -> impl Iterator<Item = Vec<u8>> {
+    let count = bytes.len().div_ceil(size).max(1);
+    (0..count).map(move |piece| {
+        let part = &bytes[piece * size..bytes.len().min((piece + 1) * size)];
+        let mut parcel = Vec::with_capacity(HEAD + part.len());
+        for number in [tag.group, tag.number, (count - 1 - piece) as u64] {
+            parcel.extend_from_slice(&number.to_le_bytes());
+        }
+        parcel.extend_from_slice(part);
+        parcel
+    })
+}
+
+/// Messages of which pieces are missing.
+#[derive(Default)]
+struct Pieces(HashMap<(usize, Tag), Vec<u8>>);
+
+impl Pieces {
+    /// Takes a piece, which must be one. Gives the message, if this was its last piece.
+    fn take(&mut self, from: usize, mut bytes: Vec<u8>) -> Option<Result<(Tag, Message), String>> {
+        let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
+        let (Some(group), Some(number), Some(left)) = (number(0), number(8), number(16)) else {
+            return Some(Err("it has sent something that is no message: is it another release?".into()));
+        };
+        let tag = Tag { group, number };
+        bytes.drain(..HEAD);
+        if let Some(begun) = self.0.get_mut(&(from, tag)) {
+            begun.append(&mut bytes);
+            if left > 0 {
+                return None;
+            }
+            bytes = self.0.remove(&(from, tag)).unwrap_or_default();
+        } else if left > 0 {
+            self.0.insert((from, tag), bytes);
+            return None;
+        }
+        Some(Message::from_bytes(&bytes).map(|message| (tag, message)).map_err(|e| e.message()))
     }
 }
 
@@ -138,7 +173,7 @@ impl Carrier {
         let timeout = if failed { GRACE } else { timeout };
         let _ = self.leave.send(timeout);
         // Longer than the thread waits: it may hang in a message that nobody takes.
-        let missing = self.left.recv_timeout(timeout + Duration::from_secs(1));
+        let missing = self.left.recv_timeout(timeout.saturating_add(Duration::from_secs(1)));
         let missing = missing.unwrap_or_else(|_| (0..self.size).filter(|rank| *rank != self.rank).collect());
         if missing.is_empty() {
             // It has nothing left to do but to end MPI.
@@ -162,8 +197,7 @@ struct Work<'w> {
     world: &'w SimpleCommunicator,
     mailbox: Arc<Mailbox>,
     to_send: Receiver<Parcel>,
-    /// Messages of which pieces are missing.
-    begun: HashMap<(usize, Tag), Vec<u8>>,
+    begun: Pieces,
     /// Which ranks have said their last word.
     over: Vec<bool>,
     pause: Duration,
@@ -175,7 +209,7 @@ impl<'w> Work<'w> {
     fn new(world: &'w SimpleCommunicator, mailbox: Arc<Mailbox>, to_send: Receiver<Parcel>) -> Self {
         let mut over = vec![false; world.size() as usize];
         over[world.rank() as usize] = true;
-        Self { world, mailbox, to_send, begun: HashMap::new(), over, pause: SHORTEST, until: None }
+        Self { world, mailbox, to_send, begun: Pieces::default(), over, pause: SHORTEST, until: None }
     }
 
     /// Carries messages until all is said. Returns who has not said its last word in time.
@@ -200,7 +234,9 @@ impl<'w> Work<'w> {
 
     fn notice(&mut self, may_leave: &Receiver<Duration>) {
         if let (None, Ok(timeout)) = (self.until, may_leave.try_recv()) {
-            self.until = Some(Instant::now() + timeout);
+            // What is beyond all time is not waited for to its end either.
+            let now = Instant::now();
+            self.until = now.checked_add(timeout).or_else(|| now.checked_add(Duration::from_secs(1 << 32)));
         }
     }
 
@@ -253,26 +289,53 @@ impl<'w> Work<'w> {
     }
 
     /// A piece of a message.
-    fn take(&mut self, from: usize, mut bytes: Vec<u8>) {
-        let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-        let (Some(group), Some(number), Some(left)) = (number(0), number(8), number(16)) else {
-            return self.mailbox.fail(from, "it has sent something that is no message: is it another release?");
+    fn take(&mut self, from: usize, bytes: Vec<u8>) {
+        match self.begun.take(from, bytes) {
+            Some(Ok((tag, message))) => self.mailbox.deliver(from, tag, message),
+            Some(Err(why)) => self.mailbox.fail(from, &why),
+            None => (),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use demotic::{Rng, Tensor};
+
+    #[test]
+    fn messages_of_several_pieces_come_together_again() -> Result<()> {
+        let message = |n: usize| {
+            let tensor = Tensor::normal([n], 0.0, 1.0, &mut Rng::seed(n as u64))?;
+            Ok::<_, Error>(Message { about: format!("{n} numbers"), tensor })
         };
-        let tag = Tag { group, number };
-        bytes.drain(..HEAD);
-        if let Some(begun) = self.begun.get_mut(&(from, tag)) {
-            begun.append(&mut bytes);
-            if left > 0 {
-                return;
+        let tag = |number: u64| Tag { group: 7, number };
+        for size in [1, 10, 24, 1000] {
+            let (mut pieces_of, mut seen) = (Vec::new(), Vec::new());
+            // Those of one sender keep their order; those of another, and of another tag, come in between.
+            for (from, number, n) in [(0, 1, 0), (1, 1, 5), (0, 2, 33)] {
+                pieces_of.push((from, pieces(tag(number), &message(n)?.to_bytes(), size).collect::<Vec<_>>()));
             }
-            bytes = self.begun.remove(&(from, tag)).unwrap_or_default();
-        } else if left > 0 {
-            self.begun.insert((from, tag), bytes);
-            return;
+            let mut open = Pieces::default();
+            for at in 0..pieces_of.iter().map(|(_, pieces)| pieces.len()).max().unwrap_or(0) {
+                for (from, pieces) in &pieces_of {
+                    assert!(pieces.iter().all(|piece| piece.len() <= HEAD + size));
+                    if let Some(done) = pieces.get(at).and_then(|piece| open.take(*from, piece.clone())) {
+                        let (tag, message) = done.map_err(|e| Error::state("take", e))?;
+                        seen.push((*from, tag.number, message.to_bytes()));
+                    }
+                }
+            }
+            seen.sort();
+            let expected = [(0, 1, message(0)?.to_bytes()), (0, 2, message(33)?.to_bytes()), (1, 1, message(5)?.to_bytes())];
+            assert_eq!(seen, expected);
+            assert!(open.0.is_empty());
         }
-        match Message::from_bytes(&bytes) {
-            Ok(message) => self.mailbox.deliver(from, tag, message),
-            Err(e) => self.mailbox.fail(from, &e.message()),
-        }
+        let mut open = Pieces::default();
+        let told = |bytes: Vec<u8>| open.take(3, bytes).map(|done| done.map(drop));
+        let mut told = told;
+        assert!(matches!(told(vec![1; 23]), Some(Err(e)) if e.contains("no message")));
+        assert!(matches!(told(vec![0; 24]), Some(Err(e)) if e == "receive: 0 bytes that are no message"));
+        Ok(())
     }
 }

@@ -87,20 +87,25 @@ pub fn run<R>(program: impl FnOnce(&dyn Group) -> Result<R>) -> Result<R> {
 /// The same with another time-out.
 ///
 /// # Errors
-/// As for [`run`].
+/// As for [`run`]; and if the time-out is zero.
 ///
 /// # Panics
 /// If the program does.
 #[track_caller]
 pub fn run_with<R>(timeout: Duration, program: impl FnOnce(&dyn Group) -> Result<R>) -> Result<R> {
-    ended(timeout, program, |_, _| ())
+    ended(Ok(timeout), program, |_, _| ())
 }
 
 /// The whole of a program: [runs](run) it, and says on standard error which rank failed and why. The environment variable `DEMOTIC_TIMEOUT` is the
-/// time-out in seconds.
+/// time-out in seconds, at least 1.
 pub fn main(program: impl FnOnce(&dyn Group) -> Result<()>) -> ExitCode {
-    let seconds = std::env::var("DEMOTIC_TIMEOUT").ok().and_then(|seconds| seconds.parse().ok());
-    let timeout = seconds.map_or(TIMEOUT, Duration::from_secs);
+    let seconds = std::env::var("DEMOTIC_TIMEOUT").ok();
+    let timeout = match seconds.as_deref().map(str::parse) {
+        None => Ok(TIMEOUT),
+        Some(Ok(seconds)) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        // What is wrong is said when MPI has begun: all ranks have to be told.
+        Some(_) => Err(format!("`{}` in DEMOTIC_TIMEOUT", seconds.unwrap_or_default())),
+    };
     // Before MPI ends: `mpirun` ends the others as soon as one of them has failed.
     match ended(timeout, program, report) {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,11 +121,17 @@ fn report(rank: usize, e: &Error) {
 
 #[track_caller]
 fn ended<R>(
-    timeout: Duration,
+    timeout: Result<Duration, String>,
     program: impl FnOnce(&dyn Group) -> Result<R>,
     on_error: impl Fn(usize, &Error),
 ) -> Result<R> {
     let carrier = Carrier::start()?;
+    let wrong = match &timeout {
+        Ok(timeout) if timeout.is_zero() => Some("0 s".to_string()),
+        Ok(_) => None,
+        Err(said) => Some(said.clone()),
+    };
+    let timeout = timeout.unwrap_or(TIMEOUT);
     let group = MpiGroup {
         rank: carrier.rank,
         size: carrier.size,
@@ -129,14 +140,21 @@ fn ended<R>(
         mailbox: carrier.mailbox.clone(),
         outgoing: carrier.outgoing.clone(),
     };
-    let done = catch_unwind(AssertUnwindSafe(|| program(&group)));
+    let done = match wrong {
+        Some(said) => Ok(Err(Error::argument("run", format!("a time-out of {said}, expected a whole number of seconds above 0")))),
+        None => catch_unwind(AssertUnwindSafe(|| program(&group))),
+    };
     match &done {
         Ok(Ok(_)) => group.outgoing.end(),
         Ok(Err(e)) => {
             on_error(group.rank, e);
             group.fail(&e.message());
         }
-        Err(_) => group.fail("it has panicked"),
+        Err(panic) => {
+            let said = panic.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            group.fail(&format!("it has panicked: {}", said.unwrap_or("it did not say why")));
+        }
     }
     let ended = carrier.join(timeout);
     match done {

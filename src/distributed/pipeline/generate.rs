@@ -7,7 +7,7 @@ use crate::autograd::pause_recording;
 use crate::distributed::Group;
 use crate::error::Result;
 use crate::layers::Mode;
-use crate::models::{CausalLm, KvState, Links};
+use crate::models::{CausalLm, KvState, Links, LmState};
 use crate::tensor::Tensor;
 
 /// The stages before and behind.
@@ -33,6 +33,12 @@ impl Stage {
     fn next(&self, ids: &Tensor, state: &mut KvState, last: bool) -> Result<Tensor> {
         let _unrecorded = pause_recording();
         in_table("embedding", ids, self.vocab_size())?;
+        if state.is_empty() {
+            // Stages behind the first see vectors only, and would not notice.
+            let prompt = [("a prompt of".to_string(), format!("{:?} {:?}", ids.shape(), ids.to_vec::<i64>()?))];
+            self.grid.pipeline().agree("generate", &prompt)?;
+            self.grid.tensor().agree("generate", &prompt)?;
+        }
         let group = self.grid.pipeline();
         let links = Neighbours { group, embeds: self.piece.embeds, finishes: self.piece.finishes };
         let mut x = self.model.extend_hidden(ids, state, &links)?;

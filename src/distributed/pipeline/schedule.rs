@@ -62,7 +62,7 @@ impl Stage {
             in_table("embedding", ids, self.vocab_size())?;
         }
         let (copies, stages) = (self.grid.data().size(), self.grid.pipeline().size());
-        self.agree(batches)?;
+        self.agree(batches, rng.as_deref())?;
         let own = self.grid.data().rank() * batches.len();
         let rngs: Option<Vec<Rng>> = rng.map(|rng| {
             let all = (0..copies * batches.len()).map(|_| rng.split()).collect::<Vec<_>>();
@@ -103,9 +103,9 @@ impl Stage {
         Ok((loss.sum().item()? / n, sum))
     }
 
-    /// Makes sure that all ranks have as many micro-batches, and those of a copy the same.
+    /// Makes sure that all ranks have as many micro-batches and the same generator, and those of a copy the same micro-batches.
     #[track_caller]
-    fn agree(&self, batches: &[(Tensor, Tensor)]) -> Result<()> {
+    fn agree(&self, batches: &[(Tensor, Tensor)], rng: Option<&Rng>) -> Result<()> {
         let mut digest = 0i64;
         for tensor in batches.iter().flat_map(|(ids, targets)| [ids, targets]) {
             let shape = tensor.shape().iter().map(|n| *n as i64);
@@ -114,18 +114,31 @@ impl Stage {
             }
         }
         let all = self.grid.all();
-        let own = Tensor::from_vec(vec![batches.len() as i64, digest], [2])?;
+        let state = rng.map_or(0, |rng| rng.clone().next_u64() as i64);
+        let own = [batches.len() as i64, i64::from(rng.is_some()), state, digest];
         let copy = all.size() / self.grid.data().size();
-        for (rank, theirs) in all.all_gather(&own)?.iter().enumerate() {
-            let theirs = theirs.to_vec::<i64>()?;
-            let message = if theirs.first() != Some(&(batches.len() as i64)) {
-                format!("rank {rank} has {} micro-batches, rank {} has {}", theirs[0], all.rank(), batches.len())
-            } else if rank / copy == all.rank() / copy && theirs.get(1) != Some(&digest) {
-                format!("ranks {rank} and {} are of one copy of the model, and have other micro-batches", all.rank())
+        let said = all.all_gather(&Tensor::from_slice(&own, [own.len()])?)?;
+        let said = said.iter().map(Tensor::to_vec::<i64>).collect::<Result<Vec<_>>>()?;
+        // The first rank that differs from one before it: the same error on all.
+        for (rank, theirs) in said.iter().enumerate() {
+            let (first, mate) = (&said[0], &said[rank / copy * copy]);
+            let of = |said: &[i64]| match said {
+                [_, 1, state, _] => format!("a generator at {:016x}", *state),
+                _ => "no generator".to_string(),
+            };
+            let (zero, other) = (all.origin(0), all.origin(rank));
+            let message = if theirs.first() != first.first() {
+                format!("rank {other} has {} micro-batches, rank {zero} has {}", theirs[0], first[0])
+            } else if theirs.get(1..3) != first.get(1..3) {
+                format!("rank {other} has {}, rank {zero} has {}", of(theirs), of(first))
+            } else if theirs != mate {
+                let mate = all.origin(rank / copy * copy);
+                format!("ranks {mate} and {other} are of one copy of the model, and have other micro-batches")
             } else {
                 continue;
             };
-            return Err(peer(NAME, message).with_help("all ranks have as many, and those of a copy the same"));
+            let help = "all ranks have as many, those of a copy the same, and generators of the same state";
+            return Err(peer(NAME, message).with_help(help));
         }
         Ok(())
     }

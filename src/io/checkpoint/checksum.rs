@@ -36,14 +36,14 @@ const fn tables() -> [[u64; 256]; 8] {
 
 /// The checksum of the bytes so far: CRC-64/XZ, computed eight bytes at a time.
 #[derive(Debug)]
-pub(super) struct Checksum(u64);
+pub(crate) struct Checksum(u64);
 
 impl Checksum {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(u64::MAX)
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
             let mixed = (self.0 ^ u64::from_le_bytes(*word)).to_le_bytes();
@@ -54,15 +54,15 @@ impl Checksum {
         }
     }
 
-    pub(super) fn value(&self) -> u64 {
+    pub(crate) fn value(&self) -> u64 {
         !self.0
     }
 }
 
 /// A writer that adds up the checksum of what passes through.
-pub(super) struct Summed<'w> {
-    pub(super) out: &'w mut dyn Write,
-    pub(super) sum: Checksum,
+pub(crate) struct Summed<'w> {
+    pub(crate) out: &'w mut dyn Write,
+    pub(crate) sum: Checksum,
 }
 
 impl Write for Summed<'_> {

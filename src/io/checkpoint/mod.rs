@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use checksum::{Checksum, Summed};
 pub use folder::CheckpointFolder;
 pub(super) use format::MAGIC;
 pub(crate) use parts::{Part, part_path};

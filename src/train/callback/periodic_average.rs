@@ -57,10 +57,21 @@ impl Callback for PeriodicAverage {
     }
 
     fn step(&mut self, run: &mut Context<'_>, report: &StepReport) -> Result<()> {
-        if report.step.is_multiple_of(self.every) { average(&*self.group, run.model_mut()) } else { Ok(()) }
+        if !report.step.is_multiple_of(self.every) {
+            return Ok(());
+        }
+        self.meet(report.step, run)
     }
 
     fn fit_end(&mut self, run: &mut Context<'_>) -> Result<()> {
+        self.meet(run.steps(), run)
+    }
+}
+
+impl PeriodicAverage {
+    /// The mean of all models, which must have made as many steps.
+    fn meet(&self, step: u64, run: &mut Context<'_>) -> Result<()> {
+        self.group.agree("PeriodicAverage", &[("come to step".into(), step.to_string())])?;
         average(&*self.group, run.model_mut())
     }
 }

@@ -147,6 +147,8 @@ struct Core {
     sampler: Option<Box<dyn BatchSampler>>,
     /// If the run is one of several ranks.
     parallel: Option<DataParallel>,
+    /// Whether these have compared their models after the first step.
+    is_compared: bool,
 }
 
 impl<T, B> fmt::Debug for Trainer<'_, T, B> {
@@ -186,6 +188,7 @@ impl Core {
             fingerprint: Vec::new(),
             sampler: None,
             parallel: None,
+            is_compared: false,
         }
     }
 }
@@ -251,8 +254,8 @@ impl<'d, T, B> Trainer<'d, T, B> {
     ///
     /// All ranks make the same trainer, model, data and generator, and call [`fit`](Self::fit). **They end with the same bits, which do not depend on
     /// the number of ranks:** they are those of one process that accumulates as many batches, so a run may go on with fewer or more ranks than it
-    /// began with. What is random in a model, such as dropout, is drawn for each batch from a generator of its own; what counts batches, such as
-    /// running statistics, gets the mean over those of a step.
+    /// began with. What is random in a model, such as dropout, is drawn for batch `i` of an epoch from the generator's [fork](Rng::fork) number `i`, and what counts batches, such as
+    /// running statistics, gets the mean over those of a step: a trainer without ranks goes from batch to batch with both, which ranks that work at the same time cannot.
     ///
     /// Whether to stop is what all agree on: if one rank wants to, by a callback, a [`StopHandle`] or Ctrl-C, all do. An error on one rank is
     /// an error on all, which names the rank.

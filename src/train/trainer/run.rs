@@ -259,6 +259,7 @@ impl Core {
         let is_complete = batches.left() == 0;
         (self.callbacks.run.is_epoch_end, self.callbacks.run.is_epoch_complete) = (true, is_complete);
         self.end_epoch(subject)?;
+        self.compare(subject)?;
         self.agree_to_stop()?;
         let run = &mut self.callbacks.run;
         if is_complete {

@@ -46,7 +46,7 @@ impl Core {
             let message = format!("{examples} examples for {ranks} ranks");
             return Err(Error::argument("fit", message).with_help("each rank needs one at least: take fewer ranks"));
         }
-        let mut lines = vec![("the release".to_string(), env!("CARGO_PKG_VERSION").to_string())];
+        let mut lines = Vec::new();
         let mut say = |name: &str, value: String| lines.push((name.to_string(), value));
         let options = format!("{:?}", self.options);
         options.split([',', '{', '}']).for_each(|option| say("options with", option.trim().to_string()));
@@ -60,6 +60,7 @@ impl Core {
         say("a run at step", format!("{} of epoch {}", self.callbacks.run.step, self.callbacks.run.epoch));
         say("a generator at", format!("{}", rng.clone().next_u64()));
         group.agree("fit", &lines)?;
+        self.is_compared = false;
         parallel.synchronize(subject.model().as_module_mut())
     }
 
@@ -141,6 +142,11 @@ impl Core {
             together
                 .step_optimizer(&mut *self.optimizer, subject.model().as_module_mut(), &gradients)
                 .within("the optimizer of the Trainer")?;
+            // Options of optimizers have no names: what they come to says whether they are the same.
+            if !std::mem::replace(&mut self.is_compared, true) {
+                let so_far = vec![("a model after step".to_string(), (self.callbacks.run.step + 1).to_string())];
+                parallel.compare_with("fit", so_far, subject.model().as_module())?;
+            }
         }
         Ok(step)
     }
@@ -210,13 +216,20 @@ impl Core {
         Ok(judged)
     }
 
+    /// Makes sure at the end of an epoch that all ranks have come to the same model.
+    #[track_caller]
+    pub(super) fn compare(&self, subject: &mut dyn Subject) -> Result<()> {
+        let Some(parallel) = &self.parallel else { return Ok(()) };
+        let so_far = vec![("a model after step".to_string(), self.callbacks.run.step.to_string())];
+        parallel.compare_with("fit", so_far, subject.model().as_module())
+    }
+
     /// Gives all ranks all of the model when the run has ended.
     #[track_caller]
     pub(super) fn end_together(&self, subject: &mut dyn Subject) -> Result<()> {
-        match &self.parallel {
-            Some(parallel) => parallel.unite(subject.model().as_module_mut()),
-            None => Ok(()),
-        }
+        let Some(parallel) = &self.parallel else { return Ok(()) };
+        parallel.unite(subject.model().as_module_mut())?;
+        self.compare(subject)
     }
 
     /// Saves a checkpoint: on several ranks each its part.
