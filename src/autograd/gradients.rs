@@ -38,7 +38,7 @@ fn scale(grad: &mut Tensor, factor: f64) {
 /// `sum ← sum + factor · term`.
 #[track_caller]
 fn add_scaled(sum: &mut Tensor, term: &Tensor, factor: f64) -> Result<()> {
-    if !sum.is_owned() || sum.shape() != term.shape() || sum.dtype() != term.dtype() {
+    if sum.shape() != term.shape() || sum.dtype() != term.dtype() {
         *sum = sum.add(&term.mul_scalar(factor))?;
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use demotic::data::NextTokens;
+use demotic::data::{NextTokens, WeightedSampler};
 use demotic::distributed::{
     Compression, DataParallel, Group, OneProcess, Shard, Sharded, Sharding, Shards, ThreadGroup, synchronize_batch_norm,
 };
@@ -90,24 +90,110 @@ fn a_perceptron_with_dropout() -> Result<()> {
     Ok(())
 }
 
-/// Where nothing is random in the model, these are the bits that a trainer without ranks comes to.
+/// Rows that come with other noise each time.
+struct Noisy(TensorDataset);
+
+impl Dataset for Noisy {
+    type Batch = (Tensor, Tensor);
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<(Tensor, Tensor)> {
+        let (x, y) = self.0.batch(indices, rng)?;
+        Ok((x.add(&Tensor::normal(x.shape(), 0.0, 0.1, rng)?)?, y))
+    }
+}
+
+/// Where nothing is random in the layers, a trainer without ranks comes to the same, whatever is random in the data, though batches are of different sizes.
 #[test]
 fn a_trainer_that_accumulates_comes_to_the_same() -> Result<()> {
-    let mut rng = Rng::seed(1);
-    let x = Tensor::normal([64, 5], 0.0, 1.0, &mut rng)?;
-    let (train, validation) = (TensorDataset::new(x.clone(), x.sum_dims(&[1], true)?)?, table()?.1);
-    let model = || Mlp::new(&[5, 16, 1], &mut Rng::seed(0));
-    let (mut plain, mut rng) = (model()?, Rng::seed(3));
-    let history = trainer(&validation, Adam::new(0.02).clip_norm(1.0)).fit(&mut plain, &train, &mut rng)?;
-    let plain = outcome(&plain, history, &mut rng);
-    let together = the_same_on_all(|group| {
+    let train = table()?.0;
+    let validation = table()?.1;
+    let same = |train: &dyn Dataset<Batch = (Tensor, Tensor)>, more: &(dyn Fn(Trainer<'_>) -> Trainer<'_> + Sync)| {
+        let run = |group: Option<&dyn Group>| {
+            let (mut model, mut rng) = (Mlp::new(&[5, 16, 1], &mut Rng::seed(0))?, Rng::seed(3));
+            let mut trainer = more(trainer(&validation, AdamW::new(0.02).clip_norm(1.0)));
+            if let Some(group) = group {
+                trainer = trainer.distributed(DataParallel::new(group));
+            }
+            let history = trainer.fit(&mut model, train, &mut rng)?;
+            Ok(outcome(&model, history, &mut rng))
+        };
+        assert_eq!(the_same_on_all(|group| run(Some(group)))?, run(None)?);
+        Ok::<_, Error>(())
+    };
+    same(&train, &|trainer| trainer.penalty(L2::new(1e-3)))?;
+    same(&Noisy(train.clone()), &|trainer| trainer.prefetch(2).drop_last())?;
+    let weights = (0..train.len()).map(|i| 1.0 + (i % 3) as f64).collect::<Vec<_>>();
+    same(&train, &|trainer| trainer.sampler(WeightedSampler::new(weights.clone()).unwrap()))
+}
+
+/// Whatever is random in the layers is the same on one rank and on many; and in a loop by hand that gives each batch the generator of its number.
+#[test]
+fn what_is_random_in_layers_belongs_to_the_batch() -> Result<()> {
+    let train = table()?.0;
+    let model = || -> Result<Sequential> {
+        let rng = &mut Rng::seed(0);
+        Ok(sequential![
+            GaussianNoise::new(0.1)?,
+            DropConnect::new(Linear::new(5, 16, rng)?, 0.2)?,
+            Gelu,
+            Dropout::new(0.2)?,
+            AlphaDropout::new(0.1)?,
+            BatchNorm1d::new(16)?,
+            Linear::new(16, 1, rng)?
+        ])
+    };
+    let ranks = the_same_on_all(|group| {
         let (mut model, mut rng) = (model()?, Rng::seed(3));
-        let history = trainer(&validation, Adam::new(0.02).clip_norm(1.0))
-            .distributed(DataParallel::new(group))
-            .fit(&mut model, &train, &mut rng)?;
+        let trainer = Trainer::new(losses::mse, Adam::new(0.02)).epochs(2).batch_size(4).accumulate(4);
+        let history = trainer.distributed(DataParallel::new(group)).fit(&mut model, &train, &mut rng)?;
         Ok(outcome(&model, history, &mut rng))
     })?;
-    assert_eq!(together, plain);
+    let (mut model, mut opt, mut rng) = (model()?, Adam::new(0.02), Rng::seed(3));
+    let mut parallel = DataParallel::new(&OneProcess::new());
+    for _epoch in 0..2 {
+        let mut order = rng.split();
+        let batches: Vec<_> = train.batches(4).shuffle(&mut order).collect::<Result<_>>()?;
+        for (number, batches) in batches.chunks(4).enumerate() {
+            let mut step = parallel.step(&model, batches.len())?;
+            for (i, (x, y)) in batches.iter().enumerate() {
+                let mut own = rng.fork((number * 4 + i) as u64);
+                let loss = losses::mse(&model.forward(x, &mut Mode::train(&mut own))?, y)?;
+                step.backward(&loss, y.numel() as f64)?;
+            }
+            step.apply(&mut opt, &mut model)?;
+        }
+    }
+    assert_eq!(bits(&model), ranks.0);
+    Ok(())
+}
+
+/// Where a step has one batch, running statistics are those of a trainer without ranks; of several, weights are.
+#[test]
+fn one_rank_counts_as_a_trainer_without_ranks() -> Result<()> {
+    let (train, validation) = table()?;
+    let run = |parallel: Option<DataParallel>, accumulate: usize| {
+        let rng = &mut Rng::seed(0);
+        let mut model = sequential![Linear::new(5, 8, rng)?, BatchNorm1d::new(8)?, Relu, Linear::new(8, 1, rng)?];
+        let mut trainer = Trainer::new(losses::mse, Adam::new(0.02)).epochs(2).batch_size(8).drop_last();
+        trainer = trainer.accumulate(accumulate).validation(&validation);
+        if let Some(parallel) = parallel {
+            trainer = trainer.distributed(parallel);
+        }
+        let mut rng = Rng::seed(3);
+        let history = trainer.fit(&mut model, &train, &mut rng)?;
+        Ok::<_, Error>((outcome(&model, history, &mut rng), model))
+    };
+    let one = || Some(DataParallel::new(&OneProcess::new()));
+    assert_eq!(run(one(), 1)?.0, run(None, 1)?.0);
+    let (ranks, alone) = (run(one(), 2)?.1, run(None, 2)?.1);
+    let values = |model: &Sequential| -> Vec<Vec<u64>> {
+        let parameters = model.named_parameters();
+        parameters.iter().map(|(_, value)| value.to_f64_vec().into_iter().map(f64::to_bits).collect()).collect()
+    };
+    assert_eq!(values(&ranks), values(&alone));
+    assert_ne!(bits(&ranks), bits(&alone));
     Ok(())
 }
 
