@@ -24,7 +24,7 @@ fn wide(dtype: DType) -> DType {
 }
 
 /// The sum, from the first to the last.
-fn sum(parts: Vec<Tensor>) -> Result<Tensor> {
+pub(super) fn sum(parts: Vec<Tensor>) -> Result<Tensor> {
     let _unrecorded = autograd::pause_recording();
     let mut parts = parts.into_iter();
     let Some(first) = parts.next() else { return Err(crate::error::bug!("all_reduce", "no ranks")) };
@@ -158,13 +158,7 @@ impl dyn Group + '_ {
 
     /// The same for something that is `about` more than that.
     #[track_caller]
-    fn start_gather(
-        &self,
-        op: &'static str,
-        tag: Tag,
-        about: &str,
-        tensor: &Tensor,
-    ) -> Result<Pending<Vec<Tensor>>> {
+    fn start_gather(&self, op: &'static str, tag: Tag, about: &str, tensor: &Tensor) -> Result<Pending<Vec<Tensor>>> {
         let round = Round::new(self, op, tag, about.into(), self.everybody());
         round.post(&mut |_| Ok(tensor.clone())).here()?;
         Ok(Pending::new(State::Waiting(round.with_own(tensor), Box::new(|parts| Ok(State::Done(parts))))))
@@ -306,8 +300,8 @@ impl dyn Group + '_ {
     pub fn start_barrier(&self) -> Result<Pending<()>> {
         let op = "barrier";
         let nothing = Tensor::zeros([0])?;
-        let round = Round::new(self, op, self.next(), op.into(), self.everybody())
-            .of_kind(nothing.dtype(), &|_| vec![0]);
+        let round =
+            Round::new(self, op, self.next(), op.into(), self.everybody()).of_kind(nothing.dtype(), &|_| vec![0]);
         round.post(&mut |_| Ok(nothing.clone())).here()?;
         Ok(Pending::new(State::Waiting(round.with_own(&nothing), Box::new(|_| Ok(State::Done(()))))))
     }

@@ -37,7 +37,7 @@ pub use message::Message;
 pub use one::OneProcess;
 pub use pending::Pending;
 pub use pipeline::{DecoderConfig, Pipeline, Stage};
-pub use sharded::Sharded;
+pub use sharded::{Sharded, shard_blocks};
 pub use shards::{Shard, Shards};
 pub use step::{Averaged, ParallelStep};
 pub use synchronized::synchronize_batch_norm;

@@ -9,7 +9,7 @@ use super::sharded;
 use super::step::ParallelStep;
 use crate::autograd::{self, Gradients};
 use crate::error::{Error, Here, Result, bug};
-use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
+use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::{Divided, Optimizer, gradient_norm};
 use crate::tensor::{DType, Tensor};
 
@@ -35,27 +35,43 @@ impl ParallelStep<'_> {
         model: &mut dyn Module,
         gradients: &Gradients,
     ) -> Result<()> {
-        let (group, layout) = (&*self.parallel.group, &self.layout);
-        if self.parallel.sharding == Sharding::None {
-            return optimizer.step(model, gradients);
-        }
-        if self.parallel.sharding == Sharding::Parameters && has_values_of_its_own(optimizer) {
-            let message = "averages of parameters that are divided among ranks";
-            return Err(Error::argument("step", message).with_help("divide no more than Sharding::Gradients"));
-        }
-        let _unrecorded = autograd::pause_recording();
-        let rank = group.rank();
-        let norms = match self.parallel.sharding {
-            Sharding::Gradients | Sharding::Parameters => norms(group, layout, model, gradients).here()?,
-            _ => BTreeMap::new(),
-        };
-        // What is divided stays so.
-        let divided = sharded::divided(model);
-        let owner = |path: &str| if divided.contains_key(path) { None } else { layout.owner(path) };
-        let (is_own, gather) =
-            (|path: &str| layout.is_own(path, rank), |model: &mut dyn Module| gather(group, &owner, model));
-        optimizer.step_divided(model, gradients, &Divided { is_own: &is_own, norms, gather: &gather })
+        let (group, sharding) = (&*self.parallel.group, self.parallel.sharding);
+        step_divided(group, &self.layout, sharding, optimizer, model, gradients)
     }
+}
+
+/// The step of the optimizer, of which each rank of a group makes that of its own parameters.
+#[track_caller]
+pub(super) fn step_divided(
+    group: &dyn Group,
+    layout: &Layout,
+    sharding: Sharding,
+    optimizer: &mut dyn Optimizer,
+    model: &mut dyn Module,
+    gradients: &Gradients,
+) -> Result<()> {
+    if sharding == Sharding::None {
+        return optimizer.step(model, gradients);
+    }
+    if sharding == Sharding::Parameters && has_values_of_its_own(optimizer) {
+        let message = "averages of parameters that are divided among ranks";
+        return Err(Error::argument("step", message).with_help("divide no more than Sharding::Gradients"));
+    }
+    let _unrecorded = autograd::pause_recording();
+    let rank = group.rank();
+    let norms = match sharding {
+        Sharding::Gradients | Sharding::Parameters => {
+            let norm = |_: &str, param: &Param| gradients.get(param).map(gradient_norm);
+            of_owners(group, layout, model, &norm).here()?.into_iter().collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    // What is divided stays so.
+    let divided = sharded::divided(model);
+    let owner = |path: &str| if divided.contains_key(path) { None } else { layout.owner(path) };
+    let (is_own, gather) =
+        (|path: &str| layout.is_own(path, rank), |model: &mut dyn Module| gather(group, &owner, model));
+    optimizer.step_divided(model, gradients, &Divided { is_own: &is_own, norms, gather: &gather })
 }
 
 /// Whether an optimizer is one around another that reads all parameters.
@@ -64,33 +80,32 @@ fn has_values_of_its_own(optimizer: &dyn Optimizer) -> bool {
     name.starts_with("Averaged") || name.starts_with("Lookahead")
 }
 
-/// The norms of all gradients, each of which its owner knows.
-fn norms(
+/// Numbers of at least 0 of the trained parameters, such as norms of gradients, each of which its owner knows if there is one: in the order of the model.
+pub(super) fn of_owners(
     group: &dyn Group,
     layout: &Layout,
     model: &dyn Module,
-    gradients: &Gradients,
-) -> Result<BTreeMap<String, f64>> {
-    // Of each path: the owner, and the norm if this is it.
+    number: &dyn Fn(&str, &Param) -> Option<f64>,
+) -> Result<Vec<(String, f64)>> {
     let mut paths = Vec::new();
     let mut own = Vec::new();
     let mut on_slot = |path: &str, slot: Slot<'_>| {
         let (Slot::Param(param), Some(place)) = (slot, layout.place(path)) else { return };
         paths.push((path.to_string(), layout.places[place].owner));
         // What is negative stands for none.
-        own.push(gradients.get(param).map_or(-1.0, gradient_norm));
+        own.push(number(path, param).unwrap_or(-1.0));
     };
     model.visit(&mut Visitor::new(&mut on_slot));
     let told = group.all_gather(&Tensor::from_slice(&own, [own.len()])?)?;
-    let mut norms = BTreeMap::new();
+    let mut numbers = Vec::new();
     for (i, (path, owner)) in paths.into_iter().enumerate() {
-        match told.get(owner).map(|told| told.as_slice::<f64>()).transpose()?.and_then(|norms| norms.get(i)) {
-            Some(norm) if *norm >= 0.0 || norm.is_nan() => drop(norms.insert(path, *norm)),
+        match told.get(owner).map(|told| told.as_slice::<f64>()).transpose()?.and_then(|told| told.get(i)) {
+            Some(number) if *number >= 0.0 || number.is_nan() => numbers.push((path, *number)),
             Some(_) => (),
-            None => return Err(bug!("step", "no norm of `{path}`")),
+            None => return Err(bug!("step", "no number of `{path}`")),
         }
     }
-    Ok(norms)
+    Ok(numbers)
 }
 
 /// How many bytes of parameters are gathered at a time, about.

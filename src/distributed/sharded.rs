@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::group::Group;
 use super::layout::Layout;
 use super::optimizer::gather;
-use crate::autograd;
-use crate::error::Result;
-use crate::layers::{IntoLayer, Layer, Mode, Module, SlotMut, Visitor, VisitorMut, checkpointed_filled};
+use crate::error::{Error, Result};
+use crate::layers::{IntoLayer, Layer, Mode, Module, Shard, SlotMut, Visitor, VisitorMut, same_paths, share};
+use crate::models::{gpt, llama};
 use crate::tensor::Tensor;
 
 /// A layer, such as a block of a transformer, whose parameters are divided among the ranks of a group: each keeps those that belong to it. All of them
@@ -45,17 +45,12 @@ use crate::tensor::Tensor;
 #[derive(Clone)]
 pub struct Sharded {
     layer: Box<dyn Layer>,
-    group: Arc<dyn Group>,
-    /// Whom the parameters belong to, by path, while they are divided.
-    owners: Option<Arc<BTreeMap<String, usize>>>,
-    /// Whether this is a copy that runs once and is let go.
-    is_filled: bool,
+    shard: Shard,
 }
 
 impl fmt::Debug for Sharded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.owners.is_some() { "divided" } else { "whole" };
-        write!(f, "Sharded({}, {state}, rank {} of {})", self.layer.kind(), self.group.rank(), self.group.size())
+        write!(f, "Sharded({}, {:?})", self.layer.kind(), self.shard)
     }
 }
 
@@ -63,7 +58,7 @@ impl Sharded {
     /// A layer whose parameters this group may divide. They are whole before and after training.
     #[must_use]
     pub fn new(layer: impl IntoLayer, group: &dyn Group) -> Self {
-        Self { layer: layer.into_layer(), group: group.handle(), owners: None, is_filled: false }
+        Self { layer: layer.into_layer(), shard: shard_of(group) }
     }
 
     /// The layer inside. While its parameters are divided, it has its own and zeros for others.
@@ -73,33 +68,98 @@ impl Sharded {
     }
 }
 
-impl Module for Sharded {
-    fn visit(&self, visitor: &mut Visitor<'_>) {
-        visitor.module(&self.layer);
-    }
-    fn visit_mut(&mut self, visitor: &mut VisitorMut<'_>) {
-        visitor.module(&mut self.layer);
-    }
-}
+same_paths!(Sharded { layer });
 
 impl Layer for Sharded {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        // Whole as well, what is in it runs twice in training: so that what is random in it is the same.
-        if self.is_filled || self.owners.is_none() && !mode.is_training() {
-            return self.layer.forward(x, mode);
+        match self.shard.is_needed(mode) {
+            true => self.shard.run(share(&self.layer), x, mode),
+            false => self.layer.forward(x, mode),
         }
-        let (group, owners) = (self.group.clone(), self.owners.clone());
-        let fill = move |copy: &mut Self| {
-            let _unrecorded = autograd::pause_recording();
-            (copy.is_filled, copy.owners) = (true, None);
-            match &owners {
-                Some(owners) => gather(&*group, &|path| owners.get(path).copied(), copy),
-                None => Ok(()),
-            }
-        };
-        checkpointed_filled(self, fill, x, mode)
     }
+}
+
+fn shard_of(group: &dyn Group) -> Shard {
+    let group = group.handle();
+    Shard::new(move |owners, module| gather(&*group, &|path| owners.get(path).copied(), module))
+}
+
+/// Lets a group divide the parameters of each block of a [`Gpt`](crate::models::Gpt) or [`Llama`](crate::models::Llama), as of a layer that is
+/// [`Sharded`]: they are gathered when the block runs, once forward and once backward, and nothing of a block is kept between the two but its input. Returns how
+/// many blocks there are. [`Sharding::Parameters`](super::Sharding::Parameters) divides them.
+///
+/// The model stays what it is, with its names. The bits are those of one that [recomputes its blocks](crate::models::GptConfig::with_checkpointing). What stands before and behind the blocks (tables,
+/// the last norm, the output layer) is whole on every rank; its gradients and the state of the optimizer are divided.
+///
+/// ```
+/// use demotic::data::NextTokens;
+/// use demotic::distributed::{DataParallel, Sharding, ThreadGroup, shard_blocks};
+/// use demotic::models::{Gpt, GptConfig};
+/// use demotic::prelude::*;
+/// use demotic::text::TokenStream;
+///
+/// let train = |ranks, sharding| {
+///     ThreadGroup::run(ranks, |group| {
+///         let text = TokenStream::from_ids((0..200).map(|i| i * i % 11).collect::<Vec<_>>())?;
+///         let mut gpt = Gpt::new(GptConfig::new(11, 8).layers(2).heads(2).hidden_size(16), &mut Rng::seed(0))?;
+///         assert_eq!(shard_blocks(&mut gpt, group)?, 2);
+///         Trainer::new(losses::token_cross_entropy, AdamW::new(0.01))
+///             .max_steps(3)
+///             .batch_size(2)
+///             .accumulate(2)
+///             .distributed(DataParallel::new(group).sharding(sharding))
+///             .fit(&mut gpt, &NextTokens::new(text, 8)?, &mut Rng::seed(1))?;
+///         gpt.transformer.h[1].mlp.c_fc.weight.value()?.to_vec::<f32>()
+///     })
+/// };
+/// assert_eq!(train(2, Sharding::Parameters)?[1], train(1, Sharding::None)?[0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
+/// # Errors
+/// If there are no such blocks.
+#[doc(alias = "FSDP")]
+#[track_caller]
+pub fn shard_blocks(model: &mut dyn Module, group: &dyn Group) -> Result<usize> {
+    let (shard, mut count) = (shard_of(group), 0);
+    let mut on_module = |_: &str, module: &mut dyn Module| {
+        if let Some(place) = block_shard(module) {
+            *place = Some(shard.clone());
+            count += 1;
+        }
+    };
+    VisitorMut::with_modules(&mut |_, _| (), &mut on_module).module(model);
+    match count {
+        0 => Err(Error::parameter("shard_blocks", "the model has no block of a Gpt or a Llama")
+            .with_help("put the layers that are to be divided into Sharded::new(layer, group)")),
+        _ => Ok(count),
+    }
+}
+
+/// The place for the shard of a block, if the module is one.
+fn block_shard(module: &mut dyn Module) -> Option<&mut Option<Shard>> {
+    let module = module.as_any_mut();
+    if module.is::<gpt::Block>() {
+        return module.downcast_mut::<gpt::Block>().map(|block| &mut block.shard);
+    }
+    module.downcast_mut::<llama::Block>().map(|block| &mut block.shard)
+}
+
+/// The shard of a module that may be divided.
+fn shard_mut(module: &mut dyn Module) -> Option<&mut Shard> {
+    if module.as_any_ref().is::<Sharded>() {
+        return module.as_any_mut().downcast_mut::<Sharded>().map(|sharded| &mut sharded.shard);
+    }
+    block_shard(module)?.as_mut()
+}
+
+fn shard(module: &dyn Module) -> Option<&Shard> {
+    let module = module.as_any_ref();
+    let sharded = module.downcast_ref::<Sharded>().map(|sharded| &sharded.shard);
+    let gpt = || module.downcast_ref::<gpt::Block>()?.shard.as_ref();
+    let llama = || module.downcast_ref::<llama::Block>()?.shard.as_ref();
+    sharded.or_else(gpt).or_else(llama)
 }
 
 /// Joins paths.
@@ -111,7 +171,7 @@ fn below(path: &str, rest: &str) -> String {
 pub(super) fn divided(model: &dyn Module) -> BTreeMap<String, usize> {
     let mut all = BTreeMap::new();
     let mut on_module = |path: &str, module: &dyn Module| {
-        if let Some(Sharded { owners: Some(owners), .. }) = module.as_any_ref().downcast_ref() {
+        if let Some(owners) = shard(module).and_then(|shard| shard.owners.as_ref()) {
             owners.iter().for_each(|(rest, owner)| {
                 all.insert(below(path, rest), *owner);
             });
@@ -124,7 +184,9 @@ pub(super) fn divided(model: &dyn Module) -> BTreeMap<String, usize> {
 /// Divides what may be divided: each rank keeps its own parameters, and of the others their shapes.
 pub(super) fn divide(layout: &Layout, rank: usize, model: &mut dyn Module) {
     let mut on_module = |path: &str, module: &mut dyn Module| {
-        let Some(sharded) = module.as_any_mut().downcast_mut::<Sharded>() else { return };
+        if shard_mut(module).is_none() {
+            return;
+        }
         let mut owners = BTreeMap::new();
         let mut on_slot = |rest: &str, slot: SlotMut<'_>| {
             let (SlotMut::Param(param), Some(owner)) = (slot, layout.owner(&below(path, rest))) else { return };
@@ -136,8 +198,10 @@ pub(super) fn divide(layout: &Layout, rank: usize, model: &mut dyn Module) {
                 let _ = place.and_then(|place| param.set(&place));
             }
         };
-        VisitorMut::new(&mut on_slot).module(&mut sharded.layer);
-        sharded.owners = Some(Arc::new(owners));
+        module.visit_mut(&mut VisitorMut::new(&mut on_slot));
+        if let Some(shard) = shard_mut(module) {
+            shard.owners = Some(Arc::new(owners));
+        }
     };
     VisitorMut::with_modules(&mut |_, _| (), &mut on_module).module(model);
 }
@@ -150,8 +214,8 @@ pub(super) fn unite(group: &dyn Group, model: &mut dyn Module) -> Result<()> {
     }
     gather(group, &|path| owners.get(path).copied(), model)?;
     let mut on_module = |_: &str, module: &mut dyn Module| {
-        if let Some(sharded) = module.as_any_mut().downcast_mut::<Sharded>() {
-            sharded.owners = None;
+        if let Some(shard) = shard_mut(module) {
+            shard.owners = None;
         }
     };
     VisitorMut::with_modules(&mut |_, _| (), &mut on_module).module(model);

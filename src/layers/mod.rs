@@ -85,8 +85,8 @@ pub use upsample::{Fold, PixelShuffle, PixelUnshuffle, Unfold, Upsample};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
 pub(crate) use self::core::{
-    Count, QuantizedAs, WeightForm, as_rows, check_forms, check_memory, form_as, forms, inside, matches, quantize_as,
-    quantized,
+    Count, QuantizedAs, Shard, WeightForm, as_rows, check_forms, check_memory, form_as, forms, inside, matches,
+    quantize_as, quantized, same_paths,
 };
 pub(crate) use conv_norm::conv_norm;
 pub(crate) use lora::{add_loras, is_meant, loras, set_loras};

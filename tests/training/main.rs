@@ -8,6 +8,7 @@ mod compress;
 mod config;
 mod data;
 mod distributed;
+mod divided_models;
 mod explain;
 mod fairness;
 mod groups;

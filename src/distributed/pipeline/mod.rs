@@ -1,6 +1,7 @@
 //! A language model whose blocks are divided among ranks.
 
 mod balance;
+mod divided;
 mod generate;
 mod schedule;
 
@@ -8,13 +9,12 @@ use std::fmt;
 
 use self::balance::balance;
 use super::Grid;
+use super::data_parallel::Sharding;
 use super::tensor_parallel::{TensorParallel, outline};
-use crate::autograd::Gradients;
 use crate::error::{Error, Here, Result};
 use crate::io::{SaveLoad, TensorSource, fill_part, slots};
 use crate::layers::{Module, ModuleExt, Visitor, VisitorMut, Weight};
 use crate::models::{Gpt, GptConfig, LanguageModel, Llama, LlamaConfig, Piece};
-use crate::optimizers::clip;
 use crate::order;
 use crate::rng::Rng;
 use crate::tensor::DType;
@@ -59,6 +59,7 @@ const NAME: &str = "pipeline";
 pub struct Pipeline {
     grid: Grid,
     blocks: Option<Vec<usize>>,
+    sharding: Sharding,
 }
 
 /// Of which model stages are made.
@@ -135,13 +136,50 @@ impl Pipeline {
     /// Stages of this grid.
     #[must_use]
     pub fn new(grid: &Grid) -> Self {
-        Self { grid: grid.clone(), blocks: None }
+        Self { grid: grid.clone(), blocks: None, sharding: Sharding::None }
     }
 
     /// So many blocks for each stage, instead of as many as their cost suggests.
     #[must_use]
     pub fn blocks(mut self, blocks: &[usize]) -> Self {
         self.blocks = Some(blocks.to_vec());
+        self
+    }
+
+    /// What of the training of each stage is divided among the copies of the model, which are alike otherwise. Default [`Sharding::None`]. The bits are the same with and
+    /// without; [`Sharding::Parameters`] has those of a model that [recomputes its blocks](GptConfig::with_checkpointing). Steps are made by [`Stage::step`].
+    ///
+    /// ```
+    /// use demotic::distributed::{Grid, Pipeline, Sharding, ThreadGroup};
+    /// use demotic::models::{Gpt, GptConfig};
+    /// use demotic::prelude::*;
+    ///
+    /// let gpt = Gpt::new(GptConfig::new(20, 8).layers(2).heads(2).hidden_size(16), &mut Rng::seed(0))?;
+    /// let ids = Tensor::from_nested([[3i64, 1, 4, 1]])?;
+    /// let train = |sharding| {
+    ///     ThreadGroup::run(4, |group| {
+    ///         let grid = Grid::new(group, [2, 2, 1])?; // two copies of two stages
+    ///         let mut stage = Pipeline::new(&grid).sharding(sharding).split(&gpt)?;
+    ///         let mut opt = AdamW::new(1e-2);
+    ///         for _step in 0..3 {
+    ///             let (_, mut grads) = stage.gradients(&[(ids.clone(), ids.clone())], None)?;
+    ///             stage.clip_grad_norm(&mut grads, 1.0)?;
+    ///             stage.step(&mut opt, &grads)?;
+    ///         }
+    ///         let numbers = |state: &demotic::optimizers::ParameterState| state.tensors.values().map(Tensor::numel).sum::<usize>();
+    ///         let state: usize = opt.state().parameters.values().map(numbers).sum();
+    ///         Ok((state, stage.join()?.predict(&ids)?.to_vec::<f32>()?))
+    ///     })
+    /// };
+    /// let (whole, divided) = (train(Sharding::None)?, train(Sharding::Gradients)?);
+    /// assert_eq!(whole[3].1, divided[3].1);
+    /// assert!(divided[3].0 < whole[3].0 * 2 / 3);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "zero")]
+    pub fn sharding(mut self, sharding: Sharding) -> Self {
+        self.sharding = sharding;
         self
     }
 
@@ -206,6 +244,7 @@ impl Pipeline {
         let piece = &pieces[self.grid.pipeline().rank()];
         let mut stage = self.stage(model.cut(piece)?, pieces);
         stage.divide()?;
+        stage.divide_among_copies()?;
         Ok(stage)
     }
 
@@ -218,13 +257,17 @@ impl Pipeline {
     pub fn begin(&self, config: impl Into<DecoderConfig>, rng: &mut Rng) -> Result<Stage> {
         let config = config.into();
         self.agree(&config, vec![("a generator".into(), format!("{rng:?}"))])?;
-        self.make(&config, rng)
+        let mut stage = self.make(&config, rng)?;
+        stage.divide_among_copies()?;
+        Ok(stage)
     }
 
     /// Makes sure that all ranks are about the same model.
     #[track_caller]
     fn agree(&self, config: &DecoderConfig, mut lines: Vec<(String, String)>) -> Result<()> {
-        lines.insert(0, ("a model of".into(), format!("{config:?}, stages of {:?}", self.blocks)));
+        let stages = format!("stages of {:?}, Sharding::{:?}", self.blocks, self.sharding);
+        lines.insert(0, ("a model of".into(), format!("{config:?}")));
+        lines.insert(1, ("a division into".into(), stages));
         self.grid.all().agree(NAME, &lines).here()
     }
 
@@ -261,12 +304,14 @@ impl Pipeline {
             stage.model.to_dtype(DType::F64)?;
         }
         fill_part(NAME, &mut stage, &source)?;
+        stage.divide_among_copies()?;
         Ok(stage)
     }
 
     fn stage(&self, model: LanguageModel, pieces: Vec<Piece>) -> Stage {
         let piece = pieces[self.grid.pipeline().rank()].clone();
-        Stage { grid: self.grid.clone(), parallel: TensorParallel::new(self.grid.tensor()), model, piece, pieces }
+        let (grid, sharding) = (self.grid.clone(), self.sharding);
+        Stage { parallel: TensorParallel::new(grid.tensor()), grid, model, piece, pieces, sharding }
     }
 }
 
@@ -283,6 +328,8 @@ pub struct Stage {
     piece: Piece,
     /// What all stages have.
     pieces: Vec<Piece>,
+    /// What is divided among the copies.
+    sharding: Sharding,
 }
 
 /// The parts of a stage, with their names.
@@ -363,19 +410,6 @@ impl Stage {
         })
     }
 
-    /// Scales gradients so that their norm, over the whole model, is at most `max_norm`. Returns the norm before. All ranks call it.
-    ///
-    /// # Errors
-    /// If `max_norm` is not a finite number above 0, the norm is NaN or infinite, or a rank has failed.
-    #[track_caller]
-    pub fn clip_grad_norm(&self, grads: &mut Gradients, max_norm: f64) -> Result<f64> {
-        // A table that two stages have counts in the first.
-        let twice = self.shared_table().filter(|_| self.piece.finishes).map(|(name, _)| name);
-        let own = self.parallel.squares(self, grads, &|path| twice != Some(path))?;
-        let squares = self.grid.pipeline().all_reduce(&self.grid.tensor().all_reduce(&own)?)?;
-        clip::from_norm(grads, squares.sum().item()?.sqrt(), max_norm)
-    }
-
     /// The whole model, on every rank.
     ///
     /// # Errors
@@ -383,6 +417,7 @@ impl Stage {
     #[track_caller]
     pub fn join(&self) -> Result<LanguageModel> {
         let mut own = self.clone();
+        own.unite()?;
         own.parallel.clone().unite(&mut own).here()?;
         let own = own.state_dict();
         let all = Piece { blocks: 0..self.model.blocks().0, embeds: true, finishes: true };

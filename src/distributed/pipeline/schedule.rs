@@ -43,7 +43,8 @@ struct Open {
 impl Stage {
     /// The mean loss of a language model over micro-batches of token ids `[batch, time]` and of the tokens that follow, −100 where none is to be
     /// predicted, and the gradients of this stage's parameters, with which an optimizer makes its step. All ranks call it, and those of one copy
-    /// of the model with the same micro-batches; losses and gradients are the mean over those of all copies, which give as many.
+    /// of the model with the same micro-batches; losses and gradients are the mean over those of all copies, which give as many. Where
+    /// [gradients are divided](super::Pipeline::sharding), they are those of this rank's parameters.
     ///
     /// With a generator, which has the same state on all ranks, the model is trained, with dropout: each micro-batch, those of all copies counted in
     /// their order, takes a generator that is [split](Rng::split) off it, and gets what the whole model would give it with that.
@@ -90,13 +91,7 @@ impl Stage {
         }
         self.add_tables(&mut sum)?;
         let n = (copies * batches.len()) as f64;
-        if copies > 1 {
-            let data = self.grid.data();
-            sum.update(|grad| {
-                *grad = data.all_reduce(grad)?;
-                Ok(())
-            })?;
-        }
+        let mut sum = self.over_copies(sum)?;
         sum.scale(1.0 / n);
         let loss = Tensor::from_vec(vec![loss], [1])?;
         let loss = self.grid.data().all_reduce(&self.grid.pipeline().all_reduce(&loss)?)?;

@@ -219,25 +219,26 @@ impl TensorParallel {
     /// If `max_norm` is not positive, or a rank has failed.
     #[track_caller]
     pub fn clip_grad_norm(&self, part: &dyn Module, grads: &mut Gradients, max_norm: f64) -> Result<f64> {
-        let own = self.squares(part, grads, &|_| true)?;
-        clip::from_norm(grads, self.group.all_reduce(&own)?.sum().item()?.sqrt(), max_norm)
+        let own = self.squares(part, grads, &|_| true)?.iter().fold(0.0, |sum, (_, square)| sum + square);
+        let all = self.group.all_reduce(&Tensor::from_vec(vec![own], [1])?)?;
+        clip::from_norm(grads, all.sum().item()?.sqrt(), max_norm)
     }
 
-    /// The sum of the squares of the gradients that count on this rank: of what all have, on the first.
+    /// The sums of the squares of the gradients that count on this rank, by path: of what all have, on the first.
     pub(super) fn squares(
         &self,
         part: &dyn Module,
         grads: &Gradients,
         counts: &dyn Fn(&str) -> bool,
-    ) -> Result<Tensor> {
+    ) -> Result<Vec<(String, f64)>> {
         let cuts = cuts(part);
-        let mut sum = 0.0;
+        let mut squares = Vec::new();
         for (path, grad) in grads.named(part).iter() {
             if counts(path) && (self.group.rank() == 0 || cuts.contains_key(path)) {
-                sum += grad.to_dtype(DType::F64).square().sum().item()?;
+                squares.push((path.to_string(), grad.to_dtype(DType::F64).square().sum().item()?));
             }
         }
-        Ok(Tensor::from_literal([sum]).to_dtype(DType::F64))
+        Ok(squares)
     }
 
     /// The tensors of a whole model as those of a part: of what is divided, this rank's share. Each is read as a whole, and the share kept.

@@ -81,13 +81,13 @@ pub fn checkpointed<L: Layer + Clone + 'static>(layer: &L, x: &Tensor, mode: &mu
 
 /// [`checkpointed`] for a layer that has its parameters only while it runs: `fill` gives them to a copy of it, before each of both runs.
 #[track_caller]
-pub(crate) fn checkpointed_filled<L: Layer + Clone + 'static>(
-    layer: &L,
-    fill: impl Fn(&mut L) -> Result<()> + Send + Sync + 'static,
+pub(super) fn checkpointed_filled(
+    layer: Box<dyn Layer>,
+    fill: impl Fn(&mut dyn Module) -> Result<()> + Send + Sync + 'static,
     x: &Tensor,
     mode: &mut Mode<'_>,
 ) -> Result<Tensor> {
-    let mut filled = copy(layer, true);
+    let mut filled = copy(&layer, true);
     fill(&mut filled)?;
     let mut kept = Vec::new();
     let mut keep = |_: &str, slot: Slot<'_>| {
@@ -96,7 +96,7 @@ pub(crate) fn checkpointed_filled<L: Layer + Clone + 'static>(
         }
     };
     layer.visit(&mut Visitor::new(&mut keep));
-    let empty = copy(layer, false);
+    let empty = copy(&layer, false);
     let again = mode.again();
     let rng = mode.rng().map(|rng| rng.split());
     let mut first_rng = rng.clone();

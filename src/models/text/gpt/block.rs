@@ -4,7 +4,8 @@ use super::config::GptConfig;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
 use crate::layers::{
-    Activation, AttentionHeads, Dropout, Init, KvCache, Layer, LayerExt, LayerNorm, Linear, Mode, Param, Weight,
+    Activation, AttentionHeads, Dropout, Init, KvCache, Layer, LayerExt, LayerNorm, Linear, Mode, Param, Shard, Weight,
+    same_paths,
 };
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
@@ -31,9 +32,11 @@ pub struct Block {
     pub ln_2: LayerNorm,
     /// Two dense layers with an activation in between.
     pub mlp: FeedForward,
+    /// Where it may be divided among ranks.
+    pub(crate) shard: Option<Shard>,
 }
 
-crate::module!(Block { ln_1, attn, ln_2, mlp });
+crate::module!(Block { ln_1, attn, ln_2, mlp }, plain { shard });
 
 impl Block {
     #[track_caller]
@@ -44,6 +47,7 @@ impl Block {
             attn: Attention::new(config, index, rng)?,
             ln_2: norm,
             mlp: FeedForward::new(config, rng)?,
+            shard: None,
         })
     }
 
@@ -175,19 +179,19 @@ impl Layer for FeedForward {
     }
 }
 
-/// A block some of whose keys are hidden.
+/// A block some of whose keys may be hidden.
 #[derive(Debug, Clone)]
 pub(super) struct Masked {
     pub(super) block: Block,
     /// `[batch, 1, 1, time]`, false for what is hidden.
-    pub(super) mask: Tensor,
+    pub(super) mask: Option<Tensor>,
 }
 
-crate::module!(Masked { block }, plain { mask });
+same_paths!(Masked { block });
 
 impl Layer for Masked {
     #[track_caller]
     fn forward(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        self.block.run(x, Past { cache: None, mask: Some(&self.mask) }, mode)
+        self.block.run(x, Past { cache: None, mask: self.mask.as_ref() }, mode)
     }
 }

@@ -24,7 +24,9 @@ impl Gpt {
         let mut x = self.enter(ids, &positions, links, mode)?;
         for (i, (block, cache)) in (self.first_block..).zip(self.transformer.h.iter().zip(&mut state.caches)) {
             let past = Past { cache: Some(cache), mask: mask.as_ref() };
-            x = mode.call(("transformer.h", i), block, |block, mode| block.run(&x, past, mode))?;
+            let whole = block.shard.as_ref().map(|shard| shard.filled(block)).transpose()?;
+            x = mode
+                .call(("transformer.h", i), whole.as_ref().unwrap_or(block), |block, mode| block.run(&x, past, mode))?;
         }
         links.after(&x)?;
         state.len += n;

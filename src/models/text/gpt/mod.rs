@@ -239,10 +239,11 @@ impl Gpt {
         let mut x = self.enter(ids, &positions, links, mode)?;
         for (i, block) in (self.first_block..).zip(&self.transformer.h) {
             x = mode.call(("transformer.h", i), block, |block, mode| {
-                match (self.config.checkpointing && mode.is_training(), &mask) {
-                    (true, None) => checkpointed(block, &x, mode),
-                    (true, Some(mask)) => checkpointed(&Masked { block: share(block), mask: mask.clone() }, &x, mode),
-                    (false, mask) => block.run(&x, Past { cache: None, mask: mask.as_ref() }, mode),
+                let apart = || Masked { block: share(block), mask: mask.clone() };
+                match &block.shard {
+                    Some(shard) if shard.is_needed(mode) => shard.run(Box::new(apart()), &x, mode),
+                    _ if self.config.checkpointing && mode.is_training() => checkpointed(&apart(), &x, mode),
+                    _ => block.run(&x, Past { cache: None, mask: mask.as_ref() }, mode),
                 }
             })?;
         }

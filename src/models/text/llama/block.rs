@@ -5,7 +5,8 @@ use super::span::Span;
 use crate::autograd::AttentionOptions;
 use crate::error::{Error, Result};
 use crate::layers::{
-    Activation, AttentionHeads, Dropout, Init, KvCache, Layer, LayerExt, Linear, Mode, Param, RmsNorm, Weight,
+    Activation, AttentionHeads, Dropout, Init, KvCache, Layer, LayerExt, Linear, Mode, Param, RmsNorm, Shard, Weight,
+    same_paths,
 };
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
@@ -29,6 +30,8 @@ pub struct Block {
     /// A gated feed-forward part.
     pub mlp: FeedForward,
     dropout: Dropout,
+    /// Where it may be divided among ranks.
+    pub(crate) shard: Option<Shard>,
 }
 
 crate::module!(
@@ -40,7 +43,7 @@ crate::module!(
         post_feedforward_layernorm,
         mlp
     },
-    plain { dropout }
+    plain { dropout, shard }
 );
 
 /// A normalisation of so many features.
@@ -70,6 +73,7 @@ impl Block {
             post_feedforward_layernorm: outer()?,
             mlp: FeedForward::new(config, rng)?,
             dropout: Dropout::new(config.dropout)?,
+            shard: None,
         })
     }
 
@@ -257,7 +261,7 @@ pub(super) struct Looking {
     pub(super) span: Span,
 }
 
-crate::module!(Looking { block }, plain { span });
+same_paths!(Looking { block });
 
 impl Layer for Looking {
     #[track_caller]

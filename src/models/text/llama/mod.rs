@@ -233,9 +233,12 @@ impl Llama {
             };
             let cache = caches.as_mut().and_then(Iterator::next);
             x = mode.call(("model.layers", i), block, |block, mode| {
-                match self.config.checkpointing && mode.is_training() {
-                    true => checkpointed(&Looking { block: share(block), span: span.clone() }, &x, mode),
-                    false => block.run(&x, cache, span, mode),
+                let apart = || Looking { block: share(block), span: span.clone() };
+                match &block.shard {
+                    Some(shard) if cache.is_some() => shard.filled(block)?.run(&x, cache, span, mode),
+                    Some(shard) if shard.is_needed(mode) => shard.run(Box::new(apart()), &x, mode),
+                    _ if self.config.checkpointing && mode.is_training() => checkpointed(&apart(), &x, mode),
+                    _ => block.run(&x, cache, span, mode),
                 }
             })?;
         }
