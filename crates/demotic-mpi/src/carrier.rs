@@ -327,7 +327,8 @@ mod tests {
                 }
             }
             seen.sort();
-            let expected = [(0, 1, message(0)?.to_bytes()), (0, 2, message(33)?.to_bytes()), (1, 1, message(5)?.to_bytes())];
+            let expected =
+                [(0, 1, message(0)?.to_bytes()), (0, 2, message(33)?.to_bytes()), (1, 1, message(5)?.to_bytes())];
             assert_eq!(seen, expected);
             assert!(open.0.is_empty());
         }

@@ -141,7 +141,9 @@ fn ended<R>(
         outgoing: carrier.outgoing.clone(),
     };
     let done = match wrong {
-        Some(said) => Ok(Err(Error::argument("run", format!("a time-out of {said}, expected a whole number of seconds above 0")))),
+        Some(said) => {
+            Ok(Err(Error::argument("run", format!("a time-out of {said}, expected a whole number of seconds above 0"))))
+        }
         None => catch_unwind(AssertUnwindSafe(|| program(&group))),
     };
     match &done {

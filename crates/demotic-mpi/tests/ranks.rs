@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
-use demotic::distributed::{DataParallel, Group, Message, OneProcess, Sharded, Sharding, ThreadGroup, part};
+use demotic::distributed::{
+    DataParallel, Grid, Group, Message, OneProcess, Pipeline, Sharded, Sharding, ThreadGroup, part, shard_blocks,
+};
 use demotic::layers::{Slot, Visitor};
+use demotic::models::{Gpt, GptConfig};
 use demotic::prelude::*;
 
 /// The bits of a tensor, with type and shape.
@@ -112,9 +115,56 @@ fn peak(group: &dyn Group, sharding: Sharding) -> Result<(f64, Vec<u64>)> {
         step.backward(&model.forward(&x, &mut Mode::train(&mut rng))?.square().mean(), 4.0)?;
         step.apply(&mut opt, &mut model)?;
     }
+    let most = most(group, before)?;
+    parallel.unite(&mut model)?;
+    Ok((most, bits(&model)))
+}
+
+/// The most that tensors took on a rank, beyond what there was `before`.
+fn most(group: &dyn Group, before: usize) -> Result<f64> {
     let own = Tensor::from_slice(&[(demotic::memory::stats().peak_bytes - before) as f64], [1])?;
     let all = group.all_gather(&own)?;
-    let most = all.iter().map(Tensor::item).collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max);
+    Ok(all.iter().map(Tensor::item).collect::<Result<Vec<_>>>()?.into_iter().fold(0.0, f64::max))
+}
+
+/// The same for a GPT of eight blocks: copies of it, with each block in a shard, or a grid.
+fn peak_of_gpt(group: &dyn Group, sharding: Sharding, sizes: Option<[usize; 3]>) -> Result<(f64, Vec<u64>)> {
+    let config = GptConfig::new(64, 16).layers(8).heads(4).hidden_size(128).with_checkpointing();
+    let ids = Tensor::from_vec((0..17).map(|i| i * i % 64).collect::<Vec<i64>>(), [1, 17])?;
+    let batch = (ids.narrow(1, 0, 16)?, ids.narrow(1, 1, 16)?);
+    let mut opt = Adam::new(1e-3);
+    let begin = |step: usize| -> Result<()> {
+        // From the second step on it is the same at every step.
+        if step < 2 {
+            group.barrier()?;
+            demotic::memory::reset_peak();
+        }
+        Ok(())
+    };
+    begin(0)?;
+    let before = demotic::memory::stats().current_bytes;
+    if let Some(sizes) = sizes {
+        let grid = Grid::new(group, sizes)?;
+        let mut stage = Pipeline::new(&grid).sharding(sharding).begin(config, &mut Rng::seed(0))?;
+        for step in 0..3 {
+            begin(step)?;
+            let (_, grads) = stage.gradients(std::slice::from_ref(&batch), None)?;
+            stage.step(&mut opt, &grads)?;
+        }
+        return Ok((most(group, before)?, bits(&stage.join()?)));
+    }
+    let mut model = Gpt::new(config, &mut Rng::seed(0))?;
+    shard_blocks(&mut model, group)?;
+    let mut parallel = DataParallel::new(group).sharding(sharding).bucket_bytes(1 << 18);
+    parallel.synchronize(&mut model)?;
+    for step in 0..3 {
+        begin(step)?;
+        let mut step = parallel.step(&model, group.size())?;
+        let logits = model.forward(&batch.0, &mut Mode::train(&mut Rng::seed(1)))?;
+        step.backward(&losses::token_cross_entropy(&logits, &batch.1)?, 1.0)?;
+        step.apply(&mut opt, &mut model)?;
+    }
+    let most = most(group, before)?;
     parallel.unite(&mut model)?;
     Ok((most, bits(&model)))
 }
@@ -129,16 +179,33 @@ fn main() -> ExitCode {
             assert!(convolutions(group, sharding)? == alone, "other weights with {sharding:?}");
         }
         if group.size() == 4 {
-            let all = [Sharding::None, Sharding::Optimizer, Sharding::Gradients, Sharding::Parameters];
-            let (mut before, whole) = (f64::INFINITY, peak(group, Sharding::None)?.1);
-            for sharding in all {
-                let (peak, bits) = peak(group, sharding)?;
-                assert!(bits == whole, "other weights with {sharding:?}");
-                if group.rank() == 0 {
-                    println!("{sharding:?}: at most {:.1} MB on a rank", peak / 1e6);
+            type Measure = fn(&dyn Group, Sharding) -> Result<(f64, Vec<u64>)>;
+            let measured: [(&str, Measure); 4] = [
+                ("dense layers", peak),
+                ("four copies of a GPT", |group, sharding| peak_of_gpt(group, sharding, None)),
+                ("two copies of two stages", |group, sharding| peak_of_gpt(group, sharding, Some([2, 2, 1]))),
+                ("two copies of two parts", |group, sharding| peak_of_gpt(group, sharding, Some([2, 1, 2]))),
+            ];
+            for (what, measure) in measured {
+                let (mut peaks, mut whole) = (Vec::new(), None);
+                for sharding in [Sharding::None, Sharding::Optimizer, Sharding::Gradients, Sharding::Parameters] {
+                    let (peak, bits) = measure(group, sharding)?;
+                    assert!(
+                        *whole.get_or_insert_with(|| bits.clone()) == bits,
+                        "{what}: other weights with {sharding:?}"
+                    );
+                    if group.rank() == 0 {
+                        println!("{what}, {sharding:?}: at most {:.1} MB on a rank", peak / 1e6);
+                    }
+                    peaks.push(peak);
                 }
-                assert!(peak < before, "{sharding:?} takes {peak} bytes, less divided {before}");
-                before = peak;
+                // The gradients of a stage are whole until it has come to the end of its micro-batches: dividing them afterwards does not lower the peak.
+                let is_grid = what.starts_with("two copies");
+                let is_less = |a: usize, b: usize| assert!(peaks[a] < peaks[b], "{what}: {peaks:?} bytes");
+                is_less(1, 0);
+                is_less(2, usize::from(!is_grid));
+                is_less(3, 2);
+                is_less(3, 1);
             }
         }
         if group.rank() == 0 {
