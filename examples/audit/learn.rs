@@ -71,7 +71,7 @@ impl Model {
 pub fn preprocessing(subject: &Subject, options: &Options, blind: bool) -> Result<Preprocessor> {
     let mut unseen = subject.unseen.clone();
     if blind {
-        unseen.extend(options.groups.iter().cloned());
+        unseen.extend(subject.groups.iter().chain(&subject.banded).cloned());
     }
     unseen.sort();
     unseen.dedup();
@@ -247,13 +247,14 @@ pub fn conditional_bias(
     options: &Options,
     rng: &mut Rng,
 ) -> Result<Option<(String, f64, [f64; 2])>> {
-    let [group] = options.groups.as_slice() else { return Ok(None) };
+    let [group] = subject.groups.as_slice() else { return Ok(None) };
     let names = subject.train.groups.names();
     let [first, second] = names else { return Ok(None) };
+    let ignored: Vec<&String> = subject.unseen.iter().filter(|name| *name != group).chain(&subject.banded).collect();
     // Both of them as the whole table: what was decided, and not what a model made of it.
     let prep = Preprocessor::binary(&options.target)
         .positive(YES)
-        .ignore(&subject.unseen)
+        .ignore(&ignored)
         .categorical(&[group])
         .clip_outliers(Outliers::Quantiles { low: 0.005, high: 0.99 })
         .limit_categories(30)

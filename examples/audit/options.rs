@@ -14,7 +14,7 @@ audit: what should be known about a model before it decides on people, as one pa
   --group COLUMN     who is compared (default: sex); given several times, also their intersections
   --positive VALUE   the outcome that people wish for (default: the last one by order)
   --ignore COLUMN    a column that is not learnt from; may be given several times
-  --bands COLUMN=A,B borders that make groups of a column of numbers
+  --bands COLUMN=A,B borders that make groups of a column of numbers that is compared
   --model FILE       a model that Pipeline::save wrote, instead of one that is trained here
   --watts N          what the machine is assumed to draw (default: 65)
   --seed N           the seed of everything that is random (default: 1)

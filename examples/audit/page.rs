@@ -139,7 +139,7 @@ pub fn write(subject: &Subject, options: &Options, rng: &mut Rng, start: Instant
         .quality(label_text)
         .metric("accuracy", accuracy.value, Some(accuracy))
         .metric("ROC AUC", roc.value, Some(roc))
-        .by_group(options.groups.join(", "), &measured)
+        .by_group(subject.groups.join(", "), &measured)
         .limits(unequal(&measured, Rate::Selection)?)
         .energy(energy);
     page = page
@@ -150,7 +150,7 @@ pub fn write(subject: &Subject, options: &Options, rng: &mut Rng, start: Instant
             1e3 * energy.kilowatt_hours()
         ))
         .setting("target", &options.target)
-        .setting("groups", options.groups.join(", "))
+        .setting("groups", subject.groups.join(", "))
         .seed(options.seed)
         .timing("training", seconds)
         .timing("everything", start.elapsed().as_secs_f64());

@@ -33,6 +33,10 @@ pub struct Subject {
     pub clean: Table,
     /// Columns that are not learnt from.
     pub unseen: Vec<String>,
+    /// The columns that say who is compared: those that were named, or their bands.
+    pub groups: Vec<String>,
+    /// Columns of numbers of which these are bands.
+    pub banded: Vec<String>,
     pub train: Part,
     pub calibration: Part,
     pub test: Part,
@@ -61,16 +65,24 @@ impl Subject {
             Some(path) => csv.read(path),
             None => csv.read_from(LOANS.as_bytes()),
         })?;
+        // Models see the numbers, and people are compared by the bands.
+        let (mut groups, mut banded) = (options.groups.clone(), Vec::new());
         for (column, borders) in &options.bands {
-            let cut = bands(table.column(column)?, borders)?;
-            table = table.with_column(column, cut)?;
+            let Some(place) = options.groups.iter().position(|group| group == column) else {
+                let message = format!("--bands of `{column}`, which nobody is compared by");
+                return Err(Error::argument("audit", message).with_help(format!("add --group {column}")));
+            };
+            let name = format!("{column} in bands");
+            table = table.clone().with_column(&name, bands(table.column(column)?, borders)?)?;
+            banded.push(column.clone());
+            groups[place] = name;
         }
         let (outcome, wish, wished) = outcome(table.column(target)?, target, options.positive.as_deref())?;
         // Says what is wrong with the columns that are compared.
-        if let Err(e) = Groups::of(&table, &options.groups, target) {
+        if let Err(e) = Groups::of(&table, &groups, target) {
             let of_numbers =
                 |name: &&String| table.column(name).is_ok_and(|column| column.kind() == ColumnKind::Number);
-            return Err(match options.groups.iter().find(of_numbers) {
+            return Err(match groups.iter().find(of_numbers) {
                 Some(name) if name.as_str() != target => {
                     e.with_help(format!("--bands {name}=30,50 makes groups of a column of numbers"))
                 }
@@ -80,17 +92,24 @@ impl Subject {
         let table = table.with_column(target, outcome)?;
 
         let mut quality = Quality::new().target(target);
-        for group in &options.groups {
+        for group in &groups {
             quality = quality.group(group);
         }
-        let findings = quality.examine(&table)?;
+        let mut findings = quality.examine(&table)?;
+        // What is missing of the numbers is missing of their bands.
+        let is_band = |name: &String| groups.contains(name) && !options.groups.contains(name);
+        findings.retain(|finding| finding.problem != Problem::Missing || !finding.columns.iter().any(is_band));
         let mut changes: Vec<String> =
             notes.iter().map(|note| format!("The column {note}, and was read so.")).collect();
+        changes.extend(
+            banded.iter().map(|name| format!("People are compared by bands of `{name}`; the model sees its numbers.")),
+        );
         let mut clean = table.drop_missing(&[target])?;
         if clean.num_rows() < table.num_rows() {
             changes.push(format!("{} rows without an outcome were left out.", table.num_rows() - clean.num_rows()));
         }
         let mut unseen = options.ignore.clone();
+        unseen.extend(groups.iter().filter(|name| !options.groups.contains(name)).cloned());
         for finding in &findings {
             let named = finding.columns.join(", ");
             match finding.problem {
@@ -112,8 +131,7 @@ impl Subject {
                 _ => {}
             }
         }
-        for (name, column) in
-            clean.columns().filter(|(name, _)| *name != target && !options.groups.contains(&name.to_string()))
+        for (name, column) in clean.columns().filter(|(name, _)| *name != target && !groups.contains(&name.to_string()))
         {
             if numbers_rows(column) && !unseen.iter().any(|own| own == name) {
                 changes.push(format!("The column `{name}` is not learnt from: it has another value in each row, as names and numbers of rows have."));
@@ -134,10 +152,25 @@ impl Subject {
             let yes: Vec<i64> =
                 table.column(target)?.iter().map(|value| i64::from(value.text() == Some(YES))).collect();
             let n = yes.len();
-            Ok(Part { groups: Groups::of(&table, &options.groups, target)?, y: Tensor::from_vec(yes, [n])?, table })
+            Ok(Part { groups: Groups::of(&table, &groups, target)?, y: Tensor::from_vec(yes, [n])?, table })
         };
         let (train, calibration, test) = (part(train)?, part(calibration)?, part(test)?);
-        Ok(Self { name, table, findings, changes, csv, wish, wished, clean, unseen, train, calibration, test })
+        Ok(Self {
+            name,
+            table,
+            findings,
+            changes,
+            csv,
+            wish,
+            wished,
+            clean,
+            unseen,
+            groups,
+            banded,
+            train,
+            calibration,
+            test,
+        })
     }
 }
 
@@ -187,8 +220,9 @@ fn outcome(column: &Column, target: &str, positive: Option<&str>) -> Result<(Col
     }
     let Some(numbers) = column.numbers() else {
         let message = format!(
-            "the target `{target}` has {} different texts",
-            if values.len() < 2 { "fewer than two" } else { "more than two" }
+            "the target `{target}` has {} different texts: {}",
+            if values.len() < 2 { "fewer than two" } else { "more than two" },
+            values.join(", ")
         );
         return Err(
             Error::argument("audit", message).with_help("--positive VALUE makes one of them yes, and the others no")
