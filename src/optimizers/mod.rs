@@ -76,6 +76,7 @@ mod adamax;
 mod asgd;
 mod averaged;
 mod by_closure;
+mod by_example;
 pub mod clip;
 mod closure;
 mod divided;
@@ -115,6 +116,7 @@ pub use adamax::{Adamax, AdamaxRule};
 pub use asgd::{Asgd, AsgdRule};
 pub use averaged::{Averaged, Averages};
 pub use by_closure::ByClosure;
+pub use by_example::ExampleOptimizer;
 pub use closure::{ClosureOptimizer, Objective};
 #[doc(hidden)]
 pub use divided::Divided;
@@ -208,6 +210,23 @@ pub trait Optimizer: Send + Sync {
     fn closure(&mut self) -> Option<&mut dyn ClosureOptimizer> {
         None
     }
+
+    /// What an optimizer that [takes the loss of each example](Self::by_example) counts on: how many there are, and how likely each of them is
+    /// in a batch, whatever the others do.
+    fn sampled(&self) -> Option<(usize, f64)> {
+        None
+    }
+
+    /// What takes the loss of each example, if this is an optimizer around that, as
+    /// [`DpOptimizer`](crate::privacy::DpOptimizer) is.
+    fn by_example(&mut self) -> Option<&mut dyn ExampleOptimizer> {
+        None
+    }
+
+    /// Numbers of its own for the record of an epoch, with their names: what a private one has spent.
+    fn reports(&self) -> Vec<(String, f64)> {
+        Vec::new()
+    }
 }
 
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
@@ -245,6 +264,15 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     }
     fn closure(&mut self) -> Option<&mut dyn ClosureOptimizer> {
         (**self).closure()
+    }
+    fn sampled(&self) -> Option<(usize, f64)> {
+        (**self).sampled()
+    }
+    fn by_example(&mut self) -> Option<&mut dyn ExampleOptimizer> {
+        (**self).by_example()
+    }
+    fn reports(&self) -> Vec<(String, f64)> {
+        (**self).reports()
     }
 }
 

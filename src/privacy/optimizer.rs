@@ -6,7 +6,9 @@ use crate::autograd::{Gradients, pause_recording};
 use crate::error::{Error, Result};
 use crate::layers::{Module, Slot, Visitor};
 use crate::optimizers::options::{fraction, positive};
-use crate::optimizers::{Averages, Optimizer, OptimizerState, settings_of_inner, unwrapped, wrapped_name};
+use crate::optimizers::{
+    Averages, ExampleOptimizer, Optimizer, OptimizerState, settings_of_inner, unwrapped, wrapped_name,
+};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -49,6 +51,38 @@ pub enum Clipping {
 /// [`step_private`](Self::step_private) ends the batch. See the [module](crate::privacy) for a whole training. Layers that mix the
 /// examples of a batch, as batch norm does, are refused by their names.
 ///
+/// A [`Trainer`](crate::train::Trainer) does all of that by itself, with its validation, callbacks and checkpoints, if it has the same sampler, the
+/// size of batches that this one expects, and a loss of each example; what was spent is part of its checkpoints. It refuses what cannot be
+/// combined: accumulated batches, penalties, several ranks, a last batch that is dropped. An empty batch makes a step of noise, which no average
+/// counts.
+///
+/// ```
+/// use demotic::losses::{CrossEntropy, Reduction};
+/// use demotic::prelude::*;
+/// use demotic::privacy::{Accounting, DpOptimizer, PoissonSampler, noise_for};
+///
+/// let mut rng = Rng::seed(0);
+/// let x = Tensor::normal([240, 2], 0.0, 1.0, &mut rng)?;
+/// let y = x.select(1, 0)?.gt_scalar(0.0).to_dtype(DType::I64);
+/// let (train, test) = (TensorDataset::new(x.narrow(0, 0, 200)?, y.narrow(0, 0, 200)?)?, TensorDataset::new(x, y)?);
+///
+/// let (epochs, delta) = (10, 1e-3);
+/// let sampler = PoissonSampler::new(200, 0.2, rng.split())?;
+/// let noise = noise_for(Accounting::Rdp, 4.0, delta, 0.2, epochs * sampler.batches_per_epoch())?;
+/// let optimizer = DpOptimizer::new(Adam::new(0.02), noise, 1.0, &sampler, rng.split())?.reporting(delta)?;
+/// let mut model = sequential![Linear::new(2, 8, &mut rng)?, Tanh, Linear::new(8, 2, &mut rng)?];
+/// let history = Trainer::new(CrossEntropy::new().reduction(Reduction::None), optimizer)
+///     .epochs(epochs as usize)
+///     .batch_size(40)
+///     .sampler(sampler)
+///     .validation(&test)
+///     .metric("accuracy", metrics::accuracy)
+///     .fit(&mut model, &train, &mut rng)?;
+/// let spent = history.metric("epsilon");
+/// assert!(spent.is_sorted() && spent[9] <= 4.0 && spent[9] > 3.9);
+/// # Ok::<(), demotic::Error>(())
+/// ```
+///
 /// Statistics that layers keep in buffers get no noise. Everything about the data that goes elsewhere (losses that are printed, an epoch that is chosen by them, hyper-parameters) reveals more
 /// than is counted here.
 #[derive(Debug, Clone)]
@@ -61,6 +95,8 @@ pub struct DpOptimizer<O> {
     rate: f64,
     rng: Rng,
     accountant: Accountant,
+    /// For which ε is reported.
+    delta: Option<f64>,
     /// The sum of the limited gradients of the present batch.
     sum: Option<Gradients>,
     /// One half for each example of it that was below the limit, less one half for each of the others: whether an example is there
@@ -80,7 +116,19 @@ impl<O: Optimizer> DpOptimizer<O> {
         positive(NAME, "max_norm", max_norm)?;
         let (examples, rate) = (sampler.examples(), sampler.rate());
         let (clipping, accountant) = Default::default();
-        Ok(Self { inner, noise, max_norm, clipping, examples, rate, rng, accountant, sum: None, below: 0.0 })
+        Ok(Self {
+            inner,
+            noise,
+            max_norm,
+            clipping,
+            examples,
+            rate,
+            rng,
+            accountant,
+            delta: None,
+            sum: None,
+            below: 0.0,
+        })
     }
 
     /// Limits gradients in another way.
@@ -112,6 +160,17 @@ impl<O: Optimizer> DpOptimizer<O> {
     pub fn accounting(mut self, accounting: Accounting) -> Self {
         self.accountant = self.accountant.counted_by(accounting);
         self
+    }
+
+    /// Reports the ε for this δ as `epsilon` among the numbers of each epoch, where a [`Trainer`](crate::train::Trainer) trains.
+    ///
+    /// # Errors
+    /// If it does not lie between 0 and 1.
+    #[track_caller]
+    pub fn reporting(mut self, delta: f64) -> Result<Self> {
+        super::check_delta(NAME, delta)?;
+        self.delta = Some(delta);
+        Ok(self)
     }
 
     /// The optimizer inside.
@@ -292,5 +351,30 @@ impl<O: Optimizer> Optimizer for DpOptimizer<O> {
 
     fn averages(&mut self) -> Option<&mut dyn Averages> {
         self.inner.averages()
+    }
+
+    fn sampled(&self) -> Option<(usize, f64)> {
+        Some((self.examples, self.rate))
+    }
+
+    fn by_example(&mut self) -> Option<&mut dyn ExampleOptimizer> {
+        Some(self)
+    }
+
+    fn reports(&self) -> Vec<(String, f64)> {
+        let spent = |delta| self.accountant.epsilon(delta).unwrap_or(f64::INFINITY);
+        self.delta.map(|delta| ("epsilon".to_string(), spent(delta))).into_iter().collect()
+    }
+}
+
+impl<O: Optimizer> ExampleOptimizer for DpOptimizer<O> {
+    #[track_caller]
+    fn take_in(&mut self, losses: &Tensor) -> Result<()> {
+        self.accumulate(losses)
+    }
+
+    #[track_caller]
+    fn end_batch(&mut self, model: &mut dyn Module) -> Result<()> {
+        self.step_private(model)
     }
 }

@@ -1,6 +1,7 @@
 //! Batches that each example is in by chance.
 
 use super::check_rate;
+use crate::data::{BatchSampler, Order};
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -75,5 +76,26 @@ impl PoissonSampler {
         let rows: Vec<i64> = (0..self.examples as i64).filter(|_| rng.bernoulli(self.rate)).collect();
         let count = rows.len();
         Tensor::from_vec(rows, [count])
+    }
+}
+
+/// For a [`Trainer`](crate::train::Trainer), whose size of batches is the number of examples that are [expected](PoissonSampler::expected). What is drawn
+/// comes from the trainer's generator.
+impl BatchSampler for PoissonSampler {
+    #[track_caller]
+    fn order(&self, samples: usize, size: usize, rng: &mut Rng) -> Result<Order> {
+        let expected = self.expected().round().max(1.0);
+        if samples != self.examples || size as f64 != expected {
+            let message =
+                format!("batches of {expected} of {} examples, and not of {size} of {samples}", self.examples);
+            return Err(Error::argument("PoissonSampler", message)
+                .with_help(format!("batch_size({expected}) is what it draws on average")));
+        }
+        let mut batch = || (0..samples).filter(|_| rng.bernoulli(self.rate)).collect();
+        Ok(Order::exactly((0..self.batches_per_epoch()).map(|_| batch()).collect::<Vec<_>>()))
+    }
+
+    fn chance(&self) -> Option<f64> {
+        Some(self.rate)
     }
 }

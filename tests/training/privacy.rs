@@ -427,3 +427,126 @@ fn canaries_far_away() -> Result<()> {
     assert_eq!(estimated_exposure(-1e200, &others)?, f64::INFINITY);
     Ok(())
 }
+
+fn each() -> CrossEntropy {
+    CrossEntropy::new().reduction(Reduction::None)
+}
+
+/// Without noise and limits, and with everybody in every batch, private steps are ordinary ones.
+#[test]
+fn a_trainer_that_promises_nothing_is_an_ordinary_one() -> Result<()> {
+    let (x, y) = data(30)?;
+    let train = TensorDataset::new(x, y)?;
+    let sampler = PoissonSampler::new(30, 1.0, Rng::seed(3))?;
+    let optimizer = DpOptimizer::new(Sgd::new(0.3).momentum(0.5), 0.0, 1e6, &sampler, Rng::seed(4))?;
+    let (mut open, mut private) = (network()?, network()?);
+    let history = Trainer::new(each(), optimizer)
+        .epochs(5)
+        .batch_size(30)
+        .sampler(sampler)
+        .validation(&train)
+        .metric("accuracy", metrics::accuracy)
+        .fit(&mut private, &train, &mut Rng::seed(5))?;
+    let other = Trainer::new(losses::cross_entropy, Sgd::new(0.3).momentum(0.5))
+        .epochs(5)
+        .batch_size(30)
+        .validation(&train)
+        .fit(&mut open, &train, &mut Rng::seed(5))?;
+    assert!(flat(&open).iter().zip(flat(&private)).all(|(a, b)| (a - b).abs() < 1e-5));
+    let (a, b) = (history.last().unwrap(), other.last().unwrap());
+    assert!((a.train_loss - b.train_loss).abs() < 1e-5 && history.metric("accuracy").len() == 5);
+    assert!((a.validation_loss.unwrap() - b.validation_loss.unwrap()).abs() < 1e-5);
+    Ok(())
+}
+
+/// A run that was interrupted has spent as much, and has the same bits.
+#[test]
+fn private_runs_go_on_where_they_ended() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let (x, y) = data(64)?;
+    let train = TensorDataset::new(x, y)?;
+    let delta = 1e-3;
+    let run = |epochs: usize, path: &str, resume: bool| -> Result<(Vec<f64>, Vec<f64>)> {
+        let sampler = PoissonSampler::new(64, 0.125, Rng::seed(3))?;
+        let clipping = Clipping::Adaptive { quantile: 0.5, rate: 0.2, noise: 2.0 };
+        let optimizer = DpOptimizer::new(Adam::new(0.02), 1.1, 1.0, &sampler, Rng::seed(4))?
+            .clipping(clipping)?
+            .reporting(delta)?;
+        let path = folder.path().join(path);
+        let mut trainer = Trainer::new(each(), optimizer)
+            .epochs(epochs)
+            .batch_size(8)
+            .sampler(sampler)
+            .checkpoints(demotic::io::CheckpointFolder::new(&path))
+            .checkpoint_every(5);
+        if resume {
+            trainer = trainer.resume(path);
+        }
+        let mut model = network()?;
+        let history = trainer.fit(&mut model, &train, &mut Rng::seed(5))?;
+        Ok((flat(&model), history.metric("epsilon")))
+    };
+    let whole = run(4, "whole", false)?;
+    run(2, "parts", false)?;
+    let parts = run(4, "parts", true)?;
+    assert_eq!(whole, parts);
+    let mut counted = Accountant::rdp();
+    counted.add(1.1, 0.125, 4 * 8)?;
+    assert_eq!(whole.1[3], counted.epsilon(delta)?);
+    Ok(())
+}
+
+#[test]
+fn what_private_trainers_cannot_do_is_said() -> Result<()> {
+    let (x, y) = data(40)?;
+    let train = TensorDataset::new(x, y)?;
+    let sampler = |n: usize, rate: f64| PoissonSampler::new(n, rate, Rng::seed(3));
+    let optimizer = || DpOptimizer::new(Sgd::new(0.1), 1.0, 1.0, &sampler(40, 0.25).unwrap(), Rng::seed(4)).unwrap();
+    let trainer = || Trainer::new(each(), optimizer()).epochs(1).batch_size(10);
+    let with = |trainer: Trainer<'_>| -> String {
+        trainer
+            .sampler(sampler(40, 0.25).unwrap())
+            .fit(&mut network().unwrap(), &train, &mut Rng::seed(0))
+            .unwrap_err()
+            .message()
+    };
+    let cannot = "fit: the optimizer takes the loss of each example, so that the Trainer cannot ";
+    assert_eq!(with(trainer().accumulate(2)), format!("{cannot}accumulate batches"));
+    assert_eq!(with(trainer().drop_last()), format!("{cannot}drop the last batch"));
+    assert_eq!(with(trainer().penalty(demotic::regularizers::L2::new(0.1))), format!("{cannot}add a penalty"));
+    assert_eq!(with(trainer().batch_size(20)), "PoissonSampler: batches of 10 of 40 examples, and not of 20 of 40");
+    let mean = Trainer::new(losses::cross_entropy, optimizer()).epochs(1).batch_size(10);
+    let e = with(mean);
+    assert!(
+        e.starts_with("fit: the optimizer takes the loss of each of ") && e.ends_with("and the loss has shape []"),
+        "{e}"
+    );
+    let counts = "fit: the optimizer counts on 40 examples that are in a batch with a chance of 0.25, and there are ";
+    let fit = |trainer: Trainer<'_>| {
+        let mut trainer = trainer;
+        trainer.fit(&mut network().unwrap(), &train, &mut Rng::seed(0)).unwrap_err().message()
+    };
+    assert_eq!(fit(trainer()), format!("{counts}40 in batches of one size"));
+    assert_eq!(fit(trainer().sampler(sampler(40, 0.5)?)), format!("{counts}40 with a chance of 0.5"));
+    assert_eq!(
+        fit(trainer().sampler(sampler(40, 0.25)?).validation_split(0.25)),
+        format!("{counts}30 with a chance of 0.25")
+    );
+    let mut rng = Rng::seed(0);
+    let mut mixing = sequential![Linear::new(4, 6, &mut rng)?, BatchNorm1d::new(6)?, Linear::new(6, 2, &mut rng)?];
+    let e = trainer().sampler(sampler(40, 0.25)?).fit(&mut mixing, &train, &mut rng).unwrap_err();
+    assert!(e.message().contains("the gradients of single examples"), "{e}");
+    // A batch without examples is a step of noise, which is counted.
+    let rare = sampler(40, 0.0125)?;
+    let optimizer = DpOptimizer::new(Sgd::new(0.1), 1.0, 1.0, &rare, Rng::seed(4))?.reporting(1e-3)?;
+    let history = Trainer::new(each(), optimizer).epochs(1).batch_size(1).sampler(rare).fit(
+        &mut network()?,
+        &train,
+        &mut Rng::seed(0),
+    )?;
+    let mut counted = Accountant::rdp();
+    counted.add(1.0, 0.0125, 80)?;
+    assert!(history.steps < 80);
+    assert_eq!(history.metric("epsilon"), [counted.epsilon(1e-3)?]);
+    Ok(())
+}

@@ -85,11 +85,12 @@ impl Core {
         }
         let mut running: Vec<(&str, Box<dyn Metric>)> =
             self.metrics.iter().map(|(name, metric)| (name.as_str(), metric.fresh())).collect();
+        let each = self.optimizer.sampled().is_some();
         let mut mean = Mean::default();
         let mut last = None;
         let mut batches = Cursor::new(data.examples(), self.options.batch_size);
         loop {
-            let judged = self.judged(&mut batches, &|pick| judge(data, pick)).here()?;
+            let judged = self.judged(&mut batches, &|pick| judge(data, pick, each)).here()?;
             if judged.is_empty() {
                 break;
             }
@@ -130,12 +131,14 @@ impl Core {
 
 /// Loss and outputs of a batch.
 #[track_caller]
-fn judge(data: &dyn Measurable, pick: &Pick<'_>) -> Result<Judged> {
+fn judge(data: &dyn Measurable, pick: &Pick<'_>, each: bool) -> Result<Judged> {
     let objective = {
         let _unrecorded = autograd::pause_recording();
         data.measure(pick).here()?
     };
-    let (loss, count) = (objective.loss.item().within(LOSS)?, objective.count);
+    // Of losses of single examples, their mean.
+    let loss = if each { objective.loss.mean() } else { objective.loss };
+    let (loss, count) = (loss.item().within(LOSS)?, objective.count);
     if !loss.is_finite()
         && count != 0.0
         && let Some(found) = data.diagnose(pick)

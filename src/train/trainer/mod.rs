@@ -3,6 +3,7 @@
 mod averages;
 mod cause;
 mod evaluation;
+mod examples;
 mod find_rate;
 mod memory;
 mod options;

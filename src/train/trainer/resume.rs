@@ -38,7 +38,11 @@ impl Core {
         if let Some(order) = &position.order {
             checkpoint = checkpoint.named_rng(ORDER, order);
         }
-        checkpoint = self.callbacks.run.save(checkpoint, &self.metric_names(), seconds)?;
+        checkpoint = self.callbacks.run.save(
+            checkpoint,
+            &self.metric_names().iter().map(String::as_str).collect::<Vec<_>>(),
+            seconds,
+        )?;
         subject.remembered(self.callbacks.save(checkpoint)?).here()
     }
 
@@ -98,8 +102,9 @@ impl Core {
         Ok(Position { batch, order })
     }
 
-    fn metric_names(&self) -> Vec<&str> {
-        self.metrics.iter().map(|(name, _)| name.as_str()).collect()
+    fn metric_names(&self) -> Vec<String> {
+        let own = self.optimizer.reports().into_iter().map(|(name, _)| name);
+        self.metrics.iter().map(|(name, _)| name.clone()).chain(own).collect()
     }
 
     /// What the position in the data depends on: name, description, value.

@@ -145,6 +145,7 @@ impl Core {
     #[track_caller]
     pub(super) fn fit(&mut self, subject: &mut dyn Subject, rng: &mut Rng) -> Result<History> {
         self.check(subject.examples())?;
+        self.check_by_example(subject)?;
         let examples = subject.examples();
         let sampled = self.sampler(subject).map_or(examples, |sampler| sampler.num_samples(examples));
         let plan = self.options.plan(sampled);
@@ -278,7 +279,7 @@ impl Core {
     }
 
     /// What says in which order the examples come, if that is not any random one.
-    fn sampler<'s>(&'s self, subject: &'s dyn Subject) -> Option<&'s dyn BatchSampler> {
+    pub(super) fn sampler<'s>(&'s self, subject: &'s dyn Subject) -> Option<&'s dyn BatchSampler> {
         self.sampler.as_deref().or_else(|| subject.sampler())
     }
 
@@ -320,6 +321,9 @@ impl Core {
     ) -> Result<Step> {
         if self.parallel.is_some() {
             return self.step_together(position, subject, batches, rng);
+        }
+        if self.optimizer.sampled().is_some() {
+            return self.step_by_example(position, subject, batches, rng);
         }
         let mut step = Step::default();
         let mut sum = Sum::default();

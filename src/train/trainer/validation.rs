@@ -57,7 +57,8 @@ impl Core {
     fn measured(&self, train_loss: Mean, subject: &dyn Subject) -> Result<Epoch> {
         let run = &self.callbacks.run;
         let seconds = run.seconds();
-        let evaluation = self.evaluate_on_validation(subject)?;
+        let mut evaluation = self.evaluate_on_validation(subject)?;
+        evaluation.metrics.extend(self.optimizer.reports());
         Ok(Epoch {
             epoch: run.epoch,
             step: run.step,

@@ -43,6 +43,11 @@ pub trait BatchSampler: Send + Sync {
     fn num_samples(&self, samples: usize) -> usize {
         samples
     }
+
+    /// How likely each sample is in a batch, if that does not depend on the others: what privacy is counted by.
+    fn chance(&self) -> Option<f64> {
+        None
+    }
 }
 
 impl<F: Fn(usize, usize, &mut Rng) -> Result<Order> + Send + Sync> BatchSampler for F {
@@ -69,13 +74,17 @@ impl Order {
     #[must_use]
     #[doc(alias = "batch_sampler")]
     pub fn batches(batches: impl IntoIterator<Item = Vec<usize>>) -> Self {
+        Self::exactly(batches.into_iter().filter(|batch| !batch.is_empty()))
+    }
+
+    /// The same with those that are empty.
+    #[must_use]
+    pub fn exactly(batches: impl IntoIterator<Item = Vec<usize>>) -> Self {
         let (mut numbers, mut cuts) = (Vec::new(), Vec::new());
         for batch in batches {
             let start = numbers.len();
             numbers.extend(batch);
-            if numbers.len() > start {
-                cuts.push(start..numbers.len());
-            }
+            cuts.push(start..numbers.len());
         }
         Self { numbers, cuts: Some(cuts) }
     }
