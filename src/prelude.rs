@@ -4,7 +4,7 @@
 //! listed here; what few programs need (schedules, other optimizers, hooks, visitors, complete models) stays in its module.
 
 pub use crate::autograd::{AttentionOptions, ConvOptions, PaddingMode, no_grad};
-pub use crate::data::{ColumnOptions, CsvOptions, Dataset, KFold, Preprocessor, Ragged, Table, TensorDataset};
+pub use crate::data::{ColumnOptions, CsvOptions, Dataset, KFold, Preprocessor, Ragged, Table, TensorDataset, Value};
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::io::SaveLoad;
 pub use crate::losses::{self, Loss, Reduction};

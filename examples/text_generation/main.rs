@@ -13,6 +13,7 @@ mod saved;
 mod sentences;
 #[path = "../stories/mod.rs"]
 mod stories;
+mod wrapped;
 
 use demotic::{Error, Result};
 use options::Options;

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use demotic::data::{Dataset, NextTokens, Sentences};
 use demotic::io::CheckpointFolder;
-use demotic::models::{Generate, GenerateOptions, Gpt, GptConfig, RecurrentCell, RecurrentLm, RecurrentLmConfig};
+use demotic::models::{
+    FinishReason, Generate, GenerateOptions, Gpt, GptConfig, RecurrentCell, RecurrentLm, RecurrentLmConfig,
+};
 use demotic::optimizers::schedule::Curve;
 use demotic::prelude::*;
 use demotic::text::Tokenizer;
@@ -23,6 +25,7 @@ use crate::options::{Kind, Options};
 use crate::picture::{self, Scene};
 use crate::saved::{self, LanguageModel};
 use crate::stories;
+use crate::wrapped::Wrapped;
 
 /// Two stories that are asked for, which are not in the corpus.
 const TITLES: [&str; 2] = ["The story of Nora the fox and the lost lantern", "《小熊豆包和不见了的望远镜》"];
@@ -47,6 +50,8 @@ fn opened(pipeline: &TextPipeline<impl LanguageModel>, options: &Options, end: O
     let (model, tokenizer) = (pipeline.model(), pipeline.tokenizer());
     let mut sample =
         GenerateOptions::new().sampler(options.sampler()?).sliding_window().max_new_tokens(options.new_tokens);
+    // Stories alone have an end.
+    let is_prose = end.is_some();
     if let Some(end) = end {
         sample = sample.stop_text(&end);
     }
@@ -54,7 +59,7 @@ fn opened(pipeline: &TextPipeline<impl LanguageModel>, options: &Options, end: O
     if read != *prompt {
         println!("Its tokenizer knows the prompt as: {read}\n");
     }
-    let text = show(model, tokenizer, prompt, &sample, options.seed)?;
+    let text = show(model, tokenizer, prompt, &sample, options.seed, is_prose)?;
     Ok(json!({ "prompt": prompt, "text": text }))
 }
 
@@ -70,9 +75,9 @@ pub fn train(options: &Options) -> Result<Value> {
     println!(
         "Its text: {}; {} characters, {} tokens of a vocabulary of {}.",
         corpus.name,
-        corpus.text.chars().count(),
-        corpus.num_tokens,
-        corpus.tokenizer.vocab_size(),
+        grouped(corpus.text.chars().count()),
+        grouped(corpus.num_tokens),
+        grouped(corpus.tokenizer.vocab_size()),
     );
     let mut rng = Rng::seed(options.seed);
     let vocab = corpus.tokenizer.vocab_size();
@@ -128,14 +133,15 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
     };
     let whole = Measure::new(&corpus.parts, options.context, usize::MAX)?;
     let part = Measure::new(&corpus.parts, options.context, MEASURED)?;
-    println!("The last tenth, {} tokens, is kept for measuring.", whole.num_tokens());
+    println!("The last tenth, {} tokens, is kept for measuring.", grouped(whole.num_tokens()));
     let prompts = match &options.prompt {
         Some(prompt) => vec![prompt.clone()],
         None if options.corpus.is_none() => TITLES.map(|title| format!("{title}\n")).to_vec(),
         None => vec![corpus.beginning()?],
     };
-    println!("{} with {} parameters.\n", model.kind(), model.num_parameters());
+    println!("{} with {} parameters.\n", model.kind(), grouped(model.num_parameters()));
     let tokens_per_character = whole.num_tokens() as f64 / corpus.kept_characters.max(1) as f64;
+    let is_prose = options.corpus.is_none();
     let bits = |nats: f64| nats / std::f64::consts::LN_2 * tokens_per_character;
     let mut sample = GenerateOptions::new().sampler(options.sampler()?).sliding_window();
     if options.corpus.is_none() {
@@ -144,7 +150,7 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
     let brief = sample.clone().max_new_tokens(options.new_tokens.min(60));
     let before = bits(whole.of(&model)?);
     println!("Before the training it knows nothing ({before:.2} bits per character):\n");
-    let first = show(&model, &*corpus.tokenizer, &prompts[0], &brief, options.seed)?;
+    let first = show(&model, &*corpus.tokenizer, &prompts[0], &brief, options.seed, is_prose)?;
 
     let warm_up = options.steps / 10;
     let checkpoints = CheckpointFolder::new(options.out.join("checkpoints")).keep(2);
@@ -164,6 +170,7 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
     let every = (options.steps / LINES).max(1);
     let sample_every = (options.steps / 3).max(1);
     let (record, tokenizer, steps, seed) = (course.clone(), corpus.tokenizer.clone(), options.steps, options.seed);
+    let vocab = tokenizer.vocab_size();
     let tokens_per_step = match &corpus.parts {
         // Stories differ in length.
         Parts::Stories { train, .. } => {
@@ -182,7 +189,8 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
             let speed = last.len() as f64 * tokens_per_step / seconds;
             let validation = part.of(model)?;
             if said == 0 {
-                println!("Training. Losses are means over the steps since the line before, and over {} kept tokens.", part.num_tokens());
+                println!("Training. Losses are means over the steps since the line before, and over {} kept tokens,", grouped(part.num_tokens()));
+                println!("in nats per token: who guesses among all tokens alike has ln {vocab} = {:.2}, who is always sure and right has 0.\n", (vocab as f64).ln());
             }
             println!(
                 "  step {:>5} of {steps}   training loss {mean:.3}   on kept text {validation:.3}   {speed:>6.0} tokens/s",
@@ -193,7 +201,7 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
         }
         if report.step % sample_every == 0 && report.step + sample_every <= steps {
             println!("\nAfter {} steps:\n", report.step);
-            let text = show(model, &*tokenizer, &prompt, &brief, seed)?;
+            let text = show(model, &*tokenizer, &prompt, &brief, seed, is_prose)?;
             course.scenes.push(Scene { heading: format!("after {} steps", report.step), prompt: prompt.clone(), text });
         }
         if report.step % every == 0 {
@@ -234,9 +242,9 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
 
     let sample = sample.max_new_tokens(options.new_tokens);
     let mut texts = Vec::new();
+    println!("After the training:\n");
     for prompt in &prompts {
-        println!("After the training:\n");
-        let text = show(&model, &*corpus.tokenizer, prompt, &sample, options.seed)?;
+        let text = show(&model, &*corpus.tokenizer, prompt, &sample, options.seed, is_prose)?;
         course.scenes.push(Scene {
             heading: format!("after {} steps", options.steps),
             prompt: prompt.clone(),
@@ -267,13 +275,28 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
     }))
 }
 
-/// Prints a prompt and its continuation while it is generated; returns the continuation.
+/// A number with commas between thousands.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Prints a prompt and its continuation while it is generated; returns the continuation. Stories are prose, of which lines are broken; other texts
+/// keep their own.
 fn show(
     model: &impl LanguageModel,
     tokenizer: &dyn Tokenizer,
     prompt: &str,
     options: &GenerateOptions,
     seed: u64,
+    is_prose: bool,
 ) -> Result<String> {
     let mut text = String::new();
     let mut out = std::io::stdout();
@@ -281,12 +304,18 @@ fn show(
     let mut say = |text: &str| {
         let _ = write!(out, "{text}").and_then(|()| out.flush());
     };
-    say(prompt);
-    for piece in model.stream_text(tokenizer, prompt, options, &mut Rng::seed(seed))? {
+    let mut lines = Wrapped::new(is_prose);
+    say(&lines.take(prompt));
+    let mut pieces = model.stream_text(tokenizer, prompt, options, &mut Rng::seed(seed))?;
+    for piece in pieces.by_ref() {
         let piece = piece?;
-        say(&piece);
+        say(&lines.take(&piece));
         text.push_str(&piece);
     }
+    if is_prose && pieces.finish_reason() == Some(FinishReason::MaxNewTokens) {
+        say(&lines.take(" …"));
+    }
+    say(&lines.end());
     say("\n\n");
     Ok(text)
 }

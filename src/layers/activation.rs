@@ -46,6 +46,12 @@ macro_rules! activations_with_options {
             }
         }
         impl $Name {
+            /// The layer with these options; [`default`](Self::default) is the one with the usual ones.
+            #[must_use]
+            pub const fn new($($field: $Type),*) -> Self {
+                Self { $($field),* }
+            }
+
             #[track_caller]
             fn apply(self, $x: &Tensor) -> Result<Tensor> {
                 let $op = self;
