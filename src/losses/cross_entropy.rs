@@ -135,6 +135,10 @@ impl Loss for CrossEntropy {
         if let Some((logits, target)) = in_single(logits, target) {
             return self.loss(&logits, &target);
         }
+        if !logits.dtype().is_float() && target.dtype().is_float() {
+            let message = format!("the logits are {}, the target {}", logits.dtype(), target.dtype());
+            return Err(Error::dtype(name, message).with_help("the logits come first: cross_entropy(logits, classes)"));
+        }
         logits.expect_float(name, "the logits")?;
         if logits.rank() == 0 {
             let wanted = if self.classes_last { "[.., classes]" } else { "[n, classes]" };

@@ -267,6 +267,9 @@ pub(crate) fn in_single(prediction: &Tensor, target: &Tensor) -> Option<(Tensor,
 #[track_caller]
 pub(crate) fn check_pair(name: &'static str, prediction: &Tensor, target: &Tensor) -> Result<()> {
     prediction.expect_float(name, "the prediction")?;
+    if target.dtype() == DType::I64 && target.rank() < prediction.rank() {
+        check_shapes(name, prediction, target)?;
+    }
     target.expect_dtype(name, "the target", prediction.dtype())?;
     check_shapes(name, prediction, target)?;
     check_not_empty(name, prediction)
@@ -279,8 +282,18 @@ pub(crate) fn check_shapes(name: &'static str, prediction: &Tensor, target: &Ten
     }
     let message = format!("the prediction has shape {:?}, the target {:?}", prediction.shape(), target.shape());
     let e = Error::shape(name, message);
-    let same_count = prediction.numel() == target.numel();
-    Err(if same_count { e.with_help(format!("reshape the target to {:?}", prediction.shape())) } else { e })
+    let (given, wanted) = (target.shape(), prediction.shape());
+    Err(if prediction.numel() == target.numel() {
+        e.with_help(format!("reshape the target to {wanted:?}"))
+    } else if given.split_last().is_some_and(|(_, rows)| rows == wanted) {
+        e.with_help(format!("the prediction comes first: {name}(prediction, target)"))
+    } else if wanted.split_last().is_some_and(|(_, rows)| rows == given) {
+        e.with_help(format!(
+            "{name} takes a number for each output; one class number for each row, as i64, goes with cross_entropy"
+        ))
+    } else {
+        e
+    })
 }
 
 #[track_caller]

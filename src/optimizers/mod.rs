@@ -141,6 +141,11 @@ pub use stepper::Stepper;
 pub(crate) use wrapped::{settings_of_inner, unwrapped, wrapped_name};
 
 /// Changes the parameters of a model so that its loss falls.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no optimizer",
+    note = "one is made with its learning rate: `Adam::new(1e-3)`, `Sgd::new(0.1).momentum(0.9)`; `demotic::optimizers` lists all",
+    note = "what is written with `?` behind it in the documentation can fail and returns a `Result`"
+)]
 pub trait Optimizer: Send + Sync {
     /// Changes every trainable parameter of `model` in place, as its gradient suggests.
     ///

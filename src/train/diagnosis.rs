@@ -114,8 +114,11 @@ pub(super) fn with_targets_explained(e: Error, target: &Tensor) -> Error {
     } else {
         return e;
     };
-    // Of classes that there are not, it says all that the loss does.
+    // Of classes that there are not, it says all that the loss does; and what the loss says of tables, it does not say again.
     let help = e.help().filter(|_| e.kind() != ErrorKind::Index);
+    if help.is_some_and(|help| help.contains("Preprocessor")) {
+        return e;
+    }
     let advice = help.map_or_else(|| advice.clone(), |help| format!("{help}; {advice}"));
     e.with_help(advice)
 }

@@ -41,7 +41,7 @@ fn usual_mistakes_are_explained() {
     let rng = "let mut rng = Rng::seed(0);";
     let right = "let model = sequential![Linear::new(8, 1, &mut rng)?, Relu]; drop(model);";
     assert_eq!(said_of(&format!("{rng}\n{right}"), folder.path()), "");
-    let mistakes: [(&str, String, &[&str]); 4] = [
+    let mistakes: [(&str, String, &[&str]); 7] = [
         (
             "a layer without `?`",
             format!("{rng} let model = sequential![Linear::new(8, 1, &mut rng), Relu];"),
@@ -61,6 +61,21 @@ fn usual_mistakes_are_explained() {
             "a loss without `?`",
             "let t = Trainer::new(losses::CrossEntropy::new().label_smoothing(0.1), Adam::new(0.1));".into(),
             &["is not a loss", "`losses::CrossEntropy::new().label_smoothing(0.1)?`"],
+        ),
+        (
+            "a number among the modules of a struct",
+            "struct Head { fc: Linear, classes: usize } module!(Head { fc, classes });".into(),
+            &["`usize` is no module", "stand behind `plain`: `module!(Type { fc }, plain { classes })`"],
+        ),
+        (
+            "a tensor among the modules of a struct",
+            "struct Scale { by: Tensor } module!(Scale { by });".into(),
+            &["`Tensor` is no module", "a tensor that is to be trained is a `Param`"],
+        ),
+        (
+            "a rate as an optimizer",
+            "let t = Trainer::new(losses::mse, 1e-3);".into(),
+            &["is no optimizer", "`Adam::new(1e-3)`"],
         ),
     ];
     let mut wrong = Vec::new();

@@ -59,7 +59,9 @@ impl Tensor {
         let each = self.numel().checked_div(self.shape()[1]).unwrap_or(0);
         if each == 1 {
             let message = format!("one element for each channel of {:?}, which has no variance", self.shape());
-            return Err(Error::shape(name, message).with_help("train with batches of at least two examples"));
+            return Err(Error::shape(name, message).with_help(
+                "train with batches of at least two examples; the last one of an epoch may have fewer than the others: drop_last() leaves it out",
+            ));
         }
         let lying = Lying::of(self);
         let [mean, variance] = match self.is_empty() {

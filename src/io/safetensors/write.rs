@@ -39,6 +39,7 @@ pub(crate) fn write(
     metadata: &Metadata,
     path: &Path,
 ) -> Result<()> {
+    refuse_other_formats(op, path)?;
     // Wide types first keeps every tensor aligned; within a type, the given order stays.
     crate::order::sort_by(&mut tensors, |(_, a), (_, b)| dtype(b.dtype()).cmp(&dtype(a.dtype())));
     let header = header(op, &tensors, metadata)?;
@@ -47,6 +48,20 @@ pub(crate) fn write(
         out.write_all(&header)?;
         tensors.iter().try_for_each(|(_, tensor)| tensor.write_le_bytes(out))
     })
+}
+
+/// The endings of files in other formats, which programs would read this one as.
+const OTHER_FORMATS: [&str; 14] =
+    ["pt", "pth", "ckpt", "onnx", "gguf", "h5", "hdf5", "keras", "tflite", "pb", "npz", "npy", "pkl", "pickle"];
+
+#[track_caller]
+fn refuse_other_formats(op: &'static str, path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    if !OTHER_FORMATS.contains(&ending.as_str()) {
+        return Ok(());
+    }
+    let message = format!("{}: what is written is a safetensors file, not one of .{ending}", path.display());
+    Err(Error::argument(op, message).with_help(format!("call it {}", path.with_extension("safetensors").display())))
 }
 
 fn dtype(dtype: DType) -> Dtype {

@@ -11,6 +11,12 @@ use crate::error::Result;
 /// Something with parameters: a layer, a model, or a list of them.
 ///
 /// Implement it with [`module!`](crate::module!), which visits every field under its own name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no module: nothing with parameters",
+    note = "fields that are neither parameters nor layers stand behind `plain`: `module!(Type {{ fc }}, plain {{ classes }})`",
+    note = "a tensor that is to be trained is a `Param`: `Param::new(tensor)?`",
+    note = "a type of your own becomes a module by `module!(Type {{ .. }})`"
+)]
 pub trait Module: AsModule + Send + Sync {
     /// Shows every parameter and buffer to the visitor.
     fn visit(&self, visitor: &mut Visitor<'_>);

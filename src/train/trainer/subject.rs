@@ -169,7 +169,11 @@ impl<M, B: Send> Measurable for Measured<'_, M, B> {
 
     fn measure(&self, pick: &Pick<'_>) -> Result<Objective> {
         let batch = pick.of(self.data).within(EVALUATION)?;
-        self.task.objective(self.model, &batch, &mut Mode::eval())
+        match self.task.objective(self.model, &batch, &mut Mode::eval()) {
+            // What its layers say may be about these data alone; losses and metrics say so by themselves.
+            Err(e) if e.caller().is_none() => Err(e.within(EVALUATION)),
+            other => other,
+        }
     }
 
     fn diagnose(&self, pick: &Pick<'_>) -> Option<String> {
