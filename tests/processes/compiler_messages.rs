@@ -70,7 +70,7 @@ fn usual_mistakes_are_explained() {
         (
             "a tensor among the modules of a struct",
             "struct Scale { by: Tensor } module!(Scale { by });".into(),
-            &["`Tensor` is no module", "a tensor that is to be trained is a `Param`"],
+            &["Tensor` is no module", "a tensor that is to be trained is a `Param`"],
         ),
         (
             "a rate as an optimizer",
