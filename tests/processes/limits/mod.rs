@@ -10,6 +10,7 @@ mod layers;
 mod models;
 mod nesting;
 mod operations;
+mod published;
 mod reductions;
 mod threads;
 mod training;
