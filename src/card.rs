@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::fairness::{Fairness, Rate};
 use crate::html;
 use crate::train::metrics::Interval;
@@ -368,7 +368,7 @@ impl ModelCard {
     #[track_caller]
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("ModelCard", folder, e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("ModelCard", folder, e)).here()?;
         for (name, page) in [("README.md", self.to_markdown()), ("card.html", self.to_html())] {
             crate::io::write_atomically(folder.join(name), |file| file.write_all(page.as_bytes()))?;
         }

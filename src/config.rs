@@ -31,7 +31,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result, near, short};
+use crate::error::{Error, Here, Result, near, short};
 
 macro_rules! configurable {
     ([$($generics:tt)*] $Type:ty {
@@ -134,8 +134,9 @@ impl Fields {
         self.values.remove(name)
     }
 
+    #[track_caller]
     fn convert<T: DeserializeOwned>(&self, name: &str, value: Value) -> Result<T> {
-        serde_json::from_value(value).map_err(|e| Error::format(self.of, format!("`{name}`: {e}")))
+        serde_json::from_value(value).map_err(|e| Error::format(self.of, format!("`{name}`: {e}"))).here()
     }
 
     /// An option, if there is a value for it.

@@ -173,13 +173,6 @@ impl Error {
         self.0.location
     }
 
-    /// The same error, pointing to another line.
-    #[must_use]
-    pub(crate) fn moved(mut self, to: &'static Location<'static>) -> Self {
-        self.0.location = to;
-        self
-    }
-
     /// Says what called the operation that failed, where that is not the program itself: `the loss of the Trainer`. The
     /// line that the error points to becomes the caller's.
     #[track_caller]
@@ -190,7 +183,8 @@ impl Error {
         self
     }
 
-    /// The same error, pointing to another line: one that is known where the error arose behind a `dyn` call.
+    /// The same error, pointing to another line: one that is known where the error arose in a closure, or behind
+    /// a `dyn` call.
     #[must_use]
     pub(crate) fn at(mut self, line: &'static Location<'static>) -> Self {
         self.0.location = line;

@@ -7,7 +7,7 @@ use super::grad::local_gradients;
 use super::node::{Node, Rule, is_recorded, node_of};
 use super::per_example::{ExampleSink, no_rule};
 use super::recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::Tensor;
 
 /// An operation with a hand-written gradient.
@@ -133,11 +133,13 @@ impl<'a> Saved<'a> {
     ///
     /// # Errors
     /// If the function did not ask to keep it, or there is none.
+    #[track_caller]
     pub fn output_at(&self, i: usize) -> Result<&Tensor> {
         self.outputs
             .get(i)
             .and_then(Option::as_ref)
             .ok_or_else(|| Error::gradient(self.name, "backward uses the output, but keeps_output() is false"))
+            .here()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is asked of the backward pass: gradients of some numbers by some tensors.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::engine::{Each, Filter, Goal, Need, OnGradient, Pass, Sink, freed};
@@ -102,9 +103,11 @@ pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor], options: GradOptions) -> Re
         pass.run()
     })
     .here()?;
+    let caller = Location::caller();
     let unused = |i: usize, x: &Tensor| match options.allow_unused {
         true => Ok(x.detach().for_gradient().zeros_like()),
         false => Err(Error::gradient("grad", format!("the outputs do not depend on input {i}"))
+            .at(caller)
             .with_help("set allow_unused to get zeros for it")),
     };
     let mut result = Vec::with_capacity(inputs.len());
@@ -252,6 +255,7 @@ impl Reached {
 
 /// Runs `f` on stand-ins for the first `given` inputs, and hands on to the sink the gradients that those of its results give
 /// them. The other inputs are those that `f` uses of its own accord.
+#[track_caller]
 pub(crate) fn local_gradients(
     inputs: &[Tensor],
     given: usize,
@@ -279,8 +283,10 @@ pub(crate) fn local_gradients(
         }
     }
     let outputs = recording::with(true, || f(&stand_ins))?;
+    let caller = Location::caller();
     let again = |message: String| {
         Error::gradient(sink.op, message)
+            .at(caller)
             .with_help("what is computed twice must do the same both times: without a shared generator or counter")
     };
     // A result that depends on nothing tracked has a gradient of 0 for everything.

@@ -3,7 +3,7 @@
 use super::relations::{attention_transfer, relation_angles, relation_distances, similarity_preserving};
 use crate::autograd;
 use crate::data::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Hooks, Layer, LayerExt, Mode, Place};
 use crate::losses::{CrossEntropy, IGNORE_INDEX, KlDiv, Loss};
 use crate::rng::Rng;
@@ -316,11 +316,13 @@ impl Seen {
     fn take(&mut self, at: usize, path: &str) -> Result<Tensor> {
         // Of a layer that is used more than once, the last time counts.
         let found = self.found.iter().rev().find(|(number, _)| *number == at).map(|(_, x)| x.clone());
-        found.ok_or_else(|| {
-            let what = if self.wanted[at].0 == Hint::Attention { "attended" } else { "was run" };
-            let e = Error::state("Distill", format!("no layer `{path}` {what}"));
-            e.with_help(format!("the layers are {}", self.places.join(", ")))
-        })
+        found
+            .ok_or_else(|| {
+                let what = if self.wanted[at].0 == Hint::Attention { "attended" } else { "was run" };
+                let e = Error::state("Distill", format!("no layer `{path}` {what}"));
+                e.with_help(format!("the layers are {}", self.places.join(", ")))
+            })
+            .here()
     }
 }
 

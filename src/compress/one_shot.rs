@@ -1,5 +1,7 @@
 //! Pruning without training, by what weights are multiplied with.
 
+use std::panic::Location;
+
 use super::masks::Masks;
 use super::pruning::Pruning;
 use super::scores::{Scores, weights};
@@ -126,7 +128,8 @@ impl OneShotPruning {
 
     #[track_caller]
     fn check(&self) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument("OneShotPruning", message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument("OneShotPruning", message).at(caller));
         match (self.amount, self.damping, self.groups) {
             (share, ..) if !(0.0..1.0).contains(&share) => {
                 wrong(format!("a share of {share}, expected at least 0 and less than 1"))

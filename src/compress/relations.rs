@@ -1,5 +1,7 @@
 //! How far what two models make of the same examples is from being alike, whatever the numbers of their units.
 
+use std::panic::Location;
+
 use crate::error::{Error, Result};
 use crate::losses::{Loss, SmoothL1};
 use crate::tensor::Tensor;
@@ -112,12 +114,13 @@ fn unit_rows(x: &Tensor) -> Result<Tensor> {
 /// If they are not of this form, or differ in anything but channels.
 #[track_caller]
 pub fn attention_transfer(student: &Tensor, teacher: &Tensor) -> Result<Tensor> {
+    let caller = Location::caller();
     let map = |x: &Tensor| match x.rank() {
         4 => unit_rows(&x.square().mean_dims(&[1], false)?.flatten(1, -1)?),
         _ => {
             let message =
                 format!("an activation of shape {:?}, expected [examples, channels, height, width]", x.shape());
-            Err(Error::shape("attention_transfer", message))
+            Err(Error::shape("attention_transfer", message).at(caller))
         }
     };
     Ok(map(student)?.sub(&map(&teacher.detach())?)?.square().mean())

@@ -1,6 +1,7 @@
 //! Transformers with fewer layers, heads and hidden units.
 
 use std::collections::BTreeMap;
+use std::panic::Location;
 
 use crate::autograd::Gradients;
 use crate::error::{Error, Result};
@@ -285,10 +286,11 @@ impl TransformerImportance {
     #[track_caller]
     pub fn shrink<M: PrunableTransformer>(&self, model: &M, sizes: &TransformerSizes) -> Result<M> {
         let anatomy = model.anatomy();
+        let caller = Location::caller();
         let size = |what: &str, asked: Option<usize>, there: usize| match asked {
             Some(count) if count == 0 || count > there => {
                 let message = format!("{count} {what} of {there}, expected at least one and no more than there are");
-                Err(Error::argument("TransformerSizes", message))
+                Err(Error::argument("TransformerSizes", message).at(caller))
             }
             count => Ok(count.unwrap_or(there)),
         };

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::panic::Location;
 use std::path::Path;
 
 use serde::de::{self, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -135,7 +136,8 @@ impl Table {
 
 #[track_caller]
 fn parse(op: &'static str, place: &str, bytes: &[u8]) -> Result<Table> {
-    let wrong = |line: usize, what: &str| Error::format(op, format!("{place}line {line}{what}"));
+    let caller = Location::caller();
+    let wrong = |line: usize, what: &str| Error::format(op, format!("{place}line {line}{what}")).at(caller);
     let mut table = Draft {
         columns: Vec::new(),
         places: HashMap::new(),

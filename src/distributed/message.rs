@@ -1,6 +1,6 @@
 //! What ranks send each other, and its form as bytes.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
 /// A tensor, and what it is about: so that a rank notices when another one does something else.
@@ -41,6 +41,7 @@ impl Message {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::parse(bytes)
             .unwrap_or_else(|| Err(Error::format("receive", format!("{} bytes that are no message", bytes.len()))))
+            .here()
     }
 
     #[track_caller]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -122,8 +123,9 @@ impl<B: Send> Shards<B> {
             crate::order::sort_by_key(&mut ranges, |rows| rows.start as u64);
             let mut end = 0;
             for rows in ranges {
+                let caller = Location::caller();
                 let between = |what: &str, a: usize, b: usize| {
-                    Error::argument(OP, format!("{}: the rows {a} to {b} are in {what}", path.display()))
+                    Error::argument(OP, format!("{}: the rows {a} to {b} are in {what}", path.display())).at(caller)
                 };
                 if rows.start < end {
                     return Err(between("two shards", rows.start, rows.end.min(end)));

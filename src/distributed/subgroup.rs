@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::group::{Group, Tag};
 use super::message::Message;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 
 #[derive(Debug, Clone)]
 struct Subgroup {
@@ -33,12 +33,14 @@ pub(super) fn make(parent: &(dyn Group + '_), members: Vec<usize>, number: u64, 
 }
 
 impl Subgroup {
+    #[track_caller]
     fn member(&self, rank: usize) -> Result<usize> {
         let count = self.members.len();
         self.members
             .get(rank)
             .copied()
             .ok_or_else(|| Error::index("send", format!("rank {rank} of a group of {count}")))
+            .here()
     }
 }
 

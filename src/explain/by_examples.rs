@@ -1,7 +1,7 @@
 //! Examples that a prediction comes from, and what representations hold.
 
 use super::subject::representation;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, LayerExt, Linear, Mode, ModuleExt};
 use crate::losses;
 use crate::optimizers::{ClosureOptimizer, Lbfgs};
@@ -62,7 +62,7 @@ pub fn tracin(
             None => all,
         });
     }
-    super::subject::found(op, sum.ok_or_else(|| Error::argument(op, "there are no models"))?)
+    super::subject::found(op, sum.ok_or_else(|| Error::argument(op, "there are no models")).here()?)
 }
 
 /// The gradients of each example's loss by all parameters: `[n, parameters]`.

@@ -1,5 +1,7 @@
 //! The least that would have to be otherwise.
 
+use std::panic::Location;
+
 use super::tables::predicted;
 use crate::data::{Column, Table, Value};
 use crate::error::{Error, Result, short};
@@ -176,10 +178,11 @@ impl Counterfactuals {
             candidates.push(space.allowed(&mixed));
         }
         let wanted = |y: f64| self.low <= y && y <= self.high;
+        let caller = Location::caller();
         let mut ask = |rows: &[Vec<Cell>]| -> Result<Vec<f64>> {
             let found = predicted(op, &space.table(row, rows)?, predict)?;
             match found.iter().position(|y| y.is_nan()) {
-                Some(i) => Err(Error::numeric(op, format!("NaN is predicted for candidate {i}"))),
+                Some(i) => Err(Error::numeric(op, format!("NaN is predicted for candidate {i}")).at(caller)),
                 None => Ok(found),
             }
         };

@@ -1,5 +1,7 @@
 //! The gradient by the input, and what is made of it.
 
+use std::panic::Location;
+
 use super::subject::{Explained, Scorer, found, times};
 use crate::autograd;
 use crate::error::{Error, Result};
@@ -67,13 +69,14 @@ pub fn gradient_x_input(of: &Explained<'_>, x: &Tensor) -> Result<Tensor> {
 pub fn guided_backprop(of: &Explained<'_>, x: &Tensor) -> Result<Tensor> {
     let op = "guided_backprop";
     let scorer = of.scorer(op, x)?;
+    let caller = Location::caller();
     let guided = |score: &Tensor, x: &Tensor| {
         let (found, count) = autograd::grad_filtered(&score.sum(), x, |name, grad| match name {
             "relu" => Some(grad.clamp_min(0.0)),
             _ => None,
         })?;
         if count == 0 {
-            let e = Error::state(op, "the model has no ReLU, whose gradients would be guided");
+            let e = Error::state(op, "the model has no ReLU, whose gradients would be guided").at(caller);
             return Err(e.with_help("saliency() and IntegratedGradients are for any activations"));
         }
         Ok(found)

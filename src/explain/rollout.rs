@@ -1,6 +1,6 @@
 //! Where attention comes from, through all layers.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Hooks, Place};
 use crate::tensor::Tensor;
 
@@ -97,7 +97,7 @@ pub fn attention_rollout(layers: &[Tensor], heads: Heads) -> Result<Tensor> {
             None => own,
         });
     }
-    let joint = joint.ok_or_else(|| Error::argument(op, "there are no layers"))?;
+    let joint = joint.ok_or_else(|| Error::argument(op, "there are no layers")).here()?;
     joint.expect_finite(op, "the product")?;
     Ok(joint)
 }

@@ -4,6 +4,8 @@
 //! the columns that people know, as well as anything else. They say what the *model* does, not what is so in the world: of two columns
 //! that tell the same, shuffling one may do nothing.
 
+use std::panic::Location;
+
 use crate::data::{Column, Table, Value};
 use crate::error::{Error, Result, short};
 use crate::rng::Rng;
@@ -91,8 +93,11 @@ fn shuffled(
     for name in columns {
         table.column(name)?;
     }
+    let caller = Location::caller();
     let mut judged = |table: &Table, what: &str| match score(table)? {
-        score if !score.is_finite() => Err(Error::numeric(op, format!("the score of the table {what} is {score}"))),
+        score if !score.is_finite() => {
+            Err(Error::numeric(op, format!("the score of the table {what} is {score}")).at(caller))
+        }
         score => Ok(score),
     };
     let whole = judged(table, "as it is")?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::panic::Location;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -11,7 +12,7 @@ use super::checkpoint::MAGIC as CHECKPOINT;
 use super::module::{load_new, slots};
 use super::safetensors::{self, Reader};
 use super::{Metadata, TensorInfo, TensorSource};
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 use crate::files;
 use crate::layers::{
     Architecture, Blueprint, Count, Layer, LoraOptions, Module, QuantizedAs, SlotMut, VisitorMut, WeightForm,
@@ -145,7 +146,8 @@ impl ModelFile {
             ));
         }
         let reader = Reader::open_for(op, path)?;
-        let malformed = |message: String| Error::format(op, format!("{}: {message}", path.display()));
+        let caller = Location::caller();
+        let malformed = |message: String| Error::format(op, format!("{}: {message}", path.display())).at(caller);
         let Some(json) = reader.metadata().get(KEY).map(String::from) else {
             let e = malformed("the file holds tensors, but does not say of what model".into());
             return Err(e.with_help("make the model as it was, then read its parameters with load(path)"));
@@ -480,9 +482,11 @@ fn widen(model: &mut dyn Module, infos: &[TensorInfo]) -> Result<()> {
 
 #[track_caller]
 fn parse<T: DeserializeOwned>(op: &'static str, path: &Path, json: &str) -> Result<T> {
-    serde_json::from_str(json).map_err(|e| {
-        Error::format(op, format!("{}: the model's description is damaged: {e}", path.display())).with_source(e)
-    })
+    serde_json::from_str(json)
+        .map_err(|e| {
+            Error::format(op, format!("{}: the model's description is damaged: {e}", path.display())).with_source(e)
+        })
+        .here()
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::*;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 
 /// A layer that can be made from its name and configuration.
@@ -248,7 +248,7 @@ fn of_part(name: &dyn std::fmt::Display, layer: &dyn Layer) -> Result<Blueprint>
         Err(Error::state("config", message).with_help(
             "implement Architecture for it and call layers::register; or make the model in code and load() its parameters",
         ))
-    })
+    }).here()
 }
 
 fn parameters(parts: &[Blueprint]) -> usize {

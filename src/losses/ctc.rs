@@ -1,5 +1,7 @@
 //! The loss of sequences whose labels have no places.
 
+use std::panic::Location;
+
 use super::Reduction;
 use super::weighting::single;
 use crate::autograd::ops::ctc::{Sequences, ctc as losses_of};
@@ -100,9 +102,10 @@ impl Ctc {
         let &[batch, time, classes] = x.shape() else {
             return Err(bug!(name, "logarithms of shape {:?}", x.shape()));
         };
+        let caller = Location::caller();
         let lengths = |what: &str, lengths: &[usize]| match lengths.len() == batch {
             true => Ok(()),
-            false => Err(Error::argument(name, format!("{} {what} for {batch} examples", lengths.len()))),
+            false => Err(Error::argument(name, format!("{} {what} for {batch} examples", lengths.len())).at(caller)),
         };
         lengths("input lengths", input_lengths)?;
         lengths("target lengths", target_lengths)?;

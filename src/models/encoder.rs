@@ -1,5 +1,7 @@
 //! The layers of transformers that look at pictures, and at texts beside them.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use crate::autograd::AttentionOptions;
@@ -79,7 +81,8 @@ impl EncoderConfig {
 
     #[track_caller]
     pub(super) fn check(&self, op: &'static str) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument(op, message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument(op, message).at(caller));
         let (hidden, heads) = (self.hidden_size, self.num_heads);
         if [hidden, heads, self.intermediate_size].contains(&0) || !hidden.is_multiple_of(heads) {
             return wrong(format!("{heads} heads of {hidden} features, and {} inside", self.intermediate_size));

@@ -1,5 +1,7 @@
 //! Optimizers that evaluate the loss themselves, as often as they need to.
 
+use std::panic::Location;
+
 use super::OptimizerState;
 use super::problem::{no_gradient, quoted};
 use crate::autograd::Gradients;
@@ -164,6 +166,7 @@ impl Values {
         f: &mut dyn FnMut(usize, &Tensor) -> Result<Tensor>,
     ) -> Result<()> {
         let (mut i, mut result) = (0, Ok(()));
+        let caller = Location::caller();
         let mut on_slot = |path: &str, slot: SlotMut<'_>| {
             if let (SlotMut::Param(param), true) = (slot, result.is_ok())
                 && param.is_trainable()
@@ -171,7 +174,8 @@ impl Values {
                 result = match self.0.get(i) {
                     Some((own, value)) if own == path => f(i, &value.detach()).and_then(|value| param.set(&value)),
                     _ => {
-                        Err(Error::parameter("step", format!("the closure has changed the model at {}", quoted(path))))
+                        Err(Error::parameter("step", format!("the closure has changed the model at {}", quoted(path)))
+                            .at(caller))
                     }
                 };
                 i += 1;

@@ -486,7 +486,7 @@ impl<R: UpdateRule> Stepper<R> {
         }
         if let Some(e) = failed {
             // The closure does not know the caller's line.
-            return Err(e.moved(Location::caller()));
+            return Err(e.at(Location::caller()));
         }
         if self.unchecked {
             self.check_paths()?;

@@ -10,7 +10,7 @@ use super::{ClassPrediction, IMAGES};
 #[cfg(feature = "image")]
 use crate::data::{Channels, read_image};
 use crate::data::{Dataset, ImageDataset, Transforms};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::io::{Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, IntoLayer, Layer, LayerExt, register};
 use crate::models::{ConvNet, ConvNext, DenseNet, EfficientNet, LeNet, MobileNetV2, MobileNetV3, ResNet, Vgg};
@@ -242,7 +242,8 @@ impl ImagePipeline {
     pub fn save_with(&self, with: &(impl Attachment + ?Sized), path: impl AsRef<Path>) -> Result<()> {
         let settings = Settings { input: self.input.clone(), classes: self.classes.to_vec() };
         let json = serde_json::to_string(&settings)
-            .map_err(|e| Error::format("save", "the settings have no form in JSON").with_source(e))?;
+            .map_err(|e| Error::format("save", "the settings have no form in JSON").with_source(e))
+            .here()?;
         super::save(&*self.model, with, &[(IMAGES, json)], path.as_ref())
     }
 

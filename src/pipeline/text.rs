@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{ClassPrediction, PREPROCESSOR, TARGET_TOKENIZER, TEXT, TOKENIZER};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::io::{Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, Layer, LayerExt, Module};
 use crate::models::{
@@ -314,7 +314,7 @@ impl<M: Layer> TextPipeline<M> {
     #[track_caller]
     pub fn classify(&self, text: &str) -> Result<ClassPrediction> {
         let mut found = self.classify_batch(&[text])?;
-        found.pop().ok_or_else(|| Error::state("classify", "the model gave nothing"))
+        found.pop().ok_or_else(|| Error::state("classify", "the model gave nothing")).here()
     }
 
     /// The class of each of several texts.

@@ -1,5 +1,6 @@
 //! CLIP.
 
+use std::panic::Location;
 use std::path::Path;
 
 use serde_json::json;
@@ -71,13 +72,15 @@ impl Pretrained for Clip {
     fn save_pretrained(&self, folder: impl AsRef<Path>) -> Result<()> {
         let (op, folder, c) = ("save_pretrained", folder.as_ref(), self.config());
         folder::expect_merged(op, self)?;
+        let caller = Location::caller();
         let tower = |t: &EncoderConfig| {
-            let act = activations::name_of(t.activation).map_err(|message| Error::argument(op, message))?;
+            let act = activations::name_of(t.activation).map_err(|message| Error::argument(op, message).at(caller))?;
             if !t.qkv_bias || t.dropout != 0.0 {
                 return Err(Error::argument(
                     op,
                     "a `clip` has biases of queries, keys and values, and no other dropout",
-                ));
+                )
+                .at(caller));
             }
             Ok(json!({
                 "hidden_size": t.hidden_size,

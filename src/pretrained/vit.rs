@@ -1,6 +1,7 @@
 //! ViT and DeiT.
 
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -113,7 +114,9 @@ fn read<M: Architecture<Config = VitConfig>>(folder: &Path, types: &[&str], body
 fn write(model: &impl Module, c: &VitConfig, class: &str, folder: &Path) -> Result<()> {
     let op = "save_pretrained";
     folder::expect_merged(op, model)?;
-    let named = |activation| activations::name_of(activation).map_err(|message| Error::argument(op, message));
+    let caller = Location::caller();
+    let named =
+        |activation| activations::name_of(activation).map_err(|message| Error::argument(op, message).at(caller));
     let (pooled, act) = c.pooler.unwrap_or((c.encoder.hidden_size, crate::layers::Activation::Tanh));
     let labels: BTreeMap<String, &String> =
         c.labels.iter().enumerate().map(|(i, name)| (i.to_string(), name)).collect();

@@ -1,5 +1,7 @@
 //! An optimizer that sees gradients of limited size, with noise.
 
+use std::panic::Location;
+
 use super::accountant::Spent;
 use super::{Accountant, Accounting, PoissonSampler, check_noise};
 use crate::autograd::{Gradients, pause_recording};
@@ -332,9 +334,10 @@ impl<O: Optimizer> Optimizer for DpOptimizer<O> {
     #[track_caller]
     fn load_state(&mut self, mut state: OptimizerState) -> Result<()> {
         state.optimizer = unwrapped(NAME, &state.optimizer)?;
+        let caller = Location::caller();
         let mut take = |name: &str| match state.shared.remove(name) {
             Some(values) => Ok(values.to_f64_vec()),
-            None => Err(Error::state(NAME, format!("the state has no `{name}`"))),
+            None => Err(Error::state(NAME, format!("the state has no `{name}`")).at(caller)),
         };
         let (rows, bound) = (take(HISTORY)?, take(BOUND)?);
         let mut accountant = Accountant { history: Vec::new(), ..self.accountant.clone() };

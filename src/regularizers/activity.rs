@@ -1,6 +1,6 @@
 //! Terms of the loss that grow with what layers give.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Hooks, Place};
 use crate::optimizers::options::not_negative;
 use crate::tensor::Tensor;
@@ -72,14 +72,16 @@ impl ActivityPenalty {
                 None => term,
             });
         }
-        total.ok_or_else(|| {
-            let message = match &*self.patterns {
-                [] => "no layer was heard".to_string(),
-                patterns => format!("no layer was heard that matches `{}`", patterns.join("` or `")),
-            };
-            Error::state(op, message)
-                .with_help("run the model with `Mode::train(&mut rng).with_hooks(&mut penalty)` first")
-        })
+        total
+            .ok_or_else(|| {
+                let message = match &*self.patterns {
+                    [] => "no layer was heard".to_string(),
+                    patterns => format!("no layer was heard that matches `{}`", patterns.join("` or `")),
+                };
+                Error::state(op, message)
+                    .with_help("run the model with `Mode::train(&mut rng).with_hooks(&mut penalty)` first")
+            })
+            .here()
     }
 }
 

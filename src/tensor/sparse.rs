@@ -1,6 +1,7 @@
 //! Matrices most of whose numbers are zero.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use super::exec::sparse as exec;
@@ -74,7 +75,10 @@ impl SparseTensor {
     /// If they are of other types or lengths, rows end before they begin, or there are no such columns.
     #[track_caller]
     pub fn from_parts(shape: [usize; 2], offsets: &Tensor, columns: &Tensor, values: &Tensor) -> Result<Self> {
-        let wrong = |what: &str| Err(Error::shape("from_parts", format!("parts of a sparse matrix {shape:?}: {what}")));
+        let caller = Location::caller();
+        let wrong = |what: &str| {
+            Err(Error::shape("from_parts", format!("parts of a sparse matrix {shape:?}: {what}")).at(caller))
+        };
         offsets.expect_dtype("from_parts", "the offsets", DType::I32)?;
         columns.expect_dtype("from_parts", "the columns", DType::I32)?;
         values.expect_dtype("from_parts", "the values", DType::F32)?;

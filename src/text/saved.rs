@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tokenizer::Tokenizer;
 use super::{BpeTokenizer, CharTokenizer, PublishedTokenizer, WordPieceTokenizer, WordTokenizer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 
 const FORMAT: &str = "demotic tokenizer";
@@ -54,7 +54,7 @@ struct Contents<T> {
 #[track_caller]
 pub(super) fn to_json<T: Stored>(tokenizer: &T) -> Result<String> {
     let whole = Whole { format: FORMAT, version: VERSION, kind: T::KIND, tokenizer: tokenizer.to_saved() };
-    serde_json::to_string(&whole).map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
+    serde_json::to_string(&whole).map_err(|e| Error::format("to_json", e.to_string()).with_source(e)).here()
 }
 
 /// The text of a file, up to the largest size, without a byte order mark.

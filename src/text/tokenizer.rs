@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::decode_stream::{DecodeStream, TokenDecoder};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
 /// Text into token ids and back.
@@ -338,12 +338,15 @@ pub(super) fn truncate(ids: &mut Vec<i64>, max_length: usize, keep_end: bool) {
 /// What is left of `max_length` beside special tokens.
 #[track_caller]
 pub(super) fn room(op: &'static str, max_length: usize, special: usize) -> Result<usize> {
-    max_length.checked_sub(special).ok_or_else(|| {
-        Error::argument(
-            op,
-            format!("{max_length} tokens leave no room for the {special} special tokens around the text"),
-        )
-    })
+    max_length
+        .checked_sub(special)
+        .ok_or_else(|| {
+            Error::argument(
+                op,
+                format!("{max_length} tokens leave no room for the {special} special tokens around the text"),
+            )
+        })
+        .here()
 }
 
 /// Takes tokens from the end of the longer of two texts until both fit: as much of it as fits, or half of the room for each.

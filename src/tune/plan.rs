@@ -1,5 +1,7 @@
 //! How many trials there are, and with which budgets.
 
+use std::panic::Location;
+
 use super::sampler::{Past, Sampler};
 use super::space::{SearchSpace, Values};
 use super::trial::TrialRecord;
@@ -43,7 +45,8 @@ struct Bracket {
 impl Plan {
     #[track_caller]
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument("Tuner", message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument("Tuner", message).at(caller));
         match self {
             Self::Trials(0) => wrong("0 trials, expected at least 1".to_string()),
             Self::Trials(n) if *n > 1 << 20 => wrong(format!("{n} trials, expected at most 1048576")),

@@ -1,5 +1,7 @@
 //! The tree-structured Parzen estimator.
 
+use std::panic::Location;
+
 use super::sampler::Past;
 use super::space::{Kind, SearchSpace, Values};
 use super::trial::{Outcome, TrialRecord};
@@ -75,7 +77,8 @@ impl Tpe {
 
     #[track_caller]
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument("Tpe", message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument("Tpe", message).at(caller));
         if !(1..=1 << 16).contains(&self.candidates) {
             return wrong(format!("{} candidates, expected 1 to 65536", self.candidates));
         }

@@ -1,5 +1,7 @@
 //! Distances, similarities, and products of whole tensors.
 
+use std::panic::Location;
+
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::tensor::layout::dim_index;
@@ -165,11 +167,12 @@ impl Tensor {
     pub fn tensordot_dims(&self, other: &Tensor, of_self: &[isize], of_other: &[isize]) -> Result<Tensor> {
         let name = "tensordot";
         // The dimensions that stay, those that are summed over, and all others' sizes.
+        let caller = Location::caller();
         let parts = |x: &Tensor, dims: &[isize]| -> Result<(Vec<isize>, Vec<isize>)> {
             let summed =
                 dims.iter().map(|dim| Ok(dim_index(name, *dim, x.rank())? as isize)).collect::<Result<Vec<_>>>()?;
             if let Some(twice) = summed.iter().enumerate().find(|(i, dim)| summed[..*i].contains(dim)) {
-                return Err(Error::argument(name, format!("dimension {} is named twice", dims[twice.0])));
+                return Err(Error::argument(name, format!("dimension {} is named twice", dims[twice.0])).at(caller));
             }
             let stay = (0..x.rank() as isize).filter(|dim| !summed.contains(dim)).collect();
             Ok((stay, summed))

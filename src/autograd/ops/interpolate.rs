@@ -1,5 +1,6 @@
 //! Images made larger and smaller.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -190,8 +191,9 @@ impl InterpolateOptions {
     #[track_caller]
     fn sizes(&self, name: &'static str, old: &[usize]) -> Result<(Vec<usize>, Vec<Option<f64>>)> {
         let dims = old.len();
+        let caller = Location::caller();
         let wrong = |what: &str, given: String| {
-            Error::argument(name, format!("{what} {given}, expected 1 or {dims} positive numbers"))
+            Error::argument(name, format!("{what} {given}, expected 1 or {dims} positive numbers")).at(caller)
         };
         let each = |i: usize, len: usize| if len == 1 { 0 } else { i };
         let (sizes, factors): (Vec<usize>, Vec<Option<f64>>) = match &self.target {

@@ -1,5 +1,7 @@
 //! Windows of images as columns, and back; places of channels.
 
+use std::panic::Location;
+
 use super::image::{channels_last, channels_second};
 use super::pool::per_dimension;
 use super::shape::{permute, reshape};
@@ -54,6 +56,7 @@ impl UnfoldOptions {
         let stride = per_dimension(name, "stride", &self.stride, 2, 1)?;
         let padding = per_dimension(name, "padding", &self.padding, 2, 0)?;
         let dilation = per_dimension(name, "dilation", &self.dilation, 2, 1)?;
+        let caller = Location::caller();
         let along = |i: usize| {
             let (kernel, stride, padding, dilation) = (kernel[i + 1], stride[i + 1], padding[i + 1], dilation[i + 1]);
             let padded = size[i] as i128 + 2 * padding as i128;
@@ -61,7 +64,7 @@ impl UnfoldOptions {
             if extent > padded {
                 let message =
                     format!("a kernel that spans {extent} for {} with a padding of {padding} on each side", size[i]);
-                return Err(Error::shape(name, message));
+                return Err(Error::shape(name, message).at(caller));
             }
             let whole = |n: i128| usize::try_from(n).unwrap_or(usize::MAX);
             let places = whole((padded - extent) / stride as i128 + 1);

@@ -1,6 +1,7 @@
 //! Files of numbers and labels in which data sets of pictures are published: IDX (MNIST and its kin), and those of CIFAR.
 
 use std::io::Read;
+use std::panic::Location;
 use std::path::Path;
 
 use crate::error::{Error, Here, Result};
@@ -29,10 +30,12 @@ pub fn read_idx(path: impl AsRef<Path>) -> Result<Tensor> {
     idx(path.as_ref()).here()
 }
 
+#[track_caller]
 fn idx(path: &Path) -> Result<Tensor> {
     let op = "read_idx";
     let bytes = contents(op, path)?;
-    let wrong = |message: String| Error::format(op, format!("{}: {message}", path.display()));
+    let caller = Location::caller();
+    let wrong = |message: String| Error::format(op, format!("{}: {message}", path.display())).at(caller);
     let [0, 0, kind, rank, rest @ ..] = bytes.as_slice() else {
         let error = wrong("this is no IDX file".into());
         return Err(if bytes.starts_with(&[0x1f, 0x8b]) {

@@ -1,6 +1,7 @@
 //! Folders of pictures.
 
 use std::io::BufReader;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,14 +57,18 @@ pub fn read_image(path: impl AsRef<Path>, channels: Channels) -> Result<Tensor> 
     read(path.as_ref(), channels).here()
 }
 
+#[track_caller]
 fn read(path: &Path, channels: Channels) -> Result<Tensor> {
     let op = "read_image";
-    let wrong = |message: &dyn std::fmt::Display| Error::format(op, format!("{}: {message}", path.display()));
+    let caller = Location::caller();
+    let wrong =
+        |message: &dyn std::fmt::Display| Error::format(op, format!("{}: {message}", path.display())).at(caller);
+    let caller = Location::caller();
     let reader = || -> Result<ImageReader<BufReader<std::fs::File>>> {
         let file = BufReader::new(files::open(op, path)?);
         match ImageReader::new(file).with_guessed_format() {
             Ok(reader) => Ok(reader),
-            Err(e) => Err(Error::io(op, path, e)),
+            Err(e) => Err(Error::io(op, path, e).at(caller)),
         }
     };
     let first = reader()?;
@@ -139,7 +144,8 @@ impl ImageDataset {
 /// What is in a folder, in the order of names.
 #[track_caller]
 fn entries(op: &'static str, folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e: std::io::Error| Error::io(op, folder, e);
+    let caller = Location::caller();
+    let failed = |e: std::io::Error| Error::io(op, folder, e).at(caller);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         found.push(entry.map_err(failed)?.path());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, MODEL, format};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::optimizers::OptimizerState;
 
 /// The entry of the metadata that lists the parts.
@@ -39,7 +39,7 @@ impl Part {
             file.read_exact(&mut checksum)?;
             Ok((bytes, u64::from_le_bytes(checksum)))
         };
-        let (bytes, checksum) = ended().map_err(|e| Error::io("load", path, e))?;
+        let (bytes, checksum) = ended().map_err(|e| Error::io("load", path, e)).here()?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { file, bytes, checksum })
     }

@@ -312,14 +312,14 @@ impl<'a> Mode<'a> {
 
     #[cold]
     fn named(&self, e: Error, name: Name<'_>, caller: &'static Location<'static>) -> Error {
-        e.in_layer(name).moved(self.seen_from(caller))
+        e.in_layer(name).at(self.seen_from(caller))
     }
 
     /// Moves the error of a layer that calls no others to the caller's line.
     pub(crate) fn here<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|e| {
             let to = self.seen_from(e.place());
-            e.moved(to)
+            e.at(to)
         })
     }
 
@@ -375,7 +375,7 @@ impl Again {
         let mut mode = Mode { training, origin: self.origin, path, hooks: None, run: Run::Again };
         f(&mut mode).map_err(|e| match self.path.is_empty() {
             true => e,
-            false => e.in_layer(&self.path).moved(self.origin),
+            false => e.in_layer(&self.path).at(self.origin),
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::module::{Module, Role, Slot, SlotMut, Visitor, VisitorMut, short_type_name};
 use super::param::Param;
 use super::weight::{WeightForm, forms, quantized};
-use crate::error::{Error, Result, meant};
+use crate::error::{Error, Here, Result, meant};
 use crate::tensor::{DType, Tensor};
 
 /// What every module can do.
@@ -164,7 +164,8 @@ pub trait ModuleExt: Module {
     #[track_caller]
     fn to_dtype(&mut self, dtype: DType) -> Result<()> {
         Param::new(Tensor::full_dtype([0], 0.0, dtype)?)
-            .map_err(|_| Error::dtype("to_dtype", format!("parameters of type {dtype}, which has no gradients")))?;
+            .map_err(|_| Error::dtype("to_dtype", format!("parameters of type {dtype}, which has no gradients")))
+            .here()?;
         let mut result = Ok(());
         let mut on_slot = |_: &str, slot: SlotMut<'_>| match slot {
             SlotMut::Param(param) => {

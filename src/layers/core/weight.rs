@@ -21,7 +21,7 @@ use super::mode::Mode;
 use super::module::{Module, Role, Visitor, VisitorMut};
 use super::param::Param;
 use crate::autograd::ConvOptions;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::{DType, Tensor};
 
 /// The weight of a [`Linear`](crate::layers::Linear) or an [`Embedding`](crate::layers::Embedding): a parameter, by itself or
@@ -181,10 +181,12 @@ impl Weight {
             Self::Factored(_) => "a product of two",
             _ => "quantised",
         };
-        self.param_mut().ok_or_else(|| {
-            let e = Error::state(op, format!("the weight is {what}, and not a parameter that could be changed"));
-            e.with_help("train an adapter beside it: add_lora(pattern, ..); or dequantize it first")
-        })
+        self.param_mut()
+            .ok_or_else(|| {
+                let e = Error::state(op, format!("the weight is {what}, and not a parameter that could be changed"));
+                e.with_help("train an adapter beside it: add_lora(pattern, ..); or dequantize it first")
+            })
+            .here()
     }
 
     /// A parameter with the same value, in the layout that it had, if the weight is quantised, sparse or a product of two.

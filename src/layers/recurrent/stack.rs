@@ -1,6 +1,7 @@
 //! The layers and directions of a recurrent network, whatever its unit.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::{Recurrent, RecurrentOutput, RecurrentState, RunOptions};
 use crate::autograd::ops::recurrent::fitting;
@@ -164,6 +165,7 @@ impl Stack {
     #[track_caller]
     fn split(&self, state: &RecurrentState, batch: usize) -> Result<Vec<RecurrentState>> {
         let parts = self.parts.len();
+        let caller = Location::caller();
         let fit = |what: &str, tensor: &Tensor, width: usize| {
             let shape = [parts, batch, width];
             if tensor.shape() != shape {
@@ -171,7 +173,7 @@ impl Stack {
                     "the {what} state is {:?}, expected {shape:?}: layers · directions, batch, width",
                     tensor.shape()
                 );
-                return Err(Error::shape(self.unit.name(), message));
+                return Err(Error::shape(self.unit.name(), message).at(caller));
             }
             Ok(())
         };

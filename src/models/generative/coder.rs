@@ -1,5 +1,7 @@
 //! The two halves of autoencoders: from an example to a few features, and back.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -112,7 +114,9 @@ impl CoderConfig {
     #[track_caller]
     pub(super) fn check(&self, name: &'static str, heads: usize) -> Result<()> {
         let Self { input, channels, hidden, latent, activation } = self;
-        let wrong = |message: String, help: &'static str| Err(Error::argument(name, message).with_help(help));
+        let caller = Location::caller();
+        let wrong =
+            |message: String, help: &'static str| Err(Error::argument(name, message).at(caller).with_help(help));
         if input.is_empty() || [input, channels, hidden].iter().any(|sizes| sizes.contains(&0)) || *latent == 0 {
             let message = format!(
                 "examples of shape {input:?} by convolutions with {channels:?} channels and dense layers of {hidden:?} to {latent} \

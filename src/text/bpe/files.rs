@@ -1,6 +1,7 @@
 //! GPT-2's two files: `vocab.json` and `merges.txt`.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::path::Path;
 
 use super::BpeTokenizer;
@@ -52,7 +53,8 @@ impl BpeTokenizer {
         let tokens = self.vocabulary.tokens();
         let mut vocab = String::from("{");
         for (id, token) in tokens.iter().enumerate() {
-            let token = serde_json::to_string(token).map_err(|e| Error::format(op, e.to_string()).with_source(e))?;
+            let token =
+                serde_json::to_string(token).map_err(|e| Error::format(op, e.to_string()).with_source(e)).here()?;
             vocab.push_str(&format!("{}{token}:{id}", if id == 0 { "" } else { "," }));
         }
         vocab.push('}');
@@ -79,7 +81,8 @@ fn parse_merges(op: &str, text: &str, vocabulary: &Vocabulary) -> Result<Vec<(u3
         if line.trim_matches(' ').is_empty() || (number == 1 && line.starts_with("#version")) {
             continue;
         }
-        let wrong = |message: String| Err(Error::format(op, format!("line {number}: {message}")));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::format(op, format!("line {number}: {message}")).at(caller));
         let Some((left, right)) = line.split_once(' ').filter(|(_, right)| !right.contains(' ')) else {
             return wrong(format!("`{line}` is not two tokens with a space between them"));
         };

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 
 /// Steps of a template: some hundred times those of the longest conversations.
 const FUEL: u64 = 2_000_000;
@@ -161,13 +161,15 @@ impl ChatTemplate {
         let given: Value = self.variables.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let all = context! { messages, add_generation_prompt => reply, ..given };
         let rendered = environment.get_template(NAME).and_then(|template| template.render(all));
-        rendered.map_err(|e| {
-            let message = match e.kind() {
-                minijinja::ErrorKind::OutOfFuel => format!("the template takes more than {FUEL} steps"),
-                _ => told(&e),
-            };
-            Error::argument(op, message).with_source(e)
-        })
+        rendered
+            .map_err(|e| {
+                let message = match e.kind() {
+                    minijinja::ErrorKind::OutOfFuel => format!("the template takes more than {FUEL} steps"),
+                    _ => told(&e),
+                };
+                Error::argument(op, message).with_source(e)
+            })
+            .here()
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::empty;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files::{self, SharedFile};
 
 /// How a file of ids begins: these eight bytes; then, as little-endian integers, the version and the bytes for each id
@@ -75,7 +75,7 @@ impl TokenWriter<'_> {
     fn flush(&mut self) -> Result<()> {
         let written = self.out.write_all(&self.buffer);
         self.buffer.clear();
-        written.map_err(|e| Error::io(self.op, self.path, e))
+        written.map_err(|e| Error::io(self.op, self.path, e)).here()
     }
 }
 

@@ -13,7 +13,7 @@ use super::decode_stream::TokenDecoder;
 use super::published::{Refusal, Rewrite, Stages, check};
 use super::saved::{in_file, read_text};
 use super::tokenizer::{Tokenizer, truncate};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 
 /// A tokenizer of Hugging Face's library, read from the `tokenizer.json` that is published with a model: for files that have
@@ -169,7 +169,9 @@ impl HuggingFaceTokenizer {
             let added = self.inner.get_added_vocabulary().simple_id_to_token(id);
             added.or_else(|| self.inner.get_model().id_to_token(id))
         });
-        token.ok_or_else(|| Error::index(op, format!("the id {id}, the vocabulary has {} entries", self.vocab_size)))
+        token
+            .ok_or_else(|| Error::index(op, format!("the id {id}, the vocabulary has {} entries", self.vocab_size)))
+            .here()
     }
 }
 
@@ -240,7 +242,7 @@ impl Tokenizer for HuggingFaceTokenizer {
     #[track_caller]
     fn to_json(&self) -> Result<String> {
         let json = contained("to_json", "tokenizer.json", || self.inner.to_string(false))?;
-        json.map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
+        json.map_err(|e| Error::format("to_json", e.to_string()).with_source(e)).here()
     }
 }
 

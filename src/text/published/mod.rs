@@ -45,7 +45,7 @@ use super::decode_stream::TokenDecoder;
 use super::saved::{in_file, read_text};
 use super::tokenizer::{Tokenizer, fit_pair, room, truncate};
 use super::wordpiece::PairEncoding;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 
 /// The tokenizer that is published with a model, as `tokenizer.json`.
@@ -283,7 +283,9 @@ impl PublishedTokenizer {
             let added = self.added.get(id).map(added::AddedToken::decoded);
             added.or_else(|| self.tokens.get(id)).map(String::from)
         });
-        token.ok_or_else(|| Error::index(op, format!("the id {id}, the vocabulary has {} entries", self.vocab_size)))
+        token
+            .ok_or_else(|| Error::index(op, format!("the id {id}, the vocabulary has {} entries", self.vocab_size)))
+            .here()
     }
 }
 
@@ -431,7 +433,7 @@ impl Tokenizer for PublishedTokenizer {
         if let Model::Bpe(model) = &self.model {
             model.write(&self.tokens, part);
         }
-        serde_json::to_string(&root).map_err(|e| Error::format("to_json", e.to_string()).with_source(e))
+        serde_json::to_string(&root).map_err(|e| Error::format("to_json", e.to_string()).with_source(e)).here()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finding a learning rate by trying all of them.
 
+use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Callback, Context};
@@ -114,7 +115,8 @@ impl LrFinder {
 
     #[track_caller]
     pub(in crate::train) fn check(&self) -> Result<()> {
-        let wrong = |what: String| Err(Error::argument("LrFinder", what));
+        let caller = Location::caller();
+        let wrong = |what: String| Err(Error::argument("LrFinder", what).at(caller));
         if !(self.min > 0.0 && self.min < self.max && self.max.is_finite()) {
             return wrong(format!("rates from {} to {}, expected two positive ones that grow", self.min, self.max));
         }

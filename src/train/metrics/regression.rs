@@ -1,5 +1,7 @@
 //! Metrics of numbers.
 
+use std::panic::Location;
+
 use super::examples::{check_weights, place};
 use super::mean;
 use crate::error::{Error, Result};
@@ -142,12 +144,13 @@ impl Regression {
         if prediction.is_empty() {
             return Err(Error::shape(name, "there are no examples"));
         }
+        let caller = Location::caller();
         let [p, y] = [(prediction, "prediction"), (target, "target")].map(|(x, what)| {
             let values = x.to_f64_vec();
             let wrong = values.iter().position(|x| !x.is_finite());
             wrong.map_or(Ok(()), |i| {
                 let message = format!("the {what} contains {} at {}", values[i], place(shape, i));
-                Err(Error::numeric(name, message))
+                Err(Error::numeric(name, message).at(caller))
             })?;
             Ok(values)
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::means::{Sum, counted};
 use super::{Metric, nothing_counts, other_kind, same_kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::Tensor;
 use crate::train::metrics::{Classification, ClassificationReport, ConfusionMatrix};
 
@@ -215,7 +215,7 @@ impl Metric for RunningScores {
 
     #[track_caller]
     fn value(&self) -> Result<f64> {
-        self.sum.mean(|_, _| Err(Error::argument("RunningScores", "there are no examples")))
+        self.sum.mean(|_, _| Err(Error::argument("RunningScores", "there are no examples"))).here()
     }
 
     #[track_caller]

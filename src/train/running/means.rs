@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Metric, SharedFunction, nothing_counts, other_kind, same_kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::losses;
 use crate::tensor::exec::reduce::{ReduceOp, total};
 use crate::tensor::{DType, Tensor};
@@ -198,7 +198,7 @@ impl Metric for Averaged {
 
     #[track_caller]
     fn value(&self) -> Result<f64> {
-        self.sum.mean(|_, _| Err(Error::argument("averaged", "there are no examples")))
+        self.sum.mean(|_, _| Err(Error::argument("averaged", "there are no examples"))).here()
     }
 
     #[track_caller]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::panic::Location;
 use std::path::Path;
 
 use super::wire::{Fields, Value};
@@ -71,9 +72,10 @@ pub fn read_events(path: impl AsRef<Path>) -> Result<Vec<Event>> {
     };
     let mut file = BufReader::new(file);
     let (mut events, mut at) = (Vec::new(), 0);
+    let caller = Location::caller();
     let damaged = |at: u64, what: &str| {
         let message = format!("{}: the record at byte {at} {what}", path.display());
-        let e = Error::format(OP, message);
+        let e = Error::format(OP, message).at(caller);
         if at == 0 { e.with_help("event files begin with `events.out.tfevents` in their names") } else { e }
     };
     loop {

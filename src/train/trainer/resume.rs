@@ -1,6 +1,7 @@
 //! A run in a checkpoint, and on from there.
 
 use std::collections::BTreeSet;
+use std::panic::Location;
 use std::path::Path;
 
 use super::Core;
@@ -55,7 +56,8 @@ impl Core {
             return Err(Error::argument(op, format!("there is no checkpoint in {}", path.display())));
         };
         let saved = Checkpoint::load(&path)?;
-        let differs = |what: String| Error::argument(op, format!("{}: {what}", path.display()));
+        let caller = Location::caller();
+        let differs = |what: String| Error::argument(op, format!("{}: {what}", path.display())).at(caller);
         for (name, what, value) in self.settings(subject.examples()) {
             let before = match saved.get_counter(name) {
                 // Before there was the option.

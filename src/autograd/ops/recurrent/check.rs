@@ -1,5 +1,7 @@
 //! Whether the tensors of a recurrence fit each other.
 
+use std::panic::Location;
+
 use super::{Recurrence, RecurrentState, RecurrentUnit};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -26,11 +28,12 @@ impl Sizes {
             let message = format!("input {:?}, expected [time, batch, features]", x.shape());
             return Err(Error::shape(name, message));
         };
+        let caller = Location::caller();
         let fit = |what: &str, tensor: &Tensor, shape: &[usize]| {
             tensor.expect_dtype(name, what, x.dtype())?;
             if tensor.shape() != shape {
                 let message = format!("{what} is {:?}, expected {shape:?}", tensor.shape());
-                return Err(Error::shape(name, message));
+                return Err(Error::shape(name, message).at(caller));
             }
             Ok(())
         };

@@ -1,5 +1,7 @@
 //! How noise is added, and what follows for taking it out.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use super::Denoiser;
@@ -246,7 +248,8 @@ impl GaussianDiffusion {
 
     #[track_caller]
     pub(super) fn left_at(&self, op: &'static str, step: usize) -> Result<f64> {
-        let none = || Error::index(op, format!("step {step} of {}", self.steps()));
+        let caller = Location::caller();
+        let none = || Error::index(op, format!("step {step} of {}", self.steps())).at(caller);
         self.left.get(step).copied().ok_or_else(none)
     }
 }

@@ -1,5 +1,7 @@
 //! From noise to examples.
 
+use std::panic::Location;
+
 use super::Denoiser;
 use super::process::GaussianDiffusion;
 use crate::autograd::pause_recording;
@@ -65,7 +67,8 @@ impl DiffusionSampling {
 
     #[track_caller]
     fn check(&self, steps: usize) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument("DiffusionSampling", message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument("DiffusionSampling", message).at(caller));
         if let Some(few) = self.steps
             && !(1..=steps).contains(&few)
         {

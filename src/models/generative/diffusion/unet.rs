@@ -1,5 +1,7 @@
 //! The network of a diffusion model.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use super::Denoiser;
@@ -161,7 +163,9 @@ impl DiffusionUnetConfig {
     fn check(&self) -> Result<()> {
         let name = "DiffusionUnet::new";
         let Self { image_channels, channels, layers, attention, head_size, groups, classes, .. } = self;
-        let wrong = |message: String, help: &'static str| Err(Error::argument(name, message).with_help(help));
+        let caller = Location::caller();
+        let wrong =
+            |message: String, help: &'static str| Err(Error::argument(name, message).at(caller).with_help(help));
         let sizes = [*image_channels, channels.len(), *layers, *head_size, *groups, classes.unwrap_or(1)];
         if sizes.contains(&0) || channels.contains(&0) {
             return wrong(format!("a size of 0 in {self:?}"), "at least 1 of each; without classes, leave them out");

@@ -1,5 +1,7 @@
 //! The sizes and options of BERT and its kin.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -206,7 +208,8 @@ impl BertConfig {
         if self.head_dim.is_none() {
             check_heads(OP, self.hidden_size, self.num_heads)?;
         }
-        let wrong = |message: String| Err(Error::argument(OP, message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument(OP, message).at(caller));
         if self.max_length() == 0 {
             let (all, first) = (self.max_positions, self.first_position);
             return wrong(format!("{all} positions, of which the first token has number {first}, counted from 0"));

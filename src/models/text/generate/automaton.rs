@@ -11,7 +11,7 @@ use regex_automata::{Anchored, MatchKind};
 
 use super::constraint::TokenConstraint;
 use super::schema;
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 use crate::text::Tokenizer;
 
 /// The largest automaton, in bytes, and the largest that is made on the way to it.
@@ -226,17 +226,19 @@ impl Automaton {
             .syntax(syntax::Config::new().nest_limit(100))
             .thompson(thompson::Config::new().nfa_size_limit(Some(largest)))
             .build(pattern);
-        let dfa = dfa.map_err(|e| {
-            let mut cause: &dyn std::error::Error = &e;
-            while let Some(deeper) = cause.source() {
-                cause = deeper;
-            }
-            let cause = cause.to_string();
-            let message = format!("{}: {}", short(pattern), cause.lines().last().unwrap_or_default());
-            Error::argument(op, message).with_source(e)
-        })?;
+        let dfa = dfa
+            .map_err(|e| {
+                let mut cause: &dyn std::error::Error = &e;
+                while let Some(deeper) = cause.source() {
+                    cause = deeper;
+                }
+                let cause = cause.to_string();
+                let message = format!("{}: {}", short(pattern), cause.lines().last().unwrap_or_default());
+                Error::argument(op, message).with_source(e)
+            })
+            .here()?;
         let first = dfa.start_state(&start::Config::new().anchored(Anchored::Yes));
-        let first = first.map_err(|e| Error::argument(op, format!("{}: {e}", short(pattern))))?;
+        let first = first.map_err(|e| Error::argument(op, format!("{}: {e}", short(pattern)))).here()?;
 
         let of_bytes = dfa.byte_classes();
         let class: [u8; 256] = std::array::from_fn(|byte| of_bytes.get(byte as u8));

@@ -1,5 +1,7 @@
 //! Beam search.
 
+use std::panic::Location;
+
 use super::engine::check_shape;
 use super::options::{FinishReason, GenerateOptions, MAX_ROWS};
 use crate::autograd::pause_recording;
@@ -186,7 +188,8 @@ pub(super) fn search<M: CausalLm>(
 fn check_options(options: &GenerateOptions, vocab: usize) -> Result<()> {
     options.check(vocab)?;
     options.token_stops()?;
-    let refused = |what: &str, why: &str| Err(Error::argument("beam_search", what).with_help(why));
+    let caller = Location::caller();
+    let refused = |what: &str, why: &str| Err(Error::argument("beam_search", what).at(caller).with_help(why));
     if !options.sampler.is_unfiltered() {
         let what = "the sampler has a temperature, top_k, top_p or min_p, but beam search draws nothing";
         return refused(what, "of the sampler's options, penalties, biases and forbidden tokens apply");

@@ -29,7 +29,7 @@ pub use stream::Generator;
 pub use text::{TextContinuation, TextGenerator};
 
 use super::CausalLm;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 use crate::text::Tokenizer;
 use engine::Engine;
@@ -234,7 +234,7 @@ pub trait Generate: CausalLm + Sized {
         let mut pieces = self.stream_text(tokenizer, prompt, options, rng)?;
         let text = pieces.by_ref().collect::<Result<String>>()?;
         // The iterator ended without an error, hence for a reason.
-        let finish = pieces.finish_reason().ok_or_else(|| Error::state("generate", "nothing was generated"))?;
+        let finish = pieces.finish_reason().ok_or_else(|| Error::state("generate", "nothing was generated")).here()?;
         Ok(TextContinuation { text, finish })
     }
 
@@ -349,7 +349,7 @@ pub(in crate::models) fn generate_to_end<M: CausalLm>(
     }
     let end = engine.sequences.first().and_then(|sequence| sequence.end);
     // One prompt and one sample: one sequence, and it is finished.
-    let continuation = collect(engine).pop().ok_or_else(|| Error::state("generate", "nothing was generated"))?;
+    let continuation = collect(engine).pop().ok_or_else(|| Error::state("generate", "nothing was generated")).here()?;
     Ok((continuation, end))
 }
 

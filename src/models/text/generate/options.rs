@@ -1,5 +1,6 @@
 //! How text is continued.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -190,7 +191,9 @@ impl GenerateOptions {
     /// Checks all that does not depend on a prompt.
     #[track_caller]
     pub(super) fn check(&self, vocab: usize) -> Result<()> {
-        let at_least_one = |name: &str| Error::argument("generate", format!("{name} is 0, expected at least 1"));
+        let caller = Location::caller();
+        let at_least_one =
+            |name: &str| Error::argument("generate", format!("{name} is 0, expected at least 1")).at(caller);
         if self.max_new_tokens == 0 {
             return Err(at_least_one("max_new_tokens"));
         }

@@ -1,6 +1,7 @@
 //! A small model drafts, the model itself checks.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::engine::Engine;
 use super::options::{FinishReason, GenerateOptions};
@@ -42,7 +43,8 @@ impl<'m, M: CausalLm, D: CausalLm> Speculation<'m, M, D> {
         options: &GenerateOptions,
         rng: &mut Rng,
     ) -> Result<Self> {
-        let wrong = |message: String, help: &str| Err(Error::argument("speculate", message).with_help(help));
+        let caller = Location::caller();
+        let wrong = |message: String, help: &str| Err(Error::argument("speculate", message).at(caller).with_help(help));
         refuse_stop_texts(options)?;
         refuse_samples(options)?;
         if !(1..=MOST).contains(&ahead) {

@@ -1,5 +1,7 @@
 //! The sizes and options of the Llama family.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use super::rope::{RopeConfig, RopeScaling};
@@ -293,7 +295,8 @@ impl LlamaConfig {
     /// Whether a piece of such a model with so many blocks can be made.
     #[track_caller]
     pub(super) fn check(&self, blocks: usize) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument(OP, message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument(OP, message).at(caller));
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("context_length", self.context_length),

@@ -1,6 +1,7 @@
 //! Rotary positions of models that are used for longer texts than those they were first trained on.
 
 use std::f64::consts::PI;
+use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
 
@@ -135,7 +136,8 @@ impl RopeConfig {
     /// Whether heads of this size can be turned so.
     #[track_caller]
     pub(super) fn check(&self, op: &'static str, head_dim: usize) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument(op, message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument(op, message).at(caller));
         let dims = self.dims.unwrap_or(head_dim);
         if dims == 0 || !dims.is_multiple_of(2) || dims > head_dim {
             return wrong(format!("{dims} of {head_dim} features turn, expected an even number of them"));

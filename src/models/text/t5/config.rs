@@ -1,5 +1,7 @@
 //! The sizes and options of T5.
 
+use std::panic::Location;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -147,7 +149,8 @@ impl T5Config {
     /// Whether such a model can be made.
     #[track_caller]
     pub(super) fn check(&self, op: &'static str, decoder: bool) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument(op, message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument(op, message).at(caller));
         let tokens = &self.tokens;
         let sizes = [
             ("vocab_size", tokens.source_vocab_size),

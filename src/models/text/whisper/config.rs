@@ -1,6 +1,7 @@
 //! The sizes and options of Whisper.
 
 use std::collections::BTreeMap;
+use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
 
@@ -242,7 +243,8 @@ impl WhisperConfig {
     /// Whether such a model can be made.
     #[track_caller]
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |message: String| Err(Error::argument(OP, message));
+        let caller = Location::caller();
+        let wrong = |message: String| Err(Error::argument(OP, message).at(caller));
         let sizes = [
             ("vocab_size", self.tokens.target_vocab_size),
             ("num_mel_bins", self.num_mel_bins),
