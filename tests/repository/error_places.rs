@@ -4,6 +4,18 @@
 use std::fs;
 use std::path::Path;
 
+use demotic::compress::OneShotPruning;
+use demotic::data::{Channels, ImageDataset, Table, read_idx, read_image};
+use demotic::explain::{Heads, attention_rollout};
+use demotic::models::{
+    Bert, BertConfig, CoderConfig, DiffusionUnet, DiffusionUnetConfig, Llama, LlamaConfig, T5Config, T5Encoder, Vae,
+    VaeConfig,
+};
+use demotic::prelude::*;
+use demotic::tensor::SparseTensor;
+use demotic::text::BpeTokenizer;
+use demotic::train::tensorboard::read_events;
+
 use super::layering::sources;
 
 /// What points an error to a line, in a closure or behind it.
@@ -174,4 +186,63 @@ fn errors_of_closures_point_to_the_program() {
         wrong.extend(found.iter().map(|line| format!("src/{}:{line}", name.display())));
     }
     assert!(wrong.is_empty(), "errors made in closures without `.at(line)` or `.here()`:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn errors_name_the_line_that_called() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let written = |name: &str, bytes: &[u8]| {
+        fs::write(path(name), bytes).unwrap();
+        path(name)
+    };
+    let csv = written("a.csv", b"a,b\n1,2\n3,4\n");
+    let damaged = written("damaged.png", b"\x89PNG\r\n\x1a\n and no more");
+    let idx = written("idx", &[0, 0, 0x7f, 1, 0, 0, 0, 1]);
+    let vocab = written("vocab.json", b"{\"a\": 0, \"b\": 1}");
+    let merges = written("merges.txt", b"#version: 0.2\na b c\n");
+    let model = path("model.safetensors");
+    Linear::new(2, 3, &mut Rng::seed(0))?.save(&model)?;
+    let bytes = fs::read(&model).unwrap();
+    let cut = written("cut.safetensors", &bytes[..bytes.len() - 5]);
+    fs::create_dir(path("empty")).unwrap();
+
+    let mut rng = Rng::seed(0);
+    let mut llama = LlamaConfig::new(10, 8);
+    llama.num_layers = 0;
+    let mut bert = BertConfig::new(10, 8);
+    bert.vocab_size = 0;
+    let mut t5 = T5Config::new(10);
+    t5.num_heads = 0;
+    let mut unet = DiffusionUnetConfig::new(1);
+    unet.layers = 0;
+    let mut linear = Linear::new(2, 3, &mut rng)?;
+    let (x, none) = (Tensor::zeros([2, 2])?, Tensor::zeros([0])?);
+
+    let rows: Vec<(&str, Option<Error>)> = vec![
+        ("read_json_lines", Table::read_json_lines(&csv).err()),
+        ("from_json_lines", Table::from_json_lines("[1]".as_bytes()).err()),
+        ("parse_dates", Table::read_csv(&csv)?.parse_dates("a", "dd.mm.yyyy").err()),
+        ("read_image", read_image(&damaged, Channels::Rgb).err()),
+        ("read_idx", read_idx(&idx).err()),
+        ("from_files", BpeTokenizer::from_files(&vocab, &merges, &[""; 0]).err()),
+        ("open of a file without a model", Sequential::open(&model).err()),
+        ("load of a file that was cut", linear.load(&cut).err()),
+        ("open_folder", ImageDataset::open_folder(path("empty"), Channels::Rgb).err()),
+        ("read_events", read_events(&csv).err()),
+        ("Llama", Llama::new(llama, &mut rng).err()),
+        ("Bert", Bert::new(bert, &mut rng).err()),
+        ("T5Encoder", T5Encoder::new(t5, &mut rng).err()),
+        ("DiffusionUnet", DiffusionUnet::new(unet, &mut rng).err()),
+        ("Vae", Vae::new(VaeConfig::bernoulli(CoderConfig::new([4], 0)), &mut rng).err()),
+        ("OneShotPruning", OneShotPruning::wanda(1.5).apply(&mut linear, |_| Ok(())).err()),
+        ("from_parts", SparseTensor::from_parts([2, 4], &none, &none, &none).err()),
+        ("tensordot_dims", x.tensordot_dims(&x, &[0, 0], &[0, 1]).err()),
+        ("attention_rollout", attention_rollout(&[], Heads::Mean).err()),
+    ];
+    for (call, e) in rows {
+        let text = e.unwrap_or_else(|| panic!("{call} does not fail")).to_string();
+        assert!(text.contains(&format!("at {}:", file!())), "{call}: {text}");
+    }
+    Ok(())
 }
