@@ -158,11 +158,16 @@ fn parse(op: &'static str, place: &str, bytes: &[u8]) -> Result<Table> {
             let message = e.to_string();
             let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
             let e = wrong(i + 1, &format!(", character {}: {what}", e.column()));
-            return Err(match line.trim_start().starts_with('[') {
-                true => e.with_help(
+            if line.trim_start().starts_with('[') {
+                return Err(e.with_help(
                     "each line has an object: in Python, DataFrame.to_json(path, orient=\"records\", lines=True)",
-                ),
-                false => e,
+                ));
+            }
+            return Err(match files::seems(bytes, &[files::Format::Json]) {
+                _ if line.trim_start().starts_with('{') => e,
+                Some((what, "")) => e.with_help(format!("the file seems to be {what}")),
+                Some((what, help)) => e.with_help(format!("the file seems to be {what}: {help}")),
+                None => e,
             });
         }
         table.rows += 1;

@@ -8,7 +8,7 @@ use super::column::{Kind, Rules};
 use super::options::{CsvOptions, CsvReport, Ragged};
 use super::records::{Field, Records, Unclosed, line_at};
 use crate::data::column::{Column, IntegerBuilder};
-use crate::data::dates::{DateFormat, date_help, not_a_date, parts_of};
+use crate::data::dates::{DateFormat, format_help, not_a_date, parts_of, value_help};
 use crate::data::number::NumberStyle;
 use crate::data::table::Table;
 use crate::data::texts::TextBuilder;
@@ -250,7 +250,7 @@ impl Source<'_> {
     fn misfit(&self, place: &str, name: &str, rules: &Rules, field: &str) -> Error {
         let field = field.trim();
         if let Kind::Date(format) = &rules.kind {
-            return self.error(place, &not_a_date(name, field, format)).with_help(date_help(&[field]));
+            return self.error(place, &not_a_date(name, field, format)).with_help(value_help(field, format));
         }
         let message = format!("column `{}` has `{}`, which is no number", short(name), short(field));
         self.error(place, &message).with_help(
@@ -341,7 +341,7 @@ impl Source<'_> {
             Kind::Text => Draft::Texts(Box::new(TextBuilder::with_capacity(most))),
             Kind::Date(format) => match DateFormat::new(format) {
                 Ok(format) => Draft::Dates { values: Vec::with_capacity(most), format: Box::new(format) },
-                Err(message) => return Err(Error::argument(self.op, message)),
+                Err(message) => return Err(Error::argument(self.op, message).with_help(format_help(format))),
             },
         })
     }

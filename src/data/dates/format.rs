@@ -86,9 +86,40 @@ impl DateFormat {
 
     /// The seconds since the beginning of 1970.
     pub(in crate::data) fn parse(&self, text: &str) -> Option<f64> {
-        self.patterns.iter().find_map(|pattern| parse(pattern, text.trim()))
+        self.patterns.iter().find_map(|pattern| parse(pattern, text.trim())?)
+    }
+
+    /// Whether a text has the form of a date, though there may be no such day.
+    pub(in crate::data) fn fits(&self, text: &str) -> bool {
+        self.patterns.iter().any(|pattern| parse(pattern, text.trim()).is_some())
     }
 }
+
+/// What to do about a format that is none: one in letters, such as `dd.mm.yyyy`, is spelt as formats are here.
+pub(in crate::data) fn format_help(format: &str) -> String {
+    let mut spelt = String::new();
+    let mut rest = format;
+    while let Some(c) = rest.chars().next() {
+        let run = rest.len() - rest.trim_start_matches(c).len();
+        spelt.push_str(match (c.to_ascii_lowercase(), run) {
+            ('d', 1 | 2) => "%d",
+            ('m', 1 | 2) => "%m",
+            ('m', 3) => "%b",
+            ('m', 4) => "%B",
+            ('y', 2) => "%y",
+            ('y', 1 | 4) => "%Y",
+            _ => &rest[..run],
+        });
+        rest = &rest[run..];
+    }
+    match spelt != format && DateFormat::new(&spelt).is_ok() {
+        true => format!("this is written `{}` here", short(&spelt)),
+        false => FORMATS.to_string(),
+    }
+}
+
+/// What formats look like.
+pub(in crate::data) const FORMATS: &str = "formats are `iso` and patterns such as `%d.%m.%Y` or `%m/%d/%Y %H:%M`";
 
 fn items(pattern: &str) -> Result<Vec<Item>, String> {
     let mut items = Vec::new();
@@ -124,7 +155,8 @@ fn items(pattern: &str) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-fn parse(pattern: &[Item], text: &str) -> Option<f64> {
+/// The seconds, if the text has this form; none in it if there is no such day or time.
+fn parse(pattern: &[Item], text: &str) -> Option<Option<f64>> {
     let time = Civil { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
     let mut found = Found { time, afternoon: None, nanoseconds: 0, zone: 0 };
     let mut rest = text;
@@ -140,7 +172,7 @@ fn parse(pattern: &[Item], text: &str) -> Option<f64> {
         }
         found.time.hour = found.time.hour % 12 + if afternoon { 12 } else { 0 };
     }
-    Some((found.time.seconds()? - found.zone) as f64 + found.nanoseconds as f64 / 1e9)
+    Some(found.time.seconds().map(|seconds| (seconds - found.zone) as f64 + found.nanoseconds as f64 / 1e9))
 }
 
 impl Item {
@@ -253,6 +285,30 @@ pub(in crate::data) fn guess(texts: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_in_letters_are_spelt_as_here() {
+        for (given, here) in [
+            ("dd.mm.yyyy", "%d.%m.%Y"),
+            ("DD/MM/YY", "%d/%m/%y"),
+            ("yyyy-M-d", "%Y-%m-%d"),
+            ("d mmmm yyyy", "%d %B %Y"),
+        ] {
+            assert_eq!(format_help(given), format!("this is written `{here}` here"));
+        }
+        for none in ["dd.mm", "day", "%d.%m.", "", "ddd.mm.yyyyy"] {
+            assert_eq!(format_help(none), FORMATS);
+        }
+    }
+
+    #[test]
+    fn days_that_do_not_exist_have_the_form() {
+        let format = DateFormat::new("%d.%m.%Y").unwrap();
+        for (text, fits) in [("31.02.2023", true), ("01.13.2023", true), ("2023-02-01", false), ("31.02.2023 x", false)]
+        {
+            assert_eq!((format.parse(text), format.fits(text)), (None, fits), "{text}");
+        }
+    }
 
     #[test]
     fn patterns_that_are_none() {

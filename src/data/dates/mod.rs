@@ -6,7 +6,7 @@ mod format;
 use std::f64::consts::TAU;
 
 use civil::Civil;
-pub(super) use format::{DateFormat, guess};
+pub(super) use format::{DateFormat, FORMATS, format_help, guess};
 
 use serde::{Deserialize, Serialize};
 
@@ -126,7 +126,7 @@ impl Table {
         let from = self.find(op, column)?;
         let parsed = match DateFormat::new(format) {
             Ok(parsed) => parsed,
-            Err(message) => return Err(Error::argument(op, message)),
+            Err(message) => return Err(Error::argument(op, message).with_help(format_help(format))),
         };
         let mut seconds = Vec::with_capacity(from.len());
         for (row, value) in from.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Table {
                 Some(x) => seconds.push(x),
                 None => {
                     let what = not_a_date(column, &text, format);
-                    return Err(Error::format(op, format!("row {row}: {what}")).with_help(date_help(&[text.as_str()])));
+                    return Err(Error::format(op, format!("row {row}: {what}")).with_help(value_help(&text, format)));
                 }
             }
         }
@@ -236,13 +236,30 @@ pub(super) fn parts_of(
 
 /// What is wrong with a value that should be a date.
 pub(super) fn not_a_date(column: &str, text: &str, format: &str) -> String {
-    format!("column `{}` has `{}`, which is no date in the format `{}`", short(column), short(text), short(format))
+    let found = format!("column `{}` has `{}`", short(column), short(text));
+    match (has_form(text, format), text.contains(':')) {
+        (false, _) => format!("{found}, which is no date in the format `{}`", short(format)),
+        (true, false) => format!("{found}, but there is no such day in the format `{}`", short(format)),
+        (true, true) => format!("{found}, but there is no such time in the format `{}`", short(format)),
+    }
+}
+
+fn has_form(text: &str, format: &str) -> bool {
+    DateFormat::new(format).is_ok_and(|format| format.fits(text))
+}
+
+/// What to do about a value that should be a date.
+pub(super) fn value_help(text: &str, format: &str) -> String {
+    match guess(&[text]) {
+        None if has_form(text, format) => "correct it, or leave it empty: it is missing then".to_string(),
+        _ => date_help(&[text]),
+    }
 }
 
 /// A format that suits these texts, as advice.
 pub(super) fn date_help(texts: &[&str]) -> String {
     match guess(texts) {
         Some(format) => format!("the format `{format}` suits it"),
-        None => "formats are `iso` and patterns such as `%d.%m.%Y` or `%m/%d/%Y %H:%M`".to_string(),
+        None => FORMATS.to_string(),
     }
 }
