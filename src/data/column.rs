@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::number::NumberStyle;
 use super::texts::{MISSING, TextBuilder, Texts};
 use super::wide::Wide;
+use crate::error::short;
 
 /// The values of one column of a [`Table`](crate::data::Table): numbers or texts, either of which may be missing.
 ///
@@ -28,7 +30,24 @@ use super::wide::Wide;
 /// assert_eq!(ids.get(0).unwrap().to_string(), "9007199254740993");
 /// ```
 #[derive(Clone)]
-pub struct Column(Values);
+pub struct Column {
+    values: Values,
+    /// How it was written where it was read from, if there is something to tell of it.
+    written: Option<Arc<Written>>,
+}
+
+/// How a column was written, where that can no longer be seen from its values. It does not count when columns are compared.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Written {
+    /// Whether the numbers were dates, and are seconds now.
+    pub(super) dates: bool,
+    /// The different units that were dropped from numbers, if there are several: the first few.
+    pub(super) units: Vec<String>,
+    /// The first whole number with a zero in front, which it has lost.
+    pub(super) zeros: Option<String>,
+    /// How numbers would have been written, of a column that might have held them and has texts.
+    pub(super) style: Option<NumberStyle>,
+}
 
 #[derive(Clone)]
 enum Values {
@@ -163,16 +182,52 @@ impl Column {
     /// What the column holds.
     #[must_use]
     pub fn kind(&self) -> ColumnKind {
-        match self.0 {
+        match self.values {
             Values::Numbers(_) | Values::Integers(_) => ColumnKind::Number,
             Values::Texts { .. } => ColumnKind::Text,
         }
     }
 
+    /// How it was written where it was read from.
+    pub(super) fn written(&self) -> Option<&Written> {
+        self.written.as_deref()
+    }
+
+    /// What was lost while it was read, and may have been meant.
+    pub(super) fn notes(&self, name: &str) -> Vec<String> {
+        let name = short(name);
+        let Some(written) = self.written() else { return Vec::new() };
+        let mut notes = Vec::new();
+        if let [one, others @ ..] = written.units.as_slice() {
+            let units =
+                others.iter().fold(format!("`{}`", short(one)), |all, unit| all + &format!(", `{}`", short(unit)));
+            notes.push(format!(
+                "`{name}` had numbers with different units, {units}, which are plain numbers now: if the units do not mean the same, read \
+                 it with CsvOptions::text([\"{name}\"]) and bring it to one with Table::map"
+            ));
+        }
+        if let Some(zeros) = &written.zeros {
+            let number = zeros.trim_start_matches('0');
+            let number = if number.is_empty() { "0" } else { number };
+            notes.push(format!(
+                "`{name}` had `{}`, which is the number {} now: CsvOptions::text([\"{name}\"]) keeps the zeros of codes",
+                short(zeros),
+                short(number)
+            ));
+        }
+        notes
+    }
+
+    /// The same column, of which is known how it was written.
+    pub(super) fn with_written(mut self, written: Written) -> Self {
+        self.written = (written != Written::default()).then(|| Arc::new(written));
+        self
+    }
+
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(numbers) => numbers.len(),
             Values::Integers(integers) => integers.rounded.len(),
             Values::Texts { codes, .. } => codes.len(),
@@ -189,7 +244,7 @@ impl Column {
     /// [`integers`](Self::integers).
     #[must_use]
     pub fn numbers(&self) -> Option<&[f64]> {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(numbers) => Some(numbers),
             Values::Integers(integers) => Some(&integers.rounded),
             Values::Texts { .. } => None,
@@ -201,7 +256,7 @@ impl Column {
     #[must_use]
     pub fn integers(&self) -> Option<impl ExactSizeIterator<Item = Option<i128>>> {
         let numbers = self.numbers()?;
-        let exact = match &self.0 {
+        let exact = match &self.values {
             Values::Integers(integers) => Some(integers),
             _ if numbers.iter().all(|x| x.is_nan() || whole(*x).is_some()) => None,
             _ => return None,
@@ -212,7 +267,7 @@ impl Column {
 
     /// The numbers that are present, exactly; `None` for a column of texts.
     pub(super) fn present(&self) -> Option<Vec<Wide>> {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(numbers) => Some(numbers.iter().filter(|x| !x.is_nan()).map(|x| (*x).into()).collect()),
             Values::Integers(integers) => {
                 Some((0..self.len()).filter_map(|row| integers.get(row)).map(Wide::from).collect())
@@ -223,7 +278,7 @@ impl Column {
 
     /// Whether all numbers are whole ones that are held without rounding.
     pub(super) fn is_exact(&self) -> bool {
-        match &self.0 {
+        match &self.values {
             Values::Integers(_) => true,
             Values::Numbers(numbers) => {
                 numbers.iter().all(|x| x.is_nan() || (whole(*x).is_some() && !may_be_rounded(*x)))
@@ -234,7 +289,7 @@ impl Column {
 
     /// The number in a row that exists, exactly; NaN if it is missing or a text.
     pub(super) fn wide(&self, row: usize) -> Wide {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(numbers) => numbers[row].into(),
             Values::Integers(integers) => integers.get(row).map_or(f64::NAN.into(), Wide::from),
             Values::Texts { .. } => f64::NAN.into(),
@@ -244,7 +299,7 @@ impl Column {
     /// The texts, `None` where one is missing; `None` for a column of numbers.
     #[must_use]
     pub fn texts(&self) -> Option<impl ExactSizeIterator<Item = Option<&str>>> {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(_) | Values::Integers(_) => None,
             Values::Texts { codes, texts } => Some(codes.iter().map(|code| texts.get(*code))),
         }
@@ -253,7 +308,7 @@ impl Column {
     /// The value in a row, `None` beyond the last one.
     #[must_use]
     pub fn get(&self, row: usize) -> Option<Value<'_>> {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(numbers) => Some(match *numbers.get(row)? {
                 x if x.is_nan() => Value::Missing,
                 x => Value::Number(x),
@@ -283,7 +338,7 @@ impl Column {
 
     /// The values of the given rows, which must exist.
     pub(super) fn rows(&self, rows: &[usize]) -> Self {
-        Self(match &self.0 {
+        let values = match &self.values {
             Values::Numbers(numbers) => Values::Numbers(rows.iter().map(|row| numbers[*row]).collect()),
             Values::Integers(integers) => Values::Integers(Box::new(Integers {
                 exact: rows.iter().map(|row| integers.exact[*row]).collect(),
@@ -292,19 +347,22 @@ impl Column {
             Values::Texts { codes, texts } => {
                 Values::Texts { codes: rows.iter().map(|row| codes[*row]).collect(), texts: texts.clone() }
             }
-        })
+        };
+        Self { values, written: self.written.clone() }
     }
 
     /// The values of the given rows, which must exist; a missing one where there is no row.
     pub(super) fn picked(&self, rows: &[Option<usize>]) -> Self {
-        match &self.0 {
+        let mut picked: Self = match &self.values {
             Values::Numbers(numbers) => rows.iter().map(|row| row.map_or(f64::NAN, |row| numbers[row])).collect(),
             Values::Integers(integers) => rows.iter().map(|row| row.and_then(|row| integers.get(row))).collect(),
             Values::Texts { codes, texts } => {
                 let codes = rows.iter().map(|row| row.map_or(MISSING, |row| codes[row])).collect();
-                Self(Values::Texts { codes, texts: texts.clone() })
+                Values::Texts { codes, texts: texts.clone() }.into()
             }
-        }
+        };
+        picked.written.clone_from(&self.written);
+        picked
     }
 
     /// The values of several columns, one after the other; `None` if some are numbers and some texts. A column without a single
@@ -319,7 +377,7 @@ impl Column {
         if first.kind() == ColumnKind::Text {
             return Some(values().map(|value| value.text()).collect());
         }
-        let exact = columns.iter().any(|column| matches!(column.0, Values::Integers(_)));
+        let exact = columns.iter().any(|column| matches!(column.values, Values::Integers(_)));
         let all_whole = || columns.iter().all(|column| column.integers().is_some() || !kind(&column));
         match exact && all_whole() {
             true => {
@@ -337,7 +395,7 @@ impl Column {
     /// The different values in order (numbers by size, texts by their characters), and the position of each row's value
     /// among them, `None` where it is missing.
     pub(crate) fn factorize(&self) -> (Vec<String>, Vec<Option<usize>>) {
-        match &self.0 {
+        match &self.values {
             Values::Numbers(numbers) => {
                 // Adding zero turns -0 into 0, which is the same number and must be the same class.
                 let mut known: Vec<f64> = numbers.iter().filter(|x| !x.is_nan()).map(|x| x + 0.0).collect();
@@ -383,17 +441,23 @@ impl fmt::Debug for Column {
     }
 }
 
+impl From<Values> for Column {
+    fn from(values: Values) -> Self {
+        Self { values, written: None }
+    }
+}
+
 impl From<TextBuilder> for Column {
     fn from(builder: TextBuilder) -> Self {
         let (codes, texts) = builder.finish();
-        Self(Values::Texts { codes, texts: Arc::new(texts) })
+        Values::Texts { codes, texts: Arc::new(texts) }.into()
     }
 }
 
 /// Numbers; NaN means that one is missing.
 impl From<Vec<f64>> for Column {
     fn from(numbers: Vec<f64>) -> Self {
-        Self(Values::Numbers(numbers))
+        Values::Numbers(numbers).into()
     }
 }
 
@@ -423,7 +487,7 @@ impl IntegerBuilder {
 impl From<IntegerBuilder> for Column {
     fn from(IntegerBuilder(integers): IntegerBuilder) -> Self {
         match integers.rounded.iter().any(|x| may_be_rounded(*x)) {
-            true => Self(Values::Integers(Box::new(integers))),
+            true => Values::Integers(Box::new(integers)).into(),
             false => integers.rounded.into(),
         }
     }

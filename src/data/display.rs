@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::column::{ColumnKind, Value};
+use super::column::{Column, ColumnKind, Value};
+use super::dates::iso;
 use super::table::Table;
 
 /// How many rows are shown at each end of a long table.
@@ -34,7 +35,7 @@ impl Table {
             text[0].push(column.map_or("…".to_string(), |(name, _)| shorten(name)));
             for (line, row) in text[1..].iter_mut().zip(&rows_shown) {
                 line.push(match (column, row) {
-                    (Some((_, column)), Some(row)) => cell(column.get(*row).unwrap_or(Value::Missing)),
+                    (Some((_, column)), Some(row)) => cell(column, *row),
                     _ => "…".to_string(),
                 });
             }
@@ -90,12 +91,16 @@ fn shown(n: usize, limit: usize, last: usize) -> Vec<Option<usize>> {
     (0..limit - last).map(Some).chain([None]).chain((n - last..n).map(Some)).collect()
 }
 
-fn cell(value: Value<'_>) -> String {
+fn cell(column: &Column, row: usize) -> String {
+    let value = column.get(row).unwrap_or(Value::Missing);
+    let dates = column.written().is_some_and(|written| written.dates);
     match value {
         Value::Missing => "–".to_string(),
         Value::Text(text) => shorten(text),
-        // The digits of ids and nanoseconds are the point of them.
+        Value::Number(x) if dates => iso(x).unwrap_or_else(|| value.to_string()),
+        // The digits of ids, of telephone numbers and nanoseconds are the point of them.
         Value::Integer(_) => value.to_string(),
+        Value::Number(x) if x.fract() == 0.0 && x.abs() < 1e16 => value.to_string(),
         Value::Number(x) => {
             // Six significant digits, as many as a person compares.
             let rounded = format!("{x:.5e}").parse().unwrap_or(x);
@@ -130,7 +135,7 @@ pub(crate) fn width(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::data::{Column, Table};
+    use crate::data::{Column, CsvOptions, Table};
 
     #[test]
     fn long_and_wide_tables_show_their_ends() {
@@ -166,6 +171,23 @@ mod tests {
             "x".repeat(30)
         );
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_and_dates_are_dates() {
+        let text = "id,phone,day,share\n123456789,49171234567,11.09.2023,0.12345678\n123456788,1,1.2.2024,1e18\n";
+        let table = CsvOptions::new().dates(["day"], "%d.%m.%Y").read_from(text.as_bytes()).unwrap();
+        let expected = "          id        phone         day     share\n\
+                        0  123456789  49171234567  2023-09-11  0.123457\n\
+                        1  123456788            1  2024-02-01      1e18\n\
+                        [2 rows × 4 columns]";
+        assert_eq!(table.to_string(), expected);
+        let time = Table::from_columns([("at", Column::from(["2024-02-29 12:30:05.5"]))]).unwrap();
+        let time = time.parse_dates("at", "iso").unwrap().rows(&[0]).unwrap();
+        assert_eq!(time.to_string(), "                    at\n0  2024-02-29 12:30:05\n[1 row × 1 column]");
+        // What is made of dates are numbers.
+        let later = time.map("at", |at| at.number().map(f64::floor)).unwrap();
+        assert_eq!(later.to_string(), "           at\n0  1709209805\n[1 row × 1 column]");
     }
 
     #[test]

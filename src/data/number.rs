@@ -9,8 +9,8 @@ use super::column::{may_be_rounded, whole};
 pub(super) struct NumberStyle {
     pub(super) decimal: char,
     pub(super) thousands: Option<char>,
-    /// What may stand before or behind a number.
-    pub(super) units: Vec<String>,
+    /// What may stand before or behind a number, the longest first.
+    units: Vec<String>,
 }
 
 impl Default for NumberStyle {
@@ -25,6 +25,8 @@ pub(super) struct Parsed {
     pub(super) value: f64,
     /// The same with all digits, if it is whole.
     pub(super) whole: Option<i128>,
+    /// Which units stood beside it, by position, as bits.
+    pub(super) units: u64,
 }
 
 impl Parsed {
@@ -35,23 +37,51 @@ impl Parsed {
 }
 
 impl NumberStyle {
+    /// Numbers with this point, separator and these units in any order.
+    pub(super) fn new(decimal: char, thousands: Option<char>, mut units: Vec<String>) -> Self {
+        units.retain(|unit| !unit.is_empty());
+        crate::order::sort_by(&mut units, |a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        units.dedup();
+        Self { decimal, thousands, units }
+    }
+
+    /// Whether all that this style reads is read by another one, too.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.decimal == other.decimal
+            && (self.thousands.is_none() || self.thousands == other.thousands)
+            && self.units.iter().all(|unit| other.units.contains(unit))
+    }
+
     /// The number that a text is, `None` if it is none. Whole numbers with more digits than an `i128` has are none: as
     /// an `f64`, different ones would be the same.
     pub(super) fn parse(&self, text: &str) -> Option<Parsed> {
-        let text = self.normal(text.trim())?;
+        let (text, units) = self.without_units(text.trim());
+        let text = self.normal(text)?;
         let value: f64 = text.parse().ok()?;
         if !may_be_rounded(value) {
-            return Some(Parsed { value, whole: whole(value) });
+            return Some(Parsed { value, whole: whole(value), units });
         }
         match integer(&text) {
             None if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-')) => None,
-            whole => Some(Parsed { value, whole }),
+            whole => Some(Parsed { value, whole, units }),
         }
     }
 
-    /// The text with a point and without units and separators.
-    fn normal<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
-        let text = self.without_units(text);
+    /// The names of the units that stood beside a number: `kg`.
+    pub(super) fn units_of(&self, units: u64) -> String {
+        let names = self.units.iter().enumerate().filter(|(i, _)| units & bit(*i) != 0);
+        names.map(|(_, unit)| unit.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A text without its units, if it is a whole number with a zero in front, which the number loses.
+    pub(super) fn with_zeros(&self, text: &str) -> Option<String> {
+        let (text, _) = self.without_units(text.trim());
+        let is_code = text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+        is_code.then(|| text.into_owned())
+    }
+
+    /// A text without units with a point and without separators.
+    fn normal<'t>(&self, text: Cow<'t, str>) -> Option<Cow<'t, str>> {
         if self.decimal == '.' && self.thousands.is_none() {
             return Some(text);
         }
@@ -76,26 +106,39 @@ impl NumberStyle {
         Some(out.into())
     }
 
-    /// A sign may stand before a unit in front: -€5.
-    fn without_units<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    /// A text without units, and which they were. The longest that fits goes first: `kg` before `g`. A sign may stand before a unit in
+    /// front: -€5.
+    fn without_units<'t>(&self, text: &'t str) -> (Cow<'t, str>, u64) {
         let mut rest = text;
         let sign = text.starts_with(['-', '+']).then(|| &text[..1]);
         let mut signed = false;
-        for unit in self.units.iter().filter(|unit| !unit.is_empty()) {
-            if let Some(left) = rest.strip_suffix(unit.as_str()) {
-                rest = left.trim_end();
-            } else if let Some(left) = rest.strip_prefix(unit.as_str()) {
-                rest = left.trim_start();
-            } else if let Some(left) = rest.strip_prefix(['-', '+']).and_then(|rest| rest.strip_prefix(unit.as_str())) {
-                rest = left.trim_start();
-                signed = true;
-            }
+        let mut found = 0;
+        loop {
+            let next = self.units.iter().enumerate().filter(|(i, _)| found & bit(*i) == 0).find_map(|(i, unit)| {
+                if let Some(left) = rest.strip_suffix(unit.as_str()) {
+                    return Some((i, left.trim_end(), false));
+                }
+                if let Some(left) = rest.strip_prefix(unit.as_str()) {
+                    return Some((i, left.trim_start(), false));
+                }
+                let left = rest.strip_prefix(['-', '+'])?.strip_prefix(unit.as_str())?;
+                Some((i, left.trim_start(), true))
+            });
+            let Some((i, left, behind_sign)) = next else { break };
+            found |= bit(i);
+            rest = left;
+            signed |= behind_sign;
         }
         match sign.filter(|_| signed) {
-            Some(sign) => Cow::Owned(format!("{sign}{rest}")),
-            None => Cow::Borrowed(rest),
+            Some(sign) => (Cow::Owned(format!("{sign}{rest}")), found),
+            None => (Cow::Borrowed(rest), found),
         }
     }
+}
+
+/// The bit of a unit. Those beyond the 63rd share one, and of them only one is dropped.
+fn bit(i: usize) -> u64 {
+    1 << i.min(63)
 }
 
 /// White space of any kind stands for a space: spreadsheets write those that do not break.
@@ -151,7 +194,7 @@ mod tests {
     use super::*;
 
     fn style(decimal: char, thousands: Option<char>, units: &[&str]) -> NumberStyle {
-        NumberStyle { decimal, thousands, units: units.iter().map(|unit| unit.to_string()).collect() }
+        NumberStyle::new(decimal, thousands, units.iter().map(|unit| unit.to_string()).collect())
     }
 
     #[test]
@@ -160,6 +203,7 @@ mod tests {
         let german = style(',', Some('.'), &["€", "%"]);
         let french = style(',', Some(' '), &[]);
         let english = style('.', Some(','), &["$", "USD"]);
+        let scales = style(',', None, &["g", "kg", ""]);
         for (style, text, expected) in [
             (&plain, "1.5", Some(1.5)),
             (&plain, " -2e3 ", Some(-2000.0)),
@@ -186,8 +230,27 @@ mod tests {
             (&english, "1,2345", None),
             (&english, ",123", None),
             (&english, "USD 5 $", Some(5.0)),
+            (&scales, "0,1242 kg", Some(0.1242)),
+            (&scales, "152,5 g", Some(152.5)),
+            (&scales, "-kg 3", Some(-3.0)),
+            (&scales, "5 k", None),
+            (&scales, "5 g g", None),
         ] {
             assert_eq!(style.parse(text).map(|parsed| parsed.value), expected, "{text:?} {style:?}");
+        }
+    }
+
+    #[test]
+    fn units_and_zeros_in_front_are_told() {
+        for units in [["g", "kg"], ["kg", "g"]] {
+            let scales = style(',', None, &units);
+            let unit = |text: &str| scales.parse(text).map(|parsed| scales.units_of(parsed.units));
+            assert_eq!(unit("0,1242 kg").as_deref(), Some("kg"));
+            assert_eq!(unit("152,5 g").as_deref(), Some("g"));
+            assert_eq!(unit("7").as_deref(), Some(""));
+            let zeros = |text: &str| scales.with_zeros(text);
+            assert_eq!((zeros("01067"), zeros(" 007 g")), (Some("01067".into()), Some("007".into())));
+            assert_eq!([zeros("0"), zeros("0,5"), zeros("10"), zeros("-01"), zeros("")], [const { None }; 5]);
         }
     }
 

@@ -198,6 +198,9 @@ impl Table {
                     names.push("…".into());
                 }
                 let known = format!("the columns are {}", names.join(", "));
+                let starts_as_number =
+                    |name: &str| name.trim_start_matches(['-', '+', '.']).starts_with(|c: char| c.is_ascii_digit());
+                let data = self.column_names().filter(|name| starts_as_number(name)).count();
                 match (self.date_of_part(name), self.nearest(name)) {
                     (Some(date), _) => {
                         let date = short(date);
@@ -206,6 +209,11 @@ impl Table {
                         )
                     }
                     (None, Some(nearest)) => format!("did you mean `{}`? {known}", short(nearest)),
+                    (None, None) if 2 * data >= n => {
+                        format!(
+                            "{known}: if these are values of a first row, read the file with CsvOptions::new().header(false)"
+                        )
+                    }
                     (None, None) => known,
                 }
             }

@@ -145,8 +145,20 @@ impl Pipeline {
             }
             None => Table::from_row(row)?,
         };
+        let source = |column: &str| self.csv.as_ref()?.source_of(column).map(str::to_string);
+        self.preprocessor.check_row("transform_features", &Table::from_row(row)?, &source)?;
         self.preprocessor.check_columns_of("transform_features", &table)?;
         Ok(table)
+    }
+
+    /// What a row has that did not occur in training, a line for each column: [`Preprocessor::unseen`], of which the answer to a single row
+    /// has no place to tell.
+    ///
+    /// # Errors
+    /// If the row is none that the model can be asked about.
+    #[track_caller]
+    pub fn unseen_row(&self, row: &[(&str, Value<'_>)]) -> Result<Vec<String>> {
+        Ok(self.preprocessor.unseen(&self.row("unseen_row", row)?))
     }
 
     /// The preprocessing.
@@ -175,14 +187,7 @@ impl Pipeline {
     #[track_caller]
     pub fn predict(&self, table: &Table) -> Result<Vec<f64>> {
         let op = "predict";
-        if self.classes.is_some() {
-            let e = Error::state(op, "the target is a class, not a number");
-            return Err(e.with_help("classify() names the classes"));
-        }
-        if self.labels.is_some() {
-            let e = Error::state(op, "the target is labels, not a number");
-            return Err(e.with_help("label() names the labels"));
-        }
+        self.check_target_is_number(op, "classify", "label")?;
         let mut numbers = Vec::with_capacity(table.num_rows());
         self.run_table(op, table, |output| {
             self.check_numbers(op, &output)?;
@@ -199,6 +204,7 @@ impl Pipeline {
     /// As for [`predict`](Self::predict), and if there is a column that was not there in training.
     #[track_caller]
     pub fn predict_row(&self, row: &[(&str, Value<'_>)]) -> Result<f64> {
+        self.check_target_is_number("predict_row", "classify_row", "label_row")?;
         let found = self.predict(&self.row("predict_row", row)?)?;
         found.first().copied().ok_or_else(empty)
     }
@@ -220,13 +226,7 @@ impl Pipeline {
     #[track_caller]
     pub fn classify(&self, table: &Table) -> Result<Vec<ClassPrediction>> {
         let op = "classify";
-        let Some(classes) = &self.classes else {
-            let what = if self.labels.is_some() { "labels" } else { "a number" };
-            let e = Error::state(op, format!("the target is {what}, not a class"));
-            return Err(
-                e.with_help("predict() gives numbers; Preprocessor::classification(target) makes classes of them")
-            );
-        };
+        let classes = self.classes(op)?;
         let mut found = Vec::with_capacity(table.num_rows());
         self.run_table(op, table, |output| {
             found.extend(ClassPrediction::from_logits(op, classes, &output)?);
@@ -241,6 +241,7 @@ impl Pipeline {
     /// As for [`classify`](Self::classify), and if there is a column that was not there in training.
     #[track_caller]
     pub fn classify_row(&self, row: &[(&str, Value<'_>)]) -> Result<ClassPrediction> {
+        self.classes("classify_row")?;
         self.classify(&self.row("classify_row", row)?)?.pop().ok_or_else(empty)
     }
 
@@ -353,6 +354,28 @@ impl Pipeline {
         };
         let pipeline = Self::put_together(op, preprocessor, model(file)?).map_err(|e| file.because(e))?;
         Ok(Self { csv, ..pipeline })
+    }
+
+    #[track_caller]
+    fn classes(&self, op: &'static str) -> Result<&Arc<[String]>> {
+        let Some(classes) = &self.classes else {
+            let what = if self.labels.is_some() { "labels" } else { "a number" };
+            let e = Error::state(op, format!("the target is {what}, not a class"));
+            return Err(
+                e.with_help("predict() gives numbers; Preprocessor::classification(target) makes classes of them")
+            );
+        };
+        Ok(classes)
+    }
+
+    #[track_caller]
+    fn check_target_is_number(&self, op: &'static str, classify: &str, label: &str) -> Result<()> {
+        let (what, help) = match (&self.classes, &self.labels) {
+            (Some(_), _) => ("a class", format!("{classify}() names the classes")),
+            (None, Some(_)) => ("labels", format!("{label}() names the labels")),
+            (None, None) => return Ok(()),
+        };
+        Err(Error::state(op, format!("the target is {what}, not a number")).with_help(help))
     }
 
     /// What the model gives for features, without their units.

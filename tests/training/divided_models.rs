@@ -45,13 +45,15 @@ fn numbers(state: &OptimizerState) -> usize {
     state.parameters.values().flat_map(|state| state.tensors.values()).map(Tensor::numel).sum()
 }
 
-/// What each rank of a grid comes to: losses and norms, the whole model, and how many numbers of state and of gradients it has kept.
+/// What a rank of a grid comes to: losses and norms, the whole model, and how many numbers of state and of gradients it has kept.
+type Outcome = (Vec<f64>, Bits, [usize; 2]);
+
 fn on_a_grid(
     model: &LanguageModel,
     sizes: [usize; 3],
     sharding: Sharding,
     make: &(dyn Fn() -> Box<dyn Optimizer> + Sync),
-) -> Result<Vec<(Vec<f64>, Bits, [usize; 2])>> {
+) -> Result<Vec<Outcome>> {
     let all = batches(6);
     let n = all.len() / sizes[0];
     ThreadGroup::run(sizes.iter().product(), |group| {

@@ -16,6 +16,57 @@ fn fails<T>(result: Result<T>, message: &str, help: &str) {
     assert!(e.to_string().contains("tests/training/own_tables.rs"), "not the caller's line: {e}");
 }
 
+/// A column of weights in grams, some in kilograms, some not known: the help names all of it, followed it is not given again, and what
+/// became of the units is told.
+fn mixed_units() -> Result<()> {
+    let rows: String = (0..40)
+        .map(|i| match i % 10 {
+            3 => "k.A.".to_string(),
+            5 => "-".to_string(),
+            7 => format!("0,1{i} kg"),
+            _ => format!("{},5 g", 150 + i),
+        })
+        .zip(0..)
+        .map(|(weight, y)| format!("{weight};{y}\n"))
+        .collect();
+    let file = format!("weight;y\n{rows}");
+    let read = |options: CsvOptions| options.delimiter(';').read_from(file.as_bytes());
+    let help = |options: CsvOptions| {
+        let e = Preprocessor::fit(&read(options)?, "y").unwrap_err();
+        Ok::<_, demotic::Error>(e.help().unwrap_or_default().to_string())
+    };
+    let first = help(CsvOptions::new())?;
+    let cure = "`150,5 g` is one of numbers with decimal commas and the units `g`, `kg`: read the file with \
+                CsvOptions::new().decimal_comma().strip([\"g\", \"kg\"]).also_missing([\"-\", \"k.A.\"]); strip() leaves the numbers as \
+                they are, so that 1 g and 1 kg become equal";
+    assert!(first.starts_with(cure), "{first}");
+    let second = help(CsvOptions::new().decimal_comma().strip(["g", "kg"]).also_missing(["-"]))?;
+    let cure =
+        "add .also_missing([\"k.A.\"]), if that stands for missing values: the others are numbers, as the file is read";
+    assert!(second.contains(cure), "{second}");
+    for units in [["g", "kg"], ["kg", "g"]] {
+        let options = CsvOptions::new().delimiter(';').decimal_comma().strip(units).also_missing(["-", "k.A."]);
+        let (table, report) = options.read_from_with_report(file.as_bytes())?;
+        assert_eq!(table.column("weight")?.numbers().unwrap()[6..8], [156.5, 0.17]);
+        assert_eq!(report.notes.len(), 1);
+        assert!(
+            report.notes[0].starts_with("`weight` had numbers with different units, `g`, `kg`, "),
+            "{:?}",
+            report.notes
+        );
+        assert_eq!(Preprocessor::fit(&table.head(30), "y")?.notes(), report.notes);
+    }
+    // One unit is none of that. Zeros in front are told, too.
+    let (table, report) =
+        CsvOptions::new().strip(["m²"]).read_from_with_report("a,zip\n1 m²,01067\n2,10115\n".as_bytes())?;
+    assert_eq!(table.column("zip")?.numbers(), Some(&[1067.0, 10115.0][..]));
+    assert_eq!(
+        report.notes,
+        ["`zip` had `01067`, which is the number 1067 now: CsvOptions::text([\"zip\"]) keeps the zeros of codes"]
+    );
+    Ok(())
+}
+
 /// A field as a correct writer may write it: in quotes where it must be, and where it need not be.
 fn field(text: &str, quote: bool) -> String {
     let must =
@@ -310,6 +361,21 @@ fn numbers_and_dates_that_were_read_as_texts() -> Result<()> {
         .read_from(text.as_slice())?;
     assert!(table.columns().all(|(_, column)| column.kind() == ColumnKind::Number));
     assert_eq!(Preprocessor::fit(&table, "y")?.num_features(), 5);
+    mixed_units()?;
+    // A file without a header, and one that begins with a comment.
+    let e = read("11.09.2023,Jonagold,\"152,5 g\"\n12.09.2023,Gala,\"140 g\"\n")?.column("kind").unwrap_err();
+    assert_eq!(
+        e.help(),
+        Some(
+            "the columns are 11.09.2023, Jonagold, 152,5 g: if these are values of a first row, read the file with \
+             CsvOptions::new().header(false)"
+        )
+    );
+    fails(
+        read("# exported\na,b\n1,2\n"),
+        "from_csv_reader: line 2: 2 fields, the header has 1",
+        "line 1 seems to be a comment, not a header: take `# exported` out of the file",
+    );
     // A few sizes, districts and names are categories.
     let few = Table::from_columns([
         ("size", Column::from((0..40).map(|i| format!("{} cm", 10 * (i % 4))).collect::<Vec<_>>())),

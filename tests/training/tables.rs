@@ -740,6 +740,14 @@ fn rows_must_have_the_columns_of_training() -> Result<()> {
         "the columns are street",
     );
     fails(
+        pipeline.predict_row(&[("Street", "a".into()), row[1]]),
+        "transform_features: column `Street` was not there when fitting",
+        "did you mean `street`? the features are street, area",
+    );
+    let to_classes = "predict() gives numbers; Preprocessor::classification(target) makes classes of them";
+    // What the target is, is said before what the row lacks.
+    fails(pipeline.classify_row(&[]), "classify_row: the target is a number, not a class", to_classes);
+    fails(
         pipeline.predict_row(&[row[0], ("area", "large".into())]),
         "transform_features: column `area` has texts (`large` in row 0), it had numbers when fitting",
         "give a number, or read the text with the CsvOptions of the table that was fitted",
@@ -830,6 +838,27 @@ fn pipelines_read_what_the_file_of_training_had() -> Result<()> {
         "give a number, or read the text with the CsvOptions of the table that was fitted",
     );
     assert!(prices.predict_row(&[row[0], row[1], row[2], ("km", "?".into())])?.is_finite());
+    // What was never there is told, a number in place of a text as well.
+    let strange = [row[0], ("fuel", "Petrol".into()), ("doors", 5.0.into()), row[3]];
+    assert_eq!(
+        prices.unseen_row(&strange)?,
+        [
+            "`fuel` has `Petrol`, which did not occur when fitting: did you mean `petrol`?",
+            "`doors` has `5`, which did not occur when fitting: known are `02`, `04`"
+        ]
+    );
+    assert!(prices.unseen_row(&row)?.is_empty() && prices.preprocessor().unseen(&same).is_empty());
+    // Columns are named as they are in the file, not by what they become.
+    fails(
+        prices.predict_row(&row[1..]),
+        "transform_features: the table has no column `sold`",
+        "the columns are fuel, doors, km",
+    );
+    fails(
+        prices.predict_row(&[("Sold", "x".into()), row[1], row[2], row[3]]),
+        "transform_features: column `Sold` was not there when fitting",
+        "did you mean `sold`? the features are sold, fuel, doors, km",
+    );
     fails(
         prices.label(&same),
         "label: the target is not labels",
@@ -848,6 +877,11 @@ fn pipelines_read_what_the_file_of_training_had() -> Result<()> {
     assert_eq!(sick.classify_csv(&path)?, found);
     assert!((found[0].probability_of("yes").unwrap() + found[0].probability_of("no").unwrap() - 1.0).abs() < 1e-12);
     fails(sick.predict(&same), "predict: the target is a class, not a number", "classify() names the classes");
+    fails(
+        sick.predict_row(&row[1..]),
+        "predict_row: the target is a class, not a number",
+        "classify_row() names the classes",
+    );
 
     let prep = Preprocessor::label_lists("tags", ",").ignore(&rest("tags")).fit(&table)?;
     let tags = saved(&put(prep, 2, &mut rng)?)?;

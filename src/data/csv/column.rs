@@ -185,11 +185,11 @@ impl ColumnOptions {
         let mut missing = self.missing.clone().unwrap_or_else(|| MISSING.map(String::from).to_vec());
         missing.extend_from_slice(&self.also_missing);
         Rules {
-            style: NumberStyle {
-                decimal: self.decimal.unwrap_or('.'),
-                thousands: self.thousands,
-                units: self.units.clone().unwrap_or_default(),
-            },
+            style: NumberStyle::new(
+                self.decimal.unwrap_or('.'),
+                self.thousands,
+                self.units.clone().unwrap_or_default(),
+            ),
             missing,
             any_case: self.any_case.unwrap_or(false),
             kind: self.kind.clone().unwrap_or(Kind::Any),

@@ -35,6 +35,10 @@ pub struct CsvReport {
     pub skipped: usize,
     /// The lines on which the first of those rows begin, at most ten.
     pub lines: Vec<usize>,
+    /// What columns lost that may have been meant: different units that were [stripped](CsvOptions::strip) from numbers of one column,
+    /// and zeros in front of whole numbers, as postal codes have them. [`Preprocessor::notes`](crate::data::Preprocessor::notes) has
+    /// those of features, too.
+    pub notes: Vec<String>,
 }
 
 /// How to read a CSV file. The default suits a comma-separated file in UTF-8 with a header.
@@ -215,8 +219,10 @@ impl CsvOptions {
         self
     }
 
-    /// What is dropped before or behind a number: `€`, `m²`, `%`. The number stays as it is: 50 % becomes 50, and metres
-    /// and feet in one column become equal; [`Table::map`] converts.
+    /// What is dropped before or behind a number: `€`, `m²`, `%`. Of several that fit, the longest goes first, whatever their order: `kg`
+    /// before `g`. The number stays as it is: 50 % becomes 50, and metres and feet in one column become equal, which
+    /// [`CsvReport::notes`] and [`Preprocessor::notes`](crate::data::Preprocessor::notes) tell. [`Table::map`] converts texts of several
+    /// units.
     #[must_use]
     #[doc(alias = "units")]
     pub fn strip<T: AsRef<str>>(mut self, units: impl IntoIterator<Item = T>) -> Self {

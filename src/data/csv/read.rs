@@ -7,9 +7,9 @@ use std::path::Path;
 use super::column::{Kind, Rules};
 use super::options::{CsvOptions, CsvReport, Ragged};
 use super::records::{Field, Records, Unclosed, line_at};
-use crate::data::column::{Column, IntegerBuilder};
+use crate::data::column::{Column, IntegerBuilder, Written};
 use crate::data::dates::{DateFormat, format_help, not_a_date, parts_of, value_help};
-use crate::data::number::NumberStyle;
+use crate::data::number::{NumberStyle, Parsed};
 use crate::data::table::Table;
 use crate::data::texts::TextBuilder;
 use crate::error::{Error, Here, Result, short};
@@ -21,8 +21,16 @@ pub(super) struct Source<'a> {
     pub(super) path: Option<&'a Path>,
 }
 
-/// A column while it is read.
-enum Draft {
+/// A column while it is read, and how it is written.
+struct Draft {
+    values: Values,
+    written: Written,
+    /// The units of the first number that has any.
+    units: u64,
+}
+
+/// What a column is taken for.
+enum Values {
     /// Numbers until something else turns up. `whole` if all so far are, `rounded` if one has more digits than are kept.
     Numbers { values: Vec<f64>, whole: bool, rounded: bool },
     /// Seconds.
@@ -56,27 +64,32 @@ impl Draft {
     fn push(&mut self, rules: &Rules, field: &str, literal: bool, rows: usize) -> bool {
         let trimmed = field.trim();
         let missing = !literal && (trimmed.is_empty() || rules.is_mark(trimmed));
-        match self {
-            Self::Numbers { values, .. } | Self::Dates { values, .. } if missing => values.push(f64::NAN),
-            Self::Numbers { values, whole, rounded } => match rules.style.parse(trimmed).filter(|_| !literal) {
+        match &mut self.values {
+            Values::Numbers { values, .. } | Values::Dates { values, .. } if missing => values.push(f64::NAN),
+            Values::Numbers { values, whole, rounded } => match rules.style.parse(trimmed).filter(|_| !literal) {
                 Some(parsed) => {
                     values.push(parsed.value);
                     *whole &= parsed.whole.is_some() || parsed.value.is_nan();
                     *rounded |= parsed.is_rounded();
+                    self.note(rules, trimmed, &parsed);
                 }
                 None if rules.kind == Kind::Number => return false,
-                None => *self = Self::Texts(Box::new(TextBuilder::with_capacity(rows))),
+                None => {
+                    let style = (rules.style != NumberStyle::default()).then(|| rules.style.clone());
+                    self.written = Written { style, ..Written::default() };
+                    self.values = Values::Texts(Box::new(TextBuilder::with_capacity(rows)));
+                }
             },
-            Self::Dates { values, format } => match format.parse(trimmed) {
+            Values::Dates { values, format } => match format.parse(trimmed) {
                 Some(seconds) => values.push(seconds),
                 None => return false,
             },
-            Self::Integers(integers) => {
+            Values::Integers(integers) => {
                 let parsed = if missing { None } else { rules.style.parse(trimmed) };
                 integers.push(parsed.and_then(|parsed| parsed.whole));
             }
             // Of a text, white space that is still there is a part.
-            Self::Texts(texts) => {
+            Values::Texts(texts) => {
                 let missing = !literal && (field.is_empty() || rules.is_mark(field));
                 texts.push((!missing).then_some(field));
             }
@@ -84,23 +97,47 @@ impl Draft {
         true
     }
 
-    fn finish(self) -> Column {
-        match self {
-            Self::Numbers { values, .. } | Self::Dates { values, .. } => values.into(),
-            Self::Integers(integers) => (*integers).into(),
-            Self::Texts(texts) => (*texts).into(),
+    /// Takes down what a number loses: its unit, if others have another one, and zeros in front.
+    fn note(&mut self, rules: &Rules, text: &str, parsed: &Parsed) {
+        const UNITS: usize = 3;
+        let Written { units, zeros, .. } = &mut self.written;
+        if parsed.units != 0 && self.units != parsed.units && units.len() < UNITS {
+            match self.units {
+                0 => self.units = parsed.units,
+                first => {
+                    let unit = rules.style.units_of(parsed.units);
+                    if units.is_empty() {
+                        units.push(rules.style.units_of(first));
+                    }
+                    if !units.contains(&unit) {
+                        units.push(unit);
+                    }
+                }
+            }
         }
+        if zeros.is_none() && text.contains('0') {
+            *zeros = rules.style.with_zeros(text);
+        }
+    }
+
+    fn finish(self) -> Column {
+        let column: Column = match self.values {
+            Values::Numbers { values, .. } | Values::Dates { values, .. } => values.into(),
+            Values::Integers(integers) => (*integers).into(),
+            Values::Texts(texts) => (*texts).into(),
+        };
+        column.with_written(self.written)
     }
 
     /// What is read once more: whole numbers of which an `f64` rounds some.
     fn settle(&mut self) {
-        if let Self::Numbers { whole: true, rounded: true, .. } = self {
-            *self = Self::Integers(Box::default());
+        if let Values::Numbers { whole: true, rounded: true, .. } = self.values {
+            self.values = Values::Integers(Box::default());
         }
     }
 
     fn needs_second_pass(&self) -> bool {
-        matches!(self, Self::Integers(_) | Self::Texts(_))
+        matches!(self.values, Values::Integers(_) | Values::Texts(_))
     }
 }
 
@@ -156,7 +193,8 @@ impl Source<'_> {
         // Every field but the last of the file has a byte behind it, and every record but the last a line end.
         let lines = text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
         let rows = lines.min(text.len() / names.len()) + 1;
-        let report = CsvReport { delimiter: delimiter.into(), padded: 0, skipped: 0, lines: Vec::new() };
+        let report =
+            CsvReport { delimiter: delimiter.into(), padded: 0, skipped: 0, lines: Vec::new(), notes: Vec::new() };
         let mut reading = Reading { text, delimiter, options, names, rules, rows, drafts: Vec::new(), report };
         for i in 0..reading.names.len() {
             let draft = self.draft(&reading.rules[i].kind, rows)?;
@@ -169,8 +207,10 @@ impl Source<'_> {
         if reading.drafts.iter().any(Draft::needs_second_pass) {
             self.pass(&mut reading, true)?;
         }
-        let report = reading.report.clone();
-        Ok((self.table(reading)?, report))
+        let mut report = reading.report.clone();
+        let table = self.table(reading)?;
+        report.notes = table.columns().flat_map(|(name, column)| column.notes(name)).collect();
+        Ok((table, report))
     }
 
     /// Goes through all rows, for the columns of the first or of the second pass.
@@ -334,16 +374,18 @@ impl Source<'_> {
     /// What a column is taken for at first.
     #[track_caller]
     fn draft(&self, kind: &Kind, most: usize) -> Result<Draft> {
-        Ok(match kind {
+        let values = match kind {
             Kind::Any | Kind::Number => {
-                Draft::Numbers { values: Vec::with_capacity(most), whole: true, rounded: false }
+                Values::Numbers { values: Vec::with_capacity(most), whole: true, rounded: false }
             }
-            Kind::Text => Draft::Texts(Box::new(TextBuilder::with_capacity(most))),
+            Kind::Text => Values::Texts(Box::new(TextBuilder::with_capacity(most))),
             Kind::Date(format) => match DateFormat::new(format) {
-                Ok(format) => Draft::Dates { values: Vec::with_capacity(most), format: Box::new(format) },
+                Ok(format) => Values::Dates { values: Vec::with_capacity(most), format: Box::new(format) },
                 Err(message) => return Err(Error::argument(self.op, message).with_help(format_help(format))),
             },
-        })
+        };
+        let written = Written { dates: matches!(kind, Kind::Date(_)), ..Written::default() };
+        Ok(Draft { values, written, units: 0 })
     }
 
     /// What is certainly no CSV says what it is, before it is read as a very strange one.
@@ -413,6 +455,10 @@ impl Source<'_> {
         let s = if fields == 1 { "" } else { "s" };
         let (first, last) = record.lines();
         let e = self.error(&format!("line {first}"), &format!("{fields} field{s}, {what} has {expected}"));
+        if let Some(first) = names.first().filter(|name| header && name.starts_with('#')) {
+            let help = format!("line 1 seems to be a comment, not a header: take `{}` out of the file", short(first));
+            return e.with_help(help);
+        }
         // All of the header in one field: its columns are told apart by something else.
         let other = names
             .first()

@@ -4,7 +4,7 @@ use super::column::Kind;
 use super::options::CsvOptions;
 use super::read::Source;
 use crate::data::column::{Column, Value};
-use crate::data::dates::parts_of;
+use crate::data::dates::{is_part_of, parts_of};
 use crate::data::table::Table;
 use crate::error::Result;
 
@@ -41,5 +41,10 @@ impl CsvOptions {
             }
         }
         Table::named(op, columns)
+    }
+
+    /// The column of a file of whose dates this one is a part.
+    pub(crate) fn source_of(&self, column: &str) -> Option<&str> {
+        self.named().find(|name| is_part_of(column, name) && self.rules_of(name).is_split())
     }
 }

@@ -10,7 +10,7 @@ pub(super) use format::{DateFormat, FORMATS, format_help, guess};
 
 use serde::{Deserialize, Serialize};
 
-use super::column::Column;
+use super::column::{Column, Written};
 use super::table::Table;
 use crate::error::{Error, Result, short};
 
@@ -101,6 +101,21 @@ impl DatePart {
     }
 }
 
+/// A date and its time, if that is not the beginning of the day: `2024-02-29`, `2024-02-29 12:30:00`.
+pub(super) fn iso(seconds: f64) -> Option<String> {
+    let Civil { year, month, day, hour, minute, second } = Civil::of(seconds)?;
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    let midnight = (hour, minute, second) == (0, 0, 0);
+    Some(if midnight { date } else { format!("{date} {hour:02}:{minute:02}:{second:02}") })
+}
+
+/// Whether a column is called as a part of dates in another one is: `sold_month_sin`.
+pub(super) fn is_part_of(name: &str, dates: &str) -> bool {
+    let names_it = |rest: &str, part: &DatePart| matches!(rest.strip_prefix(part.name()), Some("" | "_sin" | "_cos"));
+    let rest = name.strip_prefix(dates).and_then(|rest| rest.strip_prefix('_'));
+    rest.is_some_and(|rest| DatePart::ALL.iter().any(|part| names_it(rest, part)))
+}
+
 impl Table {
     /// The table with the dates or times of a column of texts as numbers: the seconds since the beginning of 1970. The
     /// formats are those of [`ColumnOptions::date`](super::ColumnOptions::date).
@@ -144,17 +159,13 @@ impl Table {
                 }
             }
         }
-        self.replaced(op, column, vec![(column.to_string(), seconds.into())])
+        let dates = Column::from(seconds).with_written(Written { dates: true, ..Written::default() });
+        self.replaced(op, column, vec![(column.to_string(), dates)])
     }
 
     /// The column of this table that a column of such a name was made of, as a part of its dates.
     pub(super) fn date_of_part(&self, name: &str) -> Option<&str> {
-        let is_part = |rest: &str| {
-            let names_it = |part: &DatePart| matches!(rest.strip_prefix(part.name()), Some("" | "_sin" | "_cos"));
-            DatePart::ALL.iter().any(names_it)
-        };
-        self.column_names()
-            .find(|own| name.strip_prefix(*own).and_then(|rest| rest.strip_prefix('_')).is_some_and(is_part))
+        self.column_names().find(|own| is_part_of(name, own))
     }
 
     /// The table with some parts of a column of dates in its place, each as a column of its own: `sold_year`,

@@ -208,6 +208,14 @@ impl Categories {
         Ok(slots)
     }
 
+    /// The values of a column of the same kind that did not occur when fitting.
+    pub(super) fn unseen(&self, from: &Column) -> Vec<String> {
+        let known = Known::new(&self.categories, &self.rare);
+        let mut names = from.factorize().0;
+        names.retain(|name| known.find(name) == Match::Unknown);
+        names
+    }
+
     /// The name of a slot, if it is a category of its own.
     pub(super) fn category(&self, slot: usize) -> Option<&str> {
         self.categories.get(slot).map(String::as_str)

@@ -76,6 +76,14 @@ pub(super) enum Fitted {
 }
 
 impl Feature {
+    /// Its categories, if it has any that are told apart.
+    pub(super) fn categories(&self) -> Option<&Categories> {
+        match self {
+            Self::Category(categories) | Self::Encoded { categories, .. } => Some(categories),
+            Self::Number { .. } | Self::Hashed { .. } => None,
+        }
+    }
+
     #[track_caller]
     pub(super) fn fit_numbers(op: &'static str, name: &str, column: &Column, rules: NumberRules) -> Result<Self> {
         let numbers = column.numbers().unwrap_or_default();

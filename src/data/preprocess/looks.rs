@@ -29,8 +29,8 @@ impl Look {
         *self != Self::Anything
     }
 
-    /// Looks at some of the texts, from everywhere among them.
-    pub(super) fn of(texts: &[String]) -> Self {
+    /// Looks at some of the texts, from everywhere among them. `read` is how their numbers were said to be written.
+    pub(super) fn of(texts: &[String], read: Option<&NumberStyle>) -> Self {
         const SAMPLE: usize = 500;
         let step = texts.len().div_ceil(SAMPLE).max(1);
         let sample: Vec<&str> = texts.iter().step_by(step).map(String::as_str).collect();
@@ -45,8 +45,7 @@ impl Look {
             return Self::Dates { format };
         }
         let units = units(&sample);
-        let list = units.iter().map(|unit| format!("\"{unit}\"")).collect::<Vec<_>>().join(", ");
-        let strip = if units.is_empty() { String::new() } else { format!(".strip([{list}])") };
+        let strip = if units.is_empty() { String::new() } else { format!(".strip([{}])", quoted(&units)) };
         let styles = [
             (None, '.', "", String::new()),
             (Some(','), '.', "separators of thousands", ".thousands(',')".to_string()),
@@ -57,7 +56,7 @@ impl Look {
         ];
         let mut best = (0, 0);
         for (i, (thousands, decimal, ..)) in styles.iter().enumerate() {
-            let style = NumberStyle { decimal: *decimal, thousands: *thousands, units: units.clone() };
+            let style = NumberStyle::new(*decimal, *thousands, units.clone());
             let fits = fitting(&style);
             if fits > best.0 {
                 best = (fits, i);
@@ -66,7 +65,14 @@ impl Look {
         if !most(best.0) {
             return Self::Anything;
         }
-        let (_, _, how, call) = &styles[best.1];
+        let (thousands, decimal, how, call) = &styles[best.1];
+        let found = NumberStyle::new(*decimal, *thousands, units.clone());
+        let followed = read.filter(|read| found.is_within(read));
+        let style = followed.unwrap_or(&found);
+        let rest: Vec<&str> = texts.iter().map(String::as_str).filter(|text| style.parse(text).is_none()).collect();
+        let is_mark = |text: &&str| !text.contains(|c: char| c.is_ascii_digit());
+        let marks: &[&str] = if rest.len() <= 3 && rest.iter().all(is_mark) { &rest } else { &[] };
+        let missing = if marks.is_empty() { String::new() } else { format!(".also_missing([{}])", quoted(marks)) };
         let unit = match units.as_slice() {
             [] => String::new(),
             [one] => format!("the unit `{}`", short(one)),
@@ -76,11 +82,32 @@ impl Look {
             ),
         };
         let and = if how.is_empty() || unit.is_empty() { "" } else { " and " };
-        Self::Written {
-            what: format!("numbers with {how}{and}{unit}"),
-            cure: format!("CsvOptions::new(){call}{strip}"),
+        let mut cure = match (followed, rest.first()) {
+            (None, _) => format!("read the file with CsvOptions::new(){call}{strip}{missing}"),
+            (Some(_), Some(odd)) if marks.is_empty() => {
+                format!("`{}` is no number in the way that the file is read", short(odd))
+            }
+            (Some(_), _) => {
+                format!("add {missing}, if that stands for missing values: the others are numbers, as the file is read")
+            }
+        };
+        if let (None, Some(odd), true) = (followed, rest.first(), marks.is_empty()) {
+            cure += &format!("; `{}` is no number then", short(odd));
         }
+        if let ([one, other, ..], None) = (units.as_slice(), followed) {
+            let (one, other) = (short(one), short(other));
+            cure += &format!(
+                "; strip() leaves the numbers as they are, so that 1 {one} and 1 {other} become equal: if they are not, bring the column \
+                 to one unit with Table::map instead"
+            );
+        }
+        Self::Written { what: format!("numbers with {how}{and}{unit}"), cure }
     }
+}
+
+/// Texts as they stand in code: `"g", "kg"`.
+fn quoted<T: AsRef<str>>(texts: &[T]) -> String {
+    texts.iter().map(|text| format!("{:?}", text.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 /// What most numbers stand before or behind, if that is something: at most three units, the commonest first.
@@ -135,6 +162,11 @@ pub(super) fn like_row_numbers(name: &str, column: &Column) -> Option<String> {
     })
 }
 
+/// How the numbers of a column were said to be written.
+fn style_of(column: &Column) -> Option<&NumberStyle> {
+    column.written()?.style.as_ref()
+}
+
 /// A column that should not become one feature for each of its texts.
 pub(super) struct Misfit {
     column: String,
@@ -158,22 +190,24 @@ impl Misfit {
         if beyond.is_none() && (chosen || !many) {
             return None;
         }
-        let look = if column.texts().is_some() { Look::of(texts) } else { Look::Anything };
+        let look = if column.texts().is_some() { Look::of(texts, style_of(column)) } else { Look::Anything };
         (beyond.is_some() || look.is_quantity()).then(|| Self::new(name, column, count, beyond, look))
     }
 
     /// A column of texts that must be numbers, if it looks like them.
     pub(super) fn instead_of_numbers(name: &str, column: &Column) -> Option<Self> {
         let (texts, _) = column.factorize();
-        let look = Look::of(&texts);
+        let look = Look::of(&texts, style_of(column));
         look.is_quantity().then(|| Self { is_target: true, ..Self::new(name, column, texts.len(), None, look) })
     }
 
     fn new(name: &str, column: &Column, count: usize, beyond: Option<usize>, look: Look) -> Self {
         let plain = NumberStyle::default();
+        let is_written = matches!(look, Look::Written { .. });
         let example = column.iter().enumerate().find_map(|(row, value)| {
             let text = value.text()?;
-            plain.parse(text).is_none().then(|| (row, text.to_string()))
+            let odd = plain.parse(text).is_none() && (!is_written || text.contains(|c: char| c.is_ascii_digit()));
+            odd.then(|| (row, text.to_string()))
         });
         Self { column: name.to_string(), count, beyond, look, example, is_target: false }
     }
@@ -208,7 +242,7 @@ impl Misfit {
                     "most are numbers: is `{text}` in row {row} a missing value? CsvOptions::missing names its marks"
                 )
             }
-            Look::Written { what, cure } => format!("`{text}` is one of {what}: read the file with {cure}"),
+            Look::Written { what, cure } => format!("`{text}` is one of {what}: {cure}"),
             Look::Dates { format } => {
                 format!("`{text}` is a date: read the file with CsvOptions::new().dates([\"{name}\"], \"{format}\")")
             }

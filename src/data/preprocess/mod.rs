@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::TensorDataset;
 use super::table::Table;
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Result, near, short};
 use crate::tensor::{DType, Tensor};
 
 pub use builder::PreprocessorBuilder;
@@ -180,6 +180,42 @@ impl Preprocessor {
         &self.notes
     }
 
+    /// A line on each column that has categories which did not occur when fitting, so that the answers to their rows are told with care:
+    /// by [`Unseen::Zeros`], the default, they are none of the known ones. Columns that are absent are passed over.
+    ///
+    /// ```
+    /// use demotic::data::{Column, Preprocessor, Table};
+    ///
+    /// let flats = |kind: &str| Table::from_columns([("kind", Column::from(["flat", "house", kind])), ("price", [200.0, 250.0, 300.0].into())]);
+    /// let prep = Preprocessor::fit(&flats("flat")?, "price")?;
+    /// assert_eq!(prep.unseen(&flats("Flat")?), ["`kind` has `Flat`, which did not occur when fitting: did you mean `flat`?"]);
+    /// assert!(prep.unseen(&flats("house")?).is_empty());
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn unseen(&self, table: &Table) -> Vec<String> {
+        const SHOWN: usize = 5;
+        let columns = table.by_name();
+        let line = |feature: &Feature| {
+            let (categories, name) = (feature.categories()?, feature.column());
+            let unseen = categories.unseen(columns.get(name)?);
+            let mut shown: Vec<String> = unseen.iter().take(SHOWN).map(|text| format!("`{}`", short(text))).collect();
+            if unseen.len() > SHOWN {
+                shown.push(format!("{} more", unseen.len() - SHOWN));
+            }
+            let known = || categories.categories.iter().chain(&categories.rare);
+            let meant = known().filter_map(|own| Some((near(own, unseen.first()?)?, own))).min();
+            let help = match meant {
+                Some((_, own)) => format!("did you mean `{}`?", short(own)),
+                None => format!("known are {}", feature::list(&categories.categories)),
+            };
+            let list = shown.join(", ");
+            (!unseen.is_empty())
+                .then(|| format!("`{}` has {list}, which did not occur when fitting: {help}", short(name)))
+        };
+        self.features.iter().filter_map(line).collect()
+    }
+
     /// The features and targets of a table: `x` is `[n, features]` in `F32`; `y` is `[n, 1]` in `F32` for regression and for two
     /// classes, `[n]` class numbers in `I64` for classification, `[n, labels]` in `F32` for labels. Columns that were not there when
     /// fitting are ignored; [`check_columns`](Self::check_columns) names them.
@@ -299,23 +335,58 @@ impl Preprocessor {
             };
             feature.check_kind(op, column)?;
         }
-        let Some(ignored) = &self.ignored else { return Ok(()) };
-        let features = self.features.iter().map(Feature::column);
-        let known: HashSet<&str> =
-            features.chain(self.target_names()).chain(ignored.iter().map(String::as_str)).collect();
-        match table.column_names().find(|name| !known.contains(name)) {
-            Some(name) => {
-                const SHOWN: usize = 20;
-                let mut columns: Vec<_> =
-                    self.features.iter().take(SHOWN).map(|feature| short(feature.column())).collect();
-                if self.features.len() > SHOWN {
-                    columns.push("…".into());
-                }
-                let message = format!("column `{}` was not there when fitting", short(name));
-                Err(Error::argument(op, message).with_help(format!("the features are {}", columns.join(", "))))
+        let features: Vec<&str> = self.features.iter().map(Feature::column).collect();
+        self.check_surplus(op, table, &features)
+    }
+
+    /// Whether a row has the columns of training and no others, by the names that they have in a file: `source` tells of which one there a
+    /// column is a part.
+    #[track_caller]
+    pub(crate) fn check_row(
+        &self,
+        op: &'static str,
+        row: &Table,
+        source: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<()> {
+        let mut names: Vec<String> = Vec::new();
+        for feature in self.features.iter().map(Feature::column) {
+            // The part itself may be there, too.
+            let name = source(feature).filter(|_| !row.has(feature)).unwrap_or_else(|| feature.to_string());
+            if !names.contains(&name) {
+                names.push(name);
             }
-            None => Ok(()),
         }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        match names.iter().find(|name| !row.has(name)) {
+            // A name that is nearly that of an absent column is the one that is wrong.
+            Some(absent) => {
+                if row.column_names().any(|own| near(absent, own).is_some()) {
+                    self.check_surplus(op, row, &names)?;
+                }
+                Err(row.no_column(op, absent))
+            }
+            None => self.check_surplus(op, row, &names),
+        }
+    }
+
+    /// Whether a table has no other columns than features of these names, the target, and those that were ignored.
+    #[track_caller]
+    fn check_surplus(&self, op: &'static str, table: &Table, features: &[&str]) -> Result<()> {
+        const SHOWN: usize = 20;
+        let Some(ignored) = &self.ignored else { return Ok(()) };
+        let known: HashSet<&str> =
+            features.iter().copied().chain(self.target_names()).chain(ignored.iter().map(String::as_str)).collect();
+        let Some(name) = table.column_names().find(|name| !known.contains(name)) else { return Ok(()) };
+        let absent = features.iter().filter(|feature| !table.has(feature));
+        let meant =
+            absent.filter_map(|feature| Some((near(feature, name)?, feature))).min_by_key(|(distance, _)| *distance);
+        let meant = meant.map(|(_, feature)| format!("did you mean `{}`? ", short(feature))).unwrap_or_default();
+        let mut columns: Vec<_> = features.iter().take(SHOWN).map(|name| short(name)).collect();
+        if features.len() > SHOWN {
+            columns.push("…".into());
+        }
+        let e = Error::argument(op, format!("column `{}` was not there when fitting", short(name)));
+        Err(e.with_help(format!("{meant}the features are {}", columns.join(", "))))
     }
 
     /// Whether the training part had this column, and may do without it: as a target, or because it was left out.
