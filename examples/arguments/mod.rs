@@ -52,8 +52,8 @@ impl<I: Iterator<Item = String>> Arguments<I> {
         self.wrong(&format!("there is no option {option}{meant}"))
     }
 
-    /// An error with the usage of the example.
+    /// An error of the command line. The usage would push it off the screen.
     pub fn wrong(&self, problem: &str) -> Error {
-        Error::argument(self.example, problem).with_help(format!("\n{}", self.usage))
+        Error::argument(self.example, problem).with_help("--help lists the options")
     }
 }

@@ -138,7 +138,10 @@ pub fn in_options(e: Error) -> Error {
         return e;
     }
     let meant = meant.join(", ");
-    e.with_help(format!("see --help: {meant}"))
+    // What is said before the call is about the file.
+    let said = help.split(": read").next().filter(|said| !said.contains("::") && !said.contains('('));
+    let said = said.map_or(String::new(), |said| format!("{said}; "));
+    e.with_help(format!("{said}see --help: {meant}"))
 }
 
 fn character(option: &str, text: &str) -> Result<char> {

@@ -29,10 +29,12 @@ const FLATS: &str = include_str!("../data/flats.csv");
 
 fn main() -> Result<()> {
     let Some(options) = Options::from_args(std::env::args().skip(1))? else { return Ok(()) };
-    std::fs::create_dir_all(&options.out).map_err(|e| Error::io("tabular", &options.out, e))?;
     match &options.predict {
         Some(file) => rows::predict(&options.out, file),
-        None => run(&options),
+        None => {
+            std::fs::create_dir_all(&options.out).map_err(|e| Error::io("tabular", &options.out, e))?;
+            run(&options)
+        }
     }
 }
 
@@ -41,7 +43,7 @@ fn run(options: &Options) -> Result<()> {
     let mut rng = Rng::seed(options.seed);
 
     // 1. What is in the file.
-    let Read { table, options: csv, notes } = read::read(&|csv: &CsvOptions| match &options.data {
+    let Read { table, options: csv, notes } = read::read(&options.text, &|csv: &CsvOptions| match &options.data {
         Some(path) => csv.read(path),
         None => csv.read_from(if options.dirty { FLATS } else { IRIS }.as_bytes()),
     })?;
@@ -78,8 +80,22 @@ fn run(options: &Options) -> Result<()> {
         ));
     }
     // What the library says to programs, for the command line.
-    let option = |note: &String| note.replace("ignore(&[\"", "`--ignore \"").replace("\"])", "\"`");
-    warnings.extend(question.preprocessing(&train)?.notes().iter().map(option));
+    let option = |note: &String| match note.split_once(": if the units do not mean the same") {
+        Some((units, _)) => format!(
+            "{units}: if the units do not mean the same, bring them to one in the file, or leave it out (`--ignore`)"
+        ),
+        None => note
+            .replace("ignore(&[\"", "`--ignore \"")
+            .replace("CsvOptions::text([\"", "`--text \"")
+            .replace("\"])", "\"`"),
+    };
+    let prep = question.preprocessing(&train).map_err(|e| match e.help() {
+        Some(help) if help.contains("CsvOptions") => e.with_help(
+            "write the numbers or dates of a column in one way and with one unit in the file, or leave it out: --ignore COLUMN",
+        ),
+        _ => e,
+    })?;
+    warnings.extend(prep.notes().iter().map(option));
     warnings.iter().for_each(|warning| println!("warning: {warning}"));
     // For comparing other programs on the same split.
     train.write_csv(options.out.join("train.csv"))?;

@@ -13,6 +13,7 @@ tabular: from a raw table to a trained, tuned, evaluated, explained and saved mo
   --target COLUMN    the column to predict (default: the last one)
   --task KIND        `classes` or `numbers`, if it is not as the target looks
   --ignore A,B       columns to leave out
+  --text A,B         columns of texts, even if they look like numbers: postal codes
   --tune N           how many settings to try, each on three folds (default: 12; 0 takes the usual ones)
   --dirty            the bundled table of flats, with all that is wrong with it
   --predict FILE     train nothing: apply the model in DIR to new rows
@@ -28,6 +29,8 @@ pub struct Options {
     /// Whether the target is a class, if that was said.
     pub classes: Option<bool>,
     pub ignore: Vec<String>,
+    /// Columns of texts, whatever they look like.
+    pub text: Vec<String>,
     pub tune: usize,
     pub dirty: bool,
     pub predict: Option<PathBuf>,
@@ -46,6 +49,7 @@ impl Options {
             target: None,
             classes: None,
             ignore: Vec::new(),
+            text: Vec::new(),
             tune: 12,
             dirty: false,
             predict: None,
@@ -69,6 +73,7 @@ impl Options {
                     }
                 }
                 "--ignore" => options.ignore.extend(arguments.value()?.split(',').map(|name| name.trim().to_string())),
+                "--text" => options.text.extend(arguments.value()?.split(',').map(|name| name.trim().to_string())),
                 "--tune" => tune = Some(arguments.number::<usize>()?.min(1000)),
                 "--dirty" => options.dirty = true,
                 "--predict" => options.predict = Some(arguments.value()?.into()),

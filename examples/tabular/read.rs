@@ -16,13 +16,18 @@ pub struct Read {
     pub notes: Vec<String>,
 }
 
-/// Reads a table with a function that takes options: once as it is, and again with what its columns of texts turn out to be.
-pub fn read(with: &dyn Fn(&CsvOptions) -> Result<Table>) -> Result<Read> {
-    let mut options =
-        CsvOptions::new().detect_delimiter().missing_in_any_case(true).also_missing(["?", "-", "n/a", "unknown"]);
+/// Reads a table with a function that takes options: once as it is, and again with what its columns of texts turn out to be, but for those
+/// that are said to be texts.
+pub fn read(texts: &[String], with: &dyn Fn(&CsvOptions) -> Result<Table>) -> Result<Read> {
+    let mut options = CsvOptions::new()
+        .detect_delimiter()
+        .missing_in_any_case(true)
+        .also_missing(["?", "-", "n/a", "unknown"])
+        .text(texts);
+    let is_open = |name: &str| !texts.iter().any(|own| own == name);
     let table = with(&options)?;
     let mut found = Vec::new();
-    for (name, column) in table.columns().filter(|(_, column)| column.kind() == ColumnKind::Text) {
+    for (name, column) in table.columns().filter(|(name, column)| column.kind() == ColumnKind::Text && is_open(name)) {
         if let Some((how, note)) = written(name, column)? {
             found.push((name.to_string(), how, note));
         }
@@ -31,7 +36,7 @@ pub fn read(with: &dyn Fn(&CsvOptions) -> Result<Table>) -> Result<Read> {
     if found.iter().any(|(.., note)| note.starts_with(COMMAS)) {
         let names: Vec<&str> = table.column_names().collect();
         let texts = with(&options.clone().text(names))?;
-        for (name, column) in texts.columns() {
+        for (name, column) in texts.columns().filter(|(name, _)| is_open(name)) {
             if let Some(how) = in_thousands(column) {
                 found.retain(|(known, ..)| known != name);
                 found.push((name.to_string(), how, "numbers with points between thousands".into()));

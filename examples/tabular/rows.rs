@@ -27,14 +27,25 @@ pub fn predict(folder: &Path, file: &Path) -> Result<()> {
     let pipeline = Pipeline::open(folder.join("model.safetensors"))?;
     // As the training table was read: with its decimal commas, units and dates.
     let table = pipeline.read_csv(file)?;
-    let answers = answers(&pipeline, &table)?;
-    let name = format!("predicted {}", pipeline.preprocessor().target_name().unwrap_or("target"));
-    let texts: Column = answers.iter().map(|answer| Some(answer.as_str())).collect();
-    // Beside the rows as they are in the file.
-    let table = CsvOptions::new().detect_delimiter().read(file)?.with_column(name, texts)?;
-    println!("{table}");
+    let prep = pipeline.preprocessor();
+    prep.unseen(&table).iter().for_each(|line| println!("warning: {line}"));
+    // Beside the rows as they are in the file, with the zeros of codes.
+    let (first, report) = CsvOptions::new().detect_delimiter().read_with_report(file)?;
+    let as_written = CsvOptions::new().delimiter(report.delimiter);
+    let rows = as_written.clone().missing::<&str>([]).text(first.column_names()).read(file)?;
+    let name = format!("predicted {}", prep.target_name().unwrap_or("target"));
+    let rows = match prep.classes() {
+        Some(_) => {
+            let found = pipeline.classify(&table)?;
+            let classes: Column = found.iter().map(|one| Some(one.class())).collect();
+            let probabilities: Column = found.iter().map(|one| (one.probability() * 1e4).round() / 1e4).collect();
+            rows.with_column(name, classes)?.with_column("probability", probabilities)?
+        }
+        None => rows.with_column(name, pipeline.predict(&table)?)?,
+    };
+    println!("{rows}");
     let path = folder.join("predictions.csv");
-    table.write_csv(&path)?;
+    as_written.write(&rows, &path)?;
     println!("All of them: {}", path.display());
     Ok(())
 }

@@ -50,7 +50,7 @@ fn files_that_are_no_tables() {
         "area;price\n1;2\n3,5;4\n",
         "price",
         "table.csv, line 3: 2 fields, the header has 1",
-        "see --help: --separator C",
+        "the header seems to be separated by ';'; see --help: --separator C",
     );
     let broken = b"area,floor,price\n1,2,3\n4,\xff\xfe,6\n";
     refused(broken, "price", "table.csv, line 3, character 3: the text is not UTF-8", utf8);
@@ -125,8 +125,8 @@ fn tables_in_another_spelling() -> Result<()> {
         help
     };
     assert_eq!(without("--drop-missing", 0), "see --help: --drop-missing");
-    assert_eq!(without("--dates", 1), "see --help: --dates COLUMN=FORMAT");
-    assert_eq!(without("--separator", 1), "see --help: --separator C");
+    assert!(without("--dates", 1).ends_with(".2024` is a date; see --help: --dates COLUMN=FORMAT"));
+    assert!(without("--separator", 1).ends_with("see --help: --separator C"));
     let e = run_with(text.as_bytes(), "price", &[&spelling[..], &["--ignore", "number"]].concat()).unwrap_err();
     assert_eq!(e.message(), "drop: the table has no column `number`");
     Ok(())
