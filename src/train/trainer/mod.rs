@@ -255,7 +255,7 @@ impl<'d, T, B> Trainer<'d, T, B> {
     ///
     /// All ranks make the same trainer, model, data and generator, and call [`fit`](Self::fit). **They end with the same bits, which do not depend on
     /// the number of ranks:** they are those of one process that accumulates as many batches, so a run may go on with fewer or more ranks than it
-    /// began with. What is random in a model, such as dropout, is drawn for batch `i` of an epoch from the generator's [fork](Rng::fork) number `i`, and what counts batches, such as
+    /// began with. What is random in a model, such as dropout, is drawn for batch `i` of an epoch from the generator's [fork](crate::Rng::fork) number `i`, and what counts batches, such as
     /// running statistics, gets the mean over those of a step: a trainer without ranks goes from batch to batch with both, which ranks that work at the same time cannot.
     ///
     /// Whether to stop is what all agree on: if one rank wants to, by a callback, a [`StopHandle`] or Ctrl-C, all do. An error on one rank is
