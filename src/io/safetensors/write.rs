@@ -51,8 +51,8 @@ pub(crate) fn write(
 }
 
 /// The endings of files in other formats, which programs would read this one as.
-const OTHER_FORMATS: [&str; 14] =
-    ["pt", "pth", "ckpt", "onnx", "gguf", "h5", "hdf5", "keras", "tflite", "pb", "npz", "npy", "pkl", "pickle"];
+const OTHER_FORMATS: [&str; 13] =
+    ["pt", "pth", "onnx", "gguf", "h5", "hdf5", "keras", "tflite", "pb", "npz", "npy", "pkl", "pickle"];
 
 #[track_caller]
 fn refuse_other_formats(op: &'static str, path: &Path) -> Result<()> {
