@@ -112,7 +112,12 @@ fn norms_say_what_does_not_fit() {
     let norm = BatchNorm2d::new(3).unwrap();
     let e = norm.forward(&images(&[1, 3, 1, 1]), &mut Mode::train(&mut rng)).unwrap_err();
     assert_eq!(e.message(), "batch_norm: one element for each channel of [1, 3, 1, 1], which has no variance");
-    assert_eq!(e.help(), Some("train with batches of at least two examples"));
+    assert_eq!(
+        e.help(),
+        Some(
+            "train with batches of at least two examples; the last one of an epoch may have fewer than the others: drop_last() leaves it out"
+        )
+    );
     assert_eq!(
         message(norm.predict(&images(&[2, 4, 2, 2]))),
         "BatchNorm2d: the input has shape [2, 4, 2, 2], expected 4 dimensions, the second of 3"

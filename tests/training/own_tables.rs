@@ -410,7 +410,7 @@ fn options_that_contradict_and_values_that_do_not_fit() {
     fails(
         read(CsvOptions::new().dates(["a"], "%d.%m"), "a\n1\n"),
         "from_csv_reader: the format `%d.%m` has no year, or a day without a month",
-        "",
+        "formats are `iso` and patterns such as `%d.%m.%Y` or `%m/%d/%Y %H:%M`",
     );
     fails(
         read(CsvOptions::new().dates(["a"], "iso"), "a\n2024-01-31\n31.1.2024\n"),
