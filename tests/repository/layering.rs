@@ -65,7 +65,7 @@ const ROOT_NAMES: [(&str, &str); 9] = [
     ("module", "layers"),
 ];
 
-pub(super) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
