@@ -13,9 +13,7 @@ use std::time::Instant;
 
 use demotic::losses::{CrossEntropy, Loss, Reduction};
 use demotic::prelude::*;
-use demotic::privacy::{
-    Accounting, DpOptimizer, Lira, MembershipAudit, PoissonSampler, Spent, noise_for, scaled_confidence,
-};
+use demotic::privacy::{Accounting, DpOptimizer, Lira, MembershipAudit, PoissonSampler, noise_for, scaled_confidence};
 use demotic::train::plot::Chart;
 use options::Options;
 use serde_json::json;
@@ -73,19 +71,21 @@ fn network(rng: &mut Rng) -> Result<Sequential> {
     ])
 }
 
-fn private(data: &Data, epsilon: f64, epochs: u64, rng: &mut Rng) -> Result<(Sequential, Spent)> {
+/// A network that was trained privately, and the epsilon that it came to.
+fn private(data: &Data, epsilon: f64, epochs: u64, rng: &mut Rng) -> Result<(Sequential, f64)> {
     let mut model = network(rng)?;
+    let train = TensorDataset::new(data.x.clone(), data.y.clone())?;
     let sampler = PoissonSampler::new(data.y.numel(), RATE, rng.split())?;
-    let steps = epochs * sampler.batches_per_epoch();
-    let noise = noise_for(Accounting::Rdp, epsilon, DELTA, RATE, steps)?;
-    let mut opt = DpOptimizer::new(Sgd::new(0.3).momentum(0.5), noise, 1.0, &sampler, rng.split())?;
-    for step in 0..steps {
-        let batch = data.rows(&sampler.batch(step)?)?;
-        opt.accumulate(&each(&model.forward(&batch.x, &mut Mode::train(rng))?, &batch.y)?)?;
-        opt.step_private(&mut model)?;
-    }
-    let spent = opt.spent(DELTA)?;
-    Ok((model, spent))
+    let noise = noise_for(Accounting::Rdp, epsilon, DELTA, RATE, epochs * sampler.batches_per_epoch())?;
+    let sgd = Sgd::new(0.3).momentum(0.5);
+    let optimizer = DpOptimizer::new(sgd, noise, 1.0, &sampler, rng.split())?.reporting(DELTA)?;
+    let history = Trainer::new(CrossEntropy::new().reduction(Reduction::None), optimizer)
+        .epochs(epochs as usize)
+        .batch_size(sampler.expected() as usize)
+        .sampler(sampler)
+        .fit(&mut model, &train, rng)?;
+    let spent = history.metric("epsilon").last().copied();
+    Ok((model, spent.ok_or_else(|| Error::state("private", "no epoch was trained"))?))
 }
 
 fn ordinary(data: &Data, rng: &mut Rng) -> Result<Sequential> {
@@ -116,7 +116,7 @@ fn main() -> Result<()> {
         for _ in 0..options.repeats {
             let (model, found) = private(&members, epsilon, options.epochs, &mut rng)?;
             sum += others.accuracy(&model)?;
-            spent = found.epsilon;
+            spent = found;
             if epsilon == ATTACKED {
                 attacked = Some((model, found));
             }
@@ -137,7 +137,7 @@ fn main() -> Result<()> {
         .save(options.out.join("accuracy.png"))?;
 
     let Some((closed, spent)) = attacked else { return Err(Error::state("private", "no model to attack")) };
-    let limit = (spent.epsilon.exp() - 1.0 + 2.0 * DELTA) / (spent.epsilon.exp() + 1.0);
+    let limit = (spent.exp() - 1.0 + 2.0 * DELTA) / (spent.exp() + 1.0);
     let pool = all.part(0, 2 * MEMBERS)?;
     let train_open = |data: &Data, rng: &mut Rng| ordinary(data, rng);
     let train_closed = |data: &Data, rng: &mut Rng| Ok(private(data, ATTACKED, options.epochs, rng)?.0);
@@ -157,7 +157,9 @@ fn main() -> Result<()> {
         chart = chart.xy_line(format!("{name}, by likelihood ratio"), by_ratio.curve().points());
         found.push((name, by_loss, by_ratio));
     }
-    println!("{spent}\nNo attack on the private model has an advantage above {limit:.3}, whatever it knows.");
+    println!(
+        "Epsilon is {spent:.3} at a delta of {DELTA:e}.\nNo attack on the private model has an advantage above {limit:.3}, whatever it knows."
+    );
     chart.save(options.out.join("attacks.png"))?;
 
     let seconds = start.elapsed().as_secs_f64();
