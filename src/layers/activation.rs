@@ -13,6 +13,18 @@ use crate::tensor::Tensor;
 macro_rules! activations {
     ($($(#[$doc:meta])* $Name:ident => |$x:ident| $y:expr;)*) => {$(
         $(#[$doc])*
+        ///
+        /// # Shapes
+        /// - input and output: `[..]`, any shape
+        ///
+        /// ```
+        /// use demotic::prelude::*;
+        ///
+        /// let mut rng = Rng::seed(0);
+        #[doc = concat!("let model = sequential![Linear::new(4, 8, &mut rng)?, ", stringify!($Name), ", Linear::new(8, 1, &mut rng)?];")]
+        /// assert_eq!(model.predict(&Tensor::ones([2, 4])?)?.shape(), [2, 1]);
+        /// # Ok::<(), demotic::Error>(())
+        /// ```
         #[derive(Debug, Clone, Copy, Default, PartialEq)]
         pub struct $Name;
         crate::module!($Name {});
@@ -33,8 +45,21 @@ macro_rules! activations {
 
 /// The same with options.
 macro_rules! activations_with_options {
-    ($($(#[$doc:meta])* $Name:ident { $($(#[$field_doc:meta])* $field:ident: $Type:ty = $default:expr),* } => |$op:ident, $x:ident| $y:expr;)*) => {$(
+    ($($(#[$doc:meta])* $Name:ident $to:literal { $($(#[$field_doc:meta])* $field:ident: $Type:ty = $default:expr),* } => |$op:ident, $x:ident| $y:expr;)*) => {$(
         $(#[$doc])*
+        ///
+        /// # Shapes
+        #[doc = concat!("- input: `[.., 8]`, or any other size; output: `[.., ", $to, "]`")]
+        ///
+        /// ```
+        /// use demotic::prelude::*;
+        ///
+        /// let mut rng = Rng::seed(0);
+        #[doc = concat!("let activation = ", stringify!($Name), "::default();")]
+        #[doc = concat!("let model = sequential![Linear::new(4, 8, &mut rng)?, activation, Linear::new(", $to, ", 1, &mut rng)?];")]
+        /// assert_eq!(model.predict(&Tensor::ones([2, 4])?)?.shape(), [2, 1]);
+        /// # Ok::<(), demotic::Error>(())
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct $Name {
             $($(#[$field_doc])* pub $field: $Type,)*
@@ -102,90 +127,90 @@ activations! {
 
 activations_with_options! {
     /// [`Tensor::leaky_relu`] as a layer.
-    LeakyRelu {
+    LeakyRelu 8 {
         /// The slope for negative inputs.
         slope: f64 = 0.01
     } => |op, x| Ok(x.leaky_relu(op.slope));
     /// [`Tensor::elu`] as a layer.
-    Elu {
+    Elu 8 {
         /// The negative of the limit for large negative inputs.
         alpha: f64 = 1.0
     } => |op, x| Ok(x.elu(op.alpha));
     /// [`Tensor::softplus`] as a layer.
-    Softplus {
+    Softplus 8 {
         /// The steepness.
         beta: f64 = 1.0,
         /// The input times `beta` from which on the function is the identity.
         threshold: f64 = 20.0
     } => |op, x| x.softplus(op.beta, op.threshold);
     /// [`Tensor::hardtanh`] as a layer.
-    Hardtanh {
+    Hardtanh 8 {
         /// The lower limit.
         lo: f64 = -1.0,
         /// The upper limit.
         hi: f64 = 1.0
     } => |op, x| x.hardtanh(op.lo, op.hi);
     /// [`Tensor::softmax`] as a layer.
-    Softmax {
+    Softmax 8 {
         /// The dimension whose elements add up to 1; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.softmax(op.dim);
     /// [`Tensor::log_softmax`] as a layer.
-    LogSoftmax {
+    LogSoftmax 8 {
         /// The dimension whose exponentials add up to 1; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.log_softmax(op.dim);
     /// [`Tensor::glu`] as a layer.
-    Glu {
+    Glu 4 {
         /// The dimension that is halved; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.glu(op.dim);
     /// [`Tensor::swiglu`] as a layer.
-    Swiglu {
+    Swiglu 4 {
         /// The dimension that is halved; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.swiglu(op.dim);
     /// [`Tensor::geglu`] as a layer.
-    Geglu {
+    Geglu 4 {
         /// The dimension that is halved; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.geglu(op.dim);
     /// [`Tensor::reglu`] as a layer.
-    Reglu {
+    Reglu 4 {
         /// The dimension that is halved; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.reglu(op.dim);
     /// [`Tensor::maxout`] as a layer.
-    Maxout {
+    Maxout 4 {
         /// How many neighbours become one.
         pieces: usize = 2,
         /// The dimension that they are in; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.maxout(op.pieces, op.dim);
     /// [`Tensor::celu`] as a layer.
-    Celu {
+    Celu 8 {
         /// The negative of the limit for large negative inputs.
         alpha: f64 = 1.0
     } => |op, x| x.celu(op.alpha);
     /// [`Tensor::threshold`] as a layer.
-    Threshold {
+    Threshold 8 {
         /// What an input has to exceed.
         threshold: f64 = 0.0,
         /// What takes the place of others.
         value: f64 = 0.0
     } => |op, x| x.threshold(op.threshold, op.value);
     /// [`Tensor::hardshrink`] as a layer.
-    Hardshrink {
+    Hardshrink 8 {
         /// The magnitude up to which inputs become 0.
         lambda: f64 = 0.5
     } => |op, x| x.hardshrink(op.lambda);
     /// [`Tensor::softshrink`] as a layer.
-    Softshrink {
+    Softshrink 8 {
         /// By how much inputs move towards 0.
         lambda: f64 = 0.5
     } => |op, x| x.softshrink(op.lambda);
     /// [`Tensor::softmin`] as a layer.
-    Softmin {
+    Softmin 8 {
         /// The dimension whose elements add up to 1; negative numbers count from the end.
         dim: isize = -1
     } => |op, x| x.softmin(op.dim);

@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// What a [`Lambda`] applies.
 type Function = dyn Fn(&Tensor) -> Result<Tensor> + Send + Sync;
 
-/// A function of tensors as a layer without parameters.
+/// A function of tensors as a layer without parameters: Keras' `Lambda`.
 ///
 /// It may capture what it likes that can be shared between threads; parameters in it are no parameters of the model. Files of models
 /// cannot hold it: [`SaveLoad::load`](crate::io::SaveLoad::load) into a model that was made in code can do without.
@@ -70,7 +70,8 @@ pub enum Join {
     Max,
 }
 
-/// Layers that get the same input, and whose outputs are joined. They are named by their positions: `0.weight`, `1.weight` …
+/// Layers that get the same input, and whose outputs are joined, as Keras' `Concatenate` and `Add` do. They are named by their
+/// positions: `0.weight`, `1.weight` …
 ///
 /// ```
 /// use demotic::prelude::*;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
-/// Sets each element to zero with probability `p` while training, and divides the others by `1 − p`, so that the
+/// Sets each element of a tensor of any shape to zero with probability `p` while training, and divides the others by `1 − p`, so that the
 /// expected value stays the same (Srivastava et al., *Dropout*, 2014). Does nothing in evaluation.
 ///
 /// ```

@@ -156,7 +156,7 @@ random! {
 
     /// Dropout for networks of [`Selu`](super::Selu) units (Klambauer et al., *Self-Normalizing Neural Networks*, 2017): sets elements to
     /// what these units saturate at, and scales and moves everything so that mean 0 and variance 1 stay what they are. Does nothing in
-    /// evaluation.
+    /// evaluation. Of any shape.
     ///
     /// ```
     /// use demotic::prelude::*;
@@ -216,7 +216,7 @@ random! {
     };
 }
 
-/// Adds normally distributed noise while training: Keras' `GaussianNoise`. Does nothing in evaluation.
+/// Adds normally distributed noise while training, to inputs of any shape: Keras' `GaussianNoise`. Does nothing in evaluation.
 ///
 /// ```
 /// use demotic::prelude::*;

@@ -67,7 +67,7 @@ impl Layer for Prelu {
 }
 
 /// `x` where it is positive, else `a x`: in training with a slope `a` for each element, drawn evenly between two bounds, in evaluation
-/// with their mean (Xu et al., *Empirical evaluation of rectified activations*, 2015). See [`Tensor::rrelu`].
+/// with their mean (Xu et al., *Empirical evaluation of rectified activations*, 2015). Of any shape. See [`Tensor::rrelu`].
 ///
 /// ```
 /// use demotic::prelude::*;

@@ -7,6 +7,13 @@ use crate::tensor::Tensor;
 
 /// Joins all dimensions from `start` on into one. By default the first dimension, which counts the examples, is kept:
 /// `[n, c, h, w]` becomes `[n, c·h·w]`.
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// assert_eq!(Flatten::new().predict(&Tensor::zeros([2, 3, 4, 5])?)?.shape(), [2, 60]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Flatten {
     start: isize,

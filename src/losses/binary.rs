@@ -16,16 +16,32 @@ configurable!(BceWithLogits { reduction, weight: tensor, pos_weight: tensor });
 ///
 /// # Errors
 /// If shapes or types differ, a probability or target is out of range, or there are no examples.
+///
+/// ```
+/// use demotic::{losses, tensor};
+///
+/// let loss = losses::bce(&tensor![0.5, 0.5], &tensor![1.0, 0.0])?;
+/// assert!((loss.item()? - 2.0f64.ln()).abs() < 1e-6);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[track_caller]
 pub fn bce(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
     Bce::new().loss(probabilities, target)
 }
 
-/// The mean binary cross-entropy between the sigmoid of `logits` and targets of the same shape, computed without
-/// rounding to probabilities.
+/// The mean binary cross-entropy between the sigmoid of `logits` and targets of the same shape, `log(1 + eˣ) − y x`, computed
+/// without rounding to probabilities.
 ///
 /// # Errors
 /// If shapes or types differ, a target is not between 0 and 1, or there are no examples.
+///
+/// ```
+/// use demotic::{losses, tensor};
+///
+/// let loss = losses::bce_with_logits(&tensor![0.0, 200.0], &tensor![1.0, 0.0])?;
+/// assert!((loss.item()? - (2.0f64.ln() + 200.0) / 2.0).abs() < 1e-4);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[track_caller]
 pub fn bce_with_logits(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
     BceWithLogits::new().loss(logits, target)

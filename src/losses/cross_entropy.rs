@@ -9,7 +9,7 @@ use crate::tensor::{DType, Tensor};
 reducible!(CrossEntropy);
 configurable!(CrossEntropy { reduction, label_smoothing, weight: tensor, ignore_index, classes_last }, check);
 
-/// The mean cross-entropy between the softmax of `logits` and the targets.
+/// The mean cross-entropy between the softmax of `logits` and the targets: `log Σ eˣ − xₜ` for the class `t`.
 ///
 /// `logits` has shape `[n, classes]`, or `[n, classes, d…]` with the classes in dimension 1. Targets are class numbers
 /// (`I64`, shape `[n]` or `[n, d…]`), or probabilities of the shape and type of the logits.

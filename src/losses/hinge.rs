@@ -36,7 +36,7 @@ pub fn hinge(scores: &Tensor, target: &Tensor) -> Result<Tensor> {
     Hinge::new().loss(scores, target)
 }
 
-/// The mean of the squares of the [`hinge`] loss.
+/// The mean of the squares of the [`hinge`] loss, `max(0, 1 − y s)²`, of scores and labels of the same shape.
 ///
 /// # Errors
 /// As for [`hinge`].

@@ -35,7 +35,7 @@ pub fn multi_label_margin(scores: &Tensor, target: &Tensor) -> Result<Tensor> {
 }
 
 /// The mean cross-entropy of yes and no over classes, and over all examples, of logits `[.., classes]` and targets of the same shape
-/// that are 1 where an example has a label and 0 where it has not.
+/// that are 1 where an example has a label and 0 where it has not. PyTorch's `multilabel_soft_margin_loss`.
 ///
 /// # Errors
 /// If shapes or types differ, or there are no examples.

@@ -15,6 +15,15 @@ configurable!(CrossEntropyFromProbabilities { reduction });
 ///
 /// # Errors
 /// If shapes or types do not fit, a class number or a probability is out of range, or there are no examples.
+///
+/// ```
+/// use demotic::{losses, tensor, Tensor};
+///
+/// let p = tensor![[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]];
+/// let loss = losses::cross_entropy_from_probabilities(&p, &Tensor::from_nested([0i64, 2])?)?;
+/// assert!((loss.item()? - 2.0f64.ln()).abs() < 1e-6);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[track_caller]
 pub fn cross_entropy_from_probabilities(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
     CrossEntropyFromProbabilities::new().loss(probabilities, target)

@@ -36,7 +36,8 @@ pub fn nll(log_probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
     Nll::new().loss(log_probabilities, target)
 }
 
-/// The mean log loss of probabilities, as scikit-learn defines it: the negative logarithm of the probability of what happened.
+/// The mean log loss of probabilities, as scikit-learn defines it: the negative logarithm of the probability of what happened,
+/// `−y log p − (1 − y) log(1 − p)`.
 ///
 /// Either `probabilities` are those of yes, and the targets, of the same shape and type, are 1 or 0 or between; or they are
 /// `[.., classes]`, and the targets class numbers (`I64`, `[..]`). Probabilities are taken to be at least the smallest difference

@@ -15,7 +15,8 @@ configurable!(Tversky { alpha, beta, apart, smooth: set, weighting: weighting } 
 /// targets `y` of the same shape, `[n, …]`: of each pixel, whether it belongs to what is sought. `s` is 10⁻⁷.
 ///
 /// Of logits, take [`Tensor::sigmoid`] or [`Tensor::softmax`] first. As large regions count no more than small ones, it is the
-/// loss for those who look for little on much.
+/// loss for those who look for little on much. Keras has `s` below the bar alone, so that finding nothing where there is nothing costs 1
+/// there; here it costs 0.
 ///
 /// # Errors
 /// If shapes or types differ, or there are no examples.
@@ -34,7 +35,7 @@ pub fn dice(probabilities: &Tensor, target: &Tensor) -> Result<Tensor> {
 
 /// The mean over all examples of 1 less the index of Tversky, `1 − (Σ p y + s) / (Σ p y + alpha Σ p (1 − y) + beta Σ (1 − p) y + s)`
 /// (Salehi, Erdogmus and Gholipour, 2017), of probabilities `p` and targets `y` of the same shape, `[n, …]`. With `alpha = beta = ½`
-/// it is [`dice`]; a larger `beta` makes what is missed worse than what is found in error.
+/// it is [`dice`]; a larger `beta` makes what is missed worse than what is found in error. Keras has the two the other way round.
 ///
 /// # Errors
 /// If shapes or types differ, there are no examples, or a factor is negative.

@@ -12,8 +12,8 @@ configurable!(CosineEmbedding { margin: set, weighting: weighting });
 configurable!(MarginRanking { margin: set, weighting: weighting });
 configurable!(Contrastive { margin: set, weighting: weighting });
 
-/// The mean over pairs of vectors of 1 less the cosine of their angle where the label is 1, and of the cosine where it is −1 and the
-/// cosine positive.
+/// The mean over pairs of vectors of 1 less the cosine of their angle where the label is 1, `1 − cos(a, b)`, and of `max(0, cos(a, b))` where it
+/// is −1.
 ///
 /// `a` and `b` have shape `[n, features]`, the labels `[n]`; a single pair has no `n`. Labels are floats, integers or truth values; 0
 /// stands for −1.

@@ -38,6 +38,13 @@ pub fn mse(prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// If shapes or types differ, or there are no examples.
+///
+/// ```
+/// use demotic::{losses, tensor};
+///
+/// assert_eq!(losses::mae(&tensor![1.0, 2.0], &tensor![1.0, 5.0])?.item()?, 1.5);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[doc(alias = "l1_loss")]
 #[track_caller]
 pub fn mae(prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
@@ -48,6 +55,13 @@ pub fn mae(prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// If shapes or types differ, there are no examples, or `delta` is not positive.
+///
+/// ```
+/// use demotic::{losses, tensor};
+///
+/// assert_eq!(losses::huber(&tensor![1.0, 5.0], &tensor![2.0, 2.0], 1.0)?.item()?, (0.5 + 2.5) / 2.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[track_caller]
 pub fn huber(prediction: &Tensor, target: &Tensor, delta: f64) -> Result<Tensor> {
     Huber::new(delta)?.loss(prediction, target)

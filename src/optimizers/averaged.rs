@@ -19,7 +19,7 @@ const COUNT: &str = "averaged.count";
 const STEPS: &str = "averaged.steps";
 
 /// An optimizer, and beside it a running average of the parameters. The average often does better than the parameters
-/// themselves, which jump around the minimum.
+/// themselves, which jump around the minimum (Polyak and Juditsky, 1992; Izmailov et al., 2018). PyTorch's `AveragedModel`.
 ///
 /// Training goes on as without it; [`swap`](Self::swap) gives the model the averages, for evaluating or saving it, and its own
 /// values back. A [`Trainer`](crate::train::Trainer) does that by

@@ -99,7 +99,7 @@ impl Constraint for MaxNorm {
     }
 }
 
-/// Gives each row a Euclidean norm of 1: each unit's incoming weights have a direction, and no size.
+/// Gives each row a Euclidean norm of 1, `w / ‖w‖`: each unit's incoming weights have a direction, and no size.
 ///
 /// A row is everything with the same index in one dimension: the first, unless [`dim`](Self::dim) says otherwise. Rows of
 /// zeros, which have no direction, stay as they are.
@@ -156,7 +156,7 @@ impl Constraint for UnitNorm {
     }
 }
 
-/// Sets negative values to zero.
+/// Sets negative values to zero: Keras' `NonNeg`.
 ///
 /// ```
 /// use demotic::layers::Param;

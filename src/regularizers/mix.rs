@@ -7,7 +7,18 @@ use crate::optimizers::options::positive;
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
-/// How two examples become one: which goes with which, and how much of the first is in it.
+/// How two examples become one: which goes with which, and how much of the first is in it, `share · x + (1 − share) · x'`.
+///
+/// ```
+/// use demotic::prelude::*;
+/// use demotic::regularizers::Mixup;
+///
+/// let x = Tensor::ones([8, 4])?;
+/// let mixture = Mixup::new(0.2).draw(8, &mut Rng::seed(0))?;
+/// assert!(mixture.partners().len() == 8 && (0.0..=1.0).contains(&mixture.share()));
+/// assert!(mixture.of(&x)?.allclose(&x, 1e-6, 0.0, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mixture {
     partners: Vec<usize>,

@@ -22,12 +22,12 @@ pub trait Penalty: Send + Sync {
 
 /// The lasso (Tibshirani, 1996), `strength · Σ |w|`: drives parameters that matter little to zero.
 ///
-/// The gradient is `strength · sign(w)`, 0 at 0.
+/// The gradient is `strength · sign(w)`, 0 at 0. An example is at [`ElasticNet`], which is both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "One", into = "One")]
 pub struct L1(ElasticNet);
 
-/// The ridge (Hoerl and Kennard, 1970), `strength · Σ w²`: keeps parameters small.
+/// The ridge (Hoerl and Kennard, 1970), `strength · Σ w²`: keeps parameters small. An example is at [`ElasticNet`].
 ///
 /// The gradient is `2 · strength · w`, so with [`Sgd`](crate::optimizers::Sgd) it is the same as a weight decay of
 /// `2 · strength`.
@@ -36,6 +36,18 @@ pub struct L1(ElasticNet);
 pub struct L2(ElasticNet);
 
 /// The elastic net (Zou and Hastie, 2005), `l1 · Σ |w| + l2 · Σ w²`.
+///
+/// ```
+/// use demotic::prelude::*;
+/// use demotic::regularizers::{ElasticNet, L1, L2, Penalty};
+///
+/// let mut model = Linear::new(2, 1, &mut Rng::seed(0))?.without_bias();
+/// model.weight.set(&tensor![[-3.0, 1.0]])?;
+/// let penalties: [&dyn Penalty; 3] = [&L1::new(0.5), &L2::new(0.5), &ElasticNet::new(0.5, 0.5)];
+/// let of = penalties.map(|penalty| penalty.penalty(&model).and_then(|term| term.item()).unwrap());
+/// assert_eq!(of, [2.0, 5.0, 7.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ElasticNet {
     l1: f64,

@@ -153,6 +153,29 @@ pub(super) fn copied<T: Element>(op: &'static str, data: &[T], shape: &[usize]) 
 }
 
 /// # Making tensors
+///
+/// ```
+/// use demotic::{Rng, Tensor};
+///
+/// assert_eq!(Tensor::zeros([2])?.to_f64_vec(), [0.0, 0.0]);
+/// assert_eq!(Tensor::full([2], 7.0)?.to_f64_vec(), [7.0, 7.0]);
+/// assert_eq!(Tensor::from_vec(vec![1i64, 2, 3, 4], [2, 2])?.shape(), [2, 2]);
+/// assert_eq!(Tensor::from_slice(&[1.0f32, 2.0], [2])?.to_f64_vec(), [1.0, 2.0]);
+/// assert_eq!(Tensor::eye(2)?.to_f64_vec(), [1.0, 0.0, 0.0, 1.0]);
+/// assert_eq!((Tensor::scalar(3.0).item()?, Tensor::arange(3)?.to_f64_vec()), (3.0, vec![0.0, 1.0, 2.0]));
+/// assert_eq!(Tensor::arange_step(0.0, 2.0, 0.5)?.to_f64_vec(), [0.0, 0.5, 1.0, 1.5]);
+/// assert_eq!(Tensor::linspace(0.0, 1.0, 3)?.to_f64_vec(), [0.0, 0.5, 1.0]);
+/// let x = Tensor::ones([1, 2])?;
+/// assert_eq!([x.zeros_like(), x.ones_like(), x.full_like(2.0)].map(|x| x.to_f64_vec()[0]), [0.0, 1.0, 2.0]);
+///
+/// let mut rng = Rng::seed(0);
+/// let x = Tensor::uniform([1000], 2.0, 4.0, &mut rng)?;
+/// assert!(x.min()?.item()? >= 2.0 && x.max()?.item()? < 4.0);
+/// assert!(Tensor::normal([10_000], 5.0, 1.0, &mut rng)?.mean().item()? > 4.9);
+/// assert!(Tensor::bernoulli([1000], 0.9, &mut rng)?.mean().item()? > 0.8);
+/// assert_eq!(Tensor::permutation(4, &mut rng)?.sort(0, false)?.0.to_f64_vec(), [0.0, 1.0, 2.0, 3.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Zeros of type `F32`.
     ///

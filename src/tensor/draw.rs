@@ -6,6 +6,16 @@ use crate::rng::Rng;
 use crate::tensor::{DType, Shape, Tensor};
 
 /// # Drawing numbers
+///
+/// ```
+/// use demotic::{Rng, Tensor};
+///
+/// let (x, mut rng) = (Tensor::zeros([1000])?, Rng::seed(0));
+/// assert!(x.rand_like(&mut rng)?.max()?.item()? < 1.0);
+/// assert!(x.randn_like(&mut rng)?.mean().item()?.abs() < 0.2);
+/// assert!(x.randint_like(1, 7, &mut rng)?.max()?.item()? <= 6.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Whole numbers drawn evenly from `low .. high`, of type `I64`.
     ///

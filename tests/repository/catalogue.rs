@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn root() -> &'static Path {
+pub(super) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
@@ -196,11 +196,13 @@ fn operations() -> BTreeSet<String> {
     for path in files {
         let code = code(&fs::read_to_string(path).unwrap());
         if code.contains("pub fn $") {
-            // Methods that a macro makes.
-            let words: BTreeSet<&str> = code.split(|c| !is_in_names(c)).collect();
-            let all = pytorch();
-            let known = all.iter().filter_map(|name| name.strip_prefix("torch.")).filter(|name| words.contains(name));
-            names.extend(known.map(str::to_string));
+            // Methods that a macro makes, whose names begin its rows.
+            for call in code.split("! {\n").skip(1) {
+                let rows = call.split("\n}").next().unwrap_or_default().lines();
+                let methods =
+                    rows.flat_map(|row| row.split_whitespace().take_while(|word| word.starts_with(char::is_lowercase)));
+                names.extend(methods.map(str::to_string));
+            }
         }
         for block in code.split("\nimpl Tensor {").skip(1) {
             let block = block.split("\n}").next().unwrap_or_default();
@@ -252,15 +254,15 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// One section: its title, the names of the code, where PyTorch has such things, and whether each needs a golden row.
-struct Section {
-    title: &'static str,
-    names: BTreeSet<String>,
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) names: BTreeSet<String>,
     places: &'static [&'static str],
     keras: &'static [&'static str],
     golden: bool,
 }
 
-fn sections() -> Vec<Section> {
+pub(super) fn sections() -> Vec<Section> {
     let section = |title, names, places, keras, golden| Section { title, names, places, keras, golden };
     vec![
         section("layers", layers(), &["torch.nn."], &["layers", "activations"], true),

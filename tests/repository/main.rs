@@ -13,6 +13,7 @@ mod options;
 
 mod catalogue;
 mod docs_pages;
+mod documented;
 mod error_places;
 mod grammar;
 mod house_price_files;

@@ -12,6 +12,26 @@ use crate::tensor::exec::unary::{self as exec, UnaryOp};
 const SQRT_2_OVER_PI: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
 
 /// # Activation functions
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![-3.0, 0.0, 3.0];
+/// assert_eq!(x.relu().to_f64_vec(), [0.0, 0.0, 3.0]);
+/// assert_eq!((x.clone() * 3.0).relu6().to_f64_vec(), [0.0, 0.0, 6.0]);
+/// assert_eq!(x.leaky_relu(0.5).to_f64_vec(), [-1.5, 0.0, 3.0]);
+/// assert_eq!(x.hardtanh(-1.0, 1.0)?.to_f64_vec(), [-1.0, 0.0, 1.0]);
+/// assert_eq!(x.hardsigmoid().to_f64_vec(), [0.0, 0.5, 1.0]);
+/// assert_eq!(x.hardswish().to_f64_vec(), [0.0, 0.0, 3.0]);
+/// assert_eq!(x.softsign().to_f64_vec(), [-0.75, 0.0, 0.75]);
+/// // Those with exponentials, rounded to hundredths.
+/// let far = [x.elu(1.0), x.celu(1.0)?, x.selu(), x.silu(), x.mish(), x.gelu_tanh(), x.softplus(1.0, 20.0)?];
+/// let far = far.map(|y| (100.0 * y).round().to_f64_vec()[0]);
+/// assert_eq!(far, [-95.0, -95.0, -167.0, -14.0, -15.0, 0.0, 5.0]);
+/// let near = [x.sigmoid(), x.log_sigmoid(), x.tanhshrink()].map(|y| (100.0 * y).round().to_f64_vec()[2]);
+/// assert_eq!(near, [95.0, -5.0, 200.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `max(0, x)`; NaN stays. Gradient: `g` where `x > 0`, else 0.
     #[must_use]

@@ -10,6 +10,23 @@ use crate::tensor::exec::unary::UnaryOp;
 use crate::tensor::{DType, Tensor};
 
 /// # Arithmetic
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let (a, b) = (tensor![7.0, -6.0], tensor![2.0, 4.0]);
+/// assert_eq!(a.add(&b)?.to_f64_vec(), [9.0, -2.0]);
+/// assert_eq!(a.sub(&b)?.to_f64_vec(), [5.0, -10.0]);
+/// assert_eq!(a.sub_alpha(&b, 0.5)?.to_f64_vec(), [6.0, -8.0]);
+/// assert_eq!(a.mul(&b)?.to_f64_vec(), [14.0, -24.0]);
+/// assert_eq!(a.div(&b)?.to_f64_vec(), [3.5, -1.5]);
+/// assert_eq!(a.floor_divide(&b)?.to_f64_vec(), [3.0, -2.0]);
+/// assert_eq!((a.neg().to_f64_vec(), a.square().to_f64_vec()), (vec![-7.0, 6.0], vec![49.0, 36.0]));
+/// // What the operators with a number call.
+/// assert_eq!(b.add_scalar(1.0).mul_scalar(6.0).div_scalar(3.0).to_f64_vec(), [6.0, 10.0]);
+/// assert_eq!((b.rsub_scalar(1.0).to_f64_vec(), b.rdiv_scalar(1.0).to_f64_vec()), (vec![-1.0, -3.0], vec![0.5, 0.25]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `a + b`, element by element. Gradient: `g` for both.
     ///

@@ -11,6 +11,16 @@ use crate::tensor::layout::{Dims, expand_strides};
 use crate::tensor::{DType, Tensor};
 
 /// # Attention
+///
+/// ```
+/// use demotic::{AttentionOptions, Tensor};
+///
+/// let x = Tensor::ones([2, 3, 8])?;
+/// let (y, weights) = x.attention_with_weights(&x, &x, &AttentionOptions::new().causal())?;
+/// assert_eq!((y.shape(), weights.shape()), (&[2, 3, 8][..], &[2, 3, 3][..]));
+/// assert_eq!(weights.select(0, 0)?.select(0, 1)?.to_f64_vec(), [0.5, 0.5, 0.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Scaled dot-product attention (Vaswani et al., *Attention is all you need*, 2017): `softmax(scale · q·kᵀ + mask) · v`,
     /// where `self` are the queries.

@@ -6,6 +6,18 @@ use crate::tensor::exec::binary::{self, BinaryOp};
 use crate::tensor::{DType, Tensor};
 
 /// # Several numbers at once
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let (x, nan) = (tensor![0.5, 1.0], tensor![f32::NAN, 2.0]);
+/// assert_eq!(x.addcdiv(&tensor![3.0, 4.0], &tensor![2.0], 2.0)?.to_f64_vec(), [3.5, 5.0]);
+/// assert_eq!(x.lerp_tensor(&tensor![1.5, 3.0], &tensor![0.0, 0.5])?.to_f64_vec(), [0.5, 2.0]);
+/// assert_eq!((x.fmax(&nan)?.to_f64_vec(), x.fmin(&nan)?.to_f64_vec()), (vec![0.5, 2.0], vec![0.5, 1.0]));
+/// assert_eq!((x.logit(None).to_f64_vec(), tensor![0.0].sinc().item()?), (vec![0.0, f64::INFINITY], 1.0));
+/// assert_eq!(x.isclose(&tensor![0.5000001, 1.1], 1e-5, 1e-8, false)?.to_vec::<bool>()?, [true, false]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `x + value · a · b`.
     ///

@@ -8,6 +8,18 @@ use crate::tensor::{DType, Tensor};
 macro_rules! comparisons {
     ($($name:ident $with_scalar:ident $Op:ident $sign:literal $special:literal;)*) => {
         /// # Comparisons
+        ///
+        /// ```
+        /// use demotic::tensor;
+        ///
+        /// let (a, b) = (tensor![1.0, 2.0, 3.0], tensor![2.0]);
+        /// let tensors = [a.eq(&b)?, a.ne(&b)?, a.lt(&b)?, a.le(&b)?, a.gt(&b)?, a.ge(&b)?];
+        /// assert_eq!(tensors.map(|holds| holds.count_nonzero().to_f64_vec()[0]), [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]);
+        /// let c = 2.0;
+        /// let numbers = [a.eq_scalar(c), a.ne_scalar(c), a.lt_scalar(c), a.le_scalar(c), a.gt_scalar(c), a.ge_scalar(c)];
+        /// assert_eq!(numbers.map(|holds| holds.to_f64_vec()[0]), [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
+        /// # Ok::<(), demotic::Error>(())
+        /// ```
         impl Tensor {$(
             #[doc = concat!("`a ", $sign, " b`, element by element, as truth values. ", $special)]
             ///
@@ -41,6 +53,18 @@ comparisons! {
 }
 
 /// # Kinds of numbers, and logic
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![1.0, f32::NAN, f32::INFINITY];
+/// let (nan, inf, finite) = (x.is_nan(), x.is_inf(), x.is_finite());
+/// assert_eq!(finite.to_vec::<bool>()?, [true, false, false]);
+/// assert_eq!(nan.logical_or(&inf)?.to_vec::<bool>()?, finite.logical_not()?.to_vec::<bool>()?);
+/// assert_eq!(nan.logical_and(&inf)?.to_vec::<bool>()?, [false; 3]);
+/// assert_eq!(nan.logical_xor(&inf)?.to_vec::<bool>()?, [false, true, true]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Whether each element is NaN.
     #[doc(alias = "isnan")]

@@ -7,6 +7,21 @@ use crate::tensor::Tensor;
 use crate::tensor::layout::dim_index;
 
 /// # Activation functions made of others
+///
+/// ```
+/// use demotic::{Rng, tensor};
+///
+/// let x = tensor![-2.0, 0.25, 4.0, 1.0];
+/// assert_eq!(x.hardshrink(0.5)?.to_f64_vec(), [-2.0, 0.0, 4.0, 1.0]);
+/// assert_eq!(x.prelu(&tensor![0.5])?.to_f64_vec(), [-1.0, 0.25, 4.0, 1.0]);
+/// let drawn = x.rrelu(0.125, 0.375, &mut Rng::seed(0))?.to_f64_vec()[0];
+/// assert!((-0.75..=-0.25).contains(&drawn));
+/// assert_eq!(x.softmin(0)?.argmax()?.item()?, 0.0);
+/// // Halves [−2, ¼] and [4, 1]: the first times an activation of the second.
+/// assert_eq!(x.reglu(0)?.to_f64_vec(), [-8.0, 0.25]);
+/// assert!(x.geglu(0)?.sub(&x.swiglu(0)?)?.abs().max()?.item()? < 0.2);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `x` where it is above `threshold`, else `value`. Gradient: `g` above, 0 elsewhere.
     ///

@@ -5,6 +5,16 @@ use crate::tensor::Tensor;
 use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 
 /// # Counting truth values
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[0.0, 1.0], [0.0, 3.0]];
+/// assert_eq!((x.any().item()?, x.all().item()?, x.count_nonzero().item()?), (1.0, 0.0, 2.0));
+/// assert_eq!(x.any_dims(&[0], false)?.to_vec::<bool>()?, [false, true]);
+/// assert_eq!(x.all_dims(&[1], false)?.to_vec::<bool>()?, [false, false]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Whether any element is true, or differs from zero: a `Bool`. Of none, false.
     #[must_use]

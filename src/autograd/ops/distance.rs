@@ -7,6 +7,18 @@ use crate::tensor::Tensor;
 use crate::tensor::layout::dim_index;
 
 /// # Distances and products of tensors
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let (a, b) = (tensor![[1.0, 2.0], [3.0, 4.0]], tensor![[1.0, 2.0], [0.0, 0.0]]);
+/// assert_eq!(a.pairwise_distance(&b, 2.0, 0.0, false)?.to_f64_vec(), [0.0, 5.0]);
+/// assert_eq!(a.tensordot_dims(&a, &[0, 1], &[0, 1])?.item()?, 30.0);
+/// let (variance, mean) = a.var_mean(&[1], 0.0, false)?;
+/// assert_eq!((variance.to_f64_vec(), mean.to_f64_vec()), (vec![0.25; 2], vec![1.5, 3.5]));
+/// assert_eq!(a.std_mean(&[1], 0.0, false)?.0.to_f64_vec(), [0.5; 2]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The `p`-norms of the differences of all pairs of rows: of `[.., n, features]` and `[.., m, features]` the distances
     /// `[.., n, m]`. The differences of all pairs are computed, and take memory.

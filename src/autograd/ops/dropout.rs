@@ -6,6 +6,14 @@ use crate::tensor::Tensor;
 use crate::tensor::exec::random::dropout_mask;
 
 /// # Dropout
+///
+/// ```
+/// use demotic::{Rng, Tensor};
+///
+/// let y = Tensor::ones([100])?.dropout(0.5, &mut Rng::seed(0))?;
+/// assert!(y.to_f64_vec().iter().all(|y| [0.0, 2.0].contains(y)));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Sets each element to zero with probability `p` and divides the others by `1 − p`. Gradient: masked and scaled in
     /// the same way. 16-bit types are scaled in `F32` and rounded back.

@@ -7,6 +7,17 @@ use crate::tensor::Tensor;
 use crate::tensor::exec::unary::UnaryOp;
 
 /// # Exponentials and logarithms
+///
+/// ```
+/// use demotic::tensor;
+///
+/// assert_eq!((tensor![0.0].exp().item()?, tensor![3.0].exp2().item()?), (1.0, 8.0));
+/// assert_eq!((tensor![8.0].log2().item()?, tensor![100.0].log10().item()?), (3.0, 2.0));
+/// // Of small numbers, 1 + x would leave nothing.
+/// let x = tensor![1e-10];
+/// assert_eq!((x.expm1().item()?, x.log1p().item()?), (x.item()?, x.item()?));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `eˣ`. Gradient: `g · eˣ`.
     #[must_use]

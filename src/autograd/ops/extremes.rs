@@ -8,6 +8,15 @@ use crate::tensor::exec::binary::{self, BinaryOp};
 use crate::tensor::exec::unary::UnaryOp;
 
 /// # Bounds, and the larger or smaller of two
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let (a, b) = (tensor![1.0, 5.0], tensor![3.0, 2.0]);
+/// assert_eq!((a.maximum(&b)?.to_f64_vec(), a.minimum(&b)?.to_f64_vec()), (vec![3.0, 5.0], vec![1.0, 2.0]));
+/// assert_eq!((a.clamp_min(2.0).to_f64_vec(), a.clamp_max(2.0).to_f64_vec()), (vec![2.0, 5.0], vec![1.0, 2.0]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The larger one of `a` and `b`, element by element; NaN if there is one. Integers stay integers. Gradient: `g` for
     /// the larger one, half of it for each if they are equal.

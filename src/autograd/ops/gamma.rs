@@ -5,6 +5,16 @@ use crate::tensor::Tensor;
 use crate::tensor::exec::unary::UnaryOp;
 
 /// # Special functions of statistics
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let hundredths = |x: demotic::Tensor| x.mul_scalar(100.0).round().item();
+/// assert_eq!(hundredths(tensor![1.0].digamma())?, -58.0); // Euler's constant
+/// assert_eq!(hundredths(tensor![1.0].polygamma(1))?, 164.0); // π² / 6
+/// assert_eq!(hundredths(tensor![0.5].erfinv().erf())?, 50.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `log |Γ(x)|`, of whose whole arguments it is the logarithm of the factorial of the number before. Gradient:
     /// [`digamma`](Self::digamma).

@@ -14,6 +14,20 @@ use crate::tensor::layout::{Dims, broadcast, dim_index};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 /// # Picking and placing by index
+///
+/// ```
+/// use demotic::{Tensor, tensor};
+///
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// let index = Tensor::from_nested([0i64, 0])?;
+/// assert_eq!(x.index_add(0, &index, &tensor![[10.0, 10.0], [20.0, 20.0]])?.to_f64_vec(), [31.0, 32.0, 3.0, 4.0]);
+/// let index = Tensor::from_nested([[1i64], [0]])?;
+/// assert_eq!(x.take_along_dim(&index, 1)?.to_f64_vec(), [2.0, 3.0]);
+/// assert_eq!(x.scatter(1, &index, &tensor![[0.0], [9.0]])?.to_f64_vec(), [1.0, 0.0, 9.0, 4.0]);
+/// assert_eq!(x.scatter_add(1, &index, &tensor![[7.0], [9.0]])?.to_f64_vec(), [1.0, 9.0, 12.0, 4.0]);
+/// assert_eq!(x.masked_select(&x.gt_scalar(2.0))?.to_f64_vec(), [3.0, 4.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The places along dimension `dim` that the vector `index` lists. Gradient: each row of `g` added to the place
     /// that it came from.

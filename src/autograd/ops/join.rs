@@ -14,6 +14,18 @@ use crate::tensor::{MAX_DIMS, Tensor};
 const MAX_EMPTY_PARTS: usize = 1 << 20;
 
 /// # Joining and dividing
+///
+/// ```
+/// use demotic::{Tensor, tensor};
+///
+/// let (a, b) = (tensor![1.0, 2.0, 3.0], tensor![4.0, 5.0, 6.0]);
+/// let x = Tensor::stack(&[&a, &b], 0)?;
+/// assert_eq!(x.shape(), [2, 3]);
+/// let widths = |parts: Vec<Tensor>| parts.iter().map(|part| part.shape()[1]).collect::<Vec<_>>();
+/// assert_eq!((widths(x.split(2, 1)?), widths(x.split_sizes(&[1, 2], 1)?), widths(x.chunk(3, 1)?)), (vec![2, 1], vec![1, 2], vec![1; 3]));
+/// assert_eq!(x.unbind(0)?[1].to_f64_vec(), b.to_f64_vec());
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Tensors one after the other along dimension `dim`; the other dimensions must agree. Gradients: the parts of `g`.
     ///

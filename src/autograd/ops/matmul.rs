@@ -11,6 +11,15 @@ use crate::tensor::layout::{Dims, broadcast};
 use crate::tensor::{Tensor, exec};
 
 /// # Matrix products
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let (a, b) = (tensor![1.0, 2.0], tensor![3.0, 4.0]);
+/// assert_eq!((a.dot(&b)?.item()?, a.outer(&b)?.to_f64_vec()), (11.0, vec![3.0, 4.0, 6.0, 8.0]));
+/// assert_eq!(a.linear(&tensor![[3.0, 4.0], [0.0, 1.0]], Some(&tensor![0.5, 0.0]))?.to_f64_vec(), [11.5, 2.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The matrix product of the last two dimensions; leading ones broadcast as batches.
     ///

@@ -6,6 +6,18 @@ use crate::tensor::Tensor;
 use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 
 /// # Largest and smallest elements
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[4.0, 1.0], [2.0, 7.0]];
+/// assert_eq!((x.min()?.item()?, x.argmax()?.item()?, x.argmin()?.item()?), (1.0, 3.0, 1.0));
+/// assert_eq!((x.amax(&[0], false)?.to_f64_vec(), x.amin(&[1], false)?.to_f64_vec()), (vec![4.0, 7.0], vec![1.0, 2.0]));
+/// let (values, places) = x.min_dim(0, false)?;
+/// assert_eq!((values.to_f64_vec(), places.to_f64_vec()), (vec![2.0, 1.0], vec![1.0, 0.0]));
+/// assert_eq!(x.argmin_dim(1, false)?.to_f64_vec(), [1.0, 0.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The largest element, or NaN if there is one. Gradient: shared equally among all elements that are the largest.
     ///

@@ -9,6 +9,15 @@ use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 use crate::tensor::layout::MAX_DIMS;
 
 /// # Variance and deviation
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 3.0], [2.0, 10.0]];
+/// assert_eq!(x.var_dims(&[1], 0.0, false)?.to_f64_vec(), [1.0, 16.0]);
+/// assert_eq!((x.std_dims(&[1], 0.0, true)?.to_f64_vec(), tensor![1.0, 5.0].std(0.0).item()?), (vec![1.0, 4.0], 2.0));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The variance of all elements, `Σ (x - mean)² / max(0, n - correction)`, as `F32` for integers.
     ///

@@ -7,6 +7,13 @@ use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 use crate::tensor::{DType, Tensor};
 
 /// # Norms
+///
+/// ```
+/// use demotic::tensor;
+///
+/// assert_eq!(tensor![[3.0, 4.0], [0.0, -2.0]].norm_dims(2.0, &[1], false)?.to_f64_vec(), [5.0, 2.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The `p`-norm of all elements, `(Σ |x|ᵖ)^(1/p)`, as `F32` for integers.
     ///

@@ -8,6 +8,21 @@ use crate::tensor::layout::dim_index;
 use crate::tensor::{DType, Tensor};
 
 /// # Running extremes, ranks, quantiles
+///
+/// ```
+/// use demotic::{Tensor, tensor};
+///
+/// let x = tensor![3.0, 1.0, 2.0, 1.0];
+/// assert_eq!(x.cummin(0)?.0.to_f64_vec(), [3.0, 1.0, 1.0, 1.0]);
+/// assert_eq!(x.logcumsumexp(0)?.to_f64_vec()[0], 3.0);
+/// let (third, place) = x.kthvalue(3, 0, false)?;
+/// assert_eq!((third.item()?, place.item()?), (2.0, 2.0));
+/// let (most, place) = x.mode(0, false)?;
+/// assert_eq!((most.item()?, place.item()?), (1.0, 3.0));
+/// assert_eq!(Tensor::from_nested([0i64, 2, 2])?.bincount(None, 4)?.to_f64_vec(), [1.0, 0.0, 2.0, 0.0]);
+/// assert_eq!(x.histc(2, 1.0, 3.0)?.to_f64_vec(), [2.0, 2.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The largest element so far along a dimension, and its index; of equal ones the last. NaN is larger than everything.
     /// Gradient: to that place.

@@ -8,6 +8,16 @@ use crate::tensor::index::{Cut, whole};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 /// # Padding
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![1.0, 2.0, 3.0];
+/// assert_eq!(x.pad_reflect(&[(2, 1)])?.to_f64_vec(), [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]);
+/// assert_eq!(x.pad_replicate(&[(2, 1)])?.to_f64_vec(), [1.0, 1.0, 1.0, 2.0, 3.0, 3.0]);
+/// assert_eq!(x.pad_circular(&[(2, 1)])?.to_f64_vec(), [2.0, 3.0, 1.0, 2.0, 3.0, 1.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Adds `value` around the tensor: for each dimension, from the first to the last, how many places before and how
     /// many after. Fewer pairs are for the last dimensions. Negative numbers take places away.

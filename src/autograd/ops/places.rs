@@ -10,6 +10,15 @@ use crate::tensor::layout::{broadcast, dim_index};
 use crate::tensor::{DType, Tensor};
 
 /// # At numbered places
+///
+/// ```
+/// use demotic::{Tensor, tensor};
+///
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!(x.index_copy(0, &Tensor::from_nested([1i64])?, &tensor![[8.0, 9.0]])?.to_f64_vec(), [1.0, 2.0, 8.0, 9.0]);
+/// assert_eq!(x.masked_scatter(&x.gt_scalar(2.0), &tensor![8.0, 9.0, 0.0])?.to_f64_vec(), [1.0, 2.0, 8.0, 9.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The same with `value` in the numbered rows along a dimension. Gradient: 0 there.
     ///
@@ -200,6 +209,15 @@ impl Shares {
 }
 
 /// # Windows, turns, grids
+///
+/// ```
+/// use demotic::{Tensor, tensor};
+///
+/// assert_eq!(tensor![[1.0, 2.0], [3.0, 4.0]].rot90(1, [0, 1])?.to_f64_vec(), [2.0, 4.0, 1.0, 3.0]);
+/// assert_eq!(Tensor::tril_indices(2, 2, 0)?.to_f64_vec(), [0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+/// assert_eq!(Tensor::triu_indices(2, 2, 1)?.to_f64_vec(), [0.0, 1.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Windows of `size` elements along a dimension, `step` apart: they take its place, and what is in them is a dimension more,
     /// at the end. Gradient: summed over the windows.

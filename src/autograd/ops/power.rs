@@ -7,6 +7,15 @@ use crate::tensor::exec::binary::{self, BinaryOp};
 use crate::tensor::exec::unary::UnaryOp;
 
 /// # Powers and roots
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![4.0, 16.0];
+/// assert_eq!(x.pow(&tensor![3.0, 0.5])?.to_f64_vec(), [64.0, 4.0]);
+/// assert_eq!((x.sqrt().to_f64_vec(), x.rsqrt().to_f64_vec(), x.reciprocal().to_f64_vec()), (vec![2.0, 4.0], vec![0.5, 0.25], vec![0.25, 0.0625]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `xᵖ` with the same exponent for every element, as `F32` for integers. `0⁰` is 1; fractional powers of negative
     /// numbers are NaN. Gradient: `g · p xᵖ⁻¹`.

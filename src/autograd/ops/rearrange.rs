@@ -10,6 +10,15 @@ use crate::tensor::layout::{Dims, dim_index, dim_set, plural, row_major};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 /// # Repeating, turning round, rolling
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 2.0]];
+/// assert_eq!(x.repeat(&[2, 1])?.to_f64_vec(), [1.0, 2.0, 1.0, 2.0]);
+/// assert_eq!(x.flip(&[1])?.to_f64_vec(), [2.0, 1.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The tensor `times[i]` times along each dimension `i`. More numbers than dimensions add leading ones.
     /// Gradient: summed over the repetitions.

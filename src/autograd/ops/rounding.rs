@@ -8,6 +8,16 @@ use crate::tensor::exec::unary::UnaryOp;
 use crate::tensor::{DType, Tensor};
 
 /// # Rounding and signs
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![-1.5, 2.25];
+/// assert_eq!((x.floor().to_f64_vec(), x.ceil().to_f64_vec(), x.trunc().to_f64_vec()), (vec![-2.0, 2.0], vec![-1.0, 3.0], vec![-1.0, 2.0]));
+/// assert_eq!((x.abs().to_f64_vec(), x.sign().to_f64_vec()), (vec![1.5, 2.25], vec![-1.0, 1.0]));
+/// assert_eq!(x.remainder(&tensor![2.0])?.to_f64_vec(), [0.5, 0.25]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The largest whole number that is not above `x`. Integers stay as they are. Gradient: 0.
     #[must_use]

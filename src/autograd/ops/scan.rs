@@ -8,6 +8,14 @@ use crate::tensor::layout::{Dims, dim_index};
 use crate::tensor::{DType, Tensor};
 
 /// # Products and running sums
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!((x.cumprod(1)?.to_f64_vec(), x.prod_dims(&[0], false)?.to_f64_vec()), (vec![1.0, 2.0, 3.0, 12.0], vec![3.0, 8.0]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Running sums along a dimension: `y[i] = x[0] + … + x[i]`; integers and truth values give an `I64`.
     /// Gradient: the running sums of `g` from the other end.

@@ -9,6 +9,17 @@ use crate::tensor::layout::{Dims, Layout, dim_index, dim_set, expand_strides, re
 use crate::tensor::{MAX_DIMS, NewShape, Shape, Tensor};
 
 /// # Shapes
+///
+/// ```
+/// use demotic::Tensor;
+///
+/// let x = Tensor::zeros([2, 1, 3])?;
+/// assert_eq!((x.squeeze_all().shape(), x.t().shape()), (&[2, 3][..], &[2, 3, 1][..]));
+/// assert_eq!((x.permute(&[2, 0, 1])?.shape(), x.transpose(0, 2)?.shape()), (&[3, 2, 1][..], &[3, 1, 2][..]));
+/// let wide = x.broadcast_to([2, 4, 3])?;
+/// assert!(!wide.is_contiguous() && wide.contiguous().is_contiguous());
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The same elements with another shape of the same size, in row-major order. One size may be -1, for as many as
     /// are left. A view if the strides allow it, as they do for contiguous tensors; a copy otherwise. Gradient:
@@ -302,6 +313,14 @@ pub(super) fn permute(x: &Tensor, axes: Dims) -> Tensor {
 }
 
 /// # Dimensions of size 1
+///
+/// ```
+/// use demotic::Tensor;
+///
+/// let x = Tensor::zeros([2, 3])?.unsqueeze(1)?;
+/// assert_eq!((x.shape(), x.squeeze(1)?.shape()), (&[2, 1, 3][..], &[2, 3][..]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// A view with a new dimension of size 1 at position `dim` of the result. Gradient: without it.
     ///

@@ -12,6 +12,14 @@ use crate::tensor::layout::{Dims, Layout, broadcast, dim_index, plural};
 use crate::tensor::{DType, MAX_DIMS, Tensor};
 
 /// # Parts of a tensor
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
+/// assert_eq!((x.select(0, 1)?.to_f64_vec(), x.select(1, -1)?.to_f64_vec()), (vec![4.0, 5.0, 6.0], vec![3.0, 6.0]));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// A view of `len` places along dimension `dim` from `start` on; a negative `start` counts from the end. Gradient: zero
     /// elsewhere.

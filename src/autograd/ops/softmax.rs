@@ -7,6 +7,15 @@ use crate::tensor::exec::fused::{self, Softmax};
 use crate::tensor::layout::dim_index;
 
 /// # Softmax and gates
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![0.0, 0.0];
+/// assert!(x.log_softmax(0)?.exp().allclose(&x.softmax(0)?, 1e-6, 0.0, false)?);
+/// assert_eq!(tensor![4.0, 6.0, 0.0, 0.0].glu(0)?.to_f64_vec(), [2.0, 3.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `eˣ / Σ eˣ` along one dimension: positive numbers that add up to 1, computed without overflow. Integers become
     /// `F32`. Gradient: `y (g − Σ g y)` with the result `y`.

@@ -7,6 +7,13 @@ use crate::tensor::exec::reduce::ordered;
 use crate::tensor::layout::dim_index;
 
 /// # Sorting
+///
+/// ```
+/// use demotic::tensor;
+///
+/// assert_eq!(tensor![3.0, 1.0, 2.0].argsort(0, true)?.to_f64_vec(), [0.0, 2.0, 1.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The elements sorted along a dimension, and the indices (`I64`) that they came from.
     ///

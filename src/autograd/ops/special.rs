@@ -7,6 +7,14 @@ use crate::tensor::Tensor;
 use crate::tensor::exec::unary::UnaryOp;
 
 /// # Error functions
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![0.0, 10.0];
+/// assert_eq!((x.erf().to_f64_vec(), x.erfc().to_f64_vec()[0]), (vec![0.0, 1.0], 1.0));
+/// assert!(x.erfc().to_f64_vec()[1] < 1e-40);
+/// ```
 impl Tensor {
     /// The error function, `2/√π · ∫₀ˣ exp(−t²) dt`, as `F32` for integers. Gradient: `g · 2/√π · exp(−x²)`.
     #[must_use]

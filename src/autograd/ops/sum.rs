@@ -7,6 +7,15 @@ use crate::tensor::exec::reduce::{Over, ReduceOp, reduce};
 use crate::tensor::layout::MAX_DIMS;
 
 /// # Sums and means
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 2.0], [3.0, 6.0]];
+/// assert_eq!((x.sum().item()?, x.mean_dims(&[0], false)?.to_f64_vec()), (12.0, vec![2.0, 4.0]));
+/// assert_eq!(tensor![1000.0].logsumexp().item()?, 1000.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The sum of all elements, 0 of none; integers and truth values give an `I64`. Gradient: `g` for every element.
     #[must_use]

@@ -8,6 +8,15 @@ use crate::tensor::layout::{Dims, Layout, dim_index};
 use crate::tensor::{MAX_DIMS, Tensor};
 
 /// # Triangles and diagonals
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!((x.tril(0)?.to_f64_vec(), x.triu(1)?.to_f64_vec()), (vec![1.0, 0.0, 3.0, 4.0], vec![0.0, 2.0, 0.0, 0.0]));
+/// assert_eq!((x.diagonal(0, 0, 1)?.to_f64_vec(), x.diag(1)?.to_f64_vec(), x.trace()?.item()?), (vec![1.0, 4.0], vec![2.0], 5.0));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The elements on and below a diagonal of a matrix, or of each matrix of a batch, with zeros above it. `diagonal`
     /// 0 is the main one, positive numbers lie above it. Gradient: the same part of `g`.

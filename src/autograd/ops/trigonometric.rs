@@ -9,6 +9,17 @@ use crate::tensor::exec::unary::{LARGE, UnaryOp};
 use crate::tensor::{DType, Tensor};
 
 /// # Trigonometric and hyperbolic functions
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let x = tensor![0.0, 0.5];
+/// for again in [x.sin().asin(), x.cos().acos(), x.tan().atan(), x.sinh().asinh(), x.cosh().acosh(), x.tanh().atanh()] {
+///     assert!(again.allclose(&x, 1e-5, 1e-6, false)?);
+/// }
+/// assert_eq!(tensor![0.0].atan2(&tensor![1.0])?.item()?, 0.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// `sin x`. Gradient: `g · cos x`.
     #[must_use]

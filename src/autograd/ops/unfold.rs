@@ -96,6 +96,14 @@ impl Along {
 }
 
 /// # Windows of images
+///
+/// ```
+/// use demotic::Tensor;
+///
+/// let x = Tensor::zeros([1, 2, 4, 6])?;
+/// assert_eq!(x.pixel_unshuffle(2)?.shape(), [1, 8, 2, 3]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The windows of an image, one after the other: `[batch, channels, height, width]` becomes
     /// `[batch, channels · kernel, windows]`, or the same without a batch. PyTorch's `F.unfold`.

@@ -43,7 +43,7 @@ impl Layer for NestedTooDeeply {
     }
 }
 
-/// Layers applied one after the other, named by their positions: `0.weight`, `0.bias`, `2.weight` …
+/// Layers applied one after the other, as in PyTorch's `nn.Sequential`, named by their positions: `0.weight`, `0.bias`, `2.weight` …
 ///
 /// What is nested more than 128 levels deep is not taken: the forward pass is then an error.
 ///

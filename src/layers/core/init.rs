@@ -18,26 +18,57 @@ use crate::tensor::Tensor;
 /// assert_eq!(weight.shape(), [64, 128]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
+///
+/// All of them, with the usual numbers:
+///
+/// ```
+/// use demotic::layers::{Distribution, Fan, Init};
+/// use demotic::Rng;
+///
+/// let (gain, fan, mut rng) = (1.0, Fan::In, Rng::seed(0));
+/// for scheme in [
+///     Init::Constant(0.0),
+///     Init::Uniform { low: -0.1, high: 0.1 },
+///     Init::Normal { mean: 0.0, std: 0.02 },
+///     Init::TruncatedNormal { mean: 0.0, std: 1.0, low: -2.0, high: 2.0 },
+///     Init::XavierUniform { gain },
+///     Init::XavierNormal { gain },
+///     Init::KaimingUniform { gain, fan },
+///     Init::KaimingNormal { gain, fan },
+///     Init::VarianceScaling { scale: 1.0, fan, distribution: Distribution::TruncatedNormal },
+///     Init::Sparse { sparsity: 0.9, std: 0.01 },
+///     Init::Identity { gain },
+///     Init::Orthogonal { gain },
+/// ] {
+///     assert!(scheme.tensor(&[64, 32], &mut rng)?.abs().mean().item()? < 1.0);
+/// }
+/// // Of convolutions, `[out, in, kernel…]`.
+/// for scheme in [Init::Dirac { groups: 1 }, Init::DeltaOrthogonal { gain }] {
+///     assert_eq!(scheme.tensor(&[8, 4, 3], &mut rng)?.select(2, 0)?.count_nonzero().item()?, 0.0);
+/// }
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Init {
-    /// The same value everywhere.
+    /// The same value everywhere: PyTorch's `constant_`.
     Constant(f64),
-    /// Evenly distributed in `[low, high)`.
+    /// Evenly distributed in `[low, high)`, with variance `(high − low)² / 12`.
     Uniform {
         /// The lower bound.
         low: f64,
         /// The upper bound.
         high: f64,
     },
-    /// Normally distributed (Gaussian).
+    /// Normally distributed (Gaussian): `mean + std · z`.
     Normal {
         /// The mean.
         mean: f64,
         /// The standard deviation.
         std: f64,
     },
-    /// Normally distributed, under the condition that values are within `[low, high]`, wherever that is.
+    /// Normally distributed, under the condition that values are within `[low, high]`, wherever that is: PyTorch's
+    /// `trunc_normal_`.
     TruncatedNormal {
         /// The mean before truncation.
         mean: f64,
@@ -90,7 +121,7 @@ pub enum Init {
         std: f64,
     },
     /// A convolution that gives its input on, channel by channel, as far as there are channels: `[out, in, kernel…]` is 1 in the middle
-    /// of the kernel where `out` and `in` have the same number within their group, else 0.
+    /// of the kernel where `out` and `in` have the same number within their group, else 0: PyTorch's `dirac_`.
     Dirac {
         /// In how many groups the outputs are. 1 is usual.
         groups: usize,

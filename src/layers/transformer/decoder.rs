@@ -16,6 +16,16 @@ use crate::tensor::Tensor;
 /// # Shapes
 /// - input and output: `[batch, T, d_model]`
 /// - memory: `[batch, S, d_model]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let decoder = TransformerDecoderLayer::new(&TransformerOptions::new(16, 2), &mut Rng::seed(0))?;
+/// let (x, memory) = (Tensor::zeros([3, 5, 16])?, Tensor::zeros([3, 7, 16])?);
+/// let (own, of_memory) = (AttentionMasks::new().causal(), AttentionMasks::new());
+/// assert_eq!(decoder.decode(&x, &memory, &own, &of_memory, &mut Mode::eval())?.shape(), [3, 5, 16]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransformerDecoderLayer {
     /// Attention among the positions.
@@ -122,6 +132,16 @@ impl TransformerDecoderLayer {
 /// # Shapes
 /// - input and output: `[batch, T, d_model]`
 /// - memory: `[batch, S, d_model]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let decoder = TransformerDecoder::new(&TransformerOptions::new(16, 2), 2, &mut Rng::seed(0))?;
+/// let (x, memory) = (Tensor::zeros([3, 5, 16])?, Tensor::zeros([3, 7, 16])?);
+/// let (own, of_memory) = (AttentionMasks::new().causal(), AttentionMasks::new());
+/// assert_eq!(decoder.decode(&x, &memory, &own, &of_memory, &mut Mode::eval())?.shape(), [3, 5, 16]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransformerDecoder {
     /// The layers.

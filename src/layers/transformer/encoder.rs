@@ -16,6 +16,14 @@ use crate::tensor::Tensor;
 ///
 /// # Shapes
 /// - input and output: `[batch, T, d_model]`
+///
+/// ```
+/// use demotic::prelude::*;
+///
+/// let layer = TransformerEncoderLayer::new(&TransformerOptions::new(16, 2).feedforward(32), &mut Rng::seed(0))?;
+/// assert_eq!(layer.predict(&Tensor::zeros([3, 5, 16])?)?.shape(), [3, 5, 16]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TransformerEncoderLayer {
     /// Attention among the positions.

@@ -131,12 +131,31 @@ impl PartialEq for Function {
     }
 }
 
+/// # The curves
+///
+/// ```
+/// use demotic::optimizers::schedule::{Curve, Cyclic, OneCycle};
+///
+/// let rates = |curve: &Curve| [0, 2, 4, 8].map(|step| (100.0 * curve.at(step).unwrap()).round());
+/// assert_eq!(rates(&Curve::constant(1.0)), [100.0, 100.0, 100.0, 100.0]);
+/// assert_eq!(rates(&Curve::constant_factor(1.0, 0.5, 4)), [50.0, 50.0, 100.0, 100.0]);
+/// assert_eq!(rates(&Curve::steps(1.0, 4, 0.1)), [100.0, 100.0, 10.0, 1.0]);
+/// assert_eq!(rates(&Curve::exponential(1.0, 0.5)), [100.0, 25.0, 6.0, 0.0]);
+/// assert_eq!(rates(&Curve::linear(1.0, 8)), [100.0, 75.0, 50.0, 0.0]);
+/// assert_eq!(rates(&Curve::polynomial(1.0, 8, 2.0)), [100.0, 56.0, 25.0, 0.0]);
+/// assert_eq!(rates(&Curve::cosine(1.0, 8)), [100.0, 85.0, 50.0, 0.0]);
+/// assert_eq!(rates(&Curve::inverse_sqrt(1.0, 1)), [100.0, 58.0, 45.0, 33.0]);
+/// assert_eq!(rates(&Curve::cyclic(Cyclic::new(0.0, 1.0).step_sizes(2, 2))), [0.0, 100.0, 0.0, 0.0]);
+/// assert_eq!(rates(&Curve::one_cycle(OneCycle::new(1.0, 9)))[3], 0.0);
+/// assert_eq!(rates(&Curve::constant(1.0).then(4, Curve::linear(1.0, 8))), [100.0, 100.0, 100.0, 50.0]);
+/// assert_eq!(rates(&Curve::linear(1.0, 8).times(Curve::steps(1.0, 4, 0.5))), [100.0, 75.0, 25.0, 0.0]);
+/// ```
 impl Curve {
     fn new(shape: Shape, peak: f64) -> Self {
         Self { shape, peak, floor: 0.0, cycles: None, warm_up: 0, from_zero: false, groups: Vec::new(), step: 0 }
     }
 
-    /// The same rate all the time (after the warm-up).
+    /// `rate` all the time, after the warm-up: `get_constant_schedule_with_warmup` of Hugging Face's `transformers`.
     #[must_use]
     pub fn constant(rate: f64) -> Self {
         Self::new(Shape::Constant, rate)
@@ -231,7 +250,7 @@ impl Curve {
         Self::new(Shape::WarmRestarts { first, factor }, rate)
     }
 
-    /// Up, and down to nearly nothing, once in the whole training: see [`OneCycle`].
+    /// Up, and down to nearly nothing, once in the whole training: see [`OneCycle`], PyTorch's `OneCycleLR`.
     #[doc(alias = "OneCycleLR")]
     #[must_use]
     pub fn one_cycle(options: OneCycle) -> Self {
@@ -239,7 +258,7 @@ impl Curve {
         Self::new(Shape::OneCycle(options), peak)
     }
 
-    /// Up and down again and again: see [`Cyclic`].
+    /// Up and down again and again: see [`Cyclic`], PyTorch's `CyclicLR`.
     #[doc(alias = "CyclicLR")]
     #[must_use]
     pub fn cyclic(options: Cyclic) -> Self {

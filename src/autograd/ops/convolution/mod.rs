@@ -23,6 +23,21 @@ use crate::tensor::{DType, Tensor};
 pub(crate) use crate::tensor::exec::conv::{Finish, Packed};
 
 /// # Convolutions
+///
+/// ```
+/// use demotic::{ConvOptions, Tensor, tensor};
+///
+/// let options = ConvOptions::new();
+/// let y = tensor![[1.0, 2.0, 4.0]].conv1d(&tensor![[[1.0, -1.0]]], None, &options)?;
+/// assert_eq!(y.to_f64_vec(), [-1.0, -2.0]);
+/// let back = y.conv_transpose1d(&tensor![[[1.0, -1.0]]], None, &options)?;
+/// assert_eq!(back.to_f64_vec(), [-1.0, -1.0, 2.0]);
+/// let (x, weight) = (Tensor::ones([1, 2, 4, 4, 4])?, Tensor::ones([3, 2, 2, 2, 2])?);
+/// let y = x.conv3d(&weight, None, &ConvOptions::new().stride(2))?;
+/// assert_eq!((y.shape(), y.max()?.item()?), (&[1, 3, 2, 2, 2][..], 16.0));
+/// assert_eq!(y.conv_transpose3d(&weight, None, &ConvOptions::new().stride(2))?.shape(), x.shape());
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The convolution (as everywhere in deep learning, a cross-correlation) of signals with a kernel. See
     /// [`conv2d`](Self::conv2d), of which this is the form in one dimension.

@@ -7,6 +7,17 @@ use crate::tensor::layout::broadcast;
 
 /// # Complex numbers
 /// With the feature `fft`. They are pairs in a last dimension of 2, real and imaginary part.
+///
+/// ```
+/// use demotic::{Tensor, tensor};
+///
+/// let (a, b) = (tensor![[3.0, 4.0]], tensor![[0.0, 1.0]]);
+/// assert_eq!(a.complex_mul(&b)?.to_f64_vec(), [-4.0, 3.0]);
+/// assert_eq!((a.complex_conj()?.to_f64_vec(), a.complex_abs()?.item()?), (vec![3.0, -4.0], 5.0));
+/// let again = Tensor::polar(&a.complex_abs()?, &a.complex_angle()?)?;
+/// assert!(again.allclose(&a, 1e-6, 0.0, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// Complex numbers of their real and imaginary parts, which broadcast: `[..]` and `[..]` give `[.., 2]`.
     ///

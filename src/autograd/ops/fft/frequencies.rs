@@ -7,6 +7,16 @@ use crate::tensor::{DType, Tensor};
 
 /// # Frequencies of Fourier transforms
 /// With the feature `fft`.
+///
+/// ```
+/// use demotic::{DType, Tensor};
+///
+/// let all = Tensor::fftfreq(4, 0.5, DType::F32)?;
+/// assert_eq!(all.to_f64_vec(), [0.0, 0.5, -1.0, -0.5]);
+/// assert_eq!(all.fftshift(&[])?.ifftshift(&[])?.to_f64_vec(), all.to_f64_vec());
+/// assert_eq!(Tensor::rfftfreq(4, 0.5, DType::F32)?.to_f64_vec(), [0.0, 0.5, 1.0]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The frequencies of [`fft`](Self::fft) of `n` samples that are `d` apart, in its order: 0, 1, …, −1, all divided by `n · d`.
     ///

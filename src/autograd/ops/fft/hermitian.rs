@@ -7,6 +7,17 @@ use crate::tensor::Tensor;
 
 /// # Fourier transforms of half a signal
 /// With the feature `fft`. Of a signal whose second half is the conjugate of the first, the spectrum is real.
+///
+/// ```
+/// use demotic::autograd::FftOptions;
+/// use demotic::tensor;
+///
+/// let spectrum = tensor![6.0, 1.0, 2.0, 1.0];
+/// let half = spectrum.ihfft(&FftOptions::new())?;
+/// assert_eq!(half.shape(), [3, 2]);
+/// assert!(half.hfft(&FftOptions::new())?.allclose(&spectrum, 1e-5, 1e-6, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The real spectrum of a signal of which this is the first half: `[.., m, 2]` gives `[.., 2 (m − 1)]`, or as many as
     /// [`n`](FftOptions::n) says.

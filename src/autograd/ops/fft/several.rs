@@ -7,6 +7,22 @@ use crate::tensor::Tensor;
 
 /// # Fourier transforms in several dimensions
 /// With the feature `fft`. See [`fft`](Self::fft) for what complex numbers are.
+///
+/// ```
+/// use demotic::autograd::FftOptions;
+/// use demotic::{Rng, Tensor};
+///
+/// let (x, all) = (Tensor::normal([4, 6, 2], 0.0, 1.0, &mut Rng::seed(0))?, FftOptions::new());
+/// for back in [x.fft2(&all)?.ifft2(&all)?, x.fftn(&all)?.ifftn(&all)?] {
+///     assert!(back.allclose(&x, 1e-4, 1e-5, false)?);
+/// }
+/// let real = x.select(-1, 0)?;
+/// for (half, back) in [(real.rfft2(&all)?, real.rfft2(&all)?.irfft2(&all)?), (real.rfftn(&all)?, real.rfftn(&all)?.irfftn(&all)?)] {
+///     assert_eq!(half.shape(), [4, 4, 2]);
+///     assert!(back.allclose(&real, 1e-4, 1e-5, false)?);
+/// }
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// [`fft`](Self::fft) along two dimensions, the last ones if nothing else is said.
     ///

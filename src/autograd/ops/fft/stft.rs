@@ -123,6 +123,18 @@ impl StftOptions {
 
 /// # Short-time Fourier transforms
 /// With the feature `fft`.
+///
+/// ```
+/// use demotic::autograd::StftOptions;
+/// use demotic::{DType, Rng, Tensor};
+///
+/// let x = Tensor::normal([100], 0.0, 1.0, &mut Rng::seed(0))?;
+/// let options = StftOptions::new().hop_length(4).window(&Tensor::hann_window(16, true, DType::F32)?);
+/// let spectra = x.stft(16, &options)?;
+/// assert_eq!(spectra.shape(), [9, 26, 2]);
+/// assert!(spectra.istft(16, &options, Some(100))?.allclose(&x, 1e-4, 1e-5, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The short-time Fourier transform: the spectrum of each stretch of `n_fft` samples of a signal, as pairs of real and imaginary
     /// part. `[.., samples]` gives `[.., n_fft / 2 + 1, stretches, 2]`. Gradients of every order, by the window as well.

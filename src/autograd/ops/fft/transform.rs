@@ -10,6 +10,16 @@ use crate::tensor::{DType, Tensor};
 /// # Fourier transforms
 /// With the feature `fft`. Complex numbers are pairs in a last dimension of 2, real and imaginary part (`torch.view_as_real` of
 /// PyTorch's); numbers of dimensions leave it out. Gradients of every order.
+///
+/// ```
+/// use demotic::autograd::FftOptions;
+/// use demotic::tensor;
+///
+/// let x = tensor![[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [0.0, 4.0]];
+/// let y = x.fft(&FftOptions::new())?;
+/// assert!(y.ifft(&FftOptions::new())?.allclose(&x, 1e-6, 1e-6, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The discrete Fourier transform of complex numbers, `yₖ = Σₜ xₜ e^(−2πi k t / n)`: `[.., n, 2]` gives `[.., n, 2]`. Gradient: the
     /// inverse transform of `g`, without its factor.

@@ -9,8 +9,19 @@ use crate::tensor::{DType, Tensor};
 /// # Windows of signals
 /// With the feature `fft`. Of `n` weights, the first and the last are alike in a symmetric window; a *periodic* one is a symmetric one
 /// of `n + 1` weights without the last, as [`stft`](Self::stft) takes it.
+///
+/// ```
+/// use demotic::{DType, Tensor};
+///
+/// let thousandths = |window: Tensor| (1000.0 * window).round().to_f64_vec();
+/// assert_eq!(thousandths(Tensor::hamming_window(3, false, DType::F32)?), [80.0, 1000.0, 80.0]);
+/// assert_eq!(thousandths(Tensor::blackman_window(5, false, DType::F64)?), [0.0, 340.0, 1000.0, 340.0, 0.0]);
+/// assert_eq!(thousandths(Tensor::bartlett_window(5, false, DType::F32)?), [0.0, 500.0, 1000.0, 500.0, 0.0]);
+/// assert_eq!(thousandths(Tensor::kaiser_window(3, false, 0.0, DType::F32)?), [1000.0; 3]);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
-    /// Hann's window, `½ − ½ cos(2π t / n)`.
+    /// Hann's window, `½ − ½ cos(2π t / n)`, of shape `[n]`.
     ///
     /// # Errors
     /// If the type is not floating, or they do not fit into memory.

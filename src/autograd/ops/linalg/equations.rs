@@ -9,6 +9,17 @@ use crate::tensor::{DType, Tensor};
 
 /// # Systems of equations
 /// With the feature `linalg`. Computed in `F64`; gradients of gradients included.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let a = tensor![[2.0, 0.0], [1.0, 4.0]];
+/// assert_eq!(a.solve_triangular(&tensor![[2.0], [9.0]], false)?.to_f64_vec(), [1.0, 2.0]);
+/// assert_eq!((a.inv()?.to_f64_vec(), a.det()?.item()?), (vec![0.5, 0.0, -0.125, 0.25], 8.0));
+/// let (sign, logarithm) = a.slogdet()?;
+/// assert_eq!((sign.item()?, logarithm.exp().round().item()?), (1.0, 8.0));
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The solution `X` of `A X = B`, where this is `A`, `[.., n, n]`, and `B` is `[.., n, k]` or, with one dimension less than
     /// `A` and its other sizes, a vector each. Batches broadcast. Gradients: `A⁻ᵀ · g`, and minus that times `Xᵀ`.

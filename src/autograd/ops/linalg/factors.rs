@@ -10,6 +10,16 @@ use crate::tensor::exec::linalg as exec;
 /// # Decompositions of matrices
 /// With the feature `linalg`. Computed in `F64`; gradients of gradients included. They are those of PyTorch, also where a
 /// factor is not unique.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let a = tensor![[3.0, 1.0], [4.0, 2.0]];
+/// let (q, r) = a.qr()?;
+/// assert!(q.matmul(&r)?.allclose(&a, 1e-5, 1e-6, false)?);
+/// assert_eq!(r.to_f64_vec()[2], 0.0);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The lower triangle `L` with `L Lᵀ = A`, of a symmetric, positive definite matrix `[.., n, n]`, of which the lower triangle
     /// is read. The gradient is that of a symmetric matrix.

@@ -31,6 +31,14 @@ pub enum MatrixNorm {
 
 /// # Functions of matrices
 /// With the feature `linalg`. Computed in `F64`; gradients of gradients included.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let a = tensor![[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]];
+/// assert!(a.pinv()?.allclose(&tensor![[1.0, 0.0, 0.0], [0.0, 0.5, 0.0]], 1e-6, 1e-6, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The pseudoinverse of Moore and Penrose, `[.., n, m]`. Singular values of at most `max(m, n) · 2⁻⁵²` times the largest one count
     /// as 0.

@@ -9,6 +9,15 @@ use crate::tensor::exec::linalg as exec;
 /// # Eigenvalues and singular values
 /// With the feature `linalg`. Computed in `F64`; gradients of gradients included. Those of vectors are defined where no two values
 /// are equal, and for losses that do not depend on the signs of the vectors.
+///
+/// ```
+/// use demotic::tensor;
+///
+/// let a = tensor![[3.0, 0.0], [4.0, 5.0]];
+/// let (u, s, vt) = a.svd()?;
+/// assert!(u.mul(&s)?.matmul(&vt)?.allclose(&a, 1e-5, 1e-5, false)?);
+/// # Ok::<(), demotic::Error>(())
+/// ```
 impl Tensor {
     /// The eigenvalues of a symmetric matrix `[.., n, n]` in ascending order, `[.., n]`, and the eigenvectors as columns, `[.., n, n]`.
     /// The lower triangle is read.

@@ -9,6 +9,16 @@ use crate::tensor::layout::Dims;
 macro_rules! pools {
     ($($avg:ident $adaptive:ident $lp:ident $dims:literal $places:literal;)*) => {
         /// # Average pooling
+        ///
+        /// ```
+        /// use demotic::autograd::PoolOptions;
+        /// use demotic::tensor;
+        ///
+        /// let (x, options) = (tensor![[[1.0, 2.0], [3.0, 6.0]]], PoolOptions::new(2));
+        /// assert_eq!((x.avg_pool2d(&options)?.item()?, x.lp_pool2d(1.0, &options)?.item()?), (3.0, 12.0));
+        /// assert_eq!(x.adaptive_avg_pool2d([1, 2])?.to_f64_vec(), [2.0, 4.0]);
+        /// # Ok::<(), demotic::Error>(())
+        /// ```
         impl Tensor {$(
             #[doc = concat!("The mean of each window of `[batch, channels, ", $places, "]`, or of the same without a batch.")]
             ///

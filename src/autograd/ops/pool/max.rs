@@ -12,6 +12,19 @@ use crate::tensor::{DType, Tensor};
 macro_rules! pools {
     ($($max:ident $with_indices:ident $unpool:ident $adaptive:ident $adaptive_with_indices:ident $dims:literal $places:literal;)*) => {
         /// # Max pooling
+        ///
+        /// ```
+        /// use demotic::autograd::PoolOptions;
+        /// use demotic::tensor;
+        ///
+        /// let (x, options) = (tensor![[[1.0, 2.0], [3.0, 6.0]]], PoolOptions::new(2));
+        /// let (y, places) = x.max_pool2d_with_indices(&options)?;
+        /// assert_eq!((y.item()?, places.item()?, x.max_pool2d(&options)?.item()?), (6.0, 3.0, 6.0));
+        /// assert_eq!(y.max_unpool2d(&places, &options, None)?.to_f64_vec(), [0.0, 0.0, 0.0, 6.0]);
+        /// assert_eq!(x.adaptive_max_pool2d([1, 2])?.to_f64_vec(), [3.0, 6.0]);
+        /// assert_eq!(x.adaptive_max_pool2d_with_indices([1, 2])?.1.to_f64_vec(), [2.0, 3.0]);
+        /// # Ok::<(), demotic::Error>(())
+        /// ```
         impl Tensor {$(
             #[doc = concat!("The largest number of each window of `[batch, channels, ", $places, "]`, or of the same without a batch.")]
             ///
