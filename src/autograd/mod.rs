@@ -17,6 +17,7 @@ mod engine;
 mod function;
 mod grad;
 mod gradients;
+mod lineage;
 mod node;
 pub(crate) mod ops;
 mod per_example;
@@ -51,5 +52,6 @@ pub use several::{MultiFunction, OutputGradients, apply_many, custom_many};
 
 pub(crate) use gradients::NodeMap;
 pub(crate) use gradients::Outline;
+pub(crate) use lineage::{compares_all, origin, twice};
 pub(crate) use node::{NodeId, id_of, is_recorded, record};
 pub(crate) use recording::{pause as pause_recording, with as with_recording};

@@ -254,6 +254,14 @@ impl Node {
         }
     }
 
+    /// The first input of a fused operation, as it was kept for the backward pass.
+    pub(super) fn argument(&self) -> Option<Tensor> {
+        match self.slot()?.get()? {
+            Rule::Function(call) => call.inputs().first().cloned(),
+            _ => None,
+        }
+    }
+
     /// The rule, for running it and keeping it. `None` for leaves and for graphs that were freed.
     pub(crate) fn shared_rule(&self) -> Option<Arc<Rule>> {
         let mut slot = self.slot()?;

@@ -1,5 +1,6 @@
 //! One column of a table: numbers, or texts.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -193,11 +194,20 @@ impl Column {
         self.written.as_deref()
     }
 
-    /// What was lost while it was read, and may have been meant.
+    /// What was lost while it was read, and may have been meant; and what is told apart, and may not be meant.
     pub(super) fn notes(&self, name: &str) -> Vec<String> {
         let name = short(name);
-        let Some(written) = self.written() else { return Vec::new() };
         let mut notes = Vec::new();
+        let twins = self.twins();
+        if let Some((one, other)) = twins.first() {
+            let (one, other) = (short(one), short(other));
+            let more = if twins.len() > 1 { format!(", and {} more", twins.len() - 1) } else { String::new() };
+            notes.push(format!(
+                "`{name}` has `{other}` beside `{one}`{more}: texts that differ in case or white space alone are categories of their own \
+                 until Table::map brings them to one spelling"
+            ));
+        }
+        let Some(written) = self.written() else { return notes };
         if let [one, others @ ..] = written.units.as_slice() {
             let units =
                 others.iter().fold(format!("`{}`", short(one)), |all, unit| all + &format!(", `{}`", short(unit)));
@@ -216,6 +226,25 @@ impl Column {
             ));
         }
         notes
+    }
+
+    /// Texts that differ in case or white space alone, each beside the first of its kind. Not looked for among many texts, which are hardly
+    /// categories.
+    fn twins(&self) -> Vec<(String, String)> {
+        const MOST: usize = 1000;
+        if !matches!(&self.values, Values::Texts { texts, .. } if texts.len() <= MOST) {
+            return Vec::new();
+        }
+        let mut first: HashMap<String, String> = HashMap::new();
+        let mut twins = Vec::new();
+        for text in self.factorize().0 {
+            let plain = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+            match first.get(&plain) {
+                Some(one) => twins.push((one.clone(), text)),
+                None => drop(first.insert(plain, text)),
+            }
+        }
+        twins
     }
 
     /// The same column, of which is known how it was written.

@@ -32,6 +32,9 @@ const ADAPTERS: &str = "demotic.lora";
 const QUANTIZED: &str = "demotic.quantized";
 /// And under which name how the weights are kept that are sparse, or products of two, by their path.
 const FORMS: &str = "demotic.weights";
+/// And where pipelines say what stands before and behind their model.
+pub(crate) const PREPROCESSOR: &str = "demotic.preprocessor";
+pub(crate) const IMAGES: &str = "demotic.images";
 /// For how many numbers of such a weight there is at least one in its file: so that a small file cannot ask for a large model.
 const THINNEST: usize = 1000;
 
@@ -168,6 +171,24 @@ impl ModelFile {
             return Err(e.with_help("make the model as it was, then read its parameters with load(path)"));
         }
         Ok(Self { op, reader, kind, json })
+    }
+
+    /// The same, unless the model is that of a pipeline: on what has not gone through that, it tells something, but not the truth.
+    #[track_caller]
+    pub(crate) fn alone(self) -> Result<Self> {
+        let pipelines = [
+            (PREPROCESSOR, "Pipeline", "the preprocessing of its table"),
+            (IMAGES, "ImagePipeline", "the preprocessing of its pictures"),
+        ];
+        let Some((_, pipeline, what)) = pipelines.iter().find(|(key, ..)| self.reader.metadata().get(key).is_some())
+        else {
+            return Ok(self);
+        };
+        let kind = &self.kind;
+        let e = self.error(format_args!("holds a `{kind}` with {what}, without which its numbers mean something else"));
+        Err(e.with_help(format!(
+            "{pipeline}::open(path) opens all of it; {kind}::open_with_metadata(path) the model, with the rest as metadata"
+        )))
     }
 
     /// What model it is.

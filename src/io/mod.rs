@@ -41,7 +41,7 @@ mod sources;
 
 pub(crate) use crate::files::Appended;
 pub use crate::files::write_atomically;
-pub(crate) use architecture::{ModelFile, fill_part, from_source, save};
+pub(crate) use architecture::{IMAGES, ModelFile, PREPROCESSOR, fill_part, from_source, save};
 pub use checkpoint::{Checkpoint, CheckpointFolder};
 pub(crate) use checkpoint::{Checksum, Part, Summed, part_path};
 pub use metadata::{Attachment, Metadata};

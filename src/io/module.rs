@@ -66,17 +66,17 @@ pub trait SaveLoad: Module + Sized {
     /// ```
     ///
     /// # Errors
-    /// If the file cannot be read or is malformed, says nothing of its model, holds another kind of model, or its
-    /// configuration and its parameters do not fit each other.
+    /// If the file cannot be read or is malformed, says nothing of its model, holds another kind of model or the preprocessing of a
+    /// [`Pipeline`](crate::pipeline::Pipeline) too, or its configuration and its parameters do not fit each other.
     #[track_caller]
     fn open(path: impl AsRef<Path>) -> Result<Self>
     where
         Self: Architecture,
     {
-        ModelFile::open("open", path.as_ref())?.build()
+        ModelFile::open("open", path.as_ref())?.alone()?.build()
     }
 
-    /// The same, with what else the file says.
+    /// The same, with what else the file says, such as the preprocessing of a pipeline.
     ///
     /// # Errors
     /// As for [`open`](Self::open).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::table::in_type_of;
-use super::{ClassPrediction, IMAGES};
+use super::{ClassPrediction, IMAGES, expect_logits};
 #[cfg(feature = "image")]
 use crate::data::{Channels, read_image};
 use crate::data::{Dataset, ImageDataset, Transforms};
@@ -148,8 +148,9 @@ impl ImagePipeline {
         let pipeline = Self::put_together(op, Settings { input, classes }, model.into_layer())?;
         // A black picture tells whether the parts fit.
         let [height, width] = pipeline.input.size;
-        let output = pipeline.run(&Tensor::zeros([1, pipeline.input.channels, height, width])?)?;
-        ClassPrediction::from_logits(op, &pipeline.classes, &output.zeros_like())?;
+        let picture = Tensor::zeros([1, pipeline.input.channels, height, width])?;
+        ClassPrediction::from_logits(op, &pipeline.classes, &pipeline.run(&picture)?.zeros_like())?;
+        expect_logits(op, &*pipeline.model, &in_type_of(&*pipeline.model, &picture))?;
         Ok(pipeline)
     }
 

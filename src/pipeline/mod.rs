@@ -63,17 +63,26 @@ pub use text::TextPipeline;
 #[cfg(feature = "fft")]
 pub use transcriber::{Transcriber, Transcript};
 
-use crate::error::Result;
-use crate::io::{self, Attachment, Metadata};
-use crate::layers::Module;
+use crate::autograd;
+use crate::error::{Error, Result};
+use crate::io::{self, Attachment, IMAGES, Metadata, PREPROCESSOR};
+use crate::layers::{Layer, Mode, Module};
+use crate::tensor::Tensor;
 
-/// The names of the parts in a file's metadata.
-const PREPROCESSOR: &str = "demotic.preprocessor";
+/// The names of the other parts in a file's metadata.
 const CSV: &str = "demotic.csv";
 const TOKENIZER: &str = "demotic.tokenizer";
 const TARGET_TOKENIZER: &str = "demotic.target_tokenizer";
 const TEXT: &str = "demotic.text";
-const IMAGES: &str = "demotic.images";
+
+/// Whether a model gives logits: probabilities of probabilities would be far less certain than the model is, and nobody would notice.
+#[track_caller]
+fn expect_logits(op: &'static str, model: &dyn Layer, x: &Tensor) -> Result<()> {
+    let output = model.forward(&x.tracked()?, &mut Mode::eval())?;
+    let Some(end @ ("softmax" | "sigmoid")) = autograd::origin(&output) else { return Ok(()) };
+    let e = Error::argument(op, format!("the model ends in a {end}, expected logits"));
+    Err(e.with_help(format!("leave the {end} out of the model: the pipeline makes probabilities of its outputs")))
+}
 
 /// Writes a model, what the caller adds, and the pipeline's own parts into one file.
 #[track_caller]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{CSV, ClassPrediction, LabelPrediction, PREPROCESSOR};
+use super::{CSV, ClassPrediction, LabelPrediction, PREPROCESSOR, expect_logits};
 use crate::data::{CsvOptions, Preprocessor, Table, Value};
 use crate::error::{Error, Result};
 use crate::io::{Attachment, Metadata, ModelFile};
@@ -61,10 +61,16 @@ impl Pipeline {
     /// classes also to `[n, 1]` logits of the second one; for labels to `[n, labels]` logits.
     ///
     /// # Errors
-    /// If the preprocessor has no target, or the model does not take its features or gives something else.
+    /// If the preprocessor has no target, or the model does not take its features or gives something else, such as probabilities.
     #[track_caller]
     pub fn new(preprocessor: Preprocessor, model: impl IntoLayer) -> Result<Self> {
-        Self::put_together("Pipeline::new", preprocessor, model.into_layer())
+        let op = "Pipeline::new";
+        let pipeline = Self::put_together(op, preprocessor, model.into_layer())?;
+        if pipeline.classes.is_some() || pipeline.labels.is_some() {
+            let row = Tensor::zeros([1, pipeline.preprocessor.num_features()])?;
+            expect_logits(op, &*pipeline.model, &in_type_of(&*pipeline.model, &row))?;
+        }
+        Ok(pipeline)
     }
 
     #[track_caller]

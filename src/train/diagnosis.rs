@@ -1,5 +1,7 @@
 //! What an error in training comes from, if it is not the model: numbers in the data that are none, and targets of another task.
 
+use super::task::Objective;
+use crate::autograd::{compares_all, twice};
 use crate::error::{Error, ErrorKind};
 use crate::tensor::Tensor;
 
@@ -71,6 +73,27 @@ pub(super) fn seen(e: Error, found: &str) -> Error {
 /// Whether an error is because of the data.
 pub(super) fn is_of_data(e: &Error) -> bool {
     e.help() == Some(FILL)
+}
+
+/// What is hardly meant of a loss, as its computation tells: there is a value, which is that of another loss than it seems.
+pub(super) fn of_loss(objective: &Objective) -> Option<String> {
+    if let Some((prediction, target)) = &objective.outputs
+        && compares_all(&objective.loss, prediction, target)
+    {
+        let (a, b) = (prediction.shape(), target.shape());
+        return Some(format!(
+            "the loss compares each of the predictions {a:?} with each of the targets {b:?}, not only with its own: squeeze(-1) and unsqueeze(-1) \
+             bring them to one shape"
+        ));
+    }
+    let (what, instead) = match twice(&objective.loss)? {
+        "sigmoid" => ("sigmoid", "bce() takes probabilities"),
+        "log_softmax" => ("log_softmax", "nll() takes logarithms of probabilities"),
+        _ => ("softmax", "output.softmax(-1) has the probabilities where they are wanted"),
+    };
+    Some(format!(
+        "the loss takes logits and makes the {what} itself, and what it gets is one already: leave it out of the model; {instead}"
+    ))
 }
 
 /// An error of the backward pass of a model that has nothing to train.

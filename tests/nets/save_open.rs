@@ -415,6 +415,39 @@ fn what_does_not_fit_together_is_no_pipeline() -> Result<()> {
     let e = Pipeline::open(folder.file()).unwrap_err();
     assert_eq!(e.message(), format!("open: {}: holds a model, but no preprocessing", folder.file().display()));
     assert_eq!(e.help(), Some("Mlp::open(path) opens the model alone"));
+
+    // The other way round: the model of a pipeline is opened alone where that is said.
+    let pipeline = Pipeline::new(prep.clone(), sequential![Mlp::new(&[4, 1], &mut rng)?])?;
+    pipeline.save(folder.file())?;
+    for e in [
+        Sequential::open(folder.file()).map(drop).unwrap_err(),
+        Mlp::open(folder.file()).map(drop).unwrap_err(),
+        Gpt::open(folder.file()).map(drop).unwrap_err(),
+    ] {
+        let message = "holds a `Sequential` with the preprocessing of its table, without which its numbers mean something else";
+        assert_eq!(e.message(), format!("open: {}: {message}", folder.file().display()));
+        let help = "Pipeline::open(path) opens all of it; Sequential::open_with_metadata(path) the model, with the rest as metadata";
+        assert_eq!(e.help(), Some(help));
+        assert!(e.to_string().contains("tests/nets/save_open.rs"), "{e}");
+    }
+    let (alone, metadata) = Sequential::open_with_metadata(folder.file())?;
+    assert_eq!(Preprocessor::from_json(metadata.get("demotic.preprocessor").unwrap())?, prep);
+    assert_eq!(alone.state_dict().len(), 2);
+    // Parameters for a model that the program has made are read as ever.
+    sequential![Mlp::new(&[4, 1], &mut rng)?].load(folder.file())?;
+
+    // Probabilities are no logits.
+    let classes = Preprocessor::classification("district").fit(&houses())?;
+    let (width, number) = (classes.num_features(), classes.classes().unwrap().len());
+    let mut of_end = |end: Box<dyn Layer>| -> Result<Option<String>> {
+        let model = sequential![Linear::new(width, number, &mut rng)?, end];
+        Ok(Pipeline::new(classes.clone(), model).err().map(|e| e.message()))
+    };
+    for (end, name) in [(Box::new(Softmax::new(-1)) as Box<dyn Layer>, "softmax"), (Box::new(Sigmoid), "sigmoid")] {
+        assert_eq!(of_end(end)?, Some(format!("Pipeline::new: the model ends in a {name}, expected logits")));
+    }
+    // The softmax of these is that of what they are made from.
+    assert_eq!(of_end(Box::new(LogSoftmax::new(-1)))?, None);
     Gpt::new(GptConfig::new(5, 4).layers(1).hidden_size(8), &mut rng)?.save_with(&prep, folder.file())?;
     let e = Pipeline::open(folder.file()).unwrap_err();
     let message = "from_config: there is no layer that is called `Gpt`";

@@ -443,11 +443,18 @@ fn a_pipeline_of_pictures() -> Result<()> {
         made(input.clone(), &["a", "b", "c"]),
         "ImagePipeline::new: the model gives [1, 2], expected [n, 3]: a logit for each class"
     );
+    let sure = sequential![model.clone(), Softmax::new(-1)];
+    let e = ImagePipeline::new(input.clone(), &two, sure).unwrap_err();
+    assert_eq!(e.message(), "ImagePipeline::new: the model ends in a softmax, expected logits");
     assert!(made(ImageInput::new(1, [16, 16]), &two).contains("expected [batch, 3, height, width]"));
     let e = pipeline.classify(&Tensor::zeros([1, 9, 9])?).unwrap_err();
     assert_eq!(e.message(), "classify: pictures of shape [1, 1, 9, 9], expected [n, 3, height, width]");
     model.save(&path)?;
     assert_eq!(says(ImagePipeline::open(&path)), "open: lines.safetensors: holds a model, but nothing about pictures");
+    pipeline.save(&path)?;
+    let e = ConvNet::open(&path).unwrap_err();
+    assert!(e.message().ends_with("without which its numbers mean something else"), "{e}");
+    assert!(e.help().unwrap().starts_with("ImagePipeline::open(path) opens all of it"), "{e}");
     for settings in ["{", "{\"input\":{},\"classes\":[]}", "null"] {
         let mut metadata = demotic::io::Metadata::new();
         metadata.insert("demotic.images", settings);

@@ -16,6 +16,36 @@ fn fails<T>(result: Result<T>, message: &str, help: &str) {
     assert!(e.to_string().contains("tests/training/own_tables.rs"), "not the caller's line: {e}");
 }
 
+/// Texts that differ in case or white space alone are told, of features and of targets.
+#[test]
+fn twins_are_noted() -> Result<()> {
+    let apples = |sorts: [&str; 6], grades: [&str; 6]| {
+        let number = Column::from([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        Table::from_columns([("sort", Column::from(sorts)), ("weight", number), ("grade", Column::from(grades))])
+    };
+    let notes = |table: &Table| Ok::<_, demotic::Error>(Preprocessor::classification("grade").fit(table)?.notes().to_vec());
+    let good = ["good", "bad", "good", "bad", "good", "bad"];
+    let alone = "texts that differ in case or white space alone are categories of their own until Table::map brings them to one spelling";
+    let table = apples(["Boskoop", "boskoop", "Boskoop ", "Elstar", "Gala", "Gala"], good)?;
+    assert_eq!(notes(&table)?, [format!("`sort` has `Boskoop ` beside `Boskoop`, and 1 more: {alone}")]);
+    let table = apples(["Boskoop", "Elstar", "Gala", "Elstar", "Gala", "Gala"], ["good", "bad", "Good", "bad", "good", "BAD"])?;
+    assert_eq!(notes(&table)?, [format!("`grade` has `bad` beside `BAD`, and 1 more: {alone}")]);
+    let one = table.map("grade", |value| value.text().map(str::to_lowercase))?;
+    assert_eq!(notes(&one)?, [""; 0]);
+    // What the training part has not is not its matter.
+    assert_eq!(notes(&table.head(2))?, [""; 0]);
+
+    // So does who reads a file; of other scripts, too.
+    let file = "town,y\nÖrebro,1\nörebro,2\nNew  York,3\nNew York,4\n北京,5\n";
+    let (_, report) = CsvOptions::new().read_from_with_report(file.as_bytes())?;
+    assert_eq!(report.notes, [format!("`town` has `New York` beside `New  York`, and 1 more: {alone}")]);
+    // Texts by the thousand are no categories.
+    let many: String = (0..1200).map(|i| format!("{}{i}\n", if i % 2 == 0 { "a" } else { "A" })).collect();
+    let (_, report) = CsvOptions::new().read_from_with_report(format!("name\n{many}a1\nA0\n").as_bytes())?;
+    assert_eq!(report.notes, [""; 0]);
+    Ok(())
+}
+
 /// A column of weights in grams, some in kilograms, some not known: the help names all of it, followed it is not given again, and what
 /// became of the units is told.
 fn mixed_units() -> Result<()> {

@@ -218,3 +218,94 @@ fn memory_is_known_before_it_is_taken() -> Result<()> {
     assert_eq!(saved(&a), saved(&b));
     Ok(())
 }
+
+/// What the trainer notes of a loss, on a model that ends in `last`.
+fn noted(loss: impl losses::Loss + 'static, last: impl IntoLayer, y: Tensor) -> Result<Vec<String>> {
+    let mut rng = Rng::seed(5);
+    let x = Tensor::normal([y.shape()[0], 4], 0.0, 1.0, &mut rng)?;
+    let mut model = sequential![Linear::new(4, 3, &mut rng)?].with(last);
+    let history =
+        Trainer::new(loss, Sgd::new(0.01)).epochs(2).fit(&mut model, &TensorDataset::new(x, y)?, &mut rng)?;
+    assert!(history.to_string().lines().filter(|line| line.starts_with("note: ")).eq(history.notes.iter().map(|n| {
+        assert!(!n.contains('\n'));
+        format!("note: {n}")
+    })));
+    Ok(history.notes)
+}
+
+/// A softmax before a loss that makes one, and the like, are said once; whatever else gives a loss its numbers is not.
+#[test]
+fn losses_of_what_is_a_probability_already_are_noted() -> Result<()> {
+    let classes = Tensor::from_vec((0..40).map(|i| i % 3).collect::<Vec<i64>>(), [40])?;
+    let shares = classes.one_hot(3)?.to_dtype(DType::F32);
+    let weight = tensor![1.0, 2.0, 0.5];
+    let softmax = "the loss takes logits and makes the softmax itself, and what it gets is one already: leave it out of the model; \
+                   output.softmax(-1) has the probabilities where they are wanted";
+    let by_hand = |logits: &Tensor| {
+        let powers = logits.exp();
+        powers.div(&powers.sum_dims(&[-1], true)?)
+    };
+    let ce = losses::cross_entropy;
+    let found = [
+        noted(ce, Softmax::new(-1), classes.clone())?,
+        noted(ce, Softmax::new(1), shares.clone())?,
+        noted(losses::CrossEntropy::new().weight(&weight).label_smoothing(0.1)?, Softmax::new(-1), classes.clone())?,
+        noted(losses::token_cross_entropy, Softmax::new(-1), classes.clone())?,
+        noted(losses::from_fn(move |p, y| ce(&p.softmax(-1)?, y)), Identity, classes.clone())?,
+        noted(losses::from_fn(move |p, y| ce(&by_hand(p)?, y)), Identity, classes.clone())?,
+        noted(losses::from_fn(move |p, y| ce(p, y)? + p.square().mean() * 0.1), Softmax::new(-1), classes.clone())?,
+    ];
+    for notes in found {
+        assert_eq!(notes, [softmax]);
+    }
+    let logs = noted(ce, LogSoftmax::new(-1), classes.clone())?;
+    assert!(matches!(logs.as_slice(), [one] if one.contains("makes the log_softmax itself") && one.contains("nll()")), "{logs:?}");
+    let bce = noted(losses::bce_with_logits, Sigmoid, shares.clone())?;
+    assert!(matches!(bce.as_slice(), [one] if one.contains("makes the sigmoid itself") && one.contains("bce()")), "{bce:?}");
+
+    let quiet = [
+        noted(ce, Identity, classes.clone())?,
+        noted(ce, Relu, classes.clone())?,
+        noted(ce, Sigmoid, classes.clone())?,
+        noted(ce, sequential![Softmax::new(-1), Linear::new(3, 3, &mut Rng::seed(1))?], classes.clone())?,
+        noted(losses::from_fn(move |p, y| ce(&p.log(), y)), Softmax::new(-1), classes.clone())?,
+        noted(losses::from_fn(|p, y| losses::nll(&p.log(), y)), Softmax::new(-1), classes.clone())?,
+        noted(losses::nll, LogSoftmax::new(-1), classes.clone())?,
+        noted(losses::mse, Softmax::new(-1), shares.clone())?,
+        noted(losses::bce, Sigmoid, shares.clone())?,
+        noted(losses::bce_with_logits, Identity, shares.clone())?,
+        // One row that adds up to 1 may be anything.
+        noted(losses::from_fn(move |p, y| ce(&by_hand(p)?, y)), Identity, Tensor::from_nested([1i64])?)?,
+    ];
+    for (i, notes) in quiet.iter().enumerate() {
+        assert!(notes.is_empty(), "{i}: {notes:?}");
+    }
+    Ok(())
+}
+
+/// Predictions `[n, 1]` less targets `[n]` are n × n differences.
+#[test]
+fn losses_that_compare_all_with_all_are_noted() -> Result<()> {
+    let column = || Linear::new(3, 1, &mut Rng::seed(2));
+    let y = Tensor::normal([20], 0.0, 1.0, &mut Rng::seed(3))?;
+    let squares = |a: &Tensor, b: &Tensor| -> Result<Tensor> { Ok((a - b)?.square().mean()) };
+    let note = "the loss compares each of the predictions [20, 1] with each of the targets [20], not only with its own: squeeze(-1) and \
+                unsqueeze(-1) bring them to one shape";
+    for loss in [
+        Box::new(losses::from_fn(move |p, y| squares(p, y))) as Box<dyn losses::Loss>,
+        Box::new(losses::from_fn(move |p, y| squares(y, p))),
+        Box::new(losses::from_fn(|p, y| Ok(p.tanh().mul(y)?.neg().mean()))),
+    ] {
+        assert_eq!(noted(loss, column()?, y.clone())?, [note]);
+    }
+    let flat = noted(losses::from_fn(move |p, y| squares(p, y)), sequential![column()?, Flatten::dims(0, 1)], y.unsqueeze(1)?)?;
+    assert!(matches!(flat.as_slice(), [one] if one.contains("predictions [20] with each of the targets [20, 1]")), "{flat:?}");
+
+    assert!(noted(losses::mse, column()?, y.unsqueeze(1)?)?.is_empty());
+    assert!(noted(losses::from_fn(move |p, y| squares(&p.squeeze(-1)?, y)), column()?, y.clone())?.is_empty());
+    // Pairs of predictions are meant.
+    let pairs = |p: &Tensor| p.sub(&p.squeeze(-1)?);
+    let ranks = losses::from_fn(move |p, y| Ok(pairs(p)?.tanh().mul(&pairs(&y.unsqueeze(1)?)?)?.neg().mean()));
+    assert!(noted(ranks, column()?, y)?.is_empty());
+    Ok(())
+}

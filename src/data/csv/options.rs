@@ -36,8 +36,8 @@ pub struct CsvReport {
     /// The lines on which the first of those rows begin, at most ten.
     pub lines: Vec<usize>,
     /// What columns lost that may have been meant: different units that were [stripped](CsvOptions::strip) from numbers of one column,
-    /// and zeros in front of whole numbers, as postal codes have them. [`Preprocessor::notes`](crate::data::Preprocessor::notes) has
-    /// those of features, too.
+    /// and zeros in front of whole numbers, as postal codes have them. Also texts of a column that differ in case or white space alone.
+    /// [`Preprocessor::notes`](crate::data::Preprocessor::notes) has those of features and targets, too.
     pub notes: Vec<String>,
 }
 

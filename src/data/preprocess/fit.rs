@@ -48,8 +48,8 @@ impl PreprocessorBuilder {
         for (name, column) in train.columns().filter(|(name, _)| !ignored.contains(name)) {
             if !self.is_categorical(name, column) {
                 notes.extend(looks::like_row_numbers(name, column));
-                notes.extend(column.notes(name));
             }
+            notes.extend(column.notes(name));
             match self.fit_feature(op, name, column, supervision.as_ref())? {
                 Fitted::Feature(feature) => {
                     if matches!(&feature, Feature::Encoded { codes, .. } if codes.needs_folds()) {

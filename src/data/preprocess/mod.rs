@@ -154,7 +154,8 @@ impl Preprocessor {
 
     /// What was noticed while fitting that is probably not meant: columns of whole numbers that differ in each row, as the numbers of
     /// customers or orders do. They are features like others, of which a model learns nothing but the rows that it has seen. Also a target
-    /// that is the same number in every row, and categories that [`Encoding::Target`] encodes by the target of their own rows.
+    /// that is the same number in every row, texts of a column that differ in case or white space alone, what numbers of a file
+    /// [lost](super::CsvReport::notes), and categories that [`Encoding::Target`] encodes by the target of their own rows.
     ///
     /// ```
     /// use demotic::data::{Column, Preprocessor, Table};

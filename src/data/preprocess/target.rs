@@ -138,7 +138,7 @@ impl Target {
         Ok(Self::Number { column: name.to_string(), scaler })
     }
 
-    /// What is noticed of the target of the training part: that there is nothing to learn.
+    /// What is noticed of the target of the training part: that there is nothing to learn, or that it is not what it was.
     pub(super) fn notes(&self, train: &Table) -> Vec<String> {
         let constant = |name: &str| {
             let numbers = train.find("fit", name).ok()?.numbers()?;
@@ -147,11 +147,14 @@ impl Target {
             let name = short(name);
             same.then(|| format!("the target `{name}` is {first} in every row: there is nothing to learn from it"))
         };
-        match self {
-            Self::Number { column, .. } => constant(column).into_iter().collect(),
-            Self::Labels(labels) => labels.columns().into_iter().filter_map(constant).collect(),
+        let columns = self.columns();
+        let mut notes: Vec<String> = match self {
+            Self::Number { .. } | Self::Labels(_) => columns.iter().filter_map(|name| constant(name)).collect(),
             Self::Class(_) | Self::Binary(_) => Vec::new(),
-        }
+        };
+        let found = columns.iter().filter_map(|name| Some((name, train.find("fit", name).ok()?)));
+        found.for_each(|(name, column)| notes.extend(column.notes(name)));
+        notes
     }
 
     /// The names of its columns.

@@ -60,6 +60,8 @@ pub(in crate::train) struct Run {
     pub(in crate::train) ctrl_c: Option<CtrlC>,
     /// The checkpoint that was saved last.
     pub(in crate::train) saved: Option<PathBuf>,
+    /// Whether the loss was looked at for what is hardly meant.
+    pub(in crate::train) is_looked_at: bool,
     pub(super) speaker: Option<Speaker>,
     /// Of a loop by hand: the generator that shuffles the epoch, and how many batches of it were used.
     pub(super) order: Option<Rng>,
@@ -80,6 +82,7 @@ impl Run {
             kept_step: 0,
             ended: Ended::Finished,
             by_steps: plan.by_steps,
+            notes: vec![],
         };
         Self {
             plan,
@@ -101,6 +104,7 @@ impl Run {
             stop_handle,
             ctrl_c: None,
             saved: None,
+            is_looked_at: false,
             speaker: None,
             order: None,
             batch: 0,
@@ -136,6 +140,14 @@ impl Run {
             Some(speaker) => speaker.suspended(f),
             None => f(),
         }
+    }
+
+    /// Takes down what is probably not meant, and says it where the progress is said.
+    pub(in crate::train) fn note(&mut self, note: String) {
+        if let Some(speaker) = &mut self.speaker {
+            speaker.say(&format!("note: {note}"));
+        }
+        self.history.notes.push(note);
     }
 
     /// Adds the position to a checkpoint.

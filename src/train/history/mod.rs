@@ -102,6 +102,10 @@ pub struct History {
     /// [measured](super::Trainer::evaluate_every) after numbers of them.
     #[serde(default)]
     pub by_steps: bool,
+    /// What was noticed that is probably not meant: a loss that makes a softmax of what is one already. Whoever shows the
+    /// [progress](super::Trainer::progress) says it at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl History {
@@ -159,6 +163,12 @@ impl History {
         #[cfg(feature = "plot")]
         let page = page + &self.chart().to_svg().unwrap_or_else(|e| crate::html::preformatted(&e));
         crate::html::show(&page);
+    }
+
+    /// What stands below the table.
+    fn write_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())?;
+        self.notes.iter().try_for_each(|note| write!(f, "\nnote: {note}"))
     }
 
     /// What was measured, and of what there is a line in the table.
@@ -220,7 +230,7 @@ impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.rows();
         if rows.is_empty() {
-            return f.write_str(&self.summary());
+            return self.write_end(f);
         }
         let mut names: Vec<&str> = Vec::new();
         for (name, _) in rows.iter().flat_map(|row| &row.metrics) {
@@ -266,7 +276,7 @@ impl fmt::Display for History {
                 writeln!(f, "{:>width$}", "…", width = widths[0])?;
             }
         }
-        f.write_str(&self.summary())
+        self.write_end(f)
     }
 }
 

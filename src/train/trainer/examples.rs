@@ -54,6 +54,7 @@ impl Core {
         let mut losses = None;
         if pick.len() > 0 {
             let (objective, is_stepped) = subject.train(&pick, &mut *self.optimizer, rng).here()?;
+            self.look_at(&objective);
             let loss = objective.loss;
             if is_stepped || loss.shape().first() != Some(&pick.len()) {
                 let what = if is_stepped {

@@ -12,10 +12,11 @@ use crate::layers::Module;
 use crate::optimizers::OptimizerState;
 use crate::rng::Rng;
 use crate::train::callback::Run;
+use crate::train::diagnosis;
 use crate::train::early_stopping::Snapshot;
 use crate::train::history::{Ended, History, is_due};
 use crate::train::mean::Mean;
-use crate::train::task::{LOSS, Task};
+use crate::train::task::{LOSS, Objective, Task};
 
 /// What is called, in errors.
 pub(super) const PENALTY: &str = "a penalty of the Trainer";
@@ -347,6 +348,7 @@ impl Core {
             if weight == 0.0 {
                 continue;
             }
+            self.look_at(&objective);
             let mut loss = objective.loss;
             for penalty in self.penalties.iter().filter(|_| !is_stepped) {
                 let penalty = penalty.penalty(subject.model()).within(PENALTY)?;
@@ -378,6 +380,15 @@ impl Core {
         }
         .within("the optimizer of the Trainer")?;
         Ok(step)
+    }
+
+    /// Says once what is hardly meant of a loss.
+    pub(super) fn look_at(&mut self, objective: &Objective) {
+        if !std::mem::replace(&mut self.callbacks.run.is_looked_at, true)
+            && let Some(note) = diagnosis::of_loss(objective)
+        {
+            self.callbacks.run.note(note);
+        }
     }
 
     /// What the first step of a task may change of which it turns out that it must not make steps itself.

@@ -117,6 +117,7 @@ impl Core {
                 together.skip()?;
                 continue;
             }
+            self.look_at(&objective);
             let mut loss = objective.loss;
             for penalty in &self.penalties {
                 let penalty = penalty.penalty(subject.model()).within(PENALTY)?;
