@@ -119,6 +119,8 @@ pub fn run(options: &Options) -> Result<Value> {
     let (price, before) = (opened.predict(&house)?, pipeline.predict(&house)?);
     let same = price == before;
     let price = price[0];
+    // What a model answers to, though it knows nothing of it.
+    opened.preprocessor().unseen(&test).iter().for_each(|line| println!("\nnote: {line}"));
     println!(
         "\nSaved to {} and opened again. A row of the test part, which it has never seen:\n{house}\n",
         path.display()

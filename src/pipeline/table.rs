@@ -204,7 +204,9 @@ impl Pipeline {
     }
 
     /// The predicted number for one row: `&[("area", 120.0.into()), ("district", "north".into())]`. The target and columns that were
-    /// ignored in training may be there.
+    /// ignored in training may be there. As in a table, a category that did not occur in training is none of those that did, by which the
+    /// other columns answer alone; [`unseen_row`](Self::unseen_row) tells of it, and with [`Unseen::Error`](crate::data::Unseen::Error)
+    /// it is an error.
     ///
     /// # Errors
     /// As for [`predict`](Self::predict), and if there is a column that was not there in training.
@@ -241,7 +243,7 @@ impl Pipeline {
         Ok(found)
     }
 
-    /// The class of one row.
+    /// The class of one row. Of categories that did not occur in training, see [`predict_row`](Self::predict_row).
     ///
     /// # Errors
     /// As for [`classify`](Self::classify), and if there is a column that was not there in training.
@@ -282,7 +284,7 @@ impl Pipeline {
         Ok(found)
     }
 
-    /// The labels of one row.
+    /// The labels of one row. Of categories that did not occur in training, see [`predict_row`](Self::predict_row).
     ///
     /// # Errors
     /// As for [`label`](Self::label), and if there is a column that was not there in training.

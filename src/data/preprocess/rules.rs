@@ -97,11 +97,11 @@ pub enum MissingCategory {
     Error,
 }
 
-/// What becomes of a category that did not occur in the training part.
+/// What becomes of a category that did not occur in the training part. [`Preprocessor::unseen`](super::Preprocessor::unseen) tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Unseen {
-    /// None of the known ones: zeros in all the column's features ([`Encoding::OneHot`]), the code −1 ([`Encoding::Ordinal`]), the share
+    /// By default none of the known ones: zeros in all the column's features ([`Encoding::OneHot`]), the code −1 ([`Encoding::Ordinal`]), the share
     /// 0 ([`Encoding::Frequency`]), the mean of all rows ([`Encoding::Target`]).
     Zeros,
     /// One of the rare ones, which share a feature; zeros if there are none
