@@ -15,12 +15,13 @@ house_price: three houses that everyone gets wrong at first, what helps, and a r
   --decimal-comma    numbers are written 2,5
   --thousands C      the character between groups of digits
   --strip TEXT       a unit that is dropped before or behind numbers, such as €
+  --unit TEXT=NUMBER what one of a unit is in that of its column, such as kg=1000 for grams
   --missing TEXT     what stands for a missing value, besides an empty field
   --text COLUMN      a column of texts that look like numbers, such as postal codes
   --dates COLUMN=FORMAT   a column of dates, in a format such as %d.%m.%Y
   --ragged pad|skip  what happens to lines with more or fewer fields than the header
   --drop-missing     leave out rows without a value of the target
-                     (--ignore, --strip, --missing, --text and --dates may be given several times)
+                     (--ignore, --strip, --unit, --missing, --text and --dates may be given several times)
   --epochs N         the most epochs to train for (default: 300)
   --seed N           the seed of everything that is random (default: 1)
   --out DIR          where pictures and the model go (default: out/house_price)
@@ -72,6 +73,14 @@ impl Options {
                 "--decimal-comma" => options.csv = options.csv.decimal_comma(),
                 "--thousands" => options.csv = options.csv.thousands(character(&arg, &value()?)?),
                 "--strip" => units.push(value()?),
+                "--unit" => {
+                    let text = value()?;
+                    let parts = text.rsplit_once('=').and_then(|(unit, number)| Some((unit, number.parse().ok()?)));
+                    let Some((unit, factor)) = parts else {
+                        return Err(wrong(&format!("--unit takes TEXT=NUMBER, not `{text}`")));
+                    };
+                    options.csv = options.csv.unit(unit, factor);
+                }
                 "--ragged" => {
                     options.csv = options.csv.ragged(match value()?.as_str() {
                         "pad" => Ragged::Pad,
@@ -125,6 +134,7 @@ pub fn in_options(e: Error) -> Error {
         ("decimal_comma", "--decimal-comma"),
         ("thousands", "--thousands C"),
         ("strip", "--strip TEXT"),
+        ("unit(", "--unit TEXT=NUMBER"),
         ("ragged", "--ragged pad|skip"),
         ("drop_missing", "--drop-missing"),
         ("::missing", "--missing TEXT"),

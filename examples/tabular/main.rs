@@ -43,7 +43,7 @@ fn run(options: &Options) -> Result<()> {
     let mut rng = Rng::seed(options.seed);
 
     // 1. What is in the file.
-    let Read { table, options: csv, notes } = read::read(&options.text, &|csv: &CsvOptions| match &options.data {
+    let Read { table, options: csv, notes } = read::read(&options.text, &options.units, &|csv: &CsvOptions| match &options.data {
         Some(path) => csv.read(path),
         None => csv.read_from(if options.dirty { FLATS } else { IRIS }.as_bytes()),
     })?;
@@ -82,7 +82,7 @@ fn run(options: &Options) -> Result<()> {
     // What the library says to programs, for the command line.
     let option = |note: &String| match note.split_once(": if the units do not mean the same") {
         Some((units, _)) => format!(
-            "{units}: if the units do not mean the same, bring them to one in the file, or leave it out (`--ignore`)"
+            "{units}: if the units do not mean the same, say what one is in the other (`--unit kg=1000`)"
         ),
         None => note
             .replace("ignore(&[\"", "`--ignore \"")
@@ -91,7 +91,7 @@ fn run(options: &Options) -> Result<()> {
     };
     let prep = question.preprocessing(&train).map_err(|e| match e.help() {
         Some(help) if help.contains("CsvOptions") => e.with_help(
-            "write the numbers or dates of a column in one way and with one unit in the file, or leave it out: --ignore COLUMN",
+            "write the numbers or dates of a column in one way in the file, or leave it out: --ignore COLUMN",
         ),
         _ => e,
     })?;

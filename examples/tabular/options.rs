@@ -14,6 +14,7 @@ tabular: from a raw table to a trained, tuned, evaluated, explained and saved mo
   --task KIND        `classes` or `numbers`, if it is not as the target looks
   --ignore A,B       columns to leave out
   --text A,B         columns of texts, even if they look like numbers: postal codes
+  --unit UNIT=NUMBER what one of a unit is in that of its column, if there are several: kg=1000
   --tune N           how many settings to try, each on three folds (default: 12; 0 takes the usual ones)
   --dirty            the bundled table of flats, with all that is wrong with it
   --predict FILE     train nothing: apply the model in DIR to new rows
@@ -31,6 +32,8 @@ pub struct Options {
     pub ignore: Vec<String>,
     /// Columns of texts, whatever they look like.
     pub text: Vec<String>,
+    /// What numbers with some units are multiplied by.
+    pub units: Vec<(String, f64)>,
     pub tune: usize,
     pub dirty: bool,
     pub predict: Option<PathBuf>,
@@ -50,6 +53,7 @@ impl Options {
             classes: None,
             ignore: Vec::new(),
             text: Vec::new(),
+            units: Vec::new(),
             tune: 12,
             dirty: false,
             predict: None,
@@ -74,6 +78,14 @@ impl Options {
                 }
                 "--ignore" => options.ignore.extend(arguments.value()?.split(',').map(|name| name.trim().to_string())),
                 "--text" => options.text.extend(arguments.value()?.split(',').map(|name| name.trim().to_string())),
+                "--unit" => {
+                    let text = arguments.value()?;
+                    let parts = text.rsplit_once('=').and_then(|(unit, number)| Some((unit, number.parse().ok()?)));
+                    match parts {
+                        Some((unit, factor)) => options.units.push((unit.trim().to_string(), factor)),
+                        None => return Err(arguments.wrong(&format!("--unit takes UNIT=NUMBER, not `{text}`"))),
+                    }
+                }
                 "--tune" => tune = Some(arguments.number::<usize>()?.min(1000)),
                 "--dirty" => options.dirty = true,
                 "--predict" => options.predict = Some(arguments.value()?.into()),

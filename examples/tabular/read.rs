@@ -17,13 +17,18 @@ pub struct Read {
 }
 
 /// Reads a table with a function that takes options: once as it is, and again with what its columns of texts turn out to be, but for those
-/// that are said to be texts.
-pub fn read(texts: &[String], with: &dyn Fn(&CsvOptions) -> Result<Table>) -> Result<Read> {
+/// that are said to be texts. Numbers with `units` are multiplied by what is said of these.
+pub fn read(
+    texts: &[String],
+    units: &[(String, f64)],
+    with: &dyn Fn(&CsvOptions) -> Result<Table>,
+) -> Result<Read> {
     let mut options = CsvOptions::new()
         .detect_delimiter()
         .missing_in_any_case(true)
         .also_missing(["?", "-", "n/a", "unknown"])
         .text(texts);
+    options = units.iter().fold(options, |options, (unit, factor)| options.unit(unit, *factor));
     let is_open = |name: &str| !texts.iter().any(|own| own == name);
     let table = with(&options)?;
     let mut found = Vec::new();

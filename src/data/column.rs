@@ -212,8 +212,8 @@ impl Column {
             let units =
                 others.iter().fold(format!("`{}`", short(one)), |all, unit| all + &format!(", `{}`", short(unit)));
             notes.push(format!(
-                "`{name}` had numbers with different units, {units}, which are plain numbers now: if the units do not mean the same, read \
-                 it with CsvOptions::text([\"{name}\"]) and bring it to one with Table::map"
+                "`{name}` had numbers with different units, {units}, which are plain numbers now: if the units do not mean the same, \
+                 CsvOptions::unit says what one of them is in the other"
             ));
         }
         if let Some(zeros) = &written.zeros {

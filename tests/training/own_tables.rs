@@ -16,6 +16,58 @@ fn fails<T>(result: Result<T>, message: &str, help: &str) {
     assert!(e.to_string().contains("tests/training/own_tables.rs"), "not the caller's line: {e}");
 }
 
+/// Units of one quantity in a column: each becomes what it is in the other, in files, rows and saved options; without a note.
+#[test]
+fn units_are_converted() -> Result<()> {
+    let file = "weight;share;price;y\n152,5 g;12 %;€ 12;1\n0,1242 kg;8,5 %;1,5 k€;2\n-kg 2;100 %;-€5;3\n7;%50;;4\n";
+    let options = CsvOptions::new().delimiter(';').decimal_comma().strip(["g", "€"]).unit("kg", 1000.0);
+    let options = options.unit("%", 0.01).column("price", ColumnOptions::new().unit("k", 1000.0));
+    let (table, report) = options.read_from_with_report(file.as_bytes())?;
+    assert_eq!(table.column("weight")?.numbers(), Some(&[152.5, 124.2, -2000.0, 7.0][..]));
+    assert_eq!(table.column("share")?.numbers(), Some(&[0.12, 0.085, 1.0, 0.5][..]));
+    assert_eq!(table.column("price")?.numbers().map(|prices| &prices[..3]), Some(&[12.0, 1500.0, -5.0][..]));
+    assert_eq!(report.notes, [""; 0]);
+    assert_eq!(Preprocessor::fit(&table, "y")?.notes(), [""; 0]);
+
+    // What is said of a column goes before what is said of all; what is only stripped is noted beside others of its kind.
+    let pounds = ColumnOptions::new().unit("lb", 500.0);
+    let options_of = |text: &str, options: CsvOptions| options.read_from_with_report(text.as_bytes());
+    let all = CsvOptions::new().unit("lb", 453.59237).column("old", pounds);
+    let (table, _) = options_of("old,new\n2 lb,2 lb\n", all)?;
+    assert_eq!([table.column("old")?.numbers(), table.column("new")?.numbers()], [Some(&[1000.0][..]), Some(&[907.18474][..])]);
+    let (_, report) = options_of("w\n1 kg\n1 g\n1 mg\n", CsvOptions::new().strip(["g", "mg"]).unit("kg", 1000.0))?;
+    assert!(matches!(report.notes.as_slice(), [one] if one.starts_with("`w` had numbers with different units, `g`, `mg`, ")));
+
+    // Rows of a pipeline are read in the same way, also by another program.
+    let data = Preprocessor::regression("y").ignore(&["share", "price"]).fit(&options.read_from(file.as_bytes())?)?;
+    let model = Linear::new(data.num_features(), 1, &mut Rng::seed(0))?;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    Pipeline::new(data, model)?.with_csv(options).save(&path)?;
+    let again = Pipeline::open(&path)?;
+    let asked = |weight: Value<'_>| again.predict_row(&[("weight", weight)]);
+    let grams = asked("250 g".into())?;
+    assert_eq!((asked("0,25 kg".into())?, asked(250.0.into())?), (grams, grams));
+    assert!((asked("0,3 kg".into())? - grams).abs() > 1e-6);
+
+    for (options, message) in [
+        (CsvOptions::new().unit("kg", 0.0), "the unit `kg` is to be 0, expected a finite number other than 0"),
+        (CsvOptions::new().unit("kg", f64::NAN), "the unit `kg` is to be NaN, expected a finite number other than 0"),
+        (CsvOptions::new().unit("kg", f64::INFINITY), "the unit `kg` is to be inf, expected a finite number other than 0"),
+        (CsvOptions::new().unit("", 2.0), "a unit without a name, which is to be 2"),
+        (CsvOptions::new().column("w", ColumnOptions::new().unit(" ", 2.0)), "a unit without a name, which is to be 2"),
+    ] {
+        fails(options.read_from("w\n1 kg\n".as_bytes()), &format!("from_csv_reader: {message}"), "");
+    }
+    let twice = CsvOptions::new().unit("kg", 1000.0).unit("g", 1.0).unit("kg", 1.0);
+    let help = "where a unit differs between columns, ColumnOptions::unit says what it is in one of them";
+    fails(twice.read_from("w\n1 kg\n".as_bytes()), "from_csv_reader: the unit `kg` is to be 1000 and 1", help);
+    // Said twice is not contradicted.
+    let same = CsvOptions::new().unit("kg", 1000.0).unit("kg", 1000.0).read_from("w\n1 kg\n".as_bytes())?;
+    assert_eq!(same.column("w")?.numbers(), Some(&[1000.0][..]));
+    Ok(())
+}
+
 /// Texts that differ in case or white space alone are told, of features and of targets.
 #[test]
 fn twins_are_noted() -> Result<()> {
@@ -70,6 +122,12 @@ fn mixed_units() -> Result<()> {
                 CsvOptions::new().decimal_comma().strip([\"g\", \"kg\"]).also_missing([\"-\", \"k.A.\"]); strip() leaves the numbers as \
                 they are, so that 1 g and 1 kg become equal";
     assert!(first.starts_with(cure), "{first}");
+    assert!(first.contains("say with .unit(\"kg\", ..) how many g one kg is"), "{first}");
+    // Followed, with that.
+    let options = CsvOptions::new().decimal_comma().strip(["g", "kg"]).also_missing(["-", "k.A."]).unit("kg", 1000.0);
+    let table = read(options)?;
+    assert_eq!(table.column("weight")?.numbers().unwrap()[6..8], [156.5, 170.0]);
+    assert_eq!(Preprocessor::fit(&table, "y")?.notes(), [""; 0]);
     let second = help(CsvOptions::new().decimal_comma().strip(["g", "kg"]).also_missing(["-"]))?;
     let cure =
         "add .also_missing([\"k.A.\"]), if that stands for missing values: the others are numbers, as the file is read";

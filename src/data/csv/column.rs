@@ -32,6 +32,8 @@ pub struct ColumnOptions {
     decimal: Option<char>,
     thousands: Option<char>,
     units: Option<Vec<String>>,
+    /// What numbers with a unit are multiplied by.
+    factors: Vec<(String, f64)>,
     missing: Option<Vec<String>>,
     also_missing: Vec<String>,
     any_case: Option<bool>,
@@ -54,6 +56,7 @@ pub(super) enum Kind {
 /// The options that hold for one column.
 pub(super) struct Rules {
     pub(super) style: NumberStyle,
+    pub(super) factors: Vec<(String, f64)>,
     missing: Vec<String>,
     any_case: bool,
     pub(super) kind: Kind,
@@ -111,6 +114,12 @@ impl ColumnOptions {
     /// What is dropped before or behind a number: [`CsvOptions::strip`](super::CsvOptions::strip).
     pub fn strip<T: AsRef<str>>(mut self, units: impl IntoIterator<Item = T>) -> Self {
         self.units = Some(strings(units));
+        self
+    }
+
+    /// What one of a unit is in that of the column: [`CsvOptions::unit`](super::CsvOptions::unit).
+    pub fn unit(mut self, unit: impl Into<String>, factor: f64) -> Self {
+        self.factors.push((unit.into(), factor));
         self
     }
 
@@ -189,7 +198,9 @@ impl ColumnOptions {
                 self.decimal.unwrap_or('.'),
                 self.thousands,
                 self.units.clone().unwrap_or_default(),
-            ),
+            )
+            .converting(&self.factors),
+            factors: self.factors.clone(),
             missing,
             any_case: self.any_case.unwrap_or(false),
             kind: self.kind.clone().unwrap_or(Kind::Any),
@@ -202,6 +213,8 @@ impl ColumnOptions {
         self.decimal = above.decimal.or(self.decimal);
         self.thousands = above.thousands.or(self.thousands);
         self.units = above.units.clone().or(self.units);
+        self.factors.retain(|(unit, _)| !above.factors.iter().any(|(own, _)| own == unit));
+        self.factors.extend_from_slice(&above.factors);
         self.missing = above.missing.clone().or(self.missing);
         self.also_missing.extend_from_slice(&above.also_missing);
         self.any_case = above.any_case.or(self.any_case);

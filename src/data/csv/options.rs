@@ -221,12 +221,33 @@ impl CsvOptions {
 
     /// What is dropped before or behind a number: `€`, `m²`, `%`. Of several that fit, the longest goes first, whatever their order: `kg`
     /// before `g`. The number stays as it is: 50 % becomes 50, and metres and feet in one column become equal, which
-    /// [`CsvReport::notes`] and [`Preprocessor::notes`](crate::data::Preprocessor::notes) tell. [`Table::map`] converts texts of several
-    /// units.
+    /// [`CsvReport::notes`] and [`Preprocessor::notes`](crate::data::Preprocessor::notes) tell; [`unit`](Self::unit) converts them.
     #[must_use]
     #[doc(alias = "units")]
     pub fn strip<T: AsRef<str>>(mut self, units: impl IntoIterator<Item = T>) -> Self {
         self.all = self.all.strip(units);
+        self
+    }
+
+    /// What one of a unit is in that of the column: numbers with it are multiplied by this. A unit that is the measure is
+    /// [stripped](Self::strip), or has the factor 1. Of several that fit, the longest goes first.
+    ///
+    /// ```
+    /// use demotic::data::CsvOptions;
+    ///
+    /// let text = "weight;share\n152,5 g;12 %\n0,1242 kg;8,5 %\n";
+    /// let options = CsvOptions::new().delimiter(';').decimal_comma().strip(["g"]).unit("kg", 1000.0).unit("%", 0.01);
+    /// let apples = options.read_from(text.as_bytes())?;
+    /// assert_eq!(apples.column("weight")?.numbers(), Some(&[152.5, 124.2][..]));
+    /// assert_eq!(apples.column("share")?.numbers(), Some(&[0.12, 0.085][..]));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// A factor that is 0 or not finite, a unit without a name and two factors of one unit are errors when a file is read.
+    #[must_use]
+    #[doc(alias = "convert")]
+    pub fn unit(mut self, unit: impl Into<String>, factor: f64) -> Self {
+        self.all = self.all.unit(unit, factor);
         self
     }
 

@@ -352,6 +352,21 @@ impl Source<'_> {
         if let Some(c) = thousands.filter(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | 'e' | 'E')) {
             return Err(Error::argument(self.op, format!("{c:?} cannot be the separator of thousands")));
         }
+        for (i, (unit, factor)) in rules.factors.iter().enumerate() {
+            let name = short(unit);
+            if unit.trim().is_empty() {
+                return Err(Error::argument(self.op, format!("a unit without a name, which is to be {factor}")));
+            }
+            if !factor.is_finite() || *factor == 0.0 {
+                let message = format!("the unit `{name}` is to be {factor}, expected a finite number other than 0");
+                return Err(Error::argument(self.op, message));
+            }
+            if let Some((_, other)) = rules.factors[..i].iter().find(|(own, other)| own == unit && other != factor) {
+                let message = format!("the unit `{name}` is to be {other} and {factor}");
+                let help = "where a unit differs between columns, ColumnOptions::unit says what it is in one of them";
+                return Err(Error::argument(self.op, message).with_help(help));
+            }
+        }
         if rules.is_split() && !matches!(rules.kind, Kind::Date(_)) {
             let e = Error::argument(self.op, "parts of a date are asked for in a column without a format of dates");
             return Err(e.with_help("ColumnOptions::new().date(\"iso\").parts([DatePart::Month])"));

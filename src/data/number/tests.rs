@@ -62,6 +62,43 @@ fn units_and_zeros_in_front_are_told() {
 }
 
 #[test]
+fn units_with_factors_are_converted() {
+    let factors = |all: &[(&str, f64)]| all.iter().map(|(unit, factor)| (unit.to_string(), *factor)).collect::<Vec<_>>();
+    let known = factors(&[("kg", 1000.0), ("%", 0.01), ("lb", 453.59237), ("k", 1e3), ("M", 1e6), ("DR", -1.0), ("dozen", 12.0)]);
+    let style = style(',', Some('.'), &["g", "€", "mg"]).converting(&known);
+    for (text, value, whole) in [
+        ("152,5 g", 152.5, None),
+        ("0,1242 kg", 124.2, None),
+        ("0,5kg", 500.0, Some(500)),
+        ("1.234 kg", 1_234_000.0, Some(1_234_000)),
+        ("kg 3", 3000.0, Some(3000)),
+        ("-kg3", -3000.0, Some(-3000)),
+        ("12 %", 0.12, None),
+        ("8,5%", 0.085, None),
+        ("100 %", 1.0, Some(1)),
+        ("€ 12", 12.0, Some(12)),
+        ("€ 1,5 M", 1_500_000.0, Some(1_500_000)),
+        ("12 k€", 12_000.0, Some(12_000)),
+        ("2 lb", 907.18474, None),
+        ("3 dozen", 36.0, Some(36)),
+        ("12,5 DR", -12.5, None),
+        ("1,5e3 kg", 1_500_000.0, Some(1_500_000)),
+        ("7 mg", 7.0, Some(7)),
+        // More digits than an f64 has, and more than an i128.
+        ("9007199254740993 k", 9007199254740993e3, Some(9_007_199_254_740_993_000)),
+        ("0,3 kg%", 3.0, Some(3)),
+    ] {
+        let parsed = style.parse(text).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!((parsed.value, parsed.whole), (value, whole), "{text}");
+    }
+    assert_eq!(style.parse(&format!("{} k", "7".repeat(50))), None);
+    assert_eq!(style.parse("3 kgs"), None);
+    // Of units whose factors are known, none is told.
+    let unit = |text: &str| style.parse(text).map(|parsed| style.units_of(parsed.units));
+    assert_eq!([unit("1 kg"), unit("1 mg"), unit("€ 1 k")], ["", "mg", "€"].map(|unit| Some(unit.to_string())));
+}
+
+#[test]
 fn whole_numbers_have_all_their_digits() {
     let plain = NumberStyle::default();
     let whole = |text: &str| plain.parse(text).map(|parsed| (parsed.whole, parsed.is_rounded()));

@@ -97,8 +97,8 @@ impl Look {
         if let ([one, other, ..], None) = (units.as_slice(), followed) {
             let (one, other) = (short(one), short(other));
             cure += &format!(
-                "; strip() leaves the numbers as they are, so that 1 {one} and 1 {other} become equal: if they are not, bring the column \
-                 to one unit with Table::map instead"
+                "; strip() leaves the numbers as they are, so that 1 {one} and 1 {other} become equal: if they are not, say with \
+                 .unit(\"{other}\", ..) how many {one} one {other} is, as in .unit(\"kg\", 1000.0) for grams"
             );
         }
         Self::Written { what: format!("numbers with {how}{and}{unit}"), cure }
