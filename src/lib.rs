@@ -146,6 +146,7 @@ pub mod autograd;
 pub mod card;
 pub mod compress;
 mod config;
+mod count;
 pub mod data;
 pub mod distributed;
 pub mod error;
@@ -177,6 +178,7 @@ pub mod tune;
 pub mod tutorials;
 
 pub use autograd::{AttentionOptions, ConvOptions, PaddingMode};
+pub use count::IntoCount;
 pub use error::{Error, ErrorKind, Result};
 pub use rng::Rng;
 pub use tensor::{DType, Element, Float, Tensor};

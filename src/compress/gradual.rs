@@ -2,6 +2,7 @@
 
 use super::masks::Masks;
 use super::pruning::Pruning;
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 use crate::io::Checkpoint;
 use crate::regularizers::Constraint;
@@ -45,20 +46,23 @@ const SAVED: &str = "pruning";
 impl GradualPruning {
     /// From step `begin`, after which nothing is pruned yet, to step `end`, after which the whole share is.
     #[must_use]
-    pub fn new(pruning: Pruning, begin: u64, end: u64) -> Self {
+    pub fn new(pruning: Pruning, begin: impl IntoCount, end: impl IntoCount) -> Self {
+        let (begin, end) = (begin.into_count(), end.into_count());
         Self { pruning, begin, end, every: 100, masks: Masks::default() }
     }
 
     /// Chooses anew after each so many steps (100 unless it is said), and after the last one.
     #[must_use]
-    pub fn every(mut self, steps: u64) -> Self {
+    pub fn every(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.every = steps;
         self
     }
 
     /// The share after a step.
     #[must_use]
-    pub fn share(&self, step: u64) -> f64 {
+    pub fn share(&self, step: impl IntoCount) -> f64 {
+        let step = step.into_count();
         let whole = self.end.saturating_sub(self.begin).max(1) as f64;
         let left = 1.0 - (step.saturating_sub(self.begin) as f64 / whole).min(1.0);
         self.pruning.amount * (1.0 - left.powi(3))

@@ -9,6 +9,7 @@ use super::wrapped::{Shadow, load_count, own_name, save_count, settings_of_inner
 use super::{Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::config::configurable;
+use crate::count::IntoCount;
 use crate::error::{Error, Here, Result};
 use crate::layers::Module;
 
@@ -92,14 +93,16 @@ impl<O: Optimizer> Averaged<O> {
 
     /// How many steps to let pass before the first one that counts. Default 0.
     #[must_use]
-    pub fn start(mut self, steps: u64) -> Self {
+    pub fn start(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.start = steps;
         self
     }
 
     /// To take one of so many steps into the average, at least 1. Default 1.
     #[must_use]
-    pub fn every(mut self, steps: u64) -> Self {
+    pub fn every(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.every = steps;
         self
     }

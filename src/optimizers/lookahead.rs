@@ -9,6 +9,7 @@ use super::wrapped::{Shadow, load_count, own_name, save_count, settings_of_inner
 use super::{Averages, Optimizer, OptimizerState};
 use crate::autograd::{Gradients, pause_recording};
 use crate::config::configurable;
+use crate::count::IntoCount;
 use crate::error::{Error, Here, Result};
 use crate::layers::Module;
 
@@ -54,7 +55,8 @@ impl<O: Optimizer> Lookahead<O> {
     /// Around an optimizer: how many of its steps make one of the slow weights, at least 1, and which part of the way these
     /// go, from 0 to 1. 5 and 0.5 are usual.
     #[must_use]
-    pub fn new(inner: O, k: u64, alpha: f64) -> Self {
+    pub fn new(inner: O, k: impl IntoCount, alpha: f64) -> Self {
+        let k = k.into_count();
         Self { inner, k, alpha, steps: 0, slow: Shadow::default() }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{check_delta, check_epsilon, check_noise, check_rate, prv, rdp};
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 
 /// The largest noise that is looked for.
@@ -85,7 +86,8 @@ impl Accountant {
     /// # Errors
     /// If the noise is negative or no number, or the rate does not lie from 0 to 1.
     #[track_caller]
-    pub fn add(&mut self, noise: f64, rate: f64, steps: u64) -> Result<()> {
+    pub fn add(&mut self, noise: f64, rate: f64, steps: impl IntoCount) -> Result<()> {
+        let steps = steps.into_count();
         check_noise("Accountant", noise)?;
         check_rate("Accountant", rate)?;
         match self.history.last_mut().filter(|last| (last.noise, last.rate) == (noise, rate)) {
@@ -211,7 +213,12 @@ impl fmt::Display for Spent {
 /// # Errors
 /// If ε is not a positive number, δ does not lie between 0 and 1, the rate not from 0 to 1, or no noise is enough.
 #[track_caller]
-pub fn noise_for(accounting: Accounting, epsilon: f64, delta: f64, rate: f64, steps: u64) -> Result<f64> {
+pub fn noise_for(accounting: Accounting, epsilon: f64, delta: f64, rate: f64, steps: impl IntoCount) -> Result<f64> {
+    least_noise(accounting, epsilon, delta, rate, steps.into_count())
+}
+
+#[track_caller]
+fn least_noise(accounting: Accounting, epsilon: f64, delta: f64, rate: f64, steps: u64) -> Result<f64> {
     check_epsilon("noise_for", epsilon)?;
     check_delta("noise_for", delta)?;
     check_rate("noise_for", rate)?;
@@ -235,7 +242,7 @@ pub fn noise_for(accounting: Accounting, epsilon: f64, delta: f64, rate: f64, st
     // What is enough by Rényi divergences is enough, and found at once.
     let rough = match accounting {
         Accounting::Rdp => None,
-        Accounting::Prv => noise_for(Accounting::Rdp, epsilon, delta, rate, steps).ok(),
+        Accounting::Prv => least_noise(Accounting::Rdp, epsilon, delta, rate, steps).ok(),
     };
     let (mut low, mut high) = (0.0, rough.unwrap_or(1.0));
     while high < MAX_NOISE && spent(high) > epsilon {

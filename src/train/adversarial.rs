@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::task::{Objective, Task};
 use crate::autograd::{GradOptions, grad, pause_recording};
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 use crate::io::Checkpoint;
 use crate::layers::Mode;
@@ -106,7 +107,8 @@ impl Adversarial {
 
     /// How many steps the critic makes for each of the generator, at least 1.
     #[must_use]
-    pub fn critic_steps(mut self, steps: u64) -> Self {
+    pub fn critic_steps(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.critic_steps = steps;
         self
     }

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("optimizers", &["losses", "layers", "autograd", "tensor"]),
     ("regularizers", &["optimizers", "losses", "layers", "autograd", "tensor"]),
     ("models", &["text", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor"]),
-    ("pipeline", &["models", "layers", "tensor", "data", "text", "io"]),
+    ("pipeline", &["models", "layers", "autograd", "tensor", "data", "text", "io"]),
     ("pretrained", &["pipeline", "models", "layers", "tensor", "text", "io", "files"]),
     ("data", &["text", "tensor", "files"]),
     ("text", &["tensor", "files"]),
@@ -48,12 +48,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("explain", &["pipeline", "models", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
     ("error", &[]),
+    ("count", &[]),
     ("rng", &[]),
 ];
-const GROUND: [&str; 8] = ["config", "error", "html", "order", "rng", "parallel", "profile", "stats"];
+const GROUND: [&str; 9] = ["config", "count", "error", "html", "order", "rng", "parallel", "profile", "stats"];
 
 /// Names at the root of the crate that belong to a module below.
-const ROOT_NAMES: [(&str, &str); 9] = [
+const ROOT_NAMES: [(&str, &str); 10] = [
     ("Tensor", "tensor"),
     ("DType", "tensor"),
     ("Element", "tensor"),
@@ -63,6 +64,7 @@ const ROOT_NAMES: [(&str, &str); 9] = [
     ("Error", "error"),
     ("ErrorKind", "error"),
     ("module", "layers"),
+    ("IntoCount", "count"),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -4,6 +4,7 @@ use demotic::data::WeightedDataset;
 use demotic::io::CheckpointFolder;
 use demotic::losses::{CrossEntropy, Mse};
 use demotic::memory;
+use demotic::optimizers::schedule::Curve;
 use demotic::prelude::*;
 use demotic::train::{TrainerOptions, Weighted};
 
@@ -307,5 +308,45 @@ fn losses_that_compare_all_with_all_are_noted() -> Result<()> {
     let pairs = |p: &Tensor| p.sub(&p.squeeze(-1)?);
     let ranks = losses::from_fn(move |p, y| Ok(pairs(p)?.tanh().mul(&pairs(&y.unsqueeze(1)?)?)?.neg().mean()));
     assert!(noted(ranks, column()?, y)?.is_empty());
+    Ok(())
+}
+
+/// Numbers of steps are taken in whatever type of whole numbers a program has them.
+#[test]
+fn steps_of_any_type() -> Result<()> {
+    let data = data(60)?;
+    let batches = data.len() / 10;
+    let train = |steps: u64| {
+        let mut model = model()?;
+        let history = trainer().epochs(9).max_steps(steps).fit(&mut model, &data, &mut Rng::seed(3))?;
+        Ok::<_, demotic::Error>((history.steps, weights(&model)))
+    };
+    let mut model = model()?;
+    let history = trainer().epochs(9).max_steps(batches * 2).evaluate_every(batches).fit(&mut model, &data, &mut Rng::seed(3))?;
+    assert_eq!((history.steps, weights(&model)), train(12)?);
+    assert_eq!(history.evaluations.len(), 2);
+
+    let warm = [7_usize, 30];
+    let known = Curve::cosine(0.1, 100_u64).warm_up(7_u64);
+    for curve in [
+        Curve::cosine(0.1, 100_usize).warm_up(warm[0]),
+        Curve::cosine(0.1, 100).warm_up(7_u8),
+        Curve::cosine(0.1, history.steps + 88).warm_up(7_i64),
+    ] {
+        for step in [0, 6, 7, 50, 200] {
+            assert_eq!(curve.at(step)?, known.at(step as usize)?);
+        }
+    }
+    let milestones = Curve::milestones(1.0, [3_u64, 5], 0.5).at(4_u32)?;
+    for other in [
+        Curve::milestones(1.0, vec![3_usize, 5], 0.5),
+        Curve::milestones(1.0, [3_u64, 5].as_slice(), 0.5),
+        Curve::milestones(1.0, (3..7).step_by(2), 0.5),
+    ] {
+        assert_eq!(other.at(4)?, milestones);
+    }
+    // Fewer than none are none.
+    let (none, fewer) = (Curve::cosine(0.1, 0).at(1).unwrap_err(), Curve::cosine(0.1, -5).at(1).unwrap_err());
+    assert_eq!(none.message(), fewer.message());
     Ok(())
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cyclic, OneCycle, Schedule, ScheduleState};
 use crate::config::configurable;
+use crate::count::IntoCount;
 use crate::error::Result;
 use crate::optimizers::Optimizer;
 
@@ -165,14 +166,16 @@ impl Curve {
     /// `steps`.
     #[doc(alias = "ConstantLR")]
     #[must_use]
-    pub fn constant_factor(rate: f64, factor: f64, steps: u64) -> Self {
+    pub fn constant_factor(rate: f64, factor: f64, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         Self::constant(rate * factor).then(steps, Self::constant(rate))
     }
 
     /// `rate · factorⁿ` after `n · every` steps: PyTorch's `StepLR`. The factor is between 0 and 1.
     #[doc(alias = "StepLR")]
     #[must_use]
-    pub fn steps(rate: f64, every: u64, factor: f64) -> Self {
+    pub fn steps(rate: f64, every: impl IntoCount, factor: f64) -> Self {
+        let every = every.into_count();
         Self::new(Shape::Steps { every, factor }, rate)
     }
 
@@ -188,8 +191,8 @@ impl Curve {
     /// ```
     #[doc(alias = "MultiStepLR")]
     #[must_use]
-    pub fn milestones(rate: f64, at: impl Into<Vec<u64>>, factor: f64) -> Self {
-        Self::new(Shape::Milestones { at: at.into(), factor }, rate)
+    pub fn milestones(rate: f64, at: impl IntoIterator<Item = impl IntoCount>, factor: f64) -> Self {
+        Self::new(Shape::Milestones { at: at.into_iter().map(IntoCount::into_count).collect(), factor }, rate)
     }
 
     /// `rate · factorᵗ` at step `t`: PyTorch's `ExponentialLR`. The factor is between 0 and 1.
@@ -203,14 +206,16 @@ impl Curve {
     /// `total_iters` is `steps`. The power is above 0; with 1, it is [`linear`](Self::linear).
     #[doc(alias = "PolynomialLR")]
     #[must_use]
-    pub fn polynomial(rate: f64, steps: u64, power: f64) -> Self {
+    pub fn polynomial(rate: f64, steps: impl IntoCount, power: f64) -> Self {
+        let steps = steps.into_count();
         Self::new(Shape::Polynomial { steps, power }, rate)
     }
 
     /// Down along half a cosine in the given number of steps (Loshchilov and Hutter, 2017), and constant from there on:
     /// `floor + (rate − floor) · (1 + cos(π · step / steps)) / 2`.
     #[must_use]
-    pub fn cosine(rate: f64, steps: u64) -> Self {
+    pub fn cosine(rate: f64, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         Self::new(Shape::Cosine { steps }, rate)
     }
 
@@ -227,7 +232,8 @@ impl Curve {
     /// # Ok::<(), demotic::Error>(())
     /// ```
     #[must_use]
-    pub fn cosine_restarts(rate: f64, steps: u64, cycles: u64) -> Self {
+    pub fn cosine_restarts(rate: f64, steps: impl IntoCount, cycles: impl IntoCount) -> Self {
+        let (steps, cycles) = (steps.into_count(), cycles.into_count());
         Self::new(Shape::CosineRestarts { steps, cycles }, rate)
     }
 
@@ -246,7 +252,8 @@ impl Curve {
     /// ```
     #[doc(alias = "CosineAnnealingWarmRestarts")]
     #[must_use]
-    pub fn cosine_warm_restarts(rate: f64, first: u64, factor: u64) -> Self {
+    pub fn cosine_warm_restarts(rate: f64, first: impl IntoCount, factor: impl IntoCount) -> Self {
+        let (first, factor) = (first.into_count(), factor.into_count());
         Self::new(Shape::WarmRestarts { first, factor }, rate)
     }
 
@@ -293,21 +300,24 @@ impl Curve {
     /// ```
     #[doc(alias = "LinearLR")]
     #[must_use]
-    pub fn linear_factors(rate: f64, start_factor: f64, end_factor: f64, steps: u64) -> Self {
+    pub fn linear_factors(rate: f64, start_factor: f64, end_factor: f64, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         Self::new(Shape::LinearFactors { from: start_factor, to: end_factor, steps }, rate)
     }
 
     /// Down along a straight line in the given number of steps, and constant from there on:
     /// `floor + (rate − floor) · (1 − step / steps)`. The usual choice for fine-tuning encoders.
     #[must_use]
-    pub fn linear(rate: f64, steps: u64) -> Self {
+    pub fn linear(rate: f64, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         Self::new(Shape::Linear { steps }, rate)
     }
 
     /// Down with the root of the number of steps, without an end (Vaswani et al., 2017): `rate · √(scale / (step + scale))`. The
     /// scale is usually the number of steps of the warm-up.
     #[must_use]
-    pub fn inverse_sqrt(rate: f64, scale: u64) -> Self {
+    pub fn inverse_sqrt(rate: f64, scale: impl IntoCount) -> Self {
+        let scale = scale.into_count();
         Self::new(Shape::InverseSqrt { scale }, rate)
     }
 
@@ -315,7 +325,8 @@ impl Curve {
     /// follow at numbers of steps that count from the beginning.
     #[doc(alias = "SequentialLR")]
     #[must_use]
-    pub fn then(self, steps: u64, next: Curve) -> Self {
+    pub fn then(self, steps: impl IntoCount, next: Curve) -> Self {
+        let steps = steps.into_count();
         let peak = self.peak;
         Self::new(Shape::Sequence { first: Box::new(self), length: steps, next: Box::new(next) }, peak)
     }
@@ -367,7 +378,8 @@ impl Curve {
     /// The number of steps in which the rate rises evenly to its peak, before the curve itself begins: 1 step in `n`
     /// takes `1/n` of the peak, the last one the peak. Default 0.
     #[must_use]
-    pub fn warm_up(mut self, steps: u64) -> Self {
+    pub fn warm_up(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         (self.warm_up, self.from_zero) = (steps, false);
         self
     }
@@ -376,7 +388,8 @@ impl Curve {
     /// convention of `get_cosine_schedule_with_warmup` in Hugging Face's `transformers`. Their number of steps counts the
     /// warm-up, that of a curve does not.
     #[must_use]
-    pub fn warm_up_from_zero(mut self, steps: u64) -> Self {
+    pub fn warm_up_from_zero(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         (self.warm_up, self.from_zero) = (steps, true);
         self
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::configurable;
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 use crate::optimizers::options::{below_one, fraction, not_negative, positive};
 
@@ -52,7 +53,8 @@ configurable!(
 impl OneCycle {
     /// A cycle with this largest rate, in so many steps.
     #[must_use]
-    pub fn new(max_rate: f64, steps: u64) -> Self {
+    pub fn new(max_rate: f64, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         Self {
             max_rate,
             steps,
@@ -205,7 +207,8 @@ impl Cyclic {
 
     /// The number of steps up, and that of steps down; at least 1. Default 2,000 each.
     #[must_use]
-    pub fn step_sizes(mut self, up: u64, down: u64) -> Self {
+    pub fn step_sizes(mut self, up: impl IntoCount, down: impl IntoCount) -> Self {
+        let (up, down) = (up.into_count(), down.into_count());
         (self.up, self.down) = (up, down);
         self
     }

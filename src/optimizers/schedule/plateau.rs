@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Schedule, ScheduleState};
 use crate::config::configurable;
+use crate::count::IntoCount;
 use crate::error::Result;
 use crate::optimizers::options::{below_one, not_negative};
 
@@ -89,7 +90,8 @@ impl ReduceOnPlateau {
 
     /// How many epochs in a row may pass without improvement; the next one lowers the rate. Default 10.
     #[must_use]
-    pub fn patience(mut self, epochs: u64) -> Self {
+    pub fn patience(mut self, epochs: impl IntoCount) -> Self {
+        let epochs = epochs.into_count();
         self.patience = epochs;
         self
     }
@@ -115,7 +117,8 @@ impl ReduceOnPlateau {
 
     /// How many epochs to let pass after lowering the rate before counting again. Default 0.
     #[must_use]
-    pub fn cooldown(mut self, epochs: u64) -> Self {
+    pub fn cooldown(mut self, epochs: impl IntoCount) -> Self {
+        let epochs = epochs.into_count();
         self.cooldown = epochs;
         self
     }

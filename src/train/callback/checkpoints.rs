@@ -1,6 +1,7 @@
 //! Checkpoints as a callback.
 
 use super::{Callback, Context};
+use crate::count::IntoCount;
 use crate::error::Result;
 use crate::io::CheckpointFolder;
 use crate::train::history::is_due;
@@ -24,7 +25,8 @@ impl Checkpoints {
 
     /// Saves after every so many steps instead.
     #[must_use]
-    pub fn every(mut self, steps: u64) -> Self {
+    pub fn every(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.every = Some(steps);
         self
     }

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
 use super::{Callback, Context};
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 use crate::layers::Module;
 use crate::train::history::{Epoch, StepReport, is_due};
@@ -47,14 +48,14 @@ pub fn after_epoch(
 /// type of the model. The run ends when it returns [`ControlFlow::Break`].
 #[must_use]
 pub fn every<M: Module + 'static>(
-    steps: u64,
+    steps: impl IntoCount,
     mut function: impl FnMut(&StepReport, &M) -> Result<ControlFlow<()>> + Send + 'static,
 ) -> Every<M> {
     let typed = move |report: &StepReport, run: &Context<'_>| match run.model_as::<M>() {
         Some(model) => function(report, model),
         None => run.here(Err(not_a(std::any::type_name::<M>()))),
     };
-    Every { steps, function: Box::new(typed), model: PhantomData }
+    Every { steps: steps.into_count(), function: Box::new(typed), model: PhantomData }
 }
 
 fn not_a(name: &str) -> Error {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Callback, Context};
 use crate::autograd::Gradients;
+use crate::count::IntoCount;
 use crate::error::Result;
 use crate::train::histogram::{Histogram, gradient_histograms, weight_histograms};
 use crate::train::history::is_due;
@@ -53,7 +54,8 @@ pub struct Histograms {
 impl Histograms {
     /// Histograms of every so many steps.
     #[must_use]
-    pub fn every(steps: u64) -> Self {
+    pub fn every(steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         Self { every: steps, keep: KEPT, records: Arc::default() }
     }
 

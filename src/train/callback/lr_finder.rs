@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Callback, Context};
 use crate::config::configurable;
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 use crate::optimizers::OptimizerState;
 use crate::train::early_stopping::Snapshot;
@@ -74,7 +75,8 @@ impl LrFinder {
 
     /// How many rates are tried, each in a step.
     #[must_use]
-    pub fn steps(mut self, steps: u64) -> Self {
+    pub fn steps(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.steps = steps;
         self
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Callback, Context};
+use crate::count::IntoCount;
 use crate::distributed::{DataParallel, Group, average};
 use crate::error::{Error, Result};
 use crate::train::history::StepReport;
@@ -43,7 +44,8 @@ pub struct PeriodicAverage {
 impl PeriodicAverage {
     /// The mean over this group after every so many steps, at the beginning (where all take the model of rank 0) and at the end.
     #[must_use]
-    pub fn new(group: &dyn Group, every: u64) -> Self {
+    pub fn new(group: &dyn Group, every: impl IntoCount) -> Self {
+        let every = every.into_count();
         Self { group: group.handle(), every }
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Callback, Context};
 use crate::autograd::Gradients;
+use crate::count::IntoCount;
 use crate::error::Result;
 use crate::train::histogram::{gradient_histograms, weight_histograms};
 use crate::train::history::{Epoch, StepReport, is_due};
@@ -63,14 +64,16 @@ impl TensorBoard {
 
     /// Writes the training loss and the learning rate of every so many steps, 1 by default.
     #[must_use]
-    pub fn every(mut self, steps: u64) -> Self {
+    pub fn every(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.every = steps;
         self
     }
 
     /// Writes histograms of weights and gradients at every so many steps.
     #[must_use]
-    pub fn histograms(mut self, steps: u64) -> Self {
+    pub fn histograms(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.histograms = Some(steps);
         self
     }

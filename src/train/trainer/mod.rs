@@ -29,6 +29,7 @@ use super::history::{Epoch, StepReport};
 use super::running::{self, Metric};
 use super::stop::StopHandle;
 use super::task::Supervised;
+use crate::count::IntoCount;
 use crate::data::{BatchSampler, Dataset};
 use crate::distributed::DataParallel;
 use crate::error::Result;
@@ -221,7 +222,8 @@ impl<'d, T, B> Trainer<'d, T, B> {
 
     /// Ends training after this many steps of the optimizer, in the middle of an epoch if need be.
     #[must_use]
-    pub fn max_steps(mut self, steps: u64) -> Self {
+    pub fn max_steps(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.core.options.max_steps = Some(steps);
         self
     }
@@ -245,7 +247,8 @@ impl<'d, T, B> Trainer<'d, T, B> {
     /// Ends each epoch after so many steps, with its measurements, though there are more data: for data of which an epoch takes too long. Each
     /// epoch then sees another choice of them.
     #[must_use]
-    pub fn steps_per_epoch(mut self, steps: u64) -> Self {
+    pub fn steps_per_epoch(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.core.options.steps_per_epoch = Some(steps);
         self
     }
@@ -364,7 +367,8 @@ impl<'d, T, B> Trainer<'d, T, B> {
     /// Measures the model after every so many steps as well, for epochs that are long. [Early stopping](Self::early_stopping)
     /// then goes by these measurements.
     #[must_use]
-    pub fn evaluate_every(mut self, steps: u64) -> Self {
+    pub fn evaluate_every(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.core.options.evaluate_every = Some(steps);
         self
     }
@@ -475,7 +479,7 @@ impl<'d, T, B> Trainer<'d, T, B> {
     #[must_use]
     pub fn every<M: Module + 'static>(
         self,
-        steps: u64,
+        steps: impl IntoCount,
         function: impl FnMut(&StepReport, &M) -> Result<ControlFlow<()>> + Send + 'static,
     ) -> Self {
         self.callback(callback::every(steps, function))
@@ -531,7 +535,8 @@ impl<'d, T, B> Trainer<'d, T, B> {
 
     /// Saves the checkpoints after every so many steps instead of after each epoch.
     #[must_use]
-    pub fn checkpoint_every(mut self, steps: u64) -> Self {
+    pub fn checkpoint_every(mut self, steps: impl IntoCount) -> Self {
+        let steps = steps.into_count();
         self.core.options.checkpoint_every = Some(steps);
         self
     }

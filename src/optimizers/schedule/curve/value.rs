@@ -1,6 +1,7 @@
 //! What a curve is at a step.
 
 use super::{Curve, Shape};
+use crate::count::IntoCount;
 use crate::error::{Error, Result};
 use crate::optimizers::options::{fraction, not_negative, positive};
 
@@ -11,7 +12,12 @@ impl Curve {
     /// If a rate is negative or not finite, the floor is above the peak, a factor outside of 0 to 1, a number of steps or
     /// of restarts is 0, milestones are not in order, or there are cycles of another curve than a cosine.
     #[track_caller]
-    pub fn at(&self, step: u64) -> Result<f64> {
+    pub fn at(&self, step: impl IntoCount) -> Result<f64> {
+        self.rate_at(step.into_count())
+    }
+
+    #[track_caller]
+    fn rate_at(&self, step: u64) -> Result<f64> {
         self.check()?;
         if step < self.warm_up {
             let done = if self.from_zero { step } else { step + 1 };
@@ -63,10 +69,10 @@ impl Curve {
                 self.fallen(factor)
             }
             Shape::Sequence { first, length, next } => match step.checked_sub(*length) {
-                None => first.at(step)?.max(self.floor),
-                Some(step) => next.at(step)?.max(self.floor),
+                None => first.rate_at(step)?.max(self.floor),
+                Some(step) => next.rate_at(step)?.max(self.floor),
             },
-            Shape::Product(a, b) => (a.at(step)? * b.at(step)?).max(self.floor),
+            Shape::Product(a, b) => (a.rate_at(step)? * b.rate_at(step)?).max(self.floor),
         })
     }
 
@@ -77,7 +83,8 @@ impl Curve {
     /// # Errors
     /// As for [`at`](Self::at).
     #[track_caller]
-    pub fn momentum_at(&self, step: u64) -> Result<Option<f64>> {
+    pub fn momentum_at(&self, step: impl IntoCount) -> Result<Option<f64>> {
+        let step = step.into_count();
         self.check()?;
         let step = step.saturating_sub(self.warm_up);
         match &self.shape {
