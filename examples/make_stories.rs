@@ -3,6 +3,7 @@
 //! The stories are of our own making and come from a seeded grammar: the same options write the same bytes. See
 //! `examples/stories`.
 
+#[allow(dead_code, unused_imports, reason = "prompts are judged by another example")]
 mod stories;
 
 use std::collections::HashSet;

@@ -118,6 +118,16 @@ impl Grammar {
         fields.chain(texts).copied()
     }
 
+    /// What may stand at each of the places of a title.
+    pub fn of_titles(&self) -> Vec<Vec<&'static str>> {
+        let pieces = self.sections[0].iter().flatten();
+        let slots = pieces.filter_map(|piece| match *piece {
+            Piece::Slot { role, field, .. } => Some(self.roles[role].rows.iter().map(|row| row[field]).collect()),
+            Piece::Text(_) => None,
+        });
+        slots.collect()
+    }
+
     /// A title, and on the next line a story.
     pub fn story(&self, rng: &mut Rng) -> String {
         let mut cast: Cast = vec![None; self.roles.len()];

@@ -12,7 +12,7 @@ mod quality;
 
 use demotic::{Error, Result, Rng};
 pub use grammar::Grammar;
-pub use quality::{Quality, sentences};
+pub use quality::{Quality, sentences, words};
 
 /// What stands behind a story.
 pub const END: &str = "\n\n";

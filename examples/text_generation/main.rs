@@ -11,6 +11,7 @@ mod picture;
 mod run;
 mod saved;
 mod sentences;
+mod starts;
 #[path = "../stories/mod.rs"]
 mod stories;
 mod wrapped;

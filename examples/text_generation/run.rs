@@ -24,11 +24,9 @@ use crate::measure::Measure;
 use crate::options::{Kind, Options};
 use crate::picture::{self, Scene};
 use crate::saved::{self, LanguageModel};
+use crate::starts::{self, TITLES};
 use crate::stories;
 use crate::wrapped::Wrapped;
-
-/// Two stories that are asked for, which are not in the corpus.
-const TITLES: [&str; 2] = ["The story of Nora the fox and the lost lantern", "《小熊豆包和不见了的望远镜》"];
 
 /// Continues a prompt with a model that an earlier run has saved.
 pub fn generate_only(options: &Options, folder: &Path) -> Result<Value> {
@@ -59,8 +57,12 @@ fn opened(pipeline: &TextPipeline<impl LanguageModel>, options: &Options, end: O
     if read != *prompt {
         println!("Its tokenizer knows the prompt as: {read}\n");
     }
+    let strange = if is_prose { starts::unknown(prompt)? } else { None };
+    if let Some(told) = &strange {
+        println!("{told}\n");
+    }
     let text = show(model, tokenizer, prompt, &sample, options.seed, is_prose)?;
-    Ok(json!({ "prompt": prompt, "text": text }))
+    Ok(json!({ "prompt": prompt, "text": text, "known": strange.is_none() }))
 }
 
 /// Trains a model as the options say.
@@ -261,7 +263,11 @@ fn trained<M: LanguageModel>(mut model: M, corpus: &Corpus, options: &Options, m
     };
     picture::save(&course.scenes, &options.out.join("text.svg"))?;
     println!("Pictures: {0}/loss.png, {0}/text.svg. To go on generating:", options.out.display());
-    println!("  cargo run --release --example text_generation -- --load {} --prompt TEXT", options.out.display());
+    let prompt = prompts[0].trim();
+    // What a shell takes as it stands.
+    let is_plain = prompt.chars().all(|c| c.is_alphanumeric() || " ,.'《》，。".contains(c)) && !prompt.is_empty();
+    let prompt = if is_plain { format!("\"{prompt}\"") } else { "TEXT".into() };
+    println!("  cargo run --release --example text_generation -- --load {} --prompt {prompt}", options.out.display());
     Ok(json!({
         "steps": course.losses.len(),
         "seconds": seconds,

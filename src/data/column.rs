@@ -40,14 +40,41 @@ pub struct Column {
 /// How a column was written, where that can no longer be seen from its values. It does not count when columns are compared.
 #[derive(Clone, Default, PartialEq)]
 pub(super) struct Written {
-    /// Whether the numbers were dates, and are seconds now.
-    pub(super) dates: bool,
+    /// Which of the numbers were dates, and are seconds now.
+    pub(super) dates: Dates,
     /// The different units that were dropped from numbers, if there are several: the first few.
     pub(super) units: Vec<String>,
     /// The first whole number with a zero in front, which it has lost.
     pub(super) zeros: Option<String>,
     /// How numbers would have been written, of a column that might have held them and has texts.
     pub(super) style: Option<NumberStyle>,
+}
+
+/// Which rows of a column of numbers are dates.
+#[derive(Clone, Default, PartialEq)]
+pub(super) enum Dates {
+    #[default]
+    None,
+    All,
+    Rows(Vec<bool>),
+}
+
+impl Written {
+    /// A column of dates.
+    pub(super) fn dates() -> Self {
+        Self { dates: Dates::All, ..Self::default() }
+    }
+
+    /// The same of rows, some of which may not be there.
+    fn of_rows(self: &Arc<Self>, rows: impl Iterator<Item = Option<usize>>) -> Arc<Self> {
+        match &self.dates {
+            Dates::Rows(dates) => {
+                let dates = rows.map(|row| row.is_some_and(|row| dates[row])).collect();
+                Arc::new(Self { dates: Dates::Rows(dates), ..Self::clone(self) })
+            }
+            _ => self.clone(),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -192,6 +219,20 @@ impl Column {
     /// How it was written where it was read from.
     pub(super) fn written(&self) -> Option<&Written> {
         self.written.as_deref()
+    }
+
+    /// Whether all numbers are dates.
+    pub(super) fn has_dates(&self) -> bool {
+        self.written().is_some_and(|written| written.dates == Dates::All)
+    }
+
+    /// Whether the number in a row is a date.
+    pub(super) fn is_date(&self, row: usize) -> bool {
+        match self.written().map(|written| &written.dates) {
+            Some(Dates::All) => true,
+            Some(Dates::Rows(dates)) => dates.get(row) == Some(&true),
+            _ => false,
+        }
     }
 
     /// What was lost while it was read, and may have been meant; and what is told apart, and may not be meant.
@@ -377,7 +418,8 @@ impl Column {
                 Values::Texts { codes: rows.iter().map(|row| codes[*row]).collect(), texts: texts.clone() }
             }
         };
-        Self { values, written: self.written.clone() }
+        let written = self.written.as_ref().map(|written| written.of_rows(rows.iter().copied().map(Some)));
+        Self { values, written }
     }
 
     /// The values of the given rows, which must exist; a missing one where there is no row.
@@ -390,13 +432,19 @@ impl Column {
                 Values::Texts { codes, texts: texts.clone() }.into()
             }
         };
-        picked.written.clone_from(&self.written);
+        picked.written = self.written.as_ref().map(|written| written.of_rows(rows.iter().copied()));
         picked
     }
 
     /// The values of several columns, one after the other; `None` if some are numbers and some texts. A column without a single
     /// value is of any kind.
     pub(super) fn joined(columns: &[&Self]) -> Option<Self> {
+        let joined = Self::joined_values(columns)?;
+        let dates = !joined.is_empty() && columns.iter().all(|column| column.is_empty() || column.has_dates());
+        Some(if dates { joined.with_written(Written::dates()) } else { joined })
+    }
+
+    fn joined_values(columns: &[&Self]) -> Option<Self> {
         let kind = |column: &&&Self| column.num_missing() < column.len();
         let first = columns.iter().find(kind).or(columns.first())?;
         if columns.iter().filter(kind).any(|column| column.kind() != first.kind()) {

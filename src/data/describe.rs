@@ -1,6 +1,6 @@
 //! Summary statistics.
 
-use super::column::Column;
+use super::column::{Column, Dates, Written};
 use super::table::Table;
 use super::wide::{Moments, quantile, sorted};
 
@@ -8,7 +8,8 @@ impl Table {
     /// Statistics of every column, one row for each: its `type`, how many values there are (`count`) and are `missing`;
     /// for numbers `mean`, `std` (with n − 1, as pandas computes it), `min`, the quartiles `25%`, `50%`, `75%` (linearly
     /// interpolated) and `max`; for texts how many different ones there are (`unique`), and the most frequent (`top`; the
-    /// first by order if several are).
+    /// first by order if several are). Those of dates are seconds since the beginning of 1970 and shown as dates, but for `std`, which is a
+    /// number of seconds.
     ///
     /// ```
     /// use demotic::data::{Column, Table};
@@ -22,18 +23,22 @@ impl Table {
     pub fn describe(&self) -> Table {
         let statistics: Vec<Statistics> = self.columns().map(|(_, column)| Statistics::of(column)).collect();
         let numbers = |get: fn(&Statistics) -> f64| Column::from(statistics.iter().map(get).collect::<Vec<f64>>());
+        let dates: Vec<bool> = self.columns().map(|(_, column)| column.has_dates()).collect();
+        let times = |get: fn(&Statistics) -> f64| {
+            numbers(get).with_written(Written { dates: Dates::Rows(dates.clone()), ..Written::default() })
+        };
         let columns = [
             ("column", self.column_names().map(Some).collect()),
             ("type", self.columns().map(|(_, column)| Some(column.kind().name())).collect()),
             ("count", numbers(|s| s.count)),
             ("missing", numbers(|s| s.missing)),
-            ("mean", numbers(|s| s.mean)),
+            ("mean", times(|s| s.mean)),
             ("std", numbers(|s| s.std)),
-            ("min", numbers(|s| s.quartiles[0])),
-            ("25%", numbers(|s| s.quartiles[1])),
-            ("50%", numbers(|s| s.quartiles[2])),
-            ("75%", numbers(|s| s.quartiles[3])),
-            ("max", numbers(|s| s.quartiles[4])),
+            ("min", times(|s| s.quartiles[0])),
+            ("25%", times(|s| s.quartiles[1])),
+            ("50%", times(|s| s.quartiles[2])),
+            ("75%", times(|s| s.quartiles[3])),
+            ("max", times(|s| s.quartiles[4])),
             ("unique", numbers(|s| s.unique)),
             ("top", statistics.iter().map(|s| s.top.as_deref()).collect()),
         ];

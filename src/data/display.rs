@@ -93,11 +93,10 @@ fn shown(n: usize, limit: usize, last: usize) -> Vec<Option<usize>> {
 
 fn cell(column: &Column, row: usize) -> String {
     let value = column.get(row).unwrap_or(Value::Missing);
-    let dates = column.written().is_some_and(|written| written.dates);
     match value {
         Value::Missing => "–".to_string(),
         Value::Text(text) => shorten(text),
-        Value::Number(x) if dates => iso(x).unwrap_or_else(|| value.to_string()),
+        Value::Number(x) if column.is_date(row) => iso(x).unwrap_or_else(|| value.to_string()),
         // The digits of ids, of telephone numbers and nanoseconds are the point of them.
         Value::Integer(_) => value.to_string(),
         Value::Number(x) if x.fract() == 0.0 && x.abs() < 1e16 => value.to_string(),

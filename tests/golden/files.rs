@@ -221,12 +221,28 @@ fn same_columns(table: &Table, what: &str) {
     }
 }
 
+/// Dates look like dates, times of a day like numbers.
+#[cfg(feature = "parquet")]
+fn shows_dates(table: &Table) -> Result<()> {
+    let shown = table.select(&["day", "ms", "us", "clock"])?;
+    let lines: Vec<Vec<String>> =
+        shown.to_string().lines().map(|line| line.split("  ").map(|cell| cell.trim().to_string()).collect()).collect();
+    let line = |i: usize| lines[i].iter().filter(|cell| !cell.is_empty()).cloned().collect::<Vec<_>>();
+    assert_eq!(line(1), ["0", "1969-12-31", "2001-02-03 04:05:06", "2001-02-03 04:05:06", "3723.5"]);
+    assert_eq!(line(3), ["2", "2024-02-29", "1960-01-01", "1960-01-01", "0"]);
+    let statistics = shown.describe();
+    assert!(statistics.to_string().lines().nth(1).unwrap().contains("1969-12-31"), "{statistics}");
+    assert_eq!(statistics.column("max")?.numbers().unwrap()[0], 1_709_164_800.0);
+    Ok(())
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn columnar_files_of_pyarrow() -> Result<()> {
     for name in ["none", "snappy", "gzip", "lz4"] {
         let table = Table::read_parquet(path(&format!("{name}.parquet")))?;
         same_columns(&table, name);
+        shows_dates(&table)?;
         assert_eq!(table.column_names().next(), Some("i8"));
         // Two groups of rows are two blocks.
         let file = data::TableFile::open_parquet(path(&format!("{name}.parquet")))?;
@@ -235,7 +251,9 @@ fn columnar_files_of_pyarrow() -> Result<()> {
         assert_eq!(Table::concat(&blocks.iter().collect::<Vec<_>>())?, table);
     }
     for name in ["uncompressed", "lz4"] {
-        same_columns(&Table::read_arrow(path(&format!("{name}.feather")))?, name);
+        let table = Table::read_arrow(path(&format!("{name}.feather")))?;
+        same_columns(&table, name);
+        shows_dates(&table)?;
     }
     Ok(())
 }

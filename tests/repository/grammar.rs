@@ -39,6 +39,42 @@ fn what_the_grammar_writes_has_no_fault() -> Result<()> {
     Ok(())
 }
 
+/// What a prompt has that the stories have not, for `text_generation --load`.
+#[path = "../../examples/text_generation/starts.rs"]
+mod starts;
+
+#[test]
+fn words_that_no_story_has_are_told() -> Result<()> {
+    for known in [
+        "",
+        "The story of",
+        "The story of Nora the fox and the lost lantern",
+        "the story of otto",
+        "小熊",
+        "《小熊豆包和",
+        "《小熊豆包和不见了的望远镜》",
+        starts::TITLES[0],
+        starts::TITLES[1],
+    ] {
+        assert_eq!(starts::unknown(known)?, None, "{known}");
+    }
+    let told = starts::unknown("The story of Mia the fox and the lost lantern")?.unwrap();
+    assert!(told.starts_with("`Mia` is not in its stories. Their titles are put together from\n  Mila, Nora, "), "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.len() == 6 && lines[2].contains("hedgehog") && lines[3].contains("telescope"), "{told}");
+    assert!(starts::unknown("Once upon a time, a dragon")?.unwrap().starts_with("`dragon` is not"));
+    let told = starts::unknown("《小熊大壮和不见了的望远镜》")?.unwrap();
+    assert!(told.contains("豆包, 米拉") && told.ends_with(starts::TITLES[1]), "{told}");
+    // Titles that it writes are known, and a model of them can tell their stories.
+    for language in Language::ALL {
+        let grammar = language.grammar()?;
+        let story = grammar.story(&mut Rng::seed(3));
+        assert_eq!(starts::unknown(story.lines().next().unwrap())?, None);
+        assert_eq!(grammar.of_titles().len(), 3);
+    }
+    Ok(())
+}
+
 #[test]
 fn other_sentences_are_refused() -> Result<()> {
     let english = Language::English.grammar()?;

@@ -19,7 +19,7 @@ use arrow_ipc::writer::FileWriter;
 use arrow_ipc::{Block, root_as_footer, root_as_message};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
-use super::{DAY, Written, decimals, guarded, limits, refused, seconds, truths, wrong};
+use super::{DAY, Written, dated, decimals, guarded, limits, refused, seconds, truths, wrong};
 use crate::data::column::{Column, ColumnKind, Value};
 use crate::data::table::Table;
 use crate::error::{Error, Result};
@@ -185,11 +185,11 @@ fn column(array: &ArrayRef) -> Option<Column> {
         DataType::Utf8 => array.as_string::<i32>().iter().collect(),
         DataType::LargeUtf8 => array.as_string::<i64>().iter().collect(),
         DataType::Utf8View => array.as_string_view().iter().collect(),
-        DataType::Date32 => cells::<Date32Type>(array).map(|x| x.map(|x| f64::from(x) * DAY)).collect(),
-        DataType::Date64 => seconds(cells::<Date64Type>(array), 1e3),
-        DataType::Timestamp(unit, _) => times!(
+        DataType::Date32 => dated(cells::<Date32Type>(array).map(|x| x.map(|x| f64::from(x) * DAY)).collect()),
+        DataType::Date64 => dated(seconds(cells::<Date64Type>(array), 1e3)),
+        DataType::Timestamp(unit, _) => dated(times!(
             unit; TimestampSecondType, TimestampMillisecondType, TimestampMicrosecondType, TimestampNanosecondType
-        ),
+        )),
         DataType::Duration(unit) => times!(
             unit; DurationSecondType, DurationMillisecondType, DurationMicrosecondType, DurationNanosecondType
         ),

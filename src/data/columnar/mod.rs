@@ -15,7 +15,7 @@ use crate::error::{Error, Here, Result};
 
 impl Table {
     /// Reads a Parquet file. Whole numbers keep all digits; decimals become numbers, truth values the texts `true` and `false`, dates and times
-    /// seconds since the beginning of 1970, times of a day seconds since midnight. Nulls are missing values. Needs the feature `parquet`.
+    /// seconds since the beginning of 1970, which are shown as dates, times of a day seconds since midnight. Nulls are missing values. Needs the feature `parquet`.
     ///
     /// Files may be packed by Snappy, gzip or LZ4, or not at all. [`TableFile`](super::TableFile) reads those that are larger than the
     /// memory.
@@ -135,6 +135,11 @@ fn decimals(values: impl Iterator<Item = Option<i128>>, scale: i32) -> Column {
         1..=22 => values.map(|x| x.map(|x| x as f64 / 10f64.powi(scale))).collect(),
         _ => values.map(|x| x.map(|x| x as f64 * 10f64.powi(scale.saturating_neg()))).collect(),
     }
+}
+
+/// A column of points in time, in seconds since the beginning of 1970.
+fn dated(column: Column) -> Column {
+    column.with_written(crate::data::column::Written::dates())
 }
 
 /// Numbers of some unit as seconds.

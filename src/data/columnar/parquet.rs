@@ -14,7 +14,7 @@ use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 use bytes::Bytes;
 
-use super::{DAY, Written, decimals, guarded, packed_by, refused, seconds, truths, wrong};
+use super::{DAY, Written, dated, decimals, guarded, packed_by, refused, seconds, truths, wrong};
 use crate::data::column::Column;
 use crate::data::table::Table;
 use crate::error::{Error, Result, short};
@@ -254,6 +254,8 @@ fn values(column: ColumnReader, of: &ColumnDescriptor, rows: usize) -> Result<Op
             _ => None,
         },
     };
+    let is_time_of_day = matches!(logical, Some(LogicalType::Time(_)))
+        || matches!(converted, ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS);
     let is_unsigned = match logical {
         Some(LogicalType::Integer(integer)) => !integer.is_signed,
         _ => matches!(
@@ -273,7 +275,7 @@ fn values(column: ColumnReader, of: &ColumnDescriptor, rows: usize) -> Result<Op
             match (scale, unit) {
                 (Some(scale), _) => decimals(cells.map(|x| x.map(i128::from)), scale),
                 (None, Some(unit)) => seconds(cells.map(|x| x.map(i64::from)), unit),
-                (None, None) if is_date => cells.map(|x| x.map(|x| f64::from(x) * DAY)).collect(),
+                (None, None) if is_date => dated(cells.map(|x| x.map(|x| f64::from(x) * DAY)).collect()),
                 (None, None) if is_unsigned => cells.map(|x| x.map(|x| i64::from(x.cast_unsigned()))).collect(),
                 (None, None) => cells.map(|x| x.map(i64::from)).collect(),
             }
@@ -282,14 +284,15 @@ fn values(column: ColumnReader, of: &ColumnDescriptor, rows: usize) -> Result<Op
             let cells = cells(reader, optional, rows)?.into_iter();
             match (scale, unit) {
                 (Some(scale), _) => decimals(cells.map(|x| x.map(i128::from)), scale),
-                (None, Some(unit)) => seconds(cells, unit),
+                (None, Some(unit)) if is_time_of_day => seconds(cells, unit),
+                (None, Some(unit)) => dated(seconds(cells, unit)),
                 (None, None) if is_unsigned => cells.map(|x| x.map(|x| i128::from(x.cast_unsigned()))).collect(),
                 (None, None) => cells.collect(),
             }
         }
         // Times of old writers.
         ColumnReader::Int96ColumnReader(reader) => {
-            seconds(cells(reader, optional, rows)?.into_iter().map(|x| x.map(|x| x.to_nanos())), 1e9)
+            dated(seconds(cells(reader, optional, rows)?.into_iter().map(|x| x.map(|x| x.to_nanos())), 1e9))
         }
         ColumnReader::ByteArrayColumnReader(reader) => {
             let cells = cells(reader, optional, rows)?;

@@ -399,7 +399,7 @@ impl Source<'_> {
                 Err(message) => return Err(Error::argument(self.op, message).with_help(format_help(format))),
             },
         };
-        let written = Written { dates: matches!(kind, Kind::Date(_)), ..Written::default() };
+        let written = if matches!(kind, Kind::Date(_)) { Written::dates() } else { Written::default() };
         Ok(Draft { values, written, units: 0 })
     }
 

@@ -159,7 +159,7 @@ impl Table {
                 }
             }
         }
-        let dates = Column::from(seconds).with_written(Written { dates: true, ..Written::default() });
+        let dates = Column::from(seconds).with_written(Written::dates());
         self.replaced(op, column, vec![(column.to_string(), dates)])
     }
 

@@ -48,6 +48,16 @@ fn whole_numbers_are_whole_and_dates_are_dates() {
     let time = Table::from_columns([("at", Column::from(["2024-02-29 12:30:05.5"]))]).unwrap();
     let time = time.parse_dates("at", "iso").unwrap().rows(&[0]).unwrap();
     assert_eq!(time.to_string(), "                    at\n0  2024-02-29 12:30:05\n[1 row × 1 column]");
+    // So are the statistics of dates, in any order of the rows, and what several tables become; how far they are apart is a number.
+    let all = table.describe().select(&["column", "mean", "std", "min", "max"]).unwrap();
+    let last = all.rows(&[2, 0]).unwrap().to_string();
+    let expected = "   column  mean                 std          min         max\n\
+                    0  day     2023-11-21 12:00:00   8736450  2023-09-11  2024-02-01\n\
+                    1  id                123457000  0.707107   123456788   123456789\n";
+    let squeezed = |text: &str| text.split_whitespace().map(String::from).collect::<Vec<_>>();
+    assert_eq!(squeezed(&last)[..squeezed(expected).len()], squeezed(expected)[..], "{last}");
+    let twice = Table::concat(&[&table, &table.head(0), &table]).unwrap();
+    assert!(twice.to_string().contains("2  123456789  49171234567  2023-09-11"), "{twice}");
     // What is made of dates are numbers.
     let later = time.map("at", |at| at.number().map(f64::floor)).unwrap();
     assert_eq!(later.to_string(), "           at\n0  1709209805\n[1 row × 1 column]");
