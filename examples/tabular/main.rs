@@ -43,10 +43,11 @@ fn run(options: &Options) -> Result<()> {
     let mut rng = Rng::seed(options.seed);
 
     // 1. What is in the file.
-    let Read { table, options: csv, notes } = read::read(&options.text, &options.units, &|csv: &CsvOptions| match &options.data {
-        Some(path) => csv.read(path),
-        None => csv.read_from(if options.dirty { FLATS } else { IRIS }.as_bytes()),
-    })?;
+    let Read { table, options: csv, notes } =
+        read::read(&options.text, &options.units, &|csv: &CsvOptions| match &options.data {
+            Some(path) => csv.read(path),
+            None => csv.read_from(if options.dirty { FLATS } else { IRIS }.as_bytes()),
+        })?;
     let name = match &options.data {
         Some(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         None => if options.dirty { "flats.csv" } else { "iris.csv" }.to_string(),
@@ -81,9 +82,9 @@ fn run(options: &Options) -> Result<()> {
     }
     // What the library says to programs, for the command line.
     let option = |note: &String| match note.split_once(": if the units do not mean the same") {
-        Some((units, _)) => format!(
-            "{units}: if the units do not mean the same, say what one is in the other (`--unit kg=1000`)"
-        ),
+        Some((units, _)) => {
+            format!("{units}: if the units do not mean the same, say what one is in the other (`--unit kg=1000`)")
+        }
         None => note
             .replace("ignore(&[\"", "`--ignore \"")
             .replace("CsvOptions::text([\"", "`--text \"")

@@ -18,11 +18,7 @@ pub struct Read {
 
 /// Reads a table with a function that takes options: once as it is, and again with what its columns of texts turn out to be, but for those
 /// that are said to be texts. Numbers with `units` are multiplied by what is said of these.
-pub fn read(
-    texts: &[String],
-    units: &[(String, f64)],
-    with: &dyn Fn(&CsvOptions) -> Result<Table>,
-) -> Result<Read> {
+pub fn read(texts: &[String], units: &[(String, f64)], with: &dyn Fn(&CsvOptions) -> Result<Table>) -> Result<Read> {
     let mut options = CsvOptions::new()
         .detect_delimiter()
         .missing_in_any_case(true)

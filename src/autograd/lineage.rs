@@ -7,7 +7,16 @@ use crate::tensor::Tensor;
 
 /// Operations that leave the numbers as they are.
 const MOVES: [&str; 10] = [
-    "alias", "contiguous", "flatten", "permute", "reshape", "squeeze", "squeeze_all", "to_dtype", "transpose", "unsqueeze",
+    "alias",
+    "contiguous",
+    "flatten",
+    "permute",
+    "reshape",
+    "squeeze",
+    "squeeze_all",
+    "to_dtype",
+    "transpose",
+    "unsqueeze",
 ];
 
 /// The name of the operation whose numbers a recorded tensor has, whatever was done to its shape.

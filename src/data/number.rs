@@ -76,7 +76,9 @@ impl NumberStyle {
         let text = self.normal(text)?;
         let value: f64 = text.parse().ok()?;
         let exact = if may_be_rounded(value) { integer(&text) } else { whole(value) };
-        if exact.is_none() && may_be_rounded(value) && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-'))
+        if exact.is_none()
+            && may_be_rounded(value)
+            && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-'))
         {
             return None;
         }

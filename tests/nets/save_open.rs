@@ -424,7 +424,8 @@ fn what_does_not_fit_together_is_no_pipeline() -> Result<()> {
         Mlp::open(folder.file()).map(drop).unwrap_err(),
         Gpt::open(folder.file()).map(drop).unwrap_err(),
     ] {
-        let message = "holds a `Sequential` with the preprocessing of its table, without which its numbers mean something else";
+        let message =
+            "holds a `Sequential` with the preprocessing of its table, without which its numbers mean something else";
         assert_eq!(e.message(), format!("open: {}: {message}", folder.file().display()));
         let help = "Pipeline::open(path) opens all of it; Sequential::open_with_metadata(path) the model, with the rest as metadata";
         assert_eq!(e.help(), Some(help));

@@ -216,30 +216,33 @@ fn errors_name_the_line_that_called() -> Result<()> {
     let mut linear = Linear::new(2, 3, &mut rng)?;
     let (x, none) = (Tensor::zeros([2, 2])?, Tensor::zeros([0])?);
 
-    let rows: Vec<(&str, Option<Error>)> = vec![
-        ("read_json_lines", Table::read_json_lines(&csv).err()),
-        ("from_json_lines", Table::from_json_lines("[1]".as_bytes()).err()),
-        ("parse_dates", Table::read_csv(&csv)?.parse_dates("a", "dd.mm.yyyy").err()),
-        ("read_image", read_image(&damaged, Channels::Rgb).err()),
-        ("read_idx", read_idx(&idx).err()),
-        ("from_files", BpeTokenizer::from_files(&vocab, &merges, &[""; 0]).err()),
-        ("open of a file without a model", Sequential::open(&model).err()),
-        ("load of a file that was cut", linear.load(&cut).err()),
-        ("open_folder", ImageDataset::open_folder(path("empty"), Channels::Rgb).err()),
-        ("read_events", read_events(&csv).err()),
-        ("Llama", Llama::new(llama, &mut rng).err()),
-        ("Bert", Bert::new(bert, &mut rng).err()),
-        ("T5Encoder", T5Encoder::new(t5, &mut rng).err()),
-        ("DiffusionUnet", DiffusionUnet::new(unet, &mut rng).err()),
-        ("Vae", Vae::new(VaeConfig::bernoulli(CoderConfig::new([4], 0)), &mut rng).err()),
-        ("OneShotPruning", OneShotPruning::wanda(1.5).apply(&mut linear, |_| Ok(())).err()),
-        ("from_parts", SparseTensor::from_parts([2, 4], &none, &none, &none).err()),
-        ("tensordot_dims", x.tensordot_dims(&x, &[0, 0], &[0, 1]).err()),
-        ("attention_rollout", attention_rollout(&[], Heads::Mean).err()),
+    // The lines on which a call begins and ends.
+    let rows: Vec<(u32, &str, Option<Error>, u32)> = vec![
+        (line!(), "read_json_lines", Table::read_json_lines(&csv).err(), line!()),
+        (line!(), "from_json_lines", Table::from_json_lines("[1]".as_bytes()).err(), line!()),
+        (line!(), "parse_dates", Table::read_csv(&csv)?.parse_dates("a", "dd.mm.yyyy").err(), line!()),
+        (line!(), "read_image", read_image(&damaged, Channels::Rgb).err(), line!()),
+        (line!(), "read_idx", read_idx(&idx).err(), line!()),
+        (line!(), "from_files", BpeTokenizer::from_files(&vocab, &merges, &[""; 0]).err(), line!()),
+        (line!(), "open of a file without a model", Sequential::open(&model).err(), line!()),
+        (line!(), "load of a file that was cut", linear.load(&cut).err(), line!()),
+        (line!(), "open_folder", ImageDataset::open_folder(path("empty"), Channels::Rgb).err(), line!()),
+        (line!(), "read_events", read_events(&csv).err(), line!()),
+        (line!(), "Llama", Llama::new(llama, &mut rng).err(), line!()),
+        (line!(), "Bert", Bert::new(bert, &mut rng).err(), line!()),
+        (line!(), "T5Encoder", T5Encoder::new(t5, &mut rng).err(), line!()),
+        (line!(), "DiffusionUnet", DiffusionUnet::new(unet, &mut rng).err(), line!()),
+        (line!(), "Vae", Vae::new(VaeConfig::bernoulli(CoderConfig::new([4], 0)), &mut rng).err(), line!()),
+        (line!(), "OneShotPruning", OneShotPruning::wanda(1.5).apply(&mut linear, |_| Ok(())).err(), line!()),
+        (line!(), "from_parts", SparseTensor::from_parts([2, 4], &none, &none, &none).err(), line!()),
+        (line!(), "tensordot_dims", x.tensordot_dims(&x, &[0, 0], &[0, 1]).err(), line!()),
+        (line!(), "attention_rollout", attention_rollout(&[], Heads::Mean).err(), line!()),
     ];
-    for (call, e) in rows {
+    for (first, call, e, last) in rows {
         let text = e.unwrap_or_else(|| panic!("{call} does not fail")).to_string();
-        assert!(text.contains(&format!("at {}:", file!())), "{call}: {text}");
+        let place = text.split_once(&format!("at {}:", file!())).unwrap_or_else(|| panic!("{call}: {text}")).1;
+        let line: u32 = place.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+        assert!((first..=last).contains(&line), "{call}, on lines {first} to {last}: {text}");
     }
     Ok(())
 }

@@ -59,7 +59,10 @@ fn words_that_no_story_has_are_told() -> Result<()> {
         assert_eq!(starts::unknown(known)?, None, "{known}");
     }
     let told = starts::unknown("The story of Mia the fox and the lost lantern")?.unwrap();
-    assert!(told.starts_with("`Mia` is not in its stories. Their titles are put together from\n  Mila, Nora, "), "{told}");
+    assert!(
+        told.starts_with("`Mia` is not in its stories. Their titles are put together from\n  Mila, Nora, "),
+        "{told}"
+    );
     let lines: Vec<&str> = told.lines().collect();
     assert!(lines.len() == 6 && lines[2].contains("hedgehog") && lines[3].contains("telescope"), "{told}");
     assert!(starts::unknown("Once upon a time, a dragon")?.unwrap().starts_with("`dragon` is not"));

@@ -34,9 +34,14 @@ fn units_are_converted() -> Result<()> {
     let options_of = |text: &str, options: CsvOptions| options.read_from_with_report(text.as_bytes());
     let all = CsvOptions::new().unit("lb", 453.59237).column("old", pounds);
     let (table, _) = options_of("old,new\n2 lb,2 lb\n", all)?;
-    assert_eq!([table.column("old")?.numbers(), table.column("new")?.numbers()], [Some(&[1000.0][..]), Some(&[907.18474][..])]);
+    assert_eq!(
+        [table.column("old")?.numbers(), table.column("new")?.numbers()],
+        [Some(&[1000.0][..]), Some(&[907.18474][..])]
+    );
     let (_, report) = options_of("w\n1 kg\n1 g\n1 mg\n", CsvOptions::new().strip(["g", "mg"]).unit("kg", 1000.0))?;
-    assert!(matches!(report.notes.as_slice(), [one] if one.starts_with("`w` had numbers with different units, `g`, `mg`, ")));
+    assert!(
+        matches!(report.notes.as_slice(), [one] if one.starts_with("`w` had numbers with different units, `g`, `mg`, "))
+    );
 
     // Rows of a pipeline are read in the same way, also by another program.
     let data = Preprocessor::regression("y").ignore(&["share", "price"]).fit(&options.read_from(file.as_bytes())?)?;
@@ -53,7 +58,10 @@ fn units_are_converted() -> Result<()> {
     for (options, message) in [
         (CsvOptions::new().unit("kg", 0.0), "the unit `kg` is to be 0, expected a finite number other than 0"),
         (CsvOptions::new().unit("kg", f64::NAN), "the unit `kg` is to be NaN, expected a finite number other than 0"),
-        (CsvOptions::new().unit("kg", f64::INFINITY), "the unit `kg` is to be inf, expected a finite number other than 0"),
+        (
+            CsvOptions::new().unit("kg", f64::INFINITY),
+            "the unit `kg` is to be inf, expected a finite number other than 0",
+        ),
         (CsvOptions::new().unit("", 2.0), "a unit without a name, which is to be 2"),
         (CsvOptions::new().column("w", ColumnOptions::new().unit(" ", 2.0)), "a unit without a name, which is to be 2"),
     ] {
@@ -75,12 +83,14 @@ fn twins_are_noted() -> Result<()> {
         let number = Column::from([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         Table::from_columns([("sort", Column::from(sorts)), ("weight", number), ("grade", Column::from(grades))])
     };
-    let notes = |table: &Table| Ok::<_, demotic::Error>(Preprocessor::classification("grade").fit(table)?.notes().to_vec());
+    let notes =
+        |table: &Table| Ok::<_, demotic::Error>(Preprocessor::classification("grade").fit(table)?.notes().to_vec());
     let good = ["good", "bad", "good", "bad", "good", "bad"];
     let alone = "texts that differ in case or white space alone are categories of their own until Table::map brings them to one spelling";
     let table = apples(["Boskoop", "boskoop", "Boskoop ", "Elstar", "Gala", "Gala"], good)?;
     assert_eq!(notes(&table)?, [format!("`sort` has `Boskoop ` beside `Boskoop`, and 1 more: {alone}")]);
-    let table = apples(["Boskoop", "Elstar", "Gala", "Elstar", "Gala", "Gala"], ["good", "bad", "Good", "bad", "good", "BAD"])?;
+    let table =
+        apples(["Boskoop", "Elstar", "Gala", "Elstar", "Gala", "Gala"], ["good", "bad", "Good", "bad", "good", "BAD"])?;
     assert_eq!(notes(&table)?, [format!("`grade` has `bad` beside `BAD`, and 1 more: {alone}")]);
     let one = table.map("grade", |value| value.text().map(str::to_lowercase))?;
     assert_eq!(notes(&one)?, [""; 0]);

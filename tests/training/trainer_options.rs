@@ -2,6 +2,7 @@
 
 use demotic::data::WeightedDataset;
 use demotic::io::CheckpointFolder;
+use demotic::layers::IntoLayer;
 use demotic::losses::{CrossEntropy, Mse};
 use demotic::memory;
 use demotic::optimizers::schedule::Curve;
@@ -225,8 +226,7 @@ fn noted(loss: impl losses::Loss + 'static, last: impl IntoLayer, y: Tensor) -> 
     let mut rng = Rng::seed(5);
     let x = Tensor::normal([y.shape()[0], 4], 0.0, 1.0, &mut rng)?;
     let mut model = sequential![Linear::new(4, 3, &mut rng)?].with(last);
-    let history =
-        Trainer::new(loss, Sgd::new(0.01)).epochs(2).fit(&mut model, &TensorDataset::new(x, y)?, &mut rng)?;
+    let history = Trainer::new(loss, Sgd::new(0.01)).epochs(2).fit(&mut model, &TensorDataset::new(x, y)?, &mut rng)?;
     assert!(history.to_string().lines().filter(|line| line.starts_with("note: ")).eq(history.notes.iter().map(|n| {
         assert!(!n.contains('\n'));
         format!("note: {n}")
@@ -252,20 +252,26 @@ fn losses_of_what_is_a_probability_already_are_noted() -> Result<()> {
         noted(ce, Softmax::new(1), shares.clone())?,
         noted(losses::CrossEntropy::new().weight(&weight).label_smoothing(0.1)?, Softmax::new(-1), classes.clone())?,
         noted(losses::token_cross_entropy, Softmax::new(-1), classes.clone())?,
-        noted(losses::from_fn(move |p, y| ce(&p.softmax(-1)?, y)), Identity, classes.clone())?,
-        noted(losses::from_fn(move |p, y| ce(&by_hand(p)?, y)), Identity, classes.clone())?,
+        noted(losses::from_fn(move |p, y| ce(&p.softmax(-1)?, y)), sequential![], classes.clone())?,
+        noted(losses::from_fn(move |p, y| ce(&by_hand(p)?, y)), sequential![], classes.clone())?,
         noted(losses::from_fn(move |p, y| ce(p, y)? + p.square().mean() * 0.1), Softmax::new(-1), classes.clone())?,
     ];
     for notes in found {
         assert_eq!(notes, [softmax]);
     }
     let logs = noted(ce, LogSoftmax::new(-1), classes.clone())?;
-    assert!(matches!(logs.as_slice(), [one] if one.contains("makes the log_softmax itself") && one.contains("nll()")), "{logs:?}");
+    assert!(
+        matches!(logs.as_slice(), [one] if one.contains("makes the log_softmax itself") && one.contains("nll()")),
+        "{logs:?}"
+    );
     let bce = noted(losses::bce_with_logits, Sigmoid, shares.clone())?;
-    assert!(matches!(bce.as_slice(), [one] if one.contains("makes the sigmoid itself") && one.contains("bce()")), "{bce:?}");
+    assert!(
+        matches!(bce.as_slice(), [one] if one.contains("makes the sigmoid itself") && one.contains("bce()")),
+        "{bce:?}"
+    );
 
     let quiet = [
-        noted(ce, Identity, classes.clone())?,
+        noted(ce, sequential![], classes.clone())?,
         noted(ce, Relu, classes.clone())?,
         noted(ce, Sigmoid, classes.clone())?,
         noted(ce, sequential![Softmax::new(-1), Linear::new(3, 3, &mut Rng::seed(1))?], classes.clone())?,
@@ -274,9 +280,9 @@ fn losses_of_what_is_a_probability_already_are_noted() -> Result<()> {
         noted(losses::nll, LogSoftmax::new(-1), classes.clone())?,
         noted(losses::mse, Softmax::new(-1), shares.clone())?,
         noted(losses::bce, Sigmoid, shares.clone())?,
-        noted(losses::bce_with_logits, Identity, shares.clone())?,
+        noted(losses::bce_with_logits, sequential![], shares.clone())?,
         // One row that adds up to 1 may be anything.
-        noted(losses::from_fn(move |p, y| ce(&by_hand(p)?, y)), Identity, Tensor::from_nested([1i64])?)?,
+        noted(losses::from_fn(move |p, y| ce(&by_hand(p)?, y)), sequential![], Tensor::from_nested([1i64])?)?,
     ];
     for (i, notes) in quiet.iter().enumerate() {
         assert!(notes.is_empty(), "{i}: {notes:?}");
@@ -299,8 +305,15 @@ fn losses_that_compare_all_with_all_are_noted() -> Result<()> {
     ] {
         assert_eq!(noted(loss, column()?, y.clone())?, [note]);
     }
-    let flat = noted(losses::from_fn(move |p, y| squares(p, y)), sequential![column()?, Flatten::dims(0, 1)], y.unsqueeze(1)?)?;
-    assert!(matches!(flat.as_slice(), [one] if one.contains("predictions [20] with each of the targets [20, 1]")), "{flat:?}");
+    let flat = noted(
+        losses::from_fn(move |p, y| squares(p, y)),
+        sequential![column()?, Flatten::dims(0, 1)],
+        y.unsqueeze(1)?,
+    )?;
+    assert!(
+        matches!(flat.as_slice(), [one] if one.contains("predictions [20] with each of the targets [20, 1]")),
+        "{flat:?}"
+    );
 
     assert!(noted(losses::mse, column()?, y.unsqueeze(1)?)?.is_empty());
     assert!(noted(losses::from_fn(move |p, y| squares(&p.squeeze(-1)?, y)), column()?, y.clone())?.is_empty());
@@ -322,7 +335,8 @@ fn steps_of_any_type() -> Result<()> {
         Ok::<_, demotic::Error>((history.steps, weights(&model)))
     };
     let mut model = model()?;
-    let history = trainer().epochs(9).max_steps(batches * 2).evaluate_every(batches).fit(&mut model, &data, &mut Rng::seed(3))?;
+    let history =
+        trainer().epochs(9).max_steps(batches * 2).evaluate_every(batches).fit(&mut model, &data, &mut Rng::seed(3))?;
     assert_eq!((history.steps, weights(&model)), train(12)?);
     assert_eq!(history.evaluations.len(), 2);
 

@@ -63,8 +63,17 @@ fn units_and_zeros_in_front_are_told() {
 
 #[test]
 fn units_with_factors_are_converted() {
-    let factors = |all: &[(&str, f64)]| all.iter().map(|(unit, factor)| (unit.to_string(), *factor)).collect::<Vec<_>>();
-    let known = factors(&[("kg", 1000.0), ("%", 0.01), ("lb", 453.59237), ("k", 1e3), ("M", 1e6), ("DR", -1.0), ("dozen", 12.0)]);
+    let factors =
+        |all: &[(&str, f64)]| all.iter().map(|(unit, factor)| (unit.to_string(), *factor)).collect::<Vec<_>>();
+    let known = factors(&[
+        ("kg", 1000.0),
+        ("%", 0.01),
+        ("lb", 453.59237),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("DR", -1.0),
+        ("dozen", 12.0),
+    ]);
     let style = style(',', Some('.'), &["g", "€", "mg"]).converting(&known);
     for (text, value, whole) in [
         ("152,5 g", 152.5, None),

@@ -16,7 +16,16 @@ fn record(epoch: usize, step: u64, loss: f64, validation: Option<f64>) -> Epoch 
 fn history(epochs: Vec<Epoch>, kept: usize) -> History {
     let steps = epochs.last().map_or(0, |last| last.step);
     let kept_step = epochs.iter().find(|e| e.epoch == kept).map_or(0, |e| e.step);
-    History { epochs, evaluations: vec![], steps, kept_epoch: kept, kept_step, ended: Ended::Finished, by_steps: false, notes: vec![] }
+    History {
+        epochs,
+        evaluations: vec![],
+        steps,
+        kept_epoch: kept,
+        kept_step,
+        ended: Ended::Finished,
+        by_steps: false,
+        notes: vec![],
+    }
 }
 
 #[test]
