@@ -8,9 +8,12 @@
 //! never pay for a hand-over.
 
 mod crew;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -22,13 +25,31 @@ const MAX_THREADS: usize = 1024;
 /// The number of threads that a large operation started here may use.
 #[must_use]
 pub fn threads() -> usize {
+    static ENLISTED: Once = Once::new();
+    ENLISTED.call_once(enlist);
     rayon::current_num_threads()
+}
+
+/// Makes the program's main thread one of the global pool's, if it is the first to ask for work and there is no pool yet. It would else hand
+/// each operation to a thread that has to wake up, sleep until that one wakes it, and come to nothing where the cores are busy with
+/// something else; as one of the pool it begins at once, and does alone what nobody takes from it.
+///
+/// Not where it would be the only one: what other threads ask of the pool would then wait for it.
+fn enlist() {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
+    let n = asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
+    if n > 1 && rayon::current_thread_index().is_none() && std::thread::current().name() == Some("main") {
+        // An error says that there is a pool.
+        drop(rayon::ThreadPoolBuilder::new().num_threads(n).use_current_thread().build_global());
+    }
 }
 
 /// Runs `f` with a pool of exactly `n` threads.
 ///
 /// The results are the same for every `n`; only the time differs. Outside such a scope the global rayon
-/// pool is used, whose size follows `RAYON_NUM_THREADS`, or else the number of cores.
+/// pool is used, whose size follows `RAYON_NUM_THREADS`, or else the number of cores. If that pool is not there yet when the
+/// program's main thread first does something large, this thread becomes one of the pool's; what `rayon::broadcast` is given by others then waits
+/// until the main thread does something large again.
 ///
 /// # Errors
 /// If `n` is 0 or above 1024, or the operating system refuses to start the threads.
@@ -48,8 +69,10 @@ pub fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> Result<R
         let message = format!("the number of threads is {n}, at most {MAX_THREADS} are started");
         return Err(Error::argument("with_threads", message));
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build();
-    match pool {
+    if threads() == n && is_of_a_pool() {
+        return Ok(f());
+    }
+    match rayon::ThreadPoolBuilder::new().num_threads(n).build() {
         Ok(pool) => Ok(pool.install(f)),
         Err(e) => Err(Error::state("with_threads", format!("cannot start {n} threads: {e}"))),
     }
@@ -78,13 +101,34 @@ impl<T, F: Fn(usize, &mut [T]) + Sync> OnBlock<T> for F {
 /// The rest of [`for_blocks`], compiled once for a type of elements and not for each `f`: one call in a block costs
 /// nothing beside the block.
 fn for_many_blocks<T: Send>(out: &mut [T], block: usize, f: &dyn OnBlock<T>) {
-    if out.is_empty() || threads() == 1 {
+    let count = out.len().div_ceil(block);
+    if count == 0 || threads() == 1 {
         for (i, chunk) in out.chunks_mut(block).enumerate() {
             f.run(i * block, chunk);
         }
-    } else {
+    } else if is_of_a_pool() {
         halve(0, out, block, f);
+    } else {
+        take_turns(count, out.chunks_mut(block).enumerate(), &|(i, chunk)| f.run(i * block, chunk));
     }
+}
+
+/// Whether this thread can be asked for work while it waits. One that cannot takes pieces one after the other, as all others then do:
+/// with halves it would be left with the smallest of them.
+fn is_of_a_pool() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
+/// Calls `f` for each piece on the calling thread and on those that are free, each of which takes the next one.
+fn take_turns<W: Send>(count: usize, pieces: impl Iterator<Item = W> + Send, f: &(dyn Fn(W) + Sync)) {
+    let pieces = Mutex::new(pieces);
+    // A function, so that nothing is locked while a piece is worked on.
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    together(count, &|| {
+        while let Some(piece) = next() {
+            f(piece);
+        }
+    });
 }
 
 fn halve<T: Send>(start: usize, out: &mut [T], block: usize, f: &dyn OnBlock<T>) {
@@ -119,7 +163,14 @@ pub(crate) fn for_ranges(len: usize, block: usize, f: &(dyn Fn(Range<usize>) + S
         let middle = range.start + (range.len() / 2).next_multiple_of(block);
         join(&mut || halves(range.start..middle, block, f), &mut || halves(middle..range.end, block, f));
     }
-    if len <= block || threads() == 1 { f(0..len) } else { halves(0..len, block.max(1), f) }
+    if len <= block || threads() == 1 {
+        f(0..len);
+    } else if is_of_a_pool() {
+        halves(0..len, block.max(1), f);
+    } else {
+        let block = block.max(1);
+        share(len.div_ceil(block), &|i| f(i * block..len.min((i + 1) * block)));
+    }
 }
 
 /// Calls `f` for each piece of work. The pieces must not depend on each other.
@@ -127,13 +178,16 @@ pub(crate) fn for_each<W: Send>(mut work: Vec<W>, f: &(dyn Fn(W) + Sync)) {
     if work.len() <= 1 || threads() == 1 {
         return work.into_iter().for_each(f);
     }
+    if !is_of_a_pool() {
+        return take_turns(work.len(), work.into_iter(), f);
+    }
     let mut rest = work.split_off(work.len() / 2);
     join(&mut || for_each(std::mem::take(&mut work), f), &mut || for_each(std::mem::take(&mut rest), f));
 }
 
 /// Calls both, on two threads if another one is free. Not generic: the thread pool is compiled once, and not for each of
 /// the two.
-pub(crate) fn join(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+fn join(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     rayon::join(a, b);
 }
 
@@ -177,7 +231,7 @@ pub(crate) fn apart(workers: usize, n: usize, f: &(dyn Fn(usize) + Sync)) -> Res
 /// Calls `f(i)` for every `i < n`, in any order. The caller begins at once; threads that wake up take what is left.
 pub(crate) fn share(n: usize, f: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);
-    let work = || {
+    together(n, &|| {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= n {
@@ -185,8 +239,12 @@ pub(crate) fn share(n: usize, f: &(dyn Fn(usize) + Sync)) {
             }
             f(i);
         }
-    };
-    let helpers = threads().min(n).saturating_sub(1);
+    });
+}
+
+/// Calls `work` on the calling thread and, for so many pieces, on those of the pool.
+fn together(pieces: usize, work: &(dyn Fn() + Sync)) {
+    let helpers = threads().min(pieces).saturating_sub(1);
     if helpers == 0 {
         return work();
     }
