@@ -323,7 +323,6 @@ impl Tensor {
     /// # Errors
     /// If the bounds are not finite or in the wrong order, or the shape does not fit into memory.
     #[track_caller]
-    #[doc(alias = "rand")]
     pub fn uniform(shape: impl Shape, low: f64, high: f64, rng: &mut Rng) -> Result<Self> {
         uniform(shape.sizes(), low, high, rng)
     }
@@ -333,9 +332,33 @@ impl Tensor {
     /// # Errors
     /// If the standard deviation is negative or not finite, or the shape does not fit into memory.
     #[track_caller]
-    #[doc(alias = "randn")]
     pub fn normal(shape: impl Shape, mean: f64, std: f64, rng: &mut Rng) -> Result<Self> {
         normal(shape.sizes(), mean, std, rng)
+    }
+
+    /// Numbers drawn evenly from `[0, 1)`, of type `F32`: [`uniform`](Self::uniform) has other bounds.
+    ///
+    /// # Errors
+    /// If the shape does not fit into memory.
+    #[track_caller]
+    pub fn rand(shape: impl Shape, rng: &mut Rng) -> Result<Self> {
+        uniform(shape.sizes(), 0.0, 1.0, rng)
+    }
+
+    /// Numbers drawn from the standard normal distribution, of type `F32`: [`normal`](Self::normal) has other means and deviations.
+    ///
+    /// ```
+    /// # use demotic::prelude::*;
+    /// let x = Tensor::randn([2, 3], &mut Rng::seed(0))?;
+    /// assert_eq!(x.shape(), [2, 3]);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shape does not fit into memory.
+    #[track_caller]
+    pub fn randn(shape: impl Shape, rng: &mut Rng) -> Result<Self> {
+        normal(shape.sizes(), 0.0, 1.0, rng)
     }
 
     /// Ones with probability `p`, zeros otherwise, of type `F32`.

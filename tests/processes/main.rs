@@ -9,3 +9,4 @@ mod notebook;
 mod processes;
 mod roles;
 mod search;
+mod threads;

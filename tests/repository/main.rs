@@ -19,5 +19,6 @@ mod grammar;
 mod house_price_files;
 mod layering;
 mod mistakes;
+mod notebooks;
 mod readme;
 mod registry;
