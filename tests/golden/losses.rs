@@ -12,7 +12,7 @@ fn losses() {
 }
 
 /// The loss that a case describes; `weights` are the inputs after prediction and target.
-fn loss(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Loss>> {
+pub(crate) fn loss(case: &Case, weights: &[Tensor]) -> Result<Box<dyn Loss>> {
     let reduction = match case.attr::<String>("reduction").as_str() {
         "mean" => Reduction::Mean,
         "sum" => Reduction::Sum,

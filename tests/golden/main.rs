@@ -33,6 +33,7 @@ mod gpt_options;
 mod image_ops;
 mod images;
 mod initializers;
+mod keras;
 mod layers;
 #[cfg(feature = "linalg")]
 mod linalg;

@@ -40,7 +40,7 @@ macro_rules! weighted {
     }};
 }
 
-fn compute(case: &Case, x: &[Tensor]) -> Result<Tensor> {
+pub(crate) fn compute(case: &Case, x: &[Tensor]) -> Result<Tensor> {
     let reduction = match case.attr::<String>("reduction").as_str() {
         "mean" => Reduction::Mean,
         "sum" => Reduction::Sum,

@@ -182,7 +182,8 @@ impl Axis {
                 vec![(first.clone(), t.rsub_scalar(1.0)), (first.add_scalar(1.0), t)]
             }
             _ => {
-                let first = near(&at)?.floor();
+                // Far away too: the padding brings each of the four places back by itself.
+                let first = at.detach().floor();
                 let weights = cubic(&at.sub(&first)?)?;
                 let mut taps = Vec::with_capacity(4);
                 for (k, weight) in weights.into_iter().enumerate() {

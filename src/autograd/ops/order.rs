@@ -188,7 +188,7 @@ impl Tensor {
     }
 
     /// The most frequent value along a dimension, and the last index that has it; of equally frequent values the smallest.
-    /// Gradient: to that place.
+    /// NaN is larger than everything. Gradient: to that place.
     ///
     /// # Errors
     /// If `dim` is out of range, or there are no elements.
