@@ -51,7 +51,8 @@ fn linear(coefficients: Vec<f64>, intercept: f64, dtype: DType) -> Result<Box<dy
 /// approach to fair classification*, 2018; Fairlearn's `ExponentiatedGradient` without its step of linear programming).
 ///
 /// Any model can be the classifier; what it minimises is an error of decisions, so the parity is one of decisions too. What
-/// comes out decides by chance: a classifier is drawn for each row.
+/// comes out decides by chance: a classifier is drawn for each row. Where several classifiers answer the multipliers of a round equally well, to
+/// 1e-8, it is the first that was found; Fairlearn leaves it to rounding, so on few rows, where that is common, it may mix others.
 ///
 /// ```
 /// use demotic::fairness::{ExponentiatedGradient, Fairness, Groups, Parity, logistic_learner};
@@ -247,7 +248,8 @@ impl Search<'_> {
         let mut best = (0, f64::INFINITY);
         for (i, (error, d)) in self.errors.iter().zip(&self.deviations).enumerate() {
             let value = value(*error, d);
-            if value < best.1 {
+            // Of equally good ones the first, and not the one that rounding prefers.
+            if value < best.1 - PRECISION {
                 best = (i, value);
             }
         }

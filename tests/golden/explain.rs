@@ -222,20 +222,31 @@ fn curves_of_columns() -> Result<()> {
     use demotic::data::{Column, Table};
     let case = &file()["tables"];
     let data = numbers(&case["data"]);
-    let column = |i: usize| Column::from(data.iter().skip(i).step_by(3).copied().collect::<Vec<_>>());
-    let table = Table::from_columns([("a", column(0)), ("b", column(1)), ("c", column(2))])?;
+    let table = |data: &[f64]| {
+        let column = |i: usize| Column::from(data.iter().skip(i).step_by(3).copied().collect::<Vec<_>>());
+        Table::from_columns([("a", column(0)), ("b", column(1)), ("c", column(2))])
+    };
+    let all = table(&data)?;
     let predict = |table: &Table| {
         let of = |name| table.column(name).unwrap().numbers().unwrap().to_vec();
         let (a, b, c) = (of("a"), of("b"), of("c"));
         Ok((0..a.len()).map(|i| a[i].sin() * b[i] + c[i].powi(2) + 0.5 * a[i]).collect::<Vec<f64>>())
     };
-    let found = ice(&table, "a", 7, "y", predict)?;
+    let found = ice(&all, "a", 7, "y", predict)?;
     check("values", &found.at, &case["grid"]);
     check("curves", &found.curves[..5].concat(), &case["individual"]);
     assert!(found.centred().curves.iter().all(|curve| curve[0] == 0.0));
-    let Effect::Numbers(means) = partial_dependence(&table, "a", 7, "y", predict)?.effect else { panic!() };
-    check("means", &means.iter().map(|(_, y)| *y).collect::<Vec<_>>(), &case["average"]);
-    let found = ale(&table, "a", 8, "y", predict)?;
+    let dependence = |table: &Table, points, case: &Value| -> Result<()> {
+        let Effect::Numbers(means) = partial_dependence(table, "a", points, "y", predict)?.effect else { panic!() };
+        check("values", &means.iter().map(|(x, _)| *x).collect::<Vec<_>>(), &case["grid"]);
+        check("means", &means.iter().map(|(_, y)| *y).collect::<Vec<_>>(), &case["average"]);
+        Ok(())
+    };
+    dependence(&all, 7, case)?;
+    for case in case["few"].as_array().unwrap() {
+        dependence(&table(&numbers(&case["data"]))?, case["points"].as_u64().unwrap() as usize, case)?;
+    }
+    let found = ale(&all, "a", 8, "y", predict)?;
     check("ends", &found.effect.iter().map(|(x, _)| *x).collect::<Vec<_>>(), &case["ale_at"]);
     check("effects", &found.effect.iter().map(|(_, y)| *y).collect::<Vec<_>>(), &case["ale"]);
     let rows: Vec<u64> =

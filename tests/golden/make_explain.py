@@ -180,9 +180,15 @@ data = np.round(rng.standard_normal((40, 3)), 3)
 data[:, 2] += 0.5 * data[:, 0]
 data = np.round(data, 3)
 formula = Formula().fit(data)
-grid = np.linspace(*np.quantile(data[:, 0], [0.05, 0.95]), 7)
-both = partial_dependence(formula, data, [0], kind="both", custom_values={0: grid}, method="brute")
+options = {"method": "brute", "percentiles": (0.05, 0.95)}
+both = partial_dependence(formula, data, [0], kind="both", grid_resolution=7, **options)
 tables = {"data": numbers(data), "grid": numbers(both["grid_values"][0]), "average": numbers(both["average"]), "individual": numbers(both["individual"][0][:5])}
+# Columns with about as many different values as there are points.
+tables["few"] = []
+for values, points in [([-0.1, 0.4, -0.3], 3), ([-0.1, 0.4, -0.3], 4), ([2.0, 0.0, 1.0, 1.0, 3.0, 1.0, 0.0, 2.0], 4), ([1.0, 5.0], 2), (list(np.round(np.sin(np.arange(50.0)), 1)), 10)]:
+    column = np.stack([values, np.cos(values), np.arange(len(values)) / 10], 1)
+    few = partial_dependence(formula, column, [0], grid_resolution=points, **options)
+    tables["few"].append({"data": numbers(column), "points": points, "grid": numbers(few["grid_values"][0]), "average": numbers(few["average"])})
 import pandas as pd
 from PyALE import ale
 
