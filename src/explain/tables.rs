@@ -142,8 +142,9 @@ pub enum Effect {
 const CATEGORIES: usize = 30;
 
 /// What a model predicts on average when all rows have the same value in one column, for `points` values of it, and keep their others
-/// (Friedman, 2001, *Greedy function approximation*; scikit-learn's `partial_dependence`). Numbers go in even steps from the 5th to the 95th
-/// percentile of the column (between rows on a straight line), or are all its different ones where there are no more than `points`; of texts it is each that occurs, at
+/// (Friedman, 2001, *Greedy function approximation*; scikit-learn's `partial_dependence`, at the same values). Numbers go in `points` even
+/// steps from the 5th to the 95th percentile of the column (SciPy's `mquantiles`), from its smallest to its largest one where these are
+/// equal, which scikit-learn refuses, or are all its different ones where there are fewer than `points`; of texts it is each that occurs, at
 /// most the 30 most frequent. `predict` gives a number for each row of a table, whose name is `prediction`.
 ///
 /// ```
@@ -267,7 +268,7 @@ pub(super) fn numbers_of(op: &'static str, table: &Table, name: &str) -> Result<
     Ok(column.iter().map(|value| number(value).unwrap_or(f64::NAN)).collect())
 }
 
-/// Values of a column of numbers: all different ones, or even steps between the 5th and the 95th percentile.
+/// Values of a column of numbers: all different ones, or even steps between the 5th and the 95th percentile, as in scikit-learn.
 #[track_caller]
 pub(super) fn grid(op: &'static str, name: &str, values: &[f64], points: usize) -> Result<Vec<f64>> {
     check_points(op, points)?;
@@ -278,14 +279,20 @@ pub(super) fn grid(op: &'static str, name: &str, values: &[f64], points: usize) 
     crate::order::sort_by_key(&mut values, |x| crate::order::key(*x));
     let mut different = values.clone();
     different.dedup();
-    if different.len() > points {
+    if different.len() >= points && different.len() > 1 {
+        // SciPy's `mquantiles`: value number i, from 1, of n is the quantile of (i - 0.4) / (n + 0.2).
+        let n = values.len();
         let quantile = |share: f64| {
-            let place = share * (values.len() - 1) as f64;
-            let (low, high) = (values[place.floor() as usize], values[place.ceil() as usize]);
-            low + (high - low) * place.fract()
+            let place = n as f64 * share + 0.4 + 0.2 * share;
+            let below = (place as usize).clamp(1, n - 1);
+            let part = (place - below as f64).clamp(0.0, 1.0);
+            (1.0 - part) * values[below - 1] + part * values[below]
         };
-        let (low, high) = (quantile(0.05), quantile(0.95));
-        different = (0..points).map(|i| low + (high - low) * i as f64 / (points - 1) as f64).collect();
+        let ends = [quantile(0.05), quantile(0.95)];
+        // What nearly all rows have is no curve.
+        let [low, high] = if ends[0] < ends[1] { ends } else { [values[0], values[n - 1]] };
+        let share = |i: usize| i as f64 / (points - 1) as f64;
+        different = (0..points).map(|i| (1.0 - share(i)) * low + share(i) * high).collect();
         different.dedup();
     }
     Ok(different)

@@ -39,8 +39,8 @@ fn shuffling_costs_what_it_should() {
 #[test]
 fn dependence_of_numbers_and_texts() {
     let Effect::Numbers(points) = partial_dependence(&table(), "x", 5, "y", predict).unwrap().effect else { panic!() };
-    // numpy.quantile of the column at 0.05 and 0.95, and even steps between them.
-    let expected = [-8.55, -4.275, 0.0, 4.275, 8.55];
+    // scipy.stats.mstats.mquantiles of the column at 0.05 and 0.95, and even steps between them.
+    let expected = [-9.09, -4.545, 0.0, 4.545, 9.09];
     let rest = table().column("z").unwrap().numbers().unwrap().iter().sum::<f64>() / 200.0 + 2.5;
     for ((x, y), expected) in points.iter().zip(expected) {
         assert!((x - expected).abs() < 1e-12 && (y - (3.0 * x + rest)).abs() < 1e-9, "{x} {y}");
@@ -50,6 +50,18 @@ fn dependence_of_numbers_and_texts() {
     };
     assert_eq!(means.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert!((means[1].1 - means[0].1 - 10.0).abs() < 1e-9);
+}
+
+/// Where both percentiles are one number, and where numbers are as large as they can be.
+#[test]
+fn values_of_unusual_columns() {
+    let mut rare = vec![0.0; 100];
+    rare[..3].copy_from_slice(&[-1.0, 2.0, 3.0]);
+    assert_eq!(grid("ice", "a", &rare, 3).unwrap(), [-1.0, 1.0, 3.0]);
+    assert_eq!(grid("ice", "a", &rare, 5).unwrap(), [-1.0, 0.0, 2.0, 3.0]);
+    assert_eq!(grid("ice", "a", &[7.0; 4], 2).unwrap(), [7.0]);
+    let large = grid("ice", "a", &[f64::MAX, -f64::MAX, f64::NAN, f64::INFINITY], 2).unwrap();
+    assert_eq!(large, [-f64::MAX, f64::MAX]);
 }
 
 #[test]
