@@ -57,6 +57,34 @@ def accountants():
     return cases
 
 
+# At the ends of what there is: one step, hardly any examples and all of them, little noise and much, a delta near 1 and near 0.
+ENDS = [
+    ([(30.0, 1e-5, 1)], 1e-5),
+    ([(30.0, 1.0, 1)], 1e-5),
+    ([(0.3, 1.0, 1)], 1e-5),
+    ([(0.3, 1e-5, 1)], 1e-5),
+    ([(1.0, 0.5, 1)], 0.1),
+    ([(1.0, 0.01, 1000)], 1e-10),
+    ([(5.0, 0.01, 20000)], 1e-6),
+    ([(1.0, 1.0, 1)], 0.4),
+    ([(0.5, 0.9, 20)], 1e-3),
+    ([(2.0, 0.999, 10)], 1e-5),
+    ([(1000.0, 1.0, 100)], 1e-3),
+    ([(0.2, 0.05, 3)], 1e-4),
+]
+
+
+def ends():
+    cases = []
+    for history, delta in ENDS:
+        prv = PRVAccountant()
+        prv.history = history
+        dprv = prv._get_dprv(eps_error=0.1, delta_error=delta / 1000)
+        bounds = dprv.compute_epsilon(delta, delta / 1000, 0.1)
+        cases.append({"history": history, "delta": delta, "prv": [float(b) for b in bounds]})
+    return cases
+
+
 def noises():
     return [
         {
@@ -219,6 +247,7 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     data = {
         "accountants": accountants(),
+        "ends": ends(),
         "noises": noises(),
         "gaussian": gaussian(),
         "gradients": gradients(),

@@ -45,6 +45,18 @@ fn epsilons_of_accountants() -> Result<()> {
         }
         assert_eq!(spent.counted_by(Accounting::Prv).epsilon(delta)?, found[2]);
     }
+    // A coarse mesh, at the ends of what there is; bounds below 0 say nothing more than 0.
+    for case in data["ends"].as_array().unwrap() {
+        let mut spent = Accountant::prv();
+        for step in case["history"].as_array().unwrap() {
+            let [noise, rate, steps] = numbers(step)[..] else { panic!("{step}") };
+            spent.add(noise, rate, steps as u64)?;
+        }
+        let found = spent.bounds(case["delta"].as_f64().unwrap(), 0.1)?;
+        for (found, want) in found.into_iter().zip(numbers(&case["prv"])) {
+            assert!((found - want.max(0.0)).abs() < 1e-4 * want.max(1.0), "{case}: {found}");
+        }
+    }
     for case in data["noises"].as_array().unwrap() {
         let of = |key: &str| case[key].as_f64().unwrap();
         let found = noise_for(Accounting::Rdp, of("epsilon"), of("delta"), of("rate"), of("steps") as u64)?;
