@@ -1,9 +1,9 @@
-//! A convolutional network that reads digits: channels and units are taken out, and what is left learns from the whole network.
+//! A convolutional network with a residual block that reads digits: channels and units are taken out, and what is left learns from the whole network.
 
 #[path = "../pictures/table.rs"]
 mod table;
 
-use demotic::compress::{Distill, Pruning, compare, shrink};
+use demotic::compress::{Distill, Pruning, UnitGroups, compare, shrink};
 use demotic::layers::{BatchNorm2d, Conv2d, Flatten, MaxPool2d, QuantizeExt};
 use demotic::optimizers::schedule::Curve;
 use demotic::prelude::*;
@@ -29,6 +29,8 @@ pub fn run(options: &Options) -> Result<Outcome> {
     let mut original = sequential![
         Conv2d::new(1, 32, 3, &mut rng)?.padding(1),
         BatchNorm2d::new(32)?,
+        // What is added up has the same channels: they go together.
+        Residual::new(sequential![Relu, Conv2d::new(32, 32, 3, &mut rng)?.padding(1), BatchNorm2d::new(32)?]),
         Relu,
         Conv2d::new(32, 64, 3, &mut rng)?.padding(1),
         BatchNorm2d::new(64)?,
@@ -48,7 +50,9 @@ pub fn run(options: &Options) -> Result<Outcome> {
 
     // The channels and units with the smallest weights go, and what is left is an ordinary network.
     let mut masked = original.clone();
-    let masks = Pruning::magnitude(GONE).units(2.0).on("0").on("3").on("8").apply(&mut masked)?;
+    let units = UnitGroups::of(&original);
+    println!("{units}\n");
+    let masks = Pruning::magnitude(GONE).units(2.0).tied(&units).apply(&mut masked)?;
     let mut small = masked.clone();
     println!("{}", shrink(&mut small, &masks)?);
 
@@ -60,7 +64,7 @@ pub fn run(options: &Options) -> Result<Outcome> {
         .step_schedule(Curve::cosine(2e-3, steps(epochs)))
         .fit(&mut small, &train, &mut rng)?;
     let mut quantized = small.clone();
-    println!("\n{}", quantized.quantize("8", Scheme::Q8_0)?);
+    println!("\n{}", quantized.quantize("9", Scheme::Q8_0)?);
     quantized.save(options.out.join("digits.safetensors"))?;
 
     // What it is compared with has seen the digits as often.

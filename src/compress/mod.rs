@@ -6,8 +6,8 @@
 //!   with instead (Wanda, SparseGPT): for language models that are not trained on.
 //! - [`sparsify`] keeps weights without their zeros, and multiplies by them so; with the feature `linalg`, `factorize` makes products of
 //!   two thin matrices of them.
-//! - [`shrink`] takes units out of a chain of layers altogether, [`TransformerImportance`] heads, hidden units and layers out of
-//!   transformers: what is left is a smaller, ordinary model.
+//! - [`shrink`] takes units out of chains and residual networks altogether ([`UnitGroups`] says which go together),
+//!   [`TransformerImportance`] heads, hidden units and layers out of transformers: what is left is a smaller, ordinary model.
 //! - [`Distill`] trains a model on what another one says, [`Taught`] on what it has said, [`written`] on what it writes.
 //! - Weights of a few bits a number are made by [`quantize`](crate::layers::QuantizeExt::quantize), and learnt by [`qat`].
 //! - [`compare`] measures what it cost.
@@ -28,6 +28,7 @@ mod shrink;
 mod sparsify;
 mod taught;
 mod transformers;
+mod units;
 
 pub use changes::{WeightChange, WeightChanges};
 pub use compare::{Compressed, CompressedLayer, CompressionReport, compare};
@@ -44,3 +45,4 @@ pub use shrink::{Shrink, Shrunk, shrink};
 pub use sparsify::{densify, sparsify};
 pub use taught::{Taught, written};
 pub use transformers::{Anatomy, PrunableTransformer, TransformerImportance, TransformerSizes, without_layers};
+pub use units::{UnitGroup, UnitGroups};

@@ -2,6 +2,7 @@
 
 use super::masks::Masks;
 use super::scores::{Scores, weights};
+use super::units::{UnitGroups, under};
 use crate::error::{Error, Result, meant};
 use crate::layers::{Module, ModuleExt, Weight, matches};
 use crate::order;
@@ -46,6 +47,7 @@ pub struct Pruning {
     pub(super) amount: f64,
     scores: Option<Scores>,
     among: Among,
+    ties: Option<UnitGroups>,
     patterns: Vec<String>,
 }
 
@@ -53,7 +55,7 @@ impl Pruning {
     /// The smallest numbers, so that this share of them, at least 0 and less than 1, is zero.
     #[must_use]
     pub fn magnitude(amount: f64) -> Self {
-        Self { amount, scores: None, among: Among::Weight, patterns: Vec::new() }
+        Self { amount, scores: None, among: Among::Weight, ties: None, patterns: Vec::new() }
     }
 
     /// The numbers with the smallest scores.
@@ -89,6 +91,29 @@ impl Pruning {
     #[must_use]
     pub fn units(mut self, norm: f64) -> Self {
         self.among = Among::Units { norm };
+        self
+    }
+
+    /// With [`units`](Self::units): units that go together or not at all are chosen together, by the norm of the scores in all the layers
+    /// that make them, the same share of each group. Of those that go, biases and the numbers of norms become zero too. Groups all of whose
+    /// units have to stay are left out, and so are those with a layer that is not meant.
+    ///
+    /// ```
+    /// use demotic::compress::{Pruning, UnitGroups, shrink};
+    /// use demotic::models::{ResNet, ResNetConfig};
+    /// use demotic::prelude::*;
+    ///
+    /// let mut model = ResNet::new(ResNetConfig::resnet18().width(8).classes(10), &mut Rng::seed(0))?;
+    /// let masks = Pruning::magnitude(0.5).units(2.0).tied(&UnitGroups::of(&model)).apply(&mut model)?;
+    /// let (x, masked) = (Tensor::ones([1, 3, 32, 32])?, model.clone());
+    /// let shrunk = shrink(&mut model, &masks)?;
+    /// assert!(shrunk.after * 3 < shrunk.before);
+    /// assert!(model.predict(&x)?.allclose(&masked.predict(&x)?, 1e-4, 1e-5, false)?);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn tied(mut self, groups: &UnitGroups) -> Self {
+        self.ties = Some(groups.clone());
         self
     }
 
@@ -144,6 +169,9 @@ impl Pruning {
                 columns.push((weight.shape().to_vec(), weight.is_inputs_first()));
             }
         });
+        if let (Some(ties), Among::Units { norm }) = (&self.ties, self.among) {
+            return self.tied_masks(&model.named_parameters(), ties, norm, &scores, &columns);
+        }
         match self.among {
             Among::Model => {
                 let all: Vec<f64> = scores.iter().flat_map(|(_, scores)| scores.iter().copied()).collect();
@@ -188,8 +216,70 @@ impl Pruning {
             Among::Units { norm } if norm.is_nan() || norm <= 0.0 => {
                 Err(Error::argument("Pruning", format!("a norm of order {norm}, expected a positive one")))
             }
+            Among::Units { .. } => Ok(()),
+            _ if self.ties.is_some() => {
+                let e = Error::argument("Pruning", "units that are tied to each other, and no units are asked for");
+                Err(e.with_help("units(2.0).tied(&groups)"))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Masks of all the numbers that belong to units that go together.
+    #[track_caller]
+    fn tied_masks(
+        &self,
+        all: &[(String, Tensor)],
+        ties: &UnitGroups,
+        norm: f64,
+        scores: &[(String, Vec<f64>)],
+        columns: &[(Vec<usize>, bool)],
+    ) -> Result<Masks> {
+        let mut masks = Vec::new();
+        for group in ties.groups().iter().filter(|group| group.kept_because.is_none()) {
+            let at = |maker: &String| scores.iter().position(|(path, _)| *path == under(maker, "weight"));
+            let Some(places) = group.makers.iter().map(at).collect::<Option<Vec<usize>>>() else { continue };
+            let outputs: Vec<_> = places.iter().map(|at| rows(&columns[*at].0, columns[*at].1)).collect();
+            if let Some((maker, rows)) = group.makers.iter().zip(&outputs).find(|(_, rows)| rows.len() != group.units) {
+                let message = format!("{} units in a group of {}", rows.len(), group.units);
+                return Err(Error::shape("Pruning", message)
+                    .in_layer(maker)
+                    .with_help("the groups are those of another model: UnitGroups::of(&model)"));
+            }
+            let of = |unit: usize| {
+                let makers = places.iter().zip(&outputs);
+                size(makers.flat_map(|(at, rows)| rows[unit].iter().map(|i| scores[*at].1[*i])), norm)
+            };
+            let mut kept = vec![true; group.units];
+            let sizes: Vec<f64> = (0..group.units).map(of).collect();
+            least(&sizes, &mut kept, &mut (0..group.units).collect::<Vec<_>>(), self.count(group.units));
+            if !kept.contains(&true) {
+                let e = Error::state("Pruning", "nothing would be left of its units").in_layer(&group.makers[0]);
+                return Err(e.with_help("choose a smaller share, or leave the layer out by on(pattern)"));
+            }
+            for (layer, name) in
+                group.makers.iter().chain(&group.keepers).flat_map(|layer| [(layer, "weight"), (layer, "bias")])
+            {
+                let path = under(layer, name);
+                let Some((_, value)) = all.iter().find(|(own, _)| *own == path) else { continue };
+                let inputs_first = scores.iter().position(|(own, _)| *own == path).is_some_and(|at| columns[at].1);
+                let mut mask = vec![true; value.numel()];
+                for (row, kept) in rows(value.shape(), inputs_first).into_iter().zip(&kept) {
+                    row.into_iter().for_each(|i| mask[i] = *kept);
+                }
+                masks.push((path, Tensor::from_vec(mask, value.shape())?));
+            }
+        }
+        if masks.is_empty() {
+            let e = Error::parameter(
+                "Pruning",
+                "no group of units that may go has all of its layers among the weights that are meant",
+            );
+            return Err(
+                e.with_help("print the UnitGroups: they say which layers belong together, and which units stay")
+            );
+        }
+        Ok(Masks { masks })
     }
 
     fn count(&self, of: usize) -> usize {

@@ -1,10 +1,14 @@
 //! Pruning, distilling and shrinking models.
 
 use demotic::compress::{
-    Distill, GradualPruning, Hint, Masks, Pruning, Scores, SoftTargets, compare, random_scores, shrink, stored_targets,
+    Distill, GradualPruning, Hint, Masks, Pruning, Scores, Shrunk, SoftTargets, UnitGroups, compare, random_scores,
+    shrink, stored_targets,
 };
 use demotic::io::CheckpointFolder;
-use demotic::layers::{BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Flatten, GlobalAvgPool, MaxPool1d, MaxPool2d};
+use demotic::layers::{
+    BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Flatten, GlobalAvgPool, MaxPool1d, MaxPool2d, SlotMut, VisitorMut,
+};
+use demotic::models::{ConvNet, ConvNetConfig, ResNet, ResNetConfig};
 use demotic::prelude::*;
 use demotic::regularizers::Constraint;
 
@@ -277,5 +281,207 @@ fn units_stay_where_their_dimension_is_another() -> Result<()> {
         let off = model.predict(x)?.sub(&before)?.abs().max()?.item()?;
         assert!(off < 1e-5, "case {at}: {off}");
     }
+    Ok(())
+}
+
+/// Fills a model with numbers that are nobody's defaults.
+fn filled<M: Module>(mut model: M, dtype: DType, rng: &mut Rng) -> Result<M> {
+    model.to_dtype(dtype)?;
+    let mut result = Ok(());
+    let mut on_slot = |path: &str, slot: SlotMut<'_>| {
+        let fill = || match slot {
+            SlotMut::Param(param) => {
+                let wide = (param.numel() / param.shape()[0]) as f64;
+                param.set(&Tensor::normal(param.shape(), 0.0, wide.sqrt().recip(), rng)?.to_dtype(param.dtype()))
+            }
+            SlotMut::Buffer(buffer) if path.contains("running") => {
+                let old = buffer.get();
+                buffer.set(&Tensor::uniform(old.shape(), 0.5, 1.5, rng)?.to_dtype(old.dtype()))
+            }
+            SlotMut::Buffer(_) => Ok(()),
+        };
+        if result.is_ok() {
+            result = fill();
+        }
+    };
+    model.visit_mut(&mut VisitorMut::new(&mut on_slot));
+    result.map(|()| model)
+}
+
+/// The largest difference of two tensors beside the largest number.
+fn off(a: &Tensor, b: &Tensor) -> Result<f64> {
+    Ok(a.sub(b)?.abs().max()?.item()? / b.abs().max()?.item()?)
+}
+
+/// What is left of a network says what it says with the same channels set to zero, and is a model with a file like others.
+#[track_caller]
+fn shrinks<M: Layer + Architecture + Clone>(model: M, pruning: &Pruning, x: &Tensor) -> Result<(M, Shrunk)> {
+    for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        let mut masked = filled(model.clone(), dtype, &mut Rng::seed(7))?;
+        let x = x.to_dtype(dtype);
+        let masks = pruning.clone().tied(&UnitGroups::of(&masked)).apply(&mut masked)?;
+        let mut small = masked.clone();
+        let shrunk = shrink(&mut small, &masks)?;
+        let (wanted, found) = (masked.predict(&x)?, small.predict(&x)?);
+        assert!(off(&found, &wanted)? < tolerance, "{dtype}: {}\n{shrunk}", off(&found, &wanted)?);
+        assert!(shrunk.after < shrunk.before && shrunk.after == small.num_parameters());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small.safetensors");
+        small.save(&path)?;
+        let opened = M::open(&path)?;
+        assert_eq!(opened.predict(&x)?.to_f64_vec(), found.to_f64_vec());
+        if dtype == DType::F64 {
+            return Ok((small, shrunk));
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn networks_lose_channels_that_are_tied() -> Result<()> {
+    let rng = &mut Rng::seed(10);
+    let half = Pruning::magnitude(0.5).units(2.0);
+    let x = Tensor::normal([2, 3, 32, 32], 0.0, 1.0, rng)?;
+    // Half of all channels: the same as a network of half the width.
+    let config = ResNetConfig::resnet18().width(8).classes(5);
+    let (small, shrunk) = shrinks(ResNet::new(config.clone(), rng)?, &half, &x)?;
+    assert_eq!(small.config(), &config.clone().width(4));
+    assert_eq!(shrunk.after, config.clone().width(4).num_parameters());
+    // The first convolution, and those at the end of the blocks of the first stage, give the same channels.
+    let first: Vec<&str> = shrunk.layers.iter().take(3).map(|layer| layer.path.as_str()).collect();
+    assert_eq!(first, ["conv1", "layer1.0.conv2", "layer1.1.conv2"]);
+    // A third, which is no network of another width.
+    let third = Pruning::magnitude(0.3).units(2.0);
+    let (small, shrunk) = shrinks(ResNet::new(config, rng)?, &third, &x)?;
+    let widths = small.config().widths.clone().unwrap();
+    assert_eq!(&widths[..4], [6, 6, 6, 6]);
+    assert_eq!((widths.len(), small.config().num_parameters()), (17, shrunk.after));
+    let mut other = small.with_head(3, rng)?;
+    other.to_dtype(DType::F32)?;
+    assert_eq!(other.predict(&x)?.shape(), [2, 3]);
+    let (small, shrunk) =
+        shrinks(ResNet::new(ResNetConfig::resnet50().width(8).blocks([2, 1, 1, 1]).classes(5), rng)?, &third, &x)?;
+    assert_eq!(small.config().num_parameters(), shrunk.after);
+    // Convolutions in groups stay as they are, with what goes into them.
+    let mut grouped = ResNetConfig::resnet50().width(8).classes(5);
+    (grouped.groups, grouped.width_per_group) = (4, 16);
+    let (small, _) = shrinks(ResNet::new(grouped.clone().blocks([1, 2, 1, 1]), rng)?, &third, &x)?;
+    assert_eq!(small.config().widths.as_ref().unwrap()[..4], [6, 8, 8, 22]);
+    let groups = UnitGroups::of(&small);
+    let kept = groups.groups().iter().find(|group| group.makers == ["layer2.1.conv1"]).unwrap();
+    assert_eq!(kept.kept_because.as_deref(), Some("Conv2d in layer layer2.1.conv2 sees all units together"));
+
+    let config = ConvNetConfig::new(3, 4).channels(&[8, 16]);
+    let (small, _) = shrinks(ConvNet::new(config.clone(), rng)?, &half, &x)?;
+    assert_eq!(small.config()?, config.clone().channels(&[4, 8]));
+    let some = Pruning::magnitude(0.5).units(1.0).on("stages.0.1.*").on("stages.1.0*");
+    let (small, shrunk) = shrinks(ConvNet::new(config.without_batch_norm(), rng)?, &some, &x)?;
+    assert_eq!(small.config()?.widths.unwrap(), [8, 4, 8, 16]);
+    assert_eq!(small.config()?.num_parameters(), shrunk.after);
+    Ok(())
+}
+
+#[test]
+fn chains_with_sums_lose_units_that_are_tied() -> Result<()> {
+    let rng = &mut Rng::seed(11);
+    let model = sequential![
+        Conv2d::new(2, 8, 3, rng)?.padding(1),
+        Residual::new(sequential![
+            BatchNorm2d::new(8)?,
+            Relu,
+            Conv2d::new(8, 6, 3, rng)?.padding(1),
+            Relu,
+            Conv2d::new(6, 8, 1, rng)?
+        ]),
+        // Another number of channels from here on, some of which see only themselves.
+        Residual::new(sequential![Conv2d::new(8, 12, 3, rng)?.padding(1), BatchNorm2d::new(12)?])
+            .with_shortcut(Conv2d::new(8, 12, 1, rng)?),
+        Residual::new(Conv2d::new(12, 12, 3, rng)?.padding(1).groups(12, rng)?),
+        Relu,
+        MaxPool2d::new(2),
+        sequential![Flatten::new(), Linear::new(12 * 4, 10, rng)?, Tanh],
+        Residual::new(sequential![Linear::new(10, 7, rng)?, Relu, Linear::new(7, 10, rng)?]),
+        Linear::new(10, 3, rng)?,
+    ];
+    let x = Tensor::normal([3, 2, 4, 4], 0.0, 1.0, rng)?;
+    let (_, shrunk) = shrinks(model.clone(), &Pruning::magnitude(0.5).units(2.0), &x)?;
+    let rows: Vec<(&str, usize)> = shrunk.layers.iter().map(|layer| (layer.path.as_str(), layer.after)).collect();
+    let wanted = [
+        ("0", 4),
+        ("1.inner.4", 4),
+        ("1.inner.2", 3),
+        ("2.inner.0", 6),
+        ("2.shortcut", 6),
+        ("6.1", 5),
+        ("7.inner.2", 5),
+        ("7.inner.0", 3),
+    ];
+    assert_eq!(rows, wanted);
+    assert!(shrunk.layers.iter().all(|layer| layer.kept_because.is_none()));
+    let shown = UnitGroups::of(&model).to_string();
+    assert!(shown.contains("    12 units of 2.inner.0, 2.shortcut\n"), "{shown}");
+    assert!(shown.ends_with("     3 units of 8  (stay: they are outputs of the model)"), "{shown}");
+    Ok(())
+}
+
+/// Masks that were chosen layer by layer take out what they agree on.
+#[test]
+fn units_of_a_sum_stay_as_long_as_one_layer_keeps_them() -> Result<()> {
+    let rng = &mut Rng::seed(12);
+    let inner = sequential![Linear::new(4, 6, rng)?, Relu, Linear::new(6, 4, rng)?];
+    let start = sequential![Linear::new(3, 4, rng)?, Residual::new(inner), Relu, Linear::new(4, 2, rng)?];
+    let of = |first: [bool; 4], last: [bool; 4]| -> Result<Shrunk> {
+        let mut model = start.clone();
+        model.for_each_mut("*", |path, layer: &mut Linear| {
+            let chosen = match path {
+                "0" => first,
+                "1.inner.2" => last,
+                _ => return Ok(()),
+            };
+            let kept = Tensor::from_vec(chosen.map(f64::from).to_vec(), [4, 1])?.to_dtype(DType::F32);
+            let (value, bias) = (layer.weight.value()?.detach().mul(&kept)?, layer.bias.as_mut().unwrap());
+            bias.set(&bias.detach().mul(&kept.reshape([4])?)?)?;
+            layer.weight.set(&value)
+        })?;
+        let (x, masked) = (Tensor::normal([5, 3], 0.0, 1.0, &mut Rng::seed(1))?, model.clone());
+        let shrunk = shrink(&mut model, &Masks::of_zeros(&masked, "*.weight")?)?;
+        assert!(off(&model.predict(&x)?, &masked.predict(&x)?)? < 1e-6);
+        Ok(shrunk)
+    };
+    let (t, f) = (true, false);
+    let found = of([t, f, f, t], [t, t, f, f])?;
+    let rows: Vec<_> = found.layers.iter().map(|layer| (layer.path.as_str(), layer.before, layer.after)).collect();
+    assert_eq!(rows, [("0", 4, 3), ("1.inner.2", 4, 3)]);
+    let because = |shrunk: Shrunk| shrunk.layers[0].kept_because.clone().unwrap();
+    let found = of([t, f, f, t], [t, t, t, t])?;
+    assert_eq!((found.layers.len(), found.before), (1, found.after));
+    assert_eq!(because(found), "1.inner.2 makes the same units, and keeps them");
+    assert_eq!(because(of([t, f, t, f], [f, t, f, t])?), "other layers make the same units, and keep others");
+    let e = of([f; 4], [f; 4]).unwrap_err().to_string();
+    assert!(e.contains("the mask leaves no unit") && e.contains("0.weight"), "{e}");
+
+    let groups = UnitGroups::of(&start);
+    let apply = |pruning: Pruning| pruning.tied(&groups).apply(&mut start.clone()).unwrap_err().to_string();
+    let e = apply(Pruning::magnitude(0.5));
+    assert!(e.contains("units that are tied to each other, and no units are asked for"), "{e}");
+    let e = apply(Pruning::magnitude(0.5).units(2.0).on("0"));
+    assert!(e.contains("no group of units that may go has all of its layers among the weights that are meant"), "{e}");
+    let e = apply(Pruning::magnitude(0.9).units(2.0));
+    assert!(e.contains("nothing would be left of its units") && e.contains('0'), "{e}");
+    let mut other =
+        sequential![Linear::new(3, 5, rng)?, Residual::new(Linear::new(5, 5, rng)?), Linear::new(5, 2, rng)?];
+    let other_groups = UnitGroups::of(&other.clone());
+    other.replace(0, Linear::new(3, 6, rng)?)?;
+    let e = Pruning::magnitude(0.5).units(2.0).tied(&other_groups).apply(&mut other).unwrap_err().to_string();
+    assert!(e.contains("6 units in a group of 5"), "{e}");
+    // What is added to inputs stays, and what is broadcast.
+    let beside = Residual::new(Linear::new(3, 3, rng)?);
+    let stuck =
+        sequential![beside, Linear::new(3, 1, rng)?, Residual::new(Linear::new(1, 4, rng)?), Linear::new(4, 1, rng)?];
+    let why: Vec<_> = UnitGroups::of(&stuck).groups().iter().map(|group| group.kept_because.clone().unwrap()).collect();
+    assert_eq!(
+        why[..3],
+        ["they are inputs of the model", "the sum in 2 is of others too", "the sum in 2 is of others too"]
+    );
     Ok(())
 }

@@ -31,6 +31,10 @@ pub struct ConvNetConfig {
     pub batch_norm: bool,
     /// The probability of dropout before the classes.
     pub dropout: f64,
+    /// The channels that each convolution gives, where `compress::shrink` has taken different numbers out of those of a stage; otherwise
+    /// nothing, and they are those of its stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widths: Option<Vec<usize>>,
 }
 
 impl ConvNetConfig {
@@ -39,20 +43,21 @@ impl ConvNetConfig {
     #[must_use]
     pub fn new(in_channels: usize, num_classes: usize) -> Self {
         let channels = vec![32, 64, 128];
-        Self { in_channels, num_classes, channels, depth: 2, kernel: 3, batch_norm: true, dropout: 0.0 }
+        let (batch_norm, dropout, widths) = (true, 0.0, None);
+        Self { in_channels, num_classes, channels, depth: 2, kernel: 3, batch_norm, dropout, widths }
     }
 
     /// Other stages.
     #[must_use]
     pub fn channels(mut self, channels: &[usize]) -> Self {
-        self.channels = channels.to_vec();
+        (self.channels, self.widths) = (channels.to_vec(), None);
         self
     }
 
     /// Another number of convolutions in each stage.
     #[must_use]
     pub fn depth(mut self, depth: usize) -> Self {
-        self.depth = depth;
+        (self.depth, self.widths) = (depth, None);
         self
     }
 
@@ -80,17 +85,23 @@ impl ConvNetConfig {
 
     fn count(&self) -> Count {
         let (mut sum, mut inputs) = (Count::new(0), self.in_channels);
-        for outputs in &self.channels {
-            for i in 0..self.depth.min(2) {
-                let from = if i == 0 { inputs } else { *outputs };
-                let kernel = Count::new(self.kernel) * self.kernel;
-                let one = (kernel * from + if self.batch_norm { 2 } else { 1 }) * *outputs;
+        let kernel = Count::new(self.kernel) * self.kernel;
+        let one = |from: usize, to: usize| (kernel * from + if self.batch_norm { 2 } else { 1 }) * to;
+        for &outputs in self.widths.as_ref().unwrap_or(&self.channels) {
+            sum = sum + one(inputs, outputs);
+            if self.widths.is_none() && self.depth > 1 {
                 // All but the first are alike.
-                sum = sum + if i == 0 { one } else { one * (self.depth - 1) };
+                sum = sum + one(outputs, outputs) * (self.depth - 1);
             }
-            inputs = *outputs;
+            inputs = outputs;
         }
         sum + (Count::new(inputs) + 1) * self.num_classes
+    }
+
+    /// The channels that each convolution gives.
+    fn each(&self) -> Vec<usize> {
+        let alike = || self.channels.iter().flat_map(|count| vec![*count; self.depth]).collect();
+        self.widths.clone().unwrap_or_else(alike)
     }
 }
 
@@ -159,7 +170,7 @@ impl ConvNet {
     /// do not fit into memory.
     #[track_caller]
     pub fn new(config: ConvNetConfig, rng: &mut Rng) -> Result<Self> {
-        let ConvNetConfig { in_channels, num_classes, ref channels, depth, kernel, batch_norm, dropout } = config;
+        let ConvNetConfig { in_channels, num_classes, ref channels, depth, kernel, batch_norm, dropout, .. } = config;
         let counts = [in_channels, num_classes, channels.len(), depth];
         if counts.contains(&0) || channels.contains(&0) || kernel % 2 == 0 {
             let message = format!(
@@ -168,12 +179,19 @@ impl ConvNet {
             );
             return Err(Error::argument("ConvNet::new", message).with_help("at least one of each, and an odd kernel"));
         }
-        let parts = Count::new(channels.len()) * depth * 4 + 2;
-        check_memory("ConvNet::new", config.count(), parts)?;
+        let convolutions = Count::new(channels.len()) * depth;
+        if let Some(widths) = &config.widths
+            && (widths.len() != convolutions.get() || widths.contains(&0))
+        {
+            let message =
+                format!("widths of {} convolutions, expected {} of at least 1", widths.len(), convolutions.get());
+            return Err(Error::argument("ConvNet::new", message));
+        }
+        check_memory("ConvNet::new", config.count(), convolutions * 4 + 2)?;
         let (mut stages, mut inputs) = (Vec::with_capacity(channels.len()), in_channels);
-        for outputs in channels {
+        for widths in config.each().chunks(depth) {
             let mut stage = Vec::with_capacity(depth);
-            for _ in 0..depth {
+            for outputs in widths {
                 let conv = Conv2d::new(inputs, *outputs, kernel, rng)?.padding(kernel / 2);
                 stage.push(match batch_norm {
                     true => ConvBlock { conv: conv.without_bias(), norm: Some(BatchNorm2d::new(*outputs)?) },
@@ -184,6 +202,17 @@ impl ConvNet {
             stages.push(stage);
         }
         Ok(Self { stages, dropout: Dropout::new(dropout)?, head: Linear::new(inputs, num_classes, rng)?, config })
+    }
+
+    /// Says in the configuration how many channels there are, after some were taken out.
+    pub(crate) fn refit(&mut self) {
+        let widths: Vec<usize> = self.stages.iter().flatten().map(|block| block.conv.out_channels()).collect();
+        let first: Vec<usize> = widths.iter().step_by(self.config.depth.max(1)).copied().collect();
+        let simple = self.config.clone().channels(&first);
+        self.config = match simple.each() == widths {
+            true => simple,
+            false => ConvNetConfig { widths: Some(widths), ..self.config.clone() },
+        };
     }
 
     /// What the last stage finds, the mean over all places: `[batch, channels]`.

@@ -40,6 +40,10 @@ pub struct ResNetConfig {
     pub groups: usize,
     /// The channels of each of these groups in the first stage, for a width of 64.
     pub width_per_group: usize,
+    /// The channels that each convolution gives, in the order of the model and without those beside blocks, where `compress::shrink` has
+    /// taken some out; otherwise nothing, and they follow from the sizes above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widths: Option<Vec<usize>>,
 }
 
 impl Default for ResNetConfig {
@@ -50,7 +54,8 @@ impl Default for ResNetConfig {
 
 impl ResNetConfig {
     fn new(blocks: [usize; 4], bottleneck: bool) -> Self {
-        Self { in_channels: 3, num_classes: 1000, blocks, width: 64, bottleneck, groups: 1, width_per_group: 64 }
+        let (in_channels, num_classes, width, widths) = (3, 1000, 64, None);
+        Self { in_channels, num_classes, blocks, width, bottleneck, groups: 1, width_per_group: 64, widths }
     }
 
     /// ResNet-18: pictures with three channels, 1000 classes.
@@ -94,14 +99,14 @@ impl ResNetConfig {
     /// Another number of channels in the first stage.
     #[must_use]
     pub fn width(mut self, width: usize) -> Self {
-        self.width = width;
+        (self.width, self.widths) = (width, None);
         self
     }
 
     /// Other numbers of blocks.
     #[must_use]
     pub fn blocks(mut self, blocks: [usize; 4]) -> Self {
-        self.blocks = blocks;
+        (self.blocks, self.widths) = (blocks, None);
         self
     }
 
@@ -113,7 +118,37 @@ impl ResNetConfig {
     /// The features of a picture.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.width.saturating_mul(8 * self.expansion())
+        let given = self.widths.as_ref().and_then(|widths| widths.last().copied());
+        given.unwrap_or(self.width.saturating_mul(8 * self.expansion()))
+    }
+
+    /// The convolutions of a block, without that beside it.
+    fn depth(&self) -> usize {
+        if self.bottleneck { 3 } else { 2 }
+    }
+
+    /// Whether there is a convolution beside a block.
+    fn is_beside(&self, stage: usize, block: usize) -> bool {
+        block == 0 && (stage > 0 || self.bottleneck)
+    }
+
+    /// The stage and the number in it of each block.
+    fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        self.blocks.into_iter().enumerate().flat_map(|(stage, count)| (0..count).map(move |block| (stage, block)))
+    }
+
+    /// The channels that each convolution gives, without those beside blocks.
+    fn channels(&self) -> Vec<usize> {
+        if let Some(widths) = &self.widths {
+            return widths.clone();
+        }
+        let mut widths = vec![self.width];
+        for (stage, _) in self.places() {
+            let planes = self.width << stage;
+            widths.extend(vec![self.inner(planes); self.depth() - 1]);
+            widths.push(planes * self.expansion());
+        }
+        widths
     }
 
     /// The channels within a block of a stage.
@@ -129,6 +164,21 @@ impl ResNetConfig {
         let conv = |inputs: usize, outputs: usize, places: usize| {
             Count::new(inputs) * outputs * places + Count::new(outputs) * 2
         };
+        if let Some(widths) = &self.widths {
+            let mut inputs = widths.first().copied().unwrap_or(0);
+            let mut count = conv(self.in_channels, inputs, 49);
+            for ((stage, block), widths) in self.places().zip(widths.get(1..).unwrap_or(&[]).chunks(self.depth())) {
+                let outputs = widths[widths.len() - 1];
+                count = count + if self.is_beside(stage, block) { conv(inputs, outputs, 1) } else { Count::new(0) };
+                for (i, &to) in widths.iter().enumerate() {
+                    let is_middle = self.bottleneck && i == 1;
+                    let places = if is_middle || !self.bottleneck { 9 } else { 1 };
+                    count = count + conv(if is_middle { inputs / groups } else { inputs }, to, places);
+                    inputs = to;
+                }
+            }
+            return (count + (Count::new(inputs) + 1) * self.num_classes).get();
+        }
         let mut count = conv(self.in_channels, self.width, 49);
         let mut inputs = self.width;
         for (stage, &blocks) in self.blocks.iter().enumerate() {
@@ -169,7 +219,27 @@ impl ResNetConfig {
             let message = format!("a width of {} · {} / 64 is not whole", self.width, self.width_per_group);
             return Err(Error::argument(name, message));
         }
-        let tensors = self.blocks.iter().map(|n| Count::new(*n)).sum::<Count>() * 24 + 32;
+        let blocks = self.blocks.iter().map(|n| Count::new(*n)).sum::<Count>();
+        if let Some(widths) = &self.widths {
+            let wanted = (blocks * self.depth() + 1).get();
+            if widths.len() != wanted || widths.contains(&0) {
+                let message = format!("widths of {} convolutions, expected {wanted} of at least 1", widths.len());
+                return Err(Error::argument(name, message));
+            }
+            let mut inputs = widths[0];
+            for ((stage, block), widths) in self.places().zip(widths[1..].chunks(self.depth())) {
+                let outputs = widths[widths.len() - 1];
+                if !self.is_beside(stage, block) && outputs != inputs {
+                    let message = format!(
+                        "block {block} of stage {} gives {outputs} channels, to which {inputs} are added",
+                        stage + 1
+                    );
+                    return Err(Error::argument(name, message));
+                }
+                inputs = outputs;
+            }
+        }
+        let tensors = blocks * 24 + 32;
         check_memory(name, Count::new(self.num_parameters()), tensors)
     }
 }
@@ -203,13 +273,13 @@ impl ResNetConfig {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ResNet {
-    conv1: Conv2d,
-    bn1: BatchNorm2d,
+    pub(crate) conv1: Conv2d,
+    pub(crate) bn1: BatchNorm2d,
     layer1: Vec<ResNetBlock>,
     layer2: Vec<ResNetBlock>,
     layer3: Vec<ResNetBlock>,
     layer4: Vec<ResNetBlock>,
-    fc: Linear,
+    pub(crate) fc: Linear,
     config: ResNetConfig,
 }
 
@@ -224,16 +294,16 @@ impl ResNet {
     #[track_caller]
     pub fn new(config: ResNetConfig, rng: &mut Rng) -> Result<Self> {
         config.check()?;
-        let conv1 = conv(config.in_channels, config.width, 7, 2, 1, rng)?;
-        let bn1 = BatchNorm2d::new(config.width)?;
-        let mut inputs = config.width;
+        let widths = config.channels();
+        let mut inputs = widths[0];
+        let conv1 = conv(config.in_channels, inputs, 7, 2, 1, rng)?;
+        let bn1 = BatchNorm2d::new(inputs)?;
         let mut stages = [const { Vec::new() }; 4];
-        for (i, stage) in stages.iter_mut().enumerate() {
-            for block in 0..config.blocks[i] {
-                let stride = if i > 0 && block == 0 { 2 } else { 1 };
-                stage.push(ResNetBlock::new(&config, inputs, config.width << i, stride, rng)?);
-                inputs = (config.width << i) * config.expansion();
-            }
+        for ((stage, block), widths) in config.places().zip(widths[1..].chunks(config.depth())) {
+            let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+            let is_beside = config.is_beside(stage, block);
+            stages[stage].push(ResNetBlock::new(inputs, widths, stride, config.groups, is_beside, rng)?);
+            inputs = widths[widths.len() - 1];
         }
         let [layer1, layer2, layer3, layer4] = stages;
         let fc = Linear::new(config.features(), config.num_classes, rng)?;
@@ -246,6 +316,26 @@ impl ResNet {
         &self.config
     }
 
+    /// The blocks of each stage.
+    pub(crate) fn stages(&self) -> [(&'static str, &[ResNetBlock]); 4] {
+        let Self { layer1, layer2, layer3, layer4, .. } = self;
+        [("layer1", layer1), ("layer2", layer2), ("layer3", layer3), ("layer4", layer4)]
+    }
+
+    /// Says in the configuration how many channels there are, after some were taken out.
+    pub(crate) fn refit(&mut self) {
+        let mut widths = vec![self.conv1.out_channels()];
+        for block in self.stages().into_iter().flat_map(|(_, blocks)| blocks) {
+            let convs = [Some(&block.conv1), Some(&block.conv2), block.conv3.as_ref()];
+            widths.extend(convs.into_iter().flatten().map(Conv2d::out_channels));
+        }
+        let simple = self.config.clone().width(widths[0]);
+        self.config = match simple.check().is_ok() && simple.channels() == widths {
+            true => simple,
+            false => ResNetConfig { widths: Some(widths), ..self.config.clone() },
+        };
+    }
+
     /// What the last layer sees of pictures: `[batch, features]`.
     ///
     /// # Errors
@@ -254,9 +344,7 @@ impl ResNet {
     pub fn forward_features(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         let x = conv_norm((&self.conv1, "conv1"), (&self.bn1, "bn1"), x, None, true, mode)?;
         let mut x = MaxPool2d::new(3).stride(2).padding(1).forward(&x, mode)?;
-        let stages =
-            [("layer1", &self.layer1), ("layer2", &self.layer2), ("layer3", &self.layer3), ("layer4", &self.layer4)];
-        for (name, stage) in stages {
+        for (name, stage) in self.stages() {
             for (i, block) in stage.iter().enumerate() {
                 x = block.at((name, i), &x, mode)?;
             }
@@ -293,13 +381,13 @@ impl Layer for ResNet {
 /// - output: `[batch, channels', height / stride, width / stride]`
 #[derive(Debug, Clone)]
 pub struct ResNetBlock {
-    conv1: Conv2d,
-    bn1: BatchNorm2d,
-    conv2: Conv2d,
-    bn2: BatchNorm2d,
-    conv3: Option<Conv2d>,
-    bn3: Option<BatchNorm2d>,
-    downsample: Option<ResNetShortcut>,
+    pub(crate) conv1: Conv2d,
+    pub(crate) bn1: BatchNorm2d,
+    pub(crate) conv2: Conv2d,
+    pub(crate) bn2: BatchNorm2d,
+    pub(crate) conv3: Option<Conv2d>,
+    pub(crate) bn3: Option<BatchNorm2d>,
+    pub(crate) downsample: Option<ResNetShortcut>,
 }
 
 crate::module!(ResNetBlock { conv1, bn1, conv2, bn2, conv3, bn3, downsample });
@@ -307,8 +395,8 @@ crate::module!(ResNetBlock { conv1, bn1, conv2, bn2, conv3, bn3, downsample });
 /// The path beside a block whose input is of another shape than its output: a convolution of single pixels, and batch norm.
 #[derive(Debug, Clone)]
 pub struct ResNetShortcut {
-    conv: Conv2d,
-    norm: BatchNorm2d,
+    pub(crate) conv: Conv2d,
+    pub(crate) norm: BatchNorm2d,
 }
 
 crate::module!(ResNetShortcut { conv as "0", norm as "1" });
@@ -321,35 +409,34 @@ impl Layer for ResNetShortcut {
 }
 
 impl ResNetBlock {
+    /// Two convolutions that give so many channels, or three, which are a bottleneck.
     #[track_caller]
-    fn new(config: &ResNetConfig, inputs: usize, planes: usize, stride: usize, rng: &mut Rng) -> Result<Self> {
-        let outputs = planes * config.expansion();
-        let downsample = if stride != 1 || inputs != outputs {
+    fn new(
+        inputs: usize,
+        widths: &[usize],
+        stride: usize,
+        groups: usize,
+        is_beside: bool,
+        rng: &mut Rng,
+    ) -> Result<Self> {
+        let (first, second, outputs) = (widths[0], widths[1], widths[widths.len() - 1]);
+        let downsample = if is_beside {
             Some(ResNetShortcut { conv: conv(inputs, outputs, 1, stride, 1, rng)?, norm: BatchNorm2d::new(outputs)? })
         } else {
             None
         };
-        if !config.bottleneck {
-            return Ok(Self {
-                conv1: conv(inputs, planes, 3, stride, 1, rng)?,
-                bn1: BatchNorm2d::new(planes)?,
-                conv2: conv(planes, planes, 3, 1, 1, rng)?,
-                bn2: BatchNorm2d::new(planes)?,
-                conv3: None,
-                bn3: None,
-                downsample,
-            });
-        }
-        let inner = config.inner(planes);
-        Ok(Self {
-            conv1: conv(inputs, inner, 1, 1, 1, rng)?,
-            bn1: BatchNorm2d::new(inner)?,
-            conv2: conv(inner, inner, 3, stride, config.groups, rng)?,
-            bn2: BatchNorm2d::new(inner)?,
-            conv3: Some(conv(inner, outputs, 1, 1, 1, rng)?),
-            bn3: Some(BatchNorm2d::new(outputs)?),
-            downsample,
-        })
+        let is_bottleneck = widths.len() > 2;
+        // The stride is that of the first convolution that looks at several places.
+        let (conv1, conv2) = match is_bottleneck {
+            true => (conv(inputs, first, 1, 1, 1, rng)?, conv(first, second, 3, stride, groups, rng)?),
+            false => (conv(inputs, first, 3, stride, 1, rng)?, conv(first, second, 3, 1, 1, rng)?),
+        };
+        let (conv3, bn3) = match is_bottleneck {
+            true => (Some(conv(second, outputs, 1, 1, 1, rng)?), Some(BatchNorm2d::new(outputs)?)),
+            false => (None, None),
+        };
+        let (bn1, bn2) = (BatchNorm2d::new(first)?, BatchNorm2d::new(second)?);
+        Ok(Self { conv1, bn1, conv2, bn2, conv3, bn3, downsample })
     }
 }
 
