@@ -5,18 +5,20 @@ use std::sync::{Mutex, PoisonError};
 use super::secure::rounding;
 use super::{Accountant, SecureSum, check_noise, check_rate};
 use crate::autograd::pause_recording;
+use crate::distributed::{Group, part};
 use crate::error::{Error, Result, bug};
 use crate::layers::{Module, ModuleExt, Param, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::options::{not_negative, positive};
 use crate::parallel;
 use crate::rng::Rng;
-use crate::tensor::Tensor;
+use crate::tensor::{Element, Tensor};
 
 const NAME: &str = "Federated";
 
-/// Federated averaging (McMahan et al., *Communication-efficient learning of deep networks from decentralized data*, 2017), in
-/// simulation: in each round, some clients train a copy of the model on their own data, and the model becomes the mean of what they
-/// made of it, weighted by how much data each has.
+/// Federated averaging (McMahan et al., *Communication-efficient learning of deep networks from decentralized data*, 2017): in each
+/// round, some clients train a copy of the model on their own data, and the model becomes the mean of what they made of it, weighted by
+/// how much data each has. [`round`](Self::round) has all clients in one process; with [`round_among`](Self::round_among), those of each
+/// process of a [group](Group) stay in it.
 ///
 /// ```
 /// use demotic::prelude::*;
@@ -137,13 +139,65 @@ impl Federated {
         model: &mut M,
         train: &(dyn Fn(usize, &mut M, &mut Rng) -> Result<()> + Sync),
     ) -> Result<FederatedRound> {
+        self.round_of(None, model, train)
+    }
+
+    /// One round of all ranks of a group, which have made this value alike and begin with the same model. Each rank trains the clients of
+    /// its [part] of all of them, so that their data are nowhere else; updates travel, with their norms, [masked](SecureSum) if they are
+    /// [`secure`](Self::secure). Model and result are, to the last bit, those of a [`round`](Self::round) in one process.
+    ///
+    /// ```
+    /// use demotic::distributed::ThreadGroup;
+    /// use demotic::prelude::*;
+    /// use demotic::privacy::Federated;
+    ///
+    /// let train = |client: usize, model: &mut Linear, rng: &mut Rng| {
+    ///     let x = Tensor::normal([10, 2], client as f64, 1.0, rng)?;
+    ///     let loss = losses::mse(&model.forward(&x, &mut Mode::eval())?, &x.sum_dims(&[1], true)?)?;
+    ///     Sgd::new(0.01).step(model, &loss.backward()?)
+    /// };
+    /// let start = Linear::new(2, 1, &mut Rng::seed(0))?;
+    /// let federated = Federated::new(vec![10; 5], Rng::seed(1))?.secure();
+    /// let (mut here, mut own) = (start.clone(), federated.clone());
+    /// own.round(&mut here, &train)?;
+    /// // Two ranks: one has the clients 0 to 2, the other one 3 and 4.
+    /// let there = ThreadGroup::run(2, |group| {
+    ///     let (mut model, mut federated) = (start.clone(), federated.clone());
+    ///     federated.round_among(group, &mut model, &train)?;
+    ///     model.weight.value()?.to_vec::<f32>()
+    /// })?;
+    /// assert_eq!(there[1], here.weight.value()?.to_vec::<f32>()?);
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`round`](Self::round), about the clients of this rank; if another rank has failed, has drawn other clients or has another
+    /// model, or trains for longer than the [time-out](Group::timeout) of the group. Where one rank has an error, all get one, and the group
+    /// has ended.
+    #[track_caller]
+    pub fn round_among<M: Module + Clone + Send + Sync>(
+        &mut self,
+        group: &dyn Group,
+        model: &mut M,
+        train: &(dyn Fn(usize, &mut M, &mut Rng) -> Result<()> + Sync),
+    ) -> Result<FederatedRound> {
+        self.round_of(Some(group), model, train).inspect_err(|e| group.fail(&e.message()))
+    }
+
+    #[track_caller]
+    fn round_of<M: Module + Clone + Send + Sync>(
+        &mut self,
+        group: Option<&dyn Group>,
+        model: &mut M,
+        train: &(dyn Fn(usize, &mut M, &mut Rng) -> Result<()> + Sync),
+    ) -> Result<FederatedRound> {
         let global: &M = model;
         let train_one = |client: usize, rng: &mut Rng| {
             let mut own = global.clone();
             train(client, &mut own, rng)?;
             values(&own)
         };
-        let (round, update) = self.update(&values(global)?, &train_one)?;
+        let (round, update) = self.update(group, &values(global)?, &train_one)?;
         add(model, &update)?;
         self.rounds += 1;
         if let Some((noise, _)) = self.private {
@@ -155,12 +209,17 @@ impl Federated {
     #[track_caller]
     fn update(
         &self,
+        group: Option<&dyn Group>,
         global: &[f64],
         train: &(dyn Fn(usize, &mut Rng) -> Result<Vec<f64>> + Sync),
     ) -> Result<(FederatedRound, Vec<f64>)> {
         let rng = self.rng.fork(self.rounds);
         let mut draw = rng.fork(u64::MAX);
-        let clients: Vec<usize> = (0..self.sizes.len()).filter(|_| draw.bernoulli(self.rate)).collect();
+        let all: Vec<usize> = (0..self.sizes.len()).filter(|_| draw.bernoulli(self.rate)).collect();
+        // Those of this rank follow each other.
+        let range = group.map_or(0..self.sizes.len(), |group| part(self.sizes.len(), group.size(), group.rank()));
+        let first = all.partition_point(|client| *client < range.start);
+        let clients = &all[first..all.partition_point(|client| *client < range.end)];
         let done = Mutex::new(Vec::new());
         parallel::apart(parallel::threads().min(clients.len()), clients.len(), &|i| {
             let found = train(clients[i], &mut rng.fork(clients[i] as u64));
@@ -200,18 +259,23 @@ impl Federated {
             updates.push(update);
             norms.push(norm);
         }
+        let among = |wide: usize| Among { group, clients: &all, of: self.sizes.len(), wide };
+        let norms = among(1).gathered(norms)?;
         let mut sum = vec![0.0; global.len()];
-        let alone = self.secure && updates.len() < 2;
-        if alone && self.private.is_some() {
+        let alone = self.secure && all.len() < 2;
+        if self.secure && !alone {
+            let secure = SecureSum::new(all.len(), sum.len(), &mut draw)?;
+            let mut sent = Vec::new();
+            for (i, update) in updates.iter().enumerate() {
+                sent.extend(secure.mask(first + i, update)?.into_iter().map(|x| x as i64));
+            }
+            let sent: Vec<u64> = among(sum.len()).gathered(sent)?.into_iter().map(|x| x as u64).collect();
+            let of = |i: usize| (i, &sent[i * global.len()..][..global.len()]);
+            sum = secure.sum(&(0..all.len()).map(of).collect::<Vec<_>>())?;
+        } else if !alone || self.private.is_some() {
             // Whether others are there must not change what becomes of an update, or two would be told from one.
-            updates.iter().for_each(|update| sum.iter_mut().zip(update).for_each(|(sum, x)| *sum += x));
-        } else if self.secure && !alone {
-            let secure = SecureSum::new(updates.len(), sum.len(), &mut draw)?;
-            let sent =
-                updates.iter().enumerate().map(|(i, update)| secure.mask(i, update)).collect::<Result<Vec<_>>>()?;
-            sum = secure.sum(&sent.iter().enumerate().map(|(i, sent)| (i, &sent[..])).collect::<Vec<_>>())?;
-        } else if !alone {
-            for update in &updates {
+            let updates = among(sum.len()).gathered(updates.concat())?;
+            for update in updates.chunks(global.len().max(1)) {
                 sum.iter_mut().zip(update).for_each(|(sum, x)| *sum += x);
             }
         }
@@ -220,10 +284,39 @@ impl Federated {
                 sum.iter_mut().for_each(|x| *x += noise * max_norm * draw.normal());
                 self.rate * self.sizes.len() as f64
             }
-            None => clients.iter().map(|client| self.sizes[*client] as f64).sum::<f64>().max(1.0),
+            None => all.iter().map(|client| self.sizes[*client] as f64).sum::<f64>().max(1.0),
         };
         sum.iter_mut().for_each(|x| *x /= total);
-        Ok((FederatedRound { clients, norms, change: length(&sum) }, sum))
+        Ok((FederatedRound { clients: all, norms, change: length(&sum) }, sum))
+    }
+}
+
+/// Who has what of the clients that were drawn: `wide` numbers of each, of `of` clients in all.
+struct Among<'a> {
+    group: Option<&'a dyn Group>,
+    clients: &'a [usize],
+    of: usize,
+    wide: usize,
+}
+
+impl Among<'_> {
+    /// What all ranks have, in the order of the clients.
+    #[track_caller]
+    fn gathered<T: Element>(&self, own: Vec<T>) -> Result<Vec<T>> {
+        let Some(group) = self.group else { return Ok(own) };
+        let count = own.len();
+        let mut all = Vec::new();
+        for (rank, has) in group.all_gather(&Tensor::from_vec(own, [count])?)?.into_iter().enumerate() {
+            let range = part(self.of, group.size(), rank);
+            let wanted = self.clients.iter().filter(|client| range.contains(client)).count() * self.wide;
+            if (has.numel(), has.dtype()) != (wanted, T::DTYPE) {
+                let message = format!("{} numbers of rank {rank}, expected {wanted}", has.numel());
+                return Err(Error::state(NAME, message)
+                    .with_help("all ranks make Federated alike, from the same seed, and begin with the same model"));
+            }
+            all.extend(has.to_vec::<T>()?);
+        }
+        Ok(all)
     }
 }
 

@@ -6,7 +6,7 @@
 //! | how much is spent | [`Accountant`], by Rényi divergences or by the distribution of the loss; [`noise_for`] an ε |
 //! | one addition of noise | [`gaussian_epsilon`], [`gaussian_delta`], [`gaussian_noise`] |
 //! | what an attacker finds | [`MembershipAudit`], [`Lira`] with shadow models, [`exposure`] of canaries |
-//! | data that stay where they are | [`Federated`] averaging, [`Proximal`] terms, [`SecureSum`] |
+//! | data that stay where they are | [`Federated`] averaging, in one process or on the ranks of a [group](crate::distributed::Group), [`Proximal`] terms, [`SecureSum`] |
 //!
 //! Differential privacy is about what comes out of a training, whatever an attacker knows besides: with (ε, δ), any model comes out of
 //! the data with a probability that differs by a factor of at most `e^ε`, but for δ, from that without one of the examples. It costs

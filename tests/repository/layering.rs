@@ -44,7 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("card", &["fairness", "train", "data", "io"]),
     ("fairness", &["train", "regularizers", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
     ("reliability", &["fairness", "train", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
-    ("privacy", &["train", "optimizers", "layers", "autograd", "tensor", "data"]),
+    ("privacy", &["train", "distributed", "optimizers", "layers", "autograd", "tensor", "data"]),
     ("stats", &[]),
     ("explain", &["pipeline", "models", "optimizers", "losses", "layers", "autograd", "tensor", "data"]),
     ("error", &[]),

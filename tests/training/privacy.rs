@@ -1,13 +1,14 @@
 //! Training with differential privacy: limits and noise are what is counted, and what makes no sense is an error.
 
+use demotic::distributed::ThreadGroup;
 use demotic::layers::BatchNorm1d;
 use demotic::losses::{CrossEntropy, Loss, Reduction};
 use demotic::optimizers::OptimizerState;
 use demotic::parallel::with_threads;
 use demotic::prelude::*;
 use demotic::privacy::{
-    Accountant, Accounting, Clipping, DpOptimizer, Federated, Lira, MembershipAudit, PoissonSampler, Proximal,
-    SecureSum, estimated_exposure, exposure, gaussian_epsilon, gaussian_noise, noise_for, scaled_confidence,
+    Accountant, Accounting, Clipping, DpOptimizer, Federated, FederatedRound, Lira, MembershipAudit, PoissonSampler,
+    Proximal, SecureSum, estimated_exposure, exposure, gaussian_epsilon, gaussian_noise, noise_for, scaled_confidence,
 };
 
 fn data(n: usize) -> Result<(Tensor, Tensor)> {
@@ -271,6 +272,84 @@ fn weak_promises_are_said() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// Several rounds on ranks are those in one process to the last bit, however many ranks there are, and whatever else is asked for.
+#[test]
+fn clients_on_the_ranks_of_a_group() -> Result<()> {
+    let train = |client: usize, model: &mut Sequential, rng: &mut Rng| {
+        let x = Tensor::normal([12, 4], client as f64 / 3.0, 1.0, rng)?;
+        let y = x.select(1, 0)?.gt_scalar(0.0).to_dtype(DType::I64);
+        let mut opt = Sgd::new(0.1 * (client + 1) as f64);
+        for _ in 0..2 {
+            let grads = losses_of(model, &x, &y)?.mean().backward()?;
+            opt.step(model, &grads)?;
+        }
+        Ok(())
+    };
+    let of = || Federated::new(vec![1, 2, 3, 4, 5], Rng::seed(7));
+    let cases = [
+        of()?,
+        of()?.secure(),
+        of()?.rate(0.6)?.private(1.0, 0.05)?,
+        of()?.rate(0.6)?.private(1.0, 0.05)?.secure(),
+        // Rounds with nobody, and with one who is alone.
+        of()?.rate(0.15)?.private(1.0, 0.05)?.secure(),
+        of()?.rate(0.15)?.secure(),
+    ];
+    for (case, federated) in cases.into_iter().enumerate() {
+        let (mut wanted, mut own) = (network()?, federated.clone());
+        let rounds = (0..4).map(|_| own.round(&mut wanted, &train)).collect::<Result<Vec<FederatedRound>>>()?;
+        for size in [1, 2, 3, 7] {
+            let found = ThreadGroup::run(size, |group| {
+                let (mut model, mut federated) = (network()?, federated.clone());
+                let only_own = |client: usize, model: &mut Sequential, rng: &mut Rng| {
+                    assert!(demotic::distributed::part(5, size, group.rank()).contains(&client));
+                    train(client, model, rng)
+                };
+                let rounds = (0..4).map(|_| federated.round_among(group, &mut model, &only_own));
+                let rounds = rounds.collect::<Result<Vec<FederatedRound>>>()?;
+                Ok((flat(&model), rounds, federated.accountant().clone()))
+            })?;
+            for (model, found, accountant) in found {
+                assert_eq!((model, found), (flat(&wanted), rounds.clone()), "case {case} on {size} ranks");
+                assert_eq!(&accountant, own.accountant());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The error of one rank is everybody's, and nobody's model has changed.
+#[test]
+fn ranks_of_clients_that_fail() -> Result<()> {
+    let nothing = |_: usize, _: &mut Sequential, _: &mut Rng| Ok(());
+    let e = ThreadGroup::run(3, |group| {
+        let mut model = network()?;
+        let found = Federated::new(vec![1; 6], Rng::seed(1))?.round_among(group, &mut model, &|client, model, rng| {
+            if client == 4 { Err(Error::state("read", "the file is empty")) } else { nothing(client, model, rng) }
+        });
+        assert_eq!(flat(&model), flat(&network()?));
+        found
+    });
+    assert_eq!(message(e), "read: the file is empty");
+    // Other clients, and another model.
+    let e = ThreadGroup::run(2, |group| {
+        let mut federated = Federated::new(vec![1; 40], Rng::seed(group.rank() as u64))?.rate(0.5)?;
+        federated.round_among(group, &mut network()?, &nothing)
+    });
+    let text = message(e);
+    assert!(text.starts_with("Federated: ") && text.contains(" numbers of rank "), "{text}");
+    let e = ThreadGroup::run(2, |group| {
+        let mut model = sequential![Linear::new(4, 2 + group.rank(), &mut Rng::seed(0))?];
+        Federated::new(vec![1; 2], Rng::seed(1))?.round_among(group, &mut model, &nothing)
+    });
+    let text = message(e);
+    assert!(
+        text == "Federated: 15 numbers of rank 1, expected 10" || text.ends_with("10 numbers of rank 0, expected 15"),
+        "{text}"
+    );
     Ok(())
 }
 
