@@ -31,7 +31,7 @@ fn channel_norms_with_channels_last() {
     });
 }
 
-fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
     macro_rules! stateful {
         ($Layer:ident, $affine:literal, $tracked:literal) => {{
             let mut layer = $Layer::new(case.attr("channels"))?.eps(case.attr_or("eps", 1e-5));

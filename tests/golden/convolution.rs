@@ -8,31 +8,33 @@ use serde_json::Value;
 
 #[test]
 fn convolution() {
-    crate::golden::check("convolution", &|case, inputs| {
-        if let Some(op) = case.op.strip_suffix("_second") {
-            return second(op, case, inputs);
-        }
-        if case.op.starts_with("conv") {
-            return Ok(vec![function(&case.op, &inputs[0], &inputs[1], inputs.get(2), &options(case))?]);
-        }
-        macro_rules! layer {
-            ($layer:ident) => {{
-                let (channels, outputs) = (case.attr("channels"), case.attr("outputs_"));
-                let kernel = numbers(case, "kernel").unwrap();
-                let new = $layer::with_options(channels, outputs, kernel, options(case), &mut Rng::seed(0))?;
-                layer(if case.attr_or("bias", true) { new } else { new.without_bias() }, case, inputs)
-            }};
-        }
-        match case.op.as_str() {
-            "Conv1d" => layer!(Conv1d),
-            "Conv2d" => layer!(Conv2d),
-            "Conv3d" => layer!(Conv3d),
-            "ConvTranspose1d" => layer!(ConvTranspose1d),
-            "ConvTranspose2d" => layer!(ConvTranspose2d),
-            "ConvTranspose3d" => layer!(ConvTranspose3d),
-            op => panic!("{}: no operation {op}", case.id),
-        }
-    });
+    crate::golden::check("convolution", &|case, inputs| results(case, inputs));
+}
+
+pub(crate) fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+    if let Some(op) = case.op.strip_suffix("_second") {
+        return second(op, case, inputs);
+    }
+    if case.op.starts_with("conv") {
+        return Ok(vec![function(&case.op, &inputs[0], &inputs[1], inputs.get(2), &options(case))?]);
+    }
+    macro_rules! layer {
+        ($layer:ident) => {{
+            let (channels, outputs) = (case.attr("channels"), case.attr("outputs_"));
+            let kernel = numbers(case, "kernel").unwrap();
+            let new = $layer::with_options(channels, outputs, kernel, options(case), &mut Rng::seed(0))?;
+            layer(if case.attr_or("bias", true) { new } else { new.without_bias() }, case, inputs)
+        }};
+    }
+    match case.op.as_str() {
+        "Conv1d" => layer!(Conv1d),
+        "Conv2d" => layer!(Conv2d),
+        "Conv3d" => layer!(Conv3d),
+        "ConvTranspose1d" => layer!(ConvTranspose1d),
+        "ConvTranspose2d" => layer!(ConvTranspose2d),
+        "ConvTranspose3d" => layer!(ConvTranspose3d),
+        op => panic!("{}: no operation {op}", case.id),
+    }
 }
 
 fn function(op: &str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {

@@ -104,7 +104,7 @@ fn curve_at(curve: &Curve, step: usize) -> Curve {
     curve
 }
 
-fn curve(op: &str, attrs: &Value, rate: f64) -> Curve {
+pub(super) fn curve(op: &str, attrs: &Value, rate: f64) -> Curve {
     let number = |name: &str| attrs[name].as_f64();
     let float = |name: &str| number(name).unwrap_or_else(|| panic!("{op}: no {name}"));
     let count = |name: &str| attrs[name].as_u64().unwrap_or_else(|| panic!("{op}: no {name}"));

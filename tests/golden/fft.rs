@@ -54,7 +54,7 @@ fn stft_options(case: &Case, window: Option<&Tensor>) -> StftOptions {
     }
 }
 
-fn compute(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn compute(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
     let dims = || case.attr_or::<Option<Vec<isize>>>("dims", None).unwrap_or_default();
     let n_fft = || case.attr::<usize>("n_fft");
     Ok(vec![match case.op.as_str() {

@@ -44,7 +44,7 @@ fn mode(name: &str) -> Interpolation {
     }
 }
 
-fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn results(case: &Case, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
     let forward = |layer: &dyn Layer, x: &Tensor| Ok(vec![layer.forward(x, &mut Mode::eval())?]);
     let margins = || case.attr::<Vec<isize>>("margins");
     let x = inputs[0].clone();

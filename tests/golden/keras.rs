@@ -113,7 +113,7 @@ fn schedule(case: &Case) -> Curve {
     let floor = case.attr_or("floor", 0.0);
     match case.op.trim_start_matches("schedule.") {
         "cosine_restarts" => {
-            Curve::cosine_warm_restarts(rate, case.attr("first"), case.attr("factor")).floor(rate * floor)
+            Curve::cosine_warm_restarts(rate, case.attr::<u64>("first"), case.attr::<u64>("factor")).floor(rate * floor)
         }
         "polynomial" => Curve::polynomial(rate, steps(), case.attr("power")).floor(floor),
         "exponential" if case.attr("stairs") => Curve::steps(rate, steps(), case.attr("factor")),
@@ -123,7 +123,7 @@ fn schedule(case: &Case) -> Curve {
             Curve::function(rate, move |step| 1.0 / (1.0 + factor * step as f64 / steps))
         }
         "milestones" => Curve::milestones(rate, case.attr::<Vec<u64>>("at"), case.attr("factor")),
-        _ => Curve::cosine(rate, steps()).floor(rate * floor).warm_up_from_zero(case.attr("warm_up")),
+        _ => Curve::cosine(rate, steps()).floor(rate * floor).warm_up_from_zero(case.attr::<u64>("warm_up")),
     }
 }
 

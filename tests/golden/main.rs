@@ -18,6 +18,8 @@ mod chat_templates;
 mod classifiers;
 mod components;
 mod compress;
+#[cfg(all(feature = "fft", feature = "linalg"))]
+mod configurations;
 mod convolution;
 mod curves;
 mod explain;
@@ -63,6 +65,7 @@ mod published_tokenizers;
 mod qat;
 mod quality;
 mod quantize;
+mod random_rules;
 mod recurrent;
 mod reductions;
 mod reliability;

@@ -59,6 +59,8 @@ FAMILIES = [
     "generation",
     "translation",
     "generative",
+    "configurations",
+    "random_rules",
 ]
 
 

@@ -8,7 +8,7 @@ fn matmul() {
     crate::golden::check("matmul", &|case, x| Ok(vec![compute(case, x)?]));
 }
 
-fn compute(case: &Case, x: &[Tensor]) -> Result<Tensor> {
+pub(crate) fn compute(case: &Case, x: &[Tensor]) -> Result<Tensor> {
     match case.op.as_str() {
         "matmul" => x[0].matmul(&x[1]),
         "dot" => x[0].dot(&x[1]),

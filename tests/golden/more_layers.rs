@@ -72,7 +72,7 @@ fn compute(case: &Case, x: &mut [Tensor]) -> Result<Tensor> {
     }
 }
 
-fn bag(case: &Case, x: &mut [Tensor]) -> Result<Tensor> {
+pub(crate) fn bag(case: &Case, x: &mut [Tensor]) -> Result<Tensor> {
     let mode = match case.attr::<String>("mode").as_str() {
         "sum" => BagMode::Sum,
         "mean" => BagMode::Mean,

@@ -94,9 +94,9 @@ fn optimizer(case: &Case, dtype: DType) -> Any {
                 Some(decay) => Averaged::ema(inner(case), decay),
                 None => Averaged::mean(inner(case)),
             };
-            Any::Averaged(opt.start(case.attr("start")).every(case.attr("every")))
+            Any::Averaged(opt.start(case.attr::<u64>("start")).every(case.attr::<u64>("every")))
         }
-        "Lookahead" => Any::Plain(Box::new(Lookahead::new(inner(case), case.attr("k"), case.attr("alpha")))),
+        "Lookahead" => Any::Plain(Box::new(Lookahead::new(inner(case), case.attr::<u64>("k"), case.attr("alpha")))),
         "Adafactor" => {
             let eps = if dtype == DType::F32 { f64::from(f32::EPSILON) } else { f64::EPSILON };
             let eps: (f64, f64) = case.attr_or("eps", (eps, 1e-3));

@@ -39,7 +39,7 @@ fn optax() -> Result<()> {
     Ok(())
 }
 
-fn train(family: &Family, case: &Case, dtype: DType, suffix: &str, failures: &mut Failures) -> Result<()> {
+pub(super) fn train(family: &Family, case: &Case, dtype: DType, suffix: &str, failures: &mut Failures) -> Result<()> {
     let mut opt = optimizer(case);
     check_training(family, case, (dtype, suffix), &mut *opt, failures)?;
     let want = |name: &str| family.stored(&format!("{}.{name}.{suffix}", case.id));

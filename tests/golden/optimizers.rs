@@ -57,7 +57,7 @@ pub(super) fn check_training(
     Ok(())
 }
 
-fn optimizer(case: &Case) -> Box<dyn Optimizer> {
+pub(super) fn optimizer(case: &Case) -> Box<dyn Optimizer> {
     let lr = case.attr("lr");
     let momentum = case.attr_or("momentum", 0.0);
     match case.op.as_str() {
@@ -109,7 +109,7 @@ fn common<R: UpdateRule + 'static>(case: &Case, mut opt: Stepper<R>) -> Box<dyn 
     if let Some(limit) = case.attr("clip_value") {
         opt = opt.clip_value(limit);
     }
-    Box::new(opt)
+    Box::new(opt.maximize(case.attr_or("maximize", false)))
 }
 
 fn check_clip(family: &Family, case: &Case, dtype: DType, suffix: &str, failures: &mut Failures) -> Result<()> {

@@ -57,7 +57,7 @@ fn options(case: &Case) -> PoolOptions {
     options.ceil_mode(case.attr_or("ceil_mode", false)).count_include_pad(case.attr_or("count_include_pad", true))
 }
 
-fn results(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn results(case: &Case, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     let (x, dims) = (&inputs[0], case.attr::<usize>("dims"));
     let output = || case.attr::<Vec<Option<usize>>>("output");
     let pair = |(y, at): (Tensor, Tensor)| vec![y, at];

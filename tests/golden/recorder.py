@@ -177,7 +177,7 @@ class Family:
                 grads = torch.autograd.grad([out[k] for k in ups], list(leaves.values()), sent, allow_unused=True)
                 found |= {f"grad.{i}": g.numpy() for i, g in zip(leaves, grads) if g is not None}
             if self.lean:
-                digests.update({name: a.shape for name, a in found.items() if a.size >= self.lean})
+                digests.update({name: a.shape for name, a in found.items() if a.size >= self.lean and a.dtype.kind == "f"})
             return {name: digest(a, self.piece) if name in digests else a for name, a in found.items()}
 
         case = {"id": case_id, "op": op, "inputs": len(arrays), "outputs": len(out), "attrs": attrs}

@@ -8,7 +8,7 @@ fn reductions() {
     crate::golden::check("reductions", &|case, x| compute(case, x));
 }
 
-fn compute(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
+pub(crate) fn compute(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
     let x = &x[0];
     let dim = || case.attr::<isize>("dim");
     let keepdim = || case.attr::<bool>("keepdim");

@@ -41,8 +41,8 @@ fn trace_of(mut schedule: impl Schedule, mut rate: f64, losses: &[f64]) -> Resul
 fn plateau(case: &Case) -> ReduceOnPlateau {
     let schedule = ReduceOnPlateau::new()
         .factor(case.attr("factor"))
-        .patience(case.attr("patience"))
-        .cooldown(case.attr("cooldown"))
+        .patience(case.attr::<u64>("patience"))
+        .cooldown(case.attr::<u64>("cooldown"))
         .min_rate(case.attr("min_lr"))
         .eps(case.attr("eps"));
     let schedule = if case.attr::<String>("mode") == "max" { schedule.maximize() } else { schedule };
@@ -56,22 +56,22 @@ fn plateau(case: &Case) -> ReduceOnPlateau {
 fn curve(case: &Case, count: u64) -> Result<Vec<f64>> {
     let rate = case.attr("lr");
     let curve = match case.op.as_str() {
-        "StepLR" => Curve::steps(rate, case.attr("step_size"), case.attr("gamma")),
-        "CosineAnnealingLR" => Curve::cosine(rate, case.attr("T_max")).floor(case.attr_or("eta_min", 0.0)),
+        "StepLR" => Curve::steps(rate, case.attr::<u64>("step_size"), case.attr("gamma")),
+        "CosineAnnealingLR" => Curve::cosine(rate, case.attr::<u64>("T_max")).floor(case.attr_or("eta_min", 0.0)),
         "LinearLR" => {
             let (from, to) = (case.attr("start_factor"), case.attr_or("end_factor", 1.0));
-            Curve::linear_factors(rate, from, to, case.attr("total_iters"))
+            Curve::linear_factors(rate, from, to, case.attr::<u64>("total_iters"))
         }
         op if op.ends_with("_with_warmup") || op == "get_inverse_sqrt_schedule" => {
-            let warm_up = case.attr("num_warmup_steps");
+            let warm_up: u64 = case.attr("num_warmup_steps");
             let rest = case.attr_or("num_training_steps", warm_up) - warm_up;
             let curve = match op {
                 "get_cosine_schedule_with_warmup" => Curve::cosine(rate, rest).cycles(case.attr_or("num_cycles", 0.5)),
                 "get_cosine_with_hard_restarts_schedule_with_warmup" => {
-                    Curve::cosine_restarts(rate, rest, case.attr_or("num_cycles", 1))
+                    Curve::cosine_restarts(rate, rest, case.attr_or::<u64>("num_cycles", 1))
                 }
                 "get_linear_schedule_with_warmup" => Curve::linear(rate, rest),
-                "get_inverse_sqrt_schedule" => Curve::inverse_sqrt(rate, case.attr_or("timescale", warm_up)),
+                "get_inverse_sqrt_schedule" => Curve::inverse_sqrt(rate, case.attr_or::<u64>("timescale", warm_up)),
                 _ => Curve::constant(rate),
             };
             curve.warm_up_from_zero(warm_up)

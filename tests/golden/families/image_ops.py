@@ -97,6 +97,8 @@ def cases(f):
                 if mode != "bicubic":
                     sample(label, mode, (1, 2, 3, 4, 2), (2, 2, 2), padding=padding, align_corners=align)
     sample("far_reflection", "bilinear", (1, 2, 4, 3), (3, 3), reach=6.0, padding="reflection")
+    for padding in ("zeros", "border", "reflection"):
+        sample(f"far_bicubic_{padding}", "bicubic", (1, 2, 4, 3), (3, 3), reach=15.0, padding=padding)
     sample("one_place", "bilinear", (1, 2, 1, 1), (2, 2), padding="border")
     sample("empty", "bilinear", (0, 2, 3, 3), (2, 2))
 
