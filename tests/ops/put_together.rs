@@ -187,3 +187,19 @@ fn parts_and_cross_products_say_what_does_not_fit() -> Result<()> {
     assert_eq!((like.dtype(), like.shape()), (DType::F64, &[2][..]));
     Ok(())
 }
+
+/// One NaN is as extreme as another, in both directions, and what was replaced has no gradient.
+#[test]
+fn gradients_of_scattered_extremes_among_nan() -> Result<()> {
+    for reduction in [ScatterReduction::Amax, ScatterReduction::Amin] {
+        let (x, sent) = (tensor![3.0, f32::NAN].tracked()?, tensor![f32::NAN, 1.0, f32::NAN].tracked()?);
+        for own in [true, false] {
+            let y = x.scatter_reduce(0, &ids([0, 0, 0]), &sent, reduction, own)?;
+            assert!(y.to_vec::<f32>()?.iter().all(|y| y.is_nan()), "{reduction:?} {own}");
+            let grads = y.sum().backward()?;
+            assert_eq!(grads.wrt(&x)?.to_vec::<f32>()?, [0.0, 1.0], "{reduction:?} {own}");
+            assert_eq!(grads.wrt(&sent)?.to_vec::<f32>()?, [0.5, 0.0, 0.5], "{reduction:?} {own}");
+        }
+    }
+    Ok(())
+}

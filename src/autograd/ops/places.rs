@@ -86,7 +86,7 @@ impl Tensor {
 
     /// What `source` sends to numbered places along a dimension, as [`scatter_add`](Self::scatter_add) does, reduced there; with
     /// the element that is there already, if `include_self`. Places to which nothing is sent stay. Gradients: those of the
-    /// reduction; of equal extremes, to each its share.
+    /// reduction; of equal extremes, to each its share. NaN is the largest and the smallest.
     ///
     /// # Errors
     /// As for [`scatter_add`](Self::scatter_add), and if the elements are not floating.
@@ -141,8 +141,11 @@ impl Tensor {
             return own.mul(&sent);
         }
         let (own, sent) = (self.detach(), part.detach());
-        // The last one that is sent to a place stays: the extreme, if they come in order.
-        let (ordered, order) = sent.sort(dim, reduction == ScatterReduction::Amin)?;
+        // The last one that is sent to a place stays: the extreme, if they come in order. NaN is the last of all.
+        let (ordered, order) = match reduction {
+            ScatterReduction::Amin => sent.neg().sort(dim, false).map(|(ordered, order)| (ordered.neg(), order))?,
+            _ => sent.sort(dim, false)?,
+        };
         let out = own.scatter(dim, &index.gather(dim, &order)?, &ordered)?;
         let out = match (include_self, reduction) {
             (false, _) => out,
@@ -196,9 +199,11 @@ impl Shares {
         // The engine hands on 16-bit results as wider ones.
         let y = y.detach().to_dtype(self.own.dtype());
         let none = Tensor::number(dtype, 0.0).broadcast_to(self.index.shape())?;
-        let stays = self.own.eq(&y)?.to_dtype(dtype);
+        // One NaN is as extreme as the other.
+        let same = |a: &Tensor, b: &Tensor| a.eq(b)?.logical_or(&a.is_nan().logical_and(&b.is_nan())?);
+        let stays = same(&self.own, &y)?.to_dtype(dtype);
         let stays = if self.include_self { stays } else { stays.scatter(self.dim, &self.index, &none)? };
-        let wins = self.sent.eq(&y.gather(self.dim, &self.index)?)?.to_dtype(dtype);
+        let wins = same(&self.sent, &y.gather(self.dim, &self.index)?)?.to_dtype(dtype);
         let count = stays.scatter_add(self.dim, &self.index, &wins)?;
         // Where nothing is sent, there is no count without `include_self`, and the gradient is that of what is there.
         let alone = count.eq_scalar(0.0);

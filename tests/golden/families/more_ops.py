@@ -122,6 +122,11 @@ def places(f):
             kind = f"{reduction}_{own}"
             f.case("scatter_reduce", f"rows_{kind}", run, [normal(3, 3), index, normal(2, 3)], dim=0, reduction=reduction, own=own)
             f.case("scatter_reduce", f"columns_{kind}", run, [normal(2, 4), index, normal(2, 3)], dim=1, reduction=reduction, own=own)
+    with_nan = [values(1.0, NAN, 0.0, 5.0), int_values(0, 2, 1, 0, 2, 2), values(NAN, 1.0, 2.0, -1.0, NAN, 3.0)]
+    for reduction in ("amax", "amin"):
+        for own in (True, False):
+            run = lambda x, i, s, dim, reduction, own: torch.scatter_reduce(x, dim, i, s, reduction, include_self=own)
+            f.case("scatter_reduce", f"nan_{reduction}_{own}", run, with_nan, fixed=(0, 2), dim=0, reduction=reduction, own=own)
     equal = [values(1.0, 2.0, 0.0), int_values(0, 0, 1, 1), values(1.0, 1.0, 2.0, -1.0)]
     f.case("scatter_reduce", "ties", lambda x, i, s, dim, reduction, own: torch.scatter_reduce(x, dim, i, s, reduction, include_self=own), equal, dim=0, reduction="amax", own=True)
     many = lambda rng: np.array([1, 0, 1, 1, 0, 1, 1, 3, 1], dtype=np.int64)
