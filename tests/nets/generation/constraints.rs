@@ -104,6 +104,7 @@ fn expressions_that_cannot_be() {
         ("(", "(: error: unclosed group"),
         ("a{1000}{1000}{1000}", ""),
         ("(?:.{500}|.{501}){300}", ""),
+        ("é.*a.{80}", ""),
         (r"\bé", ""),
         (&"(".repeat(3000), ""),
         (&"a".repeat(1 << 19), "an expression of 524288 bytes, expected 262144 at most"),

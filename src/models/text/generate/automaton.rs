@@ -14,8 +14,10 @@ use super::schema;
 use crate::error::{Error, Here, Result, short};
 use crate::text::Tokenizer;
 
-/// The largest automaton, in bytes, and the largest that is made on the way to it.
+/// The largest automaton, in bytes.
 const LARGEST: usize = 1 << 25;
+/// What is kept on the way to it may take this part of that: it takes longer than it is large, where states are sets of many places.
+const ON_THE_WAY: usize = 4;
 /// Of larger ones nobody says that they have no text in common.
 const LARGEST_TO_MEET: usize = 1 << 20;
 /// The longest expression, in bytes.
@@ -220,7 +222,7 @@ impl Automaton {
             .match_kind(MatchKind::All)
             .accelerate(false)
             .dfa_size_limit(Some(largest))
-            .determinize_size_limit(Some(largest));
+            .determinize_size_limit(Some(largest / ON_THE_WAY));
         let dfa = dense::Builder::new()
             .configure(config)
             .syntax(syntax::Config::new().nest_limit(100))
