@@ -66,7 +66,7 @@ pub(crate) fn table(head: &[String], rows: &[Vec<String>], right: &[bool]) -> St
 
 /// What is printed, as it is.
 pub(crate) fn preformatted(text: &dyn Display) -> String {
-    format!("<pre>{}</pre>", escape(&text.to_string()))
+    format!("<pre style=\"font-family:monospace\">{}</pre>", escape(&text.to_string()))
 }
 
 /// Bytes as a text of letters, digits, `+` and `/` (RFC 4648).
