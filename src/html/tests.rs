@@ -5,7 +5,7 @@ fn nothing_of_a_text_is_markup() {
     assert_eq!(escape("a<b>\"'&amp;\u{0}\u{7f}\r\n中"), "a&lt;b&gt;&quot;&#39;&amp;amp;\u{fffd}\u{fffd}\u{fffd}\n中");
     let cells = table(&["<th>".into()], &[vec!["</table>".into()]], &[true]);
     assert!(cells.contains("&lt;th&gt;") && cells.contains("&lt;/table&gt;"), "{cells}");
-    assert_eq!(preformatted(&"1 < 2"), "<pre>1 &lt; 2</pre>");
+    assert_eq!(preformatted(&"1 < 2"), "<pre style=\"font-family:monospace\">1 &lt; 2</pre>");
 }
 
 #[test]
