@@ -59,7 +59,10 @@ fn everything_shows_itself_whole() -> Result<()> {
     let expected: [(&str, &[&str]); 6] = [
         ("tensor", &["<pre style=\"font-family:monospace\">[[ 1.5, -2.0]]\n[1, 2] f32</pre>"]),
         ("table", &["<td", ">86.5", "1 &lt; 2", "&lt;script&gt;", "</table>", "[2 rows × 2 columns]"]),
-        ("history", &["<pre style=\"font-family:monospace\">epoch    loss", &history, "<svg", "</svg>", "<title>Loss</title>"]),
+        (
+            "history",
+            &["<pre style=\"font-family:monospace\">epoch    loss", &history, "<svg", "</svg>", "<title>Loss</title>"],
+        ),
         ("chart", &["<svg", "</svg>", "&lt;script&gt;"]),
         ("heatmap", &["<svg", "</svg>", "Squares"]),
         ("report", &["<iframe", "srcdoc=\"&lt;!DOCTYPE html&gt;", "86.5", "</iframe>"]),
