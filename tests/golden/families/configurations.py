@@ -8,7 +8,8 @@ padding as large as stride and dilation, which PyTorch takes in three dimensions
 than all numbers here; gradients by `x` of `x · 0` where `x` is infinite (0 here, NaN there) and of a variance of infinite numbers; binary
 cross-entropies of certain logits, whose last digits PyTorch rounds away, and of probabilities of 0 and 1, whose gradient it limits by a
 10⁻¹² of single precision; gradients of products and extremes of numbers that are not finite, which do not depend on the number itself
-here, and which PyTorch makes NaN.
+here, and which PyTorch makes NaN; variances of fewer numbers than the correction, of which PyTorch has gradients of 0; instance norms
+with `momentum=None`, whose running statistics PyTorch leaves as they begin; both halves of spectra that are not mirror images.
 """
 
 import os
@@ -192,7 +193,8 @@ def norms(d):
         return kind, lambda x, w=None, b=None, groups=1, eps=0: F.group_norm(x, groups, w, b, eps), draws, (), attrs
     if kind == "BatchNorm" and dims == 1 and d.may():
         shape = shape[:2]
-    momentum, tracked, affine, eps = d.one(0.1, 0.5, 1.0, 0.0, "cumulative"), d.may(), d.may(), d.one(1e-5, 0.1)
+    momentum = d.one(0.1, 0.5, 1.0, 0.0, *(["cumulative"] if kind == "BatchNorm" else []))
+    tracked, affine, eps = d.may(), d.may(), d.one(1e-5, 0.1)
     passes = d.one(1, 2, 3)
     options = dict(eps=eps, momentum=None if momentum == "cumulative" else momentum, affine=affine, track_running_stats=tracked)
 
@@ -508,11 +510,14 @@ def reducing(d):
     call = getattr(torch, op, None)
     if op in ("var", "std"):
         x = plain(*shape)
-        return op, lambda x, dims, keepdim, correction: call(x, dims, correction=correction, keepdim=keepdim), [x], (), attrs | dict(correction=d.one(0, 1, 2))
+        correction = d.one(0, 1, 2)
+        fixed = (0,) if correction >= int(np.prod([shape[n] for n in dims])) else ()
+        run = lambda x, dims, keepdim, correction: call(x, dims, correction=correction, keepdim=keepdim)
+        return op, run, [x], fixed, attrs | dict(correction=correction)
     if op == "norm":
         p = d.one("0", "1", "2", "3", "0.5", "inf", "-inf", "-1")
         run = lambda x, dims, keepdim, p: torch.linalg.vector_norm(x, float(p), dims, keepdim)
-        return op, run, [x], (), attrs | dict(p=p)
+        return op, run, [x], () if is_finite(x) else (0,), attrs | dict(p=p)
     if op == "count_nonzero":
         return op, lambda x, dims, keepdim: torch.count_nonzero(x, dims), [x], (), attrs | dict(keepdim=False)
     if op == "prod":
@@ -630,6 +635,8 @@ def fourier(d):
             attrs["pad_mode"] = d.one("reflect", "constant", "replicate", "circular")
             return name, lambda x, w=None, **o: pairs(stft(x, w, o)), [wave, *window], (1,), attrs
         attrs["length"] = d.one(None, 9, 12)
+        if name == "istft":
+            attrs["onesided"] = True
         if name == "back":
             run = lambda x, w=None, length=None, **o: torch.istft(stft(x, w, o), window=w, length=length, **o)
             return name, run, [wave, *window], (1,), attrs
