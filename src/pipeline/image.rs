@@ -284,8 +284,9 @@ impl ImagePipeline {
             let e = file.error("holds a model, but nothing about pictures");
             return Err(e.with_help(format!("{}::open(path) opens the model alone", file.kind())));
         };
-        let settings: Settings =
-            serde_json::from_str(json).map_err(|e| file.error("has malformed settings of pictures").with_source(e))?;
-        Self::put_together("open", settings, model(file)?).map_err(|e| file.because(e))
+        let settings: Settings = serde_json::from_str(json)
+            .map_err(|e| file.error("has malformed settings of pictures").with_source(e))
+            .here()?;
+        Self::put_together("open", settings, model(file).here()?).map_err(|e| file.because(e)).here()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CSV, ClassPrediction, LabelPrediction, PREPROCESSOR, expect_logits};
 use crate::data::{CsvOptions, Preprocessor, Table, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::io::{Attachment, Metadata, ModelFile};
 use crate::layers::{Architecture, IntoLayer, Layer, LayerExt, ModuleExt, register};
 use crate::models::{LinearRegression, Mlp};
@@ -355,12 +355,12 @@ impl Pipeline {
             let e = file.error("holds a model, but no preprocessing");
             return Err(e.with_help(format!("{}::open(path) opens the model alone", file.kind())));
         };
-        let preprocessor = Preprocessor::from_json(json).map_err(|e| file.because(e))?;
+        let preprocessor = Preprocessor::from_json(json).map_err(|e| file.because(e)).here()?;
         let csv = match metadata.get(CSV) {
-            Some(_) => Some(metadata.get_json(CSV).map_err(|e| file.because(e))?),
+            Some(_) => Some(metadata.get_json(CSV).map_err(|e| file.because(e)).here()?),
             None => None,
         };
-        let pipeline = Self::put_together(op, preprocessor, model(file)?).map_err(|e| file.because(e))?;
+        let pipeline = Self::put_together(op, preprocessor, model(file).here()?).map_err(|e| file.because(e)).here()?;
         Ok(Self { csv, ..pipeline })
     }
 

@@ -178,7 +178,7 @@ impl<M: Architecture> TextPipeline<M> {
             return Err(e.with_help(help));
         };
         let settings = match metadata.get(TEXT) {
-            Some(_) => metadata.get_json(TEXT).map_err(|e| file.because(e))?,
+            Some(_) => metadata.get_json(TEXT).map_err(|e| file.because(e)).here()?,
             None => Settings::default(),
         };
         Ok(Self { model: file.build()?, tokenizer: own, target_tokenizer: tokenizer(TARGET_TOKENIZER)?, settings })

@@ -1,6 +1,6 @@
 //! Sums that nobody sees the terms of.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 
 /// Numbers are counted in units of 2⁻²⁴.
@@ -89,7 +89,7 @@ impl SecureSum {
     /// would be the vector of one.
     #[track_caller]
     pub fn sum(&self, sent: &[(usize, &[u64])]) -> Result<Vec<f64>> {
-        sent.iter().try_for_each(|(client, values)| self.check(*client, values.len()))?;
+        sent.iter().try_for_each(|(client, values)| self.check(*client, values.len())).here()?;
         if sent.len() < 2 {
             return Err(Error::argument("SecureSum", format!("{} clients have sent, expected at least 2", sent.len()))
                 .with_help("the sum of one vector is that vector"));

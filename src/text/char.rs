@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::saved::{self, Stored};
 use super::tokenizer::Tokenizer;
 use super::vocabulary::{self, Piece, SavedVocabulary, Vocabulary, unknown_character};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 
 /// One token for each character (Unicode scalar value) of the texts that it was fitted on, in the order of their code
 /// points; special tokens follow.
@@ -104,7 +104,8 @@ impl Tokenizer for CharTokenizer {
     fn decode(&self, ids: &[i64]) -> Result<String> {
         ids.iter()
             .map(|id| self.vocabulary.index("decode", *id).map(|i| self.vocabulary.tokens()[i].as_str()))
-            .collect()
+            .collect::<Result<_>>()
+            .here()
     }
 
     vocabulary::answers!();

@@ -7,13 +7,15 @@ use std::path::Path;
 use demotic::compress::OneShotPruning;
 use demotic::data::{Channels, ImageDataset, Table, read_idx, read_image};
 use demotic::explain::{Heads, attention_rollout};
+use demotic::io::Metadata;
 use demotic::models::{
     Bert, BertConfig, CoderConfig, DiffusionUnet, DiffusionUnetConfig, Llama, LlamaConfig, T5Config, T5Encoder, Vae,
     VaeConfig,
 };
+use demotic::pipeline::ImagePipeline;
 use demotic::prelude::*;
 use demotic::tensor::SparseTensor;
-use demotic::text::BpeTokenizer;
+use demotic::text::{BpeTokenizer, CharTokenizer, Tokenizer};
 use demotic::train::tensorboard::read_events;
 
 use super::catalogue::sources;
@@ -203,6 +205,10 @@ fn errors_name_the_line_that_called() -> Result<()> {
     let bytes = fs::read(&model).unwrap();
     let cut = written("cut.safetensors", &bytes[..bytes.len() - 5]);
     fs::create_dir(path("empty")).unwrap();
+    let malformed = [("demotic.preprocessor", "{"), ("demotic.images", "{")];
+    let pipeline = path("pipeline.safetensors");
+    Linear::new(2, 3, &mut Rng::seed(0))?.save_with(&Metadata::from_iter(malformed), &pipeline)?;
+    let letters = CharTokenizer::fit(["ab"])?;
 
     let mut rng = Rng::seed(0);
     let mut llama = LlamaConfig::new(10, 8);
@@ -225,6 +231,10 @@ fn errors_name_the_line_that_called() -> Result<()> {
         (line!(), "read_idx", read_idx(&idx).err(), line!()),
         (line!(), "from_files", BpeTokenizer::from_files(&vocab, &merges, &[""; 0]).err(), line!()),
         (line!(), "open of a file without a model", Sequential::open(&model).err(), line!()),
+        (line!(), "open of a pipeline's model", Linear::open(&pipeline).err(), line!()),
+        (line!(), "open of a pipeline", Pipeline::open(&pipeline).err(), line!()),
+        (line!(), "open of a pipeline of pictures", ImagePipeline::open(&pipeline).err(), line!()),
+        (line!(), "decode", letters.decode(&[0, 99]).err(), line!()),
         (line!(), "load of a file that was cut", linear.load(&cut).err(), line!()),
         (line!(), "open_folder", ImageDataset::open_folder(path("empty"), Channels::Rgb).err(), line!()),
         (line!(), "read_events", read_events(&csv).err(), line!()),

@@ -1,6 +1,6 @@
 //! What a decoder remembers: keys and values.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{KvCache, KvPrecision};
 use crate::models::text::sequences::{check_rows, row_index};
 use crate::models::{LmState, MemoryNeed};
@@ -82,7 +82,8 @@ impl LmState for KvState {
     #[track_caller]
     fn store_as(&mut self, precision: KvPrecision) -> Result<()> {
         if precision != self.precision() {
-            self.caches = self.caches.drain(..).map(|cache| cache.stored_as(precision)).collect::<Result<_>>()?;
+            let caches = self.caches.drain(..).map(|cache| cache.stored_as(precision));
+            self.caches = caches.collect::<Result<_>>().here()?;
         }
         Ok(())
     }

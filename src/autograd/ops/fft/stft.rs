@@ -4,7 +4,7 @@ use super::options::{FftNorm, FftOptions};
 use super::transform::wide_pairs;
 use crate::autograd::PaddingMode;
 use crate::autograd::ops::matmul::expect_fractions;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::Tensor;
 
 /// Options of [`Tensor::stft`] and [`Tensor::istft`], with the defaults of PyTorch.
@@ -220,9 +220,9 @@ impl Tensor {
             shape[last] = total;
             Tensor::full_dtype(shape, 0.0, x.dtype())?.index_add(-1, &places, &flat)
         };
-        let signal = overlapped(&parts.mul(&window)?)?;
+        let signal = overlapped(&parts.mul(&window)?).here()?;
         let squares = window.square().unsqueeze(0)?.broadcast_to([stretches, n_fft])?;
-        let weights = overlapped(&squares)?;
+        let weights = overlapped(&squares).here()?;
         let start = if options.center { n_fft / 2 } else { 0 };
         let end = if options.center { total - n_fft / 2 } else { total };
         let end = length.map_or(end, |length| length.saturating_add(start).min(total));
