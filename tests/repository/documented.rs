@@ -118,7 +118,8 @@ fn missing(section: &str, name: &str, docs: &Docs, linked: Option<&Docs>) -> Vec
             || example.contains(&format!("Init::{name}"))
     };
     let runs = |text: &str| text.contains("\nuse demotic");
-    if !runs(&text) && !(runs(&docs.block) && calls(&docs.block)) {
+    let has_example = runs(&text) || runs(&docs.block) && calls(&docs.block);
+    if !has_example {
         missing.push("an example");
     }
 

@@ -128,8 +128,9 @@ fn logsumexp(x: &Tensor, r: &Over) -> Tensor {
             // The softmax, which is not e^(x - y): of large numbers, the result has been rounded by more than it adds to them.
             let e = input.sub(&largest.masked_fill(&largest.eq_scalar(f64::NEG_INFINITY), 0.0)?)?.exp();
             let total = sum(&e, &over);
-            // Where everything is -∞, the terms are all 0, and the softmax shall be 0 and not NaN.
-            let total = total.masked_fill(&total.eq_scalar(0.0), 1.0)?;
+            // Where everything is -∞, the terms are all 0, and the softmax shall be 0 and not NaN; so it shall beside an ∞.
+            let none = total.eq_scalar(0.0).logical_or(&largest.eq_scalar(f64::INFINITY))?;
+            let total = total.masked_fill(&none, 1.0)?;
             e.mul(&g.reshape(&*kept)?.div(&total)?)
         });
         tape.keeps_examples(x, !r.reduced[0]);
