@@ -61,7 +61,7 @@ impl Subject {
             None => "loans.csv".into(),
         };
         // However it is written: with semicolons, decimal commas, units, dates.
-        let Read { mut table, options: csv, notes } = read::read(&[], &|csv: &CsvOptions| match &options.data {
+        let Read { mut table, options: csv, notes } = read::read(&[], &[], &|csv: &CsvOptions| match &options.data {
             Some(path) => csv.read(path),
             None => csv.read_from(LOANS.as_bytes()),
         })?;
