@@ -338,6 +338,14 @@ impl Tensor {
 
     /// Numbers drawn evenly from `[0, 1)`, of type `F32`: [`uniform`](Self::uniform) has other bounds.
     ///
+    /// ```
+    /// use demotic::prelude::*;
+    ///
+    /// let x = Tensor::rand([2, 3], &mut Rng::seed(0))?;
+    /// assert!(x.to_vec::<f32>()?.iter().all(|x| (0.0..1.0).contains(x)));
+    /// # Ok::<(), demotic::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the shape does not fit into memory.
     #[track_caller]
@@ -348,7 +356,8 @@ impl Tensor {
     /// Numbers drawn from the standard normal distribution, of type `F32`: [`normal`](Self::normal) has other means and deviations.
     ///
     /// ```
-    /// # use demotic::prelude::*;
+    /// use demotic::prelude::*;
+    ///
     /// let x = Tensor::randn([2, 3], &mut Rng::seed(0))?;
     /// assert_eq!(x.shape(), [2, 3]);
     /// # Ok::<(), demotic::Error>(())

@@ -9,4 +9,3 @@ mod notebook;
 mod processes;
 mod roles;
 mod search;
-mod threads;
