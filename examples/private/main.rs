@@ -81,7 +81,7 @@ fn private(data: &Data, epsilon: f64, epochs: u64, rng: &mut Rng) -> Result<(Seq
     let optimizer = DpOptimizer::new(sgd, noise, 1.0, &sampler, rng.split())?.reporting(DELTA)?;
     let history = Trainer::new(CrossEntropy::new().reduction(Reduction::None), optimizer)
         .epochs(epochs as usize)
-        .batch_size(sampler.expected() as usize)
+        .batch_size(sampler.expected().round() as usize)
         .sampler(sampler)
         .fit(&mut model, &train, rng)?;
     let spent = history.metric("epsilon").last().copied();
