@@ -597,7 +597,7 @@ fn what_private_trainers_cannot_do_is_said() -> Result<()> {
     // 13.2 are expected, which may be rounded either way.
     for size in [13, 14] {
         let optimizer = DpOptimizer::new(Sgd::new(0.1), 1.0, 1.0, &sampler(40, 0.33)?, Rng::seed(4))?;
-        let trainer = Trainer::new(each(), optimizer).epochs(1).batch_size(size).sampler(sampler(40, 0.33)?);
+        let mut trainer = Trainer::new(each(), optimizer).epochs(1).batch_size(size).sampler(sampler(40, 0.33)?);
         trainer.fit(&mut network()?, &train, &mut Rng::seed(0))?;
     }
     let mean = Trainer::new(losses::cross_entropy, optimizer()).epochs(1).batch_size(10);
