@@ -15,11 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from recorder import SEED, Family, normal
+from recorder import NETWORK, SEED, Family, problem
 
 STEPS = 60
 KEPT = (1, 2, 7, 60)
-SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
 SETTINGS = {
     "lamb": [
         {"learning_rate": 0.01},
@@ -49,12 +48,8 @@ def optimizer(name, settings):
 
 def cases(f):
     f.sums = True
-    rng = f.rng("problem")
-    # Linear(3, 4), tanh, Linear(4, 2); mean squared error on eight rows. Shared by every case.
-    start = {name: normal(*shape, scale=0.6)(rng) for name, shape in SHAPES.items()}
-    x, y = normal(8, 3)(rng), normal(8, 2)(rng)
-    for name, array in {"x": x, "y": y, **start}.items():
-        f.put(f"problem.{name}", array)
+    # Shared by every case.
+    x, y, start = problem(f)
 
     def loss_of(p, x, y):
         hidden = jnp.tanh(x @ p["0.weight"].T + p["0.bias"])
@@ -71,14 +66,14 @@ def cases(f):
 
         def run(arrays, dtype):
             tx, ty, *values = (jnp.asarray(a, dtype=dtype) for a in arrays)
-            p = dict(zip(SHAPES, values))
+            p = dict(zip(NETWORK, values))
             state = opt.init(p)
-            kept, losses = {name: [] for name in SHAPES}, []
+            kept, losses = {name: [] for name in NETWORK}, []
             for number in range(1, STEPS + 1):
                 p, state, loss = step(p, state, tx, ty)
                 losses.append(loss)
                 if number in KEPT:
-                    for name in SHAPES:
+                    for name in NETWORK:
                         kept[name].append(np.asarray(p[name]))
             found = {f"param.{name}": np.stack(history) for name, history in kept.items()}
             found |= {"losses": np.array(losses)}

@@ -32,6 +32,20 @@ def normal(*shape, scale=1.0, shift=0.0):
     return lambda rng: np.asarray(shift + scale * rng.standard_normal(shape), dtype=np.float32)
 
 
+# Linear(3, 4), tanh, Linear(4, 2).
+NETWORK = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
+
+
+def problem(f):
+    """What the optimizers of a family learn: eight rows, a target of two numbers, and the parameters of `NETWORK` to begin with, kept beside the cases."""
+    rng = f.rng("problem")
+    start = {name: normal(*shape, scale=0.6)(rng) for name, shape in NETWORK.items()}
+    x, y = normal(8, 3)(rng), normal(8, 2)(rng)
+    for name, array in {"x": x, "y": y, **start}.items():
+        f.put(f"problem.{name}", array)
+    return x, y, start
+
+
 def uniform(lo, hi, *shape):
     return lambda rng: np.asarray(rng.uniform(lo, hi, shape), dtype=np.float32)
 

@@ -7,9 +7,7 @@ import numpy as np
 import torch
 from torch.optim.swa_utils import get_ema_avg_fn, get_swa_avg_fn
 
-from recorder import normal
-
-SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
+from recorder import NETWORK, problem
 
 
 def loss_of(p, x, y):
@@ -123,12 +121,8 @@ SETTINGS = [
 
 def cases(f):
     f.sums = True
-    rng = f.rng("problem")
-    # Linear(3, 4), tanh, Linear(4, 2); mean squared error on eight rows. Shared by every case.
-    start = {name: normal(*shape, scale=0.6)(rng) for name, shape in SHAPES.items()}
-    x, y = normal(8, 3)(rng), normal(8, 2)(rng)
-    for name, array in {"x": x, "y": y, **start}.items():
-        f.put(f"problem.{name}", array)
+    # Shared by every case.
+    x, y, start = problem(f)
 
     def run(arrays, dtype, kind, kept_after, settings):
         tx, ty, *p = (torch.tensor(a, dtype=dtype) for a in arrays)
@@ -142,12 +136,12 @@ def cases(f):
             return loss
 
         step = KINDS[kind](p, closure, settings)
-        kept, losses = {name: [] for name in SHAPES}, []
+        kept, losses = {name: [] for name in NETWORK}, []
         for number in range(1, kept_after[-1] + 1):
             loss, values = step()
             losses.append(loss)
             if number in kept_after:
-                for name, t in zip(SHAPES, values):
+                for name, t in zip(NETWORK, values):
                     kept[name].append(t.detach().numpy().copy())
         arrays = {f"param.{name}": np.stack(history) for name, history in kept.items()}
         return arrays | {"losses": np.array(losses, dtype=arrays["param.0.bias"].dtype)}

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 import transformers.optimization
 
-from recorder import normal
+from recorder import NETWORK, normal, problem
 
 STEPS = 60
 KEPT = (1, 2, 7, 60)
-SHAPES = {"0.weight": (4, 3), "0.bias": (4,), "2.weight": (2, 4), "2.bias": (2,)}
 SETTINGS = {
     "ASGD": [
         {"lr": 0.1},
@@ -132,38 +131,36 @@ def make(name, params, settings):
     return getattr(torch.optim, name)(params, foreach=False, **settings)
 
 
+def train(arrays, dtype, name, settings, kept_after=KEPT):
+    """The parameters after some of the steps, and all losses: mean squared errors of `NETWORK`."""
+    tx, ty, *p = (torch.tensor(a, dtype=dtype) for a in arrays)
+    p = [t.requires_grad_() for t in p]
+    opt = make(name, p, settings)
+    kept, losses = {name: [] for name in NETWORK}, []
+    for step in range(1, STEPS + 1):
+        hidden = torch.tanh(torch.nn.functional.linear(tx, p[0], p[1]))
+        loss = torch.nn.functional.mse_loss(torch.nn.functional.linear(hidden, p[2], p[3]), ty)
+        opt.zero_grad()
+        loss.backward()
+        with without_bfloat16():
+            # Of this type are the numbers of the state that belong to no element.
+            torch.set_default_dtype(torch.float64)
+            opt.step()
+            torch.set_default_dtype(torch.float32)
+        losses.append(loss.item())
+        if step in kept_after:
+            for name, t in zip(NETWORK, p):
+                kept[name].append(t.detach().numpy().copy())
+    found = {f"param.{name}": np.stack(history) for name, history in kept.items()}
+    if "t0" in settings:
+        found |= {f"ax.{name}": opt.state[t]["ax"].numpy().copy() for name, t in zip(NETWORK, p)}
+    return found | {"losses": np.array(losses, dtype=found["param.0.bias"].dtype)}
+
+
 def cases(f):
     f.sums = True
-    rng = f.rng("problem")
-    # Linear(3, 4), tanh, Linear(4, 2); mean squared error on eight rows. Shared by every case.
-    start = {name: normal(*shape, scale=0.6)(rng) for name, shape in SHAPES.items()}
-    x, y = normal(8, 3)(rng), normal(8, 2)(rng)
-    for name, array in {"x": x, "y": y, **start}.items():
-        f.put(f"problem.{name}", array)
-
-    def train(arrays, dtype, name, settings):
-        tx, ty, *p = (torch.tensor(a, dtype=dtype) for a in arrays)
-        p = [t.requires_grad_() for t in p]
-        opt = make(name, p, settings)
-        kept, losses = {name: [] for name in SHAPES}, []
-        for step in range(1, STEPS + 1):
-            hidden = torch.tanh(torch.nn.functional.linear(tx, p[0], p[1]))
-            loss = torch.nn.functional.mse_loss(torch.nn.functional.linear(hidden, p[2], p[3]), ty)
-            opt.zero_grad()
-            loss.backward()
-            with without_bfloat16():
-                # Of this type are the numbers of the state that belong to no element.
-                torch.set_default_dtype(torch.float64)
-                opt.step()
-                torch.set_default_dtype(torch.float32)
-            losses.append(loss.item())
-            if step in KEPT:
-                for name, t in zip(SHAPES, p):
-                    kept[name].append(t.detach().numpy().copy())
-        found = {f"param.{name}": np.stack(history) for name, history in kept.items()}
-        if "t0" in settings:
-            found |= {f"ax.{name}": opt.state[t]["ax"].numpy().copy() for name, t in zip(SHAPES, p)}
-        return found | {"losses": np.array(losses, dtype=found["param.0.bias"].dtype)}
+    # Shared by every case.
+    x, y, start = problem(f)
 
     def case(name, settings):
         label = "_".join(f"{k}{v}".replace(" ", "") for k, v in settings.items())

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch.optim import lr_scheduler
 
-from recorder import normal
+from recorder import problem
 
-from .optimizer_rules import SHAPES, make, without_bfloat16
+from .optimizer_rules import STEPS, train
 
 COUNT = int(os.environ.get("COUNT", 0))
-STEPS = 60
 KEPT = (3, 60)
 # How many of each are kept in the file.
 KEPT_RULES, KEPT_SCHEDULES = 3, 4
@@ -130,35 +129,12 @@ SCHEDULES = [
 
 def cases(f):
     f.sums = True
-    rng = f.rng("problem")
-    start = {name: normal(*shape, scale=0.6)(rng) for name, shape in SHAPES.items()}
-    x, y = normal(8, 3)(rng), normal(8, 2)(rng)
-    for name, array in {"x": x, "y": y, **start}.items():
-        f.put(f"problem.{name}", array)
+    x, y, start = problem(f)
 
-    def train(arrays, dtype, name, options):
-        tx, ty, *p = (torch.tensor(a, dtype=dtype) for a in arrays)
-        p = [t.requires_grad_() for t in p]
-        opt = make(name, p, options)
-        kept, losses = {name: [] for name in SHAPES}, []
-        for step in range(1, STEPS + 1):
-            hidden = torch.tanh(torch.nn.functional.linear(tx, p[0], p[1]))
-            loss = torch.nn.functional.mse_loss(torch.nn.functional.linear(hidden, p[2], p[3]), ty)
-            opt.zero_grad()
-            loss.backward()
-            with without_bfloat16():
-                torch.set_default_dtype(torch.float64)
-                opt.step()
-                torch.set_default_dtype(torch.float32)
-            losses.append(loss.item())
-            if step in KEPT:
-                for name, t in zip(SHAPES, p):
-                    kept[name].append(t.detach().numpy().copy())
-        found = {f"param.{name}": np.stack(history) for name, history in kept.items()}
-        if "t0" in options:
-            found |= {f"ax.{name}": opt.state[t]["ax"].numpy().copy() for name, t in zip(SHAPES, p)}
-        assert np.isfinite(losses).all() and max(losses) < 1e4, "the loss is beyond all bounds"
-        return found | {"losses": np.array(losses, dtype=found["param.0.bias"].dtype)}
+    def bounded(arrays, dtype, name, options):
+        found = train(arrays, dtype, name, options, KEPT)
+        assert np.isfinite(found["losses"]).all() and found["losses"].max() < 1e4, "the loss is beyond all bounds"
+        return found
 
     refused = {}
     for name in NAMES:
@@ -170,7 +146,7 @@ def cases(f):
             before = set(f.tensors)
             try:
                 case = {"id": key, "op": name, "steps": KEPT, "attrs": options}
-                f.record(case, runs=f.runs(key, lambda arrays, dtype: train(arrays, dtype, name, options), [x, y, *start.values()]))
+                f.record(case, runs=f.runs(key, lambda arrays, dtype: bounded(arrays, dtype, name, options), [x, y, *start.values()]))
                 made += 1
             except (AssertionError, ValueError) as e:
                 torch.set_default_dtype(torch.float32)
