@@ -23,6 +23,11 @@ pub(crate) use crew::{Board, Crew, said, with_crew};
 const MAX_THREADS: usize = 1024;
 
 /// The number of threads that a large operation started here may use.
+///
+/// Outside of [`with_threads`] they are the global rayon pool, whose size follows `RAYON_NUM_THREADS`, or else the number of cores. If
+/// the program has not made that pool when its main thread first does something large, the main thread becomes one of it, and
+/// works instead of waiting. Work that another thread hands to all of the pool at once (`rayon::broadcast`) then waits until the main
+/// thread takes part.
 #[must_use]
 pub fn threads() -> usize {
     static ENLISTED: Once = Once::new();
@@ -46,10 +51,8 @@ fn enlist() {
 
 /// Runs `f` with a pool of exactly `n` threads.
 ///
-/// The results are the same for every `n`; only the time differs. Outside such a scope the global rayon
-/// pool is used, whose size follows `RAYON_NUM_THREADS`, or else the number of cores. If that pool is not there yet when the
-/// program's main thread first does something large, this thread becomes one of the pool's; what `rayon::broadcast` is given by others then waits
-/// until the main thread does something large again.
+/// The results are the same for every `n`; only the time differs. Inside a pool of `n` threads, that pool is used. Outside such a scope
+/// it is the one of [`threads`].
 ///
 /// # Errors
 /// If `n` is 0 or above 1024, or the operating system refuses to start the threads.
