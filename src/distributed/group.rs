@@ -64,7 +64,8 @@ pub trait Group: fmt::Debug + Send + Sync {
     /// If a rank of the group has failed, or no message has come within the [time-out](Self::timeout).
     fn wait(&self, from: usize, tag: Tag) -> Result<Message>;
 
-    /// Tells all others that this rank gives up: whatever they wait for is an error from then on, with this reason.
+    /// Tells all others that this rank gives up: whatever they wait for is an error from then on, with this reason. If another rank has
+    /// given up before, they are told of that one and its reason.
     fn fail(&self, reason: &str);
 
     /// Counts the operations of this group: a number that no call before has given.

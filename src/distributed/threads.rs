@@ -174,7 +174,8 @@ impl Group for ThreadGroup {
         self.own().wait(from, tag, self.shared.timeout)
     }
     fn fail(&self, reason: &str) {
-        self.others().for_each(|other| other.fail(self.rank, reason));
+        let (rank, reason) = self.own().failure().unwrap_or_else(|| (self.rank, reason.to_string()));
+        self.others().for_each(|other| other.fail(rank, &reason));
     }
     fn ticket(&self) -> u64 {
         self.tickets.fetch_add(1, Ordering::Relaxed)

@@ -24,6 +24,9 @@ const PIECE: usize = 1 << 30;
 /// Before each piece: group, number, and how many pieces follow it.
 const HEAD: usize = 24;
 
+/// What is said of a rank whose messages cannot be read.
+const NO_MESSAGE: &str = "it has sent something that is no message: is it another release?";
+
 /// How long the thread sleeps when there is nothing to do, at first and at the most.
 const SHORTEST: Duration = Duration::from_micros(2);
 const LONGEST: Duration = Duration::from_micros(100);
@@ -62,22 +65,31 @@ impl Outgoing {
         self.put(to, DATA, pieces(tag, &message.to_bytes(), PIECE));
     }
 
-    fn last(&self, kind: i32, text: &str) {
+    fn last(&self, kind: i32, word: &[u8]) {
         let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_over {
             *is_over = true;
             for to in (0..self.size).filter(|to| *to != self.rank) {
-                self.put(to, kind, std::iter::once(text.as_bytes().to_vec()));
+                self.put(to, kind, std::iter::once(word.to_vec()));
             }
         }
     }
 
-    pub(crate) fn fail(&self, reason: &str) {
-        self.last(FAILED, reason);
+    /// The rank that has failed first, as far as this one knows, and why.
+    pub(crate) fn fail(&self, rank: usize, reason: &str) {
+        self.last(FAILED, &[&(rank as u64).to_le_bytes(), reason.as_bytes()].concat());
     }
 
     pub(crate) fn end(&self) {
-        self.last(ENDED, "");
+        self.last(ENDED, &[]);
+    }
+}
+
+/// Which rank has failed, and why, as the rank has said it that the message is from.
+fn failure(from: usize, word: &[u8]) -> (usize, String) {
+    match word.split_first_chunk() {
+        Some((rank, reason)) => (u64::from_le_bytes(*rank) as usize, String::from_utf8_lossy(reason).into_owned()),
+        None => (from, NO_MESSAGE.to_string()),
     }
 }
 
@@ -104,7 +116,7 @@ impl Pieces {
     fn take(&mut self, from: usize, mut bytes: Vec<u8>) -> Option<Result<(Tag, Message), String>> {
         let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
         let (Some(group), Some(number), Some(left)) = (number(0), number(8), number(16)) else {
-            return Some(Err("it has sent something that is no message: is it another release?".into()));
+            return Some(Err(NO_MESSAGE.into()));
         };
         let tag = Tag { group, number };
         bytes.drain(..HEAD);
@@ -275,7 +287,8 @@ impl<'w> Work<'w> {
             let from = status.source_rank() as usize;
             match status.tag() {
                 FAILED => {
-                    self.mailbox.fail(from, &String::from_utf8_lossy(&bytes));
+                    let (rank, reason) = failure(from, &bytes);
+                    self.mailbox.fail(rank, &reason);
                     self.over[from] = true;
                 }
                 ENDED => {

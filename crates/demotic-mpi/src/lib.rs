@@ -201,7 +201,10 @@ impl Group for MpiGroup {
         self.mailbox.wait(from, tag, self.timeout)
     }
     fn fail(&self, reason: &str) {
-        self.outgoing.fail(reason);
+        match self.mailbox.failure() {
+            Some((rank, first)) => self.outgoing.fail(rank, &first),
+            None => self.outgoing.fail(self.rank, reason),
+        }
     }
     fn ticket(&self) -> u64 {
         self.tickets.fetch_add(1, Ordering::Relaxed)
