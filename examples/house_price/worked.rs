@@ -43,13 +43,15 @@ pub fn run() -> Result<Value> {
         let (p, l) = (prediction.item()?, loss.item()?);
         let weights = w.to_vec::<f64>()?;
         println!(
-            "{:>4}  {:>3} m², {:>2} y  {:>10}  {p:>15.4e}  {l:>13.4e}  {:>12.4e} {:>12.4e}",
+            "{:>4}  {:>3} m², {:>2} y  {:>10}  {:>15}  {:>13}  {:>12} {:>12}",
             step + 1,
             HOUSES[row][0],
             HOUSES[row][1],
             HOUSES[row][2],
-            weights[0],
-            weights[1]
+            short(p),
+            short(l),
+            short(weights[0]),
+            short(weights[1])
         );
         losses.push(l);
         predictions.push(p);
@@ -89,6 +91,11 @@ pub fn run() -> Result<Value> {
         "rate_over_limit": RATE / limit,
         "condition_number": largest / smallest,
     }))
+}
+
+/// As one would write it, and with a power of ten from a million on.
+fn short(x: f64) -> String {
+    if x.abs() < 1e6 { format!("{x:.1}") } else { format!("{x:.3e}") }
 }
 
 /// The eigenvalues of the Hessian of the mean squared error, `2/n · xᵀx`, a symmetric 2×2 matrix: largest, smallest.

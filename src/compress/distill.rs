@@ -279,7 +279,7 @@ impl<T> Distill<T> {
         let mut loss = (soft * self.share).add(&(hard * (1.0 - self.share)))?;
         for (at, (hint, student, teacher, weight)) in self.hints.iter().enumerate() {
             let [s, t] = [(by_student.take(at, student)?), (by_teacher.take(at, teacher)?)];
-            loss = loss.add(&(hint.loss(&s, &t).map_err(|e| e.in_layer(student))? * *weight))?;
+            loss = loss.add(&(hint.loss(&s, &t).in_layer(student)? * *weight))?;
         }
         Ok(Objective::new(loss, count).with_outputs(prediction, y.clone()))
     }
@@ -345,9 +345,7 @@ impl Hooks for Seen {
 
 impl<S: Layer, T: Layer> Task<S, (Tensor, Tensor)> for Distill<T> {
     fn objective(&self, student: &S, (x, y): &(Tensor, Tensor), mode: &mut Mode<'_>) -> Result<Objective> {
-        let teach = |seen: &mut Seen| {
-            self.teacher.forward(x, &mut Mode::eval().with_hooks(seen)).map_err(|e| e.within("the teacher"))
-        };
+        let teach = |seen: &mut Seen| self.teacher.forward(x, &mut Mode::eval().with_hooks(seen)).within("the teacher");
         self.of(student, [x, y], &teach, mode)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result, meant};
+use crate::error::{Error, Here, Result, meant};
 use crate::layers::{Module, ModuleExt, SlotMut, VisitorMut, matches};
 use crate::regularizers::Constraint;
 use crate::tensor::{DType, Tensor};
@@ -131,7 +131,7 @@ impl Constraint for Masks {
             }
         };
         VisitorMut::new(&mut on_slot).module(model);
-        result?;
+        result.here()?;
         if left > 0 {
             let missing = self.masks.iter().map(|(path, _)| path).find(|path| !names.contains(path));
             let missing = missing.map_or("", String::as_str);

@@ -6,7 +6,7 @@ use super::masks::Masks;
 use super::pruning::Pruning;
 use super::scores::{Scores, weights};
 use crate::autograd;
-use crate::error::{Error, Result, bug, meant};
+use crate::error::{Error, Here, Result, bug, meant};
 use crate::layers::{Embedding, Module, ModuleExt, Weight, as_rows, in_parts, is_meant, products_of};
 use crate::regularizers::Constraint;
 use crate::tensor::exec::quantized::{LeftOut, connected, left_out};
@@ -108,10 +108,13 @@ impl OneShotPruning {
         let mut masks = Masks::default();
         for paths in parts {
             let pruned = match products_of(model, &paths, &mut run) {
-                Ok(products) => paths.iter().try_for_each(|path| {
-                    let products = products.get(path).map_or(&[][..], Vec::as_slice);
-                    self.one(model.as_module_mut(), path, products, &mut masks).map_err(|e| e.in_layer(path))
-                }),
+                Ok(products) => paths
+                    .iter()
+                    .try_for_each(|path| {
+                        let products = products.get(path).map_or(&[][..], Vec::as_slice);
+                        self.one(model.as_module_mut(), path, products, &mut masks).map_err(|e| e.in_layer(path))
+                    })
+                    .here(),
                 Err(e) => Err(e),
             };
             if let Err(e) = pruned {

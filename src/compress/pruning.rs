@@ -3,7 +3,7 @@
 use super::masks::Masks;
 use super::scores::{Scores, weights};
 use super::units::{UnitGroups, under};
-use crate::error::{Error, Result, meant};
+use crate::error::{Error, Here, Result, meant};
 use crate::layers::{Module, ModuleExt, Weight, matches};
 use crate::order;
 use crate::regularizers::Constraint;
@@ -187,7 +187,7 @@ impl Pruning {
             among => {
                 for ((path, scores), (shape, inputs_first)) in scores.iter().zip(&columns) {
                     let rows = rows(shape, *inputs_first);
-                    let kept = self.kept(among, scores, &rows).map_err(|e| e.in_layer(path))?;
+                    let kept = self.kept(among, scores, &rows).in_layer(path)?;
                     chosen.push((path.clone(), kept));
                 }
             }

@@ -1,7 +1,7 @@
 //! How much each number of a model matters.
 
 use crate::autograd::Gradients;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Module, ModuleExt, Weight};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
@@ -83,10 +83,11 @@ impl Scores {
             let gradient = gradients.get(&value).ok_or_else(|| {
                 let e = Error::state("Scores", "the weight has no gradient");
                 e.in_layer(&path).with_help("freeze() what is not trained: only trainable weights are scored")
-            })?;
-            let one = score(&value.detach(), &gradient.detach()).map_err(|e| e.in_layer(&path))?;
+            });
+            let gradient = gradient.here()?;
+            let one = score(&value.detach(), &gradient.detach()).in_layer(&path)?;
             let sum = match self.get(&path) {
-                Some(before) => before.add(&one).map_err(|e| e.in_layer(&path))?,
+                Some(before) => before.add(&one).in_layer(&path)?,
                 None => one,
             };
             all.push((path, sum));

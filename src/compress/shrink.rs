@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::masks::Masks;
 use super::units::{UnitGroups, under};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{
     BatchNorm1d, BatchNorm2d, BatchNorm3d, Conv1d, Conv2d, Conv3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d,
     Layer, Linear, Module, ModuleExt, Param, VisitorMut, Weight,
@@ -67,7 +67,7 @@ fn take_out(model: &mut dyn Layer, masks: &Masks) -> Result<Shrunk> {
         for maker in &group.makers {
             let path = under(maker, "weight");
             left.push(match (masks.get(&path), weights.get(&path)) {
-                (Some(mask), Some((shape, dim))) => units_left(mask, shape, *dim).map_err(|e| e.in_layer(path))?,
+                (Some(mask), Some((shape, dim))) => units_left(mask, shape, *dim).in_layer(path)?,
                 _ => vec![true; all],
             });
         }
@@ -113,7 +113,7 @@ fn take_out(model: &mut dyn Layer, masks: &Masks) -> Result<Shrunk> {
         }
     };
     VisitorMut::with_modules(&mut |_, _| (), &mut on_module).module(model.as_module_mut());
-    result?;
+    result.here()?;
     let mut on_model = |_: &str, module: &mut dyn Module| {
         if let Some(model) = module.as_any_mut().downcast_mut::<ResNet>() {
             model.refit();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::autograd::{self, GradOptions, grad};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Hooks, Layer, Mode, ModuleExt, Place};
 use crate::tensor::{DType, Tensor};
 
@@ -342,11 +342,11 @@ impl Scorer<'_> {
     fn chunked(&self, x: &Tensor, who: &[usize], each: &mut dyn FnMut(&Tensor, &[usize]) -> Result<()>) -> Result<()> {
         let limit = self.limit(x);
         if who.len() <= limit {
-            return each(x, who);
+            return each(x, who).here();
         }
         for start in (0..who.len()).step_by(limit) {
             let count = limit.min(who.len() - start);
-            each(&x.narrow(0, start, count)?, &who[start..start + count])?;
+            each(&x.narrow(0, start, count)?, &who[start..start + count]).here()?;
         }
         Ok(())
     }

@@ -167,6 +167,22 @@ impl Lbfgs {
     }
 
     /// The iterations of one step, from the loss and the gradient where it begins. Changes the model and the memory.
+    /// A step on so many parameters. Returns the loss at its beginning.
+    #[track_caller]
+    fn run(&self, memory: &mut Memory, place: &mut Place<'_>, numel: usize) -> Result<f64> {
+        let start = place.here()?;
+        memory.evaluations = memory.evaluations.saturating_add(1);
+        let loss = start.loss;
+        if numel == 0 {
+            return Ok(loss);
+        }
+        if !start.is_finite() {
+            return Err(not_finite(NAME, loss));
+        }
+        self.iterate(memory, start, place)?;
+        Ok(loss)
+    }
+
     #[track_caller]
     fn iterate(&self, memory: &mut Memory, start: Point, place: &mut Place<'_>) -> Result<()> {
         let max_eval = self.max_eval.unwrap_or(self.max_iter.saturating_mul(5) / 4);
@@ -341,19 +357,7 @@ impl ClosureOptimizer for Lbfgs {
         }
         let mut memory = self.memory.clone();
         let mut place = Place { objective, allow_unused: self.allow_unused };
-        let start = place.here();
-        let done = start.and_then(|start| {
-            memory.evaluations = memory.evaluations.saturating_add(1);
-            let loss = start.loss;
-            if numel == 0 {
-                return Ok(loss);
-            }
-            if !start.is_finite() {
-                return Err(not_finite(NAME, loss));
-            }
-            self.iterate(&mut memory, start, &mut place)?;
-            Ok(loss)
-        });
+        let done = self.run(&mut memory, &mut place, numel);
         match done {
             Ok(_) => self.memory = memory,
             Err(_) => before.put_back(place.objective.model()),

@@ -4,18 +4,20 @@
 use std::fs;
 use std::path::Path;
 
-use demotic::compress::OneShotPruning;
-use demotic::data::{Channels, ImageDataset, Table, read_idx, read_image};
-use demotic::explain::{Heads, attention_rollout};
+use demotic::compress::{OneShotPruning, Pruning};
+use demotic::data::{Channels, ImageDataset, Table, Transforms, read_idx, read_image};
+use demotic::explain::{Explained, Heads, Target, attention_rollout, saliency};
 use demotic::io::Metadata;
 use demotic::models::{
     Bert, BertConfig, CoderConfig, DiffusionUnet, DiffusionUnetConfig, Llama, LlamaConfig, T5Config, T5Encoder, Vae,
     VaeConfig,
 };
+use demotic::optimizers::{ClosureOptimizer, Lbfgs};
 use demotic::pipeline::ImagePipeline;
 use demotic::prelude::*;
 use demotic::tensor::SparseTensor;
 use demotic::text::{BpeTokenizer, CharTokenizer, Tokenizer};
+use demotic::train::plot::roc;
 use demotic::train::tensorboard::read_events;
 
 use super::catalogue::sources;
@@ -222,6 +224,18 @@ fn errors_name_the_line_that_called() -> Result<()> {
     let mut linear = Linear::new(2, 3, &mut rng)?;
     let (x, none) = (Tensor::zeros([2, 2])?, Tensor::zeros([0])?);
 
+    let groups = OneShotPruning::wanda(0.5).n_of_m(1, 5);
+    let example = |model: &Linear| model.predict(&Tensor::ones([4, 2])?).map(drop);
+    let turned = Transforms::new().random_horizontal_flip(1.5);
+    let picture = Tensor::zeros([1, 4, 4])?;
+    let other = linear.clone();
+    let seventh = Explained::layer(&other).target(Target::Class(7));
+    let (scores, classes) = (Tensor::ones([2, 3])?, Tensor::from_nested([0i64, 1])?);
+    let nan = |model: &Linear| {
+        let y = model.forward(&Tensor::ones([1, 2])?, &mut Mode::train(&mut Rng::seed(0)))?;
+        Ok(y.sum() * f64::NAN)
+    };
+
     // The lines on which a call begins and ends.
     let rows: Vec<(u32, &str, Option<Error>, u32)> = vec![
         (line!(), "read_json_lines", Table::read_json_lines(&csv).err(), line!()),
@@ -244,6 +258,12 @@ fn errors_name_the_line_that_called() -> Result<()> {
         (line!(), "DiffusionUnet", DiffusionUnet::new(unet, &mut rng).err(), line!()),
         (line!(), "Vae", Vae::new(VaeConfig::bernoulli(CoderConfig::new([4], 0)), &mut rng).err(), line!()),
         (line!(), "OneShotPruning", OneShotPruning::wanda(1.5).apply(&mut linear, |_| Ok(())).err(), line!()),
+        (line!(), "OneShotPruning in groups", groups.apply(&mut linear, example).err(), line!()),
+        (line!(), "Pruning in groups", Pruning::magnitude(0.5).n_of_m(1, 5).apply(&mut linear).err(), line!()),
+        (line!(), "saliency", saliency(&seventh, &x).err(), line!()),
+        (line!(), "roc", roc(&scores, &classes, &[""; 0]).err(), line!()),
+        (line!(), "Transform", turned.apply(&picture, &mut rng).err(), line!()),
+        (line!(), "Lbfgs", Lbfgs::new(1.0).step_with(&mut linear, nan).err(), line!()),
         (line!(), "from_parts", SparseTensor::from_parts([2, 4], &none, &none, &none).err(), line!()),
         (line!(), "tensordot_dims", x.tensordot_dims(&x, &[0, 0], &[0, 1]).err(), line!()),
         (line!(), "attention_rollout", attention_rollout(&[], Heads::Mean).err(), line!()),

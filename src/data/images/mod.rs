@@ -177,7 +177,7 @@ impl ImageDataset {
 
     fn prepared(&self, i: usize, mut rng: Rng) -> Result<Tensor> {
         let picture = self.source.picture(i)?;
-        self.transform.apply(&picture, &mut rng).map_err(|e| e.within(self.source.name(i)))
+        self.transform.apply(&picture, &mut rng).within(self.source.name(i))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::augment::{Change, MAGNITUDES};
 use super::colour::{adjust_hue, blur, grayscale, jitter};
 use super::geometry::{affine, crop, perspective, resize};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -161,7 +161,7 @@ impl Step {
         let &[channels, height, width] = x.shape() else {
             return Err(Error::shape("transform", format!("a picture of shape {:?}", x.shape())));
         };
-        self.check(channels)?;
+        self.check(channels).here()?;
         match self {
             Self::Resize(size) => resize(x, *size),
             Self::ResizeShorter(side) => {
