@@ -166,7 +166,6 @@ impl Lbfgs {
         positive(NAME, "max_eval", self.max_eval.unwrap_or(1) as f64)
     }
 
-    /// The iterations of one step, from the loss and the gradient where it begins. Changes the model and the memory.
     /// A step on so many parameters. Returns the loss at its beginning.
     #[track_caller]
     fn run(&self, memory: &mut Memory, place: &mut Place<'_>, numel: usize) -> Result<f64> {
@@ -183,6 +182,7 @@ impl Lbfgs {
         Ok(loss)
     }
 
+    /// The iterations of one step, from the loss and the gradient where it begins. Changes the model and the memory.
     #[track_caller]
     fn iterate(&self, memory: &mut Memory, start: Point, place: &mut Place<'_>) -> Result<()> {
         let max_eval = self.max_eval.unwrap_or(self.max_iter.saturating_mul(5) / 4);
