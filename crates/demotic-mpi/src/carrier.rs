@@ -227,11 +227,12 @@ impl<'w> Work<'w> {
     /// Carries messages until all is said. Returns who has not said its last word in time.
     fn run(&mut self, may_leave: &Receiver<Duration>) -> Vec<usize> {
         loop {
+            // Before it looks at what is to be sent: the program's last word is there when its end is noticed.
+            self.notice(may_leave);
             let batch: Vec<Parcel> = self.to_send.try_iter().collect();
             let is_busy = !batch.is_empty();
             scope(|scope| self.send(scope, &batch, may_leave));
             let has_received = self.receive();
-            self.notice(may_leave);
             let Some(until) = self.until else {
                 self.rest(is_busy || has_received);
                 continue;
