@@ -174,6 +174,7 @@ mod guides {
     }
 }
 
+// Its programs are those of the pages in English, which `tests/repository/docs_pages.rs` holds: they are not run a second time.
 #[cfg(all(demotic_zh, not(doctest)))]
 pub mod zh {
     //! 教程，按顺序阅读。其中的每段程序都由测试编译并运行。
