@@ -191,6 +191,16 @@ impl Error {
         self
     }
 
+    /// The same error, pointing to `line` if it points into this crate: what a closure of the program has made keeps its own line.
+    #[must_use]
+    pub(crate) fn outside(self, line: &'static Location<'static>) -> Self {
+        let file = self.0.location.file();
+        match file.starts_with(file!().trim_end_matches("error.rs")) || file.contains("library/core/src/") {
+            true => self.at(line),
+            false => self,
+        }
+    }
+
     /// The class of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -319,6 +329,11 @@ pub(crate) trait Here {
     #[track_caller]
     fn here(self) -> Self;
 
+    /// The same, but for an error of the program's own, made in a closure of it: see [`Error::outside`].
+    #[must_use = "the error is returned, not handled"]
+    #[track_caller]
+    fn outside(self) -> Self;
+
     /// The same, and says what was called: see [`Error::within`].
     #[must_use = "the error is returned, not handled"]
     #[track_caller]
@@ -339,6 +354,14 @@ impl<T> Here for Result<T> {
                 e.0.location = Location::caller();
                 Err(e)
             }
+        }
+    }
+
+    #[track_caller]
+    fn outside(self) -> Self {
+        match self {
+            Ok(value) => Ok(value),
+            Err(e) => Err(e.outside(Location::caller())),
         }
     }
 

@@ -5,7 +5,7 @@ use super::function::{Function, Saved, attach};
 use super::grad::local_gradients;
 use super::node::{id_of, is_recorded};
 use super::recording;
-use crate::error::{Result, bug};
+use crate::error::{Here, Result, bug};
 use crate::tensor::Tensor;
 
 /// Computes `f(x)` without keeping its intermediate results, and computes it a second time when the backward
@@ -75,7 +75,7 @@ impl FirstRun {
     #[track_caller]
     fn new(f: impl FnOnce(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<Self> {
         if recording::is_off() {
-            return Ok(Self { output: f(x)?.detach(), captured: None });
+            return Ok(Self { output: f(x).outside()?.detach(), captured: None });
         }
         // What `f` is given is known to be an input; what else it uses comes to light while it runs.
         let (output, captured) = recording::collect(|| {
@@ -83,7 +83,7 @@ impl FirstRun {
             recording::note(&[&output]);
             Ok(output)
         });
-        Ok(Self { output: output?, captured: Some(captured) })
+        Ok(Self { output: output.outside()?, captured: Some(captured) })
     }
 
     fn with_second(self, f: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static, x: &Tensor) -> Tensor {

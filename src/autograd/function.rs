@@ -274,7 +274,7 @@ where
     }
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Tensor> {
-        (self.forward)(inputs)
+        (self.forward)(inputs).outside()
     }
 
     fn keeps_output(&self) -> bool {

@@ -10,7 +10,7 @@ use super::grad::local_gradients;
 use super::node::{Node, is_recorded, node_of};
 use super::per_example::{ExampleSink, no_rule};
 use super::recording;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::layout::Dims;
 use crate::tensor::{DType, Tensor};
 
@@ -329,7 +329,7 @@ where
     }
 
     fn forward(&mut self, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
-        (self.forward)(inputs)
+        (self.forward)(inputs).outside()
     }
 
     fn keeps_output(&self, _: usize) -> bool {

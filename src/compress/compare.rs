@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use crate::autograd;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::html;
 use crate::layers::{Hooks, Layer, LayerExt, Mode, Module, ModuleExt, Place, Slot, Visitor};
 use crate::order::ByName;
@@ -73,7 +73,7 @@ pub fn compare(
             nonzero,
             bytes,
             seconds: times[RUNS / 2],
-            score: evaluate(*model)?,
+            score: evaluate(*model).outside()?,
             layers: differences(&original, run, &of)?,
         });
     }

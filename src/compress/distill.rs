@@ -98,7 +98,7 @@ where
     // Nothing is drawn in evaluation, but by data that are different each time.
     let mut rng = Rng::seed(0);
     let said = all.chunks(batch_size).map(|batch| teacher.predict(&data.batch(batch, &mut rng)?.0));
-    let said = said.collect::<Result<Vec<_>>>()?;
+    let said = said.collect::<Result<Vec<_>>>().outside()?;
     Tensor::cat(&said.iter().collect::<Vec<_>>(), 0)
 }
 
@@ -286,6 +286,7 @@ impl<T> Distill<T> {
 }
 
 /// The numbers of the places whose targets count, if some do not.
+#[track_caller]
 fn counted(y: &Tensor) -> Result<Option<Tensor>> {
     if y.dtype() != DType::I64 {
         return Ok(None);

@@ -63,6 +63,7 @@ impl<D: Dataset<Batch = (Tensor, Tensor)>> Dataset for Taught<D> {
         self.data.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<Self::Batch> {
         let (x, y) = self.data.batch(indices, rng)?;
         let places = Tensor::from_vec(indices.iter().map(|i| *i as i64).collect(), [indices.len()])?;

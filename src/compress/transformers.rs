@@ -138,6 +138,7 @@ macro_rules! berts {
                 Anatomy { blocks: $blocks, cuts: BERT, layers, heads, units }
             }
 
+            #[track_caller]
             fn resized(&self, layers: &[usize], heads: usize, units: usize) -> Result<BertConfig> {
                 Ok(smaller_bert(self.config(), layers.len(), heads, units))
             }

@@ -1,6 +1,7 @@
 //! Datasets one batch at a time.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::dataset::Dataset;
 use super::loading::{BatchSampler, Cursor, Position, prefetched};
@@ -36,6 +37,7 @@ pub struct Batches<'a, D: Dataset + ?Sized> {
     cursor: Cursor,
     sampler: Option<&'a dyn BatchSampler>,
     workers: usize,
+    line: &'static Location<'static>,
 }
 
 impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
@@ -43,7 +45,7 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
     #[track_caller]
     #[must_use]
     pub fn new(dataset: &'a D, size: usize) -> Self {
-        Self { dataset, cursor: Cursor::new(dataset.len(), size), sampler: None, workers: 1 }
+        Self { dataset, cursor: Cursor::new(dataset.len(), size), sampler: None, workers: 1, line: Location::caller() }
     }
 
     /// Lets a [`BatchSampler`] say which samples come in which order, and which of them make a batch. What is random in that is drawn
@@ -157,7 +159,7 @@ impl<'a, D: Dataset + ?Sized> Batches<'a, D> {
                 }
             };
         })?;
-        result.here()
+        result.outside()
     }
 
     /// Leaves out the last batch if it would be smaller than the others. There may then be none at all.
@@ -173,7 +175,7 @@ impl<D: Dataset + ?Sized> Iterator for Batches<'_, D> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let pick = self.cursor.next()?;
-        Some(pick.and_then(|pick| pick.of(self.dataset)))
+        Some(pick.and_then(|pick| pick.of(self.dataset)).map_err(|e| e.outside(self.line)))
     }
 
     fn nth(&mut self, n: usize) -> Option<Self::Item> {

@@ -77,6 +77,7 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// As for [`batch`](Self::batch).
+    #[track_caller]
     fn batch_range(&self, range: Range<usize>, rng: &mut Rng) -> Result<Self::Batch> {
         check_list("batch_range", "sample numbers", range.len(), size_of::<usize>())?;
         self.batch(&range.collect::<Vec<_>>(), rng)
@@ -329,12 +330,14 @@ impl Dataset for TensorDataset {
     }
 
     /// Copies of the rows.
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         let part = self.rows(indices)?;
         Ok((part.x, part.y))
     }
 
     /// Views of the rows, without a copy.
+    #[track_caller]
     fn batch_range(&self, range: Range<usize>, _: &mut Rng) -> Result<(Tensor, Tensor)> {
         if range.start > range.end || range.end > self.len() {
             let message = format!("samples {range:?} of a dataset of {}", self.len());

@@ -53,6 +53,7 @@ impl<D: Dataset<Batch = (Tensor, Tensor)>> WeightedDataset<D> {
         Ok(Self { data, weights })
     }
 
+    #[track_caller]
     fn with_weights(batch: (Tensor, Tensor), weights: Vec<f32>) -> Result<(Tensor, Tensor, Tensor)> {
         let shape = [weights.len()];
         Ok((batch.0, batch.1, Tensor::from_vec(weights, shape)?))
@@ -66,12 +67,14 @@ impl<D: Dataset<Batch = (Tensor, Tensor)>> Dataset for WeightedDataset<D> {
         self.data.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<Self::Batch> {
         let batch = self.data.batch(indices, rng)?;
         let weights = indices.iter().filter_map(|i| self.weights.get(*i).copied()).collect();
         Self::with_weights(batch, weights)
     }
 
+    #[track_caller]
     fn batch_range(&self, range: Range<usize>, rng: &mut Rng) -> Result<Self::Batch> {
         let batch = self.data.batch_range(range.clone(), rng)?;
         Self::with_weights(batch, self.weights.get(range).unwrap_or_default().to_vec())

@@ -33,6 +33,7 @@ impl Buffers {
     }
 
     /// Takes what a micro-batch has counted, and puts back what was there before it.
+    #[track_caller]
     pub(super) fn remember(&mut self) -> Result<()> {
         for ((buffer, before), after) in self.buffers.iter().zip(&self.before).zip(&mut self.after) {
             let value = buffer.get();
@@ -46,6 +47,7 @@ impl Buffers {
     }
 
     /// Gives each buffer what all micro-batches come to: numbers their mean, in the order of micro-batches, counts the sum of what was counted.
+    #[track_caller]
     pub(super) fn average(&self, group: &dyn Group, micro_batches: usize) -> Result<()> {
         let _unrecorded = autograd::pause_recording();
         for ((buffer, before), after) in self.buffers.iter().zip(&self.before).zip(&self.after) {

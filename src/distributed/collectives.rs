@@ -24,6 +24,7 @@ fn wide(dtype: DType) -> DType {
 }
 
 /// The sum, from the first to the last.
+#[track_caller]
 pub(super) fn sum(parts: Vec<Tensor>) -> Result<Tensor> {
     let _unrecorded = autograd::pause_recording();
     let mut parts = parts.into_iter();

@@ -35,6 +35,7 @@ impl Compression {
     }
 
     /// The parts of a bucket as they travel.
+    #[track_caller]
     pub(super) fn pack(
         self,
         residuals: &mut Residuals,
@@ -60,6 +61,7 @@ impl Compression {
         Ok(packed)
     }
 
+    #[track_caller]
     fn part(self, part: &Tensor) -> Result<Tensor> {
         let share = match self {
             Self::Bf16 => return Ok(part.to_dtype(DType::BF16)),
@@ -84,6 +86,7 @@ impl Compression {
     }
 
     /// A part as numbers again.
+    #[track_caller]
     pub(super) fn unpack(packed: &Tensor, dtype: DType, len: usize) -> Result<Tensor> {
         if packed.dtype() != DType::I32 {
             return Ok(packed.to_dtype(dtype));

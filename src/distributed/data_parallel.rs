@@ -193,6 +193,7 @@ impl DataParallel {
     }
 
     /// The same for an operation, with what else has to be the same.
+    #[track_caller]
     pub(crate) fn compare_with(&self, op: &str, mut lines: Vec<(String, String)>, model: &dyn Module) -> Result<()> {
         if self.group.size() == 1 {
             return Ok(());
@@ -217,6 +218,7 @@ impl DataParallel {
     }
 
     /// Makes sure that all ranks are about to make the same step, where this is another one than before.
+    #[track_caller]
     fn agree(&mut self, layout: &Layout) -> Result<()> {
         let mut lines = vec![
             ("a step with".to_string(), format!("Sharding::{:?}", self.sharding)),
@@ -265,6 +267,7 @@ impl DataParallel {
 }
 
 /// Gives a model these values, in the order of its parameters and buffers.
+#[track_caller]
 pub(super) fn put(model: &mut dyn Module, values: Vec<Tensor>) -> Result<()> {
     let (mut values, mut result) = (values.into_iter(), Ok(()));
     let mut on_slot = |_: &str, slot: SlotMut<'_>| {

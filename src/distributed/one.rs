@@ -47,13 +47,16 @@ impl Group for OneProcess {
     fn timeout(&self) -> Duration {
         Duration::ZERO
     }
+    #[track_caller]
     fn post(&self, to: usize, tag: Tag, message: Message) -> Result<()> {
         self.0.mailbox.deliver(to, tag, message);
         Ok(())
     }
+    #[track_caller]
     fn poll(&self, from: usize, tag: Tag) -> Result<Option<Message>> {
         self.0.mailbox.poll(from, tag)
     }
+    #[track_caller]
     fn wait(&self, from: usize, tag: Tag) -> Result<Message> {
         self.0.mailbox.wait(from, tag, self.timeout())
     }

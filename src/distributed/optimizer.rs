@@ -51,7 +51,7 @@ pub(super) fn step_divided(
     gradients: &Gradients,
 ) -> Result<()> {
     if sharding == Sharding::None {
-        return optimizer.step(model, gradients);
+        return optimizer.step(model, gradients).here();
     }
     if sharding == Sharding::Parameters && has_values_of_its_own(optimizer) {
         let message = "averages of parameters that are divided among ranks";
@@ -81,6 +81,7 @@ fn has_values_of_its_own(optimizer: &dyn Optimizer) -> bool {
 }
 
 /// Numbers of at least 0 of the trained parameters, such as norms of gradients, each of which its owner knows if there is one: in the order of the model.
+#[track_caller]
 pub(super) fn of_owners(
     group: &dyn Group,
     layout: &Layout,
@@ -120,6 +121,7 @@ struct Gathered {
 }
 
 /// Gives the model the parameters that others own, by their paths: some at a time, so that earlier values are let go before the next come.
+#[track_caller]
 pub(super) fn gather(group: &dyn Group, owner: &dyn Fn(&str) -> Option<usize>, model: &mut dyn Module) -> Result<()> {
     let mut list = Vec::new();
     let mut on_slot = |path: &str, slot: Slot<'_>| {

@@ -96,6 +96,7 @@ impl<T> Pending<T> {
         }
     }
 
+    #[track_caller]
     fn advance(&mut self) -> Result<()> {
         if let State::Waiting(round, after) = std::mem::replace(&mut self.state, State::Over) {
             self.state = after(round.tensors()?)?;
@@ -137,11 +138,13 @@ impl Round {
     }
 
     /// Sends to all others of the round what `message` makes for them.
+    #[track_caller]
     pub(super) fn post(&self, message: &mut dyn FnMut(usize) -> Result<Tensor>) -> Result<()> {
         self.post_to(&mut self.from.iter().copied(), message)
     }
 
     /// Sends to some others, who are not those that messages come from.
+    #[track_caller]
     pub(super) fn post_to(
         &self,
         ranks: &mut dyn Iterator<Item = usize>,
@@ -162,6 +165,7 @@ impl Round {
         self
     }
 
+    #[track_caller]
     fn poll(&mut self) -> Result<bool> {
         for i in 0..self.from.len() {
             if self.arrived[i].is_none() {
@@ -174,6 +178,7 @@ impl Round {
         Ok(true)
     }
 
+    #[track_caller]
     fn wait(&mut self) -> Result<()> {
         for i in 0..self.from.len() {
             if self.arrived[i].is_none() {
@@ -184,6 +189,7 @@ impl Round {
         Ok(())
     }
 
+    #[track_caller]
     fn checked(&self, i: usize, Message { about, tensor }: Message) -> Result<Tensor> {
         let other = self.group.origin(self.from[i]);
         if self.is_checked && about != self.about {
@@ -201,6 +207,7 @@ impl Round {
         }
     }
 
+    #[track_caller]
     fn tensors(self) -> Result<Vec<Tensor>> {
         let missing = || bug!("receive", "a round that is not complete");
         self.arrived.into_iter().map(|tensor| tensor.ok_or_else(missing)).collect()

@@ -207,6 +207,7 @@ pub(super) fn divide(layout: &Layout, rank: usize, model: &mut dyn Module) {
 }
 
 /// Gives all ranks all parameters.
+#[track_caller]
 pub(super) fn unite(group: &dyn Group, model: &mut dyn Module) -> Result<()> {
     let owners = divided(model);
     if owners.is_empty() {

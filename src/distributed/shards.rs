@@ -159,6 +159,7 @@ impl<B: Send> Shards<B> {
         streams.flatten().map(|shard| &self.shards[*shard])
     }
 
+    #[track_caller]
     fn opened(&self, shard: &Shard) -> Result<Arc<dyn Dataset<Batch = B>>> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = opened.iter().position(|(path, _)| *path == shard.path) {
@@ -167,7 +168,7 @@ impl<B: Send> Shards<B> {
             opened.push(found);
             return Ok(data);
         }
-        let data: Arc<dyn Dataset<Batch = B>> = Arc::from((self.open)(&shard.path)?);
+        let data: Arc<dyn Dataset<Batch = B>> = Arc::from((self.open)(&shard.path).outside()?);
         let end = self.shards.iter().filter(|other| other.path == shard.path).map(|other| other.rows.end).max();
         let end = end.unwrap_or_default();
         if data.len() != end {
@@ -206,7 +207,7 @@ impl<B: Send> Dataset for Shards<B> {
                 }
             }
         }
-        self.opened(shard).here()?.batch(&rows, rng)
+        self.opened(shard)?.batch(&rows, rng).outside()
     }
 
     fn sampler(&self) -> Option<&dyn BatchSampler> {

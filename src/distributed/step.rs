@@ -95,6 +95,7 @@ impl Filling {
     }
 
     /// Puts a gradient in its place. Gives the bucket if it is full.
+    #[track_caller]
     fn add(&mut self, layout: &Layout, place: usize, grad: Tensor) -> Result<Option<(usize, Tensor)>> {
         let number = layout.places[place].bucket;
         let (parts, missing) = &mut self.buckets[number];
@@ -106,6 +107,7 @@ impl Filling {
     }
 
     /// The buckets that did not become full, with zeros in the gaps.
+    #[track_caller]
     fn rest(&mut self, layout: &Layout) -> Result<Vec<(usize, Tensor)>> {
         let mut rest = Vec::new();
         for number in 0..self.buckets.len() {
@@ -116,6 +118,7 @@ impl Filling {
         Ok(rest)
     }
 
+    #[track_caller]
     fn take(&mut self, layout: &Layout, number: usize) -> Result<Tensor> {
         let bucket = &layout.buckets[number];
         let (parts, missing) = std::mem::take(&mut self.buckets[number]);
@@ -135,6 +138,7 @@ impl Filling {
 }
 
 impl<'p> ParallelStep<'p> {
+    #[track_caller]
     pub(super) fn new(
         parallel: &'p mut DataParallel,
         model: &dyn Module,
@@ -185,7 +189,7 @@ impl<'p> ParallelStep<'p> {
         }
         self.begin_own(MicroBatch { loss: value, weight, notes })?;
         let mut filling = Filling::new(&self.layout);
-        loss.backward_each(&mut |id, grad| self.on_gradient(&mut filling, id, grad))?;
+        loss.backward_each(&mut |id, grad| self.on_gradient(&mut filling, id, grad)).here()?;
         let _unrecorded = autograd::pause_recording();
         // What the loss does not depend on.
         for (bucket, flat) in filling.rest(&self.layout)? {
@@ -221,11 +225,13 @@ impl<'p> ParallelStep<'p> {
         self.begin_round(Some(head)).here()
     }
 
+    #[track_caller]
     fn end_own(&mut self) -> Result<()> {
         self.buffers.remember()?;
         self.advance(0)
     }
 
+    #[track_caller]
     fn on_gradient(&mut self, filling: &mut Filling, id: NodeId, grad: Tensor) -> Result<()> {
         // There may be leaves that are no parameters of the model.
         let Some(place) = self.layout.by_id.get(&id).copied() else { return Ok(()) };
@@ -236,6 +242,7 @@ impl<'p> ParallelStep<'p> {
     }
 
     /// Sends a bucket of this rank's micro-batch, to each rank its part.
+    #[track_caller]
     fn send(&mut self, bucket: usize, flat: Tensor) -> Result<()> {
         let packed = match &self.parallel.compression {
             Some(compression) => {
@@ -254,6 +261,7 @@ impl<'p> ParallelStep<'p> {
     }
 
     /// Begins the exchange of a bucket in the latest round.
+    #[track_caller]
     fn exchange(&mut self, bucket: usize, part: &mut dyn FnMut(&Layout, usize) -> Result<Tensor>) -> Result<()> {
         let (layout, Some(round)) = (&self.layout, self.rounds.back_mut()) else {
             return Err(bug!("step", "a bucket without a round"));
@@ -267,6 +275,7 @@ impl<'p> ParallelStep<'p> {
     }
 
     /// The next round, in which this rank has a micro-batch or has not.
+    #[track_caller]
     fn begin_round(&mut self, head: Option<MicroBatch>) -> Result<()> {
         let group = self.parallel.group.clone();
         let first = self.begun * group.size();
@@ -291,6 +300,7 @@ impl<'p> ParallelStep<'p> {
     }
 
     /// Adds up what has arrived, in order. Waits for the rounds before this one.
+    #[track_caller]
     fn advance(&mut self, wait_before: usize) -> Result<()> {
         let _unrecorded = autograd::pause_recording();
         while let Some(round) = self.rounds.front_mut() {
@@ -362,6 +372,7 @@ impl<'p> ParallelStep<'p> {
         Ok((averaged, std::mem::take(&mut self.heads)))
     }
 
+    #[track_caller]
     fn averaged(&mut self) -> Result<Option<Averaged>> {
         let _unrecorded = autograd::pause_recording();
         let group = self.parallel.group.clone();
@@ -425,6 +436,7 @@ fn unit(heads: &[MicroBatch]) -> f64 {
 
 impl Sum {
     /// When all micro-batches are in it: the mean, which the ranks tell each other, if each needs all of it.
+    #[track_caller]
     fn complete(&mut self, heads: &[MicroBatch], group: &dyn Group, sharding: Sharding) -> Result<()> {
         let counted: Vec<f64> = heads.iter().map(|head| head.weight).filter(|weight| *weight != 0.0).collect();
         let (Some(part), Some(first)) = (&mut self.part, counted.first()) else { return Ok(()) };

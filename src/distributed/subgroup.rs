@@ -54,12 +54,15 @@ impl Group for Subgroup {
     fn timeout(&self) -> Duration {
         self.parent.timeout()
     }
+    #[track_caller]
     fn post(&self, to: usize, tag: Tag, message: Message) -> Result<()> {
         self.parent.post(self.member(to)?, tag, message)
     }
+    #[track_caller]
     fn poll(&self, from: usize, tag: Tag) -> Result<Option<Message>> {
         self.parent.poll(self.member(from)?, tag)
     }
+    #[track_caller]
     fn wait(&self, from: usize, tag: Tag) -> Result<Message> {
         self.parent.wait(self.member(from)?, tag)
     }

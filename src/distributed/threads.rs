@@ -159,6 +159,7 @@ impl Group for ThreadGroup {
     fn timeout(&self) -> Duration {
         self.shared.timeout
     }
+    #[track_caller]
     fn post(&self, to: usize, tag: Tag, message: Message) -> Result<()> {
         self.own().check()?;
         match self.shared.boxes.get(to) {
@@ -167,9 +168,11 @@ impl Group for ThreadGroup {
         }
         Ok(())
     }
+    #[track_caller]
     fn poll(&self, from: usize, tag: Tag) -> Result<Option<Message>> {
         self.own().poll(from, tag)
     }
+    #[track_caller]
     fn wait(&self, from: usize, tag: Tag) -> Result<Message> {
         self.own().wait(from, tag, self.shared.timeout)
     }

@@ -74,7 +74,7 @@ fn gradients(op: &'static str, model: &dyn Layer, (x, y): (&Tensor, &Tensor), lo
         return Err(Error::shape(op, message));
     }
     x.expect_finite(op, "the inputs")?;
-    let losses = crate::autograd::with_recording(true, || loss(&model.forward(x, &mut Mode::eval())?, y))?;
+    let losses = crate::autograd::with_recording(true, || loss(&model.forward(x, &mut Mode::eval())?, y)).outside()?;
     if losses.shape() != [n] {
         let message = format!("the loss gives {:?} for {n} examples, expected [{n}]", losses.shape());
         return Err(

@@ -136,6 +136,7 @@ impl Chain {
     }
 
     /// What each layer takes, and at the end what the last one gives.
+    #[track_caller]
     pub(super) fn run(&self, x: &Tensor) -> Result<Vec<Tensor>> {
         let _unrecorded = autograd::pause_recording();
         let mut all = vec![x.detach()];

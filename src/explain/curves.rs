@@ -2,7 +2,7 @@
 
 use super::tables::{grid, numbers_of, predicted};
 use crate::data::{Column, Table};
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 
 /// What a model predicts for each row while one column takes other values.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,7 +154,7 @@ fn effects(table: &Table, name: &str, intervals: usize, predict: Predict<'_>) ->
         let moved: Vec<f64> = places.iter().map(|bin| ends[bin + shift]).collect();
         predicted(op, &table.clone().with_column(name, Column::from(moved))?, predict)
     };
-    let (low, high) = (with(0)?, with(1)?);
+    let (low, high) = (with(0).outside()?, with(1).outside()?);
     let (mut sums, mut rows) = (vec![0.0; bins], vec![0; bins]);
     for ((bin, low), high) in places.iter().zip(&low).zip(&high) {
         sums[*bin] += high - low;

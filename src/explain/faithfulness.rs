@@ -2,7 +2,7 @@
 
 use super::groups::Groups;
 use super::subject::{Explained, baseline_of, rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, Slot, SlotMut, Visitor, VisitorMut};
 use crate::rng::Rng;
 use crate::stats;
@@ -240,14 +240,14 @@ fn largest_change(
         found.expect_finite(op, "the explanation")?;
         Ok(found.to_f64_vec())
     };
-    let plain = explain(x)?;
+    let plain = explain(x).outside()?;
     let n = x.shape()[0];
     let size = (plain.len() / n).max(1);
     let norm = |values: &[f64]| stats::length(values.iter().copied());
     let mut largest = vec![0.0_f64; n];
     for j in 0..k {
         let moved = x.add(&perturbations.select(0, j as isize)?)?;
-        let found = explain(&moved)?;
+        let found = explain(&moved).outside()?;
         if found.len() != plain.len() {
             let message = format!("the explanation has {} numbers, and another time {}", plain.len(), found.len());
             return Err(Error::shape(op, message));
@@ -337,7 +337,7 @@ fn randomized(
     if layers.is_empty() {
         return Err(Error::parameter(op, "the model has no parameters that could be made random"));
     }
-    let plain = explain(model, x)?;
+    let plain = explain(model, x).outside()?;
     let mut copy = model.clone_layer();
     let mut found = Vec::with_capacity(layers.len());
     for layer in layers.into_iter().rev() {
@@ -358,7 +358,7 @@ fn randomized(
         copy.visit_mut(&mut VisitorMut::new(&mut on_slot));
         copy.constrain();
         result?;
-        let other = explain(&*copy, x)?;
+        let other = explain(&*copy, x).outside()?;
         found.push(Randomized { layer, correlation: rank_correlation(op, &plain, &other)? });
     }
     Ok(found)

@@ -151,7 +151,7 @@ impl<'a> Explained<'a> {
     fn outputs(&self, op: &'static str, x: &Tensor, who: &[usize]) -> Result<Tensor> {
         let y = match self.run {
             Run::Layer(model) => model.forward(x, &mut Mode::eval())?,
-            Run::Function(f) => f(x)?,
+            Run::Function(f) => f(x).outside()?,
             Run::From(model, path, inputs) => {
                 let mut replaced = From { path, by: x, done: false };
                 let y = model.forward(&rows(inputs, who)?, &mut Mode::eval().with_hooks(&mut replaced))?;
@@ -220,7 +220,7 @@ pub fn representation(model: &dyn Layer, path: &str, x: &Tensor) -> Result<Tenso
     let _unrecorded = autograd::pause_recording();
     let mut kept = Kept { path, output: None };
     model.forward(x, &mut Mode::eval().with_hooks(&mut kept))?;
-    kept.output.ok_or_else(|| no_part("representation", model, path))
+    kept.output.ok_or_else(|| no_part("representation", model, path)).here()
 }
 
 struct Kept<'a> {
@@ -296,7 +296,7 @@ impl Scorer<'_> {
     pub(super) fn pick(&self, y: &Tensor, who: &[usize]) -> Result<Tensor> {
         let (op, n) = (self.op, who.len());
         if let Target::Custom(f) = self.of.target {
-            let score = f(y)?;
+            let score = f(y).outside()?;
             if score.shape() != [n] {
                 let message = format!("the target gives {:?} for {n} examples, expected [{n}]", score.shape());
                 return Err(Error::shape(op, message));
@@ -471,6 +471,7 @@ pub(super) fn one_baseline(op: &'static str, x: &Tensor, baseline: Option<&Tenso
 }
 
 /// The product in the type of gradients.
+#[track_caller]
 pub(super) fn times(grads: &Tensor, x: &Tensor) -> Result<Tensor> {
     grads.mul(&x.detach().to_dtype(grads.dtype()))
 }

@@ -7,7 +7,7 @@
 use std::panic::Location;
 
 use crate::data::{Column, Table, Value};
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 use crate::rng::Rng;
 
 /// How much worse a model becomes without a column.
@@ -94,7 +94,7 @@ fn shuffled(
         table.column(name)?;
     }
     let caller = Location::caller();
-    let mut judged = |table: &Table, what: &str| match score(table)? {
+    let mut judged = |table: &Table, what: &str| match score(table).map_err(|e| e.outside(caller))? {
         score if !score.is_finite() => {
             Err(Error::numeric(op, format!("the score of the table {what} is {score}")).at(caller))
         }
@@ -210,14 +210,14 @@ fn effect(
         let mut means = Vec::with_capacity(counts.len());
         for (text, _) in counts {
             let same: Column = vec![Some(text.as_str()); rows].into();
-            means.push((text, mean(same)?));
+            means.push((text, mean(same).outside()?));
         }
         return Ok(Effect::Categories(means));
     }
     let different = grid(op, name, &column.iter().filter_map(number).collect::<Vec<_>>(), points)?;
     let mut means = Vec::with_capacity(different.len());
     for x in different {
-        means.push((x, mean(Column::from(vec![x; rows]))?));
+        means.push((x, mean(Column::from(vec![x; rows])).outside()?));
     }
     Ok(Effect::Numbers(means))
 }
@@ -237,7 +237,7 @@ pub(super) fn predicted(
     table: &Table,
     predict: &mut dyn FnMut(&Table) -> Result<Vec<f64>>,
 ) -> Result<Vec<f64>> {
-    let (predicted, rows) = (predict(table)?, table.num_rows());
+    let (predicted, rows) = (predict(table).outside()?, table.num_rows());
     if predicted.len() != rows {
         return Err(Error::shape(op, format!("{} predictions for {rows} rows", predicted.len())));
     }

@@ -2,7 +2,7 @@
 
 use super::Groups;
 use super::constraint::like;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, Mode, ModuleExt};
 use crate::losses::{bce_with_logits, cross_entropy};
 use crate::optimizers::Optimizer;
@@ -115,7 +115,7 @@ impl Adversary {
             gradients.set(&leaf, gradient)?;
         }
         self.optimizer.step(self.model.as_module_mut(), &against)?;
-        optimizer.step(model.as_module_mut(), &gradients)?;
+        optimizer.step(model.as_module_mut(), &gradients).here()?;
         Ok(losses)
     }
 }

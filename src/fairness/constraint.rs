@@ -1,7 +1,7 @@
 //! Parity as conditions that training has to meet.
 
 use super::Groups;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, Mode};
 use crate::losses::bce_with_logits;
 use crate::optimizers::Optimizer;
@@ -200,7 +200,7 @@ impl ParityConstraint {
                 let loss = bce_with_logits(&logits, &like(y, &logits)?)?;
                 let p = logits.sigmoid().reshape([n])?;
                 let loss = problem.loss(&loss, &[], &[&self.inequalities(&p)?])?;
-                optimizer.step(model.as_module_mut(), &loss.backward()?)?;
+                optimizer.step(model.as_module_mut(), &loss.backward()?).here()?;
             }
             let p = model.forward(x, &mut Mode::eval())?.sigmoid().detach().reshape([n])?;
             if problem.update(&[], &[&self.inequalities(&p)?])? {
@@ -212,6 +212,7 @@ impl ParityConstraint {
 }
 
 /// The target as numbers of the type that a model's outputs have.
+#[track_caller]
 pub(super) fn like(y: &Tensor, outputs: &Tensor) -> Result<Tensor> {
     let dtype = if outputs.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
     y.to_dtype(dtype).reshape(outputs.shape())

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::constraint::Cells;
 use super::{Groups, Parity};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, LayerExt, Linear, Param, Weight};
 use crate::stats;
 use crate::tensor::{DType, Tensor};
@@ -216,6 +216,7 @@ impl Search<'_> {
     }
 
     /// The best answer to multipliers: a new classifier, or one of those before it, by its number.
+    #[track_caller]
     fn best(&mut self, lambda: &[f64]) -> Result<usize> {
         let (k, n) = (self.cells.sizes.len(), self.y.len() as f64);
         // What it would cost to choose a row: by its cell, and for those that do not count nothing.
@@ -234,7 +235,7 @@ impl Search<'_> {
             false => {
                 let (labels, weights) = (super::column(labels)?, super::column(weights)?);
                 let dtype = if self.x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-                (self.learner)(self.x, &labels.to_dtype(dtype), &weights.to_dtype(dtype))?
+                (self.learner)(self.x, &labels.to_dtype(dtype), &weights.to_dtype(dtype)).outside()?
             }
         };
         let h = decisions(&*model, self.x)?;
@@ -301,6 +302,7 @@ impl Search<'_> {
     }
 
     /// How far both players are from their best answers.
+    #[track_caller]
     fn gap(&mut self, shares: &[f64], lambda: &[f64], nu: f64) -> Result<f64> {
         let (l, high) = self.value(shares, lambda);
         let mut low = l;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::architecture::{self, ModelFile};
 use super::safetensors::Reader;
 use super::{Attachment, Metadata, TensorInfo, TensorSource};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Architecture, Module, Slot, SlotMut, Visitor, VisitorMut, set_loras};
 use crate::order::{self, ByName};
 use crate::tensor::{DType, Tensor};
@@ -321,7 +321,7 @@ pub(super) fn load(
         failed = failed.take().or(set(slot, &value).err());
     };
     VisitorMut::new(&mut on_slot).module(module.as_module_mut());
-    failed.map_or(Ok(report), Err)
+    failed.map_or(Ok(report), Err).here()
 }
 
 /// The same for a model that nobody has seen yet, and that nobody will see after an error: each tensor takes its place as soon as it is
@@ -341,9 +341,10 @@ pub(super) fn load_new(
         failed = read_as(op, source, path, &form).and_then(|value| set(slot, &value)).err();
     };
     VisitorMut::new(&mut on_slot).module(module);
-    failed.map_or(Ok(()), Err)
+    failed.map_or(Ok(()), Err).here()
 }
 
+#[track_caller]
 fn set(slot: SlotMut<'_>, value: &Tensor) -> Result<()> {
     match slot {
         SlotMut::Param(param) => param.set(value),
@@ -356,7 +357,7 @@ type Form = (DType, Vec<usize>);
 
 #[track_caller]
 fn read_as(op: &'static str, source: &dyn TensorSource, path: &str, (dtype, shape): &Form) -> Result<Tensor> {
-    let value = source.read(path)?;
+    let value = source.read(path).here()?;
     if value.shape() != *shape {
         let (there, found) = (source.describe(), value.shape());
         let message = format!("{there}: `{path}` is {found:?}, where infos() has {shape:?}");

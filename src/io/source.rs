@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::module::shown;
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 use crate::layers::matches;
 use crate::tensor::{DType, QTensor, Scheme, Tensor};
 
@@ -196,10 +196,10 @@ macro_rules! forwarded {
                 (**self).infos()
             }
             fn read(&self, name: &str) -> Result<Tensor> {
-                (**self).read(name)
+                (**self).read(name).here()
             }
             fn read_quantized(&self, name: &str) -> Result<QTensor> {
-                (**self).read_quantized(name)
+                (**self).read_quantized(name).here()
             }
             fn describe(&self) -> String {
                 (**self).describe()

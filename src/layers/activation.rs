@@ -251,6 +251,7 @@ macro_rules! all_activations {
             const KIND: &'static str = stringify!($Name);
             type Config = Activation;
 
+            #[track_caller]
             fn config(&self) -> Result<Activation> {
                 Ok((*self).into())
             }

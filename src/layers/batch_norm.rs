@@ -120,6 +120,7 @@ impl Parts<'_> {
     }
 
     /// The same with mean and variance over the batches of several processes.
+    #[track_caller]
     fn over_ranks(&self, x: &Tensor, sum: &dyn RankSum) -> Result<(Tensor, BatchStatistics)> {
         let channels = self.settings.channels;
         let others: Vec<isize> = (0..x.rank() as isize).filter(|dim| *dim != 1).collect();
@@ -179,6 +180,7 @@ impl Parts<'_> {
     }
 
     /// Moves the running statistics towards those of a batch, whose variance is made unbiased.
+    #[track_caller]
     fn update(&self, seen: &BatchStatistics, mode: &Mode<'_>) -> Result<()> {
         let [Some(mean), Some(variance), Some(batches)] = self.running else { return Ok(()) };
         if mode.is_recomputing() || seen.count < 2 {

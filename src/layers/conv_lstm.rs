@@ -127,6 +127,7 @@ impl ConvLstmCell {
         Ok([hidden.clone(), cell.clone()])
     }
 
+    #[track_caller]
     fn next(&self, gates: &Tensor, c: &Tensor) -> Result<RecurrentState> {
         let gate = |i: usize| gates.narrow(1, i * self.hidden, self.hidden);
         let (i, f, g, o) = (gate(0)?.sigmoid(), gate(1)?.sigmoid(), gate(2)?.tanh(), gate(3)?.sigmoid());

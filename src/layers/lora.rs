@@ -351,6 +351,7 @@ pub(crate) fn add_loras(model: &mut dyn Module, all: &BTreeMap<String, LoraOptio
 }
 
 /// Takes over `alpha` and dropout of the adapters that a model and a file have in common.
+#[track_caller]
 pub(crate) fn set_loras<M: Module + ?Sized>(model: &mut M, all: &BTreeMap<String, LoraOptions>) -> Result<()> {
     if !loras(model).keys().any(|path| all.contains_key(path)) {
         return Ok(());

@@ -16,6 +16,7 @@ fn check_probability(name: &'static str, p: f64) -> Result<()> {
 
 /// Ones and zeros, these with probability `p`, for all channels of all examples: in a shape that broadcasts to that of `x`, of which
 /// the first `kept` dimensions count.
+#[track_caller]
 fn mask(x: &Tensor, kept: usize, p: f64, rng: &mut Rng) -> Result<Tensor> {
     let sizes = x.shape().iter().enumerate().map(|(i, size)| if i < kept { *size } else { 1 });
     let ones = Tensor::ones(&*Dims::collect(sizes))?.to_dtype(x.dtype());
@@ -41,6 +42,7 @@ fn channel_dims(name: &'static str, x: &Tensor, dims: usize) -> Result<usize> {
 const SATURATED: f64 = -1.758_099_340_847_376_6;
 
 /// Sets what a mask is zero for to the saturated value, and scales and moves everything back to mean 0 and variance 1.
+#[track_caller]
 fn alpha_dropout(x: &Tensor, mask: &Tensor, p: f64) -> Result<Tensor> {
     if p == 1.0 {
         return Ok(x.mul_scalar(0.0));

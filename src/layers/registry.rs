@@ -339,7 +339,7 @@ impl Architecture for Parallel {
 
     #[track_caller]
     fn config(&self) -> Result<Self::Config> {
-        let layers = self.iter().enumerate().map(|(i, layer)| of_part(&i, layer)).collect::<Result<_>>()?;
+        let layers = self.iter().enumerate().map(|(i, layer)| of_part(&i, layer)).collect::<Result<_>>().here()?;
         Ok((self.join(), layers))
     }
 
@@ -358,6 +358,7 @@ impl Architecture for Parallel {
 }
 
 /// An option that is another layer's configuration.
+#[track_caller]
 pub(super) fn part<L: Architecture<Config = LayerConfig>>(layer: Option<&L>) -> Result<Value> {
-    layer.map_or(Ok(Value::Null), |layer| layer.config().map(Value::from))
+    layer.map_or(Ok(Value::Null), |layer| layer.config().map(Value::from)).here()
 }

@@ -164,6 +164,7 @@ impl SpectralNorm {
         self
     }
 
+    #[track_caller]
     fn iterate(&self, matrix: &Tensor, steps: usize) -> Result<()> {
         let unit = |x: Tensor| x.div(&x.norm(2.0).clamp_min(self.eps));
         for _ in 0..steps {

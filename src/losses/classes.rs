@@ -60,6 +60,7 @@ impl Classes {
     }
 
     /// What the prediction has for the class of each place, 0 where that does not count: with 1 in the dimension of classes.
+    #[track_caller]
     pub(super) fn pick(&self, prediction: &Tensor) -> Result<Tensor> {
         let index: Vec<i64> = self.numbers.iter().map(|class| (*class).max(0)).collect();
         let index = Tensor::from_vec(index, &*self.places)?.unsqueeze(self.dim)?;
@@ -72,6 +73,7 @@ impl Classes {
     }
 
     /// Such a tensor without the dimension of classes.
+    #[track_caller]
     pub(super) fn squeezed(&self, x: &Tensor) -> Result<Tensor> {
         x.reshape(&*self.places)
     }
@@ -88,6 +90,7 @@ impl Classes {
     }
 
     /// Numbers for the places as a tensor like the prediction, without the dimension of classes.
+    #[track_caller]
     pub(super) fn tensor(&self, numbers: Vec<f64>, like: &Tensor) -> Result<Tensor> {
         Ok(Tensor::from_vec(numbers, &*self.places)?.to_dtype(like.dtype()))
     }

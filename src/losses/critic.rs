@@ -3,7 +3,7 @@
 use super::weighting::option;
 use crate::autograd::{GradOptions, grad};
 use crate::config::configurable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -77,7 +77,7 @@ impl WassersteinCritic {
         let Some(&n) = real.shape().first() else {
             return Err(Error::shape(name, "the real examples are a scalar, expected [n, ..]"));
         };
-        let distance = critic(&fake)?.mean().sub(&critic(&real)?.mean())?;
+        let distance = critic(&fake).outside()?.mean().sub(&critic(&real).outside()?.mean())?;
         if self.penalty == 0.0 {
             return Ok(distance);
         }
@@ -115,7 +115,7 @@ pub fn gradient_penalty(critic: &dyn Fn(&Tensor) -> Result<Tensor>, points: &Ten
         return Err(Error::shape(name, format!("points of shape {:?}, expected [n, ..]", points.shape())));
     }
     let points = points.detach().tracked()?;
-    let scores = critic(&points)?.sum();
+    let scores = critic(&points).outside()?.sum();
     let options = GradOptions::new().create_graph(true);
     let slopes = grad(&[&scores], &[&points], options)?.remove(0);
     let norms = slopes.reshape([points.shape()[0], points.numel() / points.shape()[0]])?.norm_dims(2.0, &[1], false)?;

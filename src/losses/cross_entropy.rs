@@ -235,6 +235,7 @@ impl CrossEntropy {
     }
 
     /// The loss of logits `[n, classes]` with target probabilities of the same shape.
+    #[track_caller]
     fn distribution_loss(&self, logits: &Tensor, target: &Tensor) -> Result<Tensor> {
         let [rows, classes] = [logits.shape()[0], logits.shape()[1]];
         let uniform = self.label_smoothing / classes as f64;

@@ -105,6 +105,7 @@ fn labels(name: &'static str, shape: &[usize], target: &Tensor, like: &Tensor) -
 }
 
 /// `‖a − b + ε‖ₚ` over the last dimension.
+#[track_caller]
 pub(super) fn distance(a: &Tensor, b: &Tensor, p: f64, eps: f64) -> Result<Tensor> {
     a.sub(b)?.add_scalar(eps).norm_dims(p, &[-1], false)
 }

@@ -233,6 +233,7 @@ impl InfoNce {
 }
 
 /// Rows of length 1, or 0 where they are that.
+#[track_caller]
 fn normalized(x: &Tensor) -> Result<Tensor> {
     // As PyTorch's `normalize`.
     x.div(&x.norm_dims(2.0, &[-1], true)?.clamp_min(1e-12))

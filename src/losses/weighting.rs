@@ -91,6 +91,7 @@ pub(super) fn option(name: &'static str, what: &str, value: f64, allowed: bool, 
 }
 
 /// `x log x`, 0 at 0, where the slope is taken as 0 as well.
+#[track_caller]
 pub(super) fn x_log_x(x: &Tensor) -> Result<Tensor> {
     x.mul(&x.masked_fill(&x.eq_scalar(0.0), 1.0)?.log())
 }

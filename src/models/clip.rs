@@ -237,6 +237,7 @@ impl ClipVision {
     }
 }
 
+#[track_caller]
 fn encode(layers: &[EncoderLayer], mut x: Tensor, causal: bool, mode: &mut Mode<'_>) -> Result<Tensor> {
     for (i, layer) in layers.iter().enumerate() {
         let options = AttentionOptions::new();

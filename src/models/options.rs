@@ -149,6 +149,7 @@ macro_rules! architecture {
             const KIND: &'static str = stringify!($Model);
             type Config = $Config;
 
+            #[track_caller]
             fn config(&self) -> $crate::Result<$Config> {
                 Ok(self.config.clone())
             }

@@ -123,6 +123,7 @@ impl Adafactor {
 }
 
 /// `old + weight · (new − old)`
+#[track_caller]
 fn lerp(old: &Tensor, new: &Tensor, weight: f64) -> Result<Tensor> {
     old.add_alpha(&new.sub(old)?, weight)
 }

@@ -162,6 +162,7 @@ impl<O: Optimizer> Averaged<O> {
     }
 
     /// Takes the model's values into the averages.
+    #[track_caller]
     fn take_in(&mut self, model: &dyn Module) -> Result<()> {
         let _unrecorded = pause_recording();
         let count = self.count.saturating_add(1);

@@ -92,6 +92,7 @@ pub fn norm(grads: &Gradients, p: f64) -> Result<f64> {
     Ok(total.value())
 }
 
+#[track_caller]
 fn apply(limit: Limit, grads: &mut Gradients) -> Result<()> {
     grads.update(|grad| {
         limit.apply(grad);

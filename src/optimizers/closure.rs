@@ -5,7 +5,7 @@ use std::panic::Location;
 use super::OptimizerState;
 use super::problem::{no_gradient, quoted};
 use crate::autograd::Gradients;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::tensor::Tensor;
 
@@ -74,7 +74,7 @@ pub trait ClosureOptimizer: Send + Sync {
 impl<O: ClosureOptimizer + ?Sized> ClosureOptimizer for Box<O> {
     #[track_caller]
     fn step_on(&mut self, objective: &mut dyn Objective) -> Result<f64> {
-        (**self).step_on(objective)
+        (**self).step_on(objective).here()
     }
     fn learning_rate(&self) -> f64 {
         (**self).learning_rate()
@@ -87,7 +87,7 @@ impl<O: ClosureOptimizer + ?Sized> ClosureOptimizer for Box<O> {
     }
     #[track_caller]
     fn load_state(&mut self, state: OptimizerState) -> Result<()> {
-        (**self).load_state(state)
+        (**self).load_state(state).here()
     }
 }
 
@@ -117,7 +117,7 @@ impl<M: Module> Objective for OfModel<'_, M> {
 
     #[track_caller]
     fn gradients(&mut self) -> Result<(f64, Gradients)> {
-        let loss = (self.loss)(self.model)?;
+        let loss = (self.loss)(self.model).outside()?;
         let grads = loss.backward()?;
         Ok((loss.item()?, grads))
     }

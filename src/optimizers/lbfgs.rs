@@ -250,6 +250,7 @@ impl Lbfgs {
 
 impl Memory {
     /// Where to go from a place with this gradient.
+    #[track_caller]
     fn direction(&mut self, grad: &Tensor, history_size: usize) -> Result<Tensor> {
         let Some((direction, length, before)) = &self.last else {
             self.scale = 1.0;
@@ -319,10 +320,12 @@ impl Place<'_> {
     }
 }
 
+#[track_caller]
 fn dot(a: &Tensor, b: &Tensor) -> Result<f64> {
     a.dot(b)?.item()
 }
 
+#[track_caller]
 fn largest(x: &Tensor) -> Result<f64> {
     x.abs().max()?.item()
 }

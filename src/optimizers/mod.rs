@@ -105,7 +105,7 @@ mod wolfe;
 mod wrapped;
 
 use crate::autograd::Gradients;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::Module;
 
 pub use adadelta::{Adadelta, AdadeltaRule};
@@ -237,11 +237,11 @@ pub trait Optimizer: Send + Sync {
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     #[track_caller]
     fn step(&mut self, model: &mut dyn Module, grads: &Gradients) -> Result<()> {
-        (**self).step(model, grads)
+        (**self).step(model, grads).here()
     }
     #[track_caller]
     fn step_divided(&mut self, model: &mut dyn Module, grads: &Gradients, divided: &Divided<'_>) -> Result<()> {
-        (**self).step_divided(model, grads, divided)
+        (**self).step_divided(model, grads, divided).here()
     }
     fn learning_rate(&self) -> f64 {
         (**self).learning_rate()
@@ -251,18 +251,18 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     }
     #[track_caller]
     fn set_momentum(&mut self, momentum: f64) -> Result<()> {
-        (**self).set_momentum(momentum)
+        (**self).set_momentum(momentum).here()
     }
     #[track_caller]
     fn set_learning_rate_scale(&mut self, pattern: &str, scale: f64) -> Result<()> {
-        (**self).set_learning_rate_scale(pattern, scale)
+        (**self).set_learning_rate_scale(pattern, scale).here()
     }
     fn state(&self) -> OptimizerState {
         (**self).state()
     }
     #[track_caller]
     fn load_state(&mut self, state: OptimizerState) -> Result<()> {
-        (**self).load_state(state)
+        (**self).load_state(state).here()
     }
     fn averages(&mut self) -> Option<&mut dyn Averages> {
         (**self).averages()

@@ -197,6 +197,7 @@ impl MuonRule {
     }
 
     /// The nearest orthogonal matrix, roughly.
+    #[track_caller]
     fn orthogonal(&self, u: &Tensor) -> Result<Tensor> {
         let is_tall = matches!(u.shape(), [rows, columns] if rows > columns);
         let x = if is_tall { u.t() } else { u.clone() };

@@ -200,10 +200,12 @@ impl<'a> StepGradients<'a> {
     ///
     /// # Errors
     /// The first one of `f`, which is not called again after it.
+    #[track_caller]
     pub fn for_each(&self, mut f: impl FnMut(&str, &Param, &Tensor) -> Result<()>) -> Result<()> {
         self.visit(&mut f)
     }
 
+    #[track_caller]
     fn visit(&self, f: &mut dyn FnMut(&str, &Param, &Tensor) -> Result<()>) -> Result<()> {
         let mut result = Ok(());
         let mut on_slot = |path: &str, slot: Slot<'_>| {
@@ -244,6 +246,7 @@ pub(super) fn length(x: &Tensor) -> f64 {
 }
 
 /// A state of tensors that have the parameter's shape and type, filled with a number.
+#[track_caller]
 pub(super) fn filled(param: &Param, names: &[&'static str], value: f64) -> Result<Vec<(&'static str, Tensor)>> {
     Ok(names.iter().map(|name| (*name, param.full_like(value))).collect())
 }

@@ -188,6 +188,7 @@ impl Entry {
     }
 
     /// Where something else has changed the values of a 16-bit parameter, so do its master weights.
+    #[track_caller]
     fn follow(&mut self, param: &Param) -> Result<()> {
         let Some(master) = &mut self.master else { return Ok(()) };
         let (values, own) = (param.detach(), master.detach());
@@ -223,6 +224,7 @@ pub(super) fn expect_names(rule: &dyn UpdateRule, method: &str, tensors: &[(&'st
 }
 
 /// The values of a 16-bit parameter in the type of its gradient.
+#[track_caller]
 fn wide(param: &Param) -> Result<Option<Param>> {
     match param.dtype().gradient() {
         Some(wide) if wide != param.dtype() => Param::new(param.detach().to_dtype(wide)).map(Some),

@@ -15,7 +15,7 @@ use super::problem::{Problem, no_gradient, other_model, quoted};
 use super::rule::{StepGradients, StepInfo, UpdateRule, begin_info};
 use super::state::{Entries, Entry, OptimizerState, expect_names};
 use crate::autograd::Gradients;
-use crate::error::{Error, Result, meant};
+use crate::error::{Error, Here, Result, meant};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut, matches};
 use crate::tensor::Tensor;
 use crate::tensor::exec::reduce::is_finite;
@@ -379,7 +379,7 @@ impl<R: UpdateRule> Stepper<R> {
         self.rule.begin(&info, &StepGradients::new(model, grads, limit, self.maximize), &mut shared)?;
         self.update(model, grads, limit, &shared, divided)?;
         if let Some(divided) = divided {
-            (divided.gather)(model)?;
+            (divided.gather)(model).here()?;
         }
         self.shared.iter_mut().zip(shared).for_each(|((_, old), new)| *old = new.detach());
         Ok(())
@@ -498,6 +498,7 @@ impl<R: UpdateRule> Stepper<R> {
         })
     }
 
+    #[track_caller]
     fn update(
         &mut self,
         model: &mut dyn Module,
@@ -547,7 +548,7 @@ impl<R: UpdateRule> Stepper<R> {
         if result.is_err() {
             earlier.put_back(model, &mut self.entries);
         }
-        result
+        result.outside()
     }
 
     /// Whether steps depend on the ones before.

@@ -36,6 +36,7 @@ pub(super) struct Line<'a> {
 /// The best place that was found with at most `budget` evaluations, and how many they were. `first` is the length to try first.
 ///
 /// Where the loss or its gradient is not finite, the loss counts as infinite: the way there is too long.
+#[track_caller]
 pub(super) fn search(
     line: &Line<'_>,
     first: f64,

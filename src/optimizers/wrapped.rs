@@ -120,6 +120,7 @@ impl Shadow {
 
     /// Replaces the tensor of each trainable parameter by `f(tensor, value)`, the value in the type of its gradient; `tensor` is
     /// absent where the parameter has none yet.
+    #[track_caller]
     pub(super) fn update(
         &mut self,
         model: &dyn Module,

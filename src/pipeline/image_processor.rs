@@ -90,6 +90,7 @@ impl ImageProcessor {
         Tensor::stack(&all.iter().collect::<Vec<_>>(), 0)
     }
 
+    #[track_caller]
     fn applied(&self, op: &'static str, picture: &Tensor) -> Result<Tensor> {
         let Pixels { channels, width, height, mut bytes } = Pixels::of(op, picture)?;
         let mut size = [height as usize, width as usize];

@@ -169,7 +169,7 @@ impl<M: Architecture> TextPipeline<M> {
         let file = ModelFile::open("open", path.as_ref())?;
         let metadata = file.metadata();
         let tokenizer = |name: &str| metadata.get(name).map(|json| text::parse("open", file.path(), json)).transpose();
-        let Some(own) = tokenizer(TOKENIZER)? else {
+        let Some(own) = tokenizer(TOKENIZER).here()? else {
             let e = file.error("holds a model, but no tokenizer");
             let help = match metadata.get(PREPROCESSOR) {
                 Some(_) => "it holds a preprocessor for tables: Pipeline::open(path) opens it".to_string(),
@@ -181,7 +181,12 @@ impl<M: Architecture> TextPipeline<M> {
             Some(_) => metadata.get_json(TEXT).map_err(|e| file.because(e)).here()?,
             None => Settings::default(),
         };
-        Ok(Self { model: file.build()?, tokenizer: own, target_tokenizer: tokenizer(TARGET_TOKENIZER)?, settings })
+        Ok(Self {
+            model: file.build()?,
+            tokenizer: own,
+            target_tokenizer: tokenizer(TARGET_TOKENIZER).here()?,
+            settings,
+        })
     }
 }
 
@@ -236,7 +241,11 @@ impl<M: Seq2Seq> TextPipeline<M> {
     ) -> Result<Vec<TextContinuation>> {
         let found = self.model.translate(&self.sources(sources)?, options, rng)?;
         let text = |tokens: &[i64]| self.target_tokenizer().decode_without_special(tokens);
-        found.iter().map(|one| Ok(TextContinuation { text: text(&one.tokens)?, finish: one.finish })).collect()
+        found
+            .iter()
+            .map(|one| Ok(TextContinuation { text: text(&one.tokens)?, finish: one.finish }))
+            .collect::<Result<_>>()
+            .here()
     }
 
     /// Searches for the most likely translations of a text, best first; see [`Seq2Seq::translate_beams`].
@@ -252,7 +261,7 @@ impl<M: Seq2Seq> TextPipeline<M> {
     ) -> Result<Vec<(String, Beam)>> {
         let found = self.model.translate_beams(&self.sources(&[source])?, search, options)?;
         let text = |beam: Beam| Ok((self.target_tokenizer().decode_without_special(&beam.tokens)?, beam));
-        found.into_iter().flatten().map(text).collect()
+        found.into_iter().flatten().map(text).collect::<Result<_>>().here()
     }
 
     #[track_caller]

@@ -74,6 +74,7 @@ impl<S: TensorSource> TensorSource for Split<S> {
 }
 
 /// Some rows. Not a view, for which the whole would stay in memory.
+#[track_caller]
 fn part(whole: &Tensor, from: usize, rows: usize) -> Result<Tensor> {
     let rows = Tensor::from_vec::<i64>((from..from + rows).map(|row| row as i64).collect(), [rows])?;
     whole.index_select(0, &rows)

@@ -6,7 +6,7 @@ use super::secure::rounding;
 use super::{Accountant, SecureSum, check_noise, check_rate};
 use crate::autograd::pause_recording;
 use crate::distributed::{Group, part};
-use crate::error::{Error, Result, bug};
+use crate::error::{Error, Here, Result, bug};
 use crate::layers::{Module, ModuleExt, Param, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::options::{not_negative, positive};
 use crate::parallel;
@@ -229,7 +229,7 @@ impl Federated {
         crate::order::sort_by_key(&mut done, |(i, _)| *i as u64);
         let (mut updates, mut norms) = (Vec::new(), Vec::new());
         for (i, found) in done {
-            let mut update = found?;
+            let mut update = found.outside()?;
             if update.len() != global.len() {
                 return Err(Error::state(
                     NAME,
@@ -325,6 +325,7 @@ fn length(x: &[f64]) -> f64 {
 }
 
 /// All trainable parameters in the order of the model.
+#[track_caller]
 fn values(model: &dyn Module) -> Result<Vec<f64>> {
     let mut all = Vec::new();
     let mut on_slot = |_: &str, slot: Slot<'_>| {

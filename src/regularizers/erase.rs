@@ -2,7 +2,7 @@
 
 use super::mix::{rectangle, sizes};
 use crate::config::configurable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 use crate::tensor::{DType, Tensor};
 
@@ -166,7 +166,8 @@ impl RandomErasing {
 #[track_caller]
 fn fill(pictures: &Tensor, holes: &[Option<[(usize, usize); 2]>], value: f64) -> Result<Tensor> {
     let (n, size) = sizes("fill", pictures)?;
-    let masks = holes.iter().map(|hole| rectangle(&size, hole.unwrap_or([(0, 0); 2]))).collect::<Result<Vec<_>>>()?;
+    let masks =
+        holes.iter().map(|hole| rectangle(&size, hole.unwrap_or([(0, 0); 2]))).collect::<Result<Vec<_>>>().here()?;
     let mut shape = vec![1; pictures.rank()];
     (shape[0], shape[pictures.rank() - 2], shape[pictures.rank() - 1]) = (n, size[0], size[1]);
     pictures.masked_fill(&Tensor::stack(&masks.iter().collect::<Vec<_>>(), 0)?.reshape(shape)?, value)

@@ -203,6 +203,7 @@ impl AugmentedLagrangian {
     }
 
     /// Better multipliers, and the largest change among them.
+    #[track_caller]
     fn improved(&self, old: &[Tensor], constraints: &[&Tensor], one_sided: bool) -> Result<(Vec<Tensor>, f64)> {
         let (mut all, mut moved) = (Vec::with_capacity(constraints.len()), 0.0);
         for (i, constraint) in constraints.iter().enumerate() {

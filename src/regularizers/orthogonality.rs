@@ -3,7 +3,7 @@
 use super::penalty::{Penalty, chosen};
 use super::selection::Selection;
 use crate::config::configurable;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::Module;
 use crate::optimizers::options::not_negative;
 use crate::tensor::{DType, Tensor};
@@ -78,6 +78,6 @@ impl Penalty for Orthogonality {
         let weights = chosen(&self.selection, model);
         let mut terms = weights.iter().filter(|weight| weight.rank() >= 2);
         let Some(first) = terms.next() else { return Err(self.selection.is_empty("Orthogonality", model)) };
-        terms.try_fold(self.of(first)?, |sum, weight| sum.add(&self.of(weight)?))
+        terms.try_fold(self.of(first)?, |sum, weight| sum.add(&self.of(weight)?)).here()
     }
 }

@@ -1,7 +1,7 @@
 //! Small changes of inputs that mislead a model, and training against them.
 
 use crate::autograd::{GradOptions, grad};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Layer, LayerExt, Mode};
 use crate::losses::{bce_with_logits, cross_entropy};
 use crate::optimizers::Optimizer;
@@ -165,6 +165,7 @@ impl Attack {
     }
 
     /// The direction of a slope: what changes most for its size.
+    #[track_caller]
     fn along(&self, slope: &Tensor) -> Result<Tensor> {
         match self.norm {
             Norm::Max => Ok(slope.sign()),
@@ -173,6 +174,7 @@ impl Attack {
     }
 
     /// The nearest change that is allowed.
+    #[track_caller]
     fn projected(&self, change: &Tensor) -> Result<Tensor> {
         match self.norm {
             Norm::Max => Ok(change.clamp(Some(-self.size), Some(self.size))),
@@ -183,6 +185,7 @@ impl Attack {
         }
     }
 
+    #[track_caller]
     fn within(&self, x: &Tensor) -> Result<Tensor> {
         match self.range {
             Some((low, high)) => Ok(x.clamp(Some(low), Some(high))),
@@ -192,6 +195,7 @@ impl Attack {
 }
 
 /// The length of each example, in a shape that divides it.
+#[track_caller]
 fn lengths(x: &Tensor) -> Result<Tensor> {
     let dims: Vec<isize> = (1..x.rank() as isize).collect();
     if dims.is_empty() {
@@ -259,6 +263,6 @@ pub fn adversarial_step(
     let (x, y) = batch;
     let changed = attack.pgd(model, x, y, steps, rng)?;
     let loss = loss(&model.forward(&changed, &mut Mode::train(rng))?, y)?;
-    optimizer.step(model.as_module_mut(), &loss.backward()?)?;
+    optimizer.step(model.as_module_mut(), &loss.backward()?).here()?;
     loss.item()
 }

@@ -29,6 +29,7 @@ fn numbers(op: &'static str, what: &str, x: &Tensor, n: Option<usize>) -> Result
 }
 
 /// Two bounds for each row, `[n, 2]` in `F64`.
+#[track_caller]
 fn bounds(pairs: impl Iterator<Item = [f64; 2]>, n: usize) -> Result<Tensor> {
     Tensor::from_vec(pairs.flatten().collect::<Vec<f64>>(), [n, 2])
 }

@@ -1,6 +1,6 @@
 //! What happens to inputs in the world, more and more of it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -112,7 +112,7 @@ impl Corruption {
     ) -> Result<Vec<(f64, f64)>> {
         let mut found = Vec::with_capacity(severities.len());
         for severity in severities {
-            found.push((*severity, measure(&self.apply(x, *severity, rng)?)?));
+            found.push((*severity, measure(&self.apply(x, *severity, rng)?).outside()?));
         }
         Ok(found)
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::tokenizer::Tokenizer;
-use crate::error::Result;
+use crate::error::{Here, Result};
 
 /// Decodes token by token: [`push`](Self::push) returns the text that no later token can change.
 ///
@@ -81,10 +81,10 @@ impl<'a> DecodeStream<'a> {
             return Ok(text);
         }
         if let Some(decoder) = &mut self.decoder {
-            decoder.push(id, &mut text)?;
+            decoder.push(id, &mut text).here()?;
             return Ok(text);
         }
-        match self.tokenizer.token_bytes(id, self.first)? {
+        match self.tokenizer.token_bytes(id, self.first).here()? {
             Some(bytes) => {
                 self.first = false;
                 self.pending.push(&bytes, &mut text);
@@ -163,12 +163,12 @@ impl Window {
     fn push(&mut self, tokenizer: &dyn Tokenizer, id: i64) -> Result<String> {
         if is_byte(tokenizer, id) {
             // The text of a run of bytes is certain when the run has ended.
-            tokenizer.decode(&[id])?;
+            tokenizer.decode(&[id]).here()?;
             self.ids.push(id);
             return Ok(String::new());
         }
         self.ids.push(id);
-        let text = match tokenizer.decode(&self.ids) {
+        let text = match tokenizer.decode(&self.ids).here() {
             Ok(text) => text,
             Err(e) => {
                 self.ids.pop();
@@ -192,7 +192,7 @@ impl Window {
         while start > 0 && is_byte(tokenizer, self.ids[start]) {
             start -= 1;
         }
-        let kept = tokenizer.decode(&self.ids[start..])?;
+        let kept = tokenizer.decode(&self.ids[start..]).here()?;
         let held = text.get(self.returned..).unwrap_or("");
         let begins = kept.len() == held.len() && self.returned > 0;
         if !begins && kept.ends_with(held) {

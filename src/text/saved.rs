@@ -168,7 +168,7 @@ pub(super) fn load_as<T: Stored>(path: &Path) -> Result<T> {
 /// If the file cannot be written, or the tokenizer has no JSON form.
 #[track_caller]
 pub fn save(tokenizer: &dyn Tokenizer, path: impl AsRef<Path>) -> Result<()> {
-    let json = tokenizer.to_json()?;
+    let json = tokenizer.to_json().here()?;
     files::replace("save", path.as_ref(), |out| out.write_all(json.as_bytes()))
 }
 

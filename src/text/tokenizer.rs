@@ -144,8 +144,8 @@ pub fn encode_batch<T: AsRef<str>>(
     let mut rows = Vec::new();
     for text in texts {
         rows.push(match options.longest() {
-            Some(max_length) => tokenizer.encode_at_most(text.as_ref(), max_length, options.keep_end)?,
-            None => tokenizer.encode(text.as_ref())?,
+            Some(max_length) => tokenizer.encode_at_most(text.as_ref(), max_length, options.keep_end).here()?,
+            None => tokenizer.encode(text.as_ref()).here()?,
         });
     }
     batch("encode_batch", &rows, options, tokenizer.pad_id())
@@ -189,17 +189,17 @@ macro_rules! forward {
         impl<T: Tokenizer + ?Sized> Tokenizer for $pointer {
             #[track_caller]
             fn encode(&self, text: &str) -> Result<Vec<i64>> {
-                (**self).encode(text)
+                (**self).encode(text).here()
             }
 
             #[track_caller]
             fn encode_without_special(&self, text: &str) -> Result<Vec<i64>> {
-                (**self).encode_without_special(text)
+                (**self).encode_without_special(text).here()
             }
 
             #[track_caller]
             fn decode(&self, ids: &[i64]) -> Result<String> {
-                (**self).decode(ids)
+                (**self).decode(ids).here()
             }
 
             fn vocab_size(&self) -> usize {
@@ -220,7 +220,7 @@ macro_rules! forward {
 
             #[track_caller]
             fn to_json(&self) -> Result<String> {
-                (**self).to_json()
+                (**self).to_json().here()
             }
 
             fn pad_id(&self) -> Option<i64> {
@@ -233,17 +233,17 @@ macro_rules! forward {
 
             #[track_caller]
             fn token_bytes(&self, id: i64, first: bool) -> Result<Option<Vec<u8>>> {
-                (**self).token_bytes(id, first)
+                (**self).token_bytes(id, first).here()
             }
 
             #[track_caller]
             fn encode_at_most(&self, text: &str, max_length: usize, keep_end: bool) -> Result<Vec<i64>> {
-                (**self).encode_at_most(text, max_length, keep_end)
+                (**self).encode_at_most(text, max_length, keep_end).here()
             }
 
             #[track_caller]
             fn decode_without_special(&self, ids: &[i64]) -> Result<String> {
-                (**self).decode_without_special(ids)
+                (**self).decode_without_special(ids).here()
             }
         }
     )*};

@@ -120,6 +120,7 @@ impl Adversarial {
         self
     }
 
+    #[track_caller]
     fn teach_critic(&mut self, model: &mut dyn Adversaries, real: &Tensor, rng: &mut Rng) -> Result<Objective> {
         let n = real.shape().first().copied().unwrap_or(0);
         let made = {
@@ -132,6 +133,7 @@ impl Adversarial {
         Ok(Objective::new(loss.detach(), n as f64))
     }
 
+    #[track_caller]
     fn critic_loss(&self, model: &dyn Adversaries, real: &Tensor, made: &Tensor, rng: &mut Rng) -> Result<Tensor> {
         match self.game {
             Game::Wasserstein(game) => {
@@ -151,6 +153,7 @@ impl Adversarial {
     }
 
     /// What the generator minimises, from what the critic says of its examples.
+    #[track_caller]
     fn of_generator(&self, judged: &Tensor) -> Result<Tensor> {
         match self.game {
             Game::Wasserstein(_) => Ok(judged.mean().neg()),
@@ -158,6 +161,7 @@ impl Adversarial {
         }
     }
 
+    #[track_caller]
     fn teach_generator(
         &self,
         model: &mut dyn Adversaries,

@@ -75,12 +75,14 @@ pub trait Metric: Any + Send + Sync {
     ///
     /// # Errors
     /// If the shapes or types do not fit.
+    #[track_caller]
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()>;
 
     /// The same with a weight for each example, a number of at least 0.
     ///
     /// # Errors
     /// If the shapes or types do not fit, or, by default, that the metric has no weights.
+    #[track_caller]
     fn update_weighted(&mut self, prediction: &Tensor, target: &Tensor, weights: &Tensor) -> Result<()> {
         let _ = (prediction, target, weights);
         Err(Error::state("Metric", "this metric has no weights of examples"))
@@ -90,6 +92,7 @@ pub trait Metric: Any + Send + Sync {
     ///
     /// # Errors
     /// If it is of another kind, or, by default, that the metric cannot be joined.
+    #[track_caller]
     fn merge(&mut self, other: &dyn Metric) -> Result<()> {
         let _ = other;
         Err(Error::state("Metric", "this metric cannot be joined with another one")
@@ -100,6 +103,7 @@ pub trait Metric: Any + Send + Sync {
     ///
     /// # Errors
     /// If there were none, or nothing in them counts.
+    #[track_caller]
     fn value(&self) -> Result<f64>;
 
     /// The same measure before its first batch.

@@ -154,6 +154,7 @@ impl Objective {
     ///
     /// # Errors
     /// If there is no memory for a number.
+    #[track_caller]
     pub fn nothing() -> Result<Self> {
         Ok(Self::new(Tensor::full(&[] as &[usize], f64::NAN)?, 0.0))
     }
@@ -195,6 +196,7 @@ impl std::fmt::Debug for Supervised {
 
 impl Supervised {
     /// What follows from a prediction. It is the same for every type of model.
+    #[track_caller]
     fn compared(&self, x: &Tensor, prediction: Tensor, target: &Tensor, count: f64) -> Result<Objective> {
         let loss = match self.loss.loss(&prediction, target) {
             Ok(loss) => loss,

@@ -284,6 +284,7 @@ pub fn nested_cross_validate<F: IntoIterator<Item = Fold>>(
     nested(outer, &inner, tuner, &objective).here()
 }
 
+#[track_caller]
 fn nested(
     outer: &[Fold],
     inner: &dyn Fn(&[usize]) -> Result<Vec<Fold>>,

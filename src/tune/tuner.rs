@@ -262,6 +262,7 @@ impl Tuner {
         self.search(&|trial| over_folds(trial, folds, &objective)).here()
     }
 
+    #[track_caller]
     fn search(&self, objective: Objective<'_>) -> Result<Study> {
         self.check()?;
         let settings = self.settings();
@@ -282,6 +283,7 @@ impl Tuner {
     }
 
     /// Runs the trials of a round that the file does not have.
+    #[track_caller]
     fn round_of(
         &self,
         proposals: &[Proposal],
@@ -364,6 +366,7 @@ fn tried(trial: &Trial<'_>, objective: Objective<'_>) -> Outcome {
 }
 
 /// The mean over folds, reported after each.
+#[track_caller]
 pub(super) fn over_folds(
     trial: &Trial<'_>,
     folds: &[Fold],

@@ -23,7 +23,7 @@ use demotic::train::tensorboard::read_events;
 use super::catalogue::sources;
 
 /// What points an error to a line, in a closure or behind it.
-const POINTS: [&str; 4] = [".at(", ".here()", ".within(", ".in_layer("];
+const POINTS: [&str; 5] = [".at(", ".here()", ".outside(", ".within(", ".in_layer("];
 /// Errors of others, and closures that the registry of layers calls and points itself.
 const ELSEWHERE: [&str; 3] = ["data/arrays/npy.rs", "layers/conv_lstm.rs", "layers/upsample.rs"];
 
@@ -145,6 +145,135 @@ fn unpointed(text: &str) -> Vec<usize> {
     found.map(|(at, ..)| code[..at].matches('\n').count() + 1).collect()
 }
 
+/// The code of the crate's files: all but their tests.
+fn code_of_crate() -> Vec<(String, String)> {
+    let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("src");
+    let files = sources("src");
+    assert!(files.len() > 50, "only {} source files found", files.len());
+    let read = |file: std::path::PathBuf| {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(&src).unwrap().display().to_string().replace('\\', "/");
+        (name, text.split("\n#[cfg(test)]\n").next().unwrap().to_string())
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The lines of functions that can fail and do not hand on where they were called: those that stand by themselves or are a type's own. What
+/// implements a trait has its attribute from there.
+fn untracked(text: &str) -> Vec<usize> {
+    let code = bare(text);
+    let lines: Vec<&str> = code.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let (mut found, mut of_trait) = (Vec::new(), None);
+    let mut start = 0;
+    for (i, line) in lines.iter().enumerate() {
+        let (at, word) = (start, line.trim_start());
+        start += line.len() + 1;
+        if of_trait.is_some_and(|depth| word.starts_with('}') && indent(line) == depth) {
+            of_trait = None;
+        }
+        let visibility = ["pub ", "pub(crate) ", "pub(super) ", "const ", "async "];
+        let mut rest = word.strip_prefix("pub(in ").and_then(|rest| Some(rest.split_once(") ")?.1)).unwrap_or(word);
+        while let Some(more) = visibility.iter().find_map(|word| rest.strip_prefix(word)) {
+            rest = more;
+        }
+        let header = code[at..].split('{').next().unwrap_or_default();
+        if of_trait.is_none() && (rest.starts_with("trait ") || rest.starts_with("impl") && header.contains(" for ")) {
+            of_trait = Some(indent(line));
+        }
+        let Some(rest) = rest.strip_prefix("fn ").filter(|_| of_trait.is_none()) else { continue };
+        // What a function of these generics takes.
+        let function = &code[at + line.len() - rest.len()..];
+        let Some(open) = parameters(function) else { continue };
+        let behind = &function[open + 1 + ending(&function[open + 1..], &[])..];
+        let Some(returned) = behind[1..].trim_start().strip_prefix("->") else { continue };
+        let marked = lines[..i].iter().rev().take_while(|line| {
+            let line = line.trim();
+            line.is_empty() || line.starts_with("#[")
+        });
+        if fails(returned.trim_start()) && !marked.into_iter().any(|line| line.contains("track_caller")) {
+            found.push(i + 1);
+        }
+    }
+    found
+}
+
+/// Where the list of parameters begins, behind the generics.
+fn parameters(function: &str) -> Option<usize> {
+    let mut depth = 0;
+    let mut before = ' ';
+    for (at, c) in function.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' if before != '-' => depth -= 1,
+            '(' if depth == 0 => return Some(at),
+            _ => {}
+        }
+        before = c;
+    }
+    None
+}
+
+/// Whether a type is a result with an error of this crate.
+fn fails(returned: &str) -> bool {
+    let Some(of) = ["Result<", "crate::Result<", "crate::error::Result<"].iter().find_map(|r| returned.strip_prefix(r))
+    else {
+        return false;
+    };
+    let mut depth = 1;
+    for c in of.chars() {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth -= 1,
+            // An error of another kind.
+            ',' if depth == 1 => return false,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    true
+}
+
+#[test]
+fn functions_that_can_fail_are_found() {
+    for right in [
+        "fn a(f: impl Fn() -> Result<()>) -> usize {}",
+        "fn a<F: Fn(u8) -> Result<u8>>(f: F) {}",
+        "#[track_caller]\n#[must_use]\npub fn a() -> Result<()> {}",
+        "fn a() -> Result<(u8, u8), String> {}",
+        "impl A for B {\n    fn a() -> Result<()> {\n    }\n}",
+        "pub trait A {\n    fn a() -> Result<()>;\n}",
+        "// fn a() -> Result<()> {}",
+    ] {
+        assert_eq!(untracked(right), [0; 0], "{right}");
+    }
+    for wrong in [
+        "\nfn a() -> Result<()> {}",
+        "\npub(in crate::b) const fn a<F: Fn(u8) -> u8>(f: F) -> Result<(u8, Vec<u8>)> where F: Copy {}",
+        "fn b() {}\npub fn a(\n    x: u8,\n) -> Result<Option<u8>> {",
+        "impl B {\n    fn a() -> Result<()> {\n    }\n}",
+    ] {
+        assert_eq!(untracked(wrong), [2], "{wrong}");
+    }
+}
+
+/// Where functions are called by closures: what they return is pointed to the program where these are called, by `backward` and its like, by
+/// operations, by what reads configurations and conversations.
+const INSIDE: [&str; 4] = ["autograd/", "tensor/exec/", "config.rs", "text/chat/functions.rs"];
+
+#[test]
+fn functions_that_can_fail_hand_on_who_called() {
+    let mut wrong = Vec::new();
+    for (name, text) in code_of_crate() {
+        if !INSIDE.iter().any(|inside| name.starts_with(inside)) {
+            wrong.extend(untracked(&text).iter().map(|line| format!("src/{name}:{line}")));
+        }
+    }
+    assert!(wrong.is_empty(), "functions that can fail, without #[track_caller]:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn closures_are_told_from_operators_and_comments() {
     for right in [
@@ -173,18 +302,11 @@ fn closures_are_told_from_operators_and_comments() {
 
 #[test]
 fn errors_of_closures_point_to_the_program() {
-    let src = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join("src");
-    let files = sources("src");
-    assert!(files.len() > 50, "only {} source files found", files.len());
     let mut wrong = Vec::new();
-    for file in files {
-        let name = file.strip_prefix(&src).unwrap();
-        if ELSEWHERE.iter().any(|other| name == Path::new(other)) {
-            continue;
+    for (name, text) in code_of_crate() {
+        if !ELSEWHERE.contains(&name.as_str()) {
+            wrong.extend(unpointed(&text).iter().map(|line| format!("src/{name}:{line}")));
         }
-        let text = fs::read_to_string(&file).unwrap();
-        let found = unpointed(text.split("\n#[cfg(test)]\n").next().unwrap());
-        wrong.extend(found.iter().map(|line| format!("src/{}:{line}", name.display())));
     }
     assert!(wrong.is_empty(), "errors made in closures without `.at(line)` or `.here()`:\n{}", wrong.join("\n"));
 }
@@ -237,7 +359,7 @@ fn errors_name_the_line_that_called() -> Result<()> {
     };
 
     // The lines on which a call begins and ends.
-    let rows: Vec<(u32, &str, Option<Error>, u32)> = vec![
+    let rows: Vec<Call> = vec![
         (line!(), "read_json_lines", Table::read_json_lines(&csv).err(), line!()),
         (line!(), "from_json_lines", Table::from_json_lines("[1]".as_bytes()).err(), line!()),
         (line!(), "parse_dates", Table::read_csv(&csv)?.parse_dates("a", "dd.mm.yyyy").err(), line!()),
@@ -268,11 +390,30 @@ fn errors_name_the_line_that_called() -> Result<()> {
         (line!(), "tensordot_dims", x.tensordot_dims(&x, &[0, 0], &[0, 1]).err(), line!()),
         (line!(), "attention_rollout", attention_rollout(&[], Heads::Mean).err(), line!()),
     ];
-    for (first, call, e, last) in rows {
-        let text = e.unwrap_or_else(|| panic!("{call} does not fail")).to_string();
-        let place = text.split_once(&format!("at {}:", file!())).unwrap_or_else(|| panic!("{call}: {text}")).1;
-        let line: u32 = place.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
-        assert!((first..=last).contains(&line), "{call}, on lines {first} to {last}: {text}");
-    }
+    each_names_its_line(rows);
     Ok(())
+}
+
+/// The line on which a call begins, what it is, its error, and the last line on which it can end.
+pub(super) type Call = (u32, &'static str, Option<Error>, u32);
+
+/// Each call has failed, with an error that points to its own lines in the file of the caller.
+#[track_caller]
+pub(super) fn each_names_its_line(calls: Vec<Call>) {
+    let file = std::panic::Location::caller().file();
+    let mut wrong = Vec::new();
+    for (first, call, e, last) in calls {
+        let Some(e) = e else {
+            wrong.push(format!("{call} does not fail"));
+            continue;
+        };
+        let (place, text) = (e.location(), e.to_string());
+        if place.file() != file || !(first..=last).contains(&place.line()) {
+            wrong.push(format!("{call}, on lines {first} to {last}: {text}"));
+        }
+        if !text.contains(&format!("at {file}:{}", place.line())) {
+            wrong.push(format!("{call}: the message does not show its line: {text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} calls:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -15,6 +15,7 @@ mod catalogue;
 mod docs_pages;
 mod documented;
 mod error_places;
+mod failing_calls;
 mod grammar;
 mod house_price_files;
 mod layering;

@@ -141,6 +141,7 @@ pub(super) fn read(op: &'static str, input: &mut dyn Read, length: Option<u64>) 
 }
 
 /// Little-endian elements as a tensor.
+#[track_caller]
 pub(in crate::data) fn convert(op: &'static str, kind: Kind, shape: &[usize], data: &[u8]) -> Result<Tensor> {
     let narrow = |parse: fn([u8; 2]) -> i32| {
         Tensor::from_vec(data.as_chunks().0.iter().map(|word| parse(*word)).collect(), shape)

@@ -48,6 +48,7 @@ impl Source<'_> {
         wrong(self.op, self.path, message)
     }
 
+    #[track_caller]
     fn bytes(&self, at: u64, count: u64) -> Result<Vec<u8>> {
         if at.checked_add(count).is_none_or(|end| end > self.length) {
             let length = self.length;
@@ -60,6 +61,7 @@ impl Source<'_> {
         }
     }
 
+    #[track_caller]
     fn table(&self) -> Result<Table> {
         let (wanted, none) = ("a file in Arrow's IPC format", "this is no file in Arrow's IPC format");
         let head = self.bytes(0, self.length.min(6))?;
@@ -112,6 +114,7 @@ impl Source<'_> {
     }
 
     /// The bytes of a message, whose sizes are possible.
+    #[track_caller]
     fn block(&self, block: &Block, columns: usize) -> Result<Buffer> {
         let at = u64::try_from(block.offset()).unwrap_or(u64::MAX);
         let head = u64::try_from(block.metaDataLength()).unwrap_or(u64::MAX);
@@ -133,6 +136,7 @@ impl Source<'_> {
         Ok(Buffer::from_vec(bytes))
     }
 
+    #[track_caller]
     fn part(&self, batch: &RecordBatch) -> Result<Table> {
         let mut columns = Vec::with_capacity(batch.num_columns());
         for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {

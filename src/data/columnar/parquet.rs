@@ -155,6 +155,7 @@ impl ParquetFile {
         guarded(op, &self.path, || self.group(op, group))
     }
 
+    #[track_caller]
     fn group(&self, op: &'static str, group: usize) -> Result<Table> {
         let path = &self.path;
         let (rows, reader) = match self.reader.get_row_group(group) {

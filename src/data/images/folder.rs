@@ -35,6 +35,7 @@ pub(super) struct Files {
 }
 
 impl Files {
+    #[track_caller]
     pub(super) fn read(&self, i: usize) -> Result<Tensor> {
         read_image(&self.paths[i], self.channels)
     }

@@ -73,6 +73,7 @@ enum Source {
 
 impl Source {
     /// Picture `i`, `[channels, height, width]`.
+    #[track_caller]
     fn picture(&self, i: usize) -> Result<Tensor> {
         match self {
             Self::Memory(x) => {
@@ -175,6 +176,7 @@ impl ImageDataset {
         self.source.picture(i).here()
     }
 
+    #[track_caller]
     fn prepared(&self, i: usize, mut rng: Rng) -> Result<Tensor> {
         let picture = self.source.picture(i)?;
         self.transform.apply(&picture, &mut rng).within(self.source.name(i))
@@ -188,6 +190,7 @@ impl Dataset for ImageDataset {
         self.labels.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<(Tensor, Tensor)> {
         check_list("batch", "pictures", indices.len(), 1024)?;
         if let Some(wrong) = indices.iter().find(|i| **i >= self.labels.len()) {
@@ -200,7 +203,7 @@ impl Dataset for ImageDataset {
         parallel::for_each(work, &|(place, (slot, i))| *slot = Some(self.prepared(*i, base.fork(place as u64))));
         let mut pictures = Vec::with_capacity(made.len());
         for (picture, i) in made.into_iter().flatten().zip(indices) {
-            let picture = picture?;
+            let picture = picture.outside()?;
             if let Some(first) = pictures.first().filter(|first: &&Tensor| first.shape() != picture.shape()) {
                 let (name, shape) = (self.source.name(*i), picture.shape());
                 let message = format!("{name} has shape {shape:?}, the first of its batch {:?}", first.shape());

@@ -8,7 +8,7 @@ use super::rows::BatchRows;
 use super::samplers::BatchSampler;
 use super::samples::check_numbers;
 use crate::data::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::parallel;
 use crate::rng::Rng;
 use crate::tensor::Tensor;
@@ -23,12 +23,14 @@ macro_rules! pointers {
                 (**self).len()
             }
 
+            #[track_caller]
             fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<D::Batch> {
-                (**self).batch(indices, rng)
+                (**self).batch(indices, rng).outside()
             }
 
+            #[track_caller]
             fn batch_range(&self, range: Range<usize>, rng: &mut Rng) -> Result<D::Batch> {
-                (**self).batch_range(range, rng)
+                (**self).batch_range(range, rng).outside()
             }
 
             fn sampler(&self) -> Option<&dyn BatchSampler> {
@@ -69,12 +71,14 @@ impl<D: Dataset, B: Send, F: Fn(D::Batch, &mut Rng) -> Result<B> + Send + Sync> 
         self.data.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<B> {
-        (self.f)(self.data.batch(indices, rng)?, rng)
+        (self.f)(self.data.batch(indices, rng)?, rng).outside()
     }
 
+    #[track_caller]
     fn batch_range(&self, range: Range<usize>, rng: &mut Rng) -> Result<B> {
-        (self.f)(self.data.batch_range(range, rng)?, rng)
+        (self.f)(self.data.batch_range(range, rng)?, rng).outside()
     }
 
     fn sampler(&self) -> Option<&dyn BatchSampler> {
@@ -117,6 +121,7 @@ impl<D: Dataset> Dataset for Subset<D> {
         self.numbers.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<D::Batch> {
         check_numbers(indices, self.len())?;
         let numbers: Vec<usize> = indices.iter().map(|i| self.numbers[*i]).collect();
@@ -132,6 +137,7 @@ impl<D> fmt::Debug for Subset<D> {
 
 /// Samples of several parts, of which `ends` has the number behind the last one of each: those of a part come as one batch of it, whose
 /// rows are then brought into order.
+#[track_caller]
 pub(in crate::data) fn gathered<B: BatchRows>(
     indices: &[usize],
     ends: &[usize],
@@ -146,7 +152,7 @@ pub(in crate::data) fn gathered<B: BatchRows>(
         let part = part_of(&places[0]);
         let start = if part == 0 { 0 } else { ends[part - 1] };
         let own: Vec<usize> = places.iter().map(|place| indices[*place] - start).collect();
-        batches.push(batch(part, &own)?);
+        batches.push(batch(part, &own).outside()?);
     }
     let joined = B::join(batches)?;
     if order.is_sorted() {
@@ -193,6 +199,7 @@ impl<B: BatchRows> Dataset for Concat<'_, B> {
         self.ends.last().copied().unwrap_or(0)
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<B> {
         gathered(indices, &self.ends, &mut |part, own| self.parts[part].batch(own, rng))
     }
@@ -238,6 +245,7 @@ where
         self.data.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<D::Batch> {
         check_numbers(indices, self.len())?;
         let most = self.most.min(self.len());
@@ -258,7 +266,7 @@ where
         });
         for (i, row) in made {
             let Some(row) = row else { continue };
-            let row = row?;
+            let row = row.outside()?;
             for (slot, _) in found.iter_mut().zip(indices).filter(|(_, own)| **own == i) {
                 *slot = Some(row.clone());
             }
@@ -305,10 +313,12 @@ impl<A: Dataset, B: Dataset> Dataset for Zipped<A, B> {
         self.a.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<Self::Batch> {
         Ok((self.a.batch(indices, rng)?, self.b.batch(indices, rng)?))
     }
 
+    #[track_caller]
     fn batch_range(&self, range: Range<usize>, rng: &mut Rng) -> Result<Self::Batch> {
         Ok((self.a.batch_range(range.clone(), rng)?, self.b.batch_range(range, rng)?))
     }
@@ -333,6 +343,7 @@ impl<D: Dataset> Dataset for Enumerated<D> {
         self.data.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<Self::Batch> {
         let numbers = Tensor::from_vec(indices.iter().map(|i| *i as i64).collect(), [indices.len()])?;
         Ok((numbers, self.data.batch(indices, rng)?))

@@ -13,6 +13,7 @@ pub trait Collate: Sized + Send {
     ///
     /// # Errors
     /// If they do not fit each other.
+    #[track_caller]
     fn collate(samples: Vec<Self>) -> Result<Self::Batch>;
 }
 
@@ -37,6 +38,7 @@ macro_rules! numbers {
         impl Collate for $t {
             type Batch = Tensor;
 
+            #[track_caller]
             fn collate(samples: Vec<Self>) -> Result<Tensor> {
                 let count = samples.len();
                 Tensor::from_vec(samples, [count])

@@ -62,6 +62,7 @@ enum Rows<'c> {
 
 impl Pick<'_> {
     /// The samples themselves.
+    #[track_caller]
     pub(crate) fn of<D: Dataset + ?Sized>(&self, dataset: &D) -> Result<D::Batch> {
         let mut rng = self.rng.clone();
         match &self.rows {

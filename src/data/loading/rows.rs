@@ -11,12 +11,14 @@ pub trait BatchRows: Sized + Send {
     ///
     /// # Errors
     /// If one does not exist.
+    #[track_caller]
     fn take_rows(&self, rows: &[usize]) -> Result<Self>;
 
     /// The rows of all parts, of which there is at least one.
     ///
     /// # Errors
     /// If they do not fit each other.
+    #[track_caller]
     fn join(parts: Vec<Self>) -> Result<Self>;
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::collate::Collate;
 use crate::data::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::parallel;
 use crate::rng::Rng;
 use crate::tensor::create::check_list;
@@ -98,6 +98,7 @@ impl<T: Clone + Send + Sync> Samples for Vec<T> {
         self.len()
     }
 
+    #[track_caller]
     fn get(&self, i: usize, _: &mut Rng) -> Result<T> {
         match self.as_slice().get(i) {
             Some(sample) => Ok(sample.clone()),
@@ -127,6 +128,7 @@ impl<S: Samples, B: Send, F: Fn(Vec<S::Sample>) -> Result<B> + Send + Sync> Data
         self.samples.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<B> {
         check_list("batch", "samples", indices.len(), 256)?;
         check_numbers(indices, self.len())?;
@@ -138,9 +140,9 @@ impl<S: Samples, B: Send, F: Fn(Vec<S::Sample>) -> Result<B> + Send + Sync> Data
         });
         let mut samples = Vec::with_capacity(made.len());
         for sample in made.into_iter().flatten() {
-            samples.push(sample?);
+            samples.push(sample.outside()?);
         }
-        (self.collate)(samples)
+        (self.collate)(samples).outside()
     }
 }
 

@@ -132,6 +132,7 @@ impl Scaler {
     }
 
     /// The scaled numbers, not finite where one is beyond the range of `f32` or cannot be scaled at all.
+    #[track_caller]
     pub(super) fn apply(&self, numbers: &[Wide]) -> Result<Vec<f32>> {
         let bent = match &self.warp {
             Some(warp) => {
@@ -171,6 +172,7 @@ impl Scaler {
     }
 
     /// The same for a tensor of floats. Gradients flow back, but for quantiles and powers.
+    #[track_caller]
     pub(super) fn inverse(&self, scaled: &Tensor) -> Result<Tensor> {
         let straight = || scaled * self.scale + (self.center - self.offset * self.scale);
         match &self.warp {

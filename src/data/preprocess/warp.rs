@@ -70,6 +70,7 @@ impl Warp {
     }
 
     /// NaN where a number is outside of its domain.
+    #[track_caller]
     pub(super) fn apply(&self, x: &mut [f64]) -> Result<()> {
         match self {
             Self::Log => x.iter_mut().for_each(|x| *x = log(*x)),
@@ -219,6 +220,7 @@ fn share(quantiles: &[f64], x: f64, tail: f64) -> f64 {
 }
 
 /// The numbers below which these shares of a normal distribution lie, between bounds that are as far out as scikit-learn's.
+#[track_caller]
 fn normal_quantiles(shares: &mut [f64]) -> Result<()> {
     let least = TAIL - f64::EPSILON;
     let twice: Vec<f64> = shares.iter().map(|p| 2.0 * p.clamp(least, 1.0 - least) - 1.0).collect();

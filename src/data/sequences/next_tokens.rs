@@ -153,6 +153,7 @@ impl NextTokens {
         }
     }
 
+    #[track_caller]
     fn windows(&self, samples: impl ExactSizeIterator<Item = usize>) -> Result<(Tensor, Tensor)> {
         let (rows, context) = (samples.len(), self.context);
         let (mut inputs, mut targets) = (
@@ -184,10 +185,12 @@ impl Dataset for NextTokens {
         }
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         self.windows(indices.iter().copied())
     }
 
+    #[track_caller]
     fn batch_range(&self, range: Range<usize>, _: &mut Rng) -> Result<(Tensor, Tensor)> {
         self.windows(range)
     }

@@ -140,6 +140,7 @@ impl Dataset for Sentences {
         self.ends.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         let PaddedBatch { inputs, targets, .. } = self.padded(indices)?;
         Ok((inputs, targets))

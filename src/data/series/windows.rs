@@ -310,6 +310,7 @@ impl Windows {
     }
 
     /// The step with which a window begins.
+    #[track_caller]
     fn start(&self, window: usize) -> Result<usize> {
         let at = self.runs.partition_point(|run| run.end <= window);
         let Some(run) = self.runs.get(at) else {
@@ -327,6 +328,7 @@ impl Dataset for Windows {
         self.runs.last().map_or(0, |run| run.end)
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         check_list("Windows", "steps", indices.len().saturating_mul(self.input.saturating_add(self.horizon)), 8)?;
         let (mut seen, mut wanted) = (Vec::new(), Vec::new());

@@ -106,6 +106,7 @@ impl<T> Cache<T> {
     }
 
     /// A block that is kept, or that is read now. At most `most` are kept.
+    #[track_caller]
     pub(super) fn get(&self, block: usize, most: usize, read: &dyn Fn() -> Result<T>) -> Result<Arc<T>> {
         if let Some(found) = self.take(block) {
             return Ok(found);

@@ -105,6 +105,7 @@ impl Dataset for NpyRows {
         self.header.shape[0]
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<Tensor> {
         let op = "NpyRows";
         let (kind, size) = (self.header.kind, self.header.kind.size());

@@ -1,6 +1,7 @@
 //! Tables in files, a block of rows at a time.
 
 use std::io::{BufReader, Read, Seek};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 
 use super::blocks::{Cache, ShuffleBuffer};
@@ -232,8 +233,10 @@ impl TableFile {
     }
 
     /// All blocks, one after the other.
+    #[track_caller]
     pub fn blocks(&self) -> impl ExactSizeIterator<Item = Result<Table>> {
-        (0..self.num_blocks()).map(|block| self.block(block))
+        let line = Location::caller();
+        (0..self.num_blocks()).map(|block| self.block(block).map_err(|e| e.at(line)))
     }
 
     /// About so many rows from blocks all over the file, at least one block: to fit a [`Preprocessor`] on, for example.
@@ -315,6 +318,7 @@ impl Dataset for StreamedTable {
         self.file.num_rows()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], _: &mut Rng) -> Result<(Tensor, Tensor)> {
         let most = self.order.buffer().saturating_mul(2);
         gathered(indices, &self.file.ends, &mut |block, rows| {
@@ -322,6 +326,7 @@ impl Dataset for StreamedTable {
             let part = self.cache.get(block, most, &read)?.rows(rows)?;
             Ok((part.x().clone(), part.y().clone()))
         })
+        .here()
     }
 
     fn sampler(&self) -> Option<&dyn BatchSampler> {

@@ -21,6 +21,7 @@ impl Stage {
     }
 
     /// Divides the parameters, if that was asked for.
+    #[track_caller]
     pub(super) fn divide_among_copies(&mut self) -> Result<()> {
         if self.sharding == Sharding::Parameters {
             let data = self.grid.data().handle();
@@ -41,6 +42,7 @@ impl Stage {
     }
 
     /// The sum of gradients over all copies, in their order: of all parameters, or of those that belong to this rank.
+    #[track_caller]
     pub(super) fn over_copies(&self, mut grads: Gradients) -> Result<Gradients> {
         let data = self.grid.data();
         if data.size() == 1 {
@@ -79,6 +81,7 @@ impl Stage {
     }
 
     /// Begins to send all copies their parts of a bucket, of which nothing is kept here: it is let go before the next one comes.
+    #[track_caller]
     fn begin_sum(
         &self,
         grads: &mut NodeMap<Tensor>,

@@ -225,6 +225,7 @@ impl TensorParallel {
     }
 
     /// The sums of the squares of the gradients that count on this rank, by path: of what all have, on the first.
+    #[track_caller]
     pub(super) fn squares(
         &self,
         part: &dyn Module,
@@ -273,7 +274,7 @@ impl TensorSource for PartSource<'_> {
 
     #[track_caller]
     fn read(&self, name: &str) -> Result<Tensor> {
-        let whole = self.source.read(name)?;
+        let whole = self.source.read(name).here()?;
         match self.cuts.get(name) {
             Some(Some(cut)) => cut.take(&whole, self.size, self.rank),
             _ => Ok(whole),

@@ -17,7 +17,7 @@ pub(crate) use parts::{Part, part_path};
 
 use super::Metadata;
 use super::module;
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::layers::{Module, Slot, SlotMut, Visitor, VisitorMut};
 use crate::optimizers::schedule::{Schedule, ScheduleState};
 use crate::optimizers::{Optimizer, OptimizerState};
@@ -276,7 +276,7 @@ impl Checkpoint {
     #[track_caller]
     pub fn restore_optimizer(&self, optimizer: &mut (impl Optimizer + ?Sized)) -> Result<()> {
         match &self.optimizer {
-            Some(state) => optimizer.load_state(state.clone()),
+            Some(state) => optimizer.load_state(state.clone()).here(),
             None => Err(self.lacks("restore_optimizer", "optimizer")),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Checkpoint;
-use crate::error::{Error, Result, short};
+use crate::error::{Error, Here, Result, short};
 use crate::optimizers::{Optimizer, OptimizerState, ParameterState};
 use crate::tensor::Tensor;
 
@@ -102,6 +102,6 @@ impl Checkpoint {
             return Err(Error::format("restore_named_optimizer", message));
         }
         (state.steps, state.shared) = (description.steps, shared);
-        optimizer.load_state(state)
+        optimizer.load_state(state).here()
     }
 }

@@ -97,6 +97,7 @@ impl Checkpoint {
     }
 
     /// Names the parts that belong to it.
+    #[track_caller]
     pub(crate) fn with_parts(mut self, parts: &[Part]) -> Result<Self> {
         self.metadata.insert_json(PARTS, &parts)?;
         Ok(self)

@@ -268,6 +268,7 @@ impl<'a> Mode<'a> {
     }
 
     #[cold]
+    #[track_caller]
     fn enter(&mut self, kind: &str) -> Result<Entered> {
         let path = self.path();
         if let Some(hooks) = &mut self.hooks {
@@ -278,6 +279,7 @@ impl<'a> Mode<'a> {
     }
 
     #[cold]
+    #[track_caller]
     fn leave(&mut self, entered: Entered, kind: &str, output: &mut Tensor) -> Result<()> {
         let Entered { path, timer } = entered;
         drop(timer);
@@ -316,6 +318,7 @@ impl<'a> Mode<'a> {
     }
 
     /// Moves the error of a layer that calls no others to the caller's line.
+    #[track_caller]
     pub(crate) fn here<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|e| {
             let to = self.seen_from(e.place());
@@ -366,6 +369,7 @@ pub(super) struct Again {
 
 impl Again {
     /// Runs `f` in it.
+    #[track_caller]
     pub(super) fn run<T>(&self, training: Option<&mut Rng>, f: impl FnOnce(&mut Mode<'_>) -> Result<T>) -> Result<T> {
         let path = (!self.path.is_empty()).then(|| Segment {
             before: None,

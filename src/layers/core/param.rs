@@ -140,6 +140,7 @@ impl Param {
     }
 
     /// Gives the values another type.
+    #[track_caller]
     pub(crate) fn retype(&mut self, dtype: DType) -> Result<()> {
         let value = self.value.detach().to_dtype(dtype);
         self.value = if self.is_trainable() { value.tracked()? } else { value };

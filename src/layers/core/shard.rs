@@ -38,6 +38,7 @@ impl Shard {
     }
 
     /// Gives a copy of the module all parameters.
+    #[track_caller]
     fn fill(&self, copy: &mut dyn Module) -> Result<()> {
         let _unrecorded = autograd::pause_recording();
         self.owners.as_deref().map_or(Ok(()), |owners| (self.gather)(owners, copy))

@@ -72,6 +72,7 @@ impl Weight {
     ///
     /// # Errors
     /// Those of the adapter.
+    #[track_caller]
     pub fn begin_pass(&self, mode: &Mode<'_>) -> Result<()> {
         match self {
             Self::Adapted(Adapted { base, adapter }) => adapter.begin_pass(base, mode),

@@ -160,7 +160,8 @@ impl TransformerDecoder {
     #[track_caller]
     pub fn new(options: &TransformerOptions, num_layers: usize, rng: &mut Rng) -> Result<Self> {
         check_layers("TransformerDecoder::new", options, num_layers, 2)?;
-        let layers = (0..num_layers).map(|_| TransformerDecoderLayer::new(options, rng)).collect::<Result<_>>()?;
+        let layers =
+            (0..num_layers).map(|_| TransformerDecoderLayer::new(options, rng)).collect::<Result<_>>().here()?;
         Ok(Self { layers, norm: None })
     }
 

@@ -3,7 +3,7 @@
 use super::cache::TransformerCache;
 use super::options::{Attend, Rules, TransformerOptions};
 use super::{check_cache, check_layers};
-use crate::error::Result;
+use crate::error::{Here, Result};
 use crate::layers::core::{Architecture, Count, Layer, LayerConfig, LayerExt, Mode};
 use crate::layers::registry::part;
 use crate::layers::{AttentionMasks, KvCache, LayerNorm, Linear, MultiHeadAttention};
@@ -172,7 +172,8 @@ impl TransformerEncoder {
     #[track_caller]
     pub fn new(options: &TransformerOptions, num_layers: usize, rng: &mut Rng) -> Result<Self> {
         check_layers("TransformerEncoder::new", options, num_layers, 1)?;
-        let layers = (0..num_layers).map(|_| TransformerEncoderLayer::new(options, rng)).collect::<Result<_>>()?;
+        let layers =
+            (0..num_layers).map(|_| TransformerEncoderLayer::new(options, rng)).collect::<Result<_>>().here()?;
         Ok(Self { layers, norm: None })
     }
 
@@ -203,7 +204,7 @@ impl TransformerEncoder {
     #[track_caller]
     pub fn cache(&self, batch: usize, capacity: usize) -> Result<TransformerCache> {
         let layers = self.layers.iter().map(|layer| Ok((layer.self_attn.cache(batch, capacity)?, None)));
-        Ok(TransformerCache { layers: layers.collect::<Result<_>>()? })
+        Ok(TransformerCache { layers: layers.collect::<Result<_>>().here()? })
     }
 
     /// The output for the positions `x` that follow those in `cache`, which they are added to. With a causal mask it is
@@ -242,15 +243,18 @@ impl Architecture for TransformerEncoder {
 
     #[track_caller]
     fn config(&self) -> Result<LayerConfig> {
-        let layers = self.layers.iter().map(|layer| part(Some(layer))).collect::<Result<Vec<_>>>()?;
+        let layers = self.layers.iter().map(|layer| part(Some(layer))).collect::<Result<Vec<_>>>().here()?;
         Ok(LayerConfig::new().with("layers", layers).with("norm", part(self.norm.as_ref())?))
     }
 
     #[track_caller]
     fn from_config(mut config: LayerConfig, rng: &mut Rng) -> Result<Self> {
         let layers: Vec<LayerConfig> = config.take("layers")?;
-        let layers =
-            layers.into_iter().map(|layer| TransformerEncoderLayer::from_config(layer, rng)).collect::<Result<_>>()?;
+        let layers = layers
+            .into_iter()
+            .map(|layer| TransformerEncoderLayer::from_config(layer, rng))
+            .collect::<Result<_>>()
+            .here()?;
         let norm: Option<LayerConfig> = config.take("norm")?;
         let norm = norm.map(|norm| LayerNorm::from_config(norm, rng)).transpose()?;
         config.done()?;

@@ -157,6 +157,7 @@ impl KvState {
     }
 
     /// The positions of the next `n` tokens: `[n]`, or `[rows, n]` where rows have begun at different times.
+    #[track_caller]
     pub(super) fn positions(&self, n: usize) -> Result<Tensor> {
         let from = |padding: usize| (self.len..self.len + n).map(move |i| i.saturating_sub(padding) as i64);
         if self.padding.iter().all(|padding| *padding == 0) {
@@ -166,6 +167,7 @@ impl KvState {
     }
 
     /// Which of the tokens so far and the next `n` are no padding: `[rows, 1, 1, tokens]`; `None` if all are.
+    #[track_caller]
     pub(super) fn mask(&self, n: usize) -> Result<Option<Tensor>> {
         if self.padding.iter().all(|padding| *padding == 0) {
             return Ok(None);

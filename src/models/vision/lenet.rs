@@ -151,6 +151,7 @@ impl LeNet {
         if self.config.classic { x.tanh() } else { x.relu() }
     }
 
+    #[track_caller]
     fn pooled(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
         if self.config.classic { AvgPool2d::new(2).forward(x, mode) } else { MaxPool2d::new(2).forward(x, mode) }
     }

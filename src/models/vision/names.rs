@@ -10,6 +10,7 @@ use crate::rng::Rng;
 const NAMES: &str = include_str!("names.txt");
 
 /// The number of parameters by configuration and by the model, and the checksum of what its state holds.
+#[track_caller]
 fn state<M: Architecture + Module>(config: M::Config) -> Result<(usize, usize, u64)> {
     let stated = M::min_parameters(&config);
     let model = M::from_config(config, &mut Rng::blank())?;
@@ -30,6 +31,7 @@ fn state<M: Architecture + Module>(config: M::Config) -> Result<(usize, usize, u
     Ok((stated, counted, lines.concat().bytes().fold(0xCBF2_9CE4_8422_2325, step)))
 }
 
+#[track_caller]
 fn published(name: &str) -> Result<(usize, usize, u64)> {
     let (vgg, norm) = match name.strip_suffix("_bn") {
         Some(plain) => (plain, true),

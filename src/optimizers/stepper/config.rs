@@ -73,6 +73,7 @@ fn misspelt(rule: &serde_json::Value) -> Option<(String, &'static str)> {
 }
 
 impl<R: UpdateRule> Stepper<R> {
+    #[track_caller]
     fn configured(mut self, mut fields: Fields) -> Result<Self> {
         fields = fields.named(self.rule.name());
         let (mut norm, mut value) = (None, None);

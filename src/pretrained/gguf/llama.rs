@@ -210,6 +210,7 @@ impl<S> Restored<S> {
 }
 
 /// Rows of which neighbours belong together, in the order in which they lie half a head apart.
+#[track_caller]
 fn apart(x: &Tensor, heads: usize) -> Result<Tensor> {
     let rows = x.shape()[0];
     let rest: Vec<usize> = x.shape()[1..].to_vec();

@@ -43,7 +43,7 @@ impl TokenWriter<'_> {
     /// If one is not below the vocabulary's size, or the file cannot be written.
     #[track_caller]
     pub fn push(&mut self, ids: &[i64]) -> Result<()> {
-        ids.iter().try_for_each(|id| self.one(*id))
+        ids.iter().try_for_each(|id| self.one(*id)).here()
     }
 
     /// The number of tokens so far.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 pub use self::file::TokenWriter;
 use self::file::{Header, IdFile, write};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::files;
 
 /// A text as one long stream of token ids, from which language models take their training examples.
@@ -128,7 +128,7 @@ impl TokenStream {
     where
         u32: TryFrom<I>,
     {
-        write("write", path.as_ref(), vocab_size, |out| ids.into_iter().try_for_each(|id| out.one(id)))?;
+        write("write", path.as_ref(), vocab_size, |out| ids.into_iter().try_for_each(|id| out.one(id))).here()?;
         Self::open_for("write", path.as_ref())
     }
 

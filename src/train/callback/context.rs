@@ -55,6 +55,7 @@ impl Context<'_> {
     }
 
     /// An interval of steps has to be at least 1.
+    #[track_caller]
     pub(super) fn check_interval(&self, steps: u64) -> Result<()> {
         match steps {
             0 => self.here(Err(Error::argument("fit", "an interval of steps is 0, expected at least 1"))),
@@ -131,11 +132,13 @@ impl Context<'_> {
 
     /// A result whose error points to the line of the program that called the run: what is called through a `dyn` trait
     /// does not know it.
+    #[track_caller]
     pub(in crate::train) fn here<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|e| e.at(self.line))
     }
 
     /// The same, and says what was called.
+    #[track_caller]
     pub(in crate::train) fn within<T>(&self, result: Result<T>, caller: &str) -> Result<T> {
         self.here(result.map_err(|e| e.within(caller)))
     }

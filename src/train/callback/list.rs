@@ -361,7 +361,7 @@ impl Callbacks {
         what: &mut dyn FnMut(&mut dyn Callback, &mut Context<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut run = Context { model, optimizer, run: &mut self.run, line: Location::caller() };
-        self.list.iter_mut().try_for_each(|(_, callback)| what(&mut **callback, &mut run))
+        self.list.iter_mut().try_for_each(|(_, callback)| what(&mut **callback, &mut run)).outside()
     }
 
     #[track_caller]

@@ -72,6 +72,7 @@ impl Callback for PeriodicAverage {
 
 impl PeriodicAverage {
     /// The mean of all models, which must have made as many steps.
+    #[track_caller]
     fn meet(&self, step: u64, run: &mut Context<'_>) -> Result<()> {
         self.group.agree("PeriodicAverage", &[("come to step".into(), step.to_string())])?;
         average(&*self.group, run.model_mut())

@@ -151,6 +151,7 @@ impl Run {
     }
 
     /// Adds the position to a checkpoint.
+    #[track_caller]
     pub(in crate::train) fn save(
         &self,
         mut checkpoint: Checkpoint,

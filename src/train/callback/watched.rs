@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::train::history::Epoch;
 
 /// The value of a metric, or the validation loss without one, which is the training loss where there are no validation data.
+#[track_caller]
 pub(super) fn watched(run: &Context<'_>, op: &str, record: &Epoch, metric: Option<&str>) -> Result<f64> {
     let Some(name) = metric else { return Ok(record.validation_loss.unwrap_or(record.train_loss)) };
     if let Some((_, value)) = record.metrics.iter().find(|(own, _)| own == name) {

@@ -23,6 +23,7 @@ impl Form {
         format!("epoch,step,train_loss,validation_loss{metrics},learning_rate,seconds\n")
     }
 
+    #[track_caller]
     pub(in crate::train) fn line(self, record: &Epoch) -> Result<String> {
         if self == Self::JsonLines {
             return match serde_json::to_string(record) {
@@ -71,6 +72,7 @@ impl History {
     }
 
     /// The lines of what was measured after steps, or after epochs.
+    #[track_caller]
     pub(in crate::train) fn written(&self, form: Form, by_steps: bool) -> Result<String> {
         let records = if by_steps { &self.evaluations } else { &self.epochs };
         let Some(first) = records.first() else { return Ok(String::new()) };

@@ -2,7 +2,7 @@
 
 use super::class_pairs;
 use super::intervals::{examples, picked};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -147,7 +147,7 @@ fn exchanged(
         return Err(Error::shape(name, message));
     }
     let both = Tensor::cat(&[&first.detach(), &second.detach()], 0)?;
-    let difference = metric(second, target)? - metric(first, target)?;
+    let difference = metric(second, target).outside()? - metric(first, target).outside()?;
     let ways = if n < 25 { 1usize << n } else { usize::MAX };
     let exact = ways <= permutations;
     let tried = if exact { ways } else { permutations };
@@ -159,7 +159,8 @@ fn exchanged(
             let exchange = if exact { way >> i & 1 == 1 } else { rng.below(2) == 1 };
             (rows[i], others[i]) = if exchange { (i + n, i) } else { (i, i + n) };
         }
-        let other = metric(&picked(&both, &others)?, target)? - metric(&picked(&both, &rows)?, target)?;
+        let other =
+            metric(&picked(&both, &others)?, target).outside()? - metric(&picked(&both, &rows)?, target).outside()?;
         as_large += usize::from(other.abs() >= least);
     }
     // The predictions as they are belong to what may come by chance.

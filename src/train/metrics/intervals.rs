@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::order;
 use crate::rng::Rng;
 use crate::stats::normal;
@@ -154,7 +154,7 @@ impl Bootstrap {
     ) -> Result<Interval> {
         let n = examples("Bootstrap", &[prediction, target])?;
         let mut of = |rows: &[usize]| metric(&picked(prediction, rows)?, &picked(target, rows)?);
-        Ok(self.drawn(n, metric(prediction, target)?, &mut of)?.0)
+        Ok(self.drawn(n, metric(prediction, target).outside()?, &mut of).outside()?.0)
     }
 
     /// How much better or worse the second of two models is, by the same drawings for both (a paired bootstrap). If 0 lies outside of
@@ -187,7 +187,8 @@ impl Bootstrap {
             let target = picked(target, rows)?;
             Ok(metric(&picked(second, rows)?, &target)? - metric(&picked(first, rows)?, &target)?)
         };
-        let (interval, values) = self.drawn(n, metric(second, target)? - metric(first, target)?, &mut of)?;
+        let (interval, values) =
+            self.drawn(n, metric(second, target).outside()? - metric(first, target).outside()?, &mut of).outside()?;
         // One more of each, so that no number of drawings makes a difference impossible.
         let below = values.iter().filter(|value| **value <= 0.0).count() + 1;
         let above = values.iter().filter(|value| **value >= 0.0).count() + 1;

@@ -68,14 +68,17 @@ impl Picture {
     }
 
     /// The drawing for a page, whose style has its colours.
+    #[track_caller]
     pub(super) fn for_page(&self) -> Result<String> {
         svg::write(&self.0, svg::Setting::Page).map_err(failed)
     }
 
+    #[track_caller]
     fn svg(&self) -> Result<String> {
         svg::write(&self.0, svg::Setting::File).map_err(failed)
     }
 
+    #[track_caller]
     fn png(&self) -> Result<Vec<u8>> {
         png::write(&self.0).map_err(failed)
     }

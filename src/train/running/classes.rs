@@ -134,7 +134,7 @@ impl Metric for RunningClasses {
     #[track_caller]
     fn value(&self) -> Result<f64> {
         let (options, predicted, actual) = self.distinct()?;
-        (self.score)(&options, &predicted, &actual)
+        (self.score)(&options, &predicted, &actual).outside()
     }
 
     #[track_caller]
@@ -197,7 +197,7 @@ impl Metric for RunningScores {
             } else {
                 counted(target)
             };
-            self.sum.add((self.score)(&Classification::new(), prediction, target)?, rows);
+            self.sum.add((self.score)(&Classification::new(), prediction, target).outside()?, rows);
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Metric for RunningScores {
         let total: f64 = weights.to_f64_vec().iter().sum();
         if !nothing_counts(target) && total != 0.0 {
             let options = Classification::new().sample_weights(weights);
-            self.sum.total += (self.score)(&options, prediction, target)? * total;
+            self.sum.total += (self.score)(&options, prediction, target).outside()? * total;
             self.sum.count += total;
         }
         Ok(())

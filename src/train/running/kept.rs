@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Metric, SharedFunction, nothing_counts, other_kind, same_kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Here, Result};
 use crate::tensor::Tensor;
 use crate::train::metrics;
 
@@ -173,7 +173,7 @@ impl Metric for AtOnce {
         if self.targets.is_empty() {
             return Err(Error::argument("at_once", "there are no examples"));
         }
-        (self.function)(&joined(&self.predictions)?, &joined(&self.targets)?)
+        (self.function)(&joined(&self.predictions)?, &joined(&self.targets)?).outside()
     }
 
     #[track_caller]

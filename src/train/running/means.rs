@@ -191,7 +191,7 @@ impl Metric for Averaged {
     fn update(&mut self, prediction: &Tensor, target: &Tensor) -> Result<()> {
         let examples = target.shape().first().copied().unwrap_or(1);
         if examples > 0 {
-            self.sum.add((self.function)(prediction, target)?, examples);
+            self.sum.add((self.function)(prediction, target).outside()?, examples);
         }
         Ok(())
     }

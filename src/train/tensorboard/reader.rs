@@ -114,6 +114,7 @@ pub fn read_events(path: impl AsRef<Path>) -> Result<Vec<Event>> {
 }
 
 /// The values of one record.
+#[track_caller]
 fn read_event(bytes: &[u8], events: &mut Vec<Event>) -> Result<()> {
     let mut event = Event { wall_time: 0.0, step: 0, tag: String::new(), value: EventValue::Other };
     let mut summary = None;
@@ -149,6 +150,7 @@ fn read_event(bytes: &[u8], events: &mut Vec<Event>) -> Result<()> {
     Ok(())
 }
 
+#[track_caller]
 fn read_value(bytes: &[u8]) -> Result<(String, EventValue)> {
     let (mut tag, mut read) = (String::new(), EventValue::Other);
     let mut fields = Fields(bytes);
@@ -165,6 +167,7 @@ fn read_value(bytes: &[u8]) -> Result<(String, EventValue)> {
     Ok((tag, read))
 }
 
+#[track_caller]
 fn read_image(bytes: &[u8]) -> Result<EventValue> {
     let (mut width, mut height, mut encoded) = (0, 0, Vec::new());
     let mut fields = Fields(bytes);
@@ -179,6 +182,7 @@ fn read_image(bytes: &[u8]) -> Result<EventValue> {
     Ok(EventValue::Image { width, height, encoded })
 }
 
+#[track_caller]
 fn read_histogram(bytes: &[u8]) -> Result<Histogram> {
     let (mut limits, mut counts) = (Vec::new(), Vec::new());
     let [mut min, mut max, mut count, mut sum, mut sum_squares] = [0.0; 5];
@@ -203,6 +207,7 @@ fn read_histogram(bytes: &[u8]) -> Result<Histogram> {
 }
 
 /// A text, or a number of single precision, as other programs write them too.
+#[track_caller]
 fn read_tensor(bytes: &[u8]) -> Result<EventValue> {
     let mut read = EventValue::Other;
     let mut fields = Fields(bytes);

@@ -139,6 +139,7 @@ impl<'m> Fields<'m> {
     }
 
     /// The next field, if there is one.
+    #[track_caller]
     pub(super) fn next(&mut self) -> Result<Option<(u64, Value<'m>)>> {
         if self.0.is_empty() {
             return Ok(None);

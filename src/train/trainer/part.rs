@@ -19,6 +19,7 @@ impl<B: Send> Dataset for Part<'_, B> {
         self.rows.len()
     }
 
+    #[track_caller]
     fn batch(&self, indices: &[usize], rng: &mut Rng) -> Result<B> {
         let rows: Option<Vec<usize>> = indices.iter().map(|i| self.rows.get(*i).copied()).collect();
         match rows {

@@ -47,6 +47,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    #[track_caller]
     pub(super) fn add(&mut self, loss: f64, grads: Gradients, weight: f64) -> Result<()> {
         self.loss.add(loss, weight);
         self.count += 1;

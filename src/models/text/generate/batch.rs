@@ -99,7 +99,7 @@ impl<M: CausalLm> Iterator for BatchGenerator<'_, M> {
             self.at = 0;
             if let Err(e) = self.engine.step() {
                 self.failed = true;
-                return Some(Err(e));
+                return Some(Err(e.outside(self.engine.line)));
             }
         }
     }

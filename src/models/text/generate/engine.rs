@@ -1,5 +1,7 @@
 //! The loop of generation: several sequences, each of which gets a token at a time.
 
+use std::panic::Location;
+
 use super::Token;
 use super::constraint::Constrained;
 use super::options::{FinishReason, GenerateOptions};
@@ -107,6 +109,8 @@ pub(super) struct Engine<'m, M: CausalLm> {
     scratch: Scratch,
     /// Tokens that the next one cannot be.
     suppressed: Vec<i64>,
+    /// Where it was made, for errors of tokens that are asked for by an adapter of iterators.
+    pub(super) line: &'static Location<'static>,
 }
 
 impl<'m, M: CausalLm> Engine<'m, M> {
@@ -141,8 +145,9 @@ impl<'m, M: CausalLm> Engine<'m, M> {
             .map(|prompt| Sequence::new(prompt, options, &stops, rng))
             .collect();
         let rows = (0..sequences.len()).collect();
-        let (options, logits, scratch) = (options.clone(), Some(logits), Scratch::default());
-        Ok(Self { model, options, context, stops, sequences, rows, state, logits, scratch, suppressed: Vec::new() })
+        let (options, logits, scratch, line) = (options.clone(), Some(logits), Scratch::default(), Location::caller());
+        let suppressed = Vec::new();
+        Ok(Self { model, options, context, stops, sequences, rows, state, logits, scratch, suppressed, line })
     }
 
     /// Another prompt goes on beside the sequences that are not finished. It is read by itself, as if it were alone, and its state is joined

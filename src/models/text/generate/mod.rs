@@ -267,7 +267,7 @@ pub trait Generate: CausalLm + Sized {
         options: &GenerateOptions,
         rng: &mut Rng,
     ) -> Result<TextGenerator<'m, Self>> {
-        self.stream_text_from(tokenizer, &tokenizer.encode(prompt)?, options, rng)
+        self.stream_text_from(tokenizer, &tokenizer.encode(prompt).here()?, options, rng)
     }
 
     /// The same of a prompt that was encoded already: one with special tokens of its own, as the template of a conversation

@@ -140,7 +140,7 @@ impl<M: CausalLm, D: CausalLm> Iterator for Speculation<'_, M, D> {
             }
             if let Err(e) = self.step() {
                 self.failed = true;
-                return Some(Err(e));
+                return Some(Err(e.outside(self.engine.line)));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Tokens as they come.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::Token;
 use super::engine::Engine;
@@ -21,6 +22,11 @@ pub struct Generator<'m, M: CausalLm> {
 impl<'m, M: CausalLm> Generator<'m, M> {
     pub(super) fn new(engine: Engine<'m, M>) -> Self {
         Self { engine, returned: 0, failed: false }
+    }
+
+    /// Where it was asked for.
+    pub(super) fn line(&self) -> &'static Location<'static> {
+        self.engine.line
     }
 
     /// Why the continuation ended, once it has.
@@ -46,7 +52,7 @@ impl<M: CausalLm> Iterator for Generator<'_, M> {
             }
             if let Err(e) = self.engine.step() {
                 self.failed = true;
-                return Some(Err(e));
+                return Some(Err(e.outside(self.engine.line)));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::options::{FinishReason, GenerateOptions};
 use super::stop::{Progress, StopSet};
 use super::stream::Generator;
-use crate::error::Result;
+use crate::error::{Here, Result};
 use crate::models::CausalLm;
 use crate::rng::Rng;
 use crate::text::{DecodeStream, Tokenizer};
@@ -54,7 +54,7 @@ impl<'m, M: CausalLm> TextGenerator<'m, M> {
         for id in ids {
             shown += decoder.push(*id)?.len();
         }
-        let prompt = tokenizer.decode(ids)?.get(shown..).unwrap_or("").to_string();
+        let prompt = tokenizer.decode(ids).here()?.get(shown..).unwrap_or("").to_string();
         let progress = stops.start();
         Ok(Self { tokens, decoder, prompt, stops, progress, text: String::new(), finish: None, failed: false })
     }
@@ -121,7 +121,7 @@ impl<M: CausalLm> Iterator for TextGenerator<'_, M> {
             }
             if let Err(e) = self.step() {
                 self.failed = true;
-                return Some(Err(e));
+                return Some(Err(e.outside(self.tokens.line())));
             }
         }
     }

@@ -83,6 +83,7 @@ impl Tokens<'_> {
 }
 
 /// How long the text of each row is, as its positions tell.
+#[track_caller]
 fn lengths(positions: &Tensor) -> Result<Vec<usize>> {
     let time = positions.shape().last().copied().unwrap_or(1).max(1);
     let longest = |row: &[i64]| row.iter().max().map_or(0, |last| usize::try_from(*last).unwrap_or(0) + 1);

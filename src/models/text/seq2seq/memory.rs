@@ -108,6 +108,7 @@ impl EncoderDecoderState {
     }
 
     /// What came of feeding `new` tokens: the state is as before, if that failed.
+    #[track_caller]
     pub(in crate::models::text) fn fed(&mut self, new: usize, hidden: Result<Tensor>) -> Result<Tensor> {
         match hidden {
             Ok(_) => self.own.len += new,

@@ -118,6 +118,7 @@ impl Tcn {
 
 impl TcnState {
     /// Which of the next `n` tokens of each row are absent, `[rows, 1, n]`, if any are.
+    #[track_caller]
     fn absent(&self, n: usize) -> Result<Option<Tensor>> {
         if self.padding.iter().all(|padding| *padding <= self.len) {
             return Ok(None);
@@ -129,6 +130,7 @@ impl TcnState {
 }
 
 /// With zeros at places that are absent, which is what convolutions see before the first one.
+#[track_caller]
 fn cleared(x: Tensor, absent: Option<&Tensor>) -> Result<Tensor> {
     absent.map_or(Ok(x.clone()), |absent| x.masked_fill(absent, 0.0))
 }
