@@ -20,8 +20,15 @@ impl Message {
     /// The message as bytes: lengths, text, type, shape, elements, all little-endian.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.append_to(&mut out);
+        out
+    }
+
+    /// The same behind other bytes.
+    pub fn append_to(&self, out: &mut Vec<u8>) {
         let Self { about, tensor } = self;
-        let mut out = Vec::with_capacity(16 + about.len() + tensor.numel() * tensor.dtype().size() + 8 * tensor.rank());
+        out.reserve_exact(6 + about.len() + tensor.numel() * tensor.dtype().size() + 8 * tensor.rank());
         let kind = TYPES.iter().position(|dtype| *dtype == tensor.dtype()).unwrap_or_default();
         out.extend_from_slice(&(about.len() as u32).to_le_bytes());
         out.push(kind as u8);
@@ -29,8 +36,7 @@ impl Message {
         tensor.shape().iter().for_each(|n| out.extend_from_slice(&(*n as u64).to_le_bytes()));
         out.extend_from_slice(about.as_bytes());
         // Writing into a vector does not fail.
-        let _ = tensor.write_le_bytes(&mut out);
-        out
+        let _ = tensor.write_le_bytes(out);
     }
 
     /// The message of such bytes.

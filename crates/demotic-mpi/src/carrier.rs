@@ -1,7 +1,8 @@
 //! The thread that makes all calls of MPI.
 
-use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 use demotic::distributed::{Mailbox, Message, Tag};
 use demotic::{Error, ErrorKind, Result};
 use mpi::Threading;
-use mpi::point_to_point::{Destination, MatchedReceiveVec, Source};
+use mpi::datatype::Equivalence;
+use mpi::point_to_point::{Destination, Source};
 use mpi::request::{Request, Scope, scope};
 use mpi::topology::{Communicator, SimpleCommunicator};
 
@@ -17,34 +19,57 @@ use mpi::topology::{Communicator, SimpleCommunicator};
 const DATA: i32 = 1;
 const FAILED: i32 = 2;
 const ENDED: i32 = 3;
+/// What is no message: the program begins to wait for one.
+const WAITING: i32 = 4;
 
-/// Longer messages are sent in pieces: MPI counts in 31 bits.
-const PIECE: usize = 1 << 30;
+/// Longer messages are sent in pieces, each so small that MPI sends it without asking: Open MPI does so up to 64 KiB with a head of its own. Whoever
+/// is asked for a longer one would have to answer behind all that it sends itself, and a link would carry one way at a time.
+const PIECE: usize = 60 << 10;
 
-/// Before each piece: group, number, and how many pieces follow it.
+/// Before each message: group, number, and how many bytes follow.
 const HEAD: usize = 24;
+
+/// How many messages are begun before all of them have to be sent, and up to how many bytes another one is begun.
+const SLOTS: usize = 64;
+const AT_ONCE: usize = 16 << 20;
+
+/// How many pieces are taken before the thread looks at what is to be sent.
+const TAKEN: usize = 64;
 
 /// What is said of a rank whose messages cannot be read.
 const NO_MESSAGE: &str = "it has sent something that is no message: is it another release?";
 
-/// How long the thread sleeps when there is nothing to do, at first and at the most.
+/// How long the thread sleeps when there is nothing to do: at first, and at the most while the program waits for a message or computes. In the latter
+/// case each look takes time from the computing, and what MPI and the system keep suffices for that long.
 const SHORTEST: Duration = Duration::from_micros(2);
-const LONGEST: Duration = Duration::from_micros(100);
+const LONGEST_WAITING: Duration = Duration::from_micros(100);
+const LONGEST: Duration = Duration::from_micros(500);
 
 /// How long a rank that has failed waits for the others to hear of it.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What is to be sent.
+/// What is to be sent: a message behind its head, or a last word.
+#[derive(Debug, Default)]
 struct Parcel {
     to: usize,
     kind: i32,
     bytes: Vec<u8>,
 }
 
+impl Parcel {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let size = if self.kind == DATA { PIECE } else { self.bytes.len().max(1) };
+        (0..self.bytes.len().div_ceil(size).max(1))
+            .map(move |i| &self.bytes[i * size..self.bytes.len().min((i + 1) * size)])
+    }
+}
+
 /// Where the program puts what is to be sent.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     parcels: Mutex<Sender<Parcel>>,
+    /// How many threads of the program wait for a message.
+    waiting: Arc<AtomicUsize>,
     rank: usize,
     size: usize,
     /// Whether this rank has said its last word.
@@ -52,17 +77,22 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// All of these, with nothing in between that another thread puts.
-    fn put(&self, to: usize, kind: i32, parcels: impl Iterator<Item = Vec<u8>>) {
-        let sender = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
-        for bytes in parcels {
-            // If the thread is gone, so is everybody who could read it.
-            let _ = sender.send(Parcel { to, kind, bytes });
-        }
+    fn put(&self, parcel: Parcel) {
+        // If the thread is gone, so is everybody who could read it.
+        let _ = self.parcels.lock().unwrap_or_else(PoisonError::into_inner).send(parcel);
     }
 
     pub(crate) fn post(&self, to: usize, tag: Tag, message: &Message) {
-        self.put(to, DATA, pieces(tag, &message.to_bytes(), PIECE));
+        self.put(Parcel { to, kind: DATA, bytes: packed(tag, message) });
+    }
+
+    /// Lets the thread look for messages more often while the program waits for one.
+    pub(crate) fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.put(Parcel { kind: WAITING, ..Parcel::default() });
+        let result = wait();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        result
     }
 
     fn last(&self, kind: i32, word: &[u8]) {
@@ -70,7 +100,7 @@ impl Outgoing {
         if !*is_over {
             *is_over = true;
             for to in (0..self.size).filter(|to| *to != self.rank) {
-                self.put(to, kind, std::iter::once(word.to_vec()));
+                self.put(Parcel { to, kind, bytes: word.to_vec() });
             }
         }
     }
@@ -93,44 +123,28 @@ fn failure(from: usize, word: &[u8]) -> (usize, String) {
     }
 }
 
-/// A message as what travels: pieces of so many bytes at the most, each behind its head.
-fn pieces(tag: Tag, bytes: &[u8], size: usize) -> impl Iterator<Item = Vec<u8>> {
-    let count = bytes.len().div_ceil(size).max(1);
-    (0..count).map(move |piece| {
-        let part = &bytes[piece * size..bytes.len().min((piece + 1) * size)];
-        let mut parcel = Vec::with_capacity(HEAD + part.len());
-        for number in [tag.group, tag.number, (count - 1 - piece) as u64] {
-            parcel.extend_from_slice(&number.to_le_bytes());
-        }
-        parcel.extend_from_slice(part);
-        parcel
-    })
+/// A message behind its head.
+fn packed(tag: Tag, message: &Message) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD];
+    message.append_to(&mut bytes);
+    let length = (bytes.len() - HEAD) as u64;
+    for (place, number) in bytes.chunks_exact_mut(8).zip([tag.group, tag.number, length]) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    bytes
 }
 
-/// Messages of which pieces are missing.
-#[derive(Default)]
-struct Pieces(HashMap<(usize, Tag), Vec<u8>>);
-
-impl Pieces {
-    /// Takes a piece, which must be one. Gives the message, if this was its last piece.
-    fn take(&mut self, from: usize, mut bytes: Vec<u8>) -> Option<Result<(Tag, Message), String>> {
-        let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes);
-        let (Some(group), Some(number), Some(left)) = (number(0), number(8), number(16)) else {
-            return Some(Err(NO_MESSAGE.into()));
-        };
-        let tag = Tag { group, number };
-        bytes.drain(..HEAD);
-        if let Some(begun) = self.0.get_mut(&(from, tag)) {
-            begun.append(&mut bytes);
-            if left > 0 {
-                return None;
-            }
-            bytes = self.0.remove(&(from, tag)).unwrap_or_default();
-        } else if left > 0 {
-            self.0.insert((from, tag), bytes);
-            return None;
+/// The message that has arrived so far, if these are all of its bytes; or why they are none.
+fn whole(bytes: &[u8]) -> Option<Result<(Tag, Message), String>> {
+    let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Some(Err(NO_MESSAGE.into())) };
+    let number = |at: usize| head[at..].first_chunk().map_or(0, |number| u64::from_le_bytes(*number));
+    let tag = Tag { group: number(0), number: number(8) };
+    match (rest.len() as u64).cmp(&number(16)) {
+        std::cmp::Ordering::Less => None,
+        std::cmp::Ordering::Equal => {
+            Some(Message::from_bytes(rest).map(|message| (tag, message)).map_err(|e| e.message()))
         }
-        Some(Message::from_bytes(&bytes).map(|message| (tag, message)).map_err(|e| e.message()))
+        std::cmp::Ordering::Greater => Some(Err(NO_MESSAGE.into())),
     }
 }
 
@@ -152,7 +166,8 @@ impl Carrier {
         let mailbox = Arc::new(Mailbox::new());
         let ((parcels, to_send), (begun, has_begun)) = (channel(), channel());
         let ((leave, may_leave), (say_left, left)) = (channel(), channel());
-        let own = mailbox.clone();
+        let (own, waiting) = (mailbox.clone(), Arc::<AtomicUsize>::default());
+        let noticed = waiting.clone();
         let thread = std::thread::spawn(move || {
             let Some((universe, _)) = mpi::initialize_with_threading(Threading::Funneled) else { return };
             let world = universe.world();
@@ -160,7 +175,7 @@ impl Carrier {
             if begun.send(place).is_err() {
                 return;
             }
-            let missing = Work::new(&world, own, to_send).run(&may_leave);
+            let missing = Work::new(&world, own, noticed, to_send).run(&may_leave);
             let is_complete = missing.is_empty();
             let _ = say_left.send(missing);
             drop(world);
@@ -175,7 +190,8 @@ impl Carrier {
             return Err(Error::state("run", "MPI was used in this process before, or cannot be")
                 .with_help("demotic_mpi::run begins and ends it: call it once, around the whole program"));
         };
-        let outgoing = Arc::new(Outgoing { parcels: Mutex::new(parcels), rank, size, is_over: Mutex::new(false) });
+        let outgoing =
+            Arc::new(Outgoing { parcels: Mutex::new(parcels), waiting, rank, size, is_over: Mutex::new(false) });
         Ok(Self { rank, size, mailbox, outgoing, thread, leave, left })
     }
 
@@ -208,8 +224,12 @@ impl Carrier {
 struct Work<'w> {
     world: &'w SimpleCommunicator,
     mailbox: Arc<Mailbox>,
+    waiting: Arc<AtomicUsize>,
     to_send: Receiver<Parcel>,
-    begun: Pieces,
+    /// The next to be sent, if it came while the thread slept.
+    next: Option<Parcel>,
+    /// What has arrived of each rank's next message: pieces keep their order.
+    begun: Vec<Vec<u8>>,
     /// Which ranks have said their last word.
     over: Vec<bool>,
     pause: Duration,
@@ -218,30 +238,36 @@ struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    fn new(world: &'w SimpleCommunicator, mailbox: Arc<Mailbox>, to_send: Receiver<Parcel>) -> Self {
-        let mut over = vec![false; world.size() as usize];
+    fn new(
+        world: &'w SimpleCommunicator,
+        mailbox: Arc<Mailbox>,
+        waiting: Arc<AtomicUsize>,
+        to_send: Receiver<Parcel>,
+    ) -> Self {
+        let size = world.size() as usize;
+        let mut over = vec![false; size];
         over[world.rank() as usize] = true;
-        Self { world, mailbox, to_send, begun: Pieces::default(), over, pause: SHORTEST, until: None }
+        let begun = vec![Vec::new(); size];
+        Self { world, mailbox, waiting, to_send, next: None, begun, over, pause: SHORTEST, until: None }
     }
 
     /// Carries messages until all is said. Returns who has not said its last word in time.
     fn run(&mut self, may_leave: &Receiver<Duration>) -> Vec<usize> {
+        let mut slots: Vec<Parcel> = Vec::new();
         loop {
             // Before it looks at what is to be sent: the program's last word is there when its end is noticed.
             self.notice(may_leave);
-            let batch: Vec<Parcel> = self.to_send.try_iter().collect();
-            let is_busy = !batch.is_empty();
-            scope(|scope| self.send(scope, &batch, may_leave));
+            slots.clear();
+            slots.resize_with(SLOTS, Parcel::default);
+            let has_sent = scope(|scope| self.send(scope, &mut slots, may_leave));
             let has_received = self.receive();
-            let Some(until) = self.until else {
-                self.rest(is_busy || has_received);
-                continue;
-            };
-            let missing: Vec<usize> = (0..self.over.len()).filter(|rank| !self.over[*rank]).collect();
-            if !is_busy && (missing.is_empty() || Instant::now() > until) {
-                return missing;
+            if let Some(until) = self.until {
+                let missing: Vec<usize> = (0..self.over.len()).filter(|rank| !self.over[*rank]).collect();
+                if !has_sent && self.next.is_none() && (missing.is_empty() || Instant::now() > until) {
+                    return missing;
+                }
             }
-            self.rest(is_busy || has_received);
+            self.rest(has_sent || has_received);
         }
     }
 
@@ -253,40 +279,80 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Sends all of these, and receives meanwhile.
-    fn send<'a>(&mut self, scope: impl Scope<'a> + Copy, batch: &'a [Parcel], may_leave: &Receiver<Duration>) {
-        let begin = |parcel: &'a Parcel| {
-            let process = self.world.process_at_rank(parcel.to as i32);
-            process.immediate_send_with_tag(scope, &parcel.bytes[..], parcel.kind)
-        };
-        let mut open: Vec<Request<'a, [u8], _>> = batch.iter().map(begin).collect();
-        while !open.is_empty() {
-            let before = open.len();
-            let mut left = Vec::with_capacity(before);
-            left.extend(open.into_iter().filter_map(|request| request.test().err()));
-            open = left;
+    /// Sends what there is, and what is put meanwhile as far as there are slots; receives meanwhile. Returns whether there was something.
+    fn send<'a>(
+        &mut self,
+        scope: impl Scope<'a> + Copy,
+        slots: &'a mut [Parcel],
+        may_leave: &Receiver<Duration>,
+    ) -> bool {
+        let (mut free, mut bytes) = (slots.iter_mut(), 0);
+        let mut open: VecDeque<Request<'a, [u8], _>> = VecDeque::new();
+        let mut some = false;
+        loop {
+            let mut is_busy = false;
+            while bytes < AT_ONCE && free.len() > 0 {
+                let Some(parcel) = self.next.take().or_else(|| self.to_send.try_recv().ok()) else { break };
+                is_busy = true;
+                if parcel.kind == WAITING {
+                    continue;
+                }
+                let Some(slot) = free.next() else { break };
+                *slot = parcel;
+                let (parcel, process): (&'a Parcel, _) = (slot, self.world.process_at_rank(slot.to as i32));
+                let send = |piece| process.immediate_send_with_tag(scope, piece, parcel.kind);
+                open.extend(parcel.pieces().map(send));
+                bytes += parcel.bytes.len();
+            }
+            some |= is_busy;
+            // In the order in which they were begun: what is sent before its turn waits for it.
+            while let Some(first) = open.pop_front() {
+                match first.test() {
+                    Ok(_) => is_busy = true,
+                    Err(first) => {
+                        open.push_front(first);
+                        break;
+                    }
+                }
+            }
+            if open.is_empty() {
+                return some;
+            }
             let has_received = self.receive();
             self.notice(may_leave);
-            self.rest(has_received || open.len() < before);
+            self.rest(is_busy || has_received);
         }
     }
 
     fn rest(&mut self, is_busy: bool) {
-        self.pause = if is_busy { SHORTEST } else { (self.pause * 2).min(LONGEST) };
-        match is_busy {
-            true => std::thread::yield_now(),
-            false => std::thread::sleep(self.pause),
+        if is_busy {
+            self.pause = SHORTEST;
+            std::thread::yield_now();
+            return;
+        }
+        let longest = if self.waiting.load(Ordering::Relaxed) > 0 { LONGEST_WAITING } else { LONGEST };
+        self.pause = (self.pause * 2).min(longest);
+        if self.next.is_none() {
+            match self.to_send.recv_timeout(self.pause) {
+                Ok(parcel) => self.next = Some(parcel),
+                Err(RecvTimeoutError::Timeout) => (),
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(self.pause),
+            }
+        } else {
+            std::thread::sleep(self.pause);
         }
     }
 
     /// Takes what has arrived.
     fn receive(&mut self) -> bool {
-        let mut some = false;
-        while let Some(arrived) = self.world.any_process().immediate_matched_probe() {
-            some = true;
-            let (bytes, status) = arrived.matched_receive_vec::<u8>();
-            let from = status.source_rank() as usize;
-            match status.tag() {
+        for taken in 0..TAKEN {
+            let Some((arrived, status)) = self.world.any_process().immediate_matched_probe() else { return taken > 0 };
+            let (from, kind) = (status.source_rank() as usize, status.tag());
+            let mut bytes = if kind == DATA { std::mem::take(&mut self.begun[from]) } else { Vec::new() };
+            let at = bytes.len();
+            bytes.resize(at + status.count(u8::equivalent_datatype()) as usize, 0);
+            arrived.matched_receive_into(&mut bytes[at..]);
+            match kind {
                 FAILED => {
                     let (rank, reason) = failure(from, &bytes);
                     self.mailbox.fail(rank, &reason);
@@ -296,19 +362,14 @@ impl<'w> Work<'w> {
                     self.mailbox.end(from);
                     self.over[from] = true;
                 }
-                _ => self.take(from, bytes),
+                _ => match whole(&bytes) {
+                    Some(Ok((tag, message))) => self.mailbox.deliver(from, tag, message),
+                    Some(Err(why)) => self.mailbox.fail(from, &why),
+                    None => self.begun[from] = bytes,
+                },
             }
         }
-        some
-    }
-
-    /// A piece of a message.
-    fn take(&mut self, from: usize, bytes: Vec<u8>) {
-        match self.begun.take(from, bytes) {
-            Some(Ok((tag, message))) => self.mailbox.deliver(from, tag, message),
-            Some(Err(why)) => self.mailbox.fail(from, &why),
-            None => (),
-        }
+        true
     }
 }
 
@@ -319,38 +380,32 @@ mod tests {
 
     #[test]
     fn messages_of_several_pieces_come_together_again() -> Result<()> {
-        let message = |n: usize| {
-            let tensor = Tensor::normal([n], 0.0, 1.0, &mut Rng::seed(n as u64))?;
-            Ok::<_, Error>(Message { about: format!("{n} numbers"), tensor })
-        };
-        let tag = |number: u64| Tag { group: 7, number };
-        for size in [1, 10, 24, 1000] {
-            let (mut pieces_of, mut seen) = (Vec::new(), Vec::new());
-            // Those of one sender keep their order; those of another, and of another tag, come in between.
-            for (from, number, n) in [(0, 1, 0), (1, 1, 5), (0, 2, 33)] {
-                pieces_of.push((from, pieces(tag(number), &message(n)?.to_bytes(), size).collect::<Vec<_>>()));
+        let tag = Tag { group: 7, number: 1 << 60 };
+        // Bytes of the elements, so that what travels ends before, at and behind the end of a piece.
+        let room = PIECE - packed(tag, &Message { about: "some".into(), tensor: Tensor::zeros([0])? }).len();
+        for n in [0, 1, room / 4 - 1, room / 4, room / 4 + 1, (room + PIECE) / 4, (room + PIECE) / 4 + 1, 100_000] {
+            let message =
+                Message { about: "some".into(), tensor: Tensor::normal([n], 0.0, 1.0, &mut Rng::seed(n as u64))? };
+            let parcel = Parcel { to: 0, kind: DATA, bytes: packed(tag, &message) };
+            let (mut arrived, mut done) = (Vec::new(), None);
+            for piece in parcel.pieces() {
+                assert!(done.is_none() && !piece.is_empty() && piece.len() <= PIECE);
+                arrived.extend_from_slice(piece);
+                done = whole(&arrived);
             }
-            let mut open = Pieces::default();
-            for at in 0..pieces_of.iter().map(|(_, pieces)| pieces.len()).max().unwrap_or(0) {
-                for (from, pieces) in &pieces_of {
-                    assert!(pieces.iter().all(|piece| piece.len() <= HEAD + size));
-                    if let Some(done) = pieces.get(at).and_then(|piece| open.take(*from, piece.clone())) {
-                        let (tag, message) = done.map_err(|e| Error::state("take", e))?;
-                        seen.push((*from, tag.number, message.to_bytes()));
-                    }
-                }
-            }
-            seen.sort();
-            let expected =
-                [(0, 1, message(0)?.to_bytes()), (0, 2, message(33)?.to_bytes()), (1, 1, message(5)?.to_bytes())];
-            assert_eq!(seen, expected);
-            assert!(open.0.is_empty());
+            let Some(Ok((of, come))) = done else { panic!("{n} numbers are no message") };
+            assert_eq!((of, come.to_bytes()), (tag, message.to_bytes()));
+            arrived.push(0);
+            assert!(matches!(whole(&arrived), Some(Err(e)) if e == NO_MESSAGE));
         }
-        let mut open = Pieces::default();
-        let told = |bytes: Vec<u8>| open.take(3, bytes).map(|done| done.map(drop));
-        let mut told = told;
-        assert!(matches!(told(vec![1; 23]), Some(Err(e)) if e.contains("no message")));
-        assert!(matches!(told(vec![0; 24]), Some(Err(e)) if e == "receive: 0 bytes that are no message"));
+        assert!(matches!(whole(&[1; 23]), Some(Err(e)) if e == NO_MESSAGE));
+        assert!(matches!(whole(&[0; 24]), Some(Err(e)) if e == "receive: 0 bytes that are no message"));
+        assert!(whole(&[255; 24]).is_none());
+        // A last word is one piece, also one of no bytes.
+        for word in [0, 3, 2 * PIECE] {
+            let parcel = Parcel { to: 0, kind: ENDED, bytes: vec![1; word] };
+            assert_eq!(parcel.pieces().map(<[u8]>::len).collect::<Vec<_>>(), [word]);
+        }
         Ok(())
     }
 }

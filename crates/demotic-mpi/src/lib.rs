@@ -31,8 +31,8 @@
 //! # How it works
 //!
 //! One thread of each process makes all calls of MPI, so that any MPI library does whose calls one thread may make. It takes messages that the program
-//! posts, keeps any number of them on their way at once, and puts those that arrive into a [`Mailbox`]; between two looks it sleeps for some
-//! microseconds. So messages travel while the program computes, without the program calling anything.
+//! posts, keeps many of them on their way at once, in pieces of less than 64 KiB, and puts those that arrive into a [`Mailbox`]; between two looks it sleeps,
+//! for half a millisecond at most, and for less while the program waits for a message. So messages travel while the program computes, without the program calling anything.
 //!
 //! A rank that fails tells the others, and whatever they wait for becomes an error that names it. A rank whose process is gone is noticed by
 //! `mpirun`, which says which one it was and ends the others; `srun` does so with `--kill-on-bad-exit`. One that is there and says nothing is named
@@ -198,7 +198,10 @@ impl Group for MpiGroup {
         self.mailbox.poll(from, tag)
     }
     fn wait(&self, from: usize, tag: Tag) -> Result<Message> {
-        self.mailbox.wait(from, tag, self.timeout)
+        match self.mailbox.poll(from, tag)? {
+            Some(message) => Ok(message),
+            None => self.outgoing.waiting(|| self.mailbox.wait(from, tag, self.timeout)),
+        }
     }
     fn fail(&self, reason: &str) {
         match self.mailbox.failure() {
