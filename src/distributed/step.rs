@@ -15,6 +15,10 @@ use crate::layers::Module;
 use crate::tensor::Tensor;
 use crate::tensor::exec::binary;
 
+/// How many buckets of gradients that are divided a rank has sent without those of the others when it goes on. So on a rank that is slower, which has as
+/// many of its own behind it, no more than six of each other rank wait to be added up.
+const ON_THEIR_WAY: usize = 2;
+
 /// A step that was begun by [`DataParallel::step`].
 pub struct ParallelStep<'p> {
     pub(super) parallel: &'p mut DataParallel,
@@ -85,6 +89,13 @@ struct Filling {
 impl fmt::Debug for ParallelStep<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ParallelStep({} of {} micro-batches)", self.heads.len(), self.micro_batches)
+    }
+}
+
+impl Round {
+    /// How many buckets from the first on were sent.
+    fn sent(&self) -> usize {
+        self.next + self.buckets[self.next..].iter().take_while(|(_, exchange)| exchange.is_some()).count()
     }
 }
 
@@ -221,7 +232,7 @@ impl<'p> ParallelStep<'p> {
         }
         self.done += 1;
         // No rank gets far ahead of the others: what has arrived takes memory.
-        self.advance(self.done.saturating_sub(2)).here()?;
+        self.advance(self.done.saturating_sub(2) * self.layout.buckets.len()).here()?;
         self.begin_round(Some(head)).here()
     }
 
@@ -238,7 +249,11 @@ impl<'p> ParallelStep<'p> {
         self.is_present[place] = 1;
         let Some((bucket, flat)) = filling.add(&self.layout, place, grad)? else { return Ok(()) };
         self.send(bucket, flat)?;
-        self.advance(0)
+        // Buckets become full in the same order on all ranks but where losses depend on other parameters; then, those behind a gap are not counted,
+        // so that nobody waits for who waits for it.
+        let sent = self.rounds.back().map_or(0, Round::sent) + (self.begun - 1) * self.layout.buckets.len();
+        let is_divided = self.parallel.sharding >= Sharding::Gradients;
+        self.advance(if is_divided { sent.saturating_sub(ON_THEIR_WAY) } else { 0 })
     }
 
     /// Sends a bucket of this rank's micro-batch, to each rank its part.
@@ -251,11 +266,14 @@ impl<'p> ParallelStep<'p> {
             }
             None => None,
         };
+        let own = self.parallel.group.rank();
         self.exchange(bucket, &mut |layout, to| match &packed {
             Some(packed) => Ok(packed[to].clone()),
             None => {
                 let cut = &layout.buckets[bucket].cuts[to];
-                flat.narrow(0, cut.start, cut.len())
+                let part = flat.narrow(0, cut.start, cut.len())?;
+                // What stays here would keep all of the bucket.
+                Ok(if to == own && cut.len() < flat.numel() { part.packed_copy() } else { part })
             }
         })
     }
@@ -299,14 +317,14 @@ impl<'p> ParallelStep<'p> {
         Ok(())
     }
 
-    /// Adds up what has arrived, in order. Waits for the rounds before this one.
+    /// Adds up what has arrived, in order. Waits for so many buckets, counted from the first of the step.
     #[track_caller]
-    fn advance(&mut self, wait_before: usize) -> Result<()> {
+    fn advance(&mut self, wait_for: usize) -> Result<()> {
         let _unrecorded = autograd::pause_recording();
         while let Some(round) = self.rounds.front_mut() {
-            let waits = round.first / self.parallel.group.size() < wait_before;
+            let before = round.first / self.parallel.group.size() * self.layout.buckets.len();
             if let Some(mut heads) = round.heads.take() {
-                if !waits && !heads.poll()? {
+                if before + round.next >= wait_for && !heads.poll()? {
                     round.heads = Some(heads);
                     return Ok(());
                 }
@@ -319,7 +337,7 @@ impl<'p> ParallelStep<'p> {
             }
             while let Some((_, exchange)) = round.buckets.get_mut(round.next) {
                 let Some(mut begun) = exchange.take() else { return Ok(()) };
-                if !waits && !begun.poll()? {
+                if before + round.next >= wait_for && !begun.poll()? {
                     *exchange = Some(begun);
                     return Ok(());
                 }

@@ -267,7 +267,8 @@ impl Tensor {
         if self.layout.contiguous { self.with_layout(self.layout.clone()) } else { self.packed_copy() }
     }
 
-    fn packed_copy(&self) -> Self {
+    /// A copy of the elements, contiguous in memory.
+    pub(crate) fn packed_copy(&self) -> Self {
         let mut out = Self::stale(self.dtype(), self.shape());
         with_word!(self.dtype(), W => {
             let x = kernels::Strided { data: self.words::<W>(), strides: self.strides() };

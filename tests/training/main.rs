@@ -1,6 +1,7 @@
 //! From data to a trained model: tables, texts, preprocessing, metrics, the `Trainer`.
 
 mod arrays;
+mod buckets;
 mod callbacks;
 mod card;
 mod closure;
