@@ -87,6 +87,11 @@ fn behind_moves(mut node: Arc<Node>) -> Option<Arc<Node>> {
     Some(node)
 }
 
+/// What has the numbers of a node, if its operation only moves them.
+pub(super) fn moved(node: &Node) -> Option<Arc<Node>> {
+    if MOVES.contains(&node.name) { first_input(node) } else { None }
+}
+
 /// Whether there are several rows, none has a negative number, and each adds up to 1: of many rows, the first ones.
 fn has_rows_of_probabilities(x: &Tensor) -> bool {
     const ROWS: usize = 64;

@@ -26,6 +26,7 @@ use book::{Book, Uses};
 
 use super::engine::{Arrived, Goal, Latest, Pass, freed};
 use super::gradients::{Gradients, NodeMap};
+use super::lineage;
 use super::node::{Examples, Node, NodeId, Rule, node_of};
 use super::recording;
 use super::several::SeveralCall;
@@ -170,19 +171,40 @@ impl ExamplePass {
     }
 
     /// What is to be found out about an input: norms only where nothing else will be added to its gradient.
-    fn asks(&self, node: &Node) -> Ask {
-        let is_single = node.is_leaf() && self.uses.get(&node.id) == Some(&1);
-        if self.ask == Ask::SquaredNorm && is_single { Ask::SquaredNorm } else { Ask::PerExample }
+    fn asks(&self, node: &Arc<Node>) -> Ask {
+        match self.ask {
+            Ask::SquaredNorm if self.line_of(node).is_some() => Ask::SquaredNorm,
+            _ => Ask::PerExample,
+        }
+    }
+
+    /// From an input to the leaf that it is, or has the numbers of, as a transposed weight has, if nothing else uses what is between:
+    /// the norms of their gradients are the same.
+    fn line_of(&self, node: &Arc<Node>) -> Option<Vec<Arc<Node>>> {
+        let mut line = Vec::new();
+        let mut next = Some(node.clone());
+        while let Some(node) = next.filter(|next| self.uses.get(&next.id) == Some(&1) && next.dtype == node.dtype) {
+            let is_leaf = node.is_leaf();
+            next = lineage::moved(&node);
+            line.push(node);
+            if is_leaf {
+                return Some(line);
+            }
+        }
+        None
     }
 
     /// Takes what a rule found out about an input that examples share.
     fn give_shared(&mut self, op: &'static str, node: &Arc<Node>, found: Tensor) -> Result<()> {
+        let wanted = node.dtype.gradient();
+        let line = if self.ask == Ask::SquaredNorm { self.line_of(node) } else { None };
+        let is_norm = line.is_some();
+        let line = line.unwrap_or_else(|| vec![node.clone()]);
+        let last = line.last().map_or(node.id, |leaf| leaf.id);
         if let Some(book) = &mut self.book {
-            book.shared.insert(node.id, node.clone());
+            book.shared.extend(line.into_iter().map(|node| (node.id, node)));
             book.is_use = true;
         }
-        let wanted = node.dtype.gradient();
-        let is_norm = self.asks(node) == Ask::SquaredNorm;
         let shape = if is_norm { Dims::collect([self.examples]) } else { self.with_examples(&node.shape)? };
         if *found.shape() != *shape || Some(found.dtype()) != wanted {
             let (given, dtype) = (found.shape(), found.dtype());
@@ -190,7 +212,7 @@ impl ExamplePass {
             return Err(Error::gradient(op, message));
         }
         if is_norm {
-            if self.norms.insert(node.id, found).is_some() {
+            if self.norms.insert(last, found).is_some() {
                 return Err(Error::gradient(op, "its rule for single examples gave the norms of one input twice"));
             }
             return Ok(());
@@ -370,7 +392,7 @@ impl ExamplePass {
     }
 
     /// What there is to know about an input that was broadcast to the examples, from a gradient of the result's shape.
-    fn broadcast(&self, node: &Node, input: &Node, grad: &Tensor, axis: usize) -> Result<Tensor> {
+    fn broadcast(&self, node: &Node, input: &Arc<Node>, grad: &Tensor, axis: usize) -> Result<Tensor> {
         if *grad.shape() != *node.shape {
             return Err(refused(node.name, NO_RULE));
         }

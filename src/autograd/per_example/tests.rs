@@ -290,6 +290,28 @@ fn linear_layers_and_embeddings() {
             vec![EXAMPLES, 3],
             Box::new(|w, x| mean(x.linear(&w[0].t().mul(&w[1].square().unsqueeze(1)?)?, Some(&w[1].exp()))?.tanh())),
         ),
+        // Norms are those of the view of a parameter, if nothing else uses either.
+        (
+            "transposed",
+            vec![&[3, 5], &[2, 5]],
+            vec![EXAMPLES, 2, 3],
+            Box::new(|w, x| mean(x.linear(&w[0].t(), None)?.tanh().linear(&w[1].reshape([5, 2])?.t().contiguous(), None)?.square())),
+        ),
+        (
+            "a view used twice",
+            vec![&[3, 3]],
+            vec![EXAMPLES, 2, 3],
+            Box::new(|w, x| {
+                let w = w[0].t();
+                mean(x.linear(&w, None)?.tanh().linear(&w, None)?.square())
+            }),
+        ),
+        (
+            "two views",
+            vec![&[3, 3]],
+            vec![EXAMPLES, 2, 3],
+            Box::new(|w, x| mean(x.linear(&w[0].t(), None)?.tanh().linear(&w[0], None)?.square())),
+        ),
         // As many rows as examples.
         (
             "square",
