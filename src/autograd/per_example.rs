@@ -194,6 +194,26 @@ impl ExamplePass {
         None
     }
 
+    /// Takes the gradients of all examples with respect to an input that they share.
+    fn give_each(&mut self, op: &'static str, node: &Arc<Node>, grads: Tensor) -> Result<()> {
+        if self.asks(node) == Ask::PerExample {
+            return self.give_shared(op, node, grads);
+        }
+        let norms = squares(&grads)?;
+        let is_kept = match &mut self.book {
+            Some(book) if node.is_leaf() => book.keep(node, grads),
+            _ => false,
+        };
+        if is_kept { self.give_norms(op, node.id, norms) } else { self.give_shared(op, node, norms) }
+    }
+
+    fn give_norms(&mut self, op: &'static str, leaf: NodeId, norms: Tensor) -> Result<()> {
+        match self.norms.insert(leaf, norms) {
+            None => Ok(()),
+            Some(_) => Err(Error::gradient(op, "its rule for single examples gave the norms of one input twice")),
+        }
+    }
+
     /// Takes what a rule found out about an input that examples share.
     fn give_shared(&mut self, op: &'static str, node: &Arc<Node>, found: Tensor) -> Result<()> {
         let wanted = node.dtype.gradient();
@@ -212,10 +232,7 @@ impl ExamplePass {
             return Err(Error::gradient(op, message));
         }
         if is_norm {
-            if self.norms.insert(last, found).is_some() {
-                return Err(Error::gradient(op, "its rule for single examples gave the norms of one input twice"));
-            }
-            return Ok(());
+            return self.give_norms(op, last, found);
         }
         self.give(op, node, Held::Shared(found))
     }
@@ -262,10 +279,8 @@ impl ExamplePass {
     }
 
     fn write_down(&mut self, node: &Arc<Node>, grads: impl FnOnce() -> Uses) {
-        if let Some(book) = &mut self.book
-            && std::mem::take(&mut book.is_use)
-        {
-            book.uses.push((node.clone(), grads()));
+        if let Some(book) = &mut self.book {
+            book.write_down(node, grads);
         }
     }
 
@@ -492,7 +507,7 @@ impl Tensor {
 
     /// The sum of the gradients of all elements of this vector of losses, each times a factor that `factors` makes of their squared
     /// norms: in one pass, which frees the graph. Beside the gradients of an ordinary pass, those of the results of all layers with
-    /// parameters are kept until the norms are known.
+    /// parameters are kept until the norms are known, or some of those of single examples.
     ///
     /// # Errors
     /// As for [`backward_per_example`](Self::backward_per_example), and those of `factors`.

@@ -13,12 +13,21 @@ use crate::tensor::Tensor;
 /// *Differentially private optimization on large model at small cost*, 2023).
 #[derive(Default)]
 pub(super) struct Book {
+    /// Leaves with the gradients of all examples, `[examples, ..]`, that were computed for their norms.
+    kept: Vec<(Arc<Node>, Tensor)>,
+    /// How many numbers that are.
+    kept_numbers: usize,
+    /// Operations of which all gradients are kept.
+    done: Vec<Arc<Node>>,
+
     /// What examples share: leaves, and what was computed from leaves alone.
     pub(super) shared: NodeMap<Arc<Node>>,
     /// The operations that use these, with the gradients of their results.
     pub(super) uses: Vec<(Arc<Node>, Uses)>,
     /// Whether the present operation is one of them.
     pub(super) is_use: bool,
+    /// Whether gradients of it are kept.
+    is_kept: bool,
 }
 
 /// The gradients of the results of an operation.
@@ -27,7 +36,33 @@ pub(super) enum Uses {
     Several(OfResults),
 }
 
+/// How many numbers of single examples' gradients are kept: beyond, they are summed up by a second product, as if they had not been known.
+const MOST_KEPT: usize = 1 << 22;
+
 impl Book {
+    /// Writes down what is still to be done for an operation whose turn is over.
+    pub(super) fn write_down(&mut self, node: &Arc<Node>, grads: impl FnOnce() -> Uses) {
+        let keeps = std::mem::take(&mut self.is_kept);
+        if std::mem::take(&mut self.is_use) {
+            self.uses.push((node.clone(), grads()));
+        } else if keeps {
+            self.done.push(node.clone());
+        }
+    }
+
+    /// Keeps the gradients of all examples with respect to a leaf, of which there is nothing more to be written down then. Not if they
+    /// are too many.
+    pub(super) fn keep(&mut self, leaf: &Arc<Node>, grads: Tensor) -> bool {
+        let fits = grads.rank() > 0 && grads.shape()[1..] == *leaf.shape && Some(grads.dtype()) == leaf.dtype.gradient();
+        let numbers = self.kept_numbers.saturating_add(grads.numel());
+        if !fits || numbers > MOST_KEPT {
+            return false;
+        }
+        (self.kept_numbers, self.is_kept) = (numbers, true);
+        self.kept.push((leaf.clone(), grads));
+        true
+    }
+
     /// The sum over all examples of their gradients times their factors.
     pub(super) fn weighted(self, examples: usize, factors: &Tensor) -> Result<Vec<(NodeId, Tensor)>> {
         let scaled = |grad: &Tensor, axis: usize| {
@@ -51,6 +86,16 @@ impl Book {
             rule.release();
             result?;
         }
-        Ok(pass.run()?.into_iter().map(|(node, grad)| (node.id, grad)).collect())
+        for node in self.done {
+            node.take_rule().ok_or_else(|| freed(&node))?.release();
+        }
+        let mut all: Vec<(NodeId, Tensor)> = pass.run()?.into_iter().map(|(node, grad)| (node.id, grad)).collect();
+        for (leaf, grads) in self.kept {
+            let factors = factors.to_dtype(grads.dtype()).reshape([1, examples])?;
+            let sum = factors.matmul(&grads.reshape([examples, leaf.shape.iter().product::<usize>()])?)?;
+            all.push((leaf.id, sum.reshape(&*leaf.shape)?));
+        }
+        NodeId::sort(&mut all, |(id, _)| *id);
+        Ok(all)
     }
 }

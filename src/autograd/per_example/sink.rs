@@ -105,8 +105,7 @@ impl ExampleSink<'_, '_> {
                 // Rounding may take a sum of nearly 0 below it.
                 pairs.sum_dims(&[1, 2], false)?.clamp_min(0.0)
             }
-            Ask::SquaredNorm => squares(&g.t().matmul(&x)?)?,
-            Ask::PerExample => g.t().matmul(&x)?,
+            _ => return self.pass.give_each(self.op, &node, g.t().matmul(&x)?),
         };
         self.pass.give_shared(self.op, &node, found)
     }
@@ -131,8 +130,8 @@ impl ExampleSink<'_, '_> {
     /// # Errors
     /// If the shape or the type does not fit.
     pub fn give_each(&mut self, i: usize, grads: Tensor) -> Result<()> {
-        match self.asks(i) {
-            Ask::SquaredNorm => self.give_shared(i, squares(&grads)?),
+        match self.inputs.get(i).and_then(node_of) {
+            Some(node) if self.rows == self.pass.examples => self.pass.give_each(self.op, &node, grads),
             _ => self.give_shared(i, grads),
         }
     }
