@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use demotic::prelude::*;
-use demotic::tensor::SparseTensor;
+use demotic::tensor::{QTensor, Scheme, SparseTensor};
 
 fn random(shape: &[usize]) -> Tensor {
     Tensor::normal(shape, 0.0, 1.0, &mut Rng::seed(0)).expect("a shape that fits into memory")
@@ -62,5 +62,21 @@ fn sparse(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, products, elementwise, rows, sparse);
+/// Weights of eight bits beside those of 32.
+fn eight_bits(c: &mut Criterion) {
+    let mut group = c.benchmark_group("eight bits");
+    for (outputs, features) in [(384, 96), (1024, 1024), (3072, 768)] {
+        let dense = random(&[outputs, features]);
+        let [whole, blocks] = [Scheme::Int8, Scheme::Q8_0].map(|scheme| QTensor::quantize(&dense, scheme).unwrap());
+        for rows in [1, 8, 16, 32, 128, 4096] {
+            let x = random(&[rows, features]);
+            let name = format!("{rows}x{features}x{outputs}");
+            group.bench_function(format!("dense/{name}"), |bench| bench.iter(|| black_box(x.linear(&dense, None))));
+            group.bench_function(format!("Int8/{name}"), |bench| bench.iter(|| black_box(whole.linear(&x, None))));
+            group.bench_function(format!("Q8_0/{name}"), |bench| bench.iter(|| black_box(blocks.linear(&x, None))));
+        }
+    }
+}
+
+criterion_group!(benches, products, elementwise, rows, sparse, eight_bits);
 criterion_main!(benches);

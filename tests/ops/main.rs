@@ -4,6 +4,7 @@ mod activation_checkpointing;
 mod attention;
 mod autograd_engine;
 mod determinism;
+mod eight_bits;
 mod elementwise;
 #[cfg(feature = "fft")]
 mod fft;

@@ -53,7 +53,8 @@ impl Book {
     /// Keeps the gradients of all examples with respect to a leaf, of which there is nothing more to be written down then. Not if they
     /// are too many.
     pub(super) fn keep(&mut self, leaf: &Arc<Node>, grads: Tensor) -> bool {
-        let fits = grads.rank() > 0 && grads.shape()[1..] == *leaf.shape && Some(grads.dtype()) == leaf.dtype.gradient();
+        let fits =
+            grads.rank() > 0 && grads.shape()[1..] == *leaf.shape && Some(grads.dtype()) == leaf.dtype.gradient();
         let numbers = self.kept_numbers.saturating_add(grads.numel());
         if !fits || numbers > MOST_KEPT {
             return false;

@@ -295,7 +295,9 @@ fn linear_layers_and_embeddings() {
             "transposed",
             vec![&[3, 5], &[2, 5]],
             vec![EXAMPLES, 2, 3],
-            Box::new(|w, x| mean(x.linear(&w[0].t(), None)?.tanh().linear(&w[1].reshape([5, 2])?.t().contiguous(), None)?.square())),
+            Box::new(|w, x| {
+                mean(x.linear(&w[0].t(), None)?.tanh().linear(&w[1].reshape([5, 2])?.t().contiguous(), None)?.square())
+            }),
         ),
         (
             "a view used twice",

@@ -7,12 +7,15 @@ use crate::tensor::create::stale;
 use crate::tensor::exec::conv::{self, Geometry};
 use crate::tensor::exec::gemm::{narrow, wide};
 use crate::tensor::kernels::GRAIN;
+use crate::tensor::kernels::quantized::panels::{LANES, LONGEST, Panels};
 use crate::tensor::kernels::quantized::whole as kernels;
 use crate::tensor::quantized::QTensor;
 use crate::tensor::{DType, Tensor};
 
 /// How many numbers a task multiplies.
 const PRODUCTS: usize = 8 * GRAIN;
+/// From how many rows on the weights are turned into panels first.
+const MANY: usize = 32;
 
 /// Rows of `len` numbers as whole numbers, and their scales.
 fn rounded(x: &[f32], len: usize) -> (Vec<i8>, Vec<f32>) {
@@ -47,6 +50,15 @@ pub(super) fn linear(w: &QTensor, x: &Tensor, out: &mut [f32]) {
     if let [_] = scales[..] {
         return products(own, &q, &scales, out);
     }
+    if scales.len() >= MANY && features <= LONGEST {
+        let panels = Panels::new(own, features);
+        let rows = (PRODUCTS / (features * outputs).max(1)).max(1).next_multiple_of(MANY);
+        return parallel::for_blocks(out, rows * outputs, |start, out| {
+            let (first, count) = (start / outputs, out.len() / outputs);
+            let given = &q[first * features..][..count * features];
+            panels.products(0..panels.count(), given, &scales[first..][..count], out, [outputs, 1]);
+        });
+    }
     let mut turned = Tensor::stale(DType::F32, &[outputs, scales.len()]);
     products(own, &q, &scales, turned.data_mut());
     let turned = turned.data::<f32>();
@@ -77,9 +89,12 @@ pub(crate) fn convolution(g: &Geometry, x: &Tensor, w: &QTensor, weight: &[usize
     let of_group = [g.channels / g.groups, g.outputs / g.groups];
     let features = w.shape()[1];
     let (own, bytes) = (w.blocks().data::<u8>(), w.blocks().shape()[1]);
-    let mut patches = vec![0; places * features];
-    for (i, out) in out.data_mut::<f32>().chunks_mut((g.outputs * places).max(1)).enumerate() {
-        let scales = vec![scales[i]; places];
+    let groups: Vec<&[u8]> = own.chunks((of_group[1] * bytes).max(1)).collect();
+    let is_many = places >= MANY && features <= LONGEST;
+    let panels: Vec<Panels> = groups.iter().filter(|_| is_many).map(|own| Panels::new(own, features)).collect();
+    parallel::for_blocks(out.data_mut::<f32>(), g.outputs * places, |start, out| {
+        let i = start / (g.outputs * places);
+        let (scales, mut patches) = (vec![scales[i]; places], vec![0; places * features]);
         for (group, out) in out.chunks_mut(of_group[1] * places).enumerate() {
             let channels = &q[i * example..][group * of_group[0] * (example / g.channels)..];
             parallel::for_blocks(&mut patches, (GRAIN / features.max(1)).max(1) * features, |start, patches| {
@@ -88,9 +103,18 @@ pub(crate) fn convolution(g: &Geometry, x: &Tensor, w: &QTensor, weight: &[usize
                     fill(g, channels, [place / (height * width), place / width % height, place % width], patch);
                 }
             });
-            products(&own[group * of_group[1] * bytes..][..of_group[1] * bytes], &patches, &scales, out);
+            let Some(panels) = panels.get(group) else {
+                products(groups[group], &patches, &scales, out);
+                continue;
+            };
+            let count = (PRODUCTS / (features * places * LANES).max(1)).max(1);
+            parallel::for_blocks(out, count * LANES * places, |start, out| {
+                let first = start / (LANES * places);
+                let some = first..panels.count().min(first + count);
+                panels.products(some, &patches, &scales, out, [1, places]);
+            });
         }
-    }
+    });
     Ok(narrow(out, dtype))
 }
 

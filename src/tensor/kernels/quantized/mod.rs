@@ -4,6 +4,7 @@ mod fit;
 mod gptq;
 mod large;
 mod pack;
+pub(crate) mod panels;
 mod product;
 mod scheme;
 #[cfg(test)]

@@ -167,6 +167,41 @@ fn products_of_rows_are_exact() {
     }
 }
 
+/// Of panels too, which may be cut off in each direction, in both orders of the results.
+#[test]
+fn products_of_panels_are_exact() {
+    for (count, rows, len) in [(1, 1, 1), (16, 12, 4), (5, 3, 31), (33, 13, 32), (40, 50, 102), (2, 1, panels::LONGEST)]
+    {
+        let q = |i: usize, most: i32| match len {
+            panels::LONGEST => most as i8,
+            _ => ((i * 7919 + i / 13) % 255) as i32 as u8 as i8,
+        };
+        let given: Vec<i8> = (0..rows * len).map(|i| q(i, 127).max(-127)).collect();
+        let scales: Vec<f32> = (0..rows).map(|j| 1.0 + j as f32 / 4.0).collect();
+        let mut own = Vec::new();
+        for i in 0..count {
+            own.extend((0.5 + i as f32).to_le_bytes());
+            own.extend((0..len).map(|k| q(k + 3 * i, if i == 0 { 127 } else { -128 }) as u8));
+        }
+        let mut expected = vec![0.0; count * rows];
+        whole::products(&own, &given, &scales, &mut expected);
+        on_each_level(|level| {
+            let made = panels::Panels::new(&own, len);
+            let (mut by_row, mut by_lane) = (vec![f32::NAN; count * rows], vec![f32::NAN; count * rows]);
+            made.products(0..made.count(), &given, &scales, &mut by_row, [count, 1]);
+            for p in 0..made.count() {
+                let from = p * panels::LANES * rows;
+                made.products(p..p + 1, &given, &scales, &mut by_lane[from..], [1, rows]);
+            }
+            for (i, expected) in expected.iter().enumerate() {
+                let (own, row) = (i / rows, i % rows);
+                assert_eq!(by_row[row * count + own], *expected, "{level:?} {count} {rows} {len} {own} {row}");
+            }
+            assert_eq!(by_lane, expected, "{level:?} {count} {rows} {len}");
+        });
+    }
+}
+
 #[test]
 fn rows_are_rounded_on_each_level_alike() {
     let x = numbers(70);
