@@ -310,15 +310,14 @@ impl Callback for Progress {
             };
             run.suspended(|| eprintln!("interrupted after step {}{resume}", run.steps()));
         }
-        let speaker = run.run.speaker.take();
         #[cfg(feature = "tui")]
-        if let Some(Speaker::Dashboard(dashboard)) = speaker {
+        if let Some(Speaker::Dashboard(_)) = run.run.speaker {
             // What is left of it on the screen.
-            drop(dashboard);
+            run.run.speaker = None;
             eprintln!("{}", run.history().summary());
             return Ok(());
         }
-        drop(speaker);
+        run.run.speaker = None;
         Ok(())
     }
 }
