@@ -5,8 +5,9 @@
 //! beside it stands what it would take if nothing but the order of things kept it waiting.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use demotic::autograd;
 use demotic::distributed::{DataParallel, Group, OneProcess};
 use demotic::prelude::*;
 
@@ -15,6 +16,8 @@ mpirun -n RANKS overlap [options]
   --width N          of the layers (default 512)
   --layers N         how many (default 8)
   --rows N           examples in each micro-batch, several of them with commas (default 128,1024,8192)
+  --elsewhere MS     in the place of rows: nothing is computed, but each micro-batch takes so long, as on a device that is no processor
+                     of this machine; several with commas
   --micro-batches N  of each rank in a step (default 4)
   --steps N          how many steps, of which the median counts (default 5)
   --check PERCENT    fail where a step takes longer than so many percent of the longer one of computing and exchange";
@@ -23,6 +26,7 @@ struct Options {
     width: usize,
     layers: usize,
     rows: Vec<usize>,
+    elsewhere: Vec<usize>,
     micro_batches: usize,
     steps: usize,
     check: Option<f64>,
@@ -30,8 +34,8 @@ struct Options {
 
 fn options() -> Result<Option<Options>> {
     let wrong = |message: String| Error::argument("overlap", message).with_help(USAGE);
-    let mut all =
-        Options { width: 512, layers: 8, rows: vec![128, 1024, 8192], micro_batches: 4, steps: 5, check: None };
+    let (rows, elsewhere) = (vec![128, 1024, 8192], Vec::new());
+    let mut all = Options { width: 512, layers: 8, rows, elsewhere, micro_batches: 4, steps: 5, check: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--help" {
@@ -45,6 +49,7 @@ fn options() -> Result<Option<Options>> {
             "--width" => all.width = numbers[0],
             "--layers" => all.layers = numbers[0],
             "--rows" => all.rows = numbers,
+            "--elsewhere" => (all.rows, all.elsewhere) = (Vec::new(), numbers),
             "--micro-batches" => all.micro_batches = numbers[0],
             "--steps" => all.steps = numbers[0],
             "--check" => all.check = Some(numbers[0] as f64 / 100.0),
@@ -71,6 +76,25 @@ fn step(
     step.finish()?;
     let seconds = all.all_gather(&Tensor::from_slice(&[begun.elapsed().as_secs_f64()], [1])?)?;
     seconds.iter().try_fold(0.0, |most: f64, seconds| Ok(most.max(seconds.item()?)))
+}
+
+/// A loss of all parameters whose forward and backward pass take their time without a processor, a third and two thirds of it.
+fn elsewhere(model: &Sequential, time: Duration) -> Result<Tensor> {
+    let weights = model.named_parameters();
+    let each = time / weights.len() as u32 / 3;
+    let mut x = Tensor::full([1], 0.0)?.tracked()?;
+    for (_, weight) in &weights {
+        let forward = move |inputs: &[&Tensor]| {
+            std::thread::sleep(each);
+            Ok(inputs[0].clone())
+        };
+        let backward = move |grad: &Tensor, inputs: &[Tensor], _: &Tensor| {
+            std::thread::sleep(each * 2);
+            Ok(vec![Some(grad.clone()), Some(Tensor::zeros(inputs[1].shape())?)])
+        };
+        x = autograd::custom("elsewhere", &[&x, weight], forward, backward)?;
+    }
+    Ok(x.sum())
 }
 
 fn median(mut seconds: Vec<f64>) -> f64 {
@@ -108,15 +132,24 @@ fn run(group: &dyn Group, options: &Options) -> Result<()> {
         println!("{} ranks, {micro_batches} micro-batches each, gradients of {megabytes:.1} MB", group.size());
         println!("| rows | computing | exchange | step | of the longer one | at the best |\n|---|---|---|---|---|---|");
     }
+    type Loss = Box<dyn Fn(&Sequential) -> Result<Tensor>>;
+    let mut works: Vec<(String, Loss)> = Vec::new();
     for rows in &options.rows {
         let x = Tensor::normal([*rows, width], 0.0, 1.0, &mut rng)?;
-        let forward = |model: &Sequential| Ok(model.forward(&x, &mut Mode::eval())?.square().mean());
+        let forward = move |model: &Sequential| Ok(model.forward(&x, &mut Mode::eval())?.square().mean());
+        works.push((rows.to_string(), Box::new(forward)));
+    }
+    for milliseconds in &options.elsewhere {
+        let time = Duration::from_millis(*milliseconds as u64);
+        works.push((format!("{milliseconds} ms"), Box::new(move |model: &Sequential| elsewhere(model, time))));
+    }
+    for (rows, forward) in &works {
         let mut seconds = [const { Vec::new() }; 3];
         for i in 0..=options.steps {
             let all = [
-                step(group, &mut alone, &model, micro_batches, &forward)?,
+                step(group, &mut alone, &model, micro_batches, forward)?,
                 step(group, &mut parallel, &model, micro_batches * group.size(), &nothing)?,
-                step(group, &mut parallel, &model, micro_batches * group.size(), &forward)?,
+                step(group, &mut parallel, &model, micro_batches * group.size(), forward)?,
             ];
             // The first step of each kind also makes what the others find.
             if i > 0 {

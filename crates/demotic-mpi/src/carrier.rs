@@ -26,6 +26,10 @@ const WAITING: i32 = 4;
 /// is asked for a longer one would have to answer behind all that it sends itself, and a link would carry one way at a time.
 const PIECE: usize = 60 << 10;
 
+/// What is sent without being asked for lies in MPI meanwhile. Of messages beyond so many bytes it does not: they travel in the longest pieces that MPI can count.
+const LARGE: usize = 64 << 20;
+const LONGEST_PIECE: usize = 1 << 30;
+
 /// Before each message: group, number, and how many bytes follow.
 const HEAD: usize = 24;
 
@@ -58,7 +62,8 @@ struct Parcel {
 
 impl Parcel {
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let size = if self.kind == DATA { PIECE } else { self.bytes.len().max(1) };
+        let is_small = self.kind == DATA && self.bytes.len() <= LARGE;
+        let size = if is_small { PIECE } else { LONGEST_PIECE };
         (0..self.bytes.len().div_ceil(size).max(1))
             .map(move |i| &self.bytes[i * size..self.bytes.len().min((i + 1) * size)])
     }

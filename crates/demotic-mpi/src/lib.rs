@@ -31,7 +31,7 @@
 //! # How it works
 //!
 //! One thread of each process makes all calls of MPI, so that any MPI library does whose calls one thread may make. It takes messages that the program
-//! posts, keeps many of them on their way at once, in pieces of less than 64 KiB, and puts those that arrive into a [`Mailbox`]; between two looks it sleeps,
+//! posts, keeps many of them on their way at once, in pieces of less than 64 KiB (unless a message has more than 64 MiB), and puts those that arrive into a [`Mailbox`]; between two looks it sleeps,
 //! for half a millisecond at most, and for less while the program waits for a message. So messages travel while the program computes, without the program calling anything.
 //!
 //! A rank that fails tells the others, and whatever they wait for becomes an error that names it. A rank whose process is gone is noticed by
