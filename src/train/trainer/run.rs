@@ -137,7 +137,7 @@ impl<T, B: Send> Trainer<'_, T, B> {
             history = Some(core.fit(&mut subject, rng));
         })?;
         match history {
-            Some(history) => history.here(),
+            Some(history) => history.outside(),
             None => Err(crate::error::bug!("fit", "the run did not begin")),
         }
     }
