@@ -54,6 +54,10 @@ use crate::tensor::{DType, Tensor};
 /// assert_eq!(y.to_vec::<i64>()?, [1, 2, 3, 4, 2, 3, 4, 5]);
 /// # Ok::<(), demotic::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no dataset",
+    note = "inputs and targets become one by `TensorDataset::new(x, y)?`, a `Table` by `Preprocessor::transform`"
+)]
 pub trait Dataset: Send + Sync {
     /// What a batch is: inputs and targets as `(Tensor, Tensor)` for most.
     type Batch: Send;

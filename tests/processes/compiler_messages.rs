@@ -41,7 +41,7 @@ fn usual_mistakes_are_explained() {
     let rng = "let mut rng = Rng::seed(0);";
     let right = "let model = sequential![Linear::new(8, 1, &mut rng)?, Relu]; drop(model);";
     assert_eq!(said_of(&format!("{rng}\n{right}"), folder.path()), "");
-    let mistakes: [(&str, String, &[&str]); 7] = [
+    let mistakes: [(&str, String, &[&str]); 8] = [
         (
             "a layer without `?`",
             format!("{rng} let model = sequential![Linear::new(8, 1, &mut rng), Relu];"),
@@ -50,7 +50,7 @@ fn usual_mistakes_are_explained() {
         (
             "a closure as a layer",
             "let model = sequential![|x: &Tensor| x.relu()];".into(),
-            &["is not a layer", "a function of tensors becomes a layer by a type of its own"],
+            &["is not a layer", "a function of a tensor becomes a layer by `Lambda::new(|x| Ok(x.relu()))`"],
         ),
         (
             "a box in a box",
@@ -76,6 +76,13 @@ fn usual_mistakes_are_explained() {
             "a rate as an optimizer",
             "let t = Trainer::new(losses::mse, 1e-3);".into(),
             &["is no optimizer", "`Adam::new(1e-3)`"],
+        ),
+        (
+            "inputs as a dataset",
+            "let (x, mut m, mut rng) = (Tensor::ones([4, 2])?, Relu, Rng::seed(0));
+             Trainer::new(losses::mse, Adam::new(0.1)).fit(&mut m, &x, &mut rng)?;"
+                .into(),
+            &["Tensor` is no dataset", "inputs and targets become one by `TensorDataset::new(x, y)?`"],
         ),
     ];
     let mut wrong = Vec::new();

@@ -38,8 +38,8 @@ use crate::tensor::{Shape, Tensor};
     message = "`{Self}` is not a layer",
     label = "expected a layer",
     note = "what makes a layer can fail and returns a `Result`: append `?`, as in `Linear::new(8, 64, &mut rng)?`",
-    note = "a function of tensors becomes a layer by a type of its own: derive `Clone`, write `module!(MyLayer {{ .. }})` and \
-            implement `Layer`",
+    note = "a function of a tensor becomes a layer by `Lambda::new(|x| Ok(x.relu()))`, and with parameters by a type of its own: \
+            derive `Clone`, write `module!(MyLayer {{ .. }})` and implement `Layer`",
     note = "a `Box<dyn Layer>` holds a layer and is none itself: pass on `&*layer`, or put it into a `Sequential`"
 )]
 pub trait Layer: Module + CloneLayer {
@@ -174,8 +174,8 @@ impl Clone for Box<dyn Layer> {
     message = "`{Self}` is not a layer",
     label = "expected a layer",
     note = "what makes a layer can fail and returns a `Result`: append `?`, as in `Linear::new(8, 64, &mut rng)?`",
-    note = "a function of tensors becomes a layer by a type of its own: derive `Clone`, write `module!(MyLayer {{ .. }})` and \
-            implement `Layer`"
+    note = "a function of a tensor becomes a layer by `Lambda::new(|x| Ok(x.relu()))`, and with parameters by a type of its own: \
+            derive `Clone`, write `module!(MyLayer {{ .. }})` and implement `Layer`"
 )]
 pub trait IntoLayer {
     /// The layer in its box.
