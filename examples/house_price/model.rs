@@ -80,6 +80,12 @@ pub fn run(options: &Options) -> Result<Value> {
     test.write_csv(options.out.join("test.csv"))?;
 
     let fitted = fit(&rest, options, &mut rng, true).map_err(in_options)?;
+    let prep = &fitted.prep;
+    println!(
+        "The columns become {} numbers: one for each text that occurs, the others scaled to mean 0 and spread 1.",
+        prep.num_features()
+    );
+    println!("So is {target}, in which the losses below are counted:\n");
     println!("{}\n", fitted.model.summary([1, fitted.prep.num_features()])?);
     println!("{}\n", fitted.history);
 
@@ -105,6 +111,13 @@ pub fn run(options: &Options) -> Result<Value> {
         rest.num_rows()
     );
     println!("(mean and standard deviation of the RMSE on the parts left out).");
+    if (mlp.rmse - mean).abs() > 2.0 * spread {
+        let (luck, off) = if mlp.rmse < mean { ("good", "less") } else { ("bad", "more") };
+        println!(
+            "The test part is off by {off} than that: the {:.3} above had {luck} luck, expect some {mean:.3}.",
+            mlp.rmse
+        );
+    }
 
     // One file holds the weights, the sizes of the layers, and the preprocessing.
     let path = options.out.join("model.safetensors");
@@ -199,8 +212,12 @@ fn cross_validate(table: &Table, options: &Options, rng: &mut Rng) -> Result<Vec
 
 fn draw(options: &Options, history: &History, prediction: &Tensor, actual: &Tensor) -> Result<()> {
     let points = actual.to_f64_vec().into_iter().zip(prediction.to_f64_vec());
+    let mut target = options.target.clone();
+    if options.data.is_none() {
+        target += " (10,000 yuan)";
+    }
     let scatter = Chart::new("Predicted against actual (test part)")
-        .labels(format!("actual {}", options.target), format!("predicted {}", options.target))
+        .labels(format!("actual {target}"), format!("predicted {target}"))
         .diagonal()
         .points("test rows", points);
     for format in ["svg", "png"] {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use demotic::data::{CsvOptions, Ragged};
+use demotic::train::metrics::edit_distance;
 use demotic::{Error, Result};
 
 pub const USAGE: &str = "\
@@ -106,7 +107,7 @@ impl Options {
                 "--json" => options.json = true,
                 "--check" => options.check = true,
                 "--help" | "-h" => return Ok(None),
-                other => return Err(wrong(&format!("there is no option {other}"))),
+                other => return Err(unknown(other)),
             }
         }
         if !missing.is_empty() {
@@ -122,8 +123,22 @@ impl Options {
     }
 }
 
+/// An error of the command line. The usage would push it off the screen.
 fn wrong(problem: &str) -> Error {
-    Error::argument("house_price", problem).with_help(format!("\n{USAGE}"))
+    Error::argument("house_price", problem).with_help("--help lists the options")
+}
+
+/// There is no such option.
+fn unknown(option: &str) -> Error {
+    if !option.starts_with('-') {
+        return wrong(&format!(
+            "`{option}` stands alone: options begin with --, as in --data FILE.csv --target COLUMN"
+        ));
+    }
+    let known = USAGE.split_whitespace().filter(|word| word.starts_with("--"));
+    let close = known.map(|known| (edit_distance(known, option), known)).min().filter(|(distance, _)| *distance < 3);
+    let meant = close.map_or(String::new(), |(_, known)| format!(", did you mean {known}?"));
+    wrong(&format!("there is no option {option}{meant}"))
 }
 
 /// What a library says to those who write programs, in options of this one.

@@ -205,7 +205,7 @@ impl Table {
                     (Some(date), _) => {
                         let date = short(date);
                         format!(
-                            "it is a part of the dates in `{date}`: parse them and take their parts as for the table of before"
+                            "it is a part of the dates in `{date}`: Table::date_parts makes it, and a Pipeline with the options of the file, .with_csv(options), does so itself"
                         )
                     }
                     (None, Some(nearest)) => format!("did you mean `{}`? {known}", short(nearest)),

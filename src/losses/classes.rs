@@ -21,6 +21,10 @@ pub(crate) fn class_numbers(
                 format!("target {i} is class {t}, the logits have {classes} classes (0 ..= {})", classes as i64 - 1);
             return Err(Error::index(name, message).with_help(match *t < 0 {
                 true => "classes are counted from 0; a number for what does not count is said by ignore_index",
+                false if classes == 1 => {
+                    "classes are counted from 0, and the last layer has an output for each; one output for yes or no goes \
+                     with bce_with_logits"
+                }
                 false => "classes are counted from 0, and the last layer has an output for each",
             }));
         }

@@ -291,6 +291,11 @@ pub(crate) fn check_shapes(name: &'static str, prediction: &Tensor, target: &Ten
         e.with_help(format!(
             "{name} takes a number for each output; one class number for each row, as i64, goes with cross_entropy"
         ))
+    } else if let ([rows @ .., outputs], [others @ .., targets]) = (wanted, given)
+        && rows == others
+        && !rows.is_empty()
+    {
+        e.with_help(format!("the last layer needs an output for each target: {targets}, not {outputs}"))
     } else {
         e
     })

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::closure::{ClosureOptimizer, Objective, Values, not_finite};
 use super::options::{not_negative, positive};
-use super::problem::quoted;
+use super::problem::{other_kind, quoted};
 use super::state::OptimizerState;
 use super::wolfe::{Line, Point, search};
 use super::wrapped::{load_count, save_count};
@@ -399,7 +399,7 @@ impl ClosureOptimizer for Lbfgs {
     #[track_caller]
     fn load_state(&mut self, mut state: OptimizerState) -> Result<()> {
         if state.optimizer != NAME {
-            return Err(Error::state(NAME, format!("the state is of the optimizer `{}`", state.optimizer)));
+            return Err(other_kind(NAME, &state.optimizer));
         }
         let mut memory = Memory { iterations: state.steps, ..Memory::default() };
         if !state.shared.is_empty() {

@@ -63,3 +63,10 @@ pub(super) fn no_gradient(optimizer: &str, missing: &[String]) -> Error {
 pub(super) fn quoted(path: &str) -> String {
     if path.is_empty() { "the parameter".to_string() } else { format!("`{path}`") }
 }
+
+/// What an optimizer says of the state of another one.
+#[track_caller]
+pub(super) fn other_kind(own: &str, saved: &str) -> Error {
+    Error::state(own, format!("the state is of the optimizer `{saved}`"))
+        .with_help("a run goes on with the kind of optimizer that it was saved with")
+}

@@ -11,7 +11,7 @@ use super::clip::{Limit, Norm, prepared};
 use super::divided::Divided;
 use super::group::Group;
 use super::options::{below_one, not_negative, positive};
-use super::problem::{Problem, no_gradient, other_model, quoted};
+use super::problem::{Problem, no_gradient, other_kind, other_model, quoted};
 use super::rule::{StepGradients, StepInfo, UpdateRule, begin_info};
 use super::state::{Entries, Entry, OptimizerState, expect_names};
 use crate::autograd::Gradients;
@@ -251,8 +251,7 @@ impl<R: UpdateRule> Optimizer for Stepper<R> {
     fn load_state(&mut self, state: OptimizerState) -> Result<()> {
         let (name, names) = (self.rule.name(), self.rule.state_names());
         if state.optimizer != name {
-            let message = format!("the state is of the optimizer `{}`", state.optimizer);
-            return Err(Error::state(name, message));
+            return Err(other_kind(name, &state.optimizer));
         }
         let steps = state.parameters.values().map(|p| p.steps).fold(state.steps, u64::max);
         let mut entries = Entries::default();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::problem::quoted;
+use super::problem::{other_kind, quoted};
 use super::state::OptimizerState;
 use crate::error::{Error, Result};
 use crate::layers::{Module, Param, Slot, SlotMut, Visitor, VisitorMut};
@@ -44,7 +44,7 @@ pub(crate) fn unwrapped(outer: &str, name: &str) -> Result<String> {
         name.strip_prefix(outer).and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.strip_suffix(')'));
     match inner {
         Some(inner) => Ok(inner.to_string()),
-        None => Err(Error::state(outer, format!("the state is of the optimizer `{name}`"))),
+        None => Err(other_kind(outer, name)),
     }
 }
 

@@ -54,7 +54,9 @@ impl ClassPrediction {
             [_, width] if *width == classes && classes > 1 || *width == 1 && classes == 2 => *width,
             shape => {
                 let message = format!("the model gives {shape:?}, expected [n, {classes}]: a logit for each class");
-                return Err(Error::shape(op, message));
+                return Err(Error::shape(op, message).with_help(format!(
+                    "the last layer has an output for each class: Linear::new(.., {classes}, ..)"
+                )));
             }
         };
         let values = logits.to_f64_vec();

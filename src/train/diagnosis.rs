@@ -137,8 +137,9 @@ pub(super) fn with_targets_explained(e: Error, target: &Tensor) -> Error {
     } else {
         return e;
     };
-    // Of classes that there are not, it says all that the loss does; and what the loss says of tables, it does not say again.
-    let help = e.help().filter(|_| e.kind() != ErrorKind::Index);
+    // Of classes that there are not, and of their loss, it says all that the loss does; what the loss says of tables, it does not
+    // say again.
+    let help = e.help().filter(|help| e.kind() != ErrorKind::Index && !help.contains("goes with cross_entropy"));
     if help.is_some_and(|help| help.contains("Preprocessor")) {
         return e;
     }

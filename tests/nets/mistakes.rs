@@ -328,7 +328,7 @@ fn parts_of_dates_say_what_they_are_parts_of() -> Result<()> {
     for table in [table.clone(), table.parse_dates("joined", "%d.%m.%Y")?] {
         let e = prep.transform(&table).unwrap_err();
         assert!(e.message().ends_with("has no column `joined_year`"), "{e}");
-        let help = "it is a part of the dates in `joined`: parse them and take their parts as for the table of before";
+        let help = "it is a part of the dates in `joined`: Table::date_parts makes it, and a Pipeline with the options of the file, .with_csv(options), does so itself";
         assert_eq!(e.help(), Some(help));
     }
     // Others are not.

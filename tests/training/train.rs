@@ -239,9 +239,10 @@ fn errors_in_the_parts_of_a_trainer_point_to_its_call() -> Result<()> {
     assert_eq!(
         e.to_string(),
         format!(
-            "mse: the prediction has shape [32, 1], the target [32, 3]\n  in the loss of the Trainer, at {}:{}",
+            "mse: the prediction has shape [32, 1], the target [32, 3]\n  in the loss of the Trainer, at {}:{}\n  help: the last \
+             layer needs an output for each target: 3, not 1",
             file!(),
-            line!() - 6
+            line!() - 7
         )
     );
     Ok(())

@@ -181,7 +181,9 @@ impl PreprocessorBuilder {
         match any().chain(numeric()).chain(categorical()).find(is_target) {
             Some(name) => {
                 let e = Error::argument(op, format!("`{}` is the target, a rule names it as a feature", short(name)));
-                Err(e.with_help("target_scaling() scales the target"))
+                Err(e.with_help(
+                    "the target is no feature in any case: leave it out of the rule; target_scaling() scales it",
+                ))
             }
             None => Ok(()),
         }

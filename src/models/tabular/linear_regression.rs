@@ -104,8 +104,13 @@ impl LinearRegression {
         let all_rows = if lambda > 0.0 { rows.saturating_add(features) } else { rows };
         reserve(name, &[all_rows, features], DType::F64)?;
         let (x_values, y_values) = (x.to_f64_vec(), y.to_f64_vec());
-        if x_values.iter().chain(&y_values).any(|v| !v.is_finite()) {
-            return Err(Error::numeric(name, "the data contain NaN or infinite values"));
+        for (what, values, columns) in [("features", &x_values, features), ("targets", &y_values, outputs)] {
+            if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+                let (row, column) = (i / columns, i % columns);
+                let message = format!("the {what} are {} in row {row}, column {column} (counted from 0)", values[i]);
+                return Err(Error::numeric(name, message)
+                    .with_help("leave out such rows or fill the gaps; Preprocessor fills those of a table"));
+            }
         }
         // Centred data have no intercept, which keeps the penalty away from it.
         let (x_means, mut x_columns) = centred_columns(&x_values, features);

@@ -103,7 +103,13 @@ pub(in crate::train) fn check_rows(
 fn shapes(name: &'static str, prediction: &Tensor, target: &Tensor, wanted: &str) -> Error {
     let (prediction, target) = (prediction.shape(), target.shape());
     let message = format!("the prediction has shape {prediction:?}, the target {target:?}, expected {wanted}");
-    Error::shape(name, message)
+    let error = Error::shape(name, message);
+    match target.split_last() {
+        Some((_, rows)) if rows == prediction => {
+            error.with_help(format!("the prediction comes first: {name}(prediction, target)"))
+        }
+        _ => error,
+    }
 }
 
 impl Reading<'_> {

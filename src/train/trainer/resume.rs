@@ -16,6 +16,7 @@ use crate::train::callback::{BATCH, ORDER, Run};
 const STEPS_PER_EPOCH: &str = "trainer.steps_per_epoch";
 /// Some numbers of the data.
 const DATA: &str = "trainer.data";
+const FIRST: &str = "a first run has none: resume what CheckpointFolder::latest()? finds, if it finds one";
 
 impl Core {
     /// Everything that the rest of the run depends on.
@@ -53,9 +54,15 @@ impl Core {
         let op = "resume";
         let latest = if path.is_dir() { CheckpointFolder::new(path).latest()? } else { Some(path.to_path_buf()) };
         let Some(path) = latest else {
-            return Err(Error::argument(op, format!("there is no checkpoint in {}", path.display())));
+            return Err(Error::argument(op, format!("there is no checkpoint in {}", path.display())).with_help(FIRST));
         };
-        let saved = Checkpoint::load(&path)?;
+        let saved = Checkpoint::load(&path).map_err(|e| match (path.exists(), e.help()) {
+            (true, _) => e,
+            (false, help) => {
+                let looked = help.map(|help| format!("; {help}")).unwrap_or_default();
+                e.with_help(format!("{FIRST}{looked}"))
+            }
+        })?;
         let caller = Location::caller();
         let differs = |what: String| Error::argument(op, format!("{}: {what}", path.display())).at(caller);
         for (name, what, value) in self.settings(subject.examples()) {
