@@ -308,10 +308,9 @@ mod x86 {
             // SAFETY: as above.
             unsafe {
                 let word = _mm256_set1_epi32(i32::from_le_bytes(word.map(|x| x as u8)));
-                for h in 0..2 {
-                    let (sizes, signed) = (_mm256_abs_epi8(own.0[h]), _mm256_sign_epi8(word, own.0[h]));
-                    let pairs = _mm256_maddubs_epi16(sizes, signed);
-                    sums[h] = _mm256_add_epi32(sums[h], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+                for (sum, own) in sums.iter_mut().zip(own.0) {
+                    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(own), _mm256_sign_epi8(word, own));
+                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
                 }
                 sums
             }
