@@ -304,7 +304,7 @@ fn of_data() -> Result<()> {
     each_names_its_line(vec![
         call!("Dataset::batch", data.batch(&[9], &mut rng)),
         call!("Dataset::batch_range", data.batch_range(3..9, &mut rng)),
-        call!("Dataset::batch of a reference", (&data).batch(&[9], &mut rng)),
+        call!("Dataset::batch of a reference", Dataset::batch(&&data, &[9], &mut rng)),
         call!("Dataset::batch of an Arc", Arc::new(data.clone()).batch_range(3..9, &mut rng)),
         call!("Subset::batch", data.subset(vec![0])?.batch(&[1], &mut rng)),
         call!("Concat::batch", data.clone().concat(data.clone())?.batch(&[8], &mut rng)),
