@@ -34,7 +34,7 @@ pub struct Source {
     /// The sentences of a story in their order, the title first, with all the ways of saying each. `{role.field}` stands for
     /// a field of the row that plays the role, `{role}` for the first one; `{Role}` begins with a capital letter.
     pub sections: &'static [&'static [&'static str]],
-    /// What stands between two sentences, and between words.
+    /// What stands between two sentences.
     pub space: &'static str,
 }
 
@@ -116,11 +116,6 @@ impl Grammar {
             Piece::Slot { .. } => None,
         });
         fields.chain(texts).copied()
-    }
-
-    /// What stands between two words: nothing in Chinese.
-    pub fn space(&self) -> &'static str {
-        self.space
     }
 
     /// What may stand at each of the places of a title.

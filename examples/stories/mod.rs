@@ -10,15 +10,12 @@ mod english;
 mod grammar;
 mod quality;
 
-use demotic::text::{BpeOptions, BpeTokenizer};
 use demotic::{Error, Result, Rng};
 pub use grammar::Grammar;
 pub use quality::{Quality, sentences, words};
 
 /// What stands behind a story.
 pub const END: &str = "\n\n";
-/// The most tokens of a tokenizer of stories; all that it needs are somewhat fewer.
-pub const VOCABULARY: usize = 3072;
 
 /// The languages that stories are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,18 +66,4 @@ pub fn corpus(languages: &[Language], bytes: usize, seed: u64) -> Result<String>
         }
     }
     Ok(text)
-}
-
-/// A tokenizer that has seen what stories are put together from, part by part. From whole stories, in which there are no
-/// spaces between Chinese words, it would learn tokens that reach from one word into the next, and a name would be another
-/// token at each place.
-pub fn tokenizer(vocabulary: usize) -> Result<BpeTokenizer> {
-    let mut parts = Vec::new();
-    for language in Language::ALL {
-        let grammar = language.grammar()?;
-        // At the beginning of a text, and behind another word. Chinese has no spaces: tokens that begin with one would never be
-        // met, and take the place of others, without which words fall into pieces.
-        parts.extend(grammar.parts().flat_map(|part| [part.to_string(), format!("{}{part}", grammar.space())]));
-    }
-    BpeTokenizer::train(&parts, &BpeOptions::new().vocab_size(vocabulary).min_frequency(1))
 }

@@ -50,7 +50,7 @@ impl Corpus {
         }
         let tokenizer: Arc<dyn Tokenizer> = match options.tokens {
             Tokens::Char => Arc::new(CharTokenizer::fit([&text])?.with_unknown("<?>")?),
-            Tokens::Bpe if options.corpus.is_none() => Arc::new(stories::tokenizer(options.vocabulary)?),
+            Tokens::Bpe if options.corpus.is_none() => Arc::new(tokenizer_of_stories(options.vocabulary)?),
             Tokens::Bpe => Arc::new(BpeTokenizer::train([&text], &BpeOptions::new().vocab_size(options.vocabulary))?),
             Tokens::Word => {
                 let mut words = WordTokenizer::new().oov_token("<?>");
@@ -95,6 +95,18 @@ impl Corpus {
             Parts::Stream { kept, .. } => self.tokenizer.decode(&kept.slice(0..kept.len().min(8))?),
         }
     }
+}
+
+/// A tokenizer that has seen what stories are put together from, part by part. From whole stories, in which there are no
+/// spaces between Chinese words, it would learn tokens that reach from one word into the next, and a name would be another
+/// token at each place.
+fn tokenizer_of_stories(vocabulary: usize) -> Result<BpeTokenizer> {
+    let mut parts = Vec::new();
+    for language in Language::ALL {
+        // At the beginning of a text, and after a space.
+        parts.extend(language.grammar()?.parts().flat_map(|part| [part.to_string(), format!(" {part}")]));
+    }
+    BpeTokenizer::train(&parts, &BpeOptions::new().vocab_size(vocabulary).min_frequency(1))
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use demotic::text::Sampler;
 use demotic::{Error, Result};
 
-use crate::stories::VOCABULARY;
-
 pub const USAGE: &str = "\
 text_generation: three sentences learnt by heart, then a GPT that learns to tell stories, or on a text of yours
 
@@ -158,7 +156,7 @@ impl Options {
     /// the language is small; a token for nearly every word, and contexts in which a whole story fits.
     fn for_stories(&mut self) {
         self.tokens = Tokens::Bpe;
-        self.vocabulary = VOCABULARY;
+        self.vocabulary = 3072;
         self.context = 256;
         self.batch = 6;
         self.steps = 1100;

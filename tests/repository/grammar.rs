@@ -6,9 +6,8 @@ mod stories;
 
 use std::collections::HashSet;
 
-use demotic::text::Tokenizer;
 use demotic::{Result, Rng};
-use stories::{Language, Quality, VOCABULARY, corpus, sentences, tokenizer};
+use stories::{Language, Quality, corpus, sentences};
 
 fn quality(title: &str, story: &str, language: Language, read: &HashSet<&str>) -> Result<Quality> {
     Ok(Quality::of(title, story, &language.grammar()?, read))
@@ -36,19 +35,6 @@ fn what_the_grammar_writes_has_no_fault() -> Result<()> {
         );
         // There are so many that hardly any comes twice.
         assert!(titles.len() > 280 && seen.len() > quality.sentences * 9 / 10, "{} {}", titles.len(), seen.len());
-    }
-    Ok(())
-}
-
-/// The vocabulary has all that it takes to say each part of a Chinese story in one piece between its marks.
-#[test]
-fn words_do_not_fall_into_pieces() -> Result<()> {
-    let tokenizer = tokenizer(VOCABULARY)?;
-    assert!(tokenizer.vocab_size() < VOCABULARY, "{} tokens", tokenizer.vocab_size());
-    for part in Language::Chinese.grammar()?.parts() {
-        for words in part.split(|c: char| !c.is_alphabetic()).filter(|words| !words.is_empty()) {
-            assert_eq!(tokenizer.encode(words)?.len(), 1, "{words} of {part}");
-        }
     }
     Ok(())
 }
