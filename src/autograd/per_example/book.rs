@@ -15,8 +15,6 @@ use crate::tensor::Tensor;
 pub(super) struct Book {
     /// Leaves with the gradients of all examples, `[examples, ..]`, that were computed for their norms.
     kept: Vec<(Arc<Node>, Tensor)>,
-    /// How many numbers that are.
-    kept_numbers: usize,
     /// Operations of which all gradients are kept.
     done: Vec<Arc<Node>>,
 
@@ -55,11 +53,11 @@ impl Book {
     pub(super) fn keep(&mut self, leaf: &Arc<Node>, grads: Tensor) -> bool {
         let fits =
             grads.rank() > 0 && grads.shape()[1..] == *leaf.shape && Some(grads.dtype()) == leaf.dtype.gradient();
-        let numbers = self.kept_numbers.saturating_add(grads.numel());
-        if !fits || numbers > MOST_KEPT {
+        let others: usize = self.kept.iter().map(|(_, grads)| grads.numel()).sum();
+        if !fits || others.saturating_add(grads.numel()) > MOST_KEPT {
             return false;
         }
-        (self.kept_numbers, self.is_kept) = (numbers, true);
+        self.is_kept = true;
         self.kept.push((leaf.clone(), grads));
         true
     }
