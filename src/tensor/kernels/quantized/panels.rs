@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 use super::scheme::INT8_HEAD;
+use super::whole::Set;
 use crate::parallel;
 use crate::tensor::kernels::GRAIN;
-use crate::tensor::kernels::simd::level;
 
 /// Rows of weights that lie side by side.
 pub(crate) const LANES: usize = 16;
@@ -25,27 +25,7 @@ pub(crate) struct Panels {
     len: usize,
 }
 
-/// What multiplies.
-#[derive(Clone, Copy, PartialEq)]
-enum Set {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Vnni,
-}
-
 impl Set {
-    fn of_now() -> Self {
-        match level() {
-            #[cfg(target_arch = "x86_64")]
-            l if l >= x86::AVX512 && is_x86_feature_detected!("avx512vnni") => Self::Vnni,
-            #[cfg(target_arch = "x86_64")]
-            l if l >= x86::AVX2 => Self::Avx2,
-            _ => Self::Portable,
-        }
-    }
-
     /// What makes of the bytes of weights what is multiplied: VNNI takes one side without a sign, which is 128 more here.
     fn flips(self) -> u8 {
         match self {
@@ -262,17 +242,15 @@ mod x86 {
     use std::arch::x86_64::*;
 
     use super::{LANES, Lanes, Products, WORD};
-    use crate::tensor::kernels::simd::Level;
-
-    pub(super) const AVX2: Level = Level::Avx2;
-    pub(super) const AVX512: Level = Level::Avx512;
+    use crate::tensor::kernels::quantized::whole::Dot;
+    use crate::tensor::kernels::quantized::whole::x86::Pairs;
 
     /// # Safety
     /// The processor must have the sets.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     pub(super) unsafe fn with_avx2(all: Products<'_>) {
         // SAFETY: the function has the set.
-        unsafe { all.run::<Halves, 4>() }
+        unsafe { all.run::<[Pairs; 2], 4>() }
     }
 
     /// # Safety
@@ -283,34 +261,30 @@ mod x86 {
         unsafe { all.run::<Whole, 12>() }
     }
 
-    /// Two products are added up in 16 bits, which hold `2 · 128 · 127`. The instruction takes one operand without a sign: that goes over
-    /// to the other one.
-    #[derive(Clone, Copy)]
-    struct Halves([__m256i; 2]);
-
-    impl Lanes for Halves {
+    /// Two halves.
+    impl Lanes for [Pairs; 2] {
         type Sums = [__m256i; 2];
 
         #[inline(always)]
         unsafe fn zero() -> [__m256i; 2] {
             // SAFETY: the caller knows that the processor has the set.
-            unsafe { [_mm256_setzero_si256(); 2] }
+            unsafe { [Pairs::zero(); 2] }
         }
 
         #[inline(always)]
         unsafe fn load(from: *const u8) -> Self {
             // SAFETY: as above, and the caller vouches for 64 bytes.
-            unsafe { Self([_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())]) }
+            unsafe { [Pairs::load(from.cast()), Pairs::load(from.add(32).cast())] }
         }
 
         #[inline(always)]
         unsafe fn add(mut sums: [__m256i; 2], own: Self, word: [i8; WORD]) -> [__m256i; 2] {
             // SAFETY: as above.
             unsafe {
-                let word = _mm256_set1_epi32(i32::from_le_bytes(word.map(|x| x as u8)));
-                for (sum, own) in sums.iter_mut().zip(own.0) {
-                    let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(own), _mm256_sign_epi8(word, own));
-                    *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+                let word = Pairs(_mm256_set1_epi32(i32::from_le_bytes(word.map(|x| x as u8))));
+                // In a closure, the processor would not be known to have the set.
+                for (sum, own) in sums.iter_mut().zip(own) {
+                    *sum = Pairs::add(*sum, own, word);
                 }
                 sums
             }

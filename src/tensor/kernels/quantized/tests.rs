@@ -138,21 +138,30 @@ fn what_was_packed_is_packed_to_the_same_again() {
     }
 }
 
+/// Rows of weights, each behind its scale, and rows of inputs with theirs: all numbers as large as they can be, which for row `i` of the weights is
+/// `most(i)`, or mixed.
+fn rows_of_bytes(
+    [count, rows]: [usize; 2],
+    len: usize,
+    is_extreme: bool,
+    most: impl Fn(usize) -> i8,
+) -> (Vec<u8>, Vec<i8>, Vec<f32>) {
+    let q = |i: usize, most: i8| if is_extreme { most } else { ((i * 7919 + i / 13) % 255) as u8 as i8 };
+    let given = (0..rows * len).map(|i| q(i, 127).max(-127)).collect();
+    let scales = (0..rows).map(|j| 1.0 + j as f32 / 4.0).collect();
+    let mut own = Vec::new();
+    for i in 0..count {
+        own.extend((0.5 + i as f32).to_le_bytes());
+        own.extend((0..len).map(|k| q(k + 3 * i, most(i)) as u8));
+    }
+    (own, given, scales)
+}
+
 /// Up to lengths at which 32 bits would overflow, with the largest numbers there are.
 #[test]
 fn products_of_rows_are_exact() {
     for (count, rows, len) in [(1, 1, 1), (5, 3, 31), (4, 2, 32), (6, 5, 100), (1, 2, 140_003)] {
-        let q = |i: usize, most: i32| match len {
-            140_003 => most as i8,
-            _ => ((i * 7919 + i / 13) % 255) as i32 as u8 as i8,
-        };
-        let given: Vec<i8> = (0..rows * len).map(|i| q(i, 127).max(-127)).collect();
-        let scales: Vec<f32> = (0..rows).map(|j| 1.0 + j as f32 / 4.0).collect();
-        let mut own = Vec::new();
-        for i in 0..count {
-            own.extend((0.5 + i as f32).to_le_bytes());
-            own.extend((0..len).map(|k| q(k + 3 * i, -128) as u8));
-        }
+        let (own, given, scales) = rows_of_bytes([count, rows], len, len == 140_003, |_| -128);
         on_each_level(|level| {
             let mut out = vec![f32::NAN; count * rows];
             whole::products(&own, &given, &scales, &mut out);
@@ -172,17 +181,8 @@ fn products_of_rows_are_exact() {
 fn products_of_panels_are_exact() {
     for (count, rows, len) in [(1, 1, 1), (16, 12, 4), (5, 3, 31), (33, 13, 32), (40, 50, 102), (2, 1, panels::LONGEST)]
     {
-        let q = |i: usize, most: i32| match len {
-            panels::LONGEST => most as i8,
-            _ => ((i * 7919 + i / 13) % 255) as i32 as u8 as i8,
-        };
-        let given: Vec<i8> = (0..rows * len).map(|i| q(i, 127).max(-127)).collect();
-        let scales: Vec<f32> = (0..rows).map(|j| 1.0 + j as f32 / 4.0).collect();
-        let mut own = Vec::new();
-        for i in 0..count {
-            own.extend((0.5 + i as f32).to_le_bytes());
-            own.extend((0..len).map(|k| q(k + 3 * i, if i == 0 { 127 } else { -128 }) as u8));
-        }
+        let largest = |i| if i == 0 { 127 } else { -128 };
+        let (own, given, scales) = rows_of_bytes([count, rows], len, len == panels::LONGEST, largest);
         let mut expected = vec![0.0; count * rows];
         whole::products(&own, &given, &scales, &mut expected);
         on_each_level(|level| {

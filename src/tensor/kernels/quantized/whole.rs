@@ -1,6 +1,8 @@
 //! Rows of bytes with one scale each, and their products: whole numbers until the very end.
 
 use super::scheme::INT8_HEAD;
+#[cfg(target_arch = "x86_64")]
+use crate::tensor::kernels::simd::Level;
 use crate::tensor::kernels::simd::{Isa, Kernel, dispatch_to_avx2, level};
 
 /// Rows of weights and of inputs that are multiplied with each other while they are in registers.
@@ -57,12 +59,34 @@ pub(crate) fn products(own: &[u8], given: &[i8], scales: &[f32], out: &mut [f32]
     let all = Products { own, given, scales, len, out };
     // SAFETY: the processor has what was asked for; all rows have `len` numbers.
     unsafe {
+        match Set::of_now() {
+            Set::Portable => all.run::<[i8; BYTES]>(),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => x86::with_avx2(all),
+            #[cfg(target_arch = "x86_64")]
+            Set::Vnni => x86::with_vnni(all),
+        }
+    }
+}
+
+/// What multiplies whole numbers here.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Set {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Vnni,
+}
+
+impl Set {
+    pub(super) fn of_now() -> Self {
         match level() {
             #[cfg(target_arch = "x86_64")]
-            l if l >= x86::AVX512 && is_x86_feature_detected!("avx512vnni") => x86::with_vnni(all),
+            l if l >= Level::Avx512 && is_x86_feature_detected!("avx512vnni") => Self::Vnni,
             #[cfg(target_arch = "x86_64")]
-            l if l >= x86::AVX2 => x86::with_avx2(all),
-            _ => all.run::<[i8; BYTES]>(),
+            l if l >= Level::Avx2 => Self::Avx2,
+            _ => Self::Portable,
         }
     }
 }
@@ -167,7 +191,7 @@ unsafe fn tile<D: Dot, const A: usize, const B: usize>(
 ///
 /// # Safety
 /// Every function needs a processor that has the set; `load` reads 32 bytes at any alignment.
-trait Dot: Copy {
+pub(super) trait Dot: Copy {
     type Sums: Copy;
     unsafe fn zero() -> Self::Sums;
     unsafe fn load(from: *const i8) -> Self;
@@ -205,14 +229,10 @@ impl Dot for [i8; BYTES] {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(super) mod x86 {
     use std::arch::x86_64::*;
 
     use super::{Dot, Products};
-    use crate::tensor::kernels::simd::Level;
-
-    pub(super) const AVX2: Level = Level::Avx2;
-    pub(super) const AVX512: Level = Level::Avx512;
 
     /// # Safety
     /// The processor must have the sets.
@@ -230,10 +250,10 @@ mod x86 {
         unsafe { all.run::<Fours>() }
     }
 
-    /// Two products are added up in 16 bits, which hold `2 · 127²`. The instruction takes one operand without a sign: that goes over
+    /// Two products are added up in 16 bits, which hold `2 · 128 · 127`. The instruction takes one operand without a sign: that goes over
     /// to the other one.
     #[derive(Clone, Copy)]
-    struct Pairs(__m256i);
+    pub(in crate::tensor::kernels::quantized) struct Pairs(pub(in crate::tensor::kernels::quantized) __m256i);
     /// Four products and a sum of 32 bits in one instruction.
     #[derive(Clone, Copy)]
     struct Fours(__m256i);
